@@ -1,0 +1,55 @@
+"""Watching real processes from a test: conditions with deadlines, and process trees by pid."""
+
+from __future__ import annotations
+
+import selectors
+import subprocess
+import time
+from collections.abc import Callable
+
+import psutil
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Return once `condition()` is true; fail with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    waiting = selectors.DefaultSelector()  # with nothing registered, select() is a plain wait
+    with waiting:
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {seconds} s: {what}")
+            waiting.select(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether `pid` runs. A zombie has ended: it only waits for its parent to read its status."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def tree(pid: int) -> dict[int, str]:
+    """The process and everything below it: pid -> command line."""
+    try:
+        root = psutil.Process(pid)
+        found = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return {}
+    lines: dict[int, str] = {}
+    for process in found:
+        try:
+            lines[process.pid] = " ".join(process.cmdline())
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return lines
+
+
+def read_line(process: subprocess.Popen[str], deadline: float) -> str:
+    """The next line the process prints, or a failure after `deadline` seconds."""
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(process.stdout, selectors.EVENT_READ)
+        if not waiting.select(deadline):
+            raise AssertionError(f"process {process.pid} printed nothing in {deadline} s")
+    return process.stdout.readline()
