@@ -1,0 +1,28 @@
+"""The health fields of the game server contract (§2.2): percentages 0 to 100 with one decimal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+class Health:
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        psutil.cpu_percent()  # Measures since the call before: this one only starts the clock.
+
+    def read(self, sessions: int) -> dict[str, Any]:
+        """`status` is "error" when the cache volume cannot be read."""
+        try:
+            disk_percent, status = psutil.disk_usage(str(self._cache)).percent, "ok"
+        except OSError:
+            disk_percent, status = 0.0, "error"
+        return {
+            "status": status,
+            "containers": sessions,
+            "cpu_percent": round(psutil.cpu_percent(), 1),
+            "memory_percent": round(psutil.virtual_memory().percent, 1),
+            "disk_percent": round(disk_percent, 1),
+        }

@@ -1,0 +1,139 @@
+"""The running agent: its parts, its threads, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from threading import Event, Thread
+from types import FrameType
+from urllib.parse import urlsplit
+
+from agent import VERSION, logs
+from agent.backoff import Attempts
+from agent.boots import Boot
+from agent.disk_space import DiskSpace
+from agent.durable import write_json
+from agent.exit_codes import ExitCode
+from agent.fetch import BuildFetch
+from agent.inventory import Inventory
+from agent.keeper import Keeper
+from agent.layout import Layout
+from agent.locks import hold_for_life
+from agent.planner import Planner
+from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from agent.reporter import Reporter
+from agent.session_files import SessionFiles
+from agent.session_watch import SessionWatch
+from agent.settings import Settings
+from agent.transport import make_pool
+from agent.workers import Workers
+
+# A stopping agent is gone within two seconds; what it still has to say must fit into this.
+_LAST_REPORT_SECONDS = 1.2
+
+
+class Agent:
+    """Raises CacheTaken when another agent runs on the same cache directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.layout = Layout(settings.cache)
+        self.layout.create()
+        self._lock = hold_for_life(self.layout.agent_lock)
+        self.stopping = Event()
+        self._wake = Event()
+        self._settings = settings
+        pool = make_pool(settings.ca_file)
+        client = PlatformClient(pool, settings.url, settings.token)
+        self.inventory = Inventory(self.layout)
+        self.sessions = SessionFiles(self.layout)
+        space = DiskSpace(settings.cache, settings.disk_floor)
+        self.planner = Planner(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
+        self.reporter = Reporter(
+            client,
+            Boot(self.layout),
+            self.layout,
+            self.sessions,
+            space,
+            self.planner,
+            settings.platform_backoff,
+            settings.pace,
+            self.stopping,
+        )
+        board = self.reporter.board
+        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, space, board)
+        self.workers = Workers(fetch.run, settings.downloads, on_done=self._wake.set)
+        self.keeper = Keeper(
+            self.layout,
+            self.inventory,
+            self.sessions,
+            self.planner,
+            self.workers,
+            board,
+            Attempts(settings.build_backoff),
+            self._wake,
+            self.stopping,
+        )
+        self.watch = SessionWatch(self.sessions, client, self.stopping, on_change=self._sessions_changed)
+
+    def start(self) -> None:
+        for repaired in self.inventory.repair():
+            logs.info("repaired after a crash", what=repaired)
+        self._leave_connection()
+        self.keeper.step()  # So that the very first report lists what is held.
+        for part in (self.keeper, self.planner, self.reporter, self.watch):
+            Thread(target=part.run, name=type(part).__name__.lower(), daemon=True).start()
+
+    def stop(self) -> None:
+        """Ask every thread to end, and send a last report if that goes quickly. Waits for no thread: all they do
+        can be cut anywhere, as a crash would."""
+        self.stopping.set()
+        self.workers.cancel_all()
+        self.planner.stop()
+        self.reporter.report_at_once()
+        self._wake.set()
+        last = Thread(target=self._last_report, name="last-report", daemon=True)
+        last.start()
+        last.join(_LAST_REPORT_SECONDS)
+
+    def _last_report(self) -> None:
+        try:
+            self.reporter.send(stopping=True, read_seconds=1.0, patience=0.2)
+        except (PlatformUnreachable, PlatformRefused, OSError) as error:
+            logs.info("the last report did not get through", reason=error)
+
+    def _leave_connection(self) -> None:
+        """For launch scripts; mode 0600 inside a directory of mode 0700."""
+        settings = self._settings
+        ca_file = str(settings.ca_file.absolute()) if settings.ca_file else None
+        write_json(self.layout.connection, {"url": settings.url, "token": settings.token, "caFile": ca_file})
+
+    def _sessions_changed(self) -> None:
+        self._wake.set()
+        self.reporter.report_at_once()
+
+
+def run(settings: Settings) -> ExitCode:
+    """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
+    agent = Agent(settings)
+    asked = Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            os._exit(128 + number)
+        asked.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    logs.info("agent starts", version=VERSION, platform=settings.url, cache=settings.cache, pid=os.getpid())
+    if settings.url.startswith("http://") and not _is_loopback(settings.url):
+        logs.warning("the token travels unencrypted: use https beyond a network you trust")
+    agent.start()
+    asked.wait()
+    logs.info("agent stops; partial downloads are kept")
+    agent.stop()
+    logs.info("agent stopped")
+    return ExitCode.OK
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}

@@ -1,0 +1,152 @@
+"""Tells the platform what is here: every second while something moves, every ten when idle, at once on a change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import Any
+
+from agent import VERSION, logs
+from agent.backoff import Backoff
+from agent.board import Board, Phase
+from agent.boots import Boot
+from agent.crash_points import crash_point
+from agent.disk_space import DiskSpace
+from agent.health import Health
+from agent.layout import Layout
+from agent.locks import locked
+from agent.names import BuildKey
+from agent.planner import Planner
+from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable, ReportAnswer
+from agent.session_files import SessionFiles
+
+# Beyond 30 s without a report the platform shows "No contact".
+_LONGEST_INTERVAL = 15.0
+# Changes closer together than this travel in one report.
+_SHORTEST_INTERVAL = 0.1
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds between reports."""
+
+    busy: float = 1.0
+    idle: float = 10.0
+
+
+class Reporter:
+    def __init__(
+        self,
+        client: PlatformClient,
+        boot: Boot,
+        layout: Layout,
+        sessions: SessionFiles,
+        space: DiskSpace,
+        planner: Planner,
+        backoff: Backoff,
+        pace: Pace,
+        stopping: Event,
+    ) -> None:
+        self.board = Board(on_change=self.report_at_once)
+        self._client = client
+        self._boot = boot
+        self._layout = layout
+        self._sessions = sessions
+        self._space = space
+        self._planner = planner
+        self._backoff = backoff
+        self._pace = pace
+        self._stopping = stopping
+        self._health = Health(layout.cache)
+        self._changed = Event()
+        self._sequence = 0
+        self._sequence_lock = Lock()
+
+    def report_at_once(self) -> None:
+        self._changed.set()
+
+    def run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            self._changed.clear()
+            try:
+                answer = self.send()
+            except (PlatformUnreachable, PlatformRefused) as error:
+                failures += 1
+                self._stopping.wait(self._after_failure(error, failures))
+                continue
+            except Exception as error:
+                logs.bug("the reporter failed", error)
+                self._stopping.wait(self._pace.idle)
+                continue
+            if failures:
+                logs.info("reports are taken again", after_attempts=failures)
+            failures = 0
+            self._stopping.wait(_SHORTEST_INTERVAL)
+            self._changed.wait(self._interval(answer))
+
+    def send(self, *, stopping: bool = False, read_seconds: float | None = None, patience: float = 3.0) -> ReportAnswer:
+        """Send one report. Raises PlatformUnreachable or PlatformRefused."""
+        # A session begun while a report without it was on its way would look ended: see session_commands.
+        with locked(self._layout.reports_lock, patience=patience):
+            document = self._compose(stopping)
+            crash_point("before-report")
+            answer = self._client.report(document, read_seconds)
+        crash_point("after-report")
+        self._boot.acknowledged()
+        if answer.accepted:
+            self.board.drop_removed(_removed(document))
+        current = self._planner.current
+        if answer.plan_version is not None and (current is None or current.version != answer.plan_version):
+            self._planner.ask_at_once()
+        return answer
+
+    def _compose(self, stopping: bool) -> dict[str, Any]:
+        with self._sequence_lock:
+            self._sequence += 1
+            sequence = self._sequence
+        sessions = [session for session in self._sessions.all() if session.build is not None and session.alive]
+        total, free = self._space.total_and_free()
+        builds = self.board.report()
+        return {
+            "bootId": self._boot.id,
+            "previousBootId": self._boot.previous,
+            "sequence": sequence,
+            "agentVersion": VERSION,
+            "stopping": stopping,
+            "health": self._health.read(len(sessions)),
+            "disk": {"totalBytes": total, "freeBytes": free, "floorBytes": self._space.floor},
+            "bytesPerSecond": sum(build["bytesPerSecond"] for build in builds),
+            "builds": builds,
+            "sessions": [
+                {
+                    "id": session.id,
+                    "gameId": session.game_id,
+                    "build": session.build,
+                    "startedAt": session.started_at,
+                }
+                for session in sessions
+            ],
+        }
+
+    def _interval(self, answer: ReportAnswer) -> float:
+        own = self._pace.busy if self.board.moving else self._pace.idle
+        return max(own, min(answer.report_after_seconds, _LONGEST_INTERVAL))
+
+    def _after_failure(self, error: PlatformUnreachable | PlatformRefused, failures: int) -> float:
+        asked = error.retry_after if isinstance(error, PlatformUnreachable) else None
+        pause = max(self._backoff.delay(failures), asked or 0.0)
+        if isinstance(error, PlatformRefused) and error.code == "two_agents":
+            message = "another agent uses this server's token; give each server its own, or stop the other one"
+        elif isinstance(error, PlatformRefused) and error.status == 401:
+            message = "the platform does not know this token; make a new one for this server"
+        else:
+            message = "report not taken; going on with what is here"
+        logs.warning(message, reason=error, attempt=failures, retry_in_seconds=round(pause, 1))
+        return pause
+
+
+def _removed(document: dict[str, Any]) -> set[BuildKey]:
+    return {
+        BuildKey(build["gameId"], build["build"]) for build in document["builds"] if build["phase"] == Phase.REMOVED
+    }

@@ -1,0 +1,57 @@
+"""The one connection pool, and network errors in words that carry no address (urllib3's own texts carry it whole)."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import urllib3
+from urllib3 import exceptions
+
+
+def make_pool(ca_file: Path | None) -> urllib3.PoolManager:
+    """Certificates are always verified: against the system's authorities, and those in `ca_file`.
+
+    No retries and no redirects: our own back-off decides, and a token must not follow a redirect.
+    """
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return urllib3.PoolManager(maxsize=8, retries=False, ssl_context=context)
+
+
+def in_words(error: BaseException) -> str:
+    """What went wrong on the network, for logs and reports."""
+    cause = getattr(error, "reason", None)
+    if isinstance(cause, BaseException):
+        return in_words(cause)
+    if isinstance(error, exceptions.NameResolutionError):
+        return "its host name cannot be resolved"
+    if isinstance(error, exceptions.ConnectTimeoutError):
+        return "no connection in time"
+    if isinstance(error, exceptions.ReadTimeoutError):
+        return "no answer in time"
+    if isinstance(error, (exceptions.SSLError, ssl.SSLError)):
+        certificate = _certificate_problem(error)
+        return f"TLS failed: {certificate}" if certificate else "TLS failed"
+    if isinstance(error, exceptions.LocationValueError):
+        return "its address cannot be read"
+    root = _root_cause(error)
+    if isinstance(root, OSError) and root.strerror:
+        return root.strerror.lower()
+    return "the connection broke"
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _certificate_problem(error: BaseException) -> str | None:
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return inner.verify_message
+        inner = inner.__cause__ or next((arg for arg in inner.args if isinstance(arg, BaseException)), None)
+    return None
