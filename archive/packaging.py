@@ -15,7 +15,7 @@ class Packaging:
     def __init__(self, launcher: str | None) -> None:
         self._launcher = launcher
         self._top: str | None = None
-        self._scripts: list[str] = []  # executable .sh files at the root
+        self._scripts: list[str] = []  # executable .sh files at the root, the first few
         self._plain_scripts: list[str] = []  # those that are not executable
         self._folder_settings = 0
 
@@ -53,8 +53,8 @@ class Packaging:
         if not name or "/" in name:
             return
         if name == self._launcher:
-            self._check_launcher(member)
-        if self._launcher is None and name.endswith(".sh") and member.kind.is_file:
+            _check_launcher(member.path, member.kind, [])
+        if name.endswith(".sh") and member.kind.is_file:
             found = self._scripts if member.kind is Kind.PROGRAM else self._plain_scripts
             if len(found) < _LISTED:
                 found.append(name)
@@ -67,34 +67,19 @@ class Packaging:
         game = tree.kind(f"{top}/game")
         if game is None or not game.is_directory:
             problem = f"{display(top)} has no game/ directory"
-            raise ArchiveRejected(problem, f"Package the complete built game. {repackage(top)}", f"{display(top)}/game")
+            raise ArchiveRejected(problem, f"Package the complete built game. {repackage(top)}")
         if self._launcher is None:
             return top, self._single_script(top)
-        if tree.kind(f"{top}/{self._launcher}") is None:
-            shown = display(f"{top}/{self._launcher}")
-            raise ArchiveRejected(
-                f"The launcher {shown} is not in the archive",
-                f"Put it at the root of {display(top)}, or change the launcher in the game's metadata",
-                shown,
-            )
+        path = f"{top}/{self._launcher}"
+        _check_launcher(path, tree.kind(path), self._scripts)
         return top, self._launcher
 
     def warnings(self) -> tuple[str, ...]:
         """What does no harm but should not be there."""
         if not self._folder_settings:
             return ()
-        return (f"{self._folder_settings} .DS_Store files of macOS are in the archive (tar --exclude .DS_Store)",)
-
-    def _check_launcher(self, member: Member) -> None:
-        shown, top = display(member.path), member.path.partition("/")[0]
-        if not member.kind.is_file:
-            what = "a symbolic link" if member.kind is Kind.SYMLINK else "a directory"
-            problem, remedy = f"is {what}, not a file", f"Put the script itself at the root of {display(top)}"
-        elif member.kind is not Kind.PROGRAM:
-            problem, remedy = "is not executable", f"chmod +x {shown} and package again. {repackage(top)}"
-        else:
-            return
-        raise ArchiveRejected(f"The launcher {shown} {problem}", remedy, shown)
+        found = f"{self._folder_settings} .DS_Store files of macOS are in the archive"
+        return (f"{found}; tar --exclude .DS_Store leaves them out",)
 
     def _single_script(self, top: str) -> str:
         if len(self._scripts) == 1:
@@ -111,3 +96,20 @@ class Packaging:
             problem = f"{display(top)} has no .sh file at its root to start the game with"
             remedy = f"Put the launcher there, executable (chmod +x). {repackage(top)}"
         raise ArchiveRejected(problem, remedy)
+
+
+def _check_launcher(path: str, kind: Kind | None, scripts: list[str]) -> None:
+    """Refuse a launcher that cannot be started; `scripts` is what could be meant if there is none."""
+    shown, top = display(path), path.partition("/")[0]
+    if kind is Kind.PROGRAM:
+        return
+    if kind is None:
+        instead = f"; at the root are {', '.join(map(display, scripts))}" if scripts else ""
+        problem = f"is not in the archive{instead}"
+        remedy = f"Put it at the root of {display(top)}, or change the launcher in the game's metadata"
+    elif kind is Kind.FILE:
+        problem, remedy = "is not executable", f"chmod +x {shown} and package again. {repackage(top)}"
+    else:
+        what = "a symbolic link" if kind is Kind.SYMLINK else "a directory"
+        problem, remedy = f"is {what}, not a file", f"Put the script itself at the root of {display(top)}"
+    raise ArchiveRejected(f"The launcher {shown} {problem}", remedy, shown)
