@@ -1,9 +1,11 @@
 """Writing members to disk so that nothing can land outside the directory, even if a rule had a hole.
 
 Every step of a path is opened below the directory before it, without following links (O_NOFOLLOW), and every file is
-made anew (O_EXCL): a symbolic link on the way, wherever it points, is an error and not a way out.
+made anew (O_EXCL): a symbolic link on the way, wherever it points, is an error and not a way out. Steps that are not
+plain names are refused once more.
 """
 
+import errno
 import os
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +43,7 @@ class TreeWriter:
             return
         parent, _, name = member.path.rpartition("/")
         directory = self._enter(parent)
+        _plain(name)
         if member.kind is Kind.SYMLINK:
             os.symlink(member.target or "", name, dir_fd=directory)
         elif member.hard_link:
@@ -88,7 +91,7 @@ class TreeWriter:
 
     def _enter(self, path: str) -> int:
         """The open directory at `path`, made where it is missing."""
-        names = path.split("/") if path else []
+        names = list(map(_plain, path.split("/"))) if path else []
         shared = 0
         while shared < min(len(names), len(self._names)) and names[shared] == self._names[shared]:
             shared += 1
@@ -101,15 +104,22 @@ class TreeWriter:
         return self._chain[-1]
 
     def _link(self, target: str, name: str, directory: int) -> None:
-        above, _, target_name = target.rpartition("/")
+        *above, target_name = map(_plain, target.split("/"))
         opened: list[int] = []
         try:
-            for step in above.split("/"):
+            for step in above:
                 opened.append(os.open(step, _DIRECTORY, dir_fd=opened[-1] if opened else self._root))
-            os.link(target_name, name, src_dir_fd=opened[-1], dst_dir_fd=directory, follow_symlinks=False)
+            source = opened[-1] if opened else self._root
+            os.link(target_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
         finally:
             for fd in opened:
                 os.close(fd)
+
+
+def _plain(name: str) -> str:
+    if name in ("", ".", ".."):
+        raise PermissionError(errno.EPERM, "not the name of a member", name)
+    return name
 
 
 def _open_or_make(name: str, parent: int) -> int:

@@ -15,7 +15,7 @@ def inspect(data: bytes, *, launcher: str | None = LAUNCHER, limits: Limits | No
 
 
 def inspect_pieces(
-    pieces: Iterable[bytes], *, launcher: str | None = LAUNCHER, limits: Limits | None = None
+    pieces: Iterable[bytes | memoryview], *, launcher: str | None = LAUNCHER, limits: Limits | None = None
 ) -> Inspection:
     inspector = Inspector(limits or Limits(), launcher)
     for piece in pieces:

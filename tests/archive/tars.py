@@ -7,7 +7,9 @@ END = bytes(2 * BLOCK)
 
 
 def field(value: int, width: int) -> bytes:
-    return b"%0*o\0" % (width - 1, value)
+    """Octal, or GNU's base-256 for what does not fit."""
+    digits = b"%0*o\0" % (width - 1, value)
+    return digits if len(digits) <= width else b"\x80" + value.to_bytes(width - 1, "big")
 
 
 def header(
