@@ -1,0 +1,86 @@
+"""Slipway: a partner portal and build distributor. `create_app()` is the whole wiring."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import budgets, commands, failures, logs, shutdown, web
+from app.api import health, limits, openapi
+from app.api.partners import games, upload
+from app.api.servers import own
+from app.config import MIB, Settings, load_settings
+from app.extensions import csrf, db, htmx, limiter, login, migrate
+from app.fleet.events import hub
+from app.jobs import Jobs
+from app.storage.bucket import Bucket
+from app.uploads.body import cut_all
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app, bound to its database, bucket and queue. Raises SettingsError for a setting that cannot be used."""
+    settings = settings or load_settings()
+    app = Flask(__name__, static_folder="static", instance_path=str(settings.instance))
+    _configure(app, settings)
+    logs.init_app(app)
+
+    db.init_app(app)
+    migrate.init_app(app, db)
+    login.init_app(app)
+    limiter.init_app(app)
+    csrf.init_app(app)
+    htmx.init_app(app)
+    hub.init_app(app, settings.redis_url)
+    app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None
+    app.extensions["slipway_jobs"] = Jobs(app, settings)
+    _set_budgets(settings)
+    shutdown.when_stopping(hub.stop)
+    shutdown.when_cut(cut_all)
+
+    for blueprint in (games.bp, upload.bp, own.bp, openapi.bp, health.bp):
+        app.register_blueprint(blueprint)
+        csrf.exempt(blueprint)  # a bearer token is sent by nobody's browser on its own
+    web.init_app(app)
+    failures.init_app(app)
+    app.after_request(limits.add_headers)
+    commands.init_app(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    options = (
+        {"connect_args": {"timeout": 15}} if settings.database_url.startswith("sqlite") else {"pool_pre_ping": True}
+    )
+    app.config.update(
+        SLIPWAY=settings,
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, **options},
+        # Small for everyone; the upload route reads its body itself, against its own ceiling.
+        MAX_CONTENT_LENGTH=MIB,
+        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
+        SESSION_COOKIE_NAME=settings.cookie_name,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.https,
+        REMEMBER_COOKIE_NAME=f"{settings.cookie_name}_remember",
+        PERMANENT_SESSION_LIFETIME=timedelta(days=14),
+        # A token must outlive an upload that takes all day; it ends with the session.
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_HEADERS=["X-CSRFToken"],
+        RATELIMIT_STORAGE_URI=settings.redis_url or "memory://",
+        RATELIMIT_STRATEGY="fixed-window",
+        RATELIMIT_HEADERS_ENABLED=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # Flask's documented way
+
+
+def _set_budgets(settings: Settings) -> None:
+    budgets.streams.limit = settings.streams
+    budgets.waiting_polls.limit = settings.waiting_polls
+    budgets.raw_uploads.limit = settings.raw_uploads

@@ -1,0 +1,114 @@
+"""The one table from refusals to HTTP, and both envelopes: flat everywhere, nested under /api/v1."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from app.refusals import (
+    ChecksumMismatch,
+    Conflict,
+    Forbidden,
+    InvalidArchive,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    RateLimited,
+    Refusal,
+    SlugTaken,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+    UploadInterrupted,
+)
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[Refusal], int] = {
+    InvalidRequest: 400,
+    InvalidArchive: 400,
+    ChecksumMismatch: 400,
+    UploadInterrupted: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    SlugTaken: 409,
+    Conflict: 409,
+    PayloadTooLarge: 413,
+    UnsupportedMediaType: 415,
+    RateLimited: 429,
+    Unavailable: 503,
+}
+
+_HTTP_CODES = {
+    400: "invalid_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    429: "rate_limited",
+    503: "service_unavailable",
+}
+
+
+def is_api() -> bool:
+    """Whether the present request is answered in JSON, errors too."""
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
+def status_of(refusal: Refusal) -> int:
+    """The HTTP status of a refusal, also of a subclass."""
+    return next((STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS), 400)
+
+
+def envelope(status: int, code: str, message: str) -> Response:
+    """An error in the form its path promises."""
+    if request.path.startswith("/api/v1"):
+        # The assets API has one word for each status that is not its own (assets-api.md section 8).
+        nested = {404: "NOT_FOUND", 500: "INTERNAL_ERROR"}.get(status, code.upper())
+        response = jsonify({"error": {"code": nested, "message": message}})
+        status = 502 if status == 500 else status
+    else:
+        response = jsonify({"error": code, "message": message})
+    response.status_code = status
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if request.content_length or request.headers.get("Transfer-Encoding"):
+        # The body may not have been read to its end: this connection cannot carry another request.
+        response.headers["Connection"] = "close"
+    return response
+
+
+def answer_refusal(refusal: Refusal) -> Response:
+    """A refusal as JSON."""
+    response = envelope(status_of(refusal), refusal.code, refusal.message)
+    if isinstance(refusal, RateLimited | Unavailable):
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def answer_http_error(error: HTTPException) -> Response:
+    """What Flask itself refuses (unknown path, wrong method, body too large) as JSON."""
+    status = error.code or 500
+    message = {
+        404: f"There is nothing at {request.path}. See /api/openapi.json for what there is.",
+        405: f"{request.method} is not a method of {request.path}. See /api/openapi.json.",
+        413: "The request body is larger than 1 MiB, the most a JSON call takes. Send less.",
+    }.get(status, error.description or error.name)
+    response = envelope(
+        status, _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error"), message
+    )
+    if status == 405 and (allowed := getattr(error, "valid_methods", None)):
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def answer_unexpected(request_id: str) -> Response:
+    """A fault of ours. The log has the trace under the same request id."""
+    return envelope(
+        500, "internal_error", f"Something failed on our side. Try again; if it stays, quote request {request_id}."
+    )

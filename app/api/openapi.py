@@ -1,0 +1,112 @@
+"""GET /api/openapi.json, made from the same declarations that serve the calls."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, jsonify
+from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Rule
+
+from app.api.calls import Call, declared
+from app.api.partners.schemas import Problem
+from app.api.schema import Shape
+
+bp = Blueprint("openapi", __name__)
+
+_COMMON = {
+    401: "The key or token is missing, unknown or revoked.",
+    403: "The key lacks the scope this call needs.",
+    404: "There is no such thing in your catalog.",
+    400: "A field breaks a rule; the message names it.",
+    409: "It is in a state in which this cannot be done.",
+    413: "More bytes than the limit the message names.",
+    415: "The body is of another type than this call takes.",
+    429: "Too many calls. `Retry-After` says how many seconds to wait.",
+    503: "Storage or a place for the upload is not to be had now.",
+}
+
+
+@bp.get("/api/openapi.json")
+def document() -> Response:
+    response = jsonify(describe(current_app._get_current_object()))  # type: ignore[attr-defined]  # the proxy's own method
+    response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+def describe(app: Flask) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of every declared call."""
+    paths: dict[str, dict[str, Any]] = {}
+    shapes: set[type[Shape]] = {Problem}
+    for rule in sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ()))):
+        call = declared(app.view_functions[rule.endpoint])
+        if call is None:
+            continue
+        shapes.update(shape for shape in [call.body, *call.answers.values()] if shape)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(path, {})[method.lower()] = _operation(rule, call)
+    _, schemas = models_json_schema(
+        [(shape, "validation") for shape in sorted(shapes, key=lambda s: s.__name__)],
+        ref_template="#/components/schemas/{model}",
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Slipway", "version": "1", "description": "Games, builds and the servers they arrive on."},
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {
+                "partnerKey": {"type": "http", "scheme": "bearer", "description": "An API key, `pp_…`."},
+                "serverToken": {"type": "http", "scheme": "bearer", "description": "A server's token, `srv_…`."},
+            },
+        },
+    }
+
+
+def _operation(rule: Rule, call: Call) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": rule.endpoint.replace(".", "_"),
+        "summary": call.summary,
+        "security": [{call.security: []}],
+        "responses": _responses(rule, call),
+    }
+    if call.scope:
+        operation["description"] = f"Needs a key with the scope `{call.scope}`."
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in sorted(rule.arguments)
+    ]
+    if call.query:
+        described = call.query.model_json_schema()
+        parameters += [
+            {"name": name, "in": "query", "required": False, "schema": schema}
+            for name, schema in described["properties"].items()
+        ]
+    if parameters:
+        operation["parameters"] = parameters
+    if call.body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(call.body)}}}
+    elif call.raw_body:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"required": True, "content": {call.raw_body: binary}}
+    return operation
+
+
+def _responses(rule: Rule, call: Call) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, shape in call.answers.items():
+        responses[str(status)] = {"description": "Done."}
+        if shape:
+            responses[str(status)]["content"] = {"application/json": {"schema": _ref(shape)}}
+    refused = {401, *call.refusals} | ({403, 429} if call.scope else set()) | ({404} if rule.arguments else set())
+    for status in sorted(refused):
+        responses[str(status)] = {
+            "description": _COMMON[status],
+            "content": {"application/json": {"schema": _ref(Problem)}},
+        }
+    return responses
+
+
+def _ref(shape: type[Shape]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}

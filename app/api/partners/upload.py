@@ -1,0 +1,79 @@
+"""PUT /api/partners/games/{slug}/upload: the archive itself, streamed (partner-api.md 5.5, DECISIONS.md 8 and 9)."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Blueprint, request
+
+from app import budgets
+from app.api.calls import UPLOAD, Answer, Caller, partner_call
+from app.api.partners import schemas
+from app.config import settings
+from app.models import Game
+from app.refusals import InvalidRequest, UnsupportedMediaType
+from app.uploads.body import IncomingBody, too_large
+from app.uploads.receiving import receive_archive
+
+bp = Blueprint("partner_upload", __name__, url_prefix="/api/partners/games")
+
+TYPES = {"application/gzip", "application/x-gzip"}
+
+
+@bp.put("/<slug>/upload")
+@partner_call(
+    "Send a build",
+    scope="upload",
+    limit=UPLOAD,
+    answers={200: schemas.UploadAnswer},
+    refusals=(400, 413, 415, 503),
+    raw_body="application/gzip",
+)
+def upload(caller: Caller, game: Game) -> Answer:
+    if request.mimetype not in TYPES:
+        raise UnsupportedMediaType(
+            f"The body is {request.mimetype or 'of no named type'}; a build is sent as its tar.gz bytes. "
+            "Send it with `Content-Type: application/gzip`."
+        )
+    slug = game.slug
+    body = incoming_body()
+    announced = _announced_sha256()
+    with budgets.raw_uploads.held():
+        published = receive_archive(game, body, caller.actor, announced_sha256=announced)
+    build = published.build
+    return Answer(
+        schemas.UploadAnswer(
+            status="ok",
+            slug=slug,
+            size=build.size,
+            checksum=build.checksum,
+            build=build.number,
+            released=published.released,
+        )
+    )
+
+
+def incoming_body() -> IncomingBody:
+    """The request's body, refused before a byte of it is read when its Content-Length is over the ceiling."""
+    most = settings().max_archive_bytes
+    length = request.content_length
+    if length is not None and length > most:
+        raise too_large(most)
+    return IncomingBody(
+        request.environ["wsgi.input"],
+        length,
+        most,
+        client=request.environ.get("gunicorn.socket"),
+        patience=settings().body_timeout,
+    )
+
+
+def _announced_sha256() -> str | None:
+    text = request.headers.get("X-Checksum-Sha256")
+    if text is None:
+        return None
+    if not re.fullmatch(r"(sha256:)?[0-9a-fA-F]{64}", text.strip()):
+        raise InvalidRequest(
+            "X-Checksum-Sha256 must be the archive's SHA-256 in 64 hexadecimal digits, or be left out."
+        )
+    return text.strip().lower().removeprefix("sha256:")

@@ -1,0 +1,98 @@
+"""What every JSON shape of ours has in common, and how pydantic's complaints become sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, ValidationError
+from pydantic.alias_generators import to_camel
+
+from app.refusals import InvalidRequest
+
+# Times on the wire: ISO 8601, UTC, whole seconds, Z.
+Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str)]
+
+
+def _storable(text: str) -> str:
+    # Postgres cannot store NUL, and SQLite can: refused on both.
+    if "\x00" in text:
+        raise ValueError("must not contain the NUL character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
+class Shape(BaseModel):
+    """A JSON object: camelCase outside, snake_case inside, types taken as they are (no "5" for 5), unknown fields
+    ignored."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, strict=True, extra="ignore", str_strip_whitespace=True
+    )
+
+
+T = TypeVar("T", bound=Shape)
+
+_SENTENCES = {
+    "missing": "is required",
+    "string_type": "must be a string",
+    "list_type": "must be a list",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} character",
+    "too_long": "must have at most {max_length} entries, it has {actual_length}",
+    "too_short": "must have at least {min_length} entry",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+
+
+def parse_json(shape: type[T], body: bytes) -> T:
+    """A request body as a shape. Raises InvalidRequest that names the field and the rule."""
+    try:
+        return shape.model_validate_json(body or b"null")
+    except ValidationError as error:
+        raise _refused(error, body) from None
+
+
+def parse_fields(shape: type[T], fields: Mapping[str, Any]) -> T:
+    """Query parameters as a shape; they are all text, so numbers are read from it."""
+    try:
+        return shape.model_validate(dict(fields), strict=False)
+    except ValidationError as error:
+        raise _refused(error, b"{}") from None
+
+
+def _refused(error: ValidationError, body: bytes) -> InvalidRequest:
+    fields: dict[str, str] = {}
+    for problem in error.errors():
+        if problem["type"] == "json_invalid":
+            return InvalidRequest(f"The body is not valid JSON: {problem['ctx']['error']}.")
+        if not problem["loc"]:
+            return InvalidRequest(
+                "The body must be a JSON object." if body.strip() else "The body is empty; send JSON."
+            )
+        fields.setdefault(_path(problem["loc"]), _sentence(dict(problem)))
+    return InvalidRequest("; ".join(f"{name} {what}" for name, what in fields.items()), fields)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for step in location:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    context = problem.get("ctx", {})
+    if problem["type"] == "value_error":
+        return str(context["error"])
+    pattern = _SENTENCES.get(problem["type"])
+    return pattern.format(**context) if pattern else str(problem["msg"]).lower()

@@ -1,0 +1,119 @@
+"""Rules for builds and releases: from a checked archive to what players get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.crash_points import passing
+from app.database import announce, lock_for_update, writing
+from app.fleet.events import catalog_topic, game_topic, partner_topic
+from app.fleet.replicas import living_servers, replan
+from app.models import Build, Game, Release, Upload, now
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.refusals import NotFound
+from archive.inspection import Inspection
+
+
+@dataclass(frozen=True)
+class ReceivedArchive:
+    """An archive whose bytes are stored whole and checked. `sha256` is lowercase hex."""
+
+    upload_id: str
+    object_key: str
+    size: int
+    sha256: str
+    inspection: Inspection
+    file_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became of an archive. `unchanged`: the newest build had the same bytes, so none was made and the object
+    is not needed."""
+
+    build: Build
+    released: bool
+    unchanged: bool
+
+
+def newest_build(session: Session, game_id: str) -> Build | None:
+    """The ready build with the highest number."""
+    return session.scalar(select(Build).where(Build.game_id == game_id).order_by(Build.number.desc()).limit(1))
+
+
+def publish(game_id: str, received: ReceivedArchive, actor: Actor) -> Published:
+    """One transaction: compare with the newest build, number the new one, release it if the game releases by itself.
+
+    Raises NotFound when the game was deleted meanwhile."""
+    with writing() as session:
+        game = session.get(Game, game_id)
+        if game is None or game.deleted_at is not None:
+            raise NotFound("The game was deleted while its archive was being sent. Nothing was kept.")
+        lock_for_update(session, game)
+        upload = session.get(Upload, received.upload_id)
+        newest = newest_build(session, game_id)
+        if newest and newest.sha256 == received.sha256:
+            return Published(newest, game.released_build_id == newest.id, unchanged=True)
+        build = _number(session, game, received, actor)
+        if upload is not None:
+            session.delete(upload)
+        released = game.auto_release
+        if released:
+            _release(session, game, build, actor)
+        passing("in-publish")
+        announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
+    return Published(build, released, unchanged=False)
+
+
+def _number(session: Session, game: Game, received: ReceivedArchive, actor: Actor) -> Build:
+    found = received.inspection
+    build = Build(
+        game_id=game.id,
+        number=game.next_build_number,
+        object_key=received.object_key,
+        size=received.size,
+        sha256=received.sha256,
+        unpacked_bytes=found.unpacked_bytes,
+        members=found.members,
+        launcher=found.launcher,
+        top_directory=found.top_directory,
+        warnings=list(found.warnings),
+        file_name=received.file_name,
+        sent_by=actor.name,
+    )
+    game.next_build_number += 1
+    game.updated_at = now()
+    session.add(build)
+    session.flush()
+    subject = f"{game.title}, build {build.number}"
+    record(session, actor, "build.ready", subject, game=game, size=build.size, checksum=build.checksum)
+    return build
+
+
+def release(game: Game, number: int, actor: Actor) -> Build:
+    """Point the game at a ready build; releasing the live one again changes nothing. Raises NotFound."""
+    with writing() as session:
+        lock_for_update(session, game)
+        build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number))
+        if build is None or game.deleted_at is not None:
+            raise NotFound(f"'{game.slug}' has no build {number}. Choose one of its builds.")
+        if game.released_build_id != build.id:
+            _release(session, game, build, actor)
+    return build
+
+
+def _release(session: Session, game: Game, build: Build, actor: Actor) -> None:
+    at = now()
+    build.first_released_at = build.first_released_at or at
+    build.released_at = at
+    game.released_build_id = build.id
+    game.updated_at = at
+    session.add(Release(game_id=game.id, build_id=build.id, released_at=at, released_by=actor.name))
+    record(session, actor, "build.released", f"{game.title}, build {build.number}", game=game)
+    session.flush()
+    replan(session, game, living_servers(session))
+    announce(catalog_topic(game.partner_id))

@@ -1,0 +1,141 @@
+"""Rules for games: registering, changing, deleting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, String, cast, func, or_, select
+from sqlalchemy.exc import IntegrityError
+
+from app.database import announce, writing
+from app.extensions import db
+from app.fleet.events import catalog_topic, game_topic, partner_topic
+from app.fleet.replicas import living_servers, replan
+from app.models import Game, Partner, now
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.refusals import InvalidRequest, SlugTaken
+
+# Fields a partner may send, in our names; everything else about a game is ours to decide.
+METADATA = (
+    "title",
+    "developer",
+    "description",
+    "tags",
+    "launcher",
+    "renpy_dir",
+    "thumbnail",
+    "screenshots",
+    "release_date",
+    "content_rating",
+    "languages",
+    "auto_release",
+)
+
+
+@dataclass(frozen=True)
+class GameFilter:
+    """What a list is narrowed to. `limit` None means everything; `after` is the id of the last game seen."""
+
+    status: str | None = None
+    tag: str | None = None
+    text: str | None = None
+    limit: int | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class GamePage:
+    games: Sequence[Game]
+    total: int  # of the filtered catalog, whatever the page
+    next_cursor: str | None
+
+
+def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
+    """Oldest first, then by id. A constant number of queries, however many games."""
+    matching = _narrowed(partner.games.select(), wanted)
+    total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
+    query = matching.order_by(Game.created_at, Game.id)
+    if wanted.after:
+        last = db.session.scalar(select(Game).where(Game.id == wanted.after, Game.partner_id == partner.id))
+        if last is None:
+            raise InvalidRequest("The cursor is not one of this list. Start again without it.", {"cursor": "unknown"})
+        query = query.where(
+            or_(Game.created_at > last.created_at, (Game.created_at == last.created_at) & (Game.id > last.id))
+        )
+    if wanted.limit is None:
+        return GamePage(db.session.scalars(query).all(), total, None)
+    games = db.session.scalars(query.limit(wanted.limit + 1)).all()
+    more = len(games) > wanted.limit
+    games = games[: wanted.limit]
+    return GamePage(games, total, games[-1].id if more else None)
+
+
+def _narrowed(query: Select[Game], wanted: GameFilter) -> Select[Game]:
+    if wanted.status == "active":
+        query = query.where(Game.released_build_id.is_not(None))
+    elif wanted.status == "pending_upload":
+        query = query.where(Game.released_build_id.is_(None))
+    if wanted.tag:
+        # Tags are a JSON list of strings, so a tag stands in its text between quotes.
+        query = query.where(cast(Game.tags, String).contains(json.dumps(wanted.tag), autoescape=True))
+    if wanted.text:
+        words = wanted.text.lower()
+        query = query.where(
+            or_(
+                func.lower(Game.title).contains(words, autoescape=True),
+                Game.slug.contains(words, autoescape=True),
+                func.lower(cast(Game.tags, String)).contains(words, autoescape=True),
+            )
+        )
+    return query
+
+
+def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:
+    """A new game, waiting for its first build. Raises SlugTaken."""
+    partner_id, partner_name = partner.id, partner.name
+    try:
+        with writing() as session:
+            if session.scalar(
+                select(Game.id).where(Game.partner_id == partner_id, Game.slug == slug, Game.deleted_at.is_(None))
+            ):
+                raise _taken(slug)
+            game = Game(partner_id=partner_id, slug=slug, **metadata)
+            session.add(game)
+            session.flush()
+            record(session, actor, "game.created", game.title, game=game, slug=slug, partner=partner_name)
+            announce(partner_topic(partner_id), catalog_topic(partner_id))
+    except IntegrityError:  # on Postgres two registrations may pass the look-up together; the index decides
+        raise _taken(slug) from None
+    return game
+
+
+def _taken(slug: str) -> SlugTaken:
+    return SlugTaken(f"The slug '{slug}' is taken by another of your games. Choose another, or delete that game.")
+
+
+def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
+    """Change what is named in `changes`; the rest stays."""
+    with writing() as session:
+        before = {name: getattr(game, name) for name in changes}
+        changed = {name: value for name, value in changes.items() if before[name] != value}
+        for name, value in changed.items():
+            setattr(game, name, value)
+        game.updated_at = now()
+        record(session, actor, "game.updated", game.title, game=game, changed=sorted(changed))
+        announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
+    return game
+
+
+def delete_game(game: Game, actor: Actor) -> None:
+    """No new sessions from now on; running ones finish, then replicas and objects go (`app/uploads/sweeping.py`).
+    The slug is free at once."""
+    with writing() as session:
+        game.deleted_at = now()
+        record(session, actor, "game.deleted", game.title, game=game, slug=game.slug)
+        session.flush()
+        replan(session, game, living_servers(session))
+        announce(catalog_topic(game.partner_id))

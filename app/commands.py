@@ -1,0 +1,133 @@
+"""`flask` commands for operators: the same domain calls as the APIs and pages."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from datetime import timedelta
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from app.database import release
+from app.fleet.servers import add_server
+from app.jobs import jobs
+from app.partners.accounts import create_member, create_partner, partner_named
+from app.partners.actors import COMMAND_LINE
+from app.partners.keys import create_key
+from app.refusals import Refusal
+from app.uploads import sweeping
+
+partner_group = AppGroup("partner", help="Partners.")
+member_group = AppGroup("member", help="People who sign in.")
+key_group = AppGroup("key", help="API keys.")
+server_group = AppGroup("server", help="Game servers.")
+
+
+class _Plainly(click.Command):
+    """A command whose refusals are one line on standard error and exit code 1, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            raise click.ClickException(refusal.message) from None
+
+
+@partner_group.command("create", cls=_Plainly)
+@click.argument("name")
+def partner_create(name: str) -> None:
+    """Make a partner named NAME."""
+    partner = create_partner(name, COMMAND_LINE)
+    click.echo(f"Partner '{partner.name}' made: {partner.id}")
+
+
+@member_group.command("create", cls=_Plainly)
+@click.argument("email")
+@click.option("--partner", help="The partner's name; leave it out for an operator.")
+@click.option("--name", default="", help="The person's name.")
+@click.option("--role", type=click.Choice(["owner", "developer", "viewer", "operator"]), required=True)
+def member_create(email: str, partner: str | None, name: str, role: str) -> None:
+    """Make a person with EMAIL who can sign in. The password is asked for, or read from standard input."""
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    member = create_member(partner_named(partner) if partner else None, email, name, role, password, COMMAND_LINE)
+    click.echo(f"{member.name} can sign in with {member.email} as {member.role}.")
+
+
+@key_group.command("create", cls=_Plainly)
+@click.option("--partner", required=True, help="The partner's name.")
+@click.option("--app", "app_name", default="CI", show_default=True, help="What the key is for.")
+@click.option("--scope", "scopes", multiple=True, default=["read", "write", "upload"], show_default=True)
+def key_create(partner: str, app_name: str, scopes: tuple[str, ...]) -> None:
+    """Make an API key and print it, once."""
+    _, secret = create_key(partner_named(partner), app_name, scopes, COMMAND_LINE)
+    click.echo(secret)
+    click.echo("This is the only time the key is shown: store it now.", err=True)
+
+
+@server_group.command("add", cls=_Plainly)
+@click.argument("server_id")
+@click.option("--region", default="", help="Where it stands, such as fra.")
+def server_add(server_id: str, region: str) -> None:
+    """Add a game server and print its token, once."""
+    _, token = add_server(server_id, region, COMMAND_LINE)
+    click.echo(token)
+    click.echo("This is the only time the token is shown: give it to the server's agent now.", err=True)
+
+
+@click.command("sweep", cls=_Plainly)
+@click.option("--young-minutes", default=60, show_default=True, help="Objects younger than this are left alone.")
+def sweep_command(young_minutes: int) -> None:
+    """Remove what dead uploads, deleted games and lost rows left in storage."""
+    swept = sweeping.sweep(timedelta(minutes=young_minutes))
+    click.echo(
+        f"Removed {swept.uploads} dead uploads, {swept.games} deleted games, {swept.objects} objects: "
+        f"{swept.bytes_freed:,} bytes freed."
+    )
+
+
+@click.command("check", cls=_Plainly)
+def check_command() -> None:
+    """List builds without objects and objects without rows; exit code 1 when a build's bytes are missing."""
+    found = sweeping.check()
+    for missing in found.missing:
+        click.echo(f"missing   {missing}")
+    for orphan in found.orphans:
+        click.echo(f"orphan    {orphan.key} ({orphan.size:,} bytes)")
+    for transfer in found.transfers:
+        click.echo(f"unfinished {transfer}")
+    click.echo(
+        f"{found.builds} builds: {len(found.missing)} without their object; {len(found.orphans)} objects and "
+        f"{len(found.transfers)} unfinished transfers without a row (flask sweep removes them)."
+    )
+    if found.missing:
+        raise SystemExit(1)
+
+
+@click.command("worker")
+def worker_command() -> None:
+    """Run background work in this process, for installations with REDIS_URL."""
+    jobs(current_app).start_workers()
+    release()
+    logging.getLogger(__name__).info("the worker is ready")
+    while True:
+        time.sleep(3600)  # the work is done by its threads; a signal ends the process
+
+
+def init_app(app: Flask) -> None:
+    """Register every command."""
+    for command in (
+        partner_group,
+        member_group,
+        key_group,
+        server_group,
+        sweep_command,
+        check_command,
+        worker_command,
+    ):
+        app.cli.add_command(command)

@@ -1,0 +1,95 @@
+"""The plan of one server: what to hold, where to fetch it, what to evict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from app import budgets
+from app.database import release
+from app.extensions import db
+from app.fleet.events import hub, plan_topic
+from app.models import Build, Game, Replica, Server, now
+from app.storage.bucket import bucket
+
+MOST_WAIT = 25.0
+URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; a 403 makes the agent ask again
+
+
+@dataclass(frozen=True)
+class PlannedBuild:
+    game_id: str
+    slug: str
+    build: int
+    size: int
+    checksum: str
+    unpacked_bytes: int
+    top_directory: str
+    launcher: str
+    archive_url: str
+    url_expires_at: datetime
+    active: bool
+    retry: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    version: int
+    poll_after_seconds: int
+    builds: list[PlannedBuild]
+    evict: list[tuple[str, int]]  # (game id, build number)
+
+
+def plan_for(server: Server, since: int | None, wait: float) -> Plan:
+    """The server's plan; when its version is `since`, held up to `wait` seconds for a change.
+
+    No database connection is held while waiting. When every waiting place is taken the answer comes at once, with
+    `poll_after_seconds` > 0."""
+    server_id, topic = server.id, plan_topic(server.id)
+    version = hub.version(topic)
+    poll_after = 0
+    if since is not None and version == since and wait > 0:
+        release()
+        if budgets.waiting_polls.try_take():
+            try:
+                version = hub.wait(topic, since, min(wait, MOST_WAIT))
+            finally:
+                budgets.waiting_polls.give_back()
+        else:
+            poll_after = budgets.waiting_polls.retry_after
+    # Read the version before the rows: a change in between only makes the agent ask once more.
+    return _read(server_id, version, poll_after)
+
+
+def _read(server_id: str, version: int, poll_after: int) -> Plan:
+    rows = db.session.scalars(
+        select(Replica)
+        .where(Replica.server_id == server_id, Replica.phase != "removed")
+        .join(Build, Replica.build_id == Build.id)
+        .options(joinedload(Replica.build).joinedload(Build.game))
+        .order_by(Build.released_at)
+    ).all()
+    expires = now() + URL_LIFETIME
+    builds = [_planned(row, row.build, row.build.game, expires) for row in rows if row.wanted]
+    evict = [(row.game_id, row.build.number) for row in rows if not row.wanted]
+    return Plan(version, poll_after, builds, evict)
+
+
+def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> PlannedBuild:
+    return PlannedBuild(
+        game_id=game.id,
+        slug=game.slug,
+        build=build.number,
+        size=build.size,
+        checksum=build.checksum,
+        unpacked_bytes=build.unpacked_bytes,
+        top_directory=build.top_directory,
+        launcher=build.launcher,
+        archive_url=bucket().agent_url(build.object_key, URL_LIFETIME),
+        url_expires_at=expires,
+        active=game.released_build_id == build.id,
+        retry=replica.retries_asked,
+    )

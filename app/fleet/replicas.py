@@ -1,0 +1,110 @@
+"""Which builds each server should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from app.database import announce, writing
+from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.models import Build, Game, Replica, Server, now
+from app.refusals import NotFound
+
+
+def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica]) -> set[str]:
+    """Of one game on one server: the released build, and until it is cached there the newest cached one that was
+    released before, so that a release never stops play. `replicas` come with their builds loaded."""
+    if released_build_id is None:
+        return set()
+    wanted = {released_build_id}
+    if any(r.build_id == released_build_id and r.phase == "cached" for r in replicas):
+        return wanted
+    fallbacks = [r for r in replicas if r.phase == "cached" and r.build.released_at and r.build_id != released_build_id]
+    if fallbacks:
+        newest = max(fallbacks, key=lambda r: r.build.released_at or r.build.created_at)
+        wanted.add(newest.build_id)
+    return wanted
+
+
+def living_servers(session: Session) -> Sequence[Server]:
+    """Every server that is not retired, in id order."""
+    return session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
+
+
+def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
+    """Bring the wanted flags of one game's replicas in line with its released build. Inside writing()."""
+    servers = list(servers)
+    rows = session.scalars(
+        select(Replica)
+        .where(Replica.game_id == game.id, Replica.server_id.in_([s.id for s in servers]))
+        .options(joinedload(Replica.build))
+    ).all()
+    by_server: dict[str, list[Replica]] = {server.id: [] for server in servers}
+    for row in rows:
+        by_server[row.server_id].append(row)
+    released = None
+    if game.deleted_at is None and game.released_build_id:
+        released = session.get_one(Build, game.released_build_id)
+    for server in servers:
+        _replan_one(session, released, server, by_server[server.id])
+    announce(game_topic(game.id), partner_topic(game.partner_id), FLEET_TOPIC)
+
+
+def _replan_one(session: Session, released: Build | None, server: Server, replicas: list[Replica]) -> None:
+    wanted = wanted_build_ids(released.id if released else None, replicas)
+    if released and released.id not in {replica.build_id for replica in replicas}:
+        session.add(
+            Replica(server_id=server.id, build_id=released.id, game_id=released.game_id, bytes_total=released.size)
+        )
+    for replica in replicas:
+        if replica.build_id in wanted and (not replica.wanted or replica.phase == "removed"):
+            replica.wanted = True
+            if replica.phase in {"removed", "evicting"}:
+                start_over(replica)
+        elif replica.build_id not in wanted:
+            replica.wanted = False
+            if replica.phase in {"pending", "failed"} and replica.bytes_done == 0:
+                session.delete(replica)  # nothing of it ever reached the server
+    announce(plan_topic(server.id))
+
+
+def start_over(replica: Replica) -> None:
+    """Back to the beginning of its way, as if never sent."""
+    replica.phase = "pending"
+    replica.bytes_done = 0
+    replica.bytes_per_second = 0
+    replica.attempt = 0
+    replica.reason = None
+    replica.retry_at = None
+    replica.cached_at = None
+    replica.since = now()
+
+
+def equip(session: Session, server: Server) -> None:
+    """Give a new server a replica of every released build. Inside writing()."""
+    released = session.scalars(
+        select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
+    ).all()
+    held = set(session.scalars(select(Replica.build_id).where(Replica.server_id == server.id)))
+    for build in released:
+        if build.id not in held:
+            session.add(Replica(server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size))
+        announce(game_topic(build.game_id))
+    announce(plan_topic(server.id), FLEET_TOPIC)
+
+
+def retry_now(game_id: str, build_number: int, server_id: str) -> None:
+    """A person pressed "Retry now": the agent forgets its back-off for this replica. Raises NotFound."""
+    with writing() as session:
+        replica = session.scalar(
+            select(Replica)
+            .join(Build, Replica.build_id == Build.id)
+            .where(Build.game_id == game_id, Build.number == build_number, Replica.server_id == server_id)
+        )
+        if replica is None or not replica.wanted:
+            raise NotFound(f"Build {build_number} is not being sent to '{server_id}', so there is nothing to retry.")
+        replica.retries_asked += 1
+        replica.retry_at = None
+        announce(plan_topic(server_id), game_topic(game_id))

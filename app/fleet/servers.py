@@ -1,0 +1,70 @@
+"""Game servers: added, recognised by their token, retired."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import select
+
+from app.database import announce, writing
+from app.extensions import db
+from app.fleet.events import FLEET_TOPIC, plan_topic
+from app.fleet.replicas import equip
+from app.models import Server, now
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.partners.secrets import fingerprint, new_secret
+from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
+
+
+def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
+    """A server and its token, which is shown once. It is to hold every released build from now on."""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", server_id) or len(server_id) > 40:
+        raise InvalidRequest(
+            f"'{server_id}' cannot name a server. Use at most 40 lowercase letters, digits and hyphens: srv-04.",
+            {"id": "lowercase letters, digits and hyphens"},
+        )
+    token = new_secret("srv")
+    with writing() as session:
+        if session.get(Server, server_id):
+            raise Conflict(f"There is a server '{server_id}' already. Choose another id, or roll its token.")
+        server = Server(id=server_id, region=region.strip()[:40], token_hash=fingerprint(token))
+        session.add(server)
+        session.flush()
+        equip(session, server)
+        record(session, actor, "server.added", server_id)
+    return server, token
+
+
+def roll_token(server_id: str, actor: Actor) -> str:
+    """A new token for a server; the old one stops working now. Raises NotFound."""
+    token = new_secret("srv")
+    with writing() as session:
+        server = session.get(Server, server_id)
+        if server is None:
+            raise NotFound(f"No server '{server_id}'.")
+        server.token_hash = fingerprint(token)
+        record(session, actor, "server.token_rolled", server_id)
+    return token
+
+
+def retire(server_id: str, actor: Actor) -> None:
+    """Take a server out of the fleet: its token stops working, and partners no longer see it. Raises NotFound."""
+    with writing() as session:
+        server = session.get(Server, server_id)
+        if server is None:
+            raise NotFound(f"No server '{server_id}'.")
+        if server.retired_at is None:
+            server.retired_at = now()
+            record(session, actor, "server.retired", server_id)
+            announce(FLEET_TOPIC, plan_topic(server_id))
+
+
+def authenticate_server(token: str | None) -> Server:
+    """The living server with this token. Raises Unauthorized."""
+    if not token:
+        raise Unauthorized("No server token was sent. Send it as `Authorization: Bearer srv_…`.")
+    server = db.session.scalar(select(Server).where(Server.token_hash == fingerprint(token)))
+    if server is None or server.retired_at:
+        raise Unauthorized("This server token is not known here. Ask the operator to add the server or roll its token.")
+    return server

@@ -1,0 +1,105 @@
+"""Background work: Huey, with worker threads inside the web process by default, or `flask worker` processes on Redis.
+
+The queue only wakes. What is to be done is in rows, and the periodic sweep picks up what a crash left, so a lost job
+loses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from huey import RedisHuey, SqliteHuey, crontab
+from huey.consumer import Consumer
+
+from app.config import Settings
+from app.uploads.sweeping import sweep
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+log = logging.getLogger(__name__)
+WORKERS = 2
+PING_SECONDS = 3.0
+PING_EVERY = 2.0
+
+
+class Jobs:
+    """The queue of one app and what can be asked of it."""
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        if settings.redis_url:
+            self.huey = RedisHuey("slipway", url=settings.redis_url, results=True)
+        else:
+            self.huey = SqliteHuey("slipway", filename=str(settings.instance / "queue.db"), results=True)
+        self._consumer: Any = None
+        self._ping_lock = threading.Lock()
+        self._pinged_at = float("-inf")
+        self._ping_ok = False
+
+        @self.huey.task(name="ping")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def ping() -> bool:
+            return True
+
+        @self.huey.task(name="sweep")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def sweep_now() -> None:
+            with app.app_context():
+                _sweep_and_say()
+
+        @self.huey.periodic_task(crontab(minute="*"), name="sweep_every_minute")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def sweep_every_minute() -> None:
+            with app.app_context():
+                _sweep_and_say()
+
+        self._ping = ping
+        self._sweep = sweep_now
+
+    def sweep_soon(self) -> None:
+        """Ask a worker to sweep: a session ended, a replica went, an upload died."""
+        self._sweep()
+
+    def start_workers(self) -> None:
+        """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
+        consumer = Consumer(self.huey, workers=WORKERS, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
+        consumer.scheduler.start()
+        for _, worker in consumer.worker_threads:
+            worker.start()
+        self._consumer = consumer
+
+    def stop_workers(self) -> None:
+        """Let worker threads end after what they are doing."""
+        if self._consumer is not None:
+            self._consumer.stop_flag.set()
+
+    def worker_answers(self) -> bool:
+        """Whether a worker takes a job and answers within 3 s. Asked of the queue at most every 2 s, so that health
+        checks cannot flood it."""
+        with self._ping_lock:
+            if time.monotonic() - self._pinged_at > PING_EVERY:
+                try:
+                    self._ping_ok = self._ping()(blocking=True, timeout=PING_SECONDS) is True
+                except Exception:  # Huey raises its own and the storage's errors; each means "no"
+                    log.warning("the background worker did not answer within %s s", PING_SECONDS)
+                    self._ping_ok = False
+                self._pinged_at = time.monotonic()
+            return self._ping_ok
+
+
+def _sweep_and_say() -> None:
+    swept = sweep()
+    if swept.uploads or swept.objects or swept.games:
+        log.info(
+            "swept %s uploads, %s objects, %s games; %s bytes freed",
+            swept.uploads,
+            swept.objects,
+            swept.games,
+            swept.bytes_freed,
+        )
+
+
+def jobs(app: Flask) -> Jobs:
+    """The app's queue."""
+    found: Jobs = app.extensions["slipway_jobs"]
+    return found

@@ -1,0 +1,108 @@
+"""Partners, the people in them, and the apps whose keys speak for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.models.base import Base, new_id, now
+
+if TYPE_CHECKING:
+    from app.models.game import GamesOf
+
+ROLES = ("owner", "developer", "viewer", "operator")
+SCOPES = ("read", "write", "upload")
+
+
+class Partner(Base):
+    """An organisation with a catalog, members, keys and a quota."""
+
+    __tablename__ = "partners"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("partner"))
+    name: Mapped[str] = mapped_column(String(150), unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def games(self) -> GamesOf:
+        """This partner's catalog; looking a game up through it is the authorisation."""
+        from app.models.game import GamesOf  # games know their partner: the import cannot stand at the top
+
+        return GamesOf(self)
+
+
+class Member(Base):
+    """A person who signs in: a role in one partner, or an operator, who belongs to none."""
+
+    __tablename__ = "members"
+    __table_args__ = (
+        CheckConstraint("(role = 'operator') = (partner_id IS NULL)", name="operator_has_no_partner"),
+        CheckConstraint(f"role IN {ROLES}", name="role"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("member"))
+    partner_id: Mapped[str | None] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str] = mapped_column(String(150))
+    role: Mapped[str] = mapped_column(String(16))
+    password_hash: Mapped[str] = mapped_column(String(200))
+    # Part of the session cookie: changing it signs every browser of this member out.
+    session_stamp: Mapped[str] = mapped_column(String(40), default=lambda: new_id("stamp"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_signed_in_at: Mapped[datetime | None]
+
+    partner: Mapped[Partner | None] = relationship(lazy="joined")
+
+    @property
+    def is_operator(self) -> bool:
+        return self.role == "operator"
+
+    @property
+    def may_write(self) -> bool:
+        """Viewers look; everybody else may change things in their partner."""
+        return self.role in {"owner", "developer"}
+
+    # What Flask-Login asks of a user.
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def get_id(self) -> str:
+        """Flask-Login's id: the member and the stamp, so that a changed stamp ends the session."""
+        return f"{self.id}:{self.session_stamp}"
+
+
+class App(Base):
+    """What keys are for ("CI", "Component Studio")."""
+
+    __tablename__ = "apps"
+    __table_args__ = (UniqueConstraint("partner_id", "name"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("app"))
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    partner: Mapped[Partner] = relationship(lazy="joined")
+
+
+class ApiKey(Base):
+    """A bearer secret `pp_…` of an app. Only its SHA-256 is stored; the text is shown once."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("key"))
+    app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), index=True)
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(24))  # "pp_8fK2…x9Qd": enough to recognise it, not to use it
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_by: Mapped[str] = mapped_column(String(200))
+    last_used_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+    app: Mapped[App] = relationship(lazy="joined")

