@@ -107,15 +107,15 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel SIGKILL this process when the thread that forked it ends, `kill -9` of the parent included.
+def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send us `by` when the thread that forked this process ends, `kill -9` of the parent included.
 
     For the child's side of a fork: `preexec_fn=partial(die_with_parent, os.getpid())`, or a gunicorn hook. Spawn from a
     thread that lives as long as the parent, or the child dies early (prctl(2), PR_SET_PDEATHSIG). Signals blocked by
     the parent are unblocked: a mask is inherited through exec, and most programs never look at theirs.
     """
-    if _prctl is not None and _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+    if _prctl is not None and _prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if os.getppid() != parent:  # it died before the kernel was told to watch it
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), by)

@@ -1,0 +1,184 @@
+"""The web server's configuration: `gunicorn -c python:app.serving wsgi:app`.
+
+One process with many threads: each live page, waiting poll and raw upload holds a thread while it lasts, and a budget
+of each kind (app/budgets.py) keeps some free for everything else. Every name gunicorn knows as a setting is one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import math
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+from app import shutdown
+from app.config import SettingsError, load_settings
+from app.jobs import jobs
+
+try:
+    _settings = load_settings()
+except SettingsError as error:
+    raise SystemExit(f"Slipway did not start: {error}") from None
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = int(os.environ.get("SLIPWAY_WORKERS", "1"))
+worker_class = "gthread"
+threads = _settings.streams + 64
+# Above the threads: the rest are idle kept-alive connections, which need none.
+worker_connections = threads + 512
+keepalive = 5
+# Uploads are cut by app.shutdown; the second more is for their requests to say so.
+graceful_timeout = math.ceil(_settings.drain_seconds) + 1
+timeout = 60
+proc_name = "slipway"
+# Two gunicorns of one user would claim the same one.
+control_socket_disable = True
+# TRUSTED_PROXIES alone decides whose X-Forwarded-* are believed; gunicorn would believe everything on loopback.
+forwarded_allow_ips = ""
+
+accesslog = "-"
+# %(U)s is the path without its query: queries can hold secrets.
+access_log_format = "%(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms %({x-request-id}o)s"
+
+
+class WithoutQueries(logging.Filter):
+    """Takes the query off addresses in gunicorn's own messages ("Error handling request GET /a?b")."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                argument.partition("?")[0] if isinstance(argument, str) and argument.startswith("/") else argument
+                for argument in record.args
+            )
+        return True
+
+
+# One JSON line an event, as everything else of the app logs (app/logs.py).
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "root": {"level": "INFO", "handlers": []},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.access": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stderr",
+            "formatter": "json",
+            "filters": ["without-queries"],
+        }
+    },
+    "filters": {"without-queries": {"()": WithoutQueries}},
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "timestamp": True,
+        }
+    },
+}
+
+
+def on_starting(server: Arbiter) -> None:
+    """In the master, before anything listens: what cannot work is refused here."""
+    if server.cfg.workers > 1 and not _settings.redis_url:
+        raise SystemExit(
+            f"Slipway did not start: {server.cfg.workers} web processes were asked for, and rate limits and live "
+            "events of one process are unknown to the others without Redis. Set REDIS_URL, or leave SLIPWAY_WORKERS "
+            "and WEB_CONCURRENCY at 1 (one process serves a thousand live pages)."
+        )
+    _raise_open_files(needed=2 * worker_connections + 256)
+
+
+def _raise_open_files(needed: int) -> None:
+    """A connection takes a file, and a second one for a moment while its first bytes are awaited."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        logging.getLogger("gunicorn.error").warning(
+            "only %s files may be open and %s live pages may need %s; raise the limit (ulimit -Hn) or lower "
+            "SLIPWAY_STREAMS",
+            soft,
+            _settings.streams,
+            needed,
+        )
+
+
+def when_ready(server: Arbiter) -> None:
+    """In the master: the first signal drains and the second ends at once, whether it is SIGTERM or a Ctrl-C.
+
+    gunicorn's own SIGINT is abrupt the first time, and its second SIGTERM is ignored.
+    """
+    asked = False
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        server.signal(signal.SIGQUIT if asked else signal.SIGTERM, frame)
+        asked = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if not _settings.redis_url:
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # one worker more; see on_starting
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """In the worker, before the app is made."""
+    shutdown.die_with_parent(worker.ppid)
+    # A thousand stacks of the default 8 MiB would be 8 GiB of address space, more than some containers allow. Deep
+    # recursion through C (sorted, repr) was seen to crash at 1 MiB before Python's own limit, and not at 2.
+    threading.stack_size(2 * 1024**2)
+    _limit_malloc_arenas(2)
+
+
+def _limit_malloc_arenas(count: int) -> None:
+    """Keep glibc from giving threads arenas of their own, which hold freed memory (mallopt(3), M_ARENA_MAX)."""
+    m_arena_max = -8
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "mallopt"):  # musl has none
+        libc.mallopt(m_arena_max, count)
+
+
+def post_worker_init(worker: Worker) -> None:
+    """In the worker, with the app made: background work, and what signals mean."""
+    app: Any = worker.wsgi
+    if _settings.work_in_web:
+        jobs(app).start_workers()
+        shutdown.when_stopping(jobs(app).stop_workers)
+
+    # A handler may interrupt a thread that holds the very lock it needs; a SimpleQueue is safe to put to from one.
+    asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def begin_when_asked() -> None:
+        asked.get()
+        shutdown.begin(_settings.drain_seconds)
+
+    threading.Thread(target=begin_when_asked, name="shutdown", daemon=True).start()
+
+    def drain(signal_number: int, frame: FrameType | None) -> None:
+        asked.put(None)
+        worker.handle_exit(signal_number, frame)
+
+    def end_now(signal_number: int, frame: FrameType | None) -> None:
+        # sys.exit would wait for every thread of the pool. What is half done is repeatable by design.
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, drain)
+    signal.siginterrupt(signal.SIGTERM, False)
+    signal.signal(signal.SIGQUIT, end_now)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the whole group: the master decides

@@ -1,0 +1,77 @@
+"""Log files of the children: kept small, with what matters repeated on the supervisor's own output."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+_OLD_BYTES = 8 * 1024**2  # a larger file is put aside at start
+_MOST_BYTES = 32 * 1024**2  # and while running, emptied
+_SHOWN_AT_ONCE = 5
+_MATTERS = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL)\b")
+_STORAGE_MATTERS = re.compile(r"<(ERROR|FATAL)>")  # its warnings are about its own settings
+
+
+def open_log(path: Path) -> BinaryIO:
+    """The file, for appending; a long one is first renamed to `.1`, replacing the one before."""
+    if path.exists() and path.stat().st_size > _OLD_BYTES:
+        path.replace(path.with_suffix(".log.1"))
+    return path.open("ab")
+
+
+def last_lines(path: Path, count: int = 15) -> str:
+    """The end of a log, for a person who is told that something failed."""
+    if not path.exists():
+        return ""
+    with path.open("rb") as log:
+        log.seek(max(0, path.stat().st_size - 16384))
+        lines = log.read().decode(errors="replace").splitlines()
+    return "\n".join(f"    {line[:400]}" for line in lines[-count:])
+
+
+class Tail:
+    """Follows one log from where it ends now."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._matters = _STORAGE_MATTERS if path.stem == "storage" else _MATTERS
+        self._position = path.stat().st_size if path.exists() else 0
+
+    def news(self) -> list[str]:
+        """What was written since the last call and matters: at most a few lines, then how many more there are."""
+        if not self.path.exists():
+            return []
+        size = self.path.stat().st_size
+        if size < self._position:  # put aside or emptied
+            self._position = 0
+        with self.path.open("rb") as log:
+            log.seek(self._position)
+            written = log.read(_OLD_BYTES)
+        whole, _, _ = written.rpartition(b"\n")
+        if not whole:
+            return []
+        self._position += len(whole) + 1
+        found = [line for line in whole.decode(errors="replace").splitlines() if self._matters.search(line)]
+        shown = [_plain(line) for line in found[:_SHOWN_AT_ONCE]]
+        if len(found) > len(shown):
+            shown.append(f"… and {len(found) - len(shown)} more in {self.path}")
+        return shown
+
+    def keep_small(self) -> None:
+        """Copy to `.1` and empty, once too long. The writer appends, so it goes on at the new end."""
+        if self.path.exists() and self.path.stat().st_size > _MOST_BYTES:
+            shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
+            with self.path.open("r+b") as log:
+                log.truncate()
+
+
+def _plain(line: str) -> str:
+    """A line of the app's JSON as `LEVEL message`; any other as it is."""
+    try:
+        event = json.loads(line)
+        return f"{event['levelname']} {event['message']}"[:400]
+    except (ValueError, KeyError, TypeError):
+        return line[:400]
