@@ -72,6 +72,8 @@ class Reporter:
             try:
                 answer = self.send()
             except (PlatformUnreachable, PlatformRefused) as error:
+                if _is_two_agents(error) and self._boot.try_another():
+                    continue
                 failures += 1
                 self._stopping.wait(self._after_failure(error, failures))
                 continue
@@ -136,7 +138,7 @@ class Reporter:
     def _after_failure(self, error: PlatformUnreachable | PlatformRefused, failures: int) -> float:
         asked = error.retry_after if isinstance(error, PlatformUnreachable) else None
         pause = max(self._backoff.delay(failures), asked or 0.0)
-        if isinstance(error, PlatformRefused) and error.code == "two_agents":
+        if _is_two_agents(error):
             message = "another agent uses this server's token; give each server its own, or stop the other one"
         elif isinstance(error, PlatformRefused) and error.status == 401:
             message = "the platform does not know this token; make a new one for this server"
@@ -144,6 +146,10 @@ class Reporter:
             message = "report not taken; going on with what is here"
         logs.warning(message, reason=error, attempt=failures, retry_in_seconds=round(pause, 1))
         return pause
+
+
+def _is_two_agents(error: PlatformUnreachable | PlatformRefused) -> bool:
+    return isinstance(error, PlatformRefused) and error.code == "two_agents"
 
 
 def _removed(document: dict[str, Any]) -> set[BuildKey]:

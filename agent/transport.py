@@ -27,7 +27,8 @@ def in_words(error: BaseException) -> str:
         return in_words(cause)
     if isinstance(error, exceptions.NameResolutionError):
         return "its host name cannot be resolved"
-    if isinstance(error, exceptions.ConnectTimeoutError):
+    # NewConnectionError (refused, no route) derives from ConnectTimeoutError but has a cause that says more.
+    if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):
         return "no connection in time"
     if isinstance(error, exceptions.ReadTimeoutError):
         return "no answer in time"

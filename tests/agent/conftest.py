@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.backoff import Backoff
+from agent.program import Agent
+from agent.reporter import Pace
+from agent.settings import Settings
+from tests.agent.platform_server import TOKEN, Platform, PlatformServer
+from tests.agent.processes import AgentProcess
+from tests.agent.storage_server import StorageServer
+
+
+@pytest.fixture
+def storage() -> Iterator[StorageServer]:
+    with StorageServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(storage: StorageServer) -> Iterator[PlatformServer]:
+    with PlatformServer(storage) as running:
+        yield running
+
+
+@pytest.fixture
+def platform(server: PlatformServer) -> Platform:
+    return server.platform
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "games"
+
+
+@pytest.fixture
+def start_agent(server: PlatformServer, cache: Path) -> Iterator[Callable[..., Agent]]:
+    """Starts the agent inside the test's process, with short waits. Settings can be overridden by name."""
+    started: list[Agent] = []
+
+    def start(**overrides: object) -> Agent:
+        settings: dict[str, object] = {
+            "url": server.url,
+            "token": TOKEN,
+            "cache": cache,
+            "disk_floor": 1 << 20,
+            "pace": Pace(busy=0.1, idle=0.3),
+            "build_backoff": Backoff(first=0.05, longest=0.2),
+            "platform_backoff": Backoff(first=0.05, longest=0.2),
+        }
+        agent = Agent(Settings(**(settings | overrides)))  # type: ignore[arg-type]  # a dict of mixed values
+        started.append(agent)
+        agent.start()
+        return agent
+
+    yield start
+    for agent in started:
+        agent.stop()
+
+
+@pytest.fixture
+def start_process(server: PlatformServer, cache: Path, tmp_path: Path) -> Iterator[Callable[..., AgentProcess]]:
+    """Starts `slipway-agent run` as a process of its own; ended at the end of the test."""
+    started: list[AgentProcess] = []
+
+    def start(*arguments: str, url: str = server.url, crash_at: str = "") -> AgentProcess:
+        log = tmp_path / f"agent-{len(started)}.log"
+        process = AgentProcess(url, cache, log, arguments, crash_at)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()

@@ -1,0 +1,62 @@
+"""Small real games as studios package them, made anew for every test."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import random
+import tarfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Game:
+    """An archive and what must be on disk once it is unpacked: file contents by path below the top directory."""
+
+    archive: bytes = field(repr=False)
+    top_directory: str
+    launcher: str
+    files: dict[str, bytes] = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.archive).hexdigest()
+
+    @property
+    def size(self) -> int:
+        return len(self.archive)
+
+    @property
+    def unpacked_bytes(self) -> int:
+        return sum(len(content) for content in self.files.values())
+
+    def lies_in(self, directory: Path) -> bool:
+        """Whether `directory` holds exactly this game."""
+        found = {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+        return found == self.files and (directory / self.launcher).stat().st_mode & 0o777 == 0o755
+
+
+def make_game(seed: int, size: int = 1 << 20, top: str = "paper-lanterns-1.0") -> Game:
+    """A game of about `size` bytes that do not compress, different for every seed."""
+    noise = random.Random(seed)
+    files = {
+        "paper-lanterns.sh": b"#!/bin/sh\nexec lib/linux-x86_64/paper-lanterns\n",
+        "game/script.rpy": b'label start:\n    "Build %d"\n' % seed,
+        "lib/linux-x86_64/paper-lanterns": noise.randbytes(2048),
+        "renpy/common.rpy": b"init python:\n    pass\n",
+    }
+    files |= {f"game/images/scene {number}.webp": noise.randbytes(size // 8) for number in range(8)}
+    return Game(_packed(top, files), top, "paper-lanterns.sh", files)
+
+
+def _packed(top: str, files: dict[str, bytes]) -> bytes:
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"{top}/{name}")
+            member.size = len(content)
+            member.mode = 0o755 if name.endswith(".sh") or name.startswith("lib/") else 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(tar.getvalue(), compresslevel=1)
