@@ -1,0 +1,30 @@
+"""`python -m bench [name …]`: runs all benches, or those named."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import games_list, live, upload
+
+BENCHES = {"upload": upload.run, "live": live.run, "list": games_list.run}
+
+
+def main() -> int:
+    """Run what was asked for; exit code 1 when a target was missed."""
+    names = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"There is no bench {', '.join(unknown)}. Choose from: {', '.join(BENCHES)}.", file=sys.stderr)
+        return 2
+    met = True
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix=f"slipway-bench-{name}-") as directory:
+            print(f"\n== {name} ==")
+            met = BENCHES[name](Path(directory)) and met
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""One archive through the app, over the same file straight to a presigned URL, in turns.
+
+Ratios with and without the inspection, and the web process's peak RSS at 1 GiB and at 4 GiB.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import subprocess
+import tarfile
+import time
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from isal import igzip
+
+from app.config import GIB, MIB, load_settings
+from app.storage.bucket import Bucket
+from app.storage.signing import presign
+from bench.stage import Stage, peak_mib, register_game, reset_peak, rss_mib, running, verdict
+
+ROUNDS = 3
+INCOMPRESSIBLE = 0.8
+
+
+def run(directory: Path) -> bool:
+    """Whether every target was met."""
+    one, four = directory / "one.tar.gz", directory / "four.tar.gz"
+    make_archive(one, GIB)
+    make_archive(four, 4 * GIB)
+    print(f"  archives of {one.stat().st_size / MIB:.0f} and {four.stat().st_size / MIB:.0f} MiB")
+    met = True
+    for name, application, target in (
+        ("inspection off", "bench.without_inspection:app", 0.85),
+        ("inspection on", "wsgi:app", 0.5),
+    ):
+        (directory / name).mkdir()
+        with running(directory / name, application) as stage:
+            met &= verdict(f"through the app over direct, {name}", _ratio(stage, one), target, least=True)
+            met &= _memory(stage, [one, four])
+    return met
+
+
+def make_archive(path: Path, size: int) -> None:
+    """A packaged game of about `size` packed bytes: four fifths of it random, the rest text that packs well."""
+    noise = random.Random(7)
+    text = b"the lanterns rise over the river, one for every name " * 20_000
+    open_packed: Any = igzip.open  # carries no types
+    with open_packed(path, "wb", compresslevel=1) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+        for directory in ("game", "game/game", "game/lib", "game/renpy"):
+            member = tarfile.TarInfo(directory)
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(member)
+        _add(tar, "game/game.sh", b"#!/bin/sh\n", 0o755)
+        for number in range(size // (20 * MIB)):
+            content = noise.randbytes(20 * MIB) + (text * 6)[: int(20 * MIB * (1 - INCOMPRESSIBLE) / INCOMPRESSIBLE)]
+            _add(tar, f"game/game/scene-{number}.rpa", content)
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), mode
+    tar.addfile(member, BytesIO(content))
+
+
+def _ratio(stage: Stage, archive: Path) -> float:
+    where = load_settings(stage.environment).storage_settings
+    register_game(stage, "warm-up")
+    _through(stage, archive, "warm-up")
+    through, direct = [], []
+    for number in range(ROUNDS):
+        register_game(stage, f"round-{number}")
+        direct.append(_seconds(presign(where, "PUT", f"bench/{number}", {}, timedelta(hours=1)), archive))
+        Bucket(where).delete([f"bench/{number}"])
+        through.append(_through(stage, archive, f"round-{number}"))
+    size = archive.stat().st_size / MIB
+    print(f"  MiB/s direct {[round(size / s) for s in direct]}, through the app {[round(size / s) for s in through]}")
+    return statistics.median(direct) / statistics.median(through)
+
+
+def _through(stage: Stage, archive: Path, slug: str) -> float:
+    return _seconds(
+        f"{stage.url}/api/partners/games/{slug}/upload",
+        archive,
+        "-H",
+        f"Authorization: Bearer {stage.key}",
+        "-H",
+        "Content-Type: application/gzip",
+    )
+
+
+def _seconds(url: str, archive: Path, *options: str) -> float:
+    begun = time.monotonic()
+    # The options go in on standard input: what is in argv, every user of the machine can read.
+    config = "\n".join(f'header = "{value}"' for value in options if value != "-H")
+    answer = subprocess.run(
+        ["curl", "-sS", "--fail-with-body", "-T", str(archive), "-K", "-", "-H", "Expect:", url],
+        input=config,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        raise SystemExit(f"upload failed: {answer.stdout} {answer.stderr}")
+    return time.monotonic() - begun
+
+
+def _memory(stage: Stage, archives: list[Path]) -> bool:
+    idle = rss_mib(stage.worker)
+    peaks = []
+    for archive in archives:
+        register_game(stage, f"memory-{archive.stem.removesuffix('.tar')}")
+        reset_peak(stage.worker)
+        _through(stage, archive, f"memory-{archive.stem.removesuffix('.tar')}")
+        peaks.append(peak_mib(stage.worker))
+    print(f"  RSS idle {idle:.0f} MiB, peaks {[round(p) for p in peaks]} MiB for {[a.name for a in archives]}")
+    met = verdict("peak RSS above idle at 1 GiB", peaks[0] - idle, 120, least=False, unit=" MiB")
+    return verdict("peak RSS above idle at 4 GiB", peaks[1] - idle, 120, least=False, unit=" MiB") and met
