@@ -65,7 +65,7 @@ endef
 
 # --- The browser's libraries: npm where it is (with Node 18 or newer), else both from PyPI.
 
-NODE = $(shell npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) < 18)' && echo yes)
+NODE := $(shell command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && echo yes)
 NPM = $(if $(NODE),npm,PATH="$$PWD/.venv/bin:$$PATH" npm)
 
 app/static/dist/manifest.json: node_modules/.installed app/static/build.mjs $(shell find app/static/src -type f)
