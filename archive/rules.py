@@ -60,6 +60,8 @@ class Rules:
 
     def _check_type(self, header: Header) -> None:
         kind, shown = header.typeflag, header.name
+        if shown.endswith((b"/", b"/.")) and not _is_directory(header):
+            raise _refused(shown, "is a file or link with the name of a directory", REPACKAGE)
         if kind in _FILE_TYPES:
             if header.size and header.name.endswith(b"/"):
                 raise _refused(shown, "is a directory that holds data", REPACKAGE)

@@ -38,12 +38,11 @@ class TreeWriter:
     def begin(self, member: Member) -> None:
         """Make the member; a file's content follows through content()."""
         self._finish_file()
+        *above, name = steps = _steps(member.path)
         if member.kind is Kind.DIRECTORY:
-            self._enter(member.path)
+            self._enter(steps)
             return
-        parent, _, name = member.path.rpartition("/")
-        directory = self._enter(parent)
-        _plain(name)
+        directory = self._enter(above)
         if member.kind is Kind.SYMLINK:
             os.symlink(member.target or "", name, dir_fd=directory)
         elif member.hard_link:
@@ -89,9 +88,8 @@ class TreeWriter:
         done, self._file = self._file, None
         os.close(done)
 
-    def _enter(self, path: str) -> int:
-        """The open directory at `path`, made where it is missing."""
-        names = list(map(_plain, path.split("/"))) if path else []
+    def _enter(self, names: list[str]) -> int:
+        """The open directory down those names, made where it is missing."""
         shared = 0
         while shared < min(len(names), len(self._names)) and names[shared] == self._names[shared]:
             shared += 1
@@ -104,7 +102,7 @@ class TreeWriter:
         return self._chain[-1]
 
     def _link(self, target: str, name: str, directory: int) -> None:
-        *above, target_name = map(_plain, target.split("/"))
+        *above, target_name = _steps(target)
         opened: list[int] = []
         try:
             for step in above:
@@ -116,10 +114,11 @@ class TreeWriter:
                 os.close(fd)
 
 
-def _plain(name: str) -> str:
-    if name in ("", ".", ".."):
-        raise PermissionError(errno.EPERM, "not the name of a member", name)
-    return name
+def _steps(path: str) -> list[str]:
+    names = path.split("/")
+    if not {"", ".", ".."}.isdisjoint(names):
+        raise PermissionError(errno.EPERM, "not the path of a member", path)
+    return names
 
 
 def _open_or_make(name: str, parent: int) -> int:

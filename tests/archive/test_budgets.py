@@ -156,7 +156,7 @@ def test_progress_can_be_read_while_feeding() -> None:
     assert inspector.members_read == 4
     assert 0 < inspector.unpacked_bytes < 2_048_000
     inspector.feed(compressed[len(compressed) // 2 :])
-    assert inspector.unpacked_bytes == 2_048_000 + 10 == inspector.finish().unpacked_bytes
+    assert inspector.finish().unpacked_bytes == 2_048_000 + 10 == inspector.unpacked_bytes
 
 
 CHILD = """

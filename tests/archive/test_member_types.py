@@ -82,6 +82,16 @@ def test_a_v7_directory_is_a_name_with_a_slash_at_its_end() -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "typeflag"), [(b"mygame/a/.", b"0"), (b"mygame/a/", b"1"), (b"mygame/a/", b"2")])
+def test_only_a_directory_has_the_name_of_one(name: bytes, typeflag: bytes) -> None:
+    assert_refused(
+        game(header(name, typeflag=typeflag, link=b"mygame/start.sh")),
+        member=name.decode(),
+        problem="is a file or link with the name of a directory",
+        remedy="tar czf game.tar.gz mygame",
+    )
+
+
 @pytest.mark.parametrize("typeflag", [b"\0", b"7"])
 def test_old_and_contiguous_files_are_files(typeflag: bytes) -> None:
     assert inspect(game(header(b"mygame/a", typeflag=typeflag, size=3) + padded(b"abc"))).unpacked_bytes == 10 + 3
