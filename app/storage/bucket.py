@@ -105,7 +105,8 @@ class Bucket:
         """Every object under a prefix."""
         with _said("listing objects"):
             for found in self._client.list_objects(self.name, prefix=prefix, recursive=True):
-                if found.object_name and found.last_modified:
+                # A gateway over a file system also lists emptied directories.
+                if found.object_name and found.last_modified and not found.object_name.endswith("/"):
                     yield StoredObject(found.object_name, found.size or 0, found.last_modified)
 
     def delete(self, keys: Iterable[str]) -> None:

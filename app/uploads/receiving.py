@@ -60,9 +60,7 @@ def receive_archive(
 def _begin(game_id: str, actor: Actor) -> Upload:
     upload_id = new_id("upload")
     with writing() as session:
-        upload = Upload(
-            id=upload_id, game_id=game_id, object_key=f"archives/{game_id}/{upload_id}.tar.gz", sent_by=actor.name
-        )
+        upload = Upload(id=upload_id, game_id=game_id, object_key=f"archives/{upload_id}.tar.gz", sent_by=actor.name)
         session.add(upload)
     passing("upload-row-written")
     release()
