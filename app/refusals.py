@@ -66,6 +66,12 @@ class PayloadTooLarge(Refusal):
     code = "payload_too_large"
 
 
+class QuotaExceeded(Refusal):
+    """The partner's quota has no room for these bytes."""
+
+    code = "quota_exceeded"
+
+
 class UnsupportedMediaType(Refusal):
     """A content type this call does not take."""
 

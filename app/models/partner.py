@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, new_id, now
@@ -24,6 +24,8 @@ class Partner(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("partner"))
     name: Mapped[str] = mapped_column(String(150), unique=True)
+    # Bytes all builds of the partner may take together; None means no limit.
+    build_quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @property
@@ -102,7 +104,7 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[str] = mapped_column(String(200))
     last_used_at: Mapped[datetime | None]
-    expires_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]  # set when it was rolled: both keys work until then
     revoked_at: Mapped[datetime | None]
 
     app: Mapped[App] = relationship(lazy="joined")

@@ -26,6 +26,7 @@ from app.storage.bucket import bucket
 from app.uploads.body import IncomingBody
 from app.uploads.checking import CheckingThread
 from app.uploads.parts import PartWriter, part_size
+from app.uploads.quota import reserve
 from app.uploads.sweeping import discard_upload
 from archive.inspection import Inspector
 from archive.limits import Limits
@@ -39,11 +40,13 @@ def receive_archive(
     game: Game, body: IncomingBody, actor: Actor, *, announced_sha256: str | None = None, file_name: str | None = None
 ) -> Published:
     """Store, check and publish one archive. Raises a Refusal that says why it was not taken; then nothing is kept."""
-    game_id, launcher = game.id, game.launcher
-    upload = _begin(game_id, actor)
+    game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
+    upload = _begin(game_id, partner_id, actor, body.length)
     release()
     try:
         received = _transfer(upload, body, launcher, announced_sha256, file_name)
+        if body.length is None:  # chunked: how much it would be was not known before
+            _reserve(upload.id, partner_id, received.size)
         passing("before-publish")
         published = publish(game_id, received, actor)
         passing("after-publish")
@@ -57,10 +60,16 @@ def receive_archive(
     return published
 
 
-def _begin(game_id: str, actor: Actor) -> Upload:
+def _begin(game_id: str, partner_id: str, actor: Actor, length: int | None) -> Upload:
     upload_id = new_id("upload")
     with writing() as session:
-        upload = Upload(id=upload_id, game_id=game_id, object_key=f"archives/{upload_id}.tar.gz", sent_by=actor.name)
+        upload = Upload(
+            id=upload_id,
+            game_id=game_id,
+            object_key=f"archives/{upload_id}.tar.gz",
+            sent_by=actor.name,
+            reserved_bytes=reserve(session, partner_id, length or 0),
+        )
         session.add(upload)
     passing("upload-row-written")
     release()
@@ -120,6 +129,12 @@ def _is_newest(game_id: str, sha256: str) -> bool:
     newest = newest_build(db.session(), game_id)
     release()
     return newest is not None and newest.sha256 == sha256
+
+
+def _reserve(upload_id: str, partner_id: str, size: int) -> None:
+    with writing() as session:
+        session.get_one(Upload, upload_id).reserved_bytes = reserve(session, partner_id, size)
+    release()
 
 
 def _touch(upload_id: str) -> None:

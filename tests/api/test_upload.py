@@ -12,7 +12,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.extensions import db
-from app.models import AuditEntry, Build, Upload
+from app.models import AuditEntry, Build, Partner, Upload
 from app.storage.bucket import bucket
 from app.uploads.sweeping import check
 from tests.archives import big_archive, game_archive
@@ -103,4 +103,21 @@ def test_a_refused_archive_leaves_an_audit_row_and_the_earlier_build(app: Flask,
     assert len(db.session.scalars(select(Build)).all()) == 1
     refused = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "build.refused")).one()
     assert refused.details["code"] == "invalid_archive"
+    assert nothing_is_left(app)
+
+
+def test_an_archive_over_the_quota_is_refused_before_it_is_read(app: Flask, client: FlaskClient, key: str) -> None:
+    send(client, key, game_archive(seed=1))
+    partner = db.session.scalars(select(Partner).where(Partner.name == "Starlight Studio")).one()
+    stored = db.session.scalars(select(Build)).one().size
+    partner.build_quota_bytes = stored + 100
+    db.session.commit()
+
+    answer = send(client, key, game_archive(seed=2))
+
+    assert answer.status_code == 413
+    assert answer.json is not None
+    assert answer.json["error"] == "quota_exceeded"
+    assert f"{stored + 100:,} bytes" in answer.json["message"]
+    assert len(db.session.scalars(select(Build)).all()) == 1
     assert nothing_is_left(app)
