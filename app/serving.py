@@ -25,13 +25,21 @@ from app import shutdown
 from app.config import SettingsError, load_settings
 from app.jobs import jobs
 
+
+def _web_processes() -> int:
+    text = os.environ.get("SLIPWAY_WORKERS", "").strip() or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"SLIPWAY_WORKERS={text!r} must be a whole number of at least 1.")
+    return int(text)
+
+
 try:
     _settings = load_settings()
+    workers = _web_processes()
 except SettingsError as error:
     raise SystemExit(f"Slipway did not start: {error}") from None
 
 bind = f"{_settings.host}:{_settings.port}"
-workers = int(os.environ.get("SLIPWAY_WORKERS", "1"))
 worker_class = "gthread"
 threads = _settings.streams + 64
 # Above the threads: the rest are idle kept-alive connections, which need none.
@@ -96,8 +104,8 @@ def on_starting(server: Arbiter) -> None:
     if server.cfg.workers > 1 and not _settings.redis_url:
         raise SystemExit(
             f"Slipway did not start: {server.cfg.workers} web processes were asked for, and rate limits and live "
-            "events of one process are unknown to the others without Redis. Set REDIS_URL, or leave SLIPWAY_WORKERS "
-            "and WEB_CONCURRENCY at 1 (one process serves a thousand live pages)."
+            "events of one process are unknown to the others without Redis. Set REDIS_URL, or set SLIPWAY_WORKERS "
+            "(--workers) to 1: one process serves a thousand live pages."
         )
     _raise_open_files(needed=2 * worker_connections + 256)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import selectors
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -53,3 +54,10 @@ def read_line(process: subprocess.Popen[str], deadline: float) -> str:
         if not waiting.select(deadline):
             raise AssertionError(f"process {process.pid} printed nothing in {deadline} s")
     return process.stdout.readline()
+
+
+def free_port() -> int:
+    """A port on loopback that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
