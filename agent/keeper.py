@@ -20,6 +20,7 @@ from agent.layout import Layout
 from agent.names import BuildKey
 from agent.plan import Plan, WantedBuild
 from agent.planner import Planner
+from agent.reporter import Pace
 from agent.session_files import SessionFiles
 from agent.workers import Outcome, Workers
 
@@ -39,9 +40,12 @@ class Keeper:
         workers: Workers,
         board: Board,
         attempts: Attempts,
+        pace: Pace,
         wake: Event,
+        settled: Event,
         stopping: Event,
     ) -> None:
+        """`wake` asks for a step; `settled` is set once the first plan has been acted upon."""
         self._layout = layout
         self._inventory = inventory
         self._sessions = sessions
@@ -49,9 +53,12 @@ class Keeper:
         self._workers = workers
         self._board = board
         self._attempts = attempts
+        self._pace = pace
         self._wake = wake
+        self._settled = settled
         self._stopping = stopping
         self._announced: Plan | None = None
+        self._waits_for_sessions = False
 
     def run(self) -> None:
         self._guarded(self._inventory.empty_trash)
@@ -81,9 +88,12 @@ class Keeper:
             self._activate(wanted[key], whole[key])
         evicted = {key for key in decision.evict if self._evict(key)}
         self._start_fetches(decision, wanted)
-        self._show(right - evicted, whole, wanted)
+        held = right - evicted
+        self._waits_for_sessions = any(key not in wanted for key in held)
+        self._show(held, whole, wanted)
         self._announce_absent(plan, decision)
-        self._drop_parts(right, wanted)
+        self._drop_parts(held, wanted)
+        self._settled.set()
 
     def _take_outcomes(self) -> None:
         for outcome in self._workers.take_outcomes():
@@ -190,11 +200,12 @@ class Keeper:
                 self._inventory.drop_part(key)
 
     def _pause(self) -> float:
+        longest = self._pace.sessions if self._waits_for_sessions else _LONGEST_PAUSE
         due = self._attempts.next_due()
         if due is None:
-            return _LONGEST_PAUSE
+            return longest
         # Never shorter than a moment: a build that is due may have to wait for a free hand, which wakes us anyway.
-        return min(_LONGEST_PAUSE, max(0.05, due - time.monotonic()))
+        return min(longest, max(0.05, due - time.monotonic()))
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """A failed step must not end the thread: the next one starts from plan and disk again."""

@@ -38,6 +38,8 @@ class Planner:
                     logs.info("platform answers again")
                 failures = 0
             except (PlatformUnreachable, PlatformRefused) as error:
+                if self._stopping.is_set():
+                    return
                 failures += 1
                 asked = error.retry_after if isinstance(error, PlatformUnreachable) else None
                 pause = max(self._backoff.delay(failures), asked or 0.0)

@@ -40,7 +40,9 @@ class Agent:
         self.layout.create()
         self._lock = hold_for_life(self.layout.agent_lock)
         self.stopping = Event()
+        self.threads: list[Thread] = []
         self._wake = Event()
+        self._settled = Event()
         self._settings = settings
         pool = make_pool(settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
@@ -57,6 +59,7 @@ class Agent:
             self.planner,
             settings.platform_backoff,
             settings.pace,
+            self._settled,
             self.stopping,
         )
         board = self.reporter.board
@@ -70,18 +73,24 @@ class Agent:
             self.workers,
             board,
             Attempts(settings.build_backoff),
+            settings.pace,
             self._wake,
+            self._settled,
             self.stopping,
         )
-        self.watch = SessionWatch(self.sessions, client, self.stopping, on_change=self._sessions_changed)
+        self.watch = SessionWatch(
+            self.sessions, client, settings.pace.sessions, self.stopping, on_change=self._sessions_changed
+        )
 
     def start(self) -> None:
         for repaired in self.inventory.repair():
             logs.info("repaired after a crash", what=repaired)
         self._leave_connection()
-        self.keeper.step()  # So that the very first report lists what is held.
+        self.keeper.step()  # So that even without a plan the first report lists what is held.
         for part in (self.keeper, self.planner, self.reporter, self.watch):
-            Thread(target=part.run, name=type(part).__name__.lower(), daemon=True).start()
+            thread = Thread(target=part.run, name=type(part).__name__.lower(), daemon=True)
+            self.threads.append(thread)
+            thread.start()
 
     def stop(self) -> None:
         """Ask every thread to end, and send a last report if that goes quickly. Waits for no thread: all they do
@@ -91,6 +100,7 @@ class Agent:
         self.planner.stop()
         self.reporter.report_at_once()
         self._wake.set()
+        self._settled.set()
         last = Thread(target=self._last_report, name="last-report", daemon=True)
         last.start()
         last.join(_LAST_REPORT_SECONDS)

@@ -22,16 +22,19 @@ from agent.session_files import SessionFiles
 
 # Beyond 30 s without a report the platform shows "No contact".
 _LONGEST_INTERVAL = 15.0
+# The first report waits this long for the first plan to be acted upon.
+_FIRST_PLAN_SECONDS = 5.0
 # Changes closer together than this travel in one report.
 _SHORTEST_INTERVAL = 0.1
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds between reports."""
+    """Seconds between reports, and between looks at the sessions."""
 
     busy: float = 1.0
     idle: float = 10.0
+    sessions: float = 1.0
 
 
 class Reporter:
@@ -45,6 +48,7 @@ class Reporter:
         planner: Planner,
         backoff: Backoff,
         pace: Pace,
+        settled: Event,
         stopping: Event,
     ) -> None:
         self.board = Board(on_change=self.report_at_once)
@@ -56,6 +60,7 @@ class Reporter:
         self._planner = planner
         self._backoff = backoff
         self._pace = pace
+        self._settled = settled
         self._stopping = stopping
         self._health = Health(layout.cache)
         self._changed = Event()
@@ -66,12 +71,16 @@ class Reporter:
         self._changed.set()
 
     def run(self) -> None:
+        # After a crash a released build may be whole but not yet `current`: it is reported as cached only when it is.
+        self._settled.wait(_FIRST_PLAN_SECONDS)
         failures = 0
         while not self._stopping.is_set():
             self._changed.clear()
             try:
                 answer = self.send()
             except (PlatformUnreachable, PlatformRefused) as error:
+                if self._stopping.is_set():
+                    return
                 if _is_two_agents(error) and self._boot.try_another():
                     continue
                 failures += 1

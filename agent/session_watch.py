@@ -9,8 +9,6 @@ from agent import logs
 from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from agent.session_files import Session, SessionFiles
 
-_EVERY_SECONDS = 1.0
-
 
 class SessionWatch:
     """`on_change` is called when the set of live sessions changed."""
@@ -19,11 +17,13 @@ class SessionWatch:
         self,
         sessions: SessionFiles,
         client: PlatformClient,
+        every_seconds: float,
         stopping: Event,
         on_change: Callable[[], None],
     ) -> None:
         self._sessions = sessions
         self._client = client
+        self._every_seconds = every_seconds
         self._stopping = stopping
         self._on_change = on_change
         self._known: set[tuple[str, int | None]] = set()
@@ -34,7 +34,7 @@ class SessionWatch:
                 self.look()
             except Exception as error:
                 logs.bug("the session watch failed", error)
-            self._stopping.wait(_EVERY_SECONDS)
+            self._stopping.wait(self._every_seconds)
 
     def look(self) -> None:
         sessions = self._sessions.all()

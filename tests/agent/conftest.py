@@ -37,7 +37,9 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start_agent(server: PlatformServer, cache: Path) -> Iterator[Callable[..., Agent]]:
+def start_agent(
+    server: PlatformServer, platform: Platform, storage: StorageServer, cache: Path
+) -> Iterator[Callable[..., Agent]]:
     """Starts the agent inside the test's process, with short waits. Settings can be overridden by name."""
     started: list[Agent] = []
 
@@ -47,7 +49,7 @@ def start_agent(server: PlatformServer, cache: Path) -> Iterator[Callable[..., A
             "token": TOKEN,
             "cache": cache,
             "disk_floor": 1 << 20,
-            "pace": Pace(busy=0.1, idle=0.3),
+            "pace": Pace(busy=0.1, idle=0.3, sessions=0.1),
             "build_backoff": Backoff(first=0.05, longest=0.2),
             "platform_backoff": Backoff(first=0.05, longest=0.2),
         }
@@ -57,8 +59,13 @@ def start_agent(server: PlatformServer, cache: Path) -> Iterator[Callable[..., A
         return agent
 
     yield start
+    storage.go_on.set()
+    platform.go_down()  # Ends the poll that the planner waits in.
     for agent in started:
         agent.stop()
+        for thread in agent.threads:
+            thread.join(10)
+            assert not thread.is_alive(), f"{thread.name} did not end"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from agent.cli import main
 from agent.exit_codes import ExitCode
 from agent.program import Agent
-from agent.session_files import process_stamp
+from agent.session_files import Session, now_iso, process_stamp
 from tests.agent.games import Game, make_game
 from tests.agent.platform_server import Platform
 from tests.agent.processes import ROOT, environment
@@ -84,7 +84,8 @@ def session_files(cache: Path) -> list[str]:
 def test_a_launch_script_learns_where_the_build_lies(
     agent: Agent, platform: Platform, cache: Path, player: subprocess.Popen[bytes], game: Game
 ) -> None:
-    command = [sys.executable, "-m", "agent", "session", "start", "g1", "--pid", str(player.pid), "--cache", cache]
+    command = [sys.executable, "-m", "agent", "session", "start", "g1", "--pid", str(player.pid)]
+    command += ["--cache", str(cache)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=15)
     assert (done.returncode, done.stderr) == (0, "")
     answer = dict(line.split("=", 1) for line in done.stdout.splitlines())
@@ -158,14 +159,14 @@ def test_a_session_ends_with_its_process(
 def test_a_reused_pid_is_another_process(player: subprocess.Popen[bytes]) -> None:
     stamp = process_stamp(player.pid)
     assert stamp
-    assert stamp == process_stamp(player.pid)
-    other = subprocess.Popen(["sleep", "120"])
-    try:
-        assert process_stamp(other.pid) != stamp
-    finally:
-        other.kill()
-        other.wait()
-    assert process_stamp(other.pid) is None
+    assert Session("s1", "g1", 1, player.pid, stamp, now_iso()).alive
+    boot, _, ticks = stamp.partition("/")
+    earlier, before_reboot = f"{boot}/{int(ticks) - 1}", f"00000000-0000-0000-0000-000000000000/{ticks}"
+    assert not Session("s1", "g1", 1, player.pid, earlier, now_iso()).alive
+    assert not Session("s1", "g1", 1, player.pid, before_reboot, now_iso()).alive
+    player.kill()
+    player.wait()
+    assert process_stamp(player.pid) is None
 
 
 def test_without_the_platform_sessions_begin_on_what_is_active(
@@ -254,8 +255,6 @@ def test_a_session_that_is_starting_blocks_eviction(
     update: Game,
 ) -> None:
     """Between asking the platform and its answer the session may get any build of the game."""
-    from agent.session_files import Session, now_iso
-
     stamp = process_stamp(player.pid)
     assert stamp
     agent.sessions.write(Session("s1", "g1", None, player.pid, stamp, now_iso()))
