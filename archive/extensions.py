@@ -61,7 +61,9 @@ class Extensions:
     def read(self, header: Header, content: bytes) -> None:
         """The content of the extended header that was expected."""
         if header.typeflag in _GNU_LONG:
-            self._next[_GNU_LONG[header.typeflag]] = content.rstrip(b"\0")
+            self._next[_GNU_LONG[header.typeflag]] = text = content.rstrip(b"\0")
+            if not text:
+                raise _damaged(header, 0)
         elif header.typeflag == _PAX_GLOBAL:
             self._global.update(_records(header, content))
         else:

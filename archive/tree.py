@@ -71,7 +71,8 @@ class Tree:
             composed, folded = name, name.lower()
         else:
             composed = unicodedata.normalize("NFC", name)
-            folded = unicodedata.normalize("NFC", composed.casefold())
+            # A name that is not NFC is left out of the warnings, so that no name needs more than two entries.
+            folded = unicodedata.normalize("NFC", name.casefold()) if composed == name else name
         if self._is_respelled(self._recomposed, parent, name, composed):
             raise ArchiveRejected(
                 f"{display(path)} is stored twice, its accents written in two ways (Unicode NFC and NFD)",

@@ -5,6 +5,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from archive.limits import Limits
 from archive.rejection import ArchiveRejected
 from archive.unpacking import unpack
 from tests.archive.tars import BLOCK, END, GAME, file, game, gnu_long_link, gnu_long_name, gz, header, padded, pax
+
+T = TypeVar("T")
 
 LIMITS = Limits(unpacked_bytes=2**22, members=60, processing_seconds=20)
 
@@ -48,35 +51,44 @@ def loops(path: Path) -> bool:
     return False
 
 
-SEGMENTS = st.sampled_from(
-    ["mygame", "game", "a", "b", "A", "c", ".", "..", "", "é", "e\u0301", "x.sh", "._a", "n" * 90]
+def mostly(usual: st.SearchStrategy[T], odd: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
+    """Odd one time in ten: most sequences should get past the first rules and meet the later ones."""
+    return st.integers(0, 9).flatmap(lambda dice: odd if dice == 9 else usual)
+
+
+SEGMENTS = mostly(
+    st.sampled_from(["a", "b", "c", "d", "e", "A", "game"]),
+    st.sampled_from([".", "..", "", "é", "e\u0301", "x.sh", "._a", "n" * 90, "mygame"]),
 )
-# Mostly below the game's folder, so that many members get past the first rule.
 NAMES = st.builds(
     lambda top, rest: "/".join([top, *rest]),
-    st.sampled_from(["mygame", "mygame", "mygame", "./mygame", "", "..", "other", "."]),
-    st.lists(SEGMENTS, max_size=4),
+    mostly(st.just("mygame"), st.sampled_from(["./mygame", "", "..", "other", "."])),
+    st.lists(SEGMENTS, min_size=1, max_size=4),
 )
-TARGETS = st.lists(st.sampled_from(["..", "..", ".", "a", "b", "c", "mygame", "game", ""]), min_size=1, max_size=6).map(
-    "/".join
+TARGETS = st.builds(
+    lambda up, down: "/".join([*up, *down]),
+    st.lists(st.just(".."), max_size=3),
+    st.lists(mostly(st.sampled_from(["a", "b", "c", "game"]), st.sampled_from(["..", ".", "", "mygame"])), max_size=3),
 )
-PREFIXES = st.one_of(
+LINKED = st.sampled_from(["mygame/start.sh", "mygame/a", "mygame/b", "mygame/a/b"])
+PREFIXES = mostly(
     st.just(b""),
-    st.just(b""),
-    st.builds(gnu_long_name, NAMES),
-    st.builds(gnu_long_link, TARGETS),
-    st.builds(lambda name: pax({"path": name}), NAMES),
-    st.builds(lambda target: pax({"linkpath": target}), TARGETS),
-    st.builds(lambda name: pax({"path": name}, typeflag=b"g"), NAMES),
-    st.builds(lambda size: pax({"size": str(size)}), st.integers(0, 2000)),
+    st.one_of(
+        st.builds(gnu_long_name, NAMES),
+        st.builds(gnu_long_link, TARGETS),
+        st.builds(lambda name: pax({"path": name}), NAMES),
+        st.builds(lambda target: pax({"linkpath": target}), TARGETS),
+        st.builds(lambda name: pax({"path": name}, typeflag=b"g"), NAMES),
+        st.builds(lambda size: pax({"size": str(size)}), st.integers(0, 2000)),
+    ),
 )
 
 
 @st.composite
 def members(draw: st.DrawFn) -> bytes:
     name = draw(NAMES).encode()[:100]
-    typeflag = draw(st.sampled_from([b"0", b"0", b"5", b"5", b"1", b"2", b"2", b"2", b"3", b"\0"]))
-    link = draw(st.one_of(TARGETS, NAMES)).encode()[:100] if typeflag in (b"1", b"2") else b""
+    typeflag = draw(st.sampled_from([b"0", b"0", b"0", b"5", b"5", b"1", b"1", b"2", b"2", b"2", b"\0"]))
+    link = draw({b"1": mostly(LINKED, NAMES), b"2": mostly(TARGETS, NAMES)}.get(typeflag, st.just(""))).encode()[:100]
     content = draw(st.sampled_from([b"", b"x", bytes(700)])) if typeflag in (b"0", b"\0") else b""
     mode = draw(st.sampled_from([0o644, 0o755, 0o755, 0o000]))
     own = header(name, typeflag=typeflag, link=link, size=len(content), mode=mode)
@@ -88,7 +100,7 @@ def symlink(name: bytes, target: bytes) -> bytes:
     return header(name, typeflag=b"2", link=target)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(made=st.lists(members(), max_size=8), end=st.sampled_from([END, END, END, END, b"", bytes(BLOCK)]))
 @example(
     made=[symlink(b"mygame/a/b/c", b"../.."), symlink(b"mygame/a/b/out", b"c/.."), file("mygame/a/b/out/x")], end=END
@@ -123,7 +135,7 @@ def with_checksums(tar: bytearray) -> bytes:
     return bytes(tar)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(corruptions=CORRUPTIONS, repaired=st.booleans())
 def test_a_corrupted_tar_is_refused_or_harmless(corruptions: list[tuple[int, int]], repaired: bool) -> None:
     tar = bytearray(GOOD)
@@ -132,7 +144,7 @@ def test_a_corrupted_tar_is_refused_or_harmless(corruptions: list[tuple[int, int
     unpack_boxed(gz(with_checksums(tar) if repaired else bytes(tar)))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_corrupted_gzip_stream_is_refused_or_harmless(data: st.DataObject) -> None:
     packed = bytearray(gz(GOOD))
@@ -144,7 +156,7 @@ def test_a_corrupted_gzip_stream_is_refused_or_harmless(data: st.DataObject) -> 
     unpack_boxed(bytes(packed[:cut]))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(noise=st.binary(max_size=3000))
 def test_noise_is_refused(noise: bytes) -> None:
     assert unpack_boxed(noise) is None

@@ -205,5 +205,12 @@ def test_a_long_name_and_a_long_link_belong_together() -> None:
         assert inspect(game(pair, symlink("cut", "cut"), file("mygame/own"))).members == 5
 
 
+@pytest.mark.parametrize("content", [b"", bytes(3)])
+def test_an_empty_gnu_long_name_is_refused(content: bytes) -> None:
+    assert_refused(
+        game(extension(b"L", content), file("mygame/a")), member=EXTENDED, problem="is damaged", remedy="tar czf"
+    )
+
+
 def test_an_extended_header_counts_for_one_member_only() -> None:
     assert inspect(game(gnu_long_name("mygame/a"), file("x"), file("mygame/b"), directory("mygame/c/"))).members == 6
