@@ -1,0 +1,12 @@
+// The dashboard's script. Every page works without it; it adds what moves: live regions, local times, copying.
+import "./js/requests.js";
+import "./js/morph.js";
+import "./js/live.js";
+import "./js/times.js";
+import "./js/theme.js";
+import "./js/copy.js";
+import "./js/keys.js";
+import "./js/password.js";
+
+// Controls that only a script can serve stay hidden until there is one.
+document.documentElement.classList.add("scripted");

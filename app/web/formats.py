@@ -1,0 +1,100 @@
+"""Numbers and moments as people read them: `7.2 GB`, `18.4 MB/s`, `about 4 min`, and times that the browser puts into
+the reader's own zone.
+
+Units follow a no-break space, decimal for amounts that are measured; limits that are set in binary units are named in
+binary units, so that nobody is refused one byte below what the page said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+SPACE = "\u00a0"
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_LIMIT_UNITS = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+
+# How the browser writes a moment; the forms are in app/static/src/js/times.js.
+Form = Literal["moment", "within", "brief", "since", "until", "day", "exact"]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point in time inside a text. One rendering serves everybody, so it is written in UTC and without "ago"; the
+    script turns it into the reader's own."""
+
+    at: datetime
+    form: Form = "moment"
+
+    @property
+    def iso(self) -> str:
+        """For `<time datetime>`: `2026-11-14T17:20:09Z`."""
+        return self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def plain(self) -> str:
+        """What is read without the script."""
+        at = self.at.astimezone(UTC)
+        if self.form == "day":
+            return f"{at.day} {at:%b %Y}"
+        if self.form == "exact":
+            return f"{at:%H:%M:%S} UTC"
+        if self.form == "until":
+            return f"at {at:%H:%M:%S} UTC"
+        return f"{at.day} {at:%b}, {at:%H:%M} UTC"
+
+
+# A line of copy: words, and moments between them. Templates write it with the `text` macro.
+Text = tuple[str | Moment, ...]
+
+
+def plain(text: Text) -> str:
+    """A Text as one string, its moments in UTC."""
+    return "".join(part if isinstance(part, str) else part.plain for part in text)
+
+
+def size(amount: int) -> str:
+    """Bytes, decimal: `0 B`, `640 MB`, `7.2 GB`; one decimal below 100."""
+    value = float(max(amount, 0))
+    for unit in _UNITS:
+        # 999.95 would be written as 1,000.0
+        if value < 999.5 or unit == _UNITS[-1]:
+            break
+        value /= 1000
+    digits = 0 if unit in {"B", "kB"} or value >= 99.95 else 1
+    return f"{value:,.{digits}f}{SPACE}{unit}"
+
+
+def limit(amount: int) -> str:
+    """A limit in bytes: `20 GiB` when it is a whole number of binary units, else exact bytes."""
+    for factor, unit in _LIMIT_UNITS:
+        if amount >= factor and amount % factor == 0:
+            return f"{amount // factor:,}{SPACE}{unit}"
+    return f"{amount:,}{SPACE}B"
+
+
+def rate(bytes_per_second: int) -> str:
+    """`18.4 MB/s`."""
+    return f"{size(bytes_per_second)}/s"
+
+
+def duration(seconds: float) -> str:
+    """Rounded up to what a person waits for: `40 s`, `2 min`, `3 h`."""
+    if seconds < 59.5:
+        return f"{max(1, round(seconds))}{SPACE}s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)}{SPACE}min"
+    return f"{round(seconds / 3600)}{SPACE}h"
+
+
+def percent(done: int, total: int) -> int:
+    """Whole percent, never 100 before the last byte is there."""
+    if total <= 0 or done <= 0:
+        return 0
+    return 100 if done >= total else min(99, done * 100 // total)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 session`, `11 sessions`, `1,204 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,200 @@
+"""A game's live parts: rendered once a change for everybody who may see the same, sent to streams and polls alike.
+
+Measured in design: 1,000 streams of one process at one event a second. So a change is rendered by the first thread that
+asks and its bytes are shared; a stream waits in the event hub without a database connection; and a stream that saw
+the state before is sent only the parts that changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Flask, current_app
+from markupsafe import escape
+
+from app.fleet.events import game_topic, hub
+from app.models import now
+from app.web.view import GameView, game_view
+
+BEAT_SECONDS = 12.0  # a gone client is noticed at the next write
+PAUSE_SECONDS = 0.5  # between two renderings of one game, however often its servers report
+LIFETIME_SECONDS = 600.0  # then the browser connects again and is recognised again
+KEPT = 512
+BEAT = b"event: beat\ndata:\n\n"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One element of the page, swapped by its id. `row` parts are table sections and stand inside a template."""
+
+    id: str
+    html: str
+    row: bool = False
+
+    @property
+    def swap(self) -> str:
+        """The part as htmx takes it out of band."""
+        html = self.html.replace(f' id="{self.id}"', f' hx-swap-oob="morph" id="{self.id}"', 1)
+        return f"<template>{html}</template>" if self.row else html
+
+
+@dataclass
+class Rendered:
+    """All live parts of a game in one state. `etag` names that state."""
+
+    title: str
+    parts: tuple[Part, ...]  # what the page consists of
+    rows: tuple[Part, ...]  # the pieces of the last part, for when only some of them change
+    version: int
+    changes_at: datetime | None = None  # when time alone makes it wrong
+    etag: str = ""
+
+    def __post_init__(self) -> None:
+        whole = "\0".join((self.title, *(part.html for part in self.parts)))
+        self.etag = f'"{hashlib.sha256(whole.encode()).hexdigest()[:20]}"'
+        self._events: dict[str, bytes] = {}
+
+    def holds(self, version: int) -> bool:
+        """Whether this is still how things are at `version` of the game's topic."""
+        return self.version == version and (self.changes_at is None or now() < self.changes_at)
+
+    def html(self, part_id: str) -> str:
+        """One part, for the page."""
+        return next(part.html for part in self.parts if part.id == part_id)
+
+    def fragment(self) -> str:
+        """Everything, for a poll."""
+        return "".join((self._title(), *(part.swap for part in self.parts)))
+
+    def event(self, seen: Rendered | None) -> bytes:
+        """The server-sent event that takes a page from `seen` (None: from anything) to this state."""
+        key = seen.etag if seen else ""
+        if key not in self._events:
+            html = self.fragment() if seen is None else self._difference(seen)
+            lines = "".join(f"data: {line}\n" for line in html.split("\n") if line)
+            self._events[key] = f"id: {self.etag}\nevent: live\n{lines}\n".encode()
+        return self._events[key]
+
+    def _difference(self, seen: Rendered) -> str:
+        before = {part.id: part.html for part in (*seen.parts, *seen.rows)}
+        same_rows = [row.id for row in self.rows] == [row.id for row in seen.rows]
+        candidates = (*self.parts[:-1], *self.rows) if same_rows else self.parts
+        changed = [part.swap for part in candidates if before.get(part.id) != part.html]
+        return "".join((self._title(), *changed))
+
+    def _title(self) -> str:
+        return f"<title>{escape(self.title)}</title>"
+
+
+class _Entry:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rendered: Rendered | None = None
+
+
+class LiveParts:
+    """The rendered parts of the games that are being watched. One a process; safe from any thread."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[tuple[str, bool], _Entry] = OrderedDict()
+        self.renderings = 0
+
+    def get(self, game_id: str, may_write: bool) -> Rendered | None:
+        """The parts as of now, or None for a game that is gone. The caller must hold no database connection: it may
+        wait for the thread that renders, which needs one."""
+        entry = self._entry((game_id, may_write))
+        version = hub.version(game_topic(game_id))
+        with entry.lock:
+            found = entry.rendered
+            if found and found.holds(version):
+                return found
+            fresh = self._render(game_id, may_write, version)
+            if found and fresh and fresh.etag == found.etag:
+                found.version, found.changes_at = fresh.version, fresh.changes_at
+                return found
+            entry.rendered = fresh
+            return fresh
+
+    def _entry(self, key: tuple[str, bool]) -> _Entry:
+        with self._lock:
+            entry = self._entries.setdefault(key, _Entry())
+            self._entries.move_to_end(key)
+            if len(self._entries) > KEPT:
+                self._entries.popitem(last=False)
+            return entry
+
+    def _render(self, game_id: str, may_write: bool, version: int) -> Rendered | None:
+        # Its own context: a stream has none any more, and the page's objects are not to be shared with other threads.
+        with self._app.app_context():
+            view = game_view(game_id, may_write)
+            self.renderings += 1
+            return render(self._app, view, version) if view else None
+
+    def stream(self, game_id: str, may_write: bool, seen_etag: str | None) -> Iterator[bytes]:
+        """The body of an event stream: parts when they change, a beat when they do not."""
+        ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
+        yield b"retry: 2000\n" + BEAT
+        seen: Rendered | None = None
+        wrote_at = time.monotonic()
+        while not hub.stopping and time.monotonic() < ends:
+            present = self.get(game_id, may_write)
+            if present is None:
+                return  # deleted: the browser connects again and is told
+            if seen is None and present.etag == seen_etag:
+                seen = present
+            elif seen is None or present.etag != seen.etag:
+                yield present.event(seen)
+                seen, wrote_at = present, time.monotonic()
+                time.sleep(PAUSE_SECONDS)  # several servers' reports become one event
+            elif time.monotonic() - wrote_at >= BEAT_SECONDS:
+                yield BEAT
+                wrote_at = time.monotonic()
+            beat_in = wrote_at + BEAT_SECONDS - time.monotonic()
+            hub.wait(game_topic(game_id), present.version, max(0.0, min(beat_in, _seconds_to(present.changes_at))))
+
+
+def _seconds_to(moment: datetime | None) -> float:
+    return BEAT_SECONDS if moment is None else (moment - now()).total_seconds()
+
+
+def render(app: Flask, view: GameView, version: int) -> Rendered:
+    """Parts from facts. No request, no database: what differs between readers is only `may_write`."""
+    environment = app.jinja_env
+
+    def part(part_id: str, template: str, row: bool = False, **context: object) -> Part:
+        html = environment.get_template(template).render(view=view, **context).strip()
+        return Part(part_id, html, row)
+
+    rows = (
+        part("fleet-head", "game/_fleet_head.html", row=True),
+        *(part(f"build-{row.number}", "game/_fleet_row.html", row=True, row_view=row) for row in view.rows),
+    )
+    counts = part("fleet-counts", "game/_fleet_counts.html")
+    fleet = part("fleet", "game/_fleet.html", inner_rows=rows, counts=counts)
+    return Rendered(
+        title=view.tab_title,
+        parts=(part("game-state", "game/_state.html"), part("builds", "game/_builds.html"), fleet),
+        rows=(counts, *rows),
+        version=version,
+        changes_at=view.changes_at,
+    )
+
+
+def live_parts() -> LiveParts:
+    """The running app's."""
+    found: LiveParts = current_app.extensions["slipway_live"]
+    return found
+
+
+def init_app(app: Flask) -> None:
+    """One cache of rendered parts for the app."""
+    app.extensions["slipway_live"] = LiveParts(app)

@@ -1,0 +1,71 @@
+"""Who is looking: the signed-in member and their partner. Looking things up through that partner authorises."""
+
+from __future__ import annotations
+
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from app.extensions import login
+from app.models import Member, Partner
+from app.partners.actors import Actor
+from app.refusals import Forbidden
+
+
+def signed_in() -> Member | None:
+    """The member behind this request, or None."""
+    return cast(Member, current_user) if current_user and current_user.is_authenticated else None
+
+
+def require_sign_in() -> ResponseReturnValue | None:
+    """For `before_request` of pages that belong to members: who is not signed in is asked to."""
+    return None if signed_in() else cast(ResponseReturnValue, login.unauthorized())
+
+
+def me() -> Member:
+    """The member behind a request that a signed-in view answers."""
+    member = signed_in()
+    if member is None:
+        raise RuntimeError("this view is not behind require_sign_in")
+    return member
+
+
+def my_partner() -> Partner:
+    """The member's partner. Raises Forbidden for an operator, who belongs to none."""
+    partner = me().partner
+    if partner is None:
+        raise Forbidden(
+            "Games belong to partners, and you are signed in as an operator, who belongs to none. "
+            "Sign in as a member of the partner whose games you want to see."
+        )
+    return partner
+
+
+def my_actor() -> Actor:
+    """The member, as builds and the audit log remember them."""
+    return Actor.of_member(me(), request.remote_addr)
+
+
+def require_write(what: str) -> None:
+    """Raises Forbidden for a viewer."""
+    if not me().may_write:
+        raise Forbidden(f"{what} is for developers and owners; your role is {me().role}. Ask an owner to change it.")
+
+
+def local_address(address: str | None, otherwise: str) -> str:
+    """`address` if it leads to a page of ours, else `otherwise`: never a redirect to somewhere else."""
+    if not address or not address.startswith("/") or address.startswith("//"):
+        return otherwise
+    # Browsers read a backslash as a slash and drop control characters: "/\evil", "/\t/evil".
+    if "\\" in address or any(ord(character) < 0x20 or ord(character) == 0x7F for character in address):
+        return otherwise
+    parts = urlsplit(address)
+    return otherwise if parts.scheme or parts.netloc else address
+
+
+def here() -> str:
+    """The present page's own address, for coming back to it."""
+    return request.full_path.rstrip("?") if request.method == "GET" else request.path

@@ -1,0 +1,126 @@
+"""What a game's page shows, as plain values: no row, no session and no query is left in it when it is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from app.extensions import db
+from app.fleet.matrix import Matrix, MatrixRow, matrix
+from app.fleet.reports import CONTACT_SECONDS
+from app.models import Build, Game, Release
+from app.web import words
+from app.web.formats import Moment, Text, counted, size
+from app.web.words import CellWords, Count, Said
+
+BUILDS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class BuildView:
+    number: int
+    live: bool
+    icon: str
+    state: Text
+    size: str
+    sent_by: str
+    received: Moment
+
+
+@dataclass(frozen=True)
+class ServerView:
+    id: str
+    region: str
+    reported: Text
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One build across the servers; `cells` in the order of the servers."""
+
+    number: int
+    live: bool
+    note: str
+    cells: Sequence[CellWords]
+
+
+@dataclass(frozen=True)
+class GameView:
+    """Everything live on a game's page. `changes_at`: when time alone changes it (contact is lost), or None."""
+
+    slug: str
+    tab_title: str
+    chips: Sequence[Said]
+    released: Text
+    builds: Sequence[BuildView]
+    builds_note: str
+    counts: Sequence[Count]
+    sessions: str
+    to_send: str
+    servers: Sequence[ServerView]
+    rows: Sequence[RowView]
+    may_write: bool
+    changes_at: datetime | None
+
+
+def game_view(game_id: str, may_write: bool) -> GameView | None:
+    """The view of a living game, or None. A constant number of queries."""
+    game = db.session.scalar(
+        select(Game).where(Game.id == game_id, Game.deleted_at.is_(None)).options(joinedload(Game.released_build))
+    )
+    if game is None:
+        return None
+    found = matrix(game)
+    live = game.released_build
+    return GameView(
+        slug=game.slug,
+        tab_title=words.title(game.title, found.counts),
+        chips=[chip for chip in (words.live_chip(game, live), words.worst_chip(found)) if chip],
+        released=_released(game),
+        builds=_builds(game),
+        builds_note=_builds_note(game),
+        counts=words.counts(found.counts),
+        sessions=counted(found.sessions, "session") if found.sessions else "",
+        to_send=f"Bytes still to send: {size(found.bytes_to_send)}" if live else "",
+        servers=[ServerView(s.id, s.region, words.reported(s)) for s in found.servers],
+        rows=[_row(row) for row in found.rows],
+        may_write=may_write,
+        changes_at=_changes_at(found),
+    )
+
+
+def _row(row: MatrixRow) -> RowView:
+    return RowView(row.build.number, row.live, words.row_note(row), [words.cell_words(cell) for cell in row.cells])
+
+
+def _released(game: Game) -> Text:
+    newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
+    release = db.session.scalar(newest) if game.released_build_id else None
+    return words.released_line(release.released_at, release.released_by) if release else ()
+
+
+def _builds(game: Game) -> list[BuildView]:
+    newest = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(BUILDS_SHOWN)
+    views = []
+    for build in db.session.scalars(newest):
+        live = build.id == game.released_build_id
+        icon, state = words.build_state(build, live)
+        received = Moment(build.created_at, "moment")
+        views.append(BuildView(build.number, live, icon, state, size(build.size), build.sent_by, received))
+    return views
+
+
+def _builds_note(game: Game) -> str:
+    count = db.session.scalar(select(func.count()).select_from(Build).where(Build.game_id == game.id)) or 0
+    if count == 0:
+        return ""
+    return f"{BUILDS_SHOWN} of {count:,}, newest first" if count > BUILDS_SHOWN else f"{count}, newest first"
+
+
+def _changes_at(found: Matrix) -> datetime | None:
+    spoken = [server.reported_at for server in found.servers if server.contact and server.reported_at]
+    return min(spoken) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if spoken else None

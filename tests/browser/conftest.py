@@ -1,0 +1,114 @@
+"""A real Chromium at a real server."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from tests.conftest import PASSWORD
+from tests.web.conftest import six_servers
+
+__all__ = ["six_servers"]
+
+CHROMIUM = Path("/usr/bin/chromium")
+# No sandbox: CI runs as root. The rest keeps the browser from looking for updates and the like.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium. Missing: the tests skip, or fail where REQUIRE_BROWSER is set (CI)."""
+    if not CHROMIUM.exists():
+        missing = f"no browser at {CHROMIUM}; `apt-get install chromium` brings it"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Site:
+    """The app behind a threaded server on loopback."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+        self.server = make_server("127.0.0.1", 0, app, threaded=True)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self._thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def site(app: Flask) -> Iterator[Site]:
+    site = Site(app)
+    site.start()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser's console said: violations of the policy, script errors. A journey ends with none."""
+    return []
+
+
+@pytest.fixture
+def context(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[BrowserContext]:
+    """A browser with its own cookies, in a zone that is not UTC."""
+    context = chromium.new_context(
+        base_url=site.url, viewport={"width": 1280, "height": 800}, timezone_id="Europe/Oslo", reduced_motion="reduce"
+    )
+    context.set_default_timeout(10_000)
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            complaints.append(message.text)
+
+    context.on("console", heard)
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()
+
+
+@pytest.fixture
+def sign_in(page: Page) -> Callable[[str], Page]:
+    """`sign_in(email)`: the page, after signing in as a person does."""
+
+    def enter(email: str) -> Page:
+        page.goto("/sign-in")
+        page.get_by_label("Email").fill(email)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url("**/games")
+        return page
+
+    return enter
