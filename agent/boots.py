@@ -11,18 +11,19 @@ _REMEMBERED = 5
 
 
 class Boot:
-    """A new boot may only follow upon the one that the platform knows. That is usually the last one here; but one
-    that was killed may or may not have been heard of, so those before it are remembered until a report is taken."""
+    """A new boot may only follow upon the one that the platform knows: the last that had a report taken. One that was
+    killed since may have been heard of too, if it died before it could note that; so it is tried next."""
 
     def __init__(self, layout: Layout) -> None:
         self._path = layout.state
         self.id = str(uuid.uuid4())
         boots = (read_json(layout.state) or {}).get("boots")
-        earlier = [boot for boot in boots if isinstance(boot, str)] if isinstance(boots, list) else []
-        self._earlier = earlier[:_REMEMBERED]
+        self._earlier = [boot for boot in boots if isinstance(boot, str)] if isinstance(boots, list) else []
         self._tried = 0
         self._acknowledged = False
-        write_json(self._path, {"boots": [self.id, *self._earlier]})
+        # The acknowledged boot first, then the others, the latest before the older ones.
+        boots = [*self._earlier[:1], self.id, *self._earlier[1:]]
+        write_json(self._path, {"boots": boots[:_REMEMBERED]})
 
     @property
     def previous(self) -> str | None:
@@ -35,10 +36,12 @@ class Boot:
             self._acknowledged = True
 
     def try_another(self) -> bool:
-        """The platform did not take this boot as the successor of `previous`. Goes on to the boot before that;
-        False when all have been tried, and then it begins again with the latest."""
-        if self._acknowledged or self._tried + 1 >= len(self._earlier):
-            self._tried = 0 if not self._acknowledged else self._tried
+        """The platform did not take this boot as the successor of `previous`. Goes on to the next candidate; False
+        when all have been tried, and then it begins again with the first."""
+        if self._acknowledged:
             return False
         self._tried += 1
+        if self._tried >= len(self._earlier):
+            self._tried = 0
+            return False
         return True

@@ -17,7 +17,6 @@ class Layout:
         self.private = cache / PRIVATE
         self.agent_lock = self.private / "agent.lock"
         self.sessions_lock = self.private / "sessions.lock"
-        self.reports_lock = self.private / "reports.lock"
         self.connection = self.private / "connection.json"
         self.state = self.private / "state.json"
         self.downloads = self.private / "downloads"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,27 +28,11 @@ def hold_for_life(path: Path) -> int:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False, patience: float | None = None) -> Iterator[bool]:
-    """Hold the lock of `path` for the block. Waits without end, or `patience` seconds and then goes on
-    without it (False)."""
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of `path` for the block, against other threads and other processes."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _acquire(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(descriptor)
-
-
-def _acquire(descriptor: int, operation: int, patience: float | None) -> bool:
-    if patience is None:
-        fcntl.flock(descriptor, operation)
-        return True
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            # flock has no timeout of its own, and an alarm signal belongs to the main thread alone.
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.02)

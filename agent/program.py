@@ -53,7 +53,7 @@ class Agent:
         self.reporter = Reporter(
             client,
             Boot(self.layout),
-            self.layout,
+            settings.cache,
             self.sessions,
             space,
             self.planner,
@@ -107,7 +107,7 @@ class Agent:
 
     def _last_report(self) -> None:
         try:
-            self.reporter.send(stopping=True, read_seconds=1.0, patience=0.2)
+            self.reporter.send(stopping=True, read_seconds=1.0)
         except (PlatformUnreachable, PlatformRefused, OSError) as error:
             logs.info("the last report did not get through", reason=error)
 

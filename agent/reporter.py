@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
@@ -13,8 +14,6 @@ from agent.boots import Boot
 from agent.crash_points import crash_point
 from agent.disk_space import DiskSpace
 from agent.health import Health
-from agent.layout import Layout
-from agent.locks import locked
 from agent.names import BuildKey
 from agent.planner import Planner
 from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable, ReportAnswer
@@ -42,7 +41,7 @@ class Reporter:
         self,
         client: PlatformClient,
         boot: Boot,
-        layout: Layout,
+        cache: Path,
         sessions: SessionFiles,
         space: DiskSpace,
         planner: Planner,
@@ -54,7 +53,6 @@ class Reporter:
         self.board = Board(on_change=self.report_at_once)
         self._client = client
         self._boot = boot
-        self._layout = layout
         self._sessions = sessions
         self._space = space
         self._planner = planner
@@ -62,7 +60,7 @@ class Reporter:
         self._pace = pace
         self._settled = settled
         self._stopping = stopping
-        self._health = Health(layout.cache)
+        self._health = Health(cache)
         self._changed = Event()
         self._sequence = 0
         self._sequence_lock = Lock()
@@ -96,13 +94,11 @@ class Reporter:
             self._stopping.wait(_SHORTEST_INTERVAL)
             self._changed.wait(self._interval(answer))
 
-    def send(self, *, stopping: bool = False, read_seconds: float | None = None, patience: float = 3.0) -> ReportAnswer:
+    def send(self, *, stopping: bool = False, read_seconds: float | None = None) -> ReportAnswer:
         """Send one report. Raises PlatformUnreachable or PlatformRefused."""
-        # A session begun while a report without it was on its way would look ended: see session_commands.
-        with locked(self._layout.reports_lock, patience=patience):
-            document = self._compose(stopping)
-            crash_point("before-report")
-            answer = self._client.report(document, read_seconds)
+        document = self._compose(stopping)
+        crash_point("before-report")
+        answer = self._client.report(document, read_seconds)
         crash_point("after-report")
         self._boot.acknowledged()
         if answer.accepted:

@@ -10,7 +10,6 @@ from agent.durable import read_json
 from agent.exit_codes import ExitCode
 from agent.inventory import Inventory, Whole
 from agent.layout import Layout
-from agent.locks import locked
 from agent.names import BuildKey, checked_identifier
 from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from agent.session_files import Session, SessionFiles, now_iso, process_stamp
@@ -73,37 +72,35 @@ class SessionCommands:
         except ValueError as error:
             raise SessionRefused(ExitCode.USAGE, str(error)) from error
         was_here = self._sessions.get(session_id) is not None
-        with locked(self._layout.reports_lock, shared=True, patience=_PATIENCE_SECONDS):
-            self._sessions.remove(session_id)
-            try:
-                known = self._client.end_session(session_id)
-            except PlatformUnreachable as error:
-                return f"the platform is not reachable ({error}); the agent's next report ends the session there"
-            except PlatformRefused as refusal:
-                raise SessionRefused(ExitCode.REFUSED, f"the platform refused: {refusal}") from refusal
+        self._sessions.remove(session_id)
+        try:
+            known = self._client.end_session(session_id)
+        except PlatformUnreachable as error:
+            return f"the platform is not reachable ({error}); the agent's next reports end the session there"
+        except PlatformRefused as refusal:
+            raise SessionRefused(ExitCode.REFUSED, f"the platform refused: {refusal}") from refusal
         if not known and not was_here:
             raise SessionRefused(ExitCode.NOT_FOUND, f"there is no session {session_id}")
         return None
 
     def _register(self, session: Session) -> Started:
-        # A report composed before this session but taken after it would end it, for sessions missing from a report
-        # have ended. So reports wait for us, and we for them, but neither for long.
-        with locked(self._layout.reports_lock, shared=True, patience=_PATIENCE_SECONDS):
-            try:
-                answer = self._client.start_session(session.id, session.game_id)
-            except PlatformUnreachable as error:
-                return self._start_locally(session, str(error))
-            except PlatformRefused as refusal:
-                raise _in_exit_codes(refusal, session.game_id) from refusal
-            key = BuildKey(session.game_id, answer.build)
-            whole = self._inventory.get(key)
-            if whole is None:
-                self._take_back(session)
-                raise SessionRefused(
-                    ExitCode.NOT_CACHED,
-                    f"the platform chose build {answer.build} of {session.game_id}, which is not whole here (any more)",
-                )
-            return self._begin(session, key, whole, registered=True)
+        # A report composed a moment ago, without this session, may reach the platform after us: it ends a session only
+        # when two reports lack it.
+        try:
+            answer = self._client.start_session(session.id, session.game_id)
+        except PlatformUnreachable as error:
+            return self._start_locally(session, str(error))
+        except PlatformRefused as refusal:
+            raise _in_exit_codes(refusal, session.game_id) from refusal
+        key = BuildKey(session.game_id, answer.build)
+        whole = self._inventory.get(key)
+        if whole is None:
+            self._take_back(session)
+            raise SessionRefused(
+                ExitCode.NOT_CACHED,
+                f"the platform chose build {answer.build} of {session.game_id}, which is not whole here (any more)",
+            )
+        return self._begin(session, key, whole, registered=True)
 
     def _start_locally(self, session: Session, reason: str) -> Started:
         key = self._inventory.current(session.game_id)
@@ -130,7 +127,7 @@ class SessionCommands:
         try:
             self._client.end_session(session.id)
         except (PlatformUnreachable, PlatformRefused):
-            return  # It is not in the agent's next report, which ends it just as well.
+            return  # It is not in the agent's reports, which ends it just as well.
 
 
 def _connect(layout: Layout) -> PlatformClient:

@@ -56,7 +56,7 @@ class SessionFiles:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def locked(self) -> AbstractContextManager[bool]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keeps eviction and the beginning of sessions apart. Held for moments only, never across the network."""
         return locked(self._layout.sessions_lock)
 

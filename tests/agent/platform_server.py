@@ -43,6 +43,7 @@ class Platform:
     released: dict[str, list[int]] = field(default_factory=dict)
     reports: list[dict[str, Any]] = field(default_factory=list)
     sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
+    missed: set[str] = field(default_factory=set)
     ended: list[str] = field(default_factory=list)
     plans_asked: list[str] = field(default_factory=list)
     boot: str | None = None
@@ -156,13 +157,15 @@ class Platform:
             return 204, {}
 
     def _take(self, report: dict[str, Any]) -> None:
-        """Sessions missing from a report have ended; those we did not know began while we were away."""
+        """Sessions missing from two reports have ended; those we did not know began while we were away."""
         before = self._wanted()
         self.boot_sequence, self.boot_stopped = report["sequence"], report["stopping"]
         self.reports.append(report)
         listed = {session["id"]: (session["gameId"], session["build"]) for session in report["sessions"]}
         for session_id in self.sessions.keys() - listed.keys():
-            self._end(session_id)
+            if session_id in self.missed:
+                self._end(session_id)
+        self.missed = self.sessions.keys() - listed.keys()
         self.sessions.update(listed)
         if self._wanted() != before:
             self._bump()

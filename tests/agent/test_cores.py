@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from agent.backoff import Attempts, Backoff
 from agent.board import Board, Phase
+from agent.boots import Boot
+from agent.layout import Layout
 from agent.names import BuildKey, checked_build, checked_identifier, checked_segment, parse_key
 from agent.rate import RateMeter
 from agent.sizes import format_size, parse_size
@@ -161,6 +165,45 @@ def test_a_failed_row_says_why_and_when_it_goes_on() -> None:
     board.fail(KEY, 4000, Attempts(EVEN).failed(KEY, "wrong digest", now))
     (row,) = board.report()
     assert (row["phase"], row["attempt"], row["reason"], row["retryInSeconds"]) == ("failed", 1, "wrong digest", 2)
+
+
+def test_a_reason_is_one_short_line() -> None:
+    board = Board(on_change=lambda: None)
+    board.fail(KEY, 1, Attempts(EVEN).failed(KEY, "bad\nname\0" + "x" * 5000, 0.0))
+    (row,) = board.report()
+    assert row["reason"].startswith("bad name xxx")
+    assert len(row["reason"]) == 400
+
+
+def restarted(cache: Path, *, heard: bool) -> Boot:
+    """The next boot on this cache; `heard`: the platform takes its report."""
+    layout = Layout(cache)
+    layout.create()
+    boot = Boot(layout)
+    if heard:
+        boot.acknowledged()
+    return boot
+
+
+def test_a_boot_follows_upon_the_last_one_that_was_heard(cache: Path) -> None:
+    first = restarted(cache, heard=True)
+    assert first.previous is None
+    for _ in range(10):
+        assert restarted(cache, heard=False).previous == first.id
+    second = restarted(cache, heard=True)
+    assert second.previous == first.id
+    assert restarted(cache, heard=False).previous == second.id
+
+
+def test_a_boot_that_may_have_been_heard_is_tried_next(cache: Path) -> None:
+    first = restarted(cache, heard=True)
+    killed = restarted(cache, heard=False)
+    boot = restarted(cache, heard=False)
+    assert boot.previous == first.id
+    assert boot.try_another()
+    assert boot.previous == killed.id
+    assert not boot.try_another()  # Now it is time to wait; and then from the first again.
+    assert boot.previous == first.id
 
 
 def test_only_a_change_of_phase_is_told_at_once() -> None:

@@ -15,6 +15,8 @@ from tests.agent.processes import AgentProcess
 from tests.agent.storage_server import StorageServer
 from tests.agent.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 StartProcess = Callable[..., AgentProcess]
 
 WHEN_EVICTING = ("mid-evict", "after-evict-rename")
