@@ -5,6 +5,7 @@ Tests that take `app` run on SQLite and, as another item marked `postgres`, on P
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import itertools
 import logging
@@ -16,13 +17,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy
-from flask import Flask
+from flask import Flask, has_app_context
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import URL, make_url
+from werkzeug.test import TestResponse
 
 from app import create_app
 from app.config import Settings, load_settings
@@ -143,11 +146,22 @@ def settings(request: pytest.FixtureRequest, database_url: str, tmp_path: Path, 
     return settings_for(tmp_path / "instance", storage, DATABASE_URL=database_url, **more)
 
 
+class Client(FlaskClient):
+    """Each request runs in an app context of its own, as in a server. The test's context would otherwise lend it its
+    database session, its request id and whoever was signed in before."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        if has_app_context():
+            db.session.rollback()  # what the test has read is old news after the request: it reads it again
+        return contextvars.Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """A fresh app over an empty database and an empty bucket, inside an app context."""
     app = create_app(settings)
     app.testing = True
+    app.test_client_class = Client
     app.extensions["slipway_bucket"].make()
     with app.app_context():
         yield app
