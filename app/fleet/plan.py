@@ -72,6 +72,9 @@ def _read(server_id: str, version: int, poll_after: int) -> Plan:
         .options(joinedload(Replica.build).joinedload(Build.game))
         .order_by(Build.released_at)
     ).all()
+    server = db.session.get(Server, server_id)
+    if server is not None and server.paused_at:
+        rows = [row for row in rows if row.phase == "cached"]
     expires = now() + URL_LIFETIME
     builds = [_planned(row, row.build, row.build.game, expires) for row in rows if row.wanted]
     evict = [(row.game_id, row.build.number) for row in rows if not row.wanted]

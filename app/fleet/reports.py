@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import or_, select, tuple_
+from sqlalchemy.orm import Session, contains_eager
 
+from app.crash_points import passing
 from app.database import announce, lock_for_update, writing
-from app.fleet.events import FLEET_TOPIC, game_topic, hub, partner_topic, plan_topic
-from app.fleet.replicas import replan
+from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.fleet.replicas import in_line, realign
 from app.fleet.sessions import LiveSession, match_sessions
+from app.fleet.topics import stored_version
 from app.models import Build, Game, Replica, Server, now
 from app.refusals import Conflict
 
@@ -20,6 +24,8 @@ CONTACT_SECONDS = 30
 BUSY_SECONDS, IDLE_SECONDS = 1, 10
 # Reports closer together than this, in which nothing but numbers moved, are acknowledged and not written.
 COALESCE = timedelta(milliseconds=400)
+# "In 39.2 s" said 0.8 s after "in 40 s" is the same moment.
+SAME_MOMENT = timedelta(seconds=2)
 MOVING = {"downloading", "verifying", "evicting"}
 
 
@@ -66,22 +72,29 @@ def accept(server: Server, report: Report) -> Receipt:
     """Take one report. Older sequences of the same boot are ignored; a second live boot raises Conflict
     (`two_agents`) and is noted on the server for the operator."""
     at = now()
-    busy = any(b.phase in MOVING for b in report.builds)
-    after = BUSY_SECONDS if busy else IDLE_SECONDS
+    server_id, topic = server.id, plan_topic(server.id)
+    after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
     if _may_be_skipped(server, report, at):
-        return Receipt(True, hub.version(plan_topic(server.id)), after)
+        return Receipt(True, stored_version(topic), after)
+    games: set[str] = set()
     with writing() as session:
         lock_for_update(session, server)
         conflict = _take_over(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
         if accepted:
-            _note_health(server, report, at)
-            _note_builds(session, server, report, at)
+            announce_all = _is_time_to_announce_all(server, at)
+            _note_server(server, report, at)
+            games = _note_builds(session, server, report, at, announce_all)
             match_sessions(session, server, report.sessions, at)
             announce(FLEET_TOPIC)
+            passing("in-report")
     if conflict:
         raise conflict
-    return Receipt(accepted, hub.version(plan_topic(server.id)), after)
+    if accepted:
+        _written[server_id] = (report.boot_id, report.sequence, _shape(report))
+    for game_id in sorted(games):
+        realign(game_id, server_id)
+    return Receipt(accepted, stored_version(topic), after)
 
 
 def _may_be_skipped(server: Server, report: Report, at: datetime) -> bool:
@@ -89,13 +102,14 @@ def _may_be_skipped(server: Server, report: Report, at: datetime) -> bool:
         return False
     if not server.last_report_at or at - server.last_report_at > COALESCE:
         return False
-    seen = _last_shape.get(server.id)
-    return seen == _shape(report)
+    # Boot and sequence say whether the report in the row is the one remembered here: another process may have
+    # written a later one, with a phase that this one would silently take back.
+    return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
 
 
-# What the last written report of each server looked like, numbers left out; only ever an optimisation, so a process
-# that does not know it writes.
-_last_shape: dict[str, object] = {}
+# The last report of each server that this process wrote, numbers left out; only ever an optimisation, so a process that
+# does not know it writes.
+_written: dict[str, tuple[str, int, object]] = {}
 
 
 def _shape(report: Report) -> object:
@@ -120,7 +134,15 @@ def _take_over(server: Server, report: Report, at: datetime) -> Conflict | None:
     return None
 
 
-def _note_health(server: Server, report: Report, at: datetime) -> None:
+def _is_time_to_announce_all(server: Server, at: datetime) -> bool:
+    """Whether pages of games in which nothing moved are told too: they show when the server was last heard. With
+    every report of a busy server that would be hundreds of rows a second."""
+    if not has_contact(server, at) or server.last_report_at is None:
+        return True
+    return int(at.timestamp()) // IDLE_SECONDS != int(server.last_report_at.timestamp()) // IDLE_SECONDS
+
+
+def _note_server(server: Server, report: Report, at: datetime) -> None:
     server.boot_id = report.boot_id
     server.sequence = report.sequence
     server.stopping = report.stopping
@@ -138,45 +160,66 @@ def _note_health(server: Server, report: Report, at: datetime) -> None:
     server.bytes_per_second = report.bytes_per_second
     if server.conflict_at and at - server.conflict_at > timedelta(minutes=5):
         server.conflict_at = server.conflict_boot_id = None
-    _last_shape[server.id] = _shape(report)
 
 
-def _note_builds(session: Session, server: Server, report: Report, at: datetime) -> None:
-    rows = session.scalars(
-        select(Replica).where(Replica.server_id == server.id).options(joinedload(Replica.build))
-    ).all()
-    known = {(row.game_id, row.build.number): row for row in rows}
+def _note_builds(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:
+    """Bring the server's replicas in line with the report; rows in which nothing changed are not written. Returns the
+    games whose wanted flags no longer fit what is here."""
     said = {(b.game_id, b.build): b for b in report.builds}
-    newly_cached: set[str] = set()
-    touched: set[str] = set()
-    for key, row in known.items():
-        reported = said.get(key)
-        before = row.phase
-        if reported is not None:
-            _note_phase(row, reported, at)
-        elif row.phase not in {"pending", "removed"}:
+    rows = {(row.game_id, row.build.number): row for row in _replicas(session, server, said)}
+    for key, row in rows.items():
+        if key in said:
+            _note_phase(row, said[key], at)
+        else:
             _note_absence(row, at)
-        row.reported_at = at
-        if row.phase != "removed" or before != "removed":
-            touched.add(row.game_id)
-        if row.phase != before and "cached" in {row.phase, before}:
-            newly_cached.add(row.game_id)
-    _adopt_unknown(session, server, [b for key, b in said.items() if key not in known], at)
-    session.flush()
-    _after(session, server, newly_cached, touched)
+    _adopt_unknown(session, server, [b for key, b in said.items() if key not in rows], rows)
+    changed = {row.game_id for row in rows.values() if row in session.new or session.is_modified(row)}
+    for row in rows.values():
+        if row.game_id in changed and (row in session.new or session.is_modified(row)):
+            row.reported_at = at
+    shown = {row.game_id for row in rows.values() if row.phase != "removed"} if announce_all else set()
+    _announce_games(session, changed | shown)
+    return _out_of_line(session, list(rows.values()))
 
 
-def _after(session: Session, server: Server, recached: set[str], touched: set[str]) -> None:
-    """A build that became whole (or was lost) changes what else the server should hold."""
-    if touched:
-        games = session.scalars(select(Game).where(Game.id.in_(touched))).all()
-        for game in games:
-            announce(game_topic(game.id), partner_topic(game.partner_id))
-            if game.id in recached:
-                replan(session, game, [server])
+def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]]) -> Sequence[Replica]:
+    """The server's replicas that are there, should be there, or are named by the report; builds loaded, rows held."""
+    query = (
+        select(Replica)
+        .join(Replica.build)
+        .options(contains_eager(Replica.build))
+        .where(Replica.server_id == server.id)
+        .order_by(Replica.id)
+        .with_for_update(of=Replica, key_share=True)
+    )
+    rows = list(session.scalars(query.where(or_(Replica.wanted, Replica.phase != "removed"))))
+    known = {(row.game_id, row.build.number) for row in rows}
+    for keys in batched([key for key in said if key not in known], 500):
+        rows += session.scalars(query.where(tuple_(Build.game_id, Build.number).in_(keys)))
+    return rows
+
+
+def _announce_games(session: Session, game_ids: set[str]) -> None:
+    for ids in batched(sorted(game_ids), 5000):
+        for game_id, partner_id in session.execute(select(Game.id, Game.partner_id).where(Game.id.in_(ids))):
+            announce(game_topic(game_id), partner_topic(partner_id))
+
+
+def _out_of_line(session: Session, rows: Sequence[Replica]) -> set[str]:
+    by_game: dict[str, list[Replica]] = {}
+    for row in rows:
+        by_game.setdefault(row.game_id, []).append(row)
+    released: dict[str, str | None] = {}
+    for ids in batched(sorted(by_game), 5000):
+        found = session.execute(select(Game.id, Game.released_build_id, Game.deleted_at).where(Game.id.in_(ids)))
+        released.update({game_id: None if deleted else build_id for game_id, build_id, deleted in found})
+    return {game_id for game_id, held in by_game.items() if not in_line(released.get(game_id), held)}
 
 
 def _note_phase(row: Replica, said: ReportedBuild, at: datetime) -> None:
+    if said.phase == "removed":
+        _note_absence(row, at)
+        return
     if said.phase != row.phase:
         row.phase = said.phase
         row.since = at
@@ -186,37 +229,33 @@ def _note_phase(row: Replica, said: ReportedBuild, at: datetime) -> None:
     row.bytes_per_second = said.bytes_per_second
     row.attempt = said.attempt
     row.reason = said.reason[:500] if said.reason else None
-    row.retry_at = None if said.retry_in_seconds is None else at + timedelta(seconds=said.retry_in_seconds)
+    retry_at = None if said.retry_in_seconds is None else at + timedelta(seconds=said.retry_in_seconds)
+    if retry_at is None or row.retry_at is None or abs(retry_at - row.retry_at) > SAME_MOMENT:
+        row.retry_at = retry_at
 
 
 def _note_absence(row: Replica, at: datetime) -> None:
-    """The agent's list is complete: what it does not name, it does not hold."""
-    row.phase = "pending" if row.wanted else "removed"
-    row.since = at
-    row.cached_at = None
-    row.bytes_done = row.bytes_per_second = 0
-    row.reason = row.retry_at = None
+    """The agent's list is complete: what it does not name, it does not hold. What is wanted is on its way again, even
+    if the agent says `removed`: it may have obeyed a plan from before a rollback."""
+    phase = "pending" if row.wanted else "removed"
+    if row.phase != phase:
+        row.phase = phase
+        row.since = at
+    row.cached_at = row.reason = row.retry_at = None
+    row.bytes_done = row.bytes_per_second = row.attempt = 0
 
 
-def _adopt_unknown(session: Session, server: Server, said: Sequence[ReportedBuild], at: datetime) -> None:
-    """A build of ours that the server holds though no row says so (a restored database, say): note it, so that
-    the plan can name it for eviction."""
-    for reported in said:
-        if reported.phase == "removed":
-            continue
-        build = session.scalar(select(Build).where(Build.game_id == reported.game_id, Build.number == reported.build))
-        if build is None:
-            continue
-        row = Replica(
-            server_id=server.id,
-            build_id=build.id,
-            game_id=build.game_id,
-            wanted=False,
-            bytes_total=build.size,
-            phase="pending",
-            since=at,
-            reported_at=at,
-        )
-        _note_phase(row, reported, at)
-        session.add(row)
-        announce(plan_topic(server.id))
+def _adopt_unknown(
+    session: Session, server: Server, said: Sequence[ReportedBuild], rows: dict[tuple[str, int], Replica]
+) -> None:
+    """Builds of ours that the server holds though no row says so (a restored database, say): note them in `rows`, so
+    that the plan can name them for eviction."""
+    held = {(b.game_id, b.build): b for b in said if b.phase not in {"removed", "pending"}}
+    at = now()
+    for keys in batched(sorted(held), 500):
+        for build in session.scalars(select(Build).where(tuple_(Build.game_id, Build.number).in_(keys))):
+            row = Replica(server_id=server.id, build=build, game_id=build.game_id, wanted=False, bytes_total=build.size)
+            _note_phase(row, held[build.game_id, build.number], at)
+            session.add(row)
+            rows[build.game_id, build.number] = row
+            announce(plan_topic(server.id))

@@ -13,7 +13,7 @@ from app.fleet.replicas import equip
 from app.models import Server, now
 from app.partners.actors import Actor
 from app.partners.audit import record
-from app.partners.secrets import fingerprint, new_secret
+from app.partners.secrets import fingerprint, hint, new_secret
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
 
 
@@ -28,7 +28,7 @@ def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
     with writing() as session:
         if session.get(Server, server_id):
             raise Conflict(f"There is a server '{server_id}' already. Choose another id, or roll its token.")
-        server = Server(id=server_id, region=region.strip()[:40], token_hash=fingerprint(token))
+        server = Server(id=server_id, region=region.strip()[:40], token_hash=fingerprint(token), token_hint=hint(token))
         session.add(server)
         session.flush()
         equip(session, server)
@@ -43,7 +43,7 @@ def roll_token(server_id: str, actor: Actor) -> str:
         server = session.get(Server, server_id)
         if server is None:
             raise NotFound(f"No server '{server_id}'.")
-        server.token_hash = fingerprint(token)
+        server.token_hash, server.token_hint = fingerprint(token), hint(token)
         record(session, actor, "server.token_rolled", server_id)
     return token
 
@@ -57,6 +57,18 @@ def retire(server_id: str, actor: Actor) -> None:
         if server.retired_at is None:
             server.retired_at = now()
             record(session, actor, "server.retired", server_id)
+            announce(FLEET_TOPIC, plan_topic(server_id))
+
+
+def pause(server_id: str, paused: bool, actor: Actor) -> None:
+    """Stop or resume a server's downloads. What it holds stays in play, and is not evicted. Raises NotFound."""
+    with writing() as session:
+        server = session.get(Server, server_id)
+        if server is None or server.retired_at:
+            raise NotFound(f"No server '{server_id}'.")
+        if paused != (server.paused_at is not None):
+            server.paused_at = now() if paused else None
+            record(session, actor, "server.paused" if paused else "server.resumed", server_id)
             announce(FLEET_TOPIC, plan_topic(server_id))
 
 

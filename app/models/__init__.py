@@ -2,9 +2,9 @@
 
 from app.models.base import Base, new_id, now
 from app.models.game import Build, Game, GamesOf, Release
-from app.models.partner import ApiKey, App, Member, Partner
+from app.models.partner import ApiKey, App, Invitation, Member, Partner
 from app.models.record import AnsweredRequest, AuditEntry, Topic
-from app.models.server import PlaySession, Replica, Server
+from app.models.server import PlaySession, Replica, Server, TransferMinute
 from app.models.upload import Upload
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Build",
     "Game",
     "GamesOf",
+    "Invitation",
     "Member",
     "Partner",
     "PlaySession",
@@ -23,6 +24,7 @@ __all__ = [
     "Replica",
     "Server",
     "Topic",
+    "TransferMinute",
     "Upload",
     "new_id",
     "now",

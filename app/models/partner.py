@@ -55,6 +55,7 @@ class Member(Base):
     session_stamp: Mapped[str] = mapped_column(String(40), default=lambda: new_id("stamp"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     last_signed_in_at: Mapped[datetime | None]
+    last_seen_at: Mapped[datetime | None]  # to the minute
 
     partner: Mapped[Partner | None] = relationship(lazy="joined")
 
@@ -86,6 +87,7 @@ class App(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("app"))
     partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(String(100))
+    description: Mapped[str] = mapped_column(String(200), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     partner: Mapped[Partner] = relationship(lazy="joined")
@@ -98,6 +100,7 @@ class ApiKey(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("key"))
     app_id: Mapped[str] = mapped_column(ForeignKey("apps.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(100), default="", server_default="")
     secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
     hint: Mapped[str] = mapped_column(String(24))  # "pp_8fK2…x9Qd": enough to recognise it, not to use it
     scopes: Mapped[list[str]]
@@ -108,3 +111,21 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None]
 
     app: Mapped[App] = relationship(lazy="joined")
+
+
+class Invitation(Base):
+    """An address that may become a member. The link is shown once to whoever invites; only its hash is stored."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (UniqueConstraint("partner_id", "email"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("invitation"))
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
+    email: Mapped[str] = mapped_column(String(254))
+    role: Mapped[str] = mapped_column(String(16))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_by: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+
+    partner: Mapped[Partner] = relationship(lazy="joined")

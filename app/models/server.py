@@ -21,8 +21,10 @@ class Server(Base):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)  # "srv-01"
     region: Mapped[str] = mapped_column(String(40), default="")
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    token_hint: Mapped[str] = mapped_column(String(24), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
     retired_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]  # an operator stopped its downloads; what it holds stays in play
 
     boot_id: Mapped[str | None] = mapped_column(String(64))
     sequence: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -99,3 +101,14 @@ class PlaySession(Base):
     missed_reports: Mapped[int] = mapped_column(default=0)
 
     build: Mapped[Build] = relationship(lazy="raise")
+
+
+class TransferMinute(Base):
+    """Bytes of one partner's builds that arrived on one server within one minute; kept for some hours."""
+
+    __tablename__ = "transfer_minutes"
+
+    server_id: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True, index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 from sqlalchemy import func, select
 
 from app.database import writing
 from app.extensions import db
-from app.models import App, Member, Partner, now
+from app.models import App, Member, Partner, new_id, now
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.secrets import hash_password, password_matches
 from app.refusals import Conflict, InvalidRequest, NotFound
 
 LEAST_PASSWORD = 10
+SEEN_EVERY = timedelta(minutes=1)
 DASHBOARD_APP = "Dashboard"  # owns what members upload in the browser (DECISIONS 17)
 
 
 def create_partner(name: str, actor: Actor) -> Partner:
     """A partner with its built-in app. Raises InvalidRequest, or Conflict when the name is taken."""
-    name = name.strip()
-    if not 1 <= len(name) <= 150:
-        raise InvalidRequest("The partner's name must have 1 to 150 characters.", {"name": "1 to 150 characters"})
+    name = checked_partner_name(name)
     with writing() as session:
         if session.scalar(select(Partner).where(func.lower(Partner.name) == name.lower())):
             raise Conflict(f"A partner named '{name}' exists already. Choose another name.")
@@ -32,6 +32,31 @@ def create_partner(name: str, actor: Actor) -> Partner:
         session.add(App(partner_id=partner.id, name=DASHBOARD_APP))
         record(session, actor, "partner.created", name, partner_id=partner.id)
     return partner
+
+
+def checked_partner_name(name: str) -> str:
+    """The name without surrounding space. Raises InvalidRequest."""
+    name = name.strip()
+    if not 1 <= len(name) <= 150:
+        raise InvalidRequest("The partner's name must have 1 to 150 characters.", {"name": "1 to 150 characters"})
+    return name
+
+
+def checked_email(email: str) -> str:
+    """The address in the form it is stored in. Raises InvalidRequest."""
+    email = email.strip().lower()
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 254:
+        raise InvalidRequest(f"'{email}' is not an e-mail address.", {"email": "not an e-mail address"})
+    return email
+
+
+def check_password(password: str) -> None:
+    """Raises InvalidRequest for one that is too short."""
+    if len(password) < LEAST_PASSWORD:
+        raise InvalidRequest(
+            f"The password has {len(password)} characters; it needs at least {LEAST_PASSWORD}.",
+            {"password": f"at least {LEAST_PASSWORD} characters"},
+        )
 
 
 def partner_named(name: str) -> Partner:
@@ -44,18 +69,12 @@ def partner_named(name: str) -> Partner:
 
 def create_member(partner: Partner | None, email: str, name: str, role: str, password: str, actor: Actor) -> Member:
     """A person who can sign in; `partner` is None for an operator. Raises InvalidRequest or Conflict."""
-    email = email.strip().lower()
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 254:
-        raise InvalidRequest(f"'{email}' is not an e-mail address.", {"email": "not an e-mail address"})
+    email = checked_email(email)
     if (role == "operator") != (partner is None) or role not in {"owner", "developer", "viewer", "operator"}:
         raise InvalidRequest(
             "The role must be owner, developer or viewer in a partner, or operator outside of one.", {"role": "unknown"}
         )
-    if len(password) < LEAST_PASSWORD:
-        raise InvalidRequest(
-            f"The password has {len(password)} characters; it needs at least {LEAST_PASSWORD}.",
-            {"password": f"at least {LEAST_PASSWORD} characters"},
-        )
+    check_password(password)
     password_hash = hash_password(password)  # before the transaction: it takes a while
     partner_id = partner.id if partner else None
     with writing() as session:
@@ -78,6 +97,67 @@ def sign_in(email: str, password: str) -> Member | None:
         with writing():
             member.last_signed_in_at = now()
     return member
+
+
+def confirm_password(member: Member, password: str) -> None:
+    """Ask for the password again before something dangerous. Raises InvalidRequest naming the field."""
+    if not password_matches(member.password_hash, password):
+        raise InvalidRequest("This is not your password. Nothing was changed.", {"password": "not your password"})
+
+
+def change_password(member: Member, present: str, new: str, actor: Actor) -> None:
+    """A new password; every other browser of the member is signed out. Raises InvalidRequest."""
+    confirm_password(member, present)
+    check_password(new)
+    password_hash = hash_password(new)
+    with writing() as session:
+        member.password_hash = password_hash
+        member.session_stamp = new_id("stamp")
+        record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id)
+
+
+def rename_member(member: Member, name: str, actor: Actor) -> None:
+    """The name others see. Raises InvalidRequest."""
+    name = name.strip()
+    if not 1 <= len(name) <= 150:
+        raise InvalidRequest("Your name must have 1 to 150 characters.", {"name": "1 to 150 characters"})
+    with writing() as session:
+        member.name = name
+        record(session, actor, "member.renamed", name, partner_id=member.partner_id)
+
+
+def sign_out_everywhere(member: Member, actor: Actor) -> None:
+    """End every session of the member, this one too."""
+    with writing() as session:
+        member.session_stamp = new_id("stamp")
+        record(session, actor, "member.signed_out_everywhere", member.name, partner_id=member.partner_id)
+
+
+def note_seen(member: Member) -> None:
+    """Remember when the member was last here, to the minute."""
+    if member.last_seen_at is None or now() - member.last_seen_at > SEEN_EVERY:
+        with writing():
+            member.last_seen_at = now()
+
+
+def set_build_quota(partner: Partner, limit: int | None, actor: Actor) -> None:
+    """How many bytes of builds a partner may keep; None for no limit. What is stored already stays."""
+    if limit is not None and limit < 0:
+        raise InvalidRequest("A quota is a number of bytes of at least 0.", {"quota": "at least 0"})
+    with writing() as session:
+        partner.build_quota_bytes = limit
+        record(session, actor, "partner.quota_set", partner.name, partner_id=partner.id, bytes=limit)
+
+
+def rename_partner(partner: Partner, name: str, actor: Actor) -> None:
+    """Raises InvalidRequest, or Conflict when the name is taken."""
+    name = checked_partner_name(name)
+    with writing() as session:
+        other = session.scalar(select(Partner).where(func.lower(Partner.name) == name.lower()))
+        if other is not None and other.id != partner.id:
+            raise Conflict(f"A partner named '{name}' exists already. Choose another name.")
+        partner.name = name
+        record(session, actor, "partner.renamed", name, partner_id=partner.id)
 
 
 def member_of_session(stamped_id: str) -> Member | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from app.database import writing
 from app.extensions import db
@@ -14,13 +14,16 @@ from app.models.partner import SCOPES
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.secrets import fingerprint, hint, new_secret
-from app.refusals import Forbidden, InvalidRequest, Unauthorized
+from app.refusals import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
 
 # Writing "last used" on every call would make every read a write.
 LAST_USED_EVERY = timedelta(minutes=1)
+ROLL_OVERLAP = timedelta(hours=24)
 
 
-def create_key(partner: Partner, app_name: str, scopes: Sequence[str], actor: Actor) -> tuple[ApiKey, str]:
+def create_key(
+    partner: Partner, app_name: str, scopes: Sequence[str], actor: Actor, name: str = ""
+) -> tuple[ApiKey, str]:
     """A key for an app of the partner (made if there is none of that name) and its text, which is shown once."""
     app_name = app_name.strip()
     unknown = [scope for scope in scopes if scope not in SCOPES]
@@ -37,7 +40,12 @@ def create_key(partner: Partner, app_name: str, scopes: Sequence[str], actor: Ac
             session.add(app)
             session.flush()
         key = ApiKey(
-            app=app, secret_hash=fingerprint(secret), hint=hint(secret), scopes=list(scopes), created_by=actor.name
+            app=app,
+            name=name.strip()[:100],
+            secret_hash=fingerprint(secret),
+            hint=hint(secret),
+            scopes=list(scopes),
+            created_by=actor.name,
         )
         session.add(key)
         record(session, actor, "key.created", f"{app_name} · {key.hint}", partner_id=partner_id, scopes=list(scopes))
@@ -70,6 +78,87 @@ def require_scope(key: ApiKey, scope: str) -> None:
             f"The key {key.hint} has the scopes {', '.join(key.scopes)}; this call needs '{scope}'. "
             "Make a key with that scope."
         )
+
+
+def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tuple[ApiKey, str]:
+    """A new key like this one, and its text, shown once. The old one works for `overlap` longer, so that nothing
+    stops while the new one is put in place. Raises Conflict for a key that ends already."""
+    secret = new_secret("pp")
+    with writing() as session:
+        if key.revoked_at or key.expires_at:
+            raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
+        key.expires_at = now() + overlap
+        new = ApiKey(
+            app=key.app,
+            name=key.name,
+            secret_hash=fingerprint(secret),
+            hint=hint(secret),
+            scopes=list(key.scopes),
+            created_by=actor.name,
+        )
+        session.add(new)
+        record(
+            session, actor, "key.rolled", f"{key.app.name} · {key.hint}", partner_id=key.app.partner_id, new=new.hint
+        )
+    return new, secret
+
+
+def apps_of(partner: Partner) -> list[tuple[App, list[ApiKey]]]:
+    """Every app of a partner with its living keys, newest first; two queries."""
+    apps = db.session.scalars(select(App).where(App.partner_id == partner.id).order_by(App.created_at)).all()
+    keys = db.session.scalars(
+        select(ApiKey)
+        .where(ApiKey.app_id.in_([app.id for app in apps]), ApiKey.revoked_at.is_(None))
+        .where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()))
+        .order_by(ApiKey.created_at.desc())
+    ).all()
+    return [(app, [key for key in keys if key.app_id == app.id]) for app in apps]
+
+
+def key_of(partner: Partner, key_id: str) -> ApiKey:
+    """A key of this partner. Raises NotFound (also for another partner's)."""
+    key = db.session.get(ApiKey, key_id)
+    if key is None or key.app.partner_id != partner.id:
+        raise NotFound("There is no such key.")
+    return key
+
+
+def create_app(partner: Partner, name: str, description: str, actor: Actor) -> App:
+    """An app that keys can belong to. Raises InvalidRequest, or Conflict when the name is taken."""
+    name, description = _checked_names(name, description)
+    partner_id = partner.id
+    with writing() as session:
+        if session.scalar(select(App).where(App.partner_id == partner_id, App.name == name)):
+            raise Conflict(f"There is an app named '{name}' already. Choose another name.")
+        app = App(partner_id=partner_id, name=name, description=description)
+        session.add(app)
+        record(session, actor, "app.created", name, partner_id=partner_id)
+    return app
+
+
+def rename_app(partner: Partner, app_id: str, name: str, description: str, actor: Actor) -> App:
+    """Raises NotFound, InvalidRequest, or Conflict when the name is taken or the app is built in."""
+    name, description = _checked_names(name, description)
+    partner_id = partner.id
+    with writing() as session:
+        app = session.get(App, app_id)
+        if app is None or app.partner_id != partner_id:
+            raise NotFound("There is no such app.")
+        other = session.scalar(select(App).where(App.partner_id == partner_id, App.name == name))
+        if other is not None and other.id != app.id:
+            raise Conflict(f"There is an app named '{name}' already. Choose another name.")
+        app.name, app.description = name, description
+        record(session, actor, "app.renamed", name, partner_id=partner_id)
+    return app
+
+
+def _checked_names(name: str, description: str) -> tuple[str, str]:
+    name, description = name.strip(), description.strip()
+    if not 1 <= len(name) <= 100:
+        raise InvalidRequest("The app's name must have 1 to 100 characters.", {"name": "1 to 100 characters"})
+    if len(description) > 200:
+        raise InvalidRequest("The description must have at most 200 characters.", {"description": "at most 200"})
+    return name, description
 
 
 def revoke_key(key: ApiKey, actor: Actor) -> None:

@@ -1,0 +1,57 @@
+"""Bytes that arrived a minute, by server and partner: the last hour's lines in the dashboard."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.extensions import db
+from app.models import TransferMinute, now
+
+KEPT = timedelta(hours=3)
+SHOWN_MINUTES = 60
+
+
+def note_arrived(session: Session, server_id: str, arrived: dict[str, int], at: datetime) -> None:
+    """Add bytes by partner id to the present minute. Inside writing()."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    minute = at.replace(second=0, microsecond=0)
+    for partner_id, count in sorted(arrived.items()):
+        if count > 0:
+            statement = insert(TransferMinute).values(
+                server_id=server_id, partner_id=partner_id, minute=minute, bytes=count
+            )
+            session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["server_id", "partner_id", "minute"],
+                    set_={"bytes": TransferMinute.bytes + count},
+                )
+            )
+
+
+def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:
+    """Bytes of each of the last 60 minutes, oldest first, by server id; of one partner, or of all."""
+    end = now().replace(second=0, microsecond=0)
+    begin = end - timedelta(minutes=SHOWN_MINUTES - 1)
+    query = (
+        select(TransferMinute.server_id, TransferMinute.minute, func.sum(TransferMinute.bytes))
+        .where(TransferMinute.minute >= begin)
+        .group_by(TransferMinute.server_id, TransferMinute.minute)
+    )
+    if partner_id is not None:
+        query = query.where(TransferMinute.partner_id == partner_id)
+    result: dict[str, list[int]] = defaultdict(lambda: [0] * SHOWN_MINUTES)
+    for server_id, minute, count in db.session.execute(query):
+        place = int((minute - begin).total_seconds() // 60)
+        if 0 <= place < SHOWN_MINUTES:
+            result[server_id][place] = int(count)
+    return dict(result)
+
+
+def forget_old(session: Session) -> None:
+    """Inside writing()."""
+    session.execute(delete(TransferMinute).where(TransferMinute.minute < now() - KEPT))

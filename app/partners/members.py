@@ -1,0 +1,146 @@
+"""Who belongs to a partner: invited, joined, given another role, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.database import writing
+from app.extensions import db
+from app.models import Invitation, Member, Partner, now
+from app.partners.accounts import check_password, checked_email
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.partners.secrets import fingerprint, hash_password, new_secret
+from app.refusals import Conflict, InvalidRequest, NotFound
+
+INVITATION_LASTS = timedelta(days=7)
+PARTNER_ROLES = ("owner", "developer", "viewer")
+
+
+def members_of(partner: Partner) -> Sequence[Member]:
+    """Owners first, then by name."""
+    found = db.session.scalars(select(Member).where(Member.partner_id == partner.id)).all()
+    return sorted(found, key=lambda member: (PARTNER_ROLES.index(member.role), member.name.lower()))
+
+
+def open_invitations(partner: Partner) -> Sequence[Invitation]:
+    """Those that can still be accepted, oldest first."""
+    return db.session.scalars(
+        select(Invitation)
+        .where(Invitation.partner_id == partner.id, Invitation.expires_at > now())
+        .order_by(Invitation.created_at)
+    ).all()
+
+
+def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invitation, str]:
+    """An invitation and the secret of its link, which is shown once. Inviting an address again replaces the link."""
+    email, role = checked_email(email), _checked_role(role)
+    secret = new_secret("inv")
+    partner_id = partner.id
+    with writing() as session:
+        if session.scalar(select(Member.id).where(Member.email == email)):
+            raise Conflict(f"Somebody signs in with {email} already. Use another address.")
+        invitation = session.scalar(
+            select(Invitation).where(Invitation.partner_id == partner_id, Invitation.email == email)
+        ) or Invitation(partner_id=partner_id, email=email)
+        invitation.role = role
+        invitation.token_hash = fingerprint(secret)
+        invitation.created_by = actor.name
+        invitation.expires_at = now() + INVITATION_LASTS
+        session.add(invitation)
+        record(session, actor, "member.invited", f"{email} ({role})", partner_id=partner_id)
+    return invitation, secret
+
+
+def withdraw(partner: Partner, invitation_id: str, actor: Actor) -> None:
+    """Make an invitation's link useless. Raises NotFound."""
+    partner_id = partner.id
+    with writing() as session:
+        invitation = session.get(Invitation, invitation_id)
+        if invitation is None or invitation.partner_id != partner_id:
+            raise NotFound("This invitation is not open any more.")
+        record(session, actor, "member.invitation_withdrawn", invitation.email, partner_id=partner_id)
+        session.delete(invitation)
+
+
+def invitation_of(secret: str) -> Invitation:
+    """The open invitation with this secret. Raises NotFound."""
+    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == fingerprint(secret)))
+    if found is None or found.expires_at <= now():
+        raise NotFound("This invitation was used, withdrawn or is older than 7 days. Ask for a new one.")
+    return found
+
+
+def accept_invitation(secret: str, name: str, password: str, address: str | None) -> Member:
+    """Become a member; the link works once. Raises NotFound or InvalidRequest."""
+    name = name.strip()
+    if not 1 <= len(name) <= 150:
+        raise InvalidRequest("Your name must have 1 to 150 characters.", {"name": "1 to 150 characters"})
+    check_password(password)
+    password_hash = hash_password(password)
+    with writing() as session:
+        invitation = invitation_of(secret)
+        if session.scalar(select(Member.id).where(Member.email == invitation.email)):
+            raise Conflict(f"Somebody signs in with {invitation.email} already. Sign in instead.")
+        member = Member(
+            partner_id=invitation.partner_id,
+            email=invitation.email,
+            name=name,
+            role=invitation.role,
+            password_hash=password_hash,
+        )
+        session.add(member)
+        session.delete(invitation)
+        actor = Actor(name, address)
+        record(session, actor, "member.joined", f"{name} ({member.role})", partner_id=member.partner_id)
+    return member
+
+
+def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Member:
+    """Raises NotFound, InvalidRequest, or Conflict for the only owner."""
+    role, partner_id = _checked_role(role), partner.id
+    with writing() as session:
+        member = _member(session, partner_id, member_id)
+        if member.role == "owner" and role != "owner":
+            _keep_an_owner(session, partner_id)
+        member.role = role
+        record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
+    return member
+
+
+def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
+    """Their sessions end now; what they did stays in the log. Raises NotFound, or Conflict for the only owner."""
+    partner_id = partner.id
+    with writing() as session:
+        member = _member(session, partner_id, member_id)
+        if member.role == "owner":
+            _keep_an_owner(session, partner_id)
+        record(session, actor, "member.removed", member.name, partner_id=partner_id)
+        session.delete(member)
+
+
+def _member(session: Session, partner_id: str, member_id: str) -> Member:
+    member = session.get(Member, member_id)
+    if member is None or member.partner_id != partner_id:
+        raise NotFound("There is no such member.")
+    return member
+
+
+def _keep_an_owner(session: Session, partner_id: str) -> None:
+    # The partner's row is held, so that two owners cannot remove each other at the same moment.
+    session.get_one(Partner, partner_id, with_for_update=True)
+    owners = session.scalar(
+        select(func.count()).select_from(Member).where(Member.partner_id == partner_id, Member.role == "owner")
+    )
+    if owners == 1:
+        raise Conflict("This is the only owner. Make somebody else an owner first.", "only_owner")
+
+
+def _checked_role(role: str) -> str:
+    if role not in PARTNER_ROLES:
+        raise InvalidRequest(f"A role is one of {', '.join(PARTNER_ROLES)}.", {"role": "unknown"})
+    return role
