@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from agent.names import BuildKey
@@ -66,9 +67,10 @@ class Attempts:
         failure = self._failures.get(key)
         return failure is None or now >= failure.retry_at
 
-    def next_due(self) -> float | None:
-        """The earliest `retry_at` of all, or None."""
-        return min((failure.retry_at for failure in self._failures.values()), default=None)
+    def next_due(self, busy: AbstractSet[BuildKey] = frozenset()) -> float | None:
+        """The earliest `retry_at` of all but the `busy`, which are being tried again already; or None."""
+        waiting = (failure.retry_at for key, failure in self._failures.items() if key not in busy)
+        return min(waiting, default=None)
 
     def saw_retry_counter(self, key: BuildKey, retry: int) -> bool:
         """Take the plan's `retry` counter; True when a person pressed "Retry now" since the last plan."""

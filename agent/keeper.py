@@ -63,9 +63,9 @@ class Keeper:
     def run(self) -> None:
         self._guarded(self._inventory.empty_trash)
         while not self._stopping.is_set():
-            self._wake.clear()
             self._guarded(self.step)
             self._wake.wait(self._pause())
+            self._wake.clear()
 
     def step(self) -> None:
         """Look at plan and disk once, and do what follows from them."""
@@ -87,6 +87,8 @@ class Keeper:
         for key in decision.activate:
             self._activate(wanted[key], whole[key])
         evicted = {key for key in decision.evict if self._evict(key)}
+        for key in right - set(decision.activate):
+            self._attempts.forget(key)
         self._start_fetches(decision, wanted)
         held = right - evicted
         self._waits_for_sessions = any(key not in wanted for key in held)
@@ -200,11 +202,11 @@ class Keeper:
                 self._inventory.drop_part(key)
 
     def _pause(self) -> float:
+        """Seconds until there may be something to do; whatever happens meanwhile wakes us."""
         longest = self._pace.sessions if self._waits_for_sessions else _LONGEST_PAUSE
-        due = self._attempts.next_due()
-        if due is None:
+        due = self._attempts.next_due(self._workers.busy())
+        if due is None or not self._workers.has_free_hand:
             return longest
-        # Never shorter than a moment: a build that is due may have to wait for a free hand, which wakes us anyway.
         return min(longest, max(0.05, due - time.monotonic()))
 
     def _guarded(self, action: Callable[[], None]) -> None:

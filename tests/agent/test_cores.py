@@ -50,6 +50,14 @@ def test_an_attempt_that_got_further_starts_the_count_again() -> None:
     assert attempts.failed(KEY, "wrong digest", now=0.0, bytes_held=0).attempt == 3
 
 
+def test_a_build_that_is_being_tried_again_is_not_waited_for() -> None:
+    attempts, other = Attempts(EVEN), BuildKey("g2", 1)
+    attempts.failed(KEY, "no route", now=0.0)
+    attempts.failed(other, "no route", now=10.0)
+    assert attempts.next_due() == 2.0
+    assert attempts.next_due(busy={KEY}) == 12.0
+
+
 def test_retry_now_forgets_the_wait_once() -> None:
     attempts = Attempts(EVEN)
     assert not attempts.saw_retry_counter(KEY, 4)  # Pressed before this agent started.
