@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session
 
 from app.extensions import db
 from app.models.base import now
 from app.models.record import Topic
+from app.refusals import NotFound
 
 WRITES = "slipway_writes"
 _TOPICS = "slipway_topics"
+T = TypeVar("T")
 
 
 @event.listens_for(Engine, "connect")
@@ -53,7 +57,7 @@ def writing() -> Iterator[Session]:
     session.rollback()
     session.expire_all()
     session.info[WRITES] = True
-    session.info[_TOPICS] = set()
+    session.info[_TOPICS] = set[str]()
     try:
         session.connection(execution_options={WRITES: True})
         yield session
@@ -74,7 +78,10 @@ def writing() -> Iterator[Session]:
 
 def announce(*topics: str) -> None:
     """Say, inside `writing()`, that something watched has changed."""
-    db.session().info[_TOPICS].update(topics)
+    announced: set[str] | None = db.session().info.get(_TOPICS)
+    if announced is None:
+        raise RuntimeError("announce() outside writing(): the change would be announced and never committed")
+    announced.update(topics)
 
 
 def release() -> None:
@@ -87,15 +94,30 @@ def release() -> None:
 def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     versions: dict[str, int] = {}
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    for name in sorted(topics):  # one order everywhere: no two transactions wait for each other crosswise
-        statement = insert(Topic).values(name=name, version=1, changed_at=now())
+    for batch in in_batches(sorted(topics)):  # one order everywhere: no two transactions wait for each other crosswise
+        statement = insert(Topic).values([{"name": name, "version": 1, "changed_at": now()} for name in batch])
         statement = statement.on_conflict_do_update(
             index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": now()}
         )
-        versions[name] = session.execute(statement.returning(Topic.version)).scalar_one()
+        # .all(): a Result has keys(), so update() would take it for a mapping
+        versions.update(session.execute(statement.returning(Topic.name, Topic.version)).tuples().all())
     return versions
 
 
+def in_batches(items: Iterable[T], size: int = 5000) -> Iterator[Sequence[T]]:
+    """Lists of at most `size`, for statements that name each item: SQLite takes 32,766 parameters."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
 def lock_for_update(session: Session, row: Any) -> None:
-    """Hold a row until the transaction ends and read it again. On SQLite the immediate transaction already does."""
-    session.refresh(row, with_for_update=True)
+    """Hold a row until the transaction ends and read it again. On SQLite the immediate transaction already does.
+
+    Rows that only refer to it may still be added (FOR NO KEY UPDATE): with the stronger lock a report and a release
+    would each wait for what the other holds. Where several are taken the order is server, game, replicas by id, topics
+    by name. Raises NotFound for a row that is gone."""
+    try:
+        session.refresh(row, with_for_update={"key_share": True})
+    except InvalidRequestError:
+        raise NotFound("What this was about was removed a moment ago.") from None

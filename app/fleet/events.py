@@ -6,6 +6,7 @@ over Redis where it is configured, and any other (a command, a worker) when the 
 
 from __future__ import annotations
 
+import hmac
 import logging
 import threading
 import time
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
-_REDIS_CHANNEL = "slipway:topics"
+_REDIS_SECONDS = 1.0  # a request that announces something waits this long for Redis, and no longer
+# A transaction stamps its topics before it commits, and machines' clocks differ: look back far enough to see both.
+_LOOK_BACK = timedelta(seconds=30)
 
 
 class _Channel:
@@ -52,20 +55,28 @@ class Hub:
         self._lock = threading.Lock()
         self._app: Flask | None = None
         self._redis: Any = None
+        self._redis_channel = ""
+        self._redis_rests_until = 0.0
         self._reader: threading.Thread | None = None
-        self._wake_reader = threading.Event()
+        self._stopped = threading.Event()
 
     def init_app(self, app: Flask, redis_url: str | None) -> None:
-        """Bind to the app whose database holds the topics."""
+        """Bind to the app whose database holds the topics, and forget any app before it."""
+        self._stopped.set()  # the threads of the app before, if any, end
+        self._stopped = threading.Event()
+        self._reader = None
         self._app = app
+        self._channels = {}
         self.stopping = False
-        if redis_url:
-            import redis
-
-            self._redis = redis.Redis.from_url(redis_url, socket_timeout=5)
+        self._redis = _redis_client(redis_url) if redis_url else None
+        # Pub/sub knows no database numbers: two installations on one Redis would hear each other's versions. The
+        # processes of one installation share their secret.
+        secret = str(app.config["SECRET_KEY"]).encode()
+        self._redis_channel = f"slipway:topics:{hmac.digest(secret, b'topics', 'sha256').hex()[:16]}"
 
     def version(self, topic: str) -> int:
-        """The topic's version now; 0 for one that never changed."""
+        """The topic's version as far as this process knows (another process's change may take 2 s); 0 for one that
+        never changed."""
         channel = self._channels.get(topic)
         if channel is not None and channel.version >= 0:
             return channel.version
@@ -73,7 +84,7 @@ class Hub:
 
     def wait(self, topic: str, seen: int, timeout: float) -> int:
         """Block until the topic's version is not `seen`, `timeout` seconds passed, or the process stops; return the
-        version then."""
+        version then. `seen` is a version that was read before, so that is where an older memory is moved to."""
         self._start_reader()
         with self._lock:
             channel = self._channels.setdefault(topic, _Channel())
@@ -81,34 +92,41 @@ class Hub:
         try:
             if channel.version < 0:
                 channel.move_to(self._stored_version(topic))
+            channel.move_to(seen)
             with channel.condition:
                 channel.condition.wait_for(lambda: self.stopping or channel.version != seen, timeout)
             return channel.version
         finally:
             with self._lock:
                 channel.waiters -= 1
-                if channel.waiters == 0:
-                    self._channels.pop(topic, None)
+                if channel.waiters == 0 and self._channels.get(topic) is channel:
+                    del self._channels[topic]
 
     def notify(self, versions: Mapping[str, int]) -> None:
         """Called after the commit that raised these versions."""
         for topic, version in versions.items():
-            channel = self._channels.get(topic)
-            if channel is not None:
-                channel.move_to(version)
-        if self._redis is not None:
-            try:
-                self._redis.publish(_REDIS_CHANNEL, " ".join(f"{name}={number}" for name, number in versions.items()))
-            except Exception:  # the 2 s re-read brings the news anyway
-                log.warning("live events: Redis did not take a message; other processes see it within 2 s")
+            self._move(topic, version)
+        if self._redis is None or time.monotonic() < self._redis_rests_until:
+            return
+        try:
+            self._redis.publish(self._redis_channel, " ".join(f"{name}={number}" for name, number in versions.items()))
+        except Exception:  # of any kind: the 2 s re-read brings the news anyway
+            # Without the rest, every report and release would wait for a Redis that does not answer.
+            self._redis_rests_until = time.monotonic() + REREAD_SECONDS
+            log.warning("live events: Redis did not take a message; other processes see it within 2 s")
 
     def stop(self) -> None:
         """Wake everybody: streams and polls end now."""
         self.stopping = True
-        self._wake_reader.set()
+        self._stopped.set()
         for channel in list(self._channels.values()):
             with channel.condition:
                 channel.condition.notify_all()
+
+    def _move(self, topic: str, version: int) -> None:
+        channel = self._channels.get(topic)
+        if channel is not None:
+            channel.move_to(version)
 
     def _engine(self) -> Engine:
         if self._app is None:
@@ -128,48 +146,56 @@ class Hub:
         if self._reader is not None and self._reader.is_alive():
             return
         with self._lock:
-            if self._reader is None or not self._reader.is_alive():
-                self._reader = threading.Thread(target=self._read_again, name="topics", daemon=True)
-                self._reader.start()
-                if self._redis is not None:
-                    threading.Thread(target=self._listen, name="topics-redis", daemon=True).start()
+            if self.stopping or (self._reader is not None and self._reader.is_alive()):
+                return
+            stopped, engine = self._stopped, self._engine()
+            self._reader = threading.Thread(target=self._read_again, args=(stopped, engine), name="topics", daemon=True)
+            self._reader.start()
+            if self._redis is not None:
+                threading.Thread(target=self._listen, args=(stopped,), name="topics-redis", daemon=True).start()
 
-    def _read_again(self) -> None:
-        since = now() - timedelta(seconds=30)
-        while not self._wake_reader.wait(REREAD_SECONDS):
+    def _read_again(self, stopped: threading.Event, engine: Engine) -> None:
+        since = now() - _LOOK_BACK
+        while not stopped.wait(REREAD_SECONDS):
             begun = now()
             try:
-                with self._engine().connect() as connection:
+                with engine.connect() as connection:
                     rows = connection.execute(select(Topic.name, Topic.version).where(Topic.changed_at >= since)).all()
             except SQLAlchemyError:
                 log.warning("live events: the database did not answer; trying again in %s s", REREAD_SECONDS)
                 continue
             for name, version in rows:
-                channel = self._channels.get(name)
-                if channel is not None:
-                    channel.move_to(version)
-            # A transaction stamps its topics before it commits: look back far enough to see slow ones.
-            since = begun - timedelta(seconds=30)
+                self._move(name, version)
+            since = begun - _LOOK_BACK
 
-    def _listen(self) -> None:
-        while not self.stopping:
+    def _listen(self, stopped: threading.Event) -> None:
+        while not stopped.is_set():
             try:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
-                    subscription.subscribe(_REDIS_CHANNEL)
-                    while not self.stopping:
+                    subscription.subscribe(self._redis_channel)
+                    while not stopped.is_set():
                         message = subscription.get_message(timeout=1.0)
                         if message:
                             self._heard(message["data"].decode())
             except Exception:  # any failure of Redis: the re-read goes on, and we subscribe again
-                log.warning("live events: Redis is unreachable; subscribing again in 2 s")
-                time.sleep(REREAD_SECONDS)  # a pause between reconnections, in a thread of its own
+                log.warning("live events: Redis is unreachable; subscribing again in %s s", REREAD_SECONDS)
+                stopped.wait(REREAD_SECONDS)
 
     def _heard(self, text: str) -> None:
         for part in text.split():
             name, _, number = part.rpartition("=")
-            channel = self._channels.get(name)
-            if channel is not None:
-                channel.move_to(int(number))
+            self._move(name, int(number))
+
+
+def _redis_client(url: str) -> Any:
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    # One retry, for a connection that Redis closed while it lay idle; by default there are ten, with pauses.
+    return redis.Redis.from_url(
+        url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=Retry(NoBackoff(), 1)
+    )
 
 
 hub = Hub()

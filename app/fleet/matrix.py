@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from app.extensions import db
 from app.fleet.reports import has_contact
@@ -177,9 +177,9 @@ def _sessions(game_id: str) -> Counter[tuple[str, str]]:
 
 def _shown_builds(game: Game, held: set[str]) -> list[Build]:
     """The live build, builds newer than it, and older ones that are held anywhere; at most six."""
-    builds = db.session.scalars(
-        select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200)
-    ).all()
+    newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).scalar_subquery()
+    shown = or_(Build.id.in_(newest), Build.id == game.released_build_id)
+    builds = db.session.scalars(select(Build).where(shown).order_by(Build.number.desc())).all()
     live = next((b for b in builds if b.id == game.released_build_id), None)
     newer = [b for b in builds if live is None or b.number > live.number]
     older = [b for b in builds if live and b.number < live.number and b.id in held]
@@ -238,7 +238,7 @@ def _cache_state(server: Server, replica: Replica | None, at: datetime) -> Cache
         bytes_done=replica.bytes_done,
         bytes_total=replica.bytes_total,
         bytes_per_second=replica.bytes_per_second if has_contact(server, at) else 0,
-        reported_at=replica.reported_at,
+        reported_at=server.last_report_at,
         attempt=replica.attempt,
         reason=replica.reason,
     )

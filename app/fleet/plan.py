@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
 from app import budgets
 from app.database import release
 from app.extensions import db
 from app.fleet.events import hub, plan_topic
+from app.fleet.topics import stored_version
 from app.models import Build, Game, Replica, Server, now
 from app.storage.bucket import bucket
 
 MOST_WAIT = 25.0
+STOPPING_POLL_AFTER = 2  # seconds; a process that is stopping holds no poll
 URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; a 403 makes the agent ask again
 
 
@@ -49,25 +51,27 @@ def plan_for(server: Server, since: int | None, wait: float) -> Plan:
     No database connection is held while waiting. When every waiting place is taken the answer comes at once, with
     `poll_after_seconds` > 0."""
     server_id, topic = server.id, plan_topic(server.id)
-    version = hub.version(topic)
     poll_after = 0
-    if since is not None and version == since and wait > 0:
+    # The stored version, not the hub's: after a change made elsewhere the hub of this process may be 2 s behind the one
+    # that answered before, and an agent that hears two numbers in turn would ask without end.
+    if since is not None and wait > 0 and stored_version(topic) == since:
         release()
         if budgets.waiting_polls.try_take():
             try:
-                version = hub.wait(topic, since, min(wait, MOST_WAIT))
+                hub.wait(topic, since, min(wait, MOST_WAIT))
             finally:
                 budgets.waiting_polls.give_back()
+            poll_after = STOPPING_POLL_AFTER if hub.stopping else 0
         else:
             poll_after = budgets.waiting_polls.retry_after
-    # Read the version before the rows: a change in between only makes the agent ask once more.
-    return _read(server_id, version, poll_after)
+    # The version before the rows: a change in between only makes the agent ask once more.
+    return _read(server_id, stored_version(topic), poll_after)
 
 
 def _read(server_id: str, version: int, poll_after: int) -> Plan:
     rows = db.session.scalars(
         select(Replica)
-        .where(Replica.server_id == server_id, Replica.phase != "removed")
+        .where(Replica.server_id == server_id, or_(Replica.wanted, Replica.phase != "removed"))
         .join(Build, Replica.build_id == Build.id)
         .options(joinedload(Replica.build).joinedload(Build.game))
         .order_by(Build.released_at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, contains_eager
 
 from app.database import announce, writing
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
@@ -33,13 +33,23 @@ def living_servers(session: Session) -> Sequence[Server]:
     return session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
 
 
+def in_line(released_build_id: str | None, replicas: Sequence[Replica]) -> bool:
+    """Whether the wanted flags of one game on one server are what `wanted_build_ids` says."""
+    wanted = wanted_build_ids(released_build_id, replicas)
+    return wanted == {r.build_id for r in replicas if r.wanted}
+
+
 def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
-    """Bring the wanted flags of one game's replicas in line with its released build. Inside writing()."""
+    """Bring the wanted flags of one game's replicas in line with its released build. Inside writing(), with the game's
+    row held: a release and a report that plan from different builds would leave flags that fit neither."""
     servers = list(servers)
     rows = session.scalars(
         select(Replica)
+        .join(Replica.build)
+        .options(contains_eager(Replica.build))
         .where(Replica.game_id == game.id, Replica.server_id.in_([s.id for s in servers]))
-        .options(joinedload(Replica.build))
+        .order_by(Replica.id)
+        .with_for_update(of=Replica, key_share=True)
     ).all()
     by_server: dict[str, list[Replica]] = {server.id: [] for server in servers}
     for row in rows:
@@ -50,6 +60,16 @@ def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
     for server in servers:
         _replan_one(session, released, server, by_server[server.id])
     announce(game_topic(game.id), partner_topic(game.partner_id), FLEET_TOPIC)
+
+
+def realign(game_id: str, server_id: str) -> None:
+    """Plan one game on one server anew, because a build became whole there or was lost. A transaction of its own: a
+    report holds replicas, and the game's row is always taken before those."""
+    with writing() as session:
+        game = session.get(Game, game_id, with_for_update={"key_share": True})
+        server = session.get(Server, server_id)
+        if game is not None and server is not None and server.retired_at is None:
+            replan(session, game, [server])
 
 
 def _replan_one(session: Session, released: Build | None, server: Server, replicas: list[Replica]) -> None:
@@ -84,14 +104,17 @@ def start_over(replica: Replica) -> None:
 
 def equip(session: Session, server: Server) -> None:
     """Give a new server a replica of every released build. Inside writing()."""
-    released = session.scalars(
-        select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
+    # Held until the server's row is committed: a release in between would neither see the server nor be seen here.
+    games = session.scalars(
+        select(Game).where(Game.deleted_at.is_(None)).order_by(Game.id).with_for_update(key_share=True)
     ).all()
+    partners = {game.id: game.partner_id for game in games}
     held = set(session.scalars(select(Replica.build_id).where(Replica.server_id == server.id)))
-    for build in released:
+    released = select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
+    for build in session.scalars(released).all():
         if build.id not in held:
             session.add(Replica(server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size))
-        announce(game_topic(build.game_id))
+        announce(game_topic(build.game_id), partner_topic(partners[build.game_id]))
     announce(plan_topic(server.id), FLEET_TOPIC)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import TypeVar
 
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
 from app.crash_points import passing
-from app.database import announce, lock_for_update, writing
+from app.database import announce, in_batches, lock_for_update, writing
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.fleet.replicas import in_line, realign
 from app.fleet.sessions import LiveSession, match_sessions
@@ -27,6 +25,7 @@ COALESCE = timedelta(milliseconds=400)
 # "In 39.2 s" said 0.8 s after "in 40 s" is the same moment.
 SAME_MOMENT = timedelta(seconds=2)
 MOVING = {"downloading", "verifying", "evicting"}
+HOLDING = {*MOVING, "cached"}
 
 
 @dataclass(frozen=True)
@@ -173,12 +172,11 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
         else:
             _note_absence(row, at)
     _adopt_unknown(session, server, [b for key, b in said.items() if key not in rows], rows)
-    changed = {row.game_id for row in rows.values() if row in session.new or session.is_modified(row)}
-    for row in rows.values():
-        if row.game_id in changed and (row in session.new or session.is_modified(row)):
-            row.reported_at = at
+    changed = [row for row in rows.values() if row in session.new or session.is_modified(row)]
+    for row in changed:
+        row.reported_at = at
     shown = {row.game_id for row in rows.values() if row.phase != "removed"} if announce_all else set()
-    _announce_games(session, changed | shown)
+    _announce_games(session, shown.union(row.game_id for row in changed))
     return _out_of_line(session, list(rows.values()))
 
 
@@ -194,13 +192,13 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
     )
     rows = list(session.scalars(query.where(or_(Replica.wanted, Replica.phase != "removed"))))
     known = {(row.game_id, row.build.number) for row in rows}
-    for keys in batched([key for key in said if key not in known], 500):
+    for keys in in_batches((key for key in said if key not in known), 500):
         rows += session.scalars(query.where(tuple_(Build.game_id, Build.number).in_(keys)))
     return rows
 
 
 def _announce_games(session: Session, game_ids: set[str]) -> None:
-    for ids in batched(sorted(game_ids), 5000):
+    for ids in in_batches(sorted(game_ids)):
         for game_id, partner_id in session.execute(select(Game.id, Game.partner_id).where(Game.id.in_(ids))):
             announce(game_topic(game_id), partner_topic(partner_id))
 
@@ -210,7 +208,7 @@ def _out_of_line(session: Session, rows: Sequence[Replica]) -> set[str]:
     for row in rows:
         by_game.setdefault(row.game_id, []).append(row)
     released: dict[str, str | None] = {}
-    for ids in batched(sorted(by_game), 5000):
+    for ids in in_batches(sorted(by_game)):
         found = session.execute(select(Game.id, Game.released_build_id, Game.deleted_at).where(Game.id.in_(ids)))
         released.update({game_id: None if deleted else build_id for game_id, build_id, deleted in found})
     return {game_id for game_id, held in by_game.items() if not in_line(released.get(game_id), held)}
@@ -250,11 +248,12 @@ def _adopt_unknown(
 ) -> None:
     """Builds of ours that the server holds though no row says so (a restored database, say): note them in `rows`, so
     that the plan can name them for eviction."""
-    held = {(b.game_id, b.build): b for b in said if b.phase not in {"removed", "pending"}}
+    held = {(b.game_id, b.build): b for b in said if b.phase in HOLDING or b.bytes_done}
     at = now()
-    for keys in batched(sorted(held), 500):
+    for keys in in_batches(sorted(held), 500):
         for build in session.scalars(select(Build).where(tuple_(Build.game_id, Build.number).in_(keys))):
-            row = Replica(server_id=server.id, build=build, game_id=build.game_id, wanted=False, bytes_total=build.size)
+            row = Replica(server_id=server.id, build_id=build.id, game_id=build.game_id, wanted=False)
+            row.build, row.bytes_total = build, build.size
             _note_phase(row, held[build.game_id, build.number], at)
             session.add(row)
             rows[build.game_id, build.number] = row

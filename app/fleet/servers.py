@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from app.database import announce, writing
 from app.extensions import db
-from app.fleet.events import FLEET_TOPIC, plan_topic
+from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.fleet.replicas import equip
-from app.models import Server, now
+from app.fleet.sessions import end_all
+from app.models import Game, Replica, Server, now
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.secrets import fingerprint, hint, new_secret
@@ -25,15 +27,22 @@ def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
             {"id": "lowercase letters, digits and hyphens"},
         )
     token = new_secret("srv")
-    with writing() as session:
-        if session.get(Server, server_id):
-            raise Conflict(f"There is a server '{server_id}' already. Choose another id, or roll its token.")
-        server = Server(id=server_id, region=region.strip()[:40], token_hash=fingerprint(token), token_hint=hint(token))
-        session.add(server)
-        session.flush()
-        equip(session, server)
-        record(session, actor, "server.added", server_id)
+    server = Server(id=server_id, region=region.strip()[:40], token_hash=fingerprint(token), token_hint=hint(token))
+    try:
+        with writing() as session:
+            if session.get(Server, server_id):
+                raise _taken(server_id)
+            session.add(server)
+            session.flush()
+            equip(session, server)
+            record(session, actor, "server.added", server_id)
+    except IntegrityError:  # on Postgres two may pass the look-up together
+        raise _taken(server_id) from None
     return server, token
+
+
+def _taken(server_id: str) -> Conflict:
+    return Conflict(f"There is a server '{server_id}' already. Choose another id, or roll its token.")
 
 
 def roll_token(server_id: str, actor: Actor) -> str:
@@ -49,14 +58,19 @@ def roll_token(server_id: str, actor: Actor) -> str:
 
 
 def retire(server_id: str, actor: Actor) -> None:
-    """Take a server out of the fleet: its token stops working, and partners no longer see it. Raises NotFound."""
+    """Take a server out of the fleet: its token stops working, its sessions count as ended, and partners no longer see
+    it. Raises NotFound."""
     with writing() as session:
-        server = session.get(Server, server_id)
+        server = session.get(Server, server_id, with_for_update={"key_share": True})
         if server is None:
             raise NotFound(f"No server '{server_id}'.")
         if server.retired_at is None:
             server.retired_at = now()
+            end_all(session, server)
             record(session, actor, "server.retired", server_id)
+            held = select(Game.id, Game.partner_id).join(Replica).where(Replica.server_id == server_id).distinct()
+            for game_id, partner_id in session.execute(held):
+                announce(game_topic(game_id), partner_topic(partner_id))
             announce(FLEET_TOPIC, plan_topic(server_id))
 
 

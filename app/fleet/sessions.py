@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
-from app.database import announce, writing
+from app.database import announce, lock_for_update, writing
 from app.extensions import db
 from app.fleet.events import FLEET_TOPIC, game_topic, plan_topic
 from app.models import Build, Game, PlaySession, Replica, Server, new_id, now
@@ -42,12 +43,20 @@ def start_session(server: Server, game_id: str, session_id: str | None) -> Start
     """Begin a session on the released build if this server has it cached, else on the newest cached one that was
     released before. The same id again gives the same answer. Raises NotFound for an unknown or deleted game, Conflict
     (`not_cached`) when nothing released is cached here."""
+    try:
+        return _start(server, game_id, session_id)
+    except IntegrityError:  # two servers chose one id at the same moment
+        raise _id_taken(str(session_id)) from None
+
+
+def _start(server: Server, game_id: str, session_id: str | None) -> StartedSession:
     with writing() as session:
+        lock_for_update(session, server)  # the same call again may arrive while the first is at work
         if session_id:
             existing = session.get(PlaySession, session_id, options=[joinedload(PlaySession.build)])
             if existing is not None:
                 if existing.server_id != server.id:
-                    raise Conflict(f"Session '{session_id}' belongs to another server. Leave the id out.", "id_taken")
+                    raise _id_taken(session_id)
                 return _started(existing, existing.build, created=False)
         game = session.get(Game, game_id)
         if game is None or game.deleted_at is not None:
@@ -57,6 +66,10 @@ def start_session(server: Server, game_id: str, session_id: str | None) -> Start
         session.add(row)
         announce(game_topic(game.id), FLEET_TOPIC)
         return _started(row, build, created=True)
+
+
+def _id_taken(session_id: str) -> Conflict:
+    return Conflict(f"Session '{session_id}' belongs to another server. Leave the id out.", "id_taken")
 
 
 def _playable_build(session: Session, server: Server, game: Game) -> Build:
@@ -90,6 +103,7 @@ def _started(row: PlaySession, build: Build, created: bool) -> StartedSession:
 def end_session(server: Server, session_id: str) -> None:
     """End a session; ending one that has ended is fine. Raises NotFound."""
     with writing() as session:
+        lock_for_update(session, server)
         row = session.get(PlaySession, session_id)
         if row is None or row.server_id != server.id:
             raise NotFound(f"No session '{session_id}' on '{server.id}'.")
@@ -120,9 +134,12 @@ def match_sessions(session: Session, server: Server, live: Sequence[LiveSession]
 def _adopt(session: Session, server: Server, live: LiveSession) -> None:
     existing = session.get(PlaySession, live.id)
     if existing is not None:
-        if existing.server_id == server.id:
-            existing.ended_at = None  # the agent knows best whether the process runs
+        # Ended by silence: the agent knows best whether the process runs. One it ended itself (which misses nothing)
+        # stays ended, for this report was made before that.
+        if existing.server_id == server.id and existing.missed_reports >= REPORTS_TO_MISS:
+            existing.ended_at = None
             existing.missed_reports = 0
+            announce(game_topic(existing.game_id))
         return
     build = session.scalar(select(Build).where(Build.game_id == live.game_id, Build.number == live.build))
     if build is not None:
@@ -138,10 +155,16 @@ def _adopt(session: Session, server: Server, live: LiveSession) -> None:
         announce(game_topic(build.game_id))
 
 
+def end_all(session: Session, server: Server) -> None:
+    """The server leaves the fleet: nobody will report the end of what it ran. Inside writing()."""
+    for row in session.scalars(
+        select(PlaySession).where(PlaySession.server_id == server.id, PlaySession.ended_at.is_(None))
+    ):
+        row.ended_at = now()
+        announce(game_topic(row.game_id))
+
+
 def running_sessions(game_id: str) -> int:
     """How many sessions of a game run anywhere."""
-    return len(
-        db.session.scalars(
-            select(PlaySession.id).where(PlaySession.game_id == game_id, PlaySession.ended_at.is_(None))
-        ).all()
-    )
+    running = select(func.count()).where(PlaySession.game_id == game_id, PlaySession.ended_at.is_(None))
+    return db.session.scalar(running) or 0
