@@ -32,6 +32,12 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     for pragma in ("journal_mode=WAL", "busy_timeout=15000", "foreign_keys=ON", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    # SQLite's own knows only the letters of ASCII, so that "école" would not find "École" as it does on Postgres.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: str | float | bytes | None) -> str | float | bytes | None:
+    return value.lower() if isinstance(value, str) else value
 
 
 @event.listens_for(Engine, "begin")
@@ -100,7 +106,7 @@ def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
             index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": now()}
         )
         # .all(): a Result has keys(), so update() would take it for a mapping
-        versions.update(session.execute(statement.returning(Topic.name, Topic.version)).tuples().all())
+        versions.update(dict(session.execute(statement.returning(Topic.name, Topic.version)).all()))
     return versions
 
 

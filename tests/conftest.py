@@ -63,8 +63,12 @@ def postgres() -> Iterator[URL]:
     # for that, and the next pytest to start anywhere on the machine closes them again under the running server.
     with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as directory:
         server = postgres_server.get_server(Path(directory, "data"), cleanup_mode="stop")
+        url = make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+        # No test pulls the plug of the machine, and a database is made and dropped for each.
+        durability = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "synchronous_commit", "full_page_writes")]
+        run_sql(url, *durability, "SELECT pg_reload_conf()")
         try:
-            yield make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
+            yield url
         finally:
             server.cleanup()
 
@@ -194,32 +198,32 @@ class Cast:
 @pytest.fixture
 def cast(app: Flask) -> Cast:
     """Two partners, an operator, three servers."""
-    _member(None, "operator@slipway.example", "operator")
-    return Cast(
+    operator = "operator@slipway.example"
+    found = Cast(
         starlight=_studio("Starlight Studio", "starlight"),
         moonbase=_studio("Moonbase", "moonbase"),
-        operator="operator@slipway.example",
+        operator=operator,
         servers={server: add_server(server, "fra", CAST)[1] for server in ("srv-01", "srv-02", "srv-03")},
     )
+    with writing() as session:
+        session.add(_member(None, operator, "operator"))
+        for studio in (found.starlight, found.moonbase):
+            session.add(_member(studio.partner_id, studio.owner, "owner"))
+            session.add(_member(studio.partner_id, studio.developer, "developer"))
+            session.add(_member(studio.partner_id, studio.viewer, "viewer"))
+    return found
 
 
 def _studio(name: str, domain: str) -> StudioCast:
     partner = create_partner(name, CAST)
-    people = {role: f"{role}@{domain}.example" for role in ("owner", "developer", "viewer")}
-    for role, email in people.items():
-        _member(partner.id, email, role)
+    owner, developer, viewer = (f"{role}@{domain}.example" for role in ("owner", "developer", "viewer"))
     _, key = create_key(partner, "CI", ["read", "write", "upload"], CAST)
     _, reader = create_key(partner, "Dashboard wall", ["read"], CAST)
-    return StudioCast(partner.id, name, people["owner"], people["developer"], people["viewer"], key, reader)
+    return StudioCast(partner.id, name, owner, developer, viewer, key, reader)
 
 
-def _member(partner_id: str | None, email: str, role: str) -> None:
-    with writing() as session:
-        session.add(
-            Member(
-                partner_id=partner_id, email=email, name=role.capitalize(), role=role, password_hash=_password_hash()
-            )
-        )
+def _member(partner_id: str | None, email: str, role: str) -> Member:
+    return Member(partner_id=partner_id, email=email, name=role.capitalize(), role=role, password_hash=_password_hash())
 
 
 @functools.cache

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, String, cast, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from app.catalog.filters import GameFilter as GameFilter  # pages ask with it
+from app.catalog.filters import beyond, cursor_of, narrowed
 from app.database import announce, writing
 from app.extensions import db
 from app.fleet.events import catalog_topic, game_topic, partner_topic
@@ -17,34 +18,7 @@ from app.fleet.replicas import living_servers, replan
 from app.models import Game, Partner, now
 from app.partners.actors import Actor
 from app.partners.audit import record
-from app.refusals import InvalidRequest, SlugTaken
-
-# Fields a partner may send, in our names; everything else about a game is ours to decide.
-METADATA = (
-    "title",
-    "developer",
-    "description",
-    "tags",
-    "launcher",
-    "renpy_dir",
-    "thumbnail",
-    "screenshots",
-    "release_date",
-    "content_rating",
-    "languages",
-    "auto_release",
-)
-
-
-@dataclass(frozen=True)
-class GameFilter:
-    """What a list is narrowed to. `limit` None means everything; `after` is the id of the last game seen."""
-
-    status: str | None = None
-    tag: str | None = None
-    text: str | None = None
-    limit: int | None = None
-    after: str | None = None
+from app.refusals import SlugTaken
 
 
 @dataclass(frozen=True)
@@ -56,42 +30,17 @@ class GamePage:
 
 def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
     """Oldest first, then by id. A constant number of queries, however many games."""
-    matching = _narrowed(partner.games.select(), wanted)
+    matching = narrowed(partner.games.select(), wanted)
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     query = matching.order_by(Game.created_at, Game.id)
     if wanted.after:
-        last = db.session.scalar(select(Game).where(Game.id == wanted.after, Game.partner_id == partner.id))
-        if last is None:
-            raise InvalidRequest("The cursor is not one of this list. Start again without it.", {"cursor": "unknown"})
-        query = query.where(
-            or_(Game.created_at > last.created_at, (Game.created_at == last.created_at) & (Game.id > last.id))
-        )
+        query = beyond(query, wanted.after)
     if wanted.limit is None:
         return GamePage(db.session.scalars(query).all(), total, None)
     games = db.session.scalars(query.limit(wanted.limit + 1)).all()
     more = len(games) > wanted.limit
     games = games[: wanted.limit]
-    return GamePage(games, total, games[-1].id if more else None)
-
-
-def _narrowed(query: Select[Game], wanted: GameFilter) -> Select[Game]:
-    if wanted.status == "active":
-        query = query.where(Game.released_build_id.is_not(None))
-    elif wanted.status == "pending_upload":
-        query = query.where(Game.released_build_id.is_(None))
-    if wanted.tag:
-        # Tags are a JSON list of strings, so a tag stands in its text between quotes.
-        query = query.where(cast(Game.tags, String).contains(json.dumps(wanted.tag), autoescape=True))
-    if wanted.text:
-        words = wanted.text.lower()
-        query = query.where(
-            or_(
-                func.lower(Game.title).contains(words, autoescape=True),
-                Game.slug.contains(words, autoescape=True),
-                func.lower(cast(Game.tags, String)).contains(words, autoescape=True),
-            )
-        )
-    return query
+    return GamePage(games, total, cursor_of(games[-1]) if more else None)
 
 
 def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:

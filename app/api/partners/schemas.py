@@ -111,10 +111,10 @@ class GameQuery(Shape):
     """`limit` 1 to 200; without it everything is returned."""
 
     status: Literal["active", "pending_upload"] | None = None
-    tag: str | None = None
-    q: str | None = None
+    tag: Text | None = None
+    q: Text | None = None
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: str | None = None
+    cursor: Text | None = None
 
 
 class GameRow(Shape):
