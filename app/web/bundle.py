@@ -8,6 +8,8 @@ from pathlib import Path
 
 from flask import Blueprint, Flask, Response, request, send_from_directory
 
+from app.extensions import htmx
+
 DIST = Path(__file__).resolve().parent.parent / "static" / "dist"
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -70,7 +72,17 @@ def file(file: str) -> Response:
     return response
 
 
+def _leave_old_page() -> Response | None:
+    """A boosted link keeps the <head> of the page it stands on. If that page was built with another bundle, the next
+    one is loaded whole instead."""
+    of_page = request.headers.get("X-Bundle")
+    if request.method != "GET" or not htmx.boosted or of_page in {None, bundle.version()}:
+        return None
+    return Response(headers={"HX-Redirect": request.full_path.rstrip("?")})
+
+
 def init_app(app: Flask) -> None:
     """Register the route, and the template globals `asset(name)` and `bundle_version()`."""
     app.register_blueprint(pages)
+    app.before_request(_leave_old_page)
     app.jinja_env.globals.update(asset=bundle.url, bundle_version=bundle.version)

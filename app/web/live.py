@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -139,7 +139,7 @@ class LiveParts:
             self.renderings += 1
             return render(self._app, view, version) if view else None
 
-    def stream(self, game_id: str, may_write: bool, seen_etag: str | None) -> Iterator[bytes]:
+    def stream(self, game_id: str, may_write: bool, seen_etag: str | None) -> Generator[bytes, None, None]:
         """The body of an event stream: parts when they change, a beat when they do not."""
         ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
         yield b"retry: 2000\n" + BEAT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask, Response, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
 # Nothing is allowed but what is named. No `unsafe-*`: no inline script or style, no eval (THREATS "Web").
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -38,6 +39,17 @@ def protect(response: Response) -> Response:
     return response
 
 
+class PageSessions(SecureCookieSessionInterface):
+    """Sessions are for pages. Flask-Login looks into the session of every request, which would put `Vary: Cookie` and a
+    renewed cookie on built files, streams and the API too, and so keep browsers from caching the first."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if request.path.startswith(("/static/", "/api/")) or response.mimetype == "text/event-stream":
+            return
+        super().save_session(app, session, response)
+
+
 def init_app(app: Flask) -> None:
-    """Bind `protect` to every answer of the app."""
+    """Bind both to the app."""
     app.after_request(protect)
+    app.session_interface = PageSessions()

@@ -26,7 +26,9 @@ _LONG = "This takes at most {:,} characters"
 
 class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     email = EmailField("Email", [InputRequired("Enter your email address"), Length(max=254, message=_LONG.format(254))])
-    password = PasswordField("Password", [InputRequired("Enter your password"), Length(max=999, message=_LONG.format(999))])
+    password = PasswordField(
+        "Password", [InputRequired("Enter your password"), Length(max=999, message=_LONG.format(999))]
+    )
     next = HiddenField()
 
 

@@ -16,6 +16,9 @@ from app.fleet.servers import add_server
 from app.web.bundle import bundle
 from tests.conftest import CAST, PASSWORD, Cast
 
+# For tests of pages that ask the database nothing of their own: SQLite is enough.
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 # Requests as the htmx of a page makes them.
 HTMX = {"HX-Request": "true"}
 BOOSTED = HTMX | {"HX-Boosted": "true"}
@@ -39,6 +42,10 @@ class Visitor:
         if token:
             sent["csrf_token"] = self.token()
         return contextvars.Context().run(self.client.post, path, data=sent, **options)
+
+    def send(self, method: str, path: str, **options: Any) -> TestResponse:
+        """Any request, without a token."""
+        return contextvars.Context().run(self.client.open, path, method=method, **options)
 
     def token(self) -> str:
         """The CSRF token that this browser's pages carry."""

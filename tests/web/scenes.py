@@ -236,6 +236,11 @@ def catalog(partner_id: str) -> None:
     )
     add_game(partner_id, "Moth Season", "moth-season", age=timedelta(days=4))
     add_game(
-        partner_id, "Low Tide", "low-tide", [Sent(640 * MB, on=good)], tags=("Visual Novel", "Short"), age=timedelta(days=12)
+        partner_id,
+        "Low Tide",
+        "low-tide",
+        [Sent(640 * MB, on=good)],
+        tags=("Visual Novel", "Short"),
+        age=timedelta(days=12),
     )
     add_game(partner_id, "Platform Nine", "platform-nine", [Sent(5_100 * MB, on=good)], age=timedelta(days=19))

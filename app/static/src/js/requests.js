@@ -6,7 +6,7 @@ import "htmx-ext-sse";
 const meta = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
 document.addEventListener("htmx:configRequest", ({ detail }) => {
-  // The server answers HX-Refresh when this page was built by another version of the bundle.
+  // A page from another version of the bundle is left with a whole page load (app/web/bundle.py).
   detail.headers["X-Bundle"] = meta("bundle");
   if (detail.verb !== "get") detail.headers["X-CSRFToken"] = meta("csrf-token");
 });

@@ -1,0 +1,119 @@
+"""Signing in and out, without a script."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import PASSWORD, Cast
+from tests.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
+
+pytestmark = ONE_DATABASE
+
+
+def test_the_form_is_there_for_everybody(visitor: Visitor, cast: Cast) -> None:
+    page = visitor.get("/sign-in")
+    assert page.status_code == 200
+    assert "<h1>Sign in</h1>" in page.text
+    assert 'autocomplete="current-password"' in page.text
+
+
+def test_a_member_gets_to_the_games(visitor: Visitor, cast: Cast) -> None:
+    answer = visitor.sign_in(cast.starlight.owner)
+    assert (answer.status_code, answer.location) == (303, "/games")
+    assert "Starlight Studio" in visitor.get("/games").text
+
+
+def test_the_address_is_taken_in_any_case(visitor: Visitor, cast: Cast) -> None:
+    assert visitor.sign_in(f" {cast.starlight.owner.upper()} ").status_code == 303
+
+
+def test_a_signed_in_member_is_not_asked_again(owner: Visitor) -> None:
+    assert owner.get("/sign-in").location == "/games"
+
+
+@pytest.mark.parametrize("email", ["owner@starlight.example", "nobody@starlight.example"])
+def test_unknown_and_wrong_get_the_same_answer(visitor: Visitor, cast: Cast, email: str) -> None:
+    answer = visitor.sign_in(email, "not the password")
+    assert answer.status_code == 422
+    assert "Email or password is not right" in answer.text
+    assert f'value="{email}"' in answer.text  # the input is kept
+    assert "not the password" not in answer.text
+
+
+def test_empty_fields_are_named_and_the_summary_is_focused(visitor: Visitor, cast: Cast) -> None:
+    answer = visitor.post("/sign-in", {"email": "", "password": ""})
+    assert answer.status_code == 422
+    assert 'id="summary" tabindex="-1" autofocus' in answer.text
+    assert '<a href="#email">Enter your email address</a>' in answer.text
+    assert 'aria-describedby="email-error"' in answer.text
+    assert 'aria-invalid="true"' in answer.text
+
+
+def test_without_a_token_nothing_is_done(visitor: Visitor, cast: Cast) -> None:
+    answer = visitor.post("/sign-in", {"email": cast.starlight.owner, "password": PASSWORD}, token=False)
+    assert answer.status_code == 400
+    assert "out of date" in answer.text
+    assert visitor.get("/games").status_code == 302
+
+
+def test_signing_in_begins_a_new_session(visitor: Visitor, cast: Cast) -> None:
+    before = visitor.token()
+    visitor.sign_in(cast.starlight.owner)
+    assert visitor.token() != before
+
+
+def test_signing_out_ends_it(owner: Visitor) -> None:
+    assert owner.post("/sign-out").location == "/sign-in"
+    assert owner.get("/games").location == "/sign-in?next=/games"
+
+
+def test_signing_out_takes_a_post_with_a_token(owner: Visitor) -> None:
+    assert owner.get("/sign-out").status_code == 405
+    assert owner.post("/sign-out", token=False).status_code == 400
+    assert owner.get("/games").status_code == 200
+
+
+def test_who_was_on_the_way_somewhere_arrives_there(visitor: Visitor, cast: Cast) -> None:
+    asked = visitor.get("/games?tag=Mystery")
+    assert asked.location == "/sign-in?next=/games?tag%3DMystery"
+    answer = visitor.sign_in(cast.starlight.owner, next="/games?tag=Mystery")
+    assert answer.location == "/games?tag=Mystery"
+
+
+def test_an_address_elsewhere_is_dropped_by_the_form(visitor: Visitor, cast: Cast) -> None:
+    assert visitor.sign_in(cast.starlight.owner, next="https://evil.example/").location == "/games"
+
+
+@pytest.mark.settings(SLIPWAY_SIGN_IN_RATE="2 per 5 minutes")
+def test_wrong_tries_have_to_wait_and_right_ones_do_not_count(visitor: Visitor, cast: Cast) -> None:
+    for _ in range(3):
+        assert visitor.sign_in(cast.starlight.owner).status_code == 303
+        visitor.post("/sign-out")
+    for _ in range(2):
+        assert visitor.sign_in(cast.starlight.owner, "wrong").status_code == 422
+    answer = visitor.sign_in(cast.starlight.owner)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert "Too many wrong tries" in answer.text
+
+
+@pytest.mark.settings(SLIPWAY_SIGN_IN_RATE="2 per 5 minutes")
+def test_an_account_that_nobody_has_waits_in_the_same_way(visitor: Visitor, cast: Cast) -> None:
+    answers = [visitor.sign_in("nobody@starlight.example", "wrong").status_code for _ in range(3)]
+    assert answers == [422, 422, 429]
+
+
+def test_signed_out_fragments_and_streams_get_401_instead_of_a_page(visitor: Visitor, cast: Cast) -> None:
+    assert visitor.get("/games", headers=HTMX).status_code == 401
+    assert visitor.get("/games/x/live", headers={"Accept": "text/event-stream"}).status_code == 401
+
+
+def test_a_signed_out_boosted_link_loads_the_sign_in_page_whole(visitor: Visitor, cast: Cast) -> None:
+    answer = visitor.get("/games", headers=BOOSTED)
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/games"
+
+
+def test_an_operator_is_told_where_games_are(visitor: Visitor, cast: Cast) -> None:
+    visitor.sign_in(cast.operator)
+    assert "You run the platform" in visitor.get("/games").text
+    assert visitor.get("/games/anything").status_code == 403
