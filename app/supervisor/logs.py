@@ -29,7 +29,7 @@ def last_lines(path: Path, count: int = 15) -> str:
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - 16384))
         lines = log.read().decode(errors="replace").splitlines()
-    return "\n".join(f"    {line[:400]}" for line in lines[-count:])
+    return "\n".join(f"    {_plain(line)}" for line in lines[-count:])
 
 
 class Tail:
@@ -69,9 +69,12 @@ class Tail:
 
 
 def _plain(line: str) -> str:
-    """A line of the app's JSON as `LEVEL message`; any other as it is."""
+    """A line of the app's JSON as `LEVEL message`, with the last line of its traceback; any other as it is."""
     try:
         event = json.loads(line)
-        return f"{event['levelname']} {event['message']}"[:400]
-    except (ValueError, KeyError, TypeError):
-        return line[:400]
+        text = f"{event['levelname']} {event['message']}"
+        if trace := event.get("exc_info"):
+            text += f" ({trace.splitlines()[-1]})"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = line
+    return text[:400]

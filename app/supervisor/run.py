@@ -81,7 +81,7 @@ class Supervisor:
 
     def _start(self) -> None:
         self.addresses.check_free(self._wait)
-        if not self.settings.storage:
+        if not self.environment.get("S3_ENDPOINT", "").strip():
             self._start_storage()
         self._prepare()
         self._start_web()
