@@ -76,13 +76,12 @@ def _read(server_id: str, version: int, poll_after: int) -> Plan:
         .options(joinedload(Replica.build).joinedload(Build.game))
         .order_by(Build.released_at)
     ).all()
-    server = db.session.get(Server, server_id)
-    if server is not None and server.paused_at:
-        rows = [row for row in rows if row.phase == "cached"]
+    paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
+    kept = [row for row in rows if (row.phase == "cached" if paused else row.wanted)]
+    evicted = [] if paused else [row for row in rows if not row.wanted]
     expires = now() + URL_LIFETIME
-    builds = [_planned(row, row.build, row.build.game, expires) for row in rows if row.wanted]
-    evict = [(row.game_id, row.build.number) for row in rows if not row.wanted]
-    return Plan(version, poll_after, builds, evict)
+    builds = [_planned(row, row.build, row.build.game, expires) for row in kept]
+    return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
 
 
 def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> PlannedBuild:

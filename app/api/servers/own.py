@@ -45,11 +45,11 @@ def report(server: Server, body: schemas.AgentReport) -> Answer:
             sequence=body.sequence,
             agent_version=body.agent_version,
             stopping=body.stopping,
-            health=body.health.model_dump(),
+            health=dict(body.health),
             disk=body.disk.model_dump(by_alias=True),
             bytes_per_second=body.bytes_per_second,
-            builds=[reports.ReportedBuild(**build.model_dump()) for build in body.builds],
-            sessions=[sessions.LiveSession(**session.model_dump()) for session in body.sessions],
+            builds=[reports.ReportedBuild(**dict(build)) for build in body.builds],
+            sessions=[sessions.LiveSession(**dict(session)) for session in body.sessions],
         ),
     )
     return Answer(schemas.ReportReceipt(**vars(receipt)))

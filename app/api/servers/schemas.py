@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.api.schema import Moment, Shape, Text
 
@@ -86,7 +86,7 @@ class SessionReport(Shape):
     id: Id
     game_id: Id
     build: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    started_at: Moment
+    started_at: AwareDatetime
 
 
 class AgentReport(Shape):

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.models import Game
+from tests.conftest import Cast
+from tests.fleet.acting import FleetAgent, new_game
+
+
+@pytest.fixture
+def game(cast: Cast) -> Game:
+    """Starlight's game, without builds."""
+    return new_game(cast.starlight.partner_id, "paper-lanterns")
+
+
+@pytest.fixture
+def agent(client: FlaskClient, cast: Cast) -> FleetAgent:
+    """The agent of srv-01."""
+    return FleetAgent(client, cast.servers["srv-01"])
