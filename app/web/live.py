@@ -1,4 +1,4 @@
-"""A game's live parts: rendered once a change for everybody who may see the same, sent to streams and polls alike.
+"""A page's live parts: rendered once a change for everybody who may see the same, sent to streams and polls alike.
 
 Measured in design: 1,000 streams of one process at one event a second. So a change is rendered by the first thread that
 asks and its bytes are shared; a stream waits in the event hub without a database connection; and a stream that saw
@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from flask import Flask, current_app
 from markupsafe import escape
@@ -24,7 +25,7 @@ from app.models import now
 from app.web.view import GameView, game_view
 
 BEAT_SECONDS = 12.0  # a gone client is noticed at the next write
-PAUSE_SECONDS = 0.5  # between two renderings of one game, however often its servers report
+PAUSE_SECONDS = 0.5  # between two renderings of one page, however often servers report
 LIFETIME_SECONDS = 600.0  # then the browser connects again and is recognised again
 KEPT = 512
 BEAT = b"event: beat\ndata:\n\n"
@@ -47,7 +48,7 @@ class Part:
 
 @dataclass
 class Rendered:
-    """All live parts of a game in one state. `etag` names that state."""
+    """All live parts of a page in one state. `etag` names that state."""
 
     title: str
     parts: tuple[Part, ...]  # what the page consists of
@@ -62,7 +63,7 @@ class Rendered:
         self._events: dict[str, bytes] = {}
 
     def holds(self, version: int) -> bool:
-        """Whether this is still how things are at `version` of the game's topic."""
+        """Whether this is still how things are at `version` of the page's topic."""
         return self.version == version and (self.changes_at is None or now() < self.changes_at)
 
     def html(self, part_id: str) -> str:
@@ -93,6 +94,33 @@ class Rendered:
         return f"<title>{escape(self.title)}</title>"
 
 
+class Subject(Protocol):
+    """What a page shows live. Hashable: equal ones share one rendering, so what differs between readers is in it."""
+
+    @property
+    def topic(self) -> str:
+        """The topic that is announced when this changes."""
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        """The parts as of now, or None for what is gone. In an app context without a request."""
+
+
+@dataclass(frozen=True)
+class GameSubject:
+    """A game's page."""
+
+    game_id: str
+    may_write: bool
+
+    @property
+    def topic(self) -> str:
+        return game_topic(self.game_id)
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        view = game_view(self.game_id, self.may_write)
+        return render(app, view, version) if view else None
+
+
 class _Entry:
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -100,55 +128,62 @@ class _Entry:
 
 
 class LiveParts:
-    """The rendered parts of the games that are being watched. One a process; safe from any thread."""
+    """The rendered parts of what is being watched. One a process; safe from any thread."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[str, bool], _Entry] = OrderedDict()
+        self._entries: OrderedDict[Subject, _Entry] = OrderedDict()
         self.renderings = 0
 
     def get(self, game_id: str, may_write: bool) -> Rendered | None:
-        """The parts as of now, or None for a game that is gone. The caller must hold no database connection: it may
-        wait for the thread that renders, which needs one."""
-        entry = self._entry((game_id, may_write))
-        version = hub.version(game_topic(game_id))
+        """A game's parts; see `of`."""
+        return self.of(GameSubject(game_id, may_write))
+
+    def of(self, subject: Subject) -> Rendered | None:
+        """The parts as of now, or None for what is gone. The caller must hold no database connection: it may wait for
+        the thread that renders, which needs one."""
+        entry = self._entry(subject)
+        version = hub.version(subject.topic)
         with entry.lock:
             found = entry.rendered
             if found and found.holds(version):
                 return found
-            fresh = self._render(game_id, may_write, version)
+            fresh = self._render(subject, version)
             if found and fresh and fresh.etag == found.etag:
                 found.version, found.changes_at = fresh.version, fresh.changes_at
                 return found
             entry.rendered = fresh
             return fresh
 
-    def _entry(self, key: tuple[str, bool]) -> _Entry:
+    def _entry(self, subject: Subject) -> _Entry:
         with self._lock:
-            entry = self._entries.setdefault(key, _Entry())
-            self._entries.move_to_end(key)
+            entry = self._entries.setdefault(subject, _Entry())
+            self._entries.move_to_end(subject)
             if len(self._entries) > KEPT:
                 self._entries.popitem(last=False)
             return entry
 
-    def _render(self, game_id: str, may_write: bool, version: int) -> Rendered | None:
+    def _render(self, subject: Subject, version: int) -> Rendered | None:
         # Its own context: a stream has none any more, and the page's objects are not to be shared with other threads.
         with self._app.app_context():
-            view = game_view(game_id, may_write)
             self.renderings += 1
-            return render(self._app, view, version) if view else None
+            return subject.render(self._app, version)
 
-    def stream(self, game_id: str, may_write: bool, seen_etag: str | None) -> Generator[bytes, None, None]:
+    def stream(self, game_id: str, may_write: bool, seen_etag: str | None) -> Generator[bytes]:
+        """A game's stream; see `stream_of`."""
+        return self.stream_of(GameSubject(game_id, may_write), seen_etag)
+
+    def stream_of(self, subject: Subject, seen_etag: str | None) -> Generator[bytes]:
         """The body of an event stream: parts when they change, a beat when they do not."""
         ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
         yield b"retry: 2000\n" + BEAT
         seen: Rendered | None = None
         wrote_at = time.monotonic()
         while not hub.stopping and time.monotonic() < ends:
-            present = self.get(game_id, may_write)
+            present = self.of(subject)
             if present is None:
-                return  # deleted: the browser connects again and is told
+                return  # gone: the browser connects again and is told
             if seen is None and present.etag == seen_etag:
                 seen = present
             elif seen is None or present.etag != seen.etag:
@@ -159,7 +194,7 @@ class LiveParts:
                 yield BEAT
                 wrote_at = time.monotonic()
             beat_in = wrote_at + BEAT_SECONDS - time.monotonic()
-            hub.wait(game_topic(game_id), present.version, max(0.0, min(beat_in, _seconds_to(present.changes_at))))
+            hub.wait(subject.topic, present.version, max(0.0, min(beat_in, _seconds_to(present.changes_at))))
 
 
 def _seconds_to(moment: datetime | None) -> float:
@@ -167,7 +202,7 @@ def _seconds_to(moment: datetime | None) -> float:
 
 
 def render(app: Flask, view: GameView, version: int) -> Rendered:
-    """Parts from facts. No request, no database: what differs between readers is only `may_write`."""
+    """A game's parts from facts. No request, no database: what differs between readers is only `may_write`."""
     environment = app.jinja_env
 
     def part(part_id: str, template: str, row: bool = False, **context: object) -> Part:
