@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import urllib3
 from tests.running.processes import free_port, is_alive, tree, wait_until
 
 START_SECONDS = 90.0
+_number = itertools.count(1)
 
 
 class Run:
@@ -27,7 +29,7 @@ class Run:
         self.http = urllib3.PoolManager(retries=False, timeout=10)
         self._settings = settings
         self._seen: dict[int, str] = {}
-        self._output = folder.with_name(f"{folder.name}.output")
+        self._output = folder.with_name(f"output-{next(_number)}")  # of its own: a folder may be started again
 
     def launch(self) -> Run:
         """Start it and return at once."""
