@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Map, UnicodeConverter
 
 from app import budgets, commands, failures, logs, shutdown, web
 from app.api import health, limits, openapi
@@ -57,7 +58,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         SLIPWAY=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, **options},
+        # A failed statement is logged, and its values are e-mail addresses and hashes.
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **options},
         # Small for everyone; the upload route reads its body itself, against its own ceiling.
         MAX_CONTENT_LENGTH=MIB,
         TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
@@ -74,10 +76,19 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )
+    app.url_map.converters["default"] = _Segment
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # Flask's documented way
+
+
+class _Segment(UnicodeConverter):
+    """One segment of a path. Nothing of ours is named with NUL, and Postgres cannot even be asked for it."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map)
+        self.regex = r"[^/\x00]+"
 
 
 def _set_budgets(settings: Settings) -> None:

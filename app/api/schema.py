@@ -57,7 +57,7 @@ _SENTENCES = {
 def parse_json(shape: type[T], body: bytes) -> T:
     """A request body as a shape. Raises InvalidRequest that names the field and the rule."""
     try:
-        return shape.model_validate_json(body or b"null")
+        return shape.model_validate_json(body or b"null", by_alias=True, by_name=False)
     except ValidationError as error:
         raise _refused(error, body) from None
 
@@ -65,7 +65,7 @@ def parse_json(shape: type[T], body: bytes) -> T:
 def parse_fields(shape: type[T], fields: Mapping[str, Any]) -> T:
     """Query parameters as a shape; they are all text, so numbers are read from it."""
     try:
-        return shape.model_validate(dict(fields), strict=False)
+        return shape.model_validate(dict(fields), strict=False, by_alias=True, by_name=False)
     except ValidationError as error:
         raise _refused(error, b"{}") from None
 
@@ -91,8 +91,10 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _sentence(problem: dict[str, Any]) -> str:
-    context = problem.get("ctx", {})
-    if problem["type"] == "value_error":
+    context, kind = problem.get("ctx", {}), problem["type"]
+    if kind == "value_error":
         return str(context["error"])
-    pattern = _SENTENCES.get(problem["type"])
+    if isinstance(problem["input"], str) and kind in {"too_long", "too_short"}:
+        kind = f"string_{kind}"  # what pydantic says of a length after a validator of ours
+    pattern = _SENTENCES.get(kind)
     return pattern.format(**context) if pattern else str(problem["msg"]).lower()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, String, exists, false, func, literal, or_, select, tuple_
 
 from app.extensions import db
 from app.models import Game
@@ -30,6 +30,8 @@ class GameFilter:
 
 def narrowed(query: Select[Game], wanted: GameFilter) -> Select[Game]:
     """Status, tag and text, without the page. Letters' case does not matter."""
+    if "\x00" in f"{wanted.tag}{wanted.text}":
+        return query.where(false())  # no stored text has this character, and Postgres cannot even be asked for it
     if wanted.status == "active":
         query = query.where(Game.released_build_id.is_not(None))
     elif wanted.status == "pending_upload":

@@ -8,17 +8,18 @@ from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.catalog.filters import GameFilter as GameFilter  # pages ask with it
 from app.catalog.filters import beyond, cursor_of, narrowed
-from app.database import announce, writing
+from app.database import announce, lock_for_update, writing
 from app.extensions import db
 from app.fleet.events import catalog_topic, game_topic, partner_topic
 from app.fleet.replicas import living_servers, replan
 from app.models import Game, Partner, now
 from app.partners.actors import Actor
 from app.partners.audit import record
-from app.refusals import SlugTaken
+from app.refusals import NotFound, SlugTaken
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,9 @@ def _taken(slug: str) -> SlugTaken:
 
 
 def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
-    """Change what is named in `changes`; the rest stays."""
+    """Change what is named in `changes`; the rest stays. Raises NotFound for a game that was deleted meanwhile."""
     with writing() as session:
+        _hold(session, game)
         before = {name: getattr(game, name) for name in changes}
         changed = {name: value for name, value in changes.items() if before[name] != value}
         for name, value in changed.items():
@@ -81,10 +83,18 @@ def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
 
 def delete_game(game: Game, actor: Actor) -> None:
     """No new sessions from now on; running ones finish, then replicas and objects go (`app/uploads/sweeping.py`).
-    The slug is free at once."""
+    The slug is free at once. Raises NotFound for a game that was deleted meanwhile."""
     with writing() as session:
+        _hold(session, game)
         game.deleted_at = now()
         record(session, actor, "game.deleted", game.title, game=game, slug=game.slug)
         session.flush()
         replan(session, game, living_servers(session))
         announce(catalog_topic(game.partner_id))
+
+
+def _hold(session: Session, game: Game) -> None:
+    """Lock a game that was looked up before this transaction."""
+    lock_for_update(session, game)
+    if game.deleted_at is not None:
+        raise NotFound(f"No game with slug '{game.slug}'")
