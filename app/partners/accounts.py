@@ -95,7 +95,7 @@ def sign_in(email: str, password: str) -> Member | None:
         return None
     if member is not None:
         with writing():
-            member.last_signed_in_at = now()
+            member.last_signed_in_at = member.last_seen_at = now()
     return member
 
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
 
 from app.database import writing
 from app.extensions import db
 from app.models import ApiKey, App, Partner, now
 from app.models.partner import SCOPES
+from app.partners.accounts import DASHBOARD_APP
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.secrets import fingerprint, hint, new_secret
@@ -34,6 +36,7 @@ def create_key(
     secret = new_secret("pp")
     partner_id = partner.id
     with writing() as session:
+        _hold_names(session, partner_id)
         app = session.scalar(select(App).where(App.partner_id == partner_id, App.name == app_name))
         if app is None:
             app = App(partner_id=partner_id, name=app_name)
@@ -83,8 +86,10 @@ def require_scope(key: ApiKey, scope: str) -> None:
 def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tuple[ApiKey, str]:
     """A new key like this one, and its text, shown once. The old one works for `overlap` longer, so that nothing
     stops while the new one is put in place. Raises Conflict for a key that ends already."""
-    secret = new_secret("pp")
+    secret, key_id = new_secret("pp"), key.id
     with writing() as session:
+        # Rolling twice at the same moment must not make two keys: the row is held first, and read after that.
+        session.execute(select(ApiKey.id).where(ApiKey.id == key_id).with_for_update())
         if key.revoked_at or key.expires_at:
             raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
         key.expires_at = now() + overlap
@@ -123,11 +128,20 @@ def key_of(partner: Partner, key_id: str) -> ApiKey:
     return key
 
 
+def app_of(partner: Partner, app_id: str) -> App:
+    """An app of this partner. Raises NotFound (also for another partner's)."""
+    app = db.session.get(App, app_id)
+    if app is None or app.partner_id != partner.id:
+        raise NotFound("There is no such app.")
+    return app
+
+
 def create_app(partner: Partner, name: str, description: str, actor: Actor) -> App:
     """An app that keys can belong to. Raises InvalidRequest, or Conflict when the name is taken."""
     name, description = _checked_names(name, description)
     partner_id = partner.id
     with writing() as session:
+        _hold_names(session, partner_id)
         if session.scalar(select(App).where(App.partner_id == partner_id, App.name == name)):
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
         app = App(partner_id=partner_id, name=name, description=description)
@@ -141,15 +155,21 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
     name, description = _checked_names(name, description)
     partner_id = partner.id
     with writing() as session:
-        app = session.get(App, app_id)
-        if app is None or app.partner_id != partner_id:
-            raise NotFound("There is no such app.")
+        _hold_names(session, partner_id)
+        app = app_of(partner, app_id)
+        if app.name == DASHBOARD_APP:
+            raise Conflict(f"'{DASHBOARD_APP}' is built in and keeps its name: what members upload belongs to it.")
         other = session.scalar(select(App).where(App.partner_id == partner_id, App.name == name))
         if other is not None and other.id != app.id:
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
         app.name, app.description = name, description
         record(session, actor, "app.renamed", name, partner_id=partner_id)
     return app
+
+
+def _hold_names(session: Session, partner_id: str) -> None:
+    # Held until the transaction ends, so that two cannot take the same name at the same moment.
+    session.get_one(Partner, partner_id, with_for_update={"key_share": True})
 
 
 def _checked_names(name: str, description: str) -> tuple[str, str]:

@@ -42,6 +42,7 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
     secret = new_secret("inv")
     partner_id = partner.id
     with writing() as session:
+        _hold(session, partner_id)
         if session.scalar(select(Member.id).where(Member.email == email)):
             raise Conflict(f"Somebody signs in with {email} already. Use another address.")
         invitation = session.scalar(
@@ -60,11 +61,25 @@ def withdraw(partner: Partner, invitation_id: str, actor: Actor) -> None:
     """Make an invitation's link useless. Raises NotFound."""
     partner_id = partner.id
     with writing() as session:
-        invitation = session.get(Invitation, invitation_id)
-        if invitation is None or invitation.partner_id != partner_id:
-            raise NotFound("This invitation is not open any more.")
+        invitation = _invitation(session, partner_id, invitation_id)
         record(session, actor, "member.invitation_withdrawn", invitation.email, partner_id=partner_id)
         session.delete(invitation)
+
+
+def change_invited_role(partner: Partner, invitation_id: str, role: str, actor: Actor) -> Invitation:
+    """The role that accepting gives; the link stays the same. Raises NotFound or InvalidRequest."""
+    role = _checked_role(role)
+    with writing() as session:
+        invitation = _invitation(session, partner.id, invitation_id)
+        invitation.role = role
+        record(session, actor, "member.invited", f"{invitation.email} ({role})", partner_id=invitation.partner_id)
+    return invitation
+
+
+def renew_invitation(partner: Partner, invitation_id: str, actor: Actor) -> tuple[Invitation, str]:
+    """A new link for the same address and role; the old one stops working. Raises NotFound."""
+    invitation = _invitation(db.session(), partner.id, invitation_id)
+    return invite(partner, invitation.email, invitation.role, actor)
 
 
 def invitation_of(secret: str) -> Invitation:
@@ -83,6 +98,10 @@ def accept_invitation(secret: str, name: str, password: str, address: str | None
     check_password(password)
     password_hash = hash_password(password)
     with writing() as session:
+        # The link works once, also when it is followed twice at the same moment.
+        session.execute(
+            select(Invitation.id).where(Invitation.token_hash == fingerprint(secret)).with_for_update()
+        ).first()
         invitation = invitation_of(secret)
         if session.scalar(select(Member.id).where(Member.email == invitation.email)):
             raise Conflict(f"Somebody signs in with {invitation.email} already. Sign in instead.")
@@ -104,11 +123,13 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
     """Raises NotFound, InvalidRequest, or Conflict for the only owner."""
     role, partner_id = _checked_role(role), partner.id
     with writing() as session:
+        _hold(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner" and role != "owner":
             _keep_an_owner(session, partner_id)
-        member.role = role
-        record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
+        if member.role != role:
+            member.role = role
+            record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
     return member
 
 
@@ -116,6 +137,7 @@ def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
     """Their sessions end now; what they did stays in the log. Raises NotFound, or Conflict for the only owner."""
     partner_id = partner.id
     with writing() as session:
+        _hold(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner":
             _keep_an_owner(session, partner_id)
@@ -130,9 +152,20 @@ def _member(session: Session, partner_id: str, member_id: str) -> Member:
     return member
 
 
+def _invitation(session: Session, partner_id: str, invitation_id: str) -> Invitation:
+    invitation = session.get(Invitation, invitation_id)
+    if invitation is None or invitation.partner_id != partner_id:
+        raise NotFound("This invitation is not open any more.")
+    return invitation
+
+
+def _hold(session: Session, partner_id: str) -> None:
+    # The partner's row is held until the transaction ends: who belongs to it changes one step at a time, so that two
+    # owners cannot remove each other at the same moment.
+    session.get_one(Partner, partner_id, with_for_update={"key_share": True})
+
+
 def _keep_an_owner(session: Session, partner_id: str) -> None:
-    # The partner's row is held, so that two owners cannot remove each other at the same moment.
-    session.get_one(Partner, partner_id, with_for_update=True)
     owners = session.scalar(
         select(func.count()).select_from(Member).where(Member.partner_id == partner_id, Member.role == "owner")
     )

@@ -11,7 +11,9 @@ from flask_login import current_user
 
 from app.extensions import login
 from app.models import Member, Partner
+from app.partners.accounts import note_seen
 from app.partners.actors import Actor
+from app.partners.members import members_of
 from app.refusals import Forbidden
 
 
@@ -21,8 +23,12 @@ def signed_in() -> Member | None:
 
 
 def require_sign_in() -> ResponseReturnValue | None:
-    """For `before_request` of pages that belong to members: who is not signed in is asked to."""
-    return None if signed_in() else cast(ResponseReturnValue, login.unauthorized())
+    """For `before_request` of pages that belong to members: who is not signed in is asked to, who is was here now."""
+    member = signed_in()
+    if member is None:
+        return cast(ResponseReturnValue, login.unauthorized())
+    note_seen(member)
+    return None
 
 
 def me() -> Member:
@@ -38,8 +44,8 @@ def my_partner() -> Partner:
     partner = me().partner
     if partner is None:
         raise Forbidden(
-            "Games belong to partners, and you are signed in as an operator, who belongs to none. "
-            "Sign in as a member of the partner whose games you want to see."
+            "This page belongs to a partner, and you are signed in as an operator, who belongs to none. "
+            "Sign in as a member of the partner whose page you want to see."
         )
     return partner
 
@@ -53,6 +59,18 @@ def require_write(what: str) -> None:
     """Raises Forbidden for a viewer."""
     if not me().may_write:
         raise Forbidden(f"{what} is for developers and owners; your role is {me().role}. Ask an owner to change it.")
+
+
+def require_owner(what: str) -> None:
+    """Raises Forbidden for everybody but an owner of the partner; says who is one."""
+    if me().role != "owner":
+        owners = " or ".join(owners_of(my_partner()))
+        raise Forbidden(f"{what} is for owners; your role is {me().role}. Ask {owners}.")
+
+
+def owners_of(partner: Partner) -> list[str]:
+    """The names of those whom a developer or viewer can ask."""
+    return [member.name for member in members_of(partner) if member.role == "owner"]
 
 
 def local_address(address: str | None, otherwise: str) -> str:
