@@ -58,8 +58,18 @@ class Settings:
     api_rate: str
     upload_rate: str
     sign_in_rate: str
+    presign_rate: str
+    confirm_rate: str
+    new_game_rate: str
+    component_rate: str
+    component_batch_rate: str
+    list_rate: str
     max_archive_bytes: int
     max_unpacked_bytes: int
+    asset_quota_bytes: int
+    asset_base_url: str | None
+    derive_wait: float
+    api_cors_origins: tuple[str, ...]
     streams: int
     waiting_polls: int
     raw_uploads: int
@@ -156,6 +166,33 @@ def _url(name: str, text: str) -> str:
     return text.rstrip("/")
 
 
+def _base(name: str, text: str, https: bool) -> str | None:
+    """An address that other paths are written behind, such as a CDN's; a path of its own is fine."""
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(f"{name}={text!r} must be an address such as https://cdn.example.org, without a query.")
+    if https and parts.scheme == "http":
+        raise SettingsError(f"The app is served over https but {name}={text} is plain http, which browsers refuse.")
+    return text.rstrip("/")
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers send it: scheme, host and perhaps a port, in lower case. `*` is none."""
+    parts = urlsplit(text)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or text.lower() != f"{parts.scheme}://{parts.netloc}"
+    ):
+        raise SettingsError(
+            f"API_CORS_ORIGINS holds {text!r}, which is not an origin. Name each as https://studio.example.org, without "
+            "a path, with commas between them."
+        )
+    return text.lower()
+
+
 def _embedded(instance: Path) -> StorageSettings | None:
     """The storage that `make run` keeps under the instance folder, so that `flask` commands find it too."""
     try:
@@ -240,8 +277,19 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         api_rate=read.rate("SLIPWAY_API_RATE", "100 per minute"),
         upload_rate=read.rate("SLIPWAY_UPLOAD_RATE", "10 per hour"),
         sign_in_rate=read.rate("SLIPWAY_SIGN_IN_RATE", "10 per 5 minutes"),
+        # assets-api.md section 9
+        presign_rate=read.rate("SLIPWAY_PRESIGN_RATE", "60 per minute"),
+        confirm_rate=read.rate("SLIPWAY_CONFIRM_RATE", "60 per minute"),
+        new_game_rate=read.rate("SLIPWAY_NEW_GAME_RATE", "10 per hour"),
+        component_rate=read.rate("SLIPWAY_COMPONENT_RATE", "60 per minute"),
+        component_batch_rate=read.rate("SLIPWAY_COMPONENT_BATCH_RATE", "10 per minute"),
+        list_rate=read.rate("SLIPWAY_LIST_RATE", "120 per minute"),
         max_archive_bytes=read.size("MAX_ARCHIVE_BYTES", "20G"),
         max_unpacked_bytes=read.size("MAX_UNPACKED_BYTES", "100G"),
+        asset_quota_bytes=read.size("ASSET_QUOTA_BYTES", "2G"),
+        asset_base_url=_base("ASSET_BASE_URL", read.text("ASSET_BASE_URL"), https),
+        derive_wait=read.seconds("ASSET_DERIVE_WAIT", 10),
+        api_cors_origins=tuple(_origin(text) for text in read.words("API_CORS_ORIGINS")),
         streams=read.number("SLIPWAY_STREAMS", 1000),
         waiting_polls=read.number("SLIPWAY_WAITING_POLLS", 32),
         raw_uploads=read.number("SLIPWAY_RAW_UPLOADS", 8, least=1),
