@@ -180,15 +180,15 @@ def _base(name: str, text: str, https: bool) -> str | None:
 
 def _origin(text: str) -> str:
     """An origin as browsers send it: scheme, host and perhaps a port, in lower case. `*` is none."""
-    parts = urlsplit(text)
+    parts = urlsplit(text := text.rstrip("/"))
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname
         or text.lower() != f"{parts.scheme}://{parts.netloc}"
     ):
         raise SettingsError(
-            f"API_CORS_ORIGINS holds {text!r}, which is not an origin. Name each as https://studio.example.org, without "
-            "a path, with commas between them."
+            f"API_CORS_ORIGINS holds {text!r}, which is not an origin. Name each as https://studio.example.org, "
+            "without a path, with commas between them."
         )
     return text.lower()
 
