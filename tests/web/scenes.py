@@ -158,6 +158,34 @@ def change(game_id: str, number: int, server: str, **values: object) -> None:
         announce(game_topic(game_id))
 
 
+def send(game_id: str, sent: Sent) -> None:
+    """A build arrives and is released."""
+    at = now()
+    with writing() as session:
+        game = session.get_one(Game, game_id)
+        build = _build(game, game.next_build_number, sent, at)
+        session.add(build)
+        session.flush()
+        game.next_build_number += 1
+        game.released_build_id = build.id
+        session.add(Release(game_id=game.id, build_id=build.id, released_at=at, released_by="CI"))
+        _hold(game, build, sent.on, at)
+        announce(game_topic(game_id))
+
+
+def delete(game_id: str) -> None:
+    """The game is deleted, as by its owner elsewhere."""
+    with writing() as session:
+        session.get_one(Game, game_id).deleted_at = now()
+        announce(game_topic(game_id))
+
+
+def retries_asked(game_id: str) -> int:
+    """How often somebody pressed "Retry now"."""
+    db.session.rollback()
+    return sum(db.session.scalars(select(Replica.retries_asked).where(Replica.game_id == game_id)))
+
+
 def forking_paths(partner_id: str) -> str:
     """The game of the reference picture: one server in each state."""
     cached = On("srv-01", since=timedelta(days=7))

@@ -7,11 +7,10 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import event
 
 from app import budgets
 from app.extensions import db
-from app.models import Game, Replica
 from tests.conftest import Cast
 from tests.web import scenes
 from tests.web.conftest import BOOSTED, HTMX, Visitor
@@ -59,9 +58,9 @@ def test_builds_are_newest_first_and_say_their_state(owner: Visitor, garden: str
 def test_the_matrix_names_every_state(owner: Visitor, garden: str) -> None:
     text = plain(owner.get(PAGE).text)
     for words in (
-        "srv-02 fra , build 4: 62 % 18.4 MB/s · 2 min",
-        "srv-04 sin , build 4: Failed: disk full",
-        "srv-05 sin , build 4: Retrying 2 of 5",
+        "srv-02, build 4: srv-02 fra 62 % 18.4 MB/s · 2 min",
+        "srv-04, build 4: srv-04 sin Failed: disk full",
+        "srv-05, build 4: srv-05 sin Retrying 2 of 5",
         "Queued",
         "No contact",
         "Verifying 88 % 412 MB/s",
@@ -151,7 +150,7 @@ def test_nobody_gets_in_without_signing_in(visitor: Visitor, garden: str, path: 
 
 def test_another_partner_cannot_retry(app: Flask, stranger: Visitor, garden: str) -> None:
     assert stranger.post(RETRY).status_code == 404
-    assert _retries(garden) == 0
+    assert scenes.retries_asked(garden) == 0
 
 
 def test_a_viewer_sees_no_buttons_and_cannot_press_them(viewer: Visitor, garden: str) -> None:
@@ -161,14 +160,14 @@ def test_a_viewer_sees_no_buttons_and_cannot_press_them(viewer: Visitor, garden:
     answer = viewer.post(RETRY)
     assert answer.status_code == 403
     assert "your role is viewer" in answer.text
-    assert _retries(garden) == 0
+    assert scenes.retries_asked(garden) == 0
 
 
 def test_retry_without_a_script_comes_back_to_the_servers(owner: Visitor, garden: str) -> None:
     assert f'formaction="{RETRY}"' in owner.get(PAGE).text
     answer = owner.post(RETRY)
     assert (answer.status_code, answer.location) == (303, f"{PAGE}#fleet")
-    assert _retries(garden) == 1
+    assert scenes.retries_asked(garden) == 1
 
 
 def test_retry_with_a_script_brings_the_parts(owner: Visitor, garden: str) -> None:
@@ -179,7 +178,7 @@ def test_retry_with_a_script_brings_the_parts(owner: Visitor, garden: str) -> No
 
 def test_retry_without_a_token_does_nothing(owner: Visitor, garden: str) -> None:
     assert owner.post(RETRY, token=False).status_code == 400
-    assert _retries(garden) == 0
+    assert scenes.retries_asked(garden) == 0
 
 
 def test_retry_of_what_is_not_sent_says_so(owner: Visitor, garden: str) -> None:
@@ -235,11 +234,3 @@ def test_without_a_free_place_the_stream_answers_503_and_the_page_polls(owner: V
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
     assert owner.get(f"{PAGE}/matrix").status_code == 200
-
-
-def _retries(game_id: str) -> int:
-    db.session.rollback()
-    asked = db.session.scalars(
-        select(Replica.retries_asked).join(Game, Game.id == Replica.game_id).where(Game.id == game_id)
-    )
-    return sum(asked)

@@ -1,0 +1,60 @@
+"""axe-core finds nothing on any page, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.conftest import Cast
+from tests.web import scenes
+from tests.web.conftest import ONE_DATABASE
+
+pytestmark = [pytest.mark.browser, ONE_DATABASE]
+
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+PAGES = [
+    "/games",
+    "/games?q=nothing",
+    "/games/garden-of-forking-paths",
+    "/games/moth-season",
+    "/games/garden-of-forking-paths/builds/4/servers/srv-04",
+    "/games/nowhere",
+]
+
+
+def findings(page: Page) -> list[str]:
+    """Rule and place of each violation. Evaluated from outside, so that the page's policy does not block the script."""
+    page.evaluate(AXE.read_text() + "; undefined")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{rule['id']}: {node['target']}" for rule in found["violations"] for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_found(
+    page: Page,
+    sign_in: Callable[[str], Page],
+    cast: Cast,
+    six_servers: list[str],
+    theme: Literal["light", "dark"],
+    width: int,
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=theme)
+    page.goto("/sign-in")
+    found = {"/sign-in": findings(page)}
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("#summary").wait_for()
+    found["/sign-in, refused"] = findings(page)
+    sign_in(cast.starlight.owner)
+    found["/games, first use"] = findings(page)
+    scenes.catalog(cast.starlight.partner_id)
+    scenes.servers_report(silent=["srv-06"])
+    for path in PAGES:
+        page.goto(path)
+        found[path] = findings(page)
+    assert {path: each for path, each in found.items() if each} == {}

@@ -1,0 +1,194 @@
+"""Pages in a real browser: by keyboard, without a script, under the policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import Site
+from tests.conftest import PASSWORD, Cast
+from tests.web import scenes
+from tests.web.conftest import ONE_DATABASE
+
+pytestmark = [pytest.mark.browser, ONE_DATABASE]
+
+SignIn = Callable[[str], Page]
+
+
+@pytest.fixture
+def catalog(cast: Cast, six_servers: list[str]) -> None:
+    scenes.catalog(cast.starlight.partner_id)
+    scenes.servers_report(silent=["srv-06"])
+
+
+def test_a_person_with_a_keyboard_gets_from_the_form_to_a_game(
+    page: Page, cast: Cast, catalog: None, complaints: list[str]
+) -> None:
+    page.goto("/sign-in")
+    expect(page.get_by_label("Email")).to_be_focused()
+    page.keyboard.type(cast.starlight.owner)
+    page.keyboard.press("Tab")  # to "Show"
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/games")
+    page.keyboard.press("/")
+    expect(page.get_by_label("Search title, slug or tag")).to_be_focused()
+    page.keyboard.type("forking")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=forking*")
+    link = page.get_by_role("link", name="The Garden of Forking Paths")
+    link.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/games/garden-of-forking-paths")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The Garden of Forking Paths")
+    # A boosted page begins where a loaded one does.
+    expect(page.locator("main")).to_be_focused()
+    assert complaints == []
+
+
+def test_wrong_input_is_kept_and_the_summary_has_the_focus(page: Page, cast: Cast, complaints: list[str]) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Email").fill(cast.starlight.owner)
+    page.get_by_label("Password", exact=True).fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#summary")).to_be_focused()
+    expect(page.get_by_label("Email")).to_have_value(cast.starlight.owner)
+    expect(page.get_by_label("Password", exact=True)).to_have_value("")
+    assert complaints == []
+
+
+def test_the_password_can_be_looked_at(page: Page, cast: Cast) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Password", exact=True).fill("secret")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#password")).to_have_attribute("type", "text")
+    page.get_by_role("button", name="Hide").click()
+    expect(page.locator("#password")).to_have_attribute("type", "password")
+
+
+def test_filters_change_the_address_and_the_back_button_undoes_them(
+    sign_in: SignIn, cast: Cast, catalog: None, complaints: list[str]
+) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.get_by_role("combobox", name="Tag").select_option("Horror")
+    page.wait_for_url("**tag=Horror*")
+    expect(page.locator(".row-link")).to_have_count(1)
+    page.get_by_role("link", name="Waiting for a build").click()
+    expect(page.get_by_text("No games match the tag “Horror”")).to_be_visible()
+    page.go_back()
+    expect(page.locator(".row-link")).to_have_text(["Night Ferry"])
+    assert complaints == []
+
+
+def test_the_theme_changes_at_once_and_stays(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    page = sign_in(cast.starlight.owner)
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.locator("summary", has_text="Theme").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    dark = page.evaluate(ground)
+    assert dark != light
+    page.reload()
+    assert page.evaluate(ground) == dark
+    assert complaints == []
+
+
+def test_escape_closes_a_menu_and_gives_the_focus_back(sign_in: SignIn, cast: Cast) -> None:
+    page = sign_in(cast.starlight.owner)
+    account = page.locator("summary", has_text="Account")
+    account.click()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(account).to_be_focused()
+
+
+def test_signing_out_leaves_nothing_behind(sign_in: SignIn, cast: Cast, catalog: None) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.locator("summary", has_text="Account").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    page.go_back()
+    page.wait_for_url(re.compile(r"/sign-in\?next=/games$"))
+    expect(page.get_by_text("Paper Lanterns")).to_have_count(0)
+
+
+def test_times_are_the_readers_own(sign_in: SignIn, cast: Cast, catalog: None) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/garden-of-forking-paths")
+    expect(page.get_by_text("Times are local (UTC+1).")).to_be_visible()
+    assert "UTC" not in page.locator("#fleet").inner_text()
+    expect(page.locator("#game-state time")).to_have_text(re.compile(r"^2\d\smin ago$"))
+
+
+def test_the_command_is_copied_or_selected(sign_in: SignIn, context: BrowserContext, cast: Cast, catalog: None) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns")
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("curl -T paper-lanterns.tar.gz \\\n  http://127.0.0.1")
+    # A page on a plain-http LAN has no clipboard.
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    expect(page.get_by_role("button", name="Copy", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_role("button", name=re.compile("Press "))).to_be_visible()
+    assert "curl -T" in page.evaluate("getSelection().toString()")
+
+
+def test_a_link_to_what_is_gone_shows_why(sign_in: SignIn, cast: Cast, catalog: None) -> None:
+    page = sign_in(cast.starlight.owner)
+    gone = scenes.add_game(cast.starlight.partner_id, "Low Tides", "low-tides")
+    page.reload()
+    scenes.delete(gone)
+    page.get_by_role("link", name="Low Tides").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("No game at this address")
+    page.get_by_role("link", name="Low Tide").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Low Tide")
+
+
+def test_everything_works_without_a_script(chromium: Browser, site: Site, cast: Cast, catalog: None) -> None:
+    context = chromium.new_context(base_url=site.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/games/garden-of-forking-paths")
+    page.get_by_label("Email").fill(cast.starlight.owner)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/games/garden-of-forking-paths")  # where they were going
+    expect(page.get_by_role("heading", level=1)).to_have_text("The Garden of Forking Paths")
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    page.get_by_role("button", name="Retry now: srv-04, build 4").click()
+    page.wait_for_url("**/games/garden-of-forking-paths#fleet")
+    page.goto("/games")
+    page.get_by_role("combobox", name="Tag").select_option("Horror")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator(".row-link")).to_have_text(["Night Ferry"])
+    page.locator("summary", has_text="Theme").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280, 1920])
+def test_no_page_scrolls_sideways(sign_in: SignIn, page: Page, cast: Cast, catalog: None, width: int) -> None:
+    sign_in(cast.starlight.owner)
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in ("/games", "/games/garden-of-forking-paths", "/games/nowhere", "/games/moth-season"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_on_a_narrow_page_other_builds_unfold(sign_in: SignIn, page: Page, cast: Cast, catalog: None) -> None:
+    sign_in(cast.starlight.owner)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/games/garden-of-forking-paths")
+    expect(page.locator("#c4-srv-01")).to_be_visible()
+    expect(page.locator("#c3-srv-01")).to_be_hidden()
+    page.locator("#build-3 summary").click()
+    expect(page.locator("#c3-srv-01")).to_be_visible()
