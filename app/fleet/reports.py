@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,6 +16,7 @@ from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.fleet.replicas import in_line, realign
 from app.fleet.sessions import LiveSession, match_sessions
 from app.fleet.topics import stored_version
+from app.fleet.transfers import arrived, note_arrived
 from app.models import Build, Game, Replica, Server, now
 from app.refusals import Conflict
 
@@ -82,8 +84,8 @@ def accept(server: Server, report: Report) -> Receipt:
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
-            _note_server(server, report, at)
             games = _note_builds(session, server, report, at, announce_all)
+            _note_server(server, report, at)
             match_sessions(session, server, report.sessions, at)
             announce(FLEET_TOPIC)
             passing("in-report")
@@ -163,9 +165,10 @@ def _note_server(server: Server, report: Report, at: datetime) -> None:
 
 def _note_builds(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:
     """Bring the server's replicas in line with the report; rows in which nothing changed are not written. Returns the
-    games whose wanted flags no longer fit what is here."""
+    games whose wanted flags no longer fit what is here. `server` is as before the report."""
     said = {(b.game_id, b.build): b for b in report.builds}
     rows = {(row.game_id, row.build.number): row for row in _replicas(session, server, said)}
+    came = _bytes_that_came(server, report, rows, at)
     for key, row in rows.items():
         if key in said:
             _note_phase(row, said[key], at)
@@ -176,7 +179,11 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
     for row in changed:
         row.reported_at = at
     shown = {row.game_id for row in rows.values() if row.phase != "removed"} if announce_all else set()
-    _announce_games(session, shown.union(row.game_id for row in changed))
+    partners = _announce_games(session, shown.union(row.game_id for row in changed))
+    by_partner = Counter[str]()
+    for game_id in came.keys() & partners.keys():
+        by_partner[partners[game_id]] += came[game_id]
+    note_arrived(session, server.id, by_partner, at)
     return _out_of_line(session, list(rows.values()))
 
 
@@ -197,10 +204,30 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
     return rows
 
 
-def _announce_games(session: Session, game_ids: set[str]) -> None:
+def _bytes_that_came(
+    server: Server, report: Report, rows: Mapping[tuple[str, int], Replica], at: datetime
+) -> Counter[str]:
+    """Bytes since the last report, by game. The first report of a boot tells what is there, not what came."""
+    came = Counter[str]()
+    if server.boot_id != report.boot_id or server.last_report_at is None:
+        return came
+    seconds = (at - server.last_report_at).total_seconds()
+    for b in report.builds:
+        row = rows.get((b.game_id, b.build))
+        if row is not None:
+            came[b.game_id] += arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+    return +came
+
+
+def _announce_games(session: Session, game_ids: set[str]) -> dict[str, str]:
+    """Returns the partner's id of each."""
+    partners: dict[str, str] = {}
     for ids in in_batches(sorted(game_ids)):
-        for game_id, partner_id in session.execute(select(Game.id, Game.partner_id).where(Game.id.in_(ids))):
-            announce(game_topic(game_id), partner_topic(partner_id))
+        found = session.execute(select(Game.id, Game.partner_id).where(Game.id.in_(ids)))
+        partners.update((row.id, row.partner_id) for row in found)
+    for game_id, partner_id in partners.items():
+        announce(game_topic(game_id), partner_topic(partner_id))
+    return partners
 
 
 def _out_of_line(session: Session, rows: Sequence[Replica]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
@@ -10,17 +11,42 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.extensions import db
-from app.models import TransferMinute, now
+from app.models import Replica, TransferMinute, now
 
 KEPT = timedelta(hours=3)
 SHOWN_MINUTES = 60
+RATE_WINDOW = 5.0  # seconds over which agents measure what they report as their rate
 
 
-def note_arrived(session: Session, server_id: str, arrived: dict[str, int], at: datetime) -> None:
+def arrived(
+    before: Replica, phase: str, bytes_done: int, bytes_total: int, bytes_per_second: int, seconds: float
+) -> int:
+    """Bytes that came over the network since the row `before` was reported, `seconds` ago, by what its server says now.
+
+    Progress alone does not tell: a download that is tried again begins at 0 and jumps to the part that was kept, and
+    after a rollback a build may be cached that never left. The rate counts only what came."""
+    if before.phase not in {"pending", "downloading", "failed"} or phase not in {
+        "downloading",
+        "verifying",
+        "cached",
+        "failed",
+    }:
+        return 0
+    whole = phase in {"verifying", "cached"}
+    more = max(0, (bytes_total if whole else bytes_done) - before.bytes_done)
+    rate = max(bytes_per_second, before.bytes_per_second if before.phase == "downloading" else 0)
+    if rate:
+        return min(more, round(rate * max(seconds, RATE_WINDOW)))
+    # Nothing moved, or it began and ended between two reports.
+    new = before.phase == "downloading" or (before.phase == "pending" and before.reported_at is None)
+    return more if whole and new else 0
+
+
+def note_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
     """Add bytes by partner id to the present minute. Inside writing()."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     minute = at.replace(second=0, microsecond=0)
-    for partner_id, count in sorted(arrived.items()):
+    for partner_id, count in sorted(by_partner.items()):
         if count > 0:
             statement = insert(TransferMinute).values(
                 server_id=server_id, partner_id=partner_id, minute=minute, bytes=count

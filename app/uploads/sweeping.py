@@ -16,6 +16,7 @@ from sqlalchemy import delete, exists, select
 from app.crash_points import passing
 from app.database import release, writing
 from app.extensions import db
+from app.fleet import transfers
 from app.models import AnsweredRequest, Build, Game, PlaySession, Replica, Server, Topic, Upload, now
 from app.storage.bucket import Bucket, StoredObject, bucket
 
@@ -74,6 +75,7 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
     _sweep_orphans(swept, young)
     with writing() as session:
         session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - FORGET_ANSWERS))
+        transfers.forget_old(session)
     return swept
 
 
@@ -96,12 +98,13 @@ def _sweep_deleted_games(swept: Swept) -> None:
 
 
 def _is_done_with(game_id: str) -> bool:
-    """No session runs on it, and no server that can still be asked holds any of it."""
-    running = exists().where(PlaySession.game_id == game_id, PlaySession.ended_at.is_(None))
-    held = (
-        exists()
-        .where(Replica.game_id == game_id, Replica.phase != "removed", Replica.server_id == Server.id)
-        .where(Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER)
+    """No session runs on it, and no server holds any of it: none that can still be asked, that is."""
+    may_return = (Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER)
+    running = exists().where(
+        PlaySession.game_id == game_id, PlaySession.ended_at.is_(None), PlaySession.server_id == Server.id, *may_return
+    )
+    held = exists().where(
+        Replica.game_id == game_id, Replica.phase != "removed", Replica.server_id == Server.id, *may_return
     )
     uploading = exists().where(Upload.game_id == game_id)
     waits = db.session.scalar(select(running | held | uploading))
