@@ -113,7 +113,10 @@ def matrix(game: Game) -> Matrix:
     """The matrix of one game, in four queries whatever the number of servers and builds."""
     at = now()
     servers = _servers()
-    replicas = db.session.scalars(select(Replica).where(Replica.game_id == game.id)).all()
+    living = {server.id for server in servers}
+    replicas = [
+        r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in living
+    ]
     by_place = {(r.build_id, r.server_id): r for r in replicas}
     sessions = _sessions(game.id)
     builds = _shown_builds(game, {r.build_id for r in replicas if r.phase != "removed"})
