@@ -7,6 +7,7 @@ import "./js/theme.js";
 import "./js/copy.js";
 import "./js/keys.js";
 import "./js/password.js";
+import "./js/toasts.js";
 
 // Controls that only a script can serve stay hidden until there is one.
 document.documentElement.classList.add("scripted");

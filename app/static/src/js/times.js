@@ -39,6 +39,17 @@ const forms = {
     if (days === 0) return `${Math.floor(seconds / 3600)}${SPACE}h ago`;
     return days === 1 ? "Yesterday" : date(at, now);
   },
+  // In a quiet column: "14 min ago", "Today, 10:41", "Yesterday, 17:40", "18 Nov"
+  recent(at, now) {
+    return now - at < 3_600_000 || daysBetween(at, now) < 2 ? forms.moment(at, now) : date(at, now);
+  },
+  // When something ends, to the minute: "22 Nov, 10:41"
+  end: (at, now) => `${date(at, now)}, ${clock.format(at)}`,
+  // The same in a sentence: "tomorrow, 10:41"
+  coming(at, now) {
+    const days = -daysBetween(at, now);
+    return days === 0 || days === 1 ? `${days ? "tomorrow" : "today"}, ${clock.format(at)}` : forms.end(at, now);
+  },
   // When a state began: "10:41" today, "14 Nov" before
   since: (at, now) => (daysBetween(at, now) === 0 ? clock.format(at) : date(at, now)),
   // What is still to come: "in 40 s"
