@@ -81,11 +81,10 @@ def complaints() -> list[str]:
     return []
 
 
-@pytest.fixture
-def context(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[BrowserContext]:
-    """A browser with its own cookies, in a zone that is not UTC."""
+def visit(chromium: Browser, url: str, complaints: list[str]) -> BrowserContext:
+    """A browser with its own cookies, in a zone that is not UTC, whose console is listened to."""
     context = chromium.new_context(
-        base_url=site.url, viewport={"width": 1280, "height": 800}, timezone_id="Europe/Oslo", reduced_motion="reduce"
+        base_url=url, viewport={"width": 1280, "height": 800}, timezone_id="Europe/Oslo", reduced_motion="reduce"
     )
     context.set_default_timeout(10_000)
 
@@ -95,6 +94,12 @@ def context(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[Br
 
     context.on("console", heard)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
+    return context
+
+
+@pytest.fixture
+def context(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[BrowserContext]:
+    context = visit(chromium, site.url, complaints)
     yield context
     context.close()
 
