@@ -15,6 +15,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,13 +57,21 @@ class EmbeddedStorage:
     """
 
     def __init__(
-        self, directory: Path, *, port: int | None = None, log: Path | None = None, pass_fds: tuple[int, ...] = ()
+        self,
+        directory: Path,
+        *,
+        port: int | None = None,
+        log: Path | None = None,
+        pass_fds: tuple[int, ...] = (),
+        wait: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`wait` passes the time while the gateway starts; what it raises ends the start, leaving nothing running."""
         self.directory = directory.resolve()
         self.log = log or self.directory / "gateway.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._given_port = port
         self._pass_fds = pass_fds
+        self._wait = wait
         self._volume = self.directory / "volume"
 
     def __enter__(self) -> StorageAccess:
@@ -83,7 +92,12 @@ class EmbeddedStorage:
             access = StorageAccess(f"http://{_LOOPBACK}:{port}", access_key, secret_key)
             log_starts_at = self.log.stat().st_size if self.log.exists() else 0
             self.process = self._spawn(access, port)
-            if self._answers(self.process, access, port):
+            try:
+                answers = self._answers(self.process, access, port)
+            except BaseException:
+                self.stop(0)
+                raise
+            if answers:
                 (self.directory / "port").write_text(str(port))
                 return access
             said = self._said_since(log_starts_at)
@@ -170,10 +184,9 @@ class EmbeddedStorage:
                     return True
             except (MinioException, urllib3.exceptions.HTTPError) as error:
                 last_error = error
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(0.02)
+            if process.poll() is not None:
                 return False
-        self.stop(0)
+            self._wait(0.02)
         raise EmbeddedStorageError(
             f"The embedded storage on {access.endpoint} did not answer within {START_SECONDS:.0f} s"
             f" ({last_error or 'it did not listen'}). Its log is {self.log}."

@@ -45,7 +45,7 @@ class Instance:
                 break
             except BlockingIOError:
                 holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-                if holder.isdecimal() and psutil.pid_exists(int(holder)):
+                if holder.isdecimal() and _runs(int(holder)):
                     os.close(descriptor)
                     raise InstanceTaken(
                         f"{self.folder} is in use: `make run` is already running there (process {holder}). Stop that "
@@ -65,3 +65,11 @@ class Instance:
 
     def close(self) -> None:
         os.close(self.lock_fd)
+
+
+def _runs(pid: int) -> bool:
+    """A zombie does not: it was killed, and its parent has not looked yet."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

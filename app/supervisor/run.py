@@ -109,7 +109,11 @@ class Supervisor:
             # The web server was told one port and signed addresses for it: after a restart it must be the same.
             known = int(access.endpoint.rpartition(":")[2]) if access else int(port) if port else None
             storage = EmbeddedStorage(
-                self.instance.storage, port=known, log=self._log("storage"), pass_fds=(self.instance.lock_fd,)
+                self.instance.storage,
+                port=known,
+                log=self._log("storage"),
+                pass_fds=(self.instance.lock_fd,),
+                wait=self._wait,
             )
             access = storage.start()
             assert storage.process is not None

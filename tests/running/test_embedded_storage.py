@@ -163,6 +163,16 @@ def test_a_volume_that_cannot_be_read_is_said_with_the_reason(tmp_path: Path) ->
         EmbeddedStorage(tmp_path / "storage").start()
 
 
+def test_a_start_that_is_given_up_leaves_nothing_running(tmp_path: Path) -> None:
+    def give_up(seconds: float) -> None:
+        raise InterruptedError("asked to stop")
+
+    storage = EmbeddedStorage(tmp_path / "storage", wait=give_up)
+    with pytest.raises(InterruptedError):
+        storage.start()
+    assert not is_alive(pid_of(storage))
+
+
 OWNER = """
 import sys
 from contextlib import suppress

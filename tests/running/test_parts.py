@@ -39,6 +39,7 @@ def send_as_somebody_else(pid: int, which: str) -> None:
     subprocess.run(["kill", f"-{which}", str(pid)], check=True)
 
 
+@pytest.mark.slow
 def test_each_signal_of_one_sender_counts() -> None:
     with counting(20) as process:
         process.terminate()
@@ -52,6 +53,7 @@ def signal_pending(pid: int) -> bool:
     return any(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("ShdPnd"))
 
 
+@pytest.mark.slow
 def test_what_make_hands_on_is_the_same_request_once_more() -> None:
     """`kill -TERM -<group>` reaches us directly and through make, our parent: here, this test."""
     with counting(2) as process:
@@ -61,6 +63,7 @@ def test_what_make_hands_on_is_the_same_request_once_more() -> None:
         assert read_line(process, 20).strip() == "1"
 
 
+@pytest.mark.slow
 def test_another_signal_is_another_request_whoever_sends_it() -> None:
     with counting(20) as process:
         send_as_somebody_else(process.pid, "INT")
@@ -69,6 +72,7 @@ def test_another_signal_is_another_request_whoever_sends_it() -> None:
         assert read_line(process, 20).strip() == "2"
 
 
+@pytest.mark.slow
 def test_a_hangup_is_ignored_under_nohup_and_a_stop_otherwise() -> None:
     with counting(20) as process:
         process.send_signal(signal.SIGHUP)
@@ -94,12 +98,12 @@ def test_the_folder_is_for_its_owner_and_locked_while_open(tmp_path: Path) -> No
 def test_it_stays_locked_while_a_child_of_an_earlier_run_lives(tmp_path: Path) -> None:
     """As after `kill -9`: the lock's owner is gone, what it started is not (yet)."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
+    wait_until(lambda: not is_alive(dead.pid), 20, "it ended; nobody has waited for it, so its number is still taken")
     first = Instance(tmp_path / "instance")
     os.truncate(first.lock_fd, 0)
     os.pwrite(first.lock_fd, str(dead.pid).encode(), 0)
     child = subprocess.Popen(["sleep", "600"], pass_fds=(first.lock_fd,))
-    first.close()
+    first.close()  # the child holds it still
 
     def end_the_child(seconds: float) -> None:
         child.kill()
@@ -107,6 +111,7 @@ def test_it_stays_locked_while_a_child_of_an_earlier_run_lives(tmp_path: Path) -
 
     Instance(tmp_path / "instance", wait=end_the_child).close()
     assert child.returncode == -signal.SIGKILL
+    dead.wait()
 
 
 def test_a_child_has_its_own_session_and_the_secrets_of_its_environment_only(tmp_path: Path) -> None:

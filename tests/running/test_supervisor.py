@@ -79,6 +79,18 @@ def test_a_second_signal_ends_everything_at_once(make_run: Start) -> None:
     assert run.left() == {}
 
 
+@pytest.mark.parametrize("moment", ["starts in", "storage", "database"])
+def test_a_signal_while_it_starts_ends_it_too(make_run: Start, moment: str) -> None:
+    run = make_run().launch()
+    wait_until(lambda: run.said(moment), 90, f"it said: {moment}")
+    began = time.monotonic()
+    run.signal(signal.SIGINT)
+    run.process.wait(20)
+    assert time.monotonic() - began < 10
+    assert run.said("Stopped after")
+    assert run.left() == {}
+
+
 def test_nothing_outlives_a_kill_and_the_next_run_has_everything(make_run: Start) -> None:
     run = make_run().start()
     run.register("paper-lanterns")
