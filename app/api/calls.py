@@ -165,7 +165,7 @@ def respond(answer: Answer | Response) -> Response:
         response.set_data(answer.shape.model_dump_json(by_alias=True, exclude_unset=True))
     response.headers.update(answer.headers)
     response.headers.setdefault("Cache-Control", "private, no-cache")
-    if request.method == "GET" and answer.status == 200:
+    if request.method in {"GET", "HEAD"} and answer.status == 200:
         if "ETag" not in response.headers:
             response.add_etag(weak=True)
         response.make_conditional(request)
