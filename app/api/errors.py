@@ -69,7 +69,7 @@ def status_of(refusal: Refusal) -> int:
 
 def envelope(status: int, code: str, message: str) -> Response:
     """An error in the form its path promises."""
-    if request.path.startswith("/api/v1"):
+    if f"{request.path}/".startswith("/api/v1/"):
         # The assets API has one word for each status that is not its own (assets-api.md section 8).
         nested = {404: "NOT_FOUND", 500: "INTERNAL_ERROR"}.get(status, code.upper())
         response = jsonify({"error": {"code": nested, "message": message}})
