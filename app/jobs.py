@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 from huey import RedisHuey, SqliteHuey, crontab
 from huey.consumer import Consumer
 
+from app.assets.deriving import derive, due
+from app.assets.processes import deriving
 from app.config import Settings
+from app.extensions import db
 from app.uploads.sweeping import sweep
 
 if TYPE_CHECKING:
@@ -30,11 +33,10 @@ class Jobs:
     """The queue of one app and what can be asked of it."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
-        if settings.redis_url:
-            self.huey = RedisHuey("slipway", url=settings.redis_url, results=True)
-        else:
-            self.huey = SqliteHuey("slipway", filename=str(settings.instance / "queue.db"), results=True)
-        self._consumer: Any = None
+        self.huey = _queue("slipway", settings)
+        # A queue of its own: a thousand images must not stand between a sweep or a health check and its worker.
+        self.images = _queue("slipway-images", settings)
+        self._consumers: list[Any] = []
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
         self._ping_ok = False
@@ -46,13 +48,19 @@ class Jobs:
         @self.huey.task(name="sweep")  # type: ignore[untyped-decorator]  # Huey carries no types
         def sweep_now() -> None:
             with app.app_context():
-                _sweep_and_say()
+                self._sweep_and_say()
 
         @self.huey.periodic_task(crontab(minute="*"), name="sweep_every_minute")  # type: ignore[untyped-decorator]  # Huey carries no types
         def sweep_every_minute() -> None:
             with app.app_context():
-                _sweep_and_say()
+                self._sweep_and_say()
 
+        @self.images.task(name="derive")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def derive_blob(blob_id: str) -> None:
+            with app.app_context():
+                derive(blob_id)
+
+        self._derive = derive_blob
         self._ping = ping
         self._sweep = sweep_now
 
@@ -60,18 +68,25 @@ class Jobs:
         """Ask a worker to sweep: a session ended, a replica went, an upload died."""
         self._sweep()
 
+    def derive_soon(self, blob_id: str) -> None:
+        """Ask a worker to make the sizes of an image."""
+        self._derive(blob_id)
+
     def start_workers(self) -> None:
         """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
-        consumer = Consumer(self.huey, workers=WORKERS, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
-        consumer.scheduler.start()
-        for _, worker in consumer.worker_threads:
-            worker.start()
-        self._consumer = consumer
+        # One more than there are children: while two images are decoded, a third is fetched or stored.
+        for queue, workers in ((self.huey, WORKERS), (self.images, deriving.limit + 1)):
+            consumer = Consumer(queue, workers=workers, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
+            if queue is self.huey:
+                consumer.scheduler.start()
+            for _, worker in consumer.worker_threads:
+                worker.start()
+            self._consumers.append(consumer)
 
     def stop_workers(self) -> None:
         """Let worker threads end after what they are doing."""
-        if self._consumer is not None:
-            self._consumer.stop_flag.set()
+        for consumer in self._consumers:
+            consumer.stop_flag.set()
 
     def worker_answers(self) -> bool:
         """Whether a worker takes a job and answers within 3 s. Asked of the queue at most every 2 s, so that health
@@ -86,17 +101,25 @@ class Jobs:
                 self._pinged_at = time.monotonic()
             return self._ping_ok
 
+    def _sweep_and_say(self) -> None:
+        if self.images.pending_count() == 0:  # else a long queue would be asked for again and again
+            for blob_id in due(db.session()):
+                self.derive_soon(blob_id)
+        swept = sweep()
+        if swept.uploads or swept.objects or swept.games:
+            log.info(
+                "swept %s uploads, %s objects, %s games; %s bytes freed",
+                swept.uploads,
+                swept.objects,
+                swept.games,
+                swept.bytes_freed,
+            )
 
-def _sweep_and_say() -> None:
-    swept = sweep()
-    if swept.uploads or swept.objects or swept.games:
-        log.info(
-            "swept %s uploads, %s objects, %s games; %s bytes freed",
-            swept.uploads,
-            swept.objects,
-            swept.games,
-            swept.bytes_freed,
-        )
+
+def _queue(name: str, settings: Settings) -> Any:
+    if settings.redis_url:
+        return RedisHuey(name, url=settings.redis_url, results=True)
+    return SqliteHuey(name, filename=str(settings.instance / "queue.db"), results=True)
 
 
 def jobs(app: Flask) -> Jobs:

@@ -1,0 +1,94 @@
+"""Opens an image that nobody trusts: four formats, and its size known before a pixel is decoded."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+# Pillow's names. A JPEG with further pictures behind the first calls itself MPO.
+MIME_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "WEBP": "image/webp",
+    "GIF": "image/gif",
+}
+_ORIENTATION = 0x0112
+_SIDEWAYS = {5, 6, 7, 8}
+
+
+class BadImage(Exception):
+    """The bytes are not an image we take; the text completes "The file …"."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an image is. Width and height are as it is shown."""
+
+    mime_type: str
+    width: int
+    height: int
+
+
+def open_image(file: BinaryIO, most_pixels: int) -> Image.Image:
+    """The image, not yet decoded. Raises BadImage."""
+    Image.MAX_IMAGE_PIXELS = most_pixels
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    # Pillow's WebP reader makes room for the whole canvas as it opens it: the header must be read before.
+    _check_pixels(*_webp_canvas(file), most_pixels)
+    try:
+        image = Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF"))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadImage(f"has more than the {most_pixels:,} pixels an image may have") from None
+    except UnidentifiedImageError:
+        raise BadImage("is not a PNG, JPEG, WebP or GIF image") from None
+    except (OSError, SyntaxError, ValueError, struct.error) as error:
+        raise BadImage(f"is damaged: {_first_line(error)}") from None
+    _check_pixels(image.width, image.height, most_pixels)
+    return image
+
+
+def examine(file: BinaryIO, most_pixels: int) -> Facts:
+    """Decode the whole first frame and say what it is. Raises BadImage, or MemoryError."""
+    image = open_image(file, most_pixels)
+    format_name = image.format or ""
+    decode(image)
+    width, height = image.size
+    if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+        width, height = height, width
+    return Facts(MIME_TYPES[format_name], width, height)
+
+
+def decode(image: Image.Image) -> None:
+    """Decode the first frame. Raises BadImage."""
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError, IndexError, struct.error, Image.DecompressionBombError) as error:
+        raise BadImage(f"is damaged: {_first_line(error)}") from None
+
+
+def _check_pixels(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise BadImage(f"has {width:,} × {height:,} pixels, {width * height:,} in all; the most is {most:,}")
+
+
+def _webp_canvas(file: BinaryIO) -> tuple[int, int]:
+    """Width and height in a WebP header (RFC 9649 section 2), or 0 × 0 for anything else."""
+    head = file.read(30)
+    file.seek(0)
+    if len(head) < 30 or head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+        return 0, 0
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,70 @@
+"""Names: checksums as the assets API writes them, and the keys of objects.
+
+A final key is made of the bytes and their partner: `uploads/sh/sha256-<digest>.<partner>`, the digest in URL-safe
+base64 without padding. Variants carry the version of the derivation and their size behind it. Everything lies flat
+under its prefix: a gateway over a file system keeps the folders of objects that are gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+STAGING = "staging/"
+FINAL = "uploads/sh/"
+# Raised when derived bytes change, because variants are cached for ever under their address.
+DERIVATION = 1
+# The name says what is in it, so it may be kept for ever; a CDN in front of the bucket reads it from the object.
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+_KEY = re.compile(
+    r"uploads/sh/sha256-(?P<digest>[A-Za-z0-9_-]{43})\.(?P<partner>[0-9a-z]{1,40})(?:\.v(?P<version>\d+)-(?P<size>\d+)\.webp)?"
+)
+
+
+@dataclass(frozen=True)
+class FinalKey:
+    """What a final key says. `size` is None for the source."""
+
+    sha256: str
+    partner_id: str
+    size: int | None
+
+
+def parse_checksum(text: str) -> str:
+    """`sha256-<base64 of the digest>` as lowercase hex. Raises ValueError."""
+    kind, _, encoded = text.partition("-")
+    try:
+        # Both alphabets, with or without padding: the key that we answer with is written in the other one.
+        digest = base64.b64decode(encoded.rstrip("=").replace("-", "+").replace("_", "/") + "=", validate=True)
+    except binascii.Error:
+        digest = b""
+    if kind != "sha256" or len(digest) != 32:
+        raise ValueError("must be `sha256-` and the base64 of the file's SHA-256")
+    return digest.hex()
+
+
+def checksum_of(sha256: str) -> str:
+    """Lowercase hex as `sha256-<URL-safe base64>`, the form in keys."""
+    return "sha256-" + base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
+
+
+def final_key(partner_id: str, sha256: str) -> str:
+    """Where the bytes of a partner are kept once they are verified."""
+    return f"{FINAL}{checksum_of(sha256)}.{partner_id.removeprefix('partner_')}"
+
+
+def variant_key(source_key: str, size: int) -> str:
+    """Where a derived size of them is kept."""
+    return f"{source_key}.v{DERIVATION}-{size}.webp"
+
+
+def parse_key(key: str) -> FinalKey | None:
+    """What a final key or a variant's key says, or None for anything else."""
+    found = _KEY.fullmatch(key)
+    if not found:
+        return None
+    digest = base64.urlsafe_b64decode(found["digest"] + "=").hex()
+    return FinalKey(digest, f"partner_{found['partner']}", int(found["size"]) if found["size"] else None)

@@ -1,0 +1,34 @@
+"""What the assets API refuses in words of its own (assets-api.md section 8)."""
+
+from __future__ import annotations
+
+from app.refusals import Conflict, InvalidRequest, NotFound
+
+
+class GameNotFound(NotFound):
+    code = "game_not_found"
+
+
+class AssetNotFound(NotFound):
+    code = "asset_not_found"
+
+
+class ComponentNotFound(NotFound):
+    code = "component_not_found"
+
+
+class RevisionNotFound(NotFound):
+    code = "revision_not_found"
+
+
+class DerivationFailed(InvalidRequest):
+    """An image from which no sizes can be made."""
+
+    code = "derivation_failed"
+
+
+class RevisionFinalized(Conflict):
+    """It belongs to a revision that never changes again."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "revision_finalized")

@@ -1,0 +1,107 @@
+"""Single objects, read and written through presigned URLs in constant memory."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import IO
+
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from app.config import settings
+from app.storage.bucket import StorageError, bucket
+from app.storage.signing import presign
+
+log = logging.getLogger(__name__)
+
+PIECE = 64 * 1024
+_SIGNED_FOR = timedelta(minutes=15)
+
+
+class ObjectMissing(StorageError):
+    """There is no object of this name."""
+
+
+class OpenObject:
+    """The bytes of an object, on their way. Must be read to the end or closed."""
+
+    def __init__(self, answer: BaseHTTPResponse) -> None:
+        self._answer = answer
+        self.length = int(answer.headers.get("Content-Length", -1))
+
+    def pieces(self) -> Iterator[bytes]:
+        """The bytes in pieces of up to 64 KiB. Raises StorageError when they end early."""
+        received = 0
+        try:
+            for piece in self._answer.stream(PIECE):
+                received += len(piece)
+                yield piece
+        except (HTTPError, OSError) as error:
+            raise _failed("reading an object", type(error).__name__) from error
+        finally:
+            if received != self.length:
+                self.close()
+        if received != self.length:
+            raise _failed("reading an object", f"{received} of {self.length} bytes")
+
+    def close(self) -> None:
+        """Give the connection up. One that was read to the end has gone back to the pool by itself."""
+        self._answer.close()
+
+
+def open_object(key: str, span: tuple[int, int] | None = None) -> OpenObject:
+    """Begin to read an object, or the bytes from `span[0]` up to and with `span[1]`. Raises ObjectMissing or
+    StorageError."""
+    headers = {"Range": f"bytes={span[0]}-{span[1]}"} if span else {}
+    answer = _ask("GET", key, "reading an object", headers=headers)
+    if answer.status != (206 if span else 200):
+        status = answer.status
+        answer.drain_conn()
+        answer.release_conn()
+        if status == 404:
+            raise ObjectMissing("reading an object that is not there")
+        raise _failed("reading an object", status)
+    return OpenObject(answer)
+
+
+def write_object(key: str, file: IO[bytes], size: int, md5: bytes, headers: Mapping[str, str]) -> None:
+    """Store `size` bytes of `file` from its present position. Storage compares them with `md5` as they come, so that
+    what is stored is what was checked. Raises StorageError."""
+    sent = {
+        "Content-Length": str(size),
+        "Content-MD5": base64.b64encode(md5).decode(),
+        **headers,
+    }
+    pieces = iter(lambda: file.read(PIECE), b"")
+    answer = _ask("PUT", key, "storing an object", headers=sent, body=pieces)
+    answer.drain_conn()
+    answer.release_conn()
+    if answer.status != 200:
+        raise _failed("storing an object", answer.status)
+
+
+def staging_url(key: str, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
+    """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type`, and nothing else."""
+    where = settings().storage_settings
+    headers = {"content-length": str(byte_size), "content-type": content_type}
+    return presign(where, "PUT", key, {}, lifetime, headers=headers, endpoint=where.public_endpoint)
+
+
+def _ask(
+    method: str, key: str, doing: str, headers: Mapping[str, str], body: Iterator[bytes] | None = None
+) -> BaseHTTPResponse:
+    url = presign(settings().storage_settings, method, key, {}, _SIGNED_FOR)
+    try:
+        return bucket().http.request(
+            method, url, headers=dict(headers), body=body, preload_content=False, redirect=False
+        )
+    except (HTTPError, OSError) as error:
+        raise _failed(doing, type(error).__name__) from error
+
+
+def _failed(doing: str, why: object) -> StorageError:
+    log.warning("storage failed while %s: %s", doing, why)
+    return StorageError(doing)
