@@ -52,6 +52,7 @@ class Cell:
     reason: str | None = None
     sessions: int = 0
     before: str | None = None
+    paused: bool = False  # an operator stopped the server's downloads: what is queued waits for that
 
     @property
     def percent(self) -> int:
@@ -162,6 +163,7 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
         reason=replica.reason,
         sessions=sessions,
         before=_reported_state(replica) if lost else None,
+        paused=server.paused_at is not None,
     )
 
 

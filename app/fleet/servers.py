@@ -6,6 +6,7 @@ import re
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.database import announce, writing
 from app.extensions import db
@@ -45,13 +46,18 @@ def _taken(server_id: str) -> Conflict:
     return Conflict(f"There is a server '{server_id}' already. Choose another id, or roll its token.")
 
 
-def roll_token(server_id: str, actor: Actor) -> str:
-    """A new token for a server; the old one stops working now. Raises NotFound."""
+def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
+    """A new token for a server; the old one stops working now. `present` is the hint of the token to replace: a form
+    that is sent twice rolls once. Raises NotFound or Conflict."""
     token = new_secret("srv")
     with writing() as session:
-        server = session.get(Server, server_id)
+        server = session.get(Server, server_id, with_for_update={"key_share": True})
         if server is None:
             raise NotFound(f"No server '{server_id}'.")
+        if present is not None and present != server.token_hint:
+            raise Conflict(
+                f"The token of '{server_id}' was rolled already, and is shown once. Roll it again if it was not stored."
+            )
         server.token_hash, server.token_hint = fingerprint(token), hint(token)
         record(session, actor, "server.token_rolled", server_id)
     return token
@@ -68,10 +74,15 @@ def retire(server_id: str, actor: Actor) -> None:
             server.retired_at = now()
             end_all(session, server)
             record(session, actor, "server.retired", server_id)
-            held = select(Game.id, Game.partner_id).join(Replica).where(Replica.server_id == server_id).distinct()
-            for game_id, partner_id in session.execute(held):
-                announce(game_topic(game_id), partner_topic(partner_id))
-            announce(FLEET_TOPIC, plan_topic(server_id))
+            _announce_everywhere(session, server_id)
+
+
+def _announce_everywhere(session: Session, server_id: str) -> None:
+    """To the server itself, the operators, and every partner and game with a build there."""
+    held = select(Game.id, Game.partner_id).join(Replica).where(Replica.server_id == server_id).distinct()
+    for game_id, partner_id in session.execute(held):
+        announce(game_topic(game_id), partner_topic(partner_id))
+    announce(FLEET_TOPIC, plan_topic(server_id))
 
 
 def pause(server_id: str, paused: bool, actor: Actor) -> None:
@@ -83,7 +94,7 @@ def pause(server_id: str, paused: bool, actor: Actor) -> None:
         if paused != (server.paused_at is not None):
             server.paused_at = now() if paused else None
             record(session, actor, "server.paused" if paused else "server.resumed", server_id)
-            announce(FLEET_TOPIC, plan_topic(server_id))
+            _announce_everywhere(session, server_id)
 
 
 def authenticate_server(token: str | None) -> Server:

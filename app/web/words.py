@@ -101,7 +101,7 @@ def _verifying(cell: Cell) -> CellWords:
 
 
 def _queued(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "queued", "Queued", _since(cell))
+    return CellWords(cell.state, "queued", "Queued", ("downloads paused",) if cell.paused else _since(cell))
 
 
 def _retrying(cell: Cell) -> CellWords:

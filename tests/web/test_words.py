@@ -52,6 +52,10 @@ def test_queued_says_since_when() -> None:
     assert said(replace(CELL, state="queued")) == ("Queued", "since 14 Nov, 10:41 UTC")
 
 
+def test_queued_on_a_paused_server_says_what_it_waits_for() -> None:
+    assert said(replace(CELL, state="queued", paused=True)) == ("Queued", "downloads paused")
+
+
 def test_a_due_retry_is_never_called_failed() -> None:
     cell = replace(CELL, state="retrying", attempt=2, retry_at=AT, reason="connection reset")
     found = words.cell_words(cell)

@@ -1,0 +1,36 @@
+"""Trying everything that failed on a server again, at once."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from app.database import announce, writing
+from app.fleet.events import FLEET_TOPIC, game_topic, plan_topic
+from app.models import Replica, Server
+from app.refusals import Conflict, NotFound
+
+
+def retry_failed(server_id: str) -> int:
+    """The agent forgets its back-off for each build that failed there; returns how many. Raises NotFound, or Conflict
+    for a server whose downloads are paused."""
+    with writing() as session:
+        server = session.get(Server, server_id)
+        if server is None or server.retired_at:
+            raise NotFound(f"No server '{server_id}'.")
+        if server.paused_at:
+            raise Conflict(
+                f"The downloads of '{server_id}' are paused. Resume them; what failed is then tried at once."
+            )
+        rows = session.scalars(
+            select(Replica)
+            .where(Replica.server_id == server_id, Replica.wanted, Replica.phase == "failed")
+            .order_by(Replica.id)
+            .with_for_update(key_share=True)
+        ).all()
+        for row in rows:
+            row.retries_asked += 1
+            row.retry_at = None
+            announce(game_topic(row.game_id))
+        if rows:
+            announce(plan_topic(server_id), FLEET_TOPIC)
+        return len(rows)
