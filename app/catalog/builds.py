@@ -14,7 +14,7 @@ from app.fleet.replicas import living_servers, replan
 from app.models import Build, Game, Release, Upload, now
 from app.partners.actors import Actor
 from app.partners.audit import record
-from app.refusals import NotFound
+from app.refusals import NotFound, UploadInterrupted
 from archive.inspection import Inspection
 
 
@@ -48,19 +48,22 @@ def newest_build(session: Session, game_id: str) -> Build | None:
 def publish(game_id: str, received: ReceivedArchive, actor: Actor) -> Published:
     """One transaction: compare with the newest build, number the new one, release it if the game releases by itself.
 
-    Raises NotFound when the game was deleted meanwhile."""
+    Raises NotFound when the game was deleted meanwhile, UploadInterrupted when the upload's row is gone."""
     with writing() as session:
-        game = session.get(Game, game_id)
+        game = session.get(Game, game_id, with_for_update={"key_share": True})
         if game is None or game.deleted_at is not None:
             raise NotFound("The game was deleted while its archive was being sent. Nothing was kept.")
-        lock_for_update(session, game)
-        upload = session.get(Upload, received.upload_id)
+        # Held, so that the sweeper cannot take the object away while its build is being written.
+        upload = session.get(Upload, received.upload_id, with_for_update=True)
+        if upload is None or upload.state == "discarding":
+            raise UploadInterrupted(
+                "The upload was taken for dead and swept away before it was complete. Send the archive again."
+            )
         newest = newest_build(session, game_id)
         if newest and newest.sha256 == received.sha256:
             return Published(newest, game.released_build_id == newest.id, unchanged=True)
         build = _number(session, game, received, actor)
-        if upload is not None:
-            session.delete(upload)
+        session.delete(upload)
         released = game.auto_release
         if released:
             _release(session, game, build, actor)

@@ -7,6 +7,7 @@ part's digest a second time over plain http (measured: 241 instead of 354 MiB/s)
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ from app.storage.signing import presign
 log = logging.getLogger(__name__)
 
 Pieces = Sequence[bytes]
+COMPLETE_TRIES = 4
 _SIGNED_FOR = timedelta(hours=1)
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
@@ -52,6 +54,7 @@ class StoredObject:
 class OpenMultipart:
     key: str
     multipart_id: str
+    begun: datetime
 
 
 class Bucket:
@@ -144,14 +147,25 @@ class Bucket:
             for number, etag in enumerate(etags, start=1)
         )
         document = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+        for attempt in range(1, COMPLETE_TRIES + 1):
+            try:
+                body = self._control("POST", key, {"uploadId": multipart_id}, "finishing an upload", document)
+                if b"<Error>" in body:  # S3 may say 200 first and fail later
+                    raise StorageError("finishing an upload")
+                return
+            except StorageError:
+                if self._is_there(key):  # only the answer was lost
+                    return
+                # All bytes are stored: a storage that hiccups now must not cost the whole upload.
+                if attempt == COMPLETE_TRIES:
+                    raise
+                time.sleep(0.5 * attempt)
+
+    def _is_there(self, key: str) -> bool:
         try:
-            body = self._control("POST", key, {"uploadId": multipart_id}, "finishing an upload", document)
+            return self.stat(key) is not None
         except StorageError:
-            if self.stat(key) is None:
-                raise
-            return
-        if b"<Error>" in body:  # S3 may say 200 first and fail later
-            raise StorageError("finishing an upload")
+            return False
 
     def abort_multipart(self, key: str, multipart_id: str) -> None:
         """Drop a transfer and its parts; one that is gone is fine."""
@@ -163,17 +177,23 @@ class Bucket:
 
     def open_multiparts(self, prefix: str) -> list[OpenMultipart]:
         """Transfers under a prefix that were neither completed nor aborted."""
-        # The SDK presigns objects only, and this is asked of the bucket.
-        url = presign(self._where, "GET", "", {"uploads": "", "prefix": prefix}, _SIGNED_FOR)
-        with _said("listing uploads"):
-            answer = self.http.request("GET", url, redirect=False)
-        if answer.status != 200:
-            raise StorageError("listing uploads")
-        found = ElementTree.fromstring(answer.data).iter(f"{_NAMESPACE}Upload")  # noqa: S314 (our own storage's answer)
-        return [
-            OpenMultipart(upload.findtext(f"{_NAMESPACE}Key", ""), upload.findtext(f"{_NAMESPACE}UploadId", ""))
-            for upload in found
-        ]
+        found: list[OpenMultipart] = []
+        markers: dict[str, str] = {}
+        while True:
+            # The SDK presigns objects only, and this is asked of the bucket.
+            url = presign(self._where, "GET", "", {"uploads": "", "prefix": prefix, **markers}, _SIGNED_FOR)
+            with _said("listing uploads"):
+                answer = self.http.request("GET", url, redirect=False)
+            if answer.status != 200:
+                raise StorageError("listing uploads")
+            page = ElementTree.fromstring(answer.data)  # noqa: S314 (our own storage's answer)
+            found += [_transfer(upload) for upload in page.iter(f"{_NAMESPACE}Upload")]
+            markers = {
+                "key-marker": page.findtext(f"{_NAMESPACE}NextKeyMarker") or "",
+                "upload-id-marker": page.findtext(f"{_NAMESPACE}NextUploadIdMarker") or "",
+            }
+            if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or not markers["key-marker"]:
+                return found
 
     def _signed(self, method: str, key: str, query: dict[str, str]) -> str:
         extra: Any = query
@@ -201,6 +221,14 @@ class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`
         if isinstance(error, S3Error | HTTPError | OSError | ValueError) and not isinstance(error, StorageError):
             log.warning("storage failed while %s: %s", self.doing, getattr(error, "code", type(error).__name__))
             raise StorageError(self.doing) from error
+
+
+def _transfer(found: ElementTree.Element) -> OpenMultipart:
+    return OpenMultipart(
+        key=found.findtext(f"{_NAMESPACE}Key", ""),
+        multipart_id=found.findtext(f"{_NAMESPACE}UploadId", ""),
+        begun=datetime.fromisoformat(found.findtext(f"{_NAMESPACE}Initiated", "")),
+    )
 
 
 def _client(where: StorageSettings, endpoint: str, http: urllib3.PoolManager) -> Minio:

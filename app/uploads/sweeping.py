@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, or_, select
 
 from app.crash_points import passing
 from app.database import release, writing
 from app.extensions import db
 from app.fleet import transfers
 from app.models import AnsweredRequest, Build, Game, PlaySession, Replica, Server, Topic, Upload, now
-from app.storage.bucket import Bucket, StoredObject, bucket
+from app.storage.bucket import Bucket, OpenMultipart, StoredObject, bucket
 
 log = logging.getLogger(__name__)
 
@@ -80,13 +80,28 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
 
 
 def _sweep_uploads(swept: Swept) -> None:
-    stale = db.session.scalars(select(Upload).where(Upload.touched_at < now() - STALE_UPLOAD)).all()
+    before = now() - STALE_UPLOAD
+    dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
+    uploads = db.session.scalars(select(Upload).where(dead)).all()
     release()
-    for upload in stale:
+    for upload in uploads:
+        if not _claim(upload.id, before):
+            continue
         stored = bucket().stat(upload.object_key)
         discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
         swept.uploads += 1
         swept.bytes_freed += stored.size if stored else 0
+
+
+def _claim(upload_id: str, before: datetime) -> bool:
+    """Mark an upload as going, unless it turns out to be alive. `publish()` holds the same row, and makes no build of
+    one that is going: whichever is first, no build loses its object."""
+    with writing() as session:
+        upload = session.get(Upload, upload_id, with_for_update=True)
+        if upload is None or upload.state != "discarding" and (upload.door != RAW or upload.touched_at >= before):
+            return False
+        upload.state = "discarding"
+        return True
 
 
 def _sweep_deleted_games(swept: Swept) -> None:
@@ -136,6 +151,18 @@ def _sweep_orphans(swept: Swept, young: timedelta) -> None:
             bucket().delete([orphan.key])
             swept.objects += 1
             swept.bytes_freed += orphan.size
+    for transfer in _orphan_transfers():
+        if transfer.begun < before:
+            bucket().abort_multipart(transfer.key, transfer.multipart_id)
+
+
+def _orphan_transfers() -> list[OpenMultipart]:
+    """Open transfers to keys that no upload names, listed before the rows are read. A build's key is no excuse: its
+    object is complete."""
+    listed = bucket().open_multiparts(ARCHIVES)
+    known = set(db.session.scalars(select(Upload.object_key)))
+    release()
+    return [found for found in listed if found.key not in known]
 
 
 def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
@@ -147,24 +174,29 @@ def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
 
 
 def _known_keys() -> set[str]:
-    keys = set(db.session.scalars(select(Build.object_key)))
-    keys.update(db.session.scalars(select(Upload.object_key)))
+    # Uploads first: one that becomes a build in between is then seen as the build. One that has ended and reserves
+    # nothing has no object of its own any more, and must not keep that of a build which was deleted.
+    ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
+    keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
+    keys.update(db.session.scalars(select(Build.object_key)))
     release()
     return keys
 
 
 def check() -> Checked:
-    """Compare rows and objects; changes nothing."""
-    listed = list(bucket().objects(ARCHIVES))
-    sizes = {found.key: found.size for found in listed}
+    """Compare rows and objects; changes nothing. Builds are read before the objects are listed and everything else
+    after, so that what arrives meanwhile is not taken for a fault."""
     builds = db.session.execute(
         select(Build.object_key, Build.size, Build.number, Game.slug).join(Game, Build.game_id == Game.id)
     ).all()
+    release()
+    listed = list(bucket().objects(ARCHIVES))
+    sizes = {found.key: found.size for found in listed}
     known = _known_keys()
     result = Checked(builds=len(builds))
     for row in builds:
-        if sizes.get(row.object_key) != row.size:
+        if sizes.get(row.object_key) != row.size and row.object_key in known:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
     result.orphans = [found for found in listed if found.key not in known]
-    result.transfers = [t.key for t in bucket().open_multiparts(ARCHIVES) if t.key not in known]
+    result.transfers = [transfer.key for transfer in _orphan_transfers()]
     return result
