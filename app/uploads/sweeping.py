@@ -81,7 +81,7 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
 
 def _sweep_uploads(swept: Swept) -> None:
     before = now() - STALE_UPLOAD
-    dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
+    dead = or_(Upload.touched_at < before, Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
     release()
     for upload in uploads:
@@ -98,7 +98,7 @@ def _claim(upload_id: str, before: datetime) -> bool:
     one that is going: whichever is first, no build loses its object."""
     with writing() as session:
         upload = session.get(Upload, upload_id, with_for_update=True)
-        if upload is None or upload.state != "discarding" and (upload.door != RAW or upload.touched_at >= before):
+        if upload is None or (upload.touched_at >= before and upload.state != "discarding"):
             return False
         upload.state = "discarding"
         return True
@@ -174,10 +174,8 @@ def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
 
 
 def _known_keys() -> set[str]:
-    # Uploads first: one that becomes a build in between is then seen as the build. One that has ended and reserves
-    # nothing has no object of its own any more, and must not keep that of a build which was deleted.
-    ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
-    keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
+    # Uploads first: one that becomes a build in between is then seen as the build.
+    keys = set(db.session.scalars(select(Upload.object_key)))
     keys.update(db.session.scalars(select(Build.object_key)))
     release()
     return keys
