@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,8 +24,8 @@ def answer_once(key: ApiKey, body: bytes, work: Callable[[], Response]) -> Respo
     token = request.headers.get("Idempotency-Key")
     if token is None or request.method != "POST":
         return work()
-    if not 1 <= len(token) <= 255:
-        raise InvalidRequest(f"Idempotency-Key has {len(token)} characters; use 1 to 255.")
+    if not re.fullmatch(r"[\x20-\x7e]{1,255}", token):
+        raise InvalidRequest("Idempotency-Key must have 1 to 255 printable ASCII characters, such as a UUID.")
     key_id = key.id
     fingerprint = hashlib.sha256(b"\n".join([request.method.encode(), request.full_path.encode(), body])).hexdigest()
     stored = _claim(key_id, token, fingerprint)
