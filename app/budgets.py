@@ -56,3 +56,4 @@ class Slots:
 streams = Slots("live pages", 1000, retry_after=3)
 waiting_polls = Slots("waiting polls", 32, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
+images = Slots("images on their way", 48, retry_after=1)

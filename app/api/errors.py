@@ -57,6 +57,23 @@ _HTTP_CODES = {
 }
 
 
+# The words of the assets API for what other calls have words of their own for (assets-api.md section 8). What is not
+# here is the flat word in capitals.
+_NESTED_CODES = {
+    "invalid_request": "VALIDATION_ERROR",
+    "forbidden": "PERMISSION_DENIED",
+    "quota_exceeded": "STORAGE_LIMIT_EXCEEDED",
+    "service_unavailable": "INTERNAL_ERROR",
+}
+# It has one status for "not now" and "our fault": 502.
+_NESTED_STATUS = {500: 502, 503: 502}
+
+
+def is_v1() -> bool:
+    """Whether the present request is one of the assets API's, whose errors are nested."""
+    return f"{request.path}/".startswith("/api/v1/")
+
+
 def is_api() -> bool:
     """Whether the present request is answered in JSON, errors too."""
     return request.path == "/api" or request.path.startswith("/api/")
@@ -69,11 +86,9 @@ def status_of(refusal: Refusal) -> int:
 
 def envelope(status: int, code: str, message: str) -> Response:
     """An error in the form its path promises."""
-    if f"{request.path}/".startswith("/api/v1/"):
-        # The assets API has one word for each status that is not its own (assets-api.md section 8).
-        nested = {404: "NOT_FOUND", 500: "INTERNAL_ERROR"}.get(status, code.upper())
-        response = jsonify({"error": {"code": nested, "message": message}})
-        status = 502 if status == 500 else status
+    if is_v1():
+        response = jsonify({"error": {"code": _NESTED_CODES.get(code, code.upper()), "message": message}})
+        status = _NESTED_STATUS.get(status, status)
     else:
         response = jsonify({"error": code, "message": message})
     response.status_code = status

@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 from app.api.calls import Call, declared
 from app.api.partners.schemas import Problem
 from app.api.schema import Shape
+from app.api.v1.schemas import NestedProblem
 
 bp = Blueprint("openapi", __name__)
 
@@ -24,6 +25,7 @@ _COMMON = {
     413: "More bytes than the limit the message names.",
     415: "The body is of another type than this call takes.",
     429: "Too many calls. `Retry-After` says how many seconds to wait.",
+    502: "Storage is not to be had now, or something failed on our side.",
     503: "Storage or a place for the upload is not to be had now.",
 }
 
@@ -38,7 +40,7 @@ def document() -> Response:
 def describe(app: Flask) -> dict[str, Any]:
     """The OpenAPI 3.1 document of every declared call."""
     paths: dict[str, dict[str, Any]] = {}
-    shapes: set[type[Shape]] = {Problem}
+    shapes: set[type[Shape]] = {Problem, NestedProblem}
     for rule in sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ()))):
         call = declared(app.view_functions[rule.endpoint])
         if call is None:
@@ -100,10 +102,11 @@ def _responses(rule: Rule, call: Call) -> dict[str, Any]:
         if shape:
             responses[str(status)]["content"] = {"application/json": {"schema": _ref(shape)}}
     refused = {401, *call.refusals} | ({403, 429} if call.scope else set()) | ({404} if rule.arguments else set())
+    problem = NestedProblem if rule.rule.startswith("/api/v1/") else Problem
     for status in sorted(refused):
         responses[str(status)] = {
             "description": _COMMON[status],
-            "content": {"application/json": {"schema": _ref(Problem)}},
+            "content": {"application/json": {"schema": _ref(problem)}},
         }
     return responses
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import String, Tuple, literal, select, tuple_
 
+from app.assets.paging import cursor, place, unknown_cursor
 from app.extensions import db
 from app.models import Asset, Blob, Component, ComponentFace, Revision
-from app.refusals import InvalidRequest
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,7 @@ def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str 
         .order_by(Asset.created_at, Asset.id)
     )
     if after:
-        last = db.session.execute(
-            select(Asset.created_at, Asset.id).where(Asset.id == after, Asset.game_id == game_id)
-        ).first()
-        if last is None:
-            raise InvalidRequest("The cursor is not one of this list. Start again without it.", {"cursor": "unknown"})
-        query = query.where(tuple_(Asset.created_at, Asset.id) > tuple_(*last))
+        query = query.where(tuple_(Asset.created_at, Asset.id) > _place(after))
     rows = db.session.execute(query if limit is None else query.limit(limit + 1)).all()
     more = limit is not None and len(rows) > limit
     rows = rows[:limit]
@@ -76,7 +71,16 @@ def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str 
         )
         for row in rows
     ]
-    return AssetPage(listed, listed[-1].id if more else None)
+    return AssetPage(listed, cursor(listed[-1].created_at.isoformat(), listed[-1].id) if more else None)
+
+
+def _place(after: str) -> Tuple:
+    moment, asset_id = place(after, 2)
+    try:
+        created_at = datetime.fromisoformat(moment).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise unknown_cursor() from None
+    return tuple_(literal(created_at, Asset.created_at.type), literal(asset_id, String))
 
 
 def _shown_by(game_id: str) -> dict[str, str]:
@@ -91,4 +95,4 @@ def _shown_by(game_id: str) -> dict[str, str]:
         .where(Revision.game_id == game_id, Revision.state == "draft")
         .order_by(Component.position.desc())
     )
-    return dict(rows.tuples())
+    return dict(rows.all())

@@ -1,0 +1,89 @@
+"""/api/v1/games/{id}/assets: presign, confirm, list, delete (assets-api.md section 5)."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request
+
+from app.api.calls import Answer, Caller
+from app.api.v1 import schemas
+from app.api.v1.calls import v1_call
+from app.assets.addresses import address
+from app.assets.confirming import Sent, confirm
+from app.assets.gallery import ListedAsset, list_assets
+from app.assets.names import parse_checksum
+from app.assets.presigning import Announced, presign
+from app.models import Game
+
+bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets")
+
+
+@bp.post("/presign")
+@v1_call(
+    "Begin an upload",
+    scope="upload",
+    limit="presign",
+    body=schemas.PresignRequest,
+    answers={200: schemas.PresignAnswer},
+    refusals=(400, 413),
+)
+def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Answer:
+    announced = Announced(body.file_name, body.content_type, body.byte_size, parse_checksum(body.checksum))
+    presigned = presign(game, caller.key.app_id, announced)
+    return Answer(
+        schemas.PresignAnswer(
+            signed_url=presigned.signed_url,
+            key=presigned.key,
+            public_url=address(presigned.key, request.url_root),
+            content_type=body.content_type,
+        ),
+        headers={"Cache-Control": "no-store"},  # whoever holds the URL may upload
+    )
+
+
+@bp.post("/upload-complete")
+@v1_call(
+    "Confirm an upload",
+    scope="upload",
+    limit="confirm",
+    body=schemas.ConfirmRequest,
+    answers={200: schemas.ConfirmAnswer},
+    refusals=(400, 413, 502),
+)
+def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> Answer:
+    sent = Sent(body.key, body.public_url, body.byte_size, body.content_type)
+    confirm(game, caller.key.app_id, sent, caller.actor)
+    return Answer(schemas.ConfirmAnswer(ok=True))
+
+
+@bp.get("")
+@v1_call(
+    "List this app's assets",
+    scope="read",
+    limit="list",
+    query=schemas.Paging,
+    answers={200: schemas.AssetListShape},
+    refusals=(400,),
+)
+def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
+    page = list_assets(game.id, caller.key.app_id, query.limit, query.cursor)
+    shape = schemas.AssetListShape(assets=[_row(asset) for asset in page.assets])
+    if page.next_cursor:
+        shape.next_cursor = page.next_cursor
+    return Answer(shape)
+
+
+def _row(asset: ListedAsset) -> schemas.AssetShape:
+    # Straight from the database: no need to check each field of ten thousand again.
+    return schemas.AssetShape.model_construct(
+        id=asset.id,
+        component_id=asset.component_id,
+        kind="image",
+        source_url=address(asset.key, request.url_root),
+        mime_type=asset.mime_type,
+        width_px=asset.width_px,
+        height_px=asset.height_px,
+        created_at=asset.created_at,
+        key=asset.key,
+        file_name=asset.file_name,
+        byte_size=asset.size,
+    )

@@ -1,0 +1,216 @@
+"""The JSON of /api/v1 (assets-api.md sections 4 to 7, DECISIONS.md 1, 11, 12, 13)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, PlainSerializer, field_validator
+
+from app.api.schema import Moment, Shape, Text
+from app.assets.limits import MOST_BYTES, TYPES
+from app.assets.names import parse_checksum
+
+# Times of assets, components and revisions: whole milliseconds since 1970, UTC.
+Milliseconds = Annotated[datetime, PlainSerializer(lambda at: int(at.timestamp() * 1000), int)]
+
+
+def _checksum(text: str) -> str:
+    parse_checksum(text)
+    return text
+
+
+def _image_type(text: str) -> str:
+    if text not in TYPES:
+        raise ValueError(f"must be one of {', '.join(TYPES)}")
+    return text
+
+
+Name = Annotated[Text, Field(min_length=1, max_length=256)]
+ImageType = Annotated[Text, AfterValidator(_image_type)]
+ByteSize = Annotated[int, Field(ge=1, le=MOST_BYTES)]
+
+
+class NestedProblem(Shape):
+    """What went wrong, in a word for programs and a sentence for people."""
+
+    class Error(Shape):
+        code: str
+        message: str
+
+    error: Error
+
+
+class NewGame(Shape):
+    name: Name
+
+
+class GameShape(Shape):
+    id: str
+    name: str
+    created_at: Moment
+
+
+class GameListShape(Shape):
+    games: list[GameShape]
+    next_cursor: str | None = None
+
+
+class Paging(Shape):
+    """`limit` 1 to 200; without it everything is returned."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] | None = None
+    cursor: Text | None = None
+
+
+class PresignRequest(Shape):
+    file_name: Annotated[Text, Field(min_length=1, max_length=256)]
+    content_type: ImageType
+    byte_size: ByteSize
+    checksum: Annotated[Text, AfterValidator(_checksum)]
+
+
+class PresignAnswer(Shape):
+    signed_url: str
+    key: str
+    public_url: str
+    content_type: str
+
+
+class ConfirmRequest(Shape):
+    key: Annotated[Text, Field(min_length=1, max_length=512)]
+    public_url: Annotated[Text, Field(min_length=1, max_length=4096)]
+    byte_size: ByteSize
+    content_type: ImageType
+
+
+class ConfirmAnswer(Shape):
+    ok: Literal[True]
+
+
+class AssetShape(Shape):
+    id: str
+    component_id: str | None
+    kind: Literal["image"]
+    source_url: str
+    mime_type: str
+    width_px: int
+    height_px: int
+    created_at: Milliseconds
+    key: str
+    file_name: str
+    byte_size: int
+
+
+class AssetListShape(Shape):
+    assets: list[AssetShape]
+    next_cursor: str | None = None
+
+
+Pixels = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
+Millimetres = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
+SideKey = Annotated[Text, Field(min_length=1, max_length=64)]
+
+
+class FaceRequest(Shape):
+    """An image for a side. Its real type and pixels are known from the file itself; what is said here is not used."""
+
+    side_key: SideKey
+    key: Annotated[Text, Field(min_length=1, max_length=512)]
+    source_url: Annotated[Text, Field(min_length=1, max_length=4096)]
+    content_type: Annotated[Text, Field(min_length=1, max_length=256)]
+    width_px: Pixels
+    height_px: Pixels
+
+
+class ComponentRequest(Shape):
+    """Fields and sides that are not named stay as they are; null clears a field."""
+
+    kind: Text
+    name: Name
+    external_key: Annotated[Text, Field(min_length=1, max_length=256)]
+    parent_external_key: Annotated[Text, Field(min_length=1, max_length=256)] | None = None
+    width_mm: Millimetres | None = None
+    height_mm: Millimetres | None = None
+    assets: Annotated[list[FaceRequest], Field(max_length=100)] = []
+
+    @field_validator("assets")
+    @classmethod
+    def _one_image_a_side(cls, faces: list[FaceRequest]) -> list[FaceRequest]:
+        sides = [face.side_key for face in faces]
+        for side in sides:
+            if sides.count(side) > 1:
+                raise ValueError(f"names the side '{side}' twice")
+        return faces
+
+
+class BatchRequest(Shape):
+    components: Annotated[list[ComponentRequest], Field(min_length=1, max_length=100)]
+
+
+class VariantShape(Shape):
+    size: int
+    url: str
+    width_px: int
+    height_px: int
+    content_type: str
+    byte_size: int
+
+
+class FaceShape(Shape):
+    """`variants` are made in the background: `derivation` is `pending`, `ready` or `failed`. `placeholder` is a
+    ThumbHash in base64."""
+
+    asset_id: str
+    source_url: str
+    content_type: str
+    width_px: int
+    height_px: int
+    derivation: Literal["pending", "ready", "failed"]
+    placeholder: str | None
+    variants: list[VariantShape]
+
+
+class PayloadShape(Shape):
+    image_faces: dict[str, FaceShape]
+
+
+class ComponentShape(Shape):
+    id: str
+    kind: str
+    name: str
+    external_key: str
+    parent_external_key: str | None
+    width_mm: float | None
+    height_mm: float | None
+    payload: PayloadShape
+    created_at: Milliseconds
+    updated_at: Milliseconds
+
+
+class ComponentListShape(Shape):
+    components: list[ComponentShape]
+    next_cursor: str | None = None
+
+
+class BatchAnswer(Shape):
+    components: list[ComponentShape]
+
+
+class ComponentQuery(Paging):
+    """`revision`: the number of a revision to read; without it the draft."""
+
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+class RevisionShape(Shape):
+    number: int
+    state: Literal["draft", "finalized"]
+    component_count: int
+    created_at: Milliseconds
+    finalized_at: Milliseconds | None
+    finalized_by: str | None
+
+
+class RevisionListShape(Shape):
+    revisions: list[RevisionShape]
