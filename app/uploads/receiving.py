@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 
 from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.catalog.builds import Published, ReceivedArchive, newest_build, publish
+from app.catalog.builds import Published, ReceivedArchive, publish
 from app.config import settings
 from app.crash_points import passing
 from app.database import announce, release, writing
-from app.extensions import db
 from app.fleet.events import game_topic
-from app.models import Game, Upload, new_id, now
+from app.models import Game, Upload, new_id
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.refusals import ChecksumMismatch, Refusal
-from app.storage.bucket import bucket
+from app.storage.bucket import StorageError, bucket
+from app.uploads.alive import kept_alive
 from app.uploads.body import IncomingBody
 from app.uploads.checking import CheckingThread
 from app.uploads.parts import PartWriter, part_size
@@ -33,25 +33,25 @@ from archive.limits import Limits
 
 log = logging.getLogger(__name__)
 
-TOUCH_SECONDS = 15.0
-
-
 def receive_archive(
     game: Game, body: IncomingBody, actor: Actor, *, announced_sha256: str | None = None, file_name: str | None = None
 ) -> Published:
     """Store, check and publish one archive. Raises a Refusal that says why it was not taken; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
-    upload = _begin(game_id, partner_id, actor, body.length)
-    release()
+    upload: Upload | None = None
     try:
-        received = _transfer(upload, body, launcher, announced_sha256, file_name)
-        if body.length is None:  # chunked: how much it would be was not known before
-            _reserve(upload.id, partner_id, received.size)
-        passing("before-publish")
-        published = publish(game_id, received, actor)
-        passing("after-publish")
+        upload = _write_row(game_id, partner_id, actor, body.length)
+        with kept_alive(upload.id):
+            upload = _open(upload)
+            received = _transfer(upload, body, launcher, announced_sha256, file_name)
+            if body.length is None:  # chunked: how much it would be was not known before
+                _reserve(upload.id, partner_id, received.size)
+            passing("before-publish")
+            published = publish(game_id, received, actor)
+            passing("after-publish")
     except BaseException as error:
-        _discard(upload)
+        if upload is not None:
+            _discard(upload)
         if isinstance(error, Refusal):
             _note_refusal(game_id, actor, error, body.received, file_name)
         raise
@@ -60,7 +60,7 @@ def receive_archive(
     return published
 
 
-def _begin(game_id: str, partner_id: str, actor: Actor, length: int | None) -> Upload:
+def _write_row(game_id: str, partner_id: str, actor: Actor, length: int | None) -> Upload:
     upload_id = new_id("upload")
     with writing() as session:
         upload = Upload(
@@ -73,12 +73,17 @@ def _begin(game_id: str, partner_id: str, actor: Actor, length: int | None) -> U
         session.add(upload)
     passing("upload-row-written")
     release()
+    return upload
+
+
+def _open(upload: Upload) -> Upload:
     multipart_id = bucket().start_multipart(upload.object_key)
     passing("multipart-opened")
     with writing() as session:
-        upload = session.get_one(Upload, upload_id)
-        upload.multipart_id = multipart_id
-    return upload
+        opened = session.get_one(Upload, upload.id)
+        opened.multipart_id = multipart_id
+    release()
+    return opened
 
 
 def _transfer(
@@ -92,24 +97,23 @@ def _transfer(
     limits = Limits(unpacked_bytes=settings().max_unpacked_bytes)
     checker = CheckingThread(Inspector(limits, launcher))
     digest = hashlib.sha256()
-    touched = time.monotonic()
     try:
         for piece in body.pieces():
             checker.feed(piece)
             writer.write(piece)
             digest.update(piece)
             passing("mid-body")
-            if time.monotonic() - touched > TOUCH_SECONDS:
-                _touch(upload.id)
-                touched = time.monotonic()
         inspection = checker.finish()
         passing("body-read")
         _compare(digest.hexdigest(), announced_sha256)
         etags = writer.finish()
         passing("parts-stored")
-        if not _is_newest(upload.game_id, digest.hexdigest()):
-            store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
-            passing("object-complete")
+        # Also when the newest build has these bytes: by the time of publish() there may be a newer one.
+        store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
+        stored = store.stat(upload.object_key)
+        if stored is None or stored.size != body.received:
+            raise StorageError("finishing an upload")
+        passing("object-complete")
     finally:
         checker.close()
         writer.close()
@@ -124,30 +128,20 @@ def _compare(sha256: str, announced: str | None) -> None:
         )
 
 
-def _is_newest(game_id: str, sha256: str) -> bool:
-    """Whether these bytes are the newest build already: then no second object is made. `publish()` decides again."""
-    newest = newest_build(db.session(), game_id)
-    release()
-    return newest is not None and newest.sha256 == sha256
-
-
 def _reserve(upload_id: str, partner_id: str, size: int) -> None:
     with writing() as session:
         session.get_one(Upload, upload_id).reserved_bytes = reserve(session, partner_id, size)
     release()
 
 
-def _touch(upload_id: str) -> None:
-    with writing() as session:
-        session.execute(update(Upload).where(Upload.id == upload_id).values(touched_at=now()))
-    release()
-
-
 def _discard(upload: Upload) -> None:
     """Take back what the upload stored. What fails here is left to the sweeper, which finds it by the row."""
     try:
+        with writing() as session:
+            session.execute(update(Upload).where(Upload.id == upload.id).values(state="discarding"))
+        release()
         discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
-    except Refusal as error:
+    except (Refusal, SQLAlchemyError) as error:
         log.warning("upload %s is left to the sweeper: %s", upload.id, error)
 
 
