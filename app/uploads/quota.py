@@ -46,7 +46,7 @@ def reserve(session: Session, partner_id: str, size: int) -> int:
     quota = build_quota(session, partner)
     if quota.left is not None and size > quota.left:
         raise QuotaExceeded(
-            f"{partner.name} may keep {quota.limit:,} bytes of builds; {quota.used + quota.reserved:,} are taken and this "
-            f"archive has {size:,}. Delete games that are no longer needed, or ask the operator for more."
+            f"{partner.name} may keep {quota.limit:,} bytes of builds; {quota.used + quota.reserved:,} are taken and "
+            f"this archive has {size:,}. Delete games that are no longer needed, or ask the operator for more."
         )
     return size

@@ -33,6 +33,7 @@ from archive.limits import Limits
 
 log = logging.getLogger(__name__)
 
+
 def receive_archive(
     game: Game, body: IncomingBody, actor: Actor, *, announced_sha256: str | None = None, file_name: str | None = None
 ) -> Published:
