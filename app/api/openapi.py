@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
+from flask.blueprints import BlueprintSetupState
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
@@ -67,11 +68,17 @@ def describe(app: Flask) -> dict[str, Any]:
     }
 
 
+@bp.record_once
+def _hand_out(state: BlueprintSetupState) -> None:
+    # Pages that show the document cannot import this face; they find its maker on the app.
+    state.app.extensions["slipway_describe_api"] = describe
+
+
 def _operation(rule: Rule, call: Call) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": rule.endpoint.replace(".", "_"),
         "summary": call.summary,
-        "security": [{call.security: []}],
+        "security": [{call.security: [call.scope] if call.scope else []}],
         "responses": _responses(rule, call),
     }
     if call.scope:
