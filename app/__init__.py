@@ -10,7 +10,7 @@ from werkzeug.routing import Map, UnicodeConverter
 
 from app import budgets, commands, failures, logs, shutdown, web
 from app.api import health, limits, media, openapi
-from app.api.partners import games, upload
+from app.api.partners import games, upload, uploads
 from app.api.servers import own
 from app.api.v1 import assets as v1_assets
 from app.api.v1 import cors
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     shutdown.when_cut(cut_all)
     shutdown.when_cut(processes.checking.stop)
 
-    for blueprint in (games.bp, upload.bp, own.bp, openapi.bp, health.bp, v1_assets.bp, media.bp):
+    for blueprint in (games.bp, upload.bp, uploads.bp, own.bp, openapi.bp, health.bp, v1_assets.bp, media.bp):
         app.register_blueprint(blueprint)
         csrf.exempt(blueprint)  # a bearer token is sent by nobody's browser on its own
     web.init_app(app)

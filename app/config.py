@@ -57,6 +57,7 @@ class Settings:
     trusted_hosts: tuple[str, ...]
     api_rate: str
     upload_rate: str
+    parts_rate: str
     sign_in_rate: str
     presign_rate: str
     confirm_rate: str
@@ -276,6 +277,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         trusted_hosts=read.words("TRUSTED_HOSTS"),
         api_rate=read.rate("SLIPWAY_API_RATE", "100 per minute"),
         upload_rate=read.rate("SLIPWAY_UPLOAD_RATE", "10 per hour"),
+        parts_rate=read.rate("SLIPWAY_PARTS_RATE", "600 per minute"),
         sign_in_rate=read.rate("SLIPWAY_SIGN_IN_RATE", "10 per 5 minutes"),
         # assets-api.md section 9
         presign_rate=read.rate("SLIPWAY_PRESIGN_RATE", "60 per minute"),

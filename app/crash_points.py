@@ -21,6 +21,20 @@ POINTS = (
     "mid-discard",
     "in-report",
     "mid-purge",
+    "resumable-row-written",
+    "resumable-opened",
+    "resumable-ready",
+    "parts-verified",
+    "completion-written",
+    "check-claimed",
+    "parts-joined",
+    "mid-check",
+    "archive-read",
+    "check-published",
+    "refusal-written",
+    "upload-tidied",
+    "expiry-marked",
+    "build-removed",
 )
 _chosen = os.environ.get("SLIPWAY_APP_CRASH_AT")
 

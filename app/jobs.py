@@ -18,6 +18,8 @@ from app.assets.deriving import derive, due
 from app.assets.processes import deriving
 from app.config import Settings
 from app.extensions import db
+from app.uploads.claims import LEASE, due_checks
+from app.uploads.examining import examine
 from app.uploads.sweeping import sweep
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 WORKERS = 2
+CHECKERS = 2
 PING_SECONDS = 3.0
 PING_EVERY = 2.0
 
@@ -36,6 +39,8 @@ class Jobs:
         self.huey = _queue("slipway", settings)
         # A queue of its own: a thousand images must not stand between a sweep or a health check and its worker.
         self.images = _queue("slipway-images", settings)
+        # Checking an archive takes minutes.
+        self.checks = _queue("slipway-checks", settings)
         self._consumers: list[Any] = []
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
@@ -60,6 +65,18 @@ class Jobs:
             with app.app_context():
                 derive(blob_id)
 
+        @self.checks.task(name="check")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def check_upload(upload_id: str) -> None:
+            with app.app_context():
+                examine(upload_id)
+
+        @self.checks.task(name="resume_checks")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def resume_checks() -> None:
+            with app.app_context():
+                self._ask_for_due_checks()
+
+        self._check = check_upload
+        self._resume_checks = resume_checks
         self._derive = derive_blob
         self._ping = ping
         self._sweep = sweep_now
@@ -72,16 +89,26 @@ class Jobs:
         """Ask a worker to make the sizes of an image."""
         self._derive(blob_id)
 
+    def check_soon(self, upload_id: str) -> None:
+        """Ask a worker to check an upload. Its row waits for that whatever becomes of the queue."""
+        try:
+            self._check(upload_id)
+        except Exception:  # of any kind: the sweep asks again
+            log.warning("the check of upload %s was not queued; the sweep will ask for it", upload_id)
+
     def start_workers(self) -> None:
         """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
         # One more than there are children: while two images are decoded, a third is fetched or stored.
-        for queue, workers in ((self.huey, WORKERS), (self.images, deriving.limit + 1)):
+        for queue, workers in ((self.huey, WORKERS), (self.images, deriving.limit + 1), (self.checks, CHECKERS)):
             consumer = Consumer(queue, workers=workers, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
-            if queue is self.huey:
+            if queue is not self.images:
                 consumer.scheduler.start()
             for _, worker in consumer.worker_threads:
                 worker.start()
             self._consumers.append(consumer)
+        # What another process gave back in order is free now, the claims of one that died when their lease is over.
+        self._resume_checks()
+        self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)
 
     def stop_workers(self) -> None:
         """Let worker threads end after what they are doing."""
@@ -105,6 +132,7 @@ class Jobs:
         if self.images.pending_count() == 0:  # else a long queue would be asked for again and again
             for blob_id in due(db.session()):
                 self.derive_soon(blob_id)
+        self._ask_for_due_checks()
         swept = sweep()
         if swept.uploads or swept.objects or swept.games:
             log.info(
@@ -114,6 +142,11 @@ class Jobs:
                 swept.games,
                 swept.bytes_freed,
             )
+
+    def _ask_for_due_checks(self) -> None:
+        if self.checks.pending_count() == 0:
+            for upload_id in due_checks():
+                self.check_soon(upload_id)
 
 
 def _queue(name: str, settings: Settings) -> Any:

@@ -17,12 +17,12 @@ from app.api import idempotency, limits
 from app.api.schema import Shape, parse_fields, parse_json
 from app.config import settings
 from app.fleet.servers import authenticate_server
-from app.models import ApiKey, Partner, Server
+from app.models import ApiKey, Game, Partner, Server
 from app.partners.actors import Actor
 from app.partners.keys import authenticate, note_use, require_scope
 from app.refusals import UnsupportedMediaType
 
-API, UPLOAD = "api", "upload"
+API, UPLOAD, PARTS = "api", "upload", "parts"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,10 @@ def partner_call(
     limit: str = API,
     refusals: tuple[int, ...] = (),
     raw_body: str | None = None,
+    below: Callable[[Game, str], Any] | None = None,
 ) -> Callable[[View], View]:
-    """A call of /api/partners. The view is given `caller`, then `game` for a route with a slug, `body` and `query`."""
+    """A call of /api/partners. The view is given `caller`, then `game` for a route with a slug, `found` for one that
+    names something `below` the game (which looks it up or raises NotFound), `body` and `query`."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -85,6 +87,9 @@ def partner_call(
             arguments: dict[str, Any] = {"caller": caller}
             if "slug" in path:
                 arguments["game"] = caller.partner.games.by_slug(path.pop("slug"))
+            if below:
+                (name,) = path
+                arguments["found"] = below(arguments["game"], path.pop(name))
             raw = read_body() if body else b""
             if body:
                 arguments["body"] = parse_json(body, raw)
@@ -142,7 +147,8 @@ def bearer() -> str | None:
 
 
 def rate_of(limit: str) -> str:
-    return settings().upload_rate if limit == UPLOAD else settings().api_rate
+    found = settings()
+    return {UPLOAD: found.upload_rate, PARTS: found.parts_rate}.get(limit, found.api_rate)
 
 
 def read_body() -> bytes:

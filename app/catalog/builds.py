@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,10 +13,13 @@ from app.database import announce, lock_for_update, writing
 from app.fleet.events import catalog_topic, game_topic, partner_topic
 from app.fleet.replicas import living_servers, replan
 from app.models import Build, Game, Release, Upload, now
+from app.models.upload import RESUMABLE
 from app.partners.actors import Actor
 from app.partners.audit import record
-from app.refusals import NotFound, UploadInterrupted
+from app.refusals import NotFound, Refusal, UploadInterrupted
 from archive.inspection import Inspection
+
+REMEMBERED = timedelta(days=7)  # how long a resumable upload goes on saying which build it became
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,16 @@ class ReceivedArchive:
     sha256: str
     inspection: Inspection
     file_name: str | None = None
+    note: str | None = None
+    release: bool | None = None  # None: as the game is set
+    checker: str | None = None  # whose claim the check of a resumable upload was
+
+
+class ClaimLost(Refusal):
+    """A resumable upload is checked by another worker by now: this one may not publish it."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker has taken this upload over.")
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,8 @@ def newest_build(session: Session, game_id: str) -> Build | None:
 def publish(game_id: str, received: ReceivedArchive, actor: Actor) -> Published:
     """One transaction: compare with the newest build, number the new one, release it if the game releases by itself.
 
-    Raises NotFound when the game was deleted meanwhile, UploadInterrupted when the upload's row is gone."""
+    Raises NotFound when the game was deleted meanwhile, UploadInterrupted when the upload's row is gone, ClaimLost
+    when another worker checks it by now."""
     with writing() as session:
         game = session.get(Game, game_id, with_for_update={"key_share": True})
         if game is None or game.deleted_at is not None:
@@ -59,17 +74,40 @@ def publish(game_id: str, received: ReceivedArchive, actor: Actor) -> Published:
             raise UploadInterrupted(
                 "The upload was taken for dead and swept away before it was complete. Send the archive again."
             )
+        if upload.checker != received.checker:
+            raise ClaimLost
         newest = newest_build(session, game_id)
         if newest and newest.sha256 == received.sha256:
-            return Published(newest, game.released_build_id == newest.id, unchanged=True)
+            live = game.released_build_id == newest.id
+            _conclude(session, upload, newest, released=live, unchanged=True)
+            return Published(newest, live, unchanged=True)
         build = _number(session, game, received, actor)
-        session.delete(upload)
-        released = game.auto_release
+        released = game.auto_release if received.release is None else received.release
+        _conclude(session, upload, build, released=released, unchanged=False)
         if released:
             _release(session, game, build, actor)
         passing("in-publish")
         announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
     return Published(build, released, unchanged=False)
+
+
+def _conclude(session: Session, upload: Upload, build: Build, *, released: bool, unchanged: bool) -> None:
+    """One of the raw door has served with its request, whose end removes what an unchanged one stored; a resumable
+    one goes on saying what it became."""
+    if upload.door != RESUMABLE:
+        if not unchanged:
+            session.delete(upload)
+        return
+    upload.state = "done"
+    upload.checker = None
+    upload.bytes_read, upload.files_read = build.size, build.members
+    upload.build_number, upload.released = build.number, released
+    upload.expires_at = now() + REMEMBERED
+    if unchanged:
+        announce(game_topic(upload.game_id))
+    else:
+        upload.reserved_bytes = 0  # its bytes count as the build's from here on
+        upload.multipart_id = None
 
 
 def _number(session: Session, game: Game, received: ReceivedArchive, actor: Actor) -> Build:
@@ -86,6 +124,7 @@ def _number(session: Session, game: Game, received: ReceivedArchive, actor: Acto
         top_directory=found.top_directory,
         warnings=list(found.warnings),
         file_name=received.file_name,
+        note=received.note,
         sent_by=actor.name,
     )
     game.next_build_number += 1
@@ -115,7 +154,9 @@ def _release(session: Session, game: Game, build: Build, actor: Actor) -> None:
     build.released_at = at
     game.released_build_id = build.id
     game.updated_at = at
-    session.add(Release(game_id=game.id, build_id=build.id, released_at=at, released_by=actor.name))
+    session.add(
+        Release(game_id=game.id, build_id=build.id, build_number=build.number, released_at=at, released_by=actor.name)
+    )
     record(session, actor, "build.released", f"{game.title}, build {build.number}", game=game)
     session.flush()
     replan(session, game, living_servers(session))

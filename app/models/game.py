@@ -47,6 +47,7 @@ class Game(Base):
     content_rating: Mapped[str | None] = mapped_column(String(50))
     languages: Mapped[list[str] | None]
     auto_release: Mapped[bool] = mapped_column(default=True)
+    keep_builds: Mapped[int | None]  # how many of the newest builds retention leaves; None: every one
     next_build_number: Mapped[int] = mapped_column(default=1)
     released_build_id: Mapped[str | None] = mapped_column(
         ForeignKey("builds.id", name="fk_games_released_build_id", use_alter=True)
@@ -87,6 +88,7 @@ class Build(Base):
     top_directory: Mapped[str] = mapped_column(String(255))
     warnings: Mapped[list[str]] = mapped_column(default=list)
     file_name: Mapped[str | None] = mapped_column(String(255))
+    note: Mapped[str | None] = mapped_column(Text)
     sent_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=now)
     first_released_at: Mapped[datetime | None]
@@ -101,13 +103,14 @@ class Build(Base):
 
 
 class Release(Base):
-    """The game was pointed at a build. Append-only; the newest one is what is live."""
+    """The game was pointed at a build. Append-only; the newest one is what is live. It outlives its build."""
 
     __tablename__ = "releases"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
-    build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
+    build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"), index=True)
+    build_number: Mapped[int]
     released_at: Mapped[datetime] = mapped_column(default=now)
     released_by: Mapped[str] = mapped_column(String(200))
 

@@ -57,6 +57,14 @@ class OpenMultipart:
     begun: datetime
 
 
+@dataclass(frozen=True)
+class StoredPart:
+    number: int
+    size: int
+    etag: str
+    modified: datetime
+
+
 class Bucket:
     """One bucket and the clients that speak to it. Thread-safe."""
 
@@ -140,6 +148,50 @@ class Bucket:
             raise StorageError("storing a part")
         return answer.headers["ETag"]
 
+    def part_url(self, key: str, multipart_id: str, number: int, size: int, lifetime: timedelta) -> str:
+        """A URL to which a browser or script may PUT exactly `size` bytes as one part, and nothing else."""
+        query = {"uploadId": multipart_id, "partNumber": str(number)}
+        headers = {"content-length": str(size)}
+        return presign(self._where, "PUT", key, query, lifetime, headers=headers, endpoint=self._where.public_endpoint)
+
+    def parts(self, key: str, multipart_id: str) -> list[StoredPart] | None:
+        """The parts that arrived, by number, or None when there is no such transfer (it was completed or dropped)."""
+        found: list[StoredPart] = []
+        marker = "0"
+        while True:
+            url = self._signed("GET", key, {"uploadId": multipart_id, "part-number-marker": marker})
+            with _said("listing parts"):
+                answer = self.http.request("GET", url, redirect=False)
+            if answer.status == 404 and b"NoSuchUpload" in answer.data:
+                return None
+            if answer.status != 200:
+                raise StorageError("listing parts")
+            page = ElementTree.fromstring(answer.data)  # noqa: S314 (our own storage's answer)
+            found += [_part(part) for part in page.iter(f"{_NAMESPACE}Part")]
+            marker = page.findtext(f"{_NAMESPACE}NextPartNumberMarker") or "0"
+            if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or marker == "0":
+                return sorted(found, key=lambda part: part.number)
+
+    def read(self, key: str, start: int, length: int, piece: int) -> Iterator[bytes]:
+        """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also
+        when they end early; what was handed on before is right."""
+        url, left = self._signed("GET", key, {}), length
+        headers = {"Range": f"bytes={start}-{start + length - 1}"}
+        with _said("reading an object"):
+            answer = self.http.request("GET", url, headers=headers, redirect=False, preload_content=False)
+            try:
+                if answer.status != 206:  # a store that ignores Range would send the whole object
+                    log.warning("storage answered %s to a range of an object", answer.status)
+                    raise StorageError("reading an object")
+                while left > 0 and (data := answer.read(min(piece, left))):
+                    left -= len(data)
+                    yield data
+            finally:
+                # A connection in the middle of a body cannot carry another request.
+                answer.release_conn() if left == 0 else answer.close()
+        if left:
+            raise StorageError("reading an object")
+
     def complete_multipart(self, key: str, multipart_id: str, etags: Sequence[str]) -> None:
         """Make the object of its parts. Completing twice is fine: the second time the object is simply there."""
         parts = "".join(
@@ -221,6 +273,15 @@ class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`
         if isinstance(error, S3Error | HTTPError | OSError | ValueError) and not isinstance(error, StorageError):
             log.warning("storage failed while %s: %s", self.doing, getattr(error, "code", type(error).__name__))
             raise StorageError(self.doing) from error
+
+
+def _part(found: ElementTree.Element) -> StoredPart:
+    return StoredPart(
+        number=int(found.findtext(f"{_NAMESPACE}PartNumber", "0")),
+        size=int(found.findtext(f"{_NAMESPACE}Size", "0")),
+        etag=found.findtext(f"{_NAMESPACE}ETag", ""),
+        modified=datetime.fromisoformat(found.findtext(f"{_NAMESPACE}LastModified", "")),
+    )
 
 
 def _transfer(found: ElementTree.Element) -> OpenMultipart:

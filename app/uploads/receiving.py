@@ -25,9 +25,9 @@ from app.storage.bucket import StorageError, bucket
 from app.uploads.alive import kept_alive
 from app.uploads.body import IncomingBody
 from app.uploads.checking import CheckingThread
+from app.uploads.discarding import discard_upload
 from app.uploads.parts import PartWriter, part_size
 from app.uploads.quota import reserve
-from app.uploads.sweeping import discard_upload
 from archive.inspection import Inspector
 from archive.limits import Limits
 

@@ -11,14 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import and_, delete, exists, not_, or_, select
 
 from app.crash_points import passing
 from app.database import release, writing
 from app.extensions import db
 from app.fleet import transfers
 from app.models import AnsweredRequest, Build, Game, PlaySession, Replica, Server, Topic, Upload, now
-from app.storage.bucket import Bucket, OpenMultipart, StoredObject, bucket
+from app.models.upload import RAW
+from app.storage.bucket import OpenMultipart, StoredObject, bucket
+from app.uploads.discarding import discard_upload
+from app.uploads.expiry import remove_expired
 
 log = logging.getLogger(__name__)
 
@@ -50,27 +53,13 @@ class Checked:
     transfers: list[str] = field(default_factory=list)
 
 
-def discard_upload(store: Bucket, upload_id: str, key: str, multipart_id: str | None) -> None:
-    """Take back everything one upload stored, then its row. Repeatable: the row goes last."""
-    for transfer in [multipart_id] if multipart_id else _transfers_of(store, key):
-        store.abort_multipart(key, transfer)
-    passing("mid-discard")
-    belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == key)))
-    release()
-    if not belongs_to_build:
-        store.delete([key])
-    with writing() as session:
-        session.execute(delete(Upload).where(Upload.id == upload_id))
-
-
-def _transfers_of(store: Bucket, key: str) -> list[str]:
-    return [found.multipart_id for found in store.open_multiparts(key) if found.key == key]
-
-
 def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
     """Everything that needs sweeping. Raises StorageError when storage is unreachable; what was done stays done."""
     swept = Swept()
     _sweep_uploads(swept)
+    expired = remove_expired()
+    swept.uploads += expired.uploads
+    swept.bytes_freed += expired.bytes_freed
     _sweep_deleted_games(swept)
     _sweep_orphans(swept, young)
     with writing() as session:
@@ -81,7 +70,7 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
 
 def _sweep_uploads(swept: Swept) -> None:
     before = now() - STALE_UPLOAD
-    dead = or_(Upload.touched_at < before, Upload.state == "discarding")
+    dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
     release()
     for upload in uploads:
@@ -98,7 +87,7 @@ def _claim(upload_id: str, before: datetime) -> bool:
     one that is going: whichever is first, no build loses its object."""
     with writing() as session:
         upload = session.get(Upload, upload_id, with_for_update=True)
-        if upload is None or (upload.touched_at >= before and upload.state != "discarding"):
+        if upload is None or (upload.state != "discarding" and (upload.door != RAW or upload.touched_at >= before)):
             return False
         upload.state = "discarding"
         return True
@@ -174,8 +163,10 @@ def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
 
 
 def _known_keys() -> set[str]:
-    # Uploads first: one that becomes a build in between is then seen as the build.
-    keys = set(db.session.scalars(select(Upload.object_key)))
+    # Uploads first: one that becomes a build in between is then seen as the build. One that has ended and reserves
+    # nothing has no object of its own any more, and must not keep that of a build which was deleted.
+    ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
+    keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
     keys.update(db.session.scalars(select(Build.object_key)))
     release()
     return keys

@@ -85,6 +85,7 @@ def add_game(
                 Release(
                     game_id=game.id,
                     build_id=current.id,
+                    build_number=current.number,
                     released_at=current.released_at or at,
                     released_by="Mira Okafor",
                 )
@@ -168,7 +169,9 @@ def send(game_id: str, sent: Sent) -> None:
         session.flush()
         game.next_build_number += 1
         game.released_build_id = build.id
-        session.add(Release(game_id=game.id, build_id=build.id, released_at=at, released_by="CI"))
+        session.add(
+            Release(game_id=game.id, build_id=build.id, build_number=build.number, released_at=at, released_by="CI")
+        )
         _hold(game, build, sent.on, at)
         announce(game_topic(game_id))
 

@@ -1,0 +1,115 @@
+"""The JSON of /api/partners/games/{slug}/uploads."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from app.api.schema import Moment, Shape, Text
+
+
+def _sha256(text: str) -> str:
+    digest = text.lower().removeprefix("sha256:")
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ValueError("must be the archive's SHA-256 in 64 hexadecimal digits, with or without 'sha256:' before it")
+    return digest
+
+
+def _file_name(text: str) -> str:
+    # Browsers give the bare name; a path is most likely a mistake, and would be shown as the name of a build.
+    if re.search(r"[/\\\x00-\x1f\x7f]", text):
+        raise ValueError("must be a plain file name, without '/', '\\' or control characters")
+    return text
+
+
+FileName = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
+# Beyond this JavaScript loses count; no store takes as much.
+Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
+Checksum = Annotated[Text, StringConstraints(max_length=80), AfterValidator(_sha256)]
+Note = Annotated[Text, Field(max_length=2000)]
+Phase = Literal["uploading", "checking", "done", "failed"]
+
+
+class UploadRequest(Shape):
+    """`release`: whether the build is to go live by itself; left out, as the game is set."""
+
+    file_name: FileName
+    size: Size
+    checksum: Checksum | None = None
+    note: Note | None = None
+    release: bool | None = None
+
+
+class PartNumbers(Shape):
+    part_numbers: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=100)]
+
+
+class UploadQuery(Shape):
+    phase: Phase | None = None
+
+
+class PartUrl(Shape):
+    """`url` takes one PUT of exactly `size` bytes, without any other header of its own."""
+
+    part_number: int
+    url: str
+    size: int
+
+
+class PartUrls(Shape):
+    urls: list[PartUrl]
+    urls_expire_at: Moment
+
+
+class ArrivedPart(Shape):
+    part_number: int
+    size: int
+    etag: str
+
+
+class CheckProgress(Shape):
+    bytes_read: int
+    files_read: int
+
+
+class UploadRow(Shape):
+    """`receivedBytes` is null where storage did not say; `error` and `reason` say why a failed one failed; `build` is
+    the number of the build a done one became, and `released` whether that went live."""
+
+    id: str
+    file_name: str
+    size: int
+    part_size: int
+    parts_count: int
+    phase: Phase
+    received_bytes: int | None
+    checksum: str | None
+    note: str | None
+    sent_by: str
+    created_at: Moment
+    expires_at: Moment | None
+    check: CheckProgress
+    error: str | None
+    reason: str | None
+    build: int | None
+    released: bool | None
+
+
+class UploadDetail(UploadRow):
+    """`parts`: what has arrived while the phase is `uploading`, as storage lists it."""
+
+    parts: list[ArrivedPart]
+
+
+class UploadOpened(UploadDetail):
+    """The first parts' addresses, of every part or of the first hundred."""
+
+    urls: list[PartUrl]
+    urls_expire_at: Moment
+
+
+class UploadList(Shape):
+    uploads: list[UploadRow]
+    total: int

@@ -1,0 +1,131 @@
+"""/api/partners/games/{slug}/uploads: archives sent in parts, straight to the bucket (docs/uploads.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, current_app
+
+from app.api.calls import PARTS, UPLOAD, Answer, Caller, partner_call
+from app.api.partners import upload_schemas as schemas
+from app.jobs import jobs
+from app.models import Game, Upload
+from app.uploads import completing, part_urls, resumable
+from app.uploads.resumable import UploadState, find_upload
+
+bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slug>/uploads")
+
+# Addresses that anybody may use while they live.
+NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+@bp.post("")
+@partner_call(
+    "Begin an upload",
+    scope="upload",
+    limit=UPLOAD,
+    body=schemas.UploadRequest,
+    answers={201: schemas.UploadOpened},
+    refusals=(400, 413, 415, 503),
+)
+def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
+    new = resumable.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
+    upload = resumable.open_upload(game, new, caller.actor)
+    signed = part_urls.first_parts(upload)
+    return Answer(
+        schemas.UploadOpened(
+            **_row(UploadState(upload, [])), parts=[], urls=_urls(signed), urls_expire_at=signed.expires_at
+        ),
+        201,
+        NOT_KEPT,
+    )
+
+
+@bp.get("")
+@partner_call(
+    "List uploads that are sent, checked or have failed",
+    scope="read",
+    query=schemas.UploadQuery,
+    answers={200: schemas.UploadList},
+    refusals=(400,),
+)
+def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Answer:
+    found = resumable.list_uploads(game, query.phase)
+    return Answer(schemas.UploadList(uploads=[schemas.UploadRow(**_row(state)) for state in found], total=len(found)))
+
+
+@bp.get("/<upload_id>")
+@partner_call("Read an upload", scope="read", below=find_upload, answers={200: schemas.UploadDetail}, refusals=(503,))
+def read(caller: Caller, game: Game, found: Upload) -> Answer:
+    return Answer(_detail(resumable.read_upload(found)))
+
+
+@bp.post("/<upload_id>/parts")
+@partner_call(
+    "Get addresses for parts",
+    scope="upload",
+    limit=PARTS,
+    below=find_upload,
+    body=schemas.PartNumbers,
+    answers={200: schemas.PartUrls},
+    refusals=(400, 409, 413, 415),
+)
+def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -> Answer:
+    signed = part_urls.sign_parts(found, body.part_numbers)
+    return Answer(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NOT_KEPT)
+
+
+@bp.post("/<upload_id>/complete")
+@partner_call(
+    "Complete an upload: every part was sent",
+    scope="upload",
+    below=find_upload,
+    answers={200: schemas.UploadDetail},
+    refusals=(400, 409, 503),
+)
+def complete(caller: Caller, game: Game, found: Upload) -> Answer:
+    upload = completing.complete(found)
+    if upload.state == "checking":
+        jobs(current_app).check_soon(upload.id)
+    return Answer(_detail(UploadState(upload, [])))
+
+
+@bp.delete("/<upload_id>")
+@partner_call("Cancel an upload, or forget one that has ended", scope="upload", below=find_upload, answers={204: None})
+def cancel(caller: Caller, game: Game, found: Upload) -> Answer:
+    resumable.cancel(found, caller.actor)
+    return Answer(None, 204)
+
+
+def _detail(state: UploadState) -> schemas.UploadDetail:
+    arrived = [
+        schemas.ArrivedPart(part_number=part.number, size=part.size, etag=part.etag) for part in state.parts or []
+    ]
+    return schemas.UploadDetail(**_row(state), parts=arrived)
+
+
+def _row(state: UploadState) -> dict[str, Any]:
+    upload = state.upload
+    return {
+        "id": upload.id,
+        "file_name": upload.file_name or "",
+        "size": upload.size,
+        "part_size": upload.part_size,
+        "parts_count": state.layout.count,
+        "phase": upload.state,
+        "received_bytes": state.received_bytes,
+        "checksum": f"sha256:{upload.announced_sha256}" if upload.announced_sha256 else None,
+        "note": upload.note,
+        "sent_by": upload.sent_by,
+        "created_at": upload.created_at,
+        "expires_at": None if upload.state == "checking" else state.expires_at,
+        "check": schemas.CheckProgress(bytes_read=upload.bytes_read, files_read=upload.files_read),
+        "error": upload.reason_code,
+        "reason": upload.reason,
+        "build": upload.build_number,
+        "released": upload.released,
+    }
+
+
+def _urls(signed: part_urls.SignedParts) -> list[schemas.PartUrl]:
+    return [schemas.PartUrl(part_number=part.number, url=part.url, size=part.size) for part in signed.parts]

@@ -1,0 +1,29 @@
+"""Taking back what an upload stored."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, exists, select
+
+from app.crash_points import passing
+from app.database import release, writing
+from app.extensions import db
+from app.models import Build, Upload
+from app.storage.bucket import Bucket
+
+
+def discard_upload(store: Bucket, upload_id: str, key: str, multipart_id: str | None) -> None:
+    """Take back everything one upload stored, then its row. Repeatable: the row goes last."""
+    for transfer in [multipart_id] if multipart_id else transfers_of(store, key):
+        store.abort_multipart(key, transfer)
+    passing("mid-discard")
+    belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == key)))
+    release()
+    if not belongs_to_build:
+        store.delete([key])
+    with writing() as session:
+        session.execute(delete(Upload).where(Upload.id == upload_id))
+
+
+def transfers_of(store: Bucket, key: str) -> list[str]:
+    """The storage's ids of the transfers under way to one key: of an upload whose process died before it noted its."""
+    return [found.multipart_id for found in store.open_multiparts(key) if found.key == key]
