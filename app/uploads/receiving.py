@@ -56,6 +56,7 @@ def receive_archive(
         if isinstance(error, Refusal):
             _note_refusal(game_id, actor, error, body.received, file_name)
         raise
+    release()  # the build stays readable; the next transaction would expire it
     if published.unchanged:
         _discard(upload)
     return published
