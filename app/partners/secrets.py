@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
@@ -40,9 +41,12 @@ def password_matches(stored: str | None, password: str) -> bool:
     """Check a password. With no stored hash the same work is done, so that time does not tell who has an account."""
     with _hashing:
         try:
-            return _hasher.verify(stored or _NOBODY, password) and stored is not None
+            return _hasher.verify(stored or _hash_of_nobody(), password) and stored is not None
         except (VerifyMismatchError, InvalidHashError):
             return False
 
 
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+@cache
+def _hash_of_nobody() -> str:
+    """Made on first use: it takes a third of a second, which every command would pay at import."""
+    return _hasher.hash(secrets.token_urlsafe(16))
