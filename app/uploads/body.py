@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from gunicorn.http.errors import ParseException
+
 from app.config import MIB
 from app.refusals import PayloadTooLarge, UploadInterrupted
 
@@ -56,8 +58,10 @@ class IncomingBody:
             return self.stream.read(PIECE)
         except TimeoutError:
             raise self._interrupted(f"nothing came for {self.patience:g} seconds") from None
-        except OSError:  # also gunicorn's complaint about a broken chunk
+        except OSError:
             raise self._interrupted("the connection broke") from None
+        except ParseException:  # what gunicorn makes of a chunked body that breaks the rules of HTTP
+            raise self._interrupted("its chunks are not what HTTP says they must be") from None
 
     def _interrupted(self, why: str) -> UploadInterrupted:
         if self.was_cut:
