@@ -195,6 +195,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("builds", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_builds_game_id"), ["game_id"], unique=False)
+    # Games and builds point at each other. SQLite has this key in the table above, where the other table need not be
+    # there yet; Postgres leaves a key marked `use_alter` out of it.
+    if op.get_bind().dialect.name != "sqlite":
+        op.create_foreign_key("fk_games_released_build_id", "games", "builds", ["released_build_id"], ["id"])
 
     op.create_table(
         "uploads",
@@ -342,6 +346,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_uploads_game_id"))
 
     op.drop_table("uploads")
+    if op.get_bind().dialect.name != "sqlite":
+        op.drop_constraint("fk_games_released_build_id", "games", type_="foreignkey")
     with op.batch_alter_table("builds", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_builds_game_id"))
 
