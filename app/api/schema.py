@@ -6,23 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, ValidationError
+from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
 
 from app.refusals import InvalidRequest
+from app.rules import Text as Text  # shapes are declared with it
+from app.rules import sentence
 
 # Times on the wire: ISO 8601, UTC, whole seconds, Z.
 Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str)]
-
-
-def _storable(text: str) -> str:
-    # Postgres cannot store NUL, and SQLite can: refused on both.
-    if "\x00" in text:
-        raise ValueError("must not contain the NUL character")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Shape(BaseModel):
@@ -35,23 +27,6 @@ class Shape(BaseModel):
 
 
 T = TypeVar("T", bound=Shape)
-
-_SENTENCES = {
-    "missing": "is required",
-    "string_type": "must be a string",
-    "list_type": "must be a list",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "float_type": "must be a number",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must have at least {min_length} character",
-    "too_long": "must have at most {max_length} entries, it has {actual_length}",
-    "too_short": "must have at least {min_length} entry",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-}
 
 
 def parse_json(shape: type[T], body: bytes) -> T:
@@ -79,7 +54,7 @@ def _refused(error: ValidationError, body: bytes) -> InvalidRequest:
             return InvalidRequest(
                 "The body must be a JSON object." if body.strip() else "The body is empty; send JSON."
             )
-        fields.setdefault(_path(problem["loc"]), _sentence(dict(problem)))
+        fields.setdefault(_path(problem["loc"]), sentence(dict(problem)))
     return InvalidRequest("; ".join(f"{name} {what}" for name, what in fields.items()), fields)
 
 
@@ -88,13 +63,3 @@ def _path(location: tuple[int | str, ...]) -> str:
     for step in location:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
-
-
-def _sentence(problem: dict[str, Any]) -> str:
-    context, kind = problem.get("ctx", {}), problem["type"]
-    if kind == "value_error":
-        return str(context["error"])
-    if isinstance(problem["input"], str) and kind in {"too_long", "too_short"}:
-        kind = f"string_{kind}"  # what pydantic says of a length after a validator of ours
-    pattern = _SENTENCES.get(kind)
-    return pattern.format(**context) if pattern else str(problem["msg"]).lower()

@@ -8,6 +8,7 @@ import unicodedata
 
 from app.assets.refusals import GameNotFound
 from app.catalog.games import register_game
+from app.catalog.metadata import KEPT_SLUGS
 from app.extensions import db
 from app.models import Game, Partner
 from app.partners.actors import Actor
@@ -47,6 +48,8 @@ def slug_of(name: str) -> str:
     nothing of the name is latin."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MOST_SLUG].rstrip("-")
+    if slug in KEPT_SLUGS:
+        return f"{slug}-game"
     return slug or "game-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
 
 

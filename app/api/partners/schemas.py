@@ -2,82 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import Field, field_validator
 
 from app.api.schema import Moment, Shape, Text
-
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-def _slug(text: str) -> str:
-    if not SLUG.fullmatch(text):
-        raise ValueError(
-            "must be lowercase letters and digits with single hyphens between them, such as 'paper-lanterns'"
-        )
-    return text
-
-
-def _segment(text: str) -> str:
-    if text in {".", ".."} or re.search(r"[/\\\x00-\x1f\x7f]", text):
-        raise ValueError("must be a plain file name, without '/', '\\' or control characters")
-    return text
-
-
-def _script(text: str) -> str:
-    if not text.endswith(".sh") or text == ".sh":
-        raise ValueError("must be a file name that ends in .sh")
-    return text
-
-
-def _date(text: str) -> str:
-    try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            raise ValueError
-        date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be a date written YYYY-MM-DD") from None
-    return text
-
-
-def _address(text: str) -> str:
-    # It becomes the source of an image on a page: only what a browser fetches over http, or a path.
-    if re.search(r"[\s\\\x00-\x1f\x7f]", text) or not (_is_http(text) or _is_path(text)):
-        raise ValueError("must be an address that begins with https:// or http://, or a path, without spaces")
-    return text
-
-
-def _is_http(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # half an IPv6 address
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
-
-
-def _is_path(text: str) -> bool:
-    return not re.match(r"//|[A-Za-z][A-Za-z0-9+.-]*:", text)
-
-
-# A slug is compared letter by letter: what is around it is not taken off as it is for texts.
-Exact = Annotated[str, StringConstraints(strip_whitespace=False)]
-Slug = Annotated[Exact, Field(min_length=1, max_length=100), AfterValidator(_slug)]
-Title = Annotated[Text, Field(min_length=1, max_length=200)]
-Developer = Annotated[Text, Field(min_length=1, max_length=150)]
-Description = Annotated[Text, Field(min_length=1, max_length=5000)]
-Tag = Annotated[Text, Field(min_length=1, max_length=100)]
-Tags = Annotated[list[Tag], Field(min_length=1, max_length=10)]
-Launcher = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_segment), AfterValidator(_script)]
-RenpyDir = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_segment)]
-Address = Annotated[Text, Field(min_length=1, max_length=2000), AfterValidator(_address)]
-Addresses = Annotated[list[Address], Field(max_length=50)]
-ReleaseDate = Annotated[Text, AfterValidator(_date)]
-Rating = Annotated[Text, Field(min_length=1, max_length=50)]
-Languages = Annotated[list[Annotated[Text, Field(min_length=1, max_length=50)]], Field(max_length=100)]
+from app.catalog.metadata import (
+    Address,
+    Addresses,
+    Description,
+    Developer,
+    Exact,
+    Languages,
+    Launcher,
+    Rating,
+    ReleaseDate,
+    RenpyDir,
+    Slug,
+    Tags,
+    Title,
+)
 
 
 class GameRegistration(Shape):
