@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, delete, exists, not_, or_, select
 
+from app.assets.sweeping import check_assets, sweep_assets
 from app.crash_points import passing
 from app.database import release, writing
 from app.extensions import db
@@ -60,6 +61,11 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
     expired = remove_expired()
     swept.uploads += expired.uploads
     swept.bytes_freed += expired.bytes_freed
+    # Before the games go, whose rows would take those of their images along.
+    assets = sweep_assets(young)
+    swept.uploads += assets.uploads
+    swept.objects += assets.objects
+    swept.bytes_freed += assets.bytes_freed
     _sweep_deleted_games(swept)
     _sweep_orphans(swept, young)
     with writing() as session:
@@ -188,4 +194,7 @@ def check() -> Checked:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
     result.orphans = [found for found in listed if found.key not in known]
     result.transfers = [transfer.key for transfer in _orphan_transfers()]
+    assets = check_assets()
+    result.missing += assets.missing
+    result.orphans += assets.orphans
     return result

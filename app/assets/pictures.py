@@ -1,0 +1,113 @@
+"""A game's cover and screenshots, picked from its assets. Addresses outside of the platform stay plain links beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session, contains_eager
+
+from app.assets.faces import ShownImage, shown_image, variants_of
+from app.assets.presigning import require_living
+from app.assets.quota import lock_partner
+from app.assets.refusals import AssetNotFound
+from app.assets.topics import assets_topic
+from app.database import announce, writing
+from app.extensions import db
+from app.fleet.events import catalog_topic, game_topic, partner_topic
+from app.models import Asset, Game, GamePicture
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.refusals import InvalidRequest
+
+MOST_SCREENSHOTS = 50
+COVER = 0
+# What the partner API links to: large enough for a store page, small enough for a list.
+COVER_SIZE, SCREENSHOT_SIZE = 768, 2048
+
+
+@dataclass
+class Pictures:
+    """What was picked for one game."""
+
+    cover: ShownImage | None = None
+    screenshots: list[ShownImage] = field(default_factory=list)
+
+
+def pictures_of(game_ids: Iterable[str]) -> dict[str, Pictures]:
+    """Game id → its pictures, for every game named; two queries, however many."""
+    found = {game_id: Pictures() for game_id in game_ids}
+    rows = db.session.scalars(
+        select(GamePicture)
+        .join(GamePicture.asset)
+        .join(Asset.blob)
+        .where(GamePicture.game_id.in_(found))
+        .options(contains_eager(GamePicture.asset).contains_eager(Asset.blob))
+        .order_by(GamePicture.game_id, GamePicture.place)
+    ).all()
+    made = variants_of([row.asset.blob_id for row in rows]) if rows else {}
+    for row in rows:
+        image = shown_image(row.asset, made.get(row.asset.blob_id, []))
+        if row.place == COVER:
+            found[row.game_id].cover = image
+        else:
+            found[row.game_id].screenshots.append(image)
+    return found
+
+
+def pick_cover(game: Game, asset_id: str | None, actor: Actor) -> None:
+    """Show an asset as the game's cover, or none (then an outside address shows again). Raises AssetNotFound."""
+    with _changing(game, actor, "game.cover_picked", [asset_id] if asset_id else []) as session:
+        session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place == COVER))
+        if asset_id:
+            session.add(GamePicture(game_id=game.id, place=COVER, asset_id=asset_id))
+
+
+def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None:
+    """Show these assets as screenshots, in this order. Raises AssetNotFound, and InvalidRequest for more than 50."""
+    if len(asset_ids) > MOST_SCREENSHOTS:
+        raise InvalidRequest(
+            f"{len(asset_ids)} screenshots were picked; a game has at most {MOST_SCREENSHOTS}. Take some out.",
+            {"screenshots": f"at most {MOST_SCREENSHOTS}"},
+        )
+    wanted = list(dict.fromkeys(asset_ids))
+    with _changing(game, actor, "game.screenshots_picked", wanted) as session:
+        session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
+        for place, asset_id in enumerate(wanted, start=COVER + 1):
+            session.add(GamePicture(game_id=game.id, place=place, asset_id=asset_id))
+
+
+def forget_picked(game: Game, *, cover: bool, screenshots: bool, actor: Actor) -> None:
+    """Outside addresses were set in their place: what was said last is shown."""
+    if cover:
+        pick_cover(game, None, actor)
+    if screenshots:
+        pick_screenshots(game, [], actor)
+
+
+@contextmanager
+def _changing(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -> Iterator[Session]:
+    """A transaction in which these assets of the game stay where they are."""
+    game_id = game.id
+    with writing() as session:
+        lock_partner(session, game.partner_id)
+        living = require_living(session, game_id)
+        there = set(
+            session.scalars(
+                select(Asset.id).where(Asset.id.in_(asset_ids), Asset.game_id == game_id, Asset.deleted_at.is_(None))
+            )
+        )
+        for asset_id in asset_ids:
+            if asset_id not in there:
+                raise AssetNotFound(f"No asset with id '{asset_id}' in this game. It may have been deleted.")
+        yield session
+        session.flush()
+        record(session, actor, action, living.title, game=living, assets=list(asset_ids))
+        announce(
+            assets_topic(game_id),
+            game_topic(game_id),
+            partner_topic(living.partner_id),
+            catalog_topic(living.partner_id),
+        )
