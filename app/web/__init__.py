@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, request, url_for
 
-from app.web import bundle, game, games, live, replica, security, sign_in, theme, words
+from app.web import bundle, game, games, live, replica, security, servers, sign_in, theme, words
 from app.web.people import here, signed_in
 from app.web.terminal import key_quote
 
@@ -48,7 +48,10 @@ def _navigation() -> list[Place]:
     member = signed_in()
     if member is None or member.is_operator:
         return []
-    return [Place("Games", url_for("games.index"), request.path.startswith("/games"))]
+    return [
+        Place("Games", url_for("games.index"), request.path.startswith("/games")),
+        Place("Servers", url_for("servers.index"), request.path.startswith("/servers")),
+    ]
 
 
 def _frame() -> dict[str, Any]:
@@ -58,7 +61,7 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-    for module in (games, game, replica, theme):
+    for module in (games, game, replica, servers, theme):
         app.register_blueprint(module.pages)
     for part in (bundle, security, sign_in, live):
         part.init_app(app)
