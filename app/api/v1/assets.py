@@ -9,6 +9,7 @@ from app.api.v1 import schemas
 from app.api.v1.calls import v1_call
 from app.assets.addresses import address
 from app.assets.confirming import Sent, confirm
+from app.assets.deleting import delete_asset
 from app.assets.gallery import ListedAsset, list_assets
 from app.assets.names import parse_checksum
 from app.assets.presigning import Announced, presign
@@ -70,6 +71,13 @@ def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
     return Answer(shape)
+
+
+@bp.delete("/<asset_id>")
+@v1_call("Delete an asset", scope="write", limit="list", answers={204: None}, refusals=(409,))
+def delete(caller: Caller, game: Game, asset_id: str) -> Answer:
+    delete_asset(game, asset_id, caller.actor, caller.key.app_id)
+    return Answer(None, 204)
 
 
 def _row(asset: ListedAsset) -> schemas.AssetShape:

@@ -197,10 +197,19 @@ class BatchAnswer(Shape):
     components: list[ComponentShape]
 
 
+RevisionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class RevisionQuery(Shape):
+    """`revision`: the number of a revision to read; without it the draft."""
+
+    revision: RevisionNumber | None = None
+
+
 class ComponentQuery(Paging):
     """`revision`: the number of a revision to read; without it the draft."""
 
-    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    revision: RevisionNumber | None = None
 
 
 class RevisionShape(Shape):

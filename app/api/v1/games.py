@@ -1,0 +1,48 @@
+"""/api/v1/games: list and create (assets-api.md section 4, DECISIONS 1)."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from app.api.calls import Answer, Caller
+from app.api.v1 import schemas
+from app.api.v1.calls import v1_call
+from app.catalog.games import GameFilter, list_games
+from app.catalog.named_games import create_named_game
+from app.models import Game
+
+bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
+
+
+@bp.get("")
+@v1_call(
+    "List your games",
+    scope="read",
+    limit="list",
+    query=schemas.Paging,
+    answers={200: schemas.GameListShape},
+    refusals=(400,),
+)
+def games(caller: Caller, query: schemas.Paging) -> Answer:
+    page = list_games(caller.partner, GameFilter(limit=query.limit, after=query.cursor))
+    shape = schemas.GameListShape(games=[_row(game) for game in page.games])
+    if page.next_cursor:
+        shape.next_cursor = page.next_cursor
+    return Answer(shape)
+
+
+@bp.post("")
+@v1_call(
+    "Make a game",
+    scope="write",
+    limit="new-game",
+    body=schemas.NewGame,
+    answers={201: schemas.GameShape},
+    refusals=(400, 413),
+)
+def create(caller: Caller, body: schemas.NewGame) -> Answer:
+    return Answer(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)
+
+
+def _row(game: Game) -> schemas.GameShape:
+    return schemas.GameShape.model_construct(id=game.id, name=game.title, created_at=game.created_at)

@@ -1,0 +1,45 @@
+"""/api/v1/games/{id}/revisions: list and finalize (assets-api.md section 7, DECISIONS 13)."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from app.api.calls import Answer, Caller
+from app.api.v1 import schemas
+from app.api.v1.calls import v1_call
+from app.assets.refusals import RevisionNotFound
+from app.assets.revisions import RevisionSummary, finalize, list_revisions
+from app.models import Game
+
+bp = Blueprint("v1_revisions", __name__, url_prefix="/api/v1/games/<game_id>/revisions")
+
+
+@bp.get("")
+@v1_call("List revisions", scope="read", limit="list", answers={200: schemas.RevisionListShape})
+def revisions(caller: Caller, game: Game) -> Answer:
+    return Answer(schemas.RevisionListShape(revisions=[_shape(one) for one in list_revisions(game)]))
+
+
+@bp.post("/<number>/finalize")
+@v1_call(
+    "Finalize the draft and open the next",
+    scope="write",
+    limit="component",
+    answers={200: schemas.RevisionShape},
+    refusals=(409,),
+)
+def finalize_revision(caller: Caller, game: Game, number: str) -> Answer:
+    if not number.isdecimal() or len(number) > 9:
+        raise RevisionNotFound(f"'{number[:40]}' is not the number of a revision. See GET …/revisions.")
+    return Answer(_shape(finalize(game, int(number), caller.actor)))
+
+
+def _shape(one: RevisionSummary) -> schemas.RevisionShape:
+    return schemas.RevisionShape.model_construct(
+        number=one.number,
+        state=one.state,
+        component_count=one.component_count,
+        created_at=one.created_at,
+        finalized_at=one.finalized_at,
+        finalized_by=one.finalized_by,
+    )
