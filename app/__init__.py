@@ -9,11 +9,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map, UnicodeConverter
 
 from app import budgets, commands, failures, logs, shutdown, web
-from app.api import health, limits, media, openapi
-from app.api.partners import games, upload, uploads
+from app.api import health, limits, media, openapi, v1
+from app.api.partners import builds, games, releases, upload, uploads
 from app.api.servers import own
-from app.api.v1 import assets as v1_assets
-from app.api.v1 import cors
 from app.assets import processes
 from app.config import MIB, Settings, load_settings
 from app.extensions import csrf, db, htmx, limiter, login, migrate
@@ -45,13 +43,23 @@ def create_app(settings: Settings | None = None) -> Flask:
     shutdown.when_cut(cut_all)
     shutdown.when_cut(processes.checking.stop)
 
-    for blueprint in (games.bp, upload.bp, uploads.bp, own.bp, openapi.bp, health.bp, v1_assets.bp, media.bp):
+    for blueprint in (
+        games.bp,
+        upload.bp,
+        uploads.bp,
+        builds.bp,
+        releases.bp,
+        own.bp,
+        openapi.bp,
+        health.bp,
+        media.bp,
+    ):
         app.register_blueprint(blueprint)
         csrf.exempt(blueprint)  # a bearer token is sent by nobody's browser on its own
+    v1.init_app(app)
     web.init_app(app)
     failures.init_app(app)
     app.after_request(limits.add_headers)
-    cors.init_app(app)
     commands.init_app(app)
     return app
 

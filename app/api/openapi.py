@@ -89,7 +89,7 @@ def _operation(rule: Rule, call: Call) -> dict[str, Any]:
     if call.query:
         described = call.query.model_json_schema()
         parameters += [
-            {"name": name, "in": "query", "required": False, "schema": schema}
+            {"name": name, "in": "query", "required": name in described.get("required", []), "schema": schema}
             for name, schema in described["properties"].items()
         ]
     if parameters:

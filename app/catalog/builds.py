@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.catalog.retention import retain
 from app.crash_points import passing
 from app.database import announce, lock_for_update, writing
 from app.fleet.events import catalog_topic, game_topic, partner_topic
@@ -88,6 +89,8 @@ def publish(game_id: str, received: ReceivedArchive, actor: Actor) -> Published:
             _release(session, game, build, actor)
         passing("in-publish")
         announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
+    if game.keep_builds is not None:
+        retain(game_id)
     return Published(build, released, unchanged=False)
 
 
@@ -136,16 +139,35 @@ def _number(session: Session, game: Game, received: ReceivedArchive, actor: Acto
     return build
 
 
-def release(game: Game, number: int, actor: Actor) -> Build:
+@dataclass(frozen=True)
+class ReleaseMade:
+    """`made`: False when the build was live already, and `release` is the one that made it so."""
+
+    release: Release
+    build: Build
+    made: bool
+
+
+def make_release(game: Game, number: int, actor: Actor) -> ReleaseMade:
     """Point the game at a ready build; releasing the live one again changes nothing. Raises NotFound."""
     with writing() as session:
         lock_for_update(session, game)
         build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number))
         if build is None or game.deleted_at is not None:
             raise NotFound(f"'{game.slug}' has no build {number}. Choose one of its builds.")
-        if game.released_build_id != build.id:
+        made = game.released_build_id != build.id
+        if made:
             _release(session, game, build, actor)
-    return build
+        newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
+        found = session.scalars(newest).one()
+    if made and game.keep_builds is not None:
+        retain(game.id)
+    return ReleaseMade(found, build, made)
+
+
+def release(game: Game, number: int, actor: Actor) -> Build:
+    """`make_release()`, for who only wants the build."""
+    return make_release(game, number, actor).build
 
 
 def _release(session: Session, game: Game, build: Build, actor: Actor) -> None:

@@ -84,6 +84,7 @@ Addresses = Annotated[list[Address], Field(max_length=50)]
 ReleaseDate = Annotated[Text, AfterValidator(_date)]
 Rating = Annotated[Text, Field(min_length=1, max_length=50)]
 Languages = Annotated[list[Annotated[Text, Field(min_length=1, max_length=50)]], Field(max_length=100)]
+KeepBuilds = Annotated[int, Field(ge=1, le=1000)]
 
 _CONFIG = ConfigDict(strict=True, str_strip_whitespace=True)
 _KINDS: dict[str, Any] = {
@@ -100,6 +101,7 @@ _KINDS: dict[str, Any] = {
     "content_rating": Rating | None,
     "languages": Languages | None,
     "auto_release": bool,
+    "keep_builds": KeepBuilds | None,
 }
 _RULES: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(kind, config=_CONFIG) for name, kind in _KINDS.items()}
 

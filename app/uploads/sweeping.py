@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, delete, exists, not_, or_, select
 
 from app.assets.sweeping import check_assets, sweep_assets
+from app.catalog import retention
 from app.crash_points import passing
 from app.database import release, writing
 from app.extensions import db
@@ -66,6 +67,9 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
     swept.uploads += assets.uploads
     swept.objects += assets.objects
     swept.bytes_freed += assets.bytes_freed
+    gone = retention.apply_everywhere()
+    swept.objects += len(gone)
+    swept.bytes_freed += sum(gone)
     _sweep_deleted_games(swept)
     _sweep_orphans(swept, young)
     with writing() as session:

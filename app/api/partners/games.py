@@ -128,7 +128,7 @@ def _detail(game: Game) -> schemas.GameDetail:
         auto_release=game.auto_release,
         released_build=states.released_number,
     )
-    for name in ("screenshots", "release_date", "content_rating", "languages"):
+    for name in ("screenshots", "release_date", "content_rating", "languages", "keep_builds"):
         if (value := getattr(game, name)) is not None:
             setattr(detail, name, value)
     return detail

@@ -13,6 +13,7 @@ from app.catalog.metadata import (
     Description,
     Developer,
     Exact,
+    KeepBuilds,
     Languages,
     Launcher,
     Rating,
@@ -38,6 +39,7 @@ class GameRegistration(Shape):
     content_rating: Rating | None = None
     languages: Languages | None = None
     auto_release: bool = True
+    keep_builds: KeepBuilds | None = None
 
     def metadata(self) -> dict[str, Any]:
         """The game's fields by our names, without the slug."""
@@ -58,6 +60,7 @@ class GameChanges(Shape):
     content_rating: Rating | None = None
     languages: Languages | None = None
     auto_release: bool | None = None
+    keep_builds: KeepBuilds | None = None
 
     @field_validator(
         "title", "developer", "description", "tags", "launcher", "renpy_dir", "auto_release", "slug", mode="before"
@@ -125,6 +128,7 @@ class GameDetail(Shape):
     release_date: str = ""
     content_rating: str = ""
     languages: list[str] = []
+    keep_builds: int = 0
 
 
 class GameRegistered(Shape):

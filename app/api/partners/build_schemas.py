@@ -1,0 +1,109 @@
+"""The JSON of /api/partners/games/{slug}/builds and …/releases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from app.api.schema import Moment, Shape, Text
+
+BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
+
+
+class PageQuery(Shape):
+    """`limit` 1 to 200; without it everything is returned."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] | None = None
+    cursor: Text | None = None
+
+
+class BuildRow(Shape):
+    """`released`: it is live now; `releasedAt`: when it last went live, null if it never did."""
+
+    number: int
+    size: int
+    checksum: str
+    unpacked_bytes: int
+    launcher: str
+    file_name: str | None
+    note: str | None
+    sent_by: str
+    created_at: Moment
+    released: bool
+    released_at: Moment | None
+    cached_on: int
+    warnings: list[str]
+
+
+class BuildList(Shape):
+    builds: list[BuildRow]
+    total: int
+    next_cursor: str | None = None
+
+
+class BuildNote(Shape):
+    """`note` null or empty takes it away."""
+
+    note: Annotated[Text, Field(max_length=2000)] | None = None
+
+    @field_validator("note")
+    @classmethod
+    def _none_if_empty(cls, value: str | None) -> str | None:
+        return value or None
+
+
+class BuildDownload(Shape):
+    url: str
+    expires_at: Moment
+
+
+class ReleaseRequest(Shape):
+    build: BuildNumber
+
+
+class PreviewQuery(Shape):
+    build: BuildNumber
+
+
+class ReleaseRow(Shape):
+    """`live`: the newest release. `buildKept`: the build can still be released."""
+
+    id: int
+    build: int
+    released_at: Moment
+    released_by: str
+    live: bool
+    build_kept: bool
+
+
+class ReleaseList(Shape):
+    releases: list[ReleaseRow]
+    total: int
+    next_cursor: str | None = None
+
+
+class ServerForecast(Shape):
+    """`has`: builds cached there, the last released first. `state`: of the build to be released."""
+
+    id: str
+    region: str
+    has: list[int]
+    state: str
+    bytes_to_fetch: int
+    bytes_of: int
+    free_bytes: int | None
+    contact: bool
+    paused: bool
+    reported_at: Moment | None
+
+
+class ReleaseForecast(Shape):
+    """`live`: the build that is live now. `sessions` go on with the build they were started on until they end."""
+
+    build: int
+    live: int | None
+    changes: bool
+    bytes_to_fetch: int
+    sessions: int
+    servers: list[ServerForecast]

@@ -1,0 +1,105 @@
+"""/api/partners/games/{slug}/builds: what was received and kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, redirect, request
+
+from app.api.calls import Answer, Caller, partner_call
+from app.api.partners import build_schemas as schemas
+from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
+from app.catalog.retention import delete_build
+from app.database import release
+from app.models import Build, Game, now
+from app.refusals import NotFound
+from app.storage.bucket import bucket
+
+bp = Blueprint("partner_builds", __name__, url_prefix="/api/partners/games/<slug>/builds")
+
+DOWNLOAD_LIFETIME = timedelta(minutes=15)
+
+
+@bp.get("")
+@partner_call(
+    "List builds, newest first",
+    scope="read",
+    query=schemas.PageQuery,
+    answers={200: schemas.BuildList},
+    refusals=(400,),
+)
+def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
+    page = list_builds(game, query.limit, query.cursor)
+    shape = schemas.BuildList(builds=[_row(found) for found in page.builds], total=page.total)
+    if page.next_cursor:
+        shape.next_cursor = page.next_cursor
+    return Answer(shape)
+
+
+@bp.get("/<number>")
+@partner_call("Read a build", scope="read", below=find_build, answers={200: schemas.BuildRow})
+def read(caller: Caller, game: Game, found: Build) -> Answer:
+    return Answer(_row(listed(game, found)))
+
+
+@bp.patch("/<number>")
+@partner_call(
+    "Change a build's note",
+    scope="write",
+    below=find_build,
+    body=schemas.BuildNote,
+    answers={200: schemas.BuildRow},
+    refusals=(400, 413, 415),
+)
+def change(caller: Caller, game: Game, found: Build, body: schemas.BuildNote) -> Answer:
+    if "note" in body.model_fields_set:
+        found = set_note(game, found, body.note, caller.actor)
+    return Answer(_row(listed(game, found)))
+
+
+@bp.delete("/<number>")
+@partner_call("Delete a build that nothing uses", scope="write", below=find_build, answers={204: None}, refusals=(409,))
+def delete(caller: Caller, game: Game, found: Build) -> Answer:
+    delete_build(game, found.number, caller.actor)
+    return Answer(None, 204)
+
+
+@bp.get("/<number>/download")
+@partner_call(
+    "Download a build: a redirect, or its address as JSON for who accepts only that",
+    scope="read",
+    below=find_build,
+    answers={200: schemas.BuildDownload, 302: None},
+    refusals=(503,),
+)
+def download(caller: Caller, game: Game, found: Build) -> Answer | Response:
+    slug, number, key = game.slug, found.number, found.object_key
+    release()
+    if bucket().stat(key) is None:
+        raise NotFound(f"The archive of build {number} is not in storage. Tell the operator (flask check lists it).")
+    url = bucket().browser_url(key, DOWNLOAD_LIFETIME, f"{slug}-{number}.tar.gz")
+    if request.accept_mimetypes.best == "application/json":
+        expires_at = now() + DOWNLOAD_LIFETIME
+        return Answer(schemas.BuildDownload(url=url, expires_at=expires_at), headers={"Cache-Control": "no-store"})
+    response: Response = redirect(url, 302, Response)  # type: ignore[assignment]  # it makes what it is given
+    response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    return response
+
+
+def _row(found: ListedBuild) -> schemas.BuildRow:
+    build = found.build
+    return schemas.BuildRow(
+        number=build.number,
+        size=build.size,
+        checksum=build.checksum,
+        unpacked_bytes=build.unpacked_bytes,
+        launcher=build.launcher,
+        file_name=build.file_name,
+        note=build.note,
+        sent_by=build.sent_by,
+        created_at=build.created_at,
+        released=found.released,
+        released_at=build.released_at,
+        cached_on=found.cached_on,
+        warnings=build.warnings,
+    )

@@ -1,0 +1,93 @@
+"""/api/partners/games/{slug}/releases: releasing is creating a release, rolling back is releasing an older build."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from app.api.calls import Answer, Caller, partner_call
+from app.api.partners import build_schemas as schemas
+from app.catalog.build_list import find_build
+from app.catalog.builds import make_release
+from app.catalog.releases import list_releases
+from app.fleet.preview import ServerPreview, preview
+from app.models import Game, Release
+
+bp = Blueprint("partner_releases", __name__, url_prefix="/api/partners/games/<slug>/releases")
+
+
+@bp.get("")
+@partner_call(
+    "List releases, newest first",
+    scope="read",
+    query=schemas.PageQuery,
+    answers={200: schemas.ReleaseList},
+    refusals=(400,),
+)
+def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
+    page = list_releases(game, query.limit, query.cursor)
+    rows = [_row(release, live=release.id == page.live_id) for release in page.releases]
+    shape = schemas.ReleaseList(releases=rows, total=page.total)
+    if page.next_cursor:
+        shape.next_cursor = page.next_cursor
+    return Answer(shape)
+
+
+@bp.post("")
+@partner_call(
+    "Release a build, or roll back to one",
+    scope="write",
+    body=schemas.ReleaseRequest,
+    answers={201: schemas.ReleaseRow, 200: schemas.ReleaseRow},
+    refusals=(400, 413, 415),
+)
+def create(caller: Caller, game: Game, body: schemas.ReleaseRequest) -> Answer:
+    made = make_release(game, body.build, caller.actor)
+    return Answer(_row(made.release, live=True), 201 if made.made else 200)
+
+
+@bp.get("/preview")
+@partner_call(
+    "See what releasing a build would change",
+    scope="read",
+    query=schemas.PreviewQuery,
+    answers={200: schemas.ReleaseForecast},
+    refusals=(400,),
+)
+def foresee(caller: Caller, game: Game, query: schemas.PreviewQuery) -> Answer:
+    found = preview(game, find_build(game, str(query.build)))
+    return Answer(
+        schemas.ReleaseForecast(
+            build=found.build.number,
+            live=found.live,
+            changes=found.changes,
+            bytes_to_fetch=found.bytes_to_fetch,
+            sessions=found.sessions,
+            servers=[_server(server) for server in found.servers],
+        )
+    )
+
+
+def _row(release: Release, *, live: bool) -> schemas.ReleaseRow:
+    return schemas.ReleaseRow(
+        id=release.id,
+        build=release.build_number,
+        released_at=release.released_at,
+        released_by=release.released_by,
+        live=live,
+        build_kept=release.build_id is not None,
+    )
+
+
+def _server(found: ServerPreview) -> schemas.ServerForecast:
+    return schemas.ServerForecast(
+        id=found.server_id,
+        region=found.region,
+        has=found.has,
+        state=found.state,
+        bytes_to_fetch=found.bytes_to_fetch,
+        bytes_of=found.bytes_of,
+        free_bytes=found.free_bytes,
+        contact=found.contact,
+        paused=found.paused,
+        reported_at=found.reported_at,
+    )

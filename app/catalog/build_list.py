@@ -1,0 +1,95 @@
+"""A game's builds: listed, found, described."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from app.database import announce, lock_for_update, writing
+from app.extensions import db
+from app.fleet.events import game_topic
+from app.models import Build, Game, Replica, Server
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.refusals import InvalidRequest, NotFound
+
+
+@dataclass(frozen=True)
+class ListedBuild:
+    """`cached_on`: servers that have all of it."""
+
+    build: Build
+    released: bool
+    cached_on: int
+
+
+@dataclass(frozen=True)
+class BuildPage:
+    """Newest first. `next_cursor` is where the next page begins, or None at the end."""
+
+    builds: Sequence[ListedBuild]
+    total: int
+    next_cursor: str | None
+
+
+def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
+    """In three queries, however many builds. Raises InvalidRequest for a cursor that no page has given."""
+    total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
+    query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
+    if cursor is not None:
+        query = query.where(Build.number < place_of(cursor))
+    if limit is not None:
+        query = query.limit(limit + 1)
+    found = db.session.scalars(query).all()
+    builds = found if limit is None else found[:limit]
+    cached = cached_counts(game)
+    listed = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
+    return BuildPage(listed, total, str(builds[-1].number) if len(builds) < len(found) else None)
+
+
+def listed(game: Game, build: Build) -> ListedBuild:
+    """One build as lists show it."""
+    return ListedBuild(build, build.id == game.released_build_id, cached_counts(game)[build.id])
+
+
+def cached_counts(game: Game) -> Counter[str]:
+    """Build id -> on how many servers it is cached."""
+    rows = db.session.execute(
+        select(Replica.build_id, func.count())
+        .join(Server, Replica.server_id == Server.id)
+        .where(Replica.game_id == game.id, Replica.phase == "cached", Server.retired_at.is_(None))
+        .group_by(Replica.build_id)
+    )
+    return Counter(dict(rows.all()))
+
+
+def place_of(cursor: str) -> int:
+    """The number or id a page goes on below. Raises InvalidRequest."""
+    if not re.fullmatch(r"[0-9]{1,9}", cursor):
+        raise InvalidRequest("cursor is not one this list has given. Start again without it.", {"cursor": "unknown"})
+    return int(cursor)
+
+
+def find_build(game: Game, number: str) -> Build:
+    """A build of this game by its number. Raises NotFound."""
+    build = None
+    if re.fullmatch(r"[1-9][0-9]{0,8}", number):
+        build = db.session.scalar(select(Build).where(Build.game_id == game.id, Build.number == int(number)))
+    if build is None:
+        raise NotFound(f"'{game.slug}' has no build {number}. It may have been deleted.")
+    return build
+
+
+def set_note(game: Game, build: Build, note: str | None, actor: Actor) -> Build:
+    """Change a build's note, the one thing of it that may change. Raises NotFound when it was deleted meanwhile."""
+    with writing() as session:
+        lock_for_update(session, build)
+        if build.note != note:
+            build.note = note
+            record(session, actor, "build.noted", f"{game.title}, build {build.number}", game=game, note=note)
+            announce(game_topic(game.id))
+    return build

@@ -1,0 +1,138 @@
+"""Which builds are kept, and how one goes: row first, object after it, or by the sweep if the process dies in between.
+
+The released build is never deleted, nor one that a session runs on or a server is to hold.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.crash_points import passing
+from app.database import announce, lock_for_update, release, writing
+from app.extensions import db
+from app.fleet.events import catalog_topic, game_topic, partner_topic, plan_topic
+from app.models import Build, Game, PlaySession, Replica, Server
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.refusals import Conflict, NotFound, Refusal
+from app.storage.bucket import bucket
+
+log = logging.getLogger(__name__)
+
+RETENTION = Actor("retention")
+
+
+def delete_build(game: Game, number: int, actor: Actor) -> None:
+    """Delete a build and its bytes. Raises NotFound, or Conflict (`build_released`, `build_in_use`) saying what holds
+    it."""
+    with writing() as session:
+        lock_for_update(session, game)
+        build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number).with_for_update())
+        if build is None or game.deleted_at is not None:
+            raise NotFound(f"'{game.slug}' has no build {number}. It may have been deleted.")
+        _require_free(session, game, build)
+        _remove(session, game, build, actor)
+    _remove_objects([build.object_key])
+
+
+def apply_retention(game_id: str) -> list[int]:
+    """Delete what a game's `keep_builds` leaves no room for: everything but its newest builds and those in use.
+    Returns the sizes of what went. Repeatable."""
+    with writing() as session:
+        game = session.get(Game, game_id, with_for_update={"key_share": True}, populate_existing=True)
+        if game is None or game.deleted_at is not None or game.keep_builds is None:
+            return []
+        newest = select(Build.id).where(Build.game_id == game_id).order_by(Build.number.desc()).limit(game.keep_builds)
+        builds = session.scalars(
+            select(Build)
+            .where(Build.game_id == game_id, Build.id.not_in(newest), Build.id != (game.released_build_id or ""))
+            .where(~in_use())
+            .order_by(Build.number)
+            .with_for_update()
+        ).all()
+        for build in builds:
+            _remove(session, game, build, RETENTION, keep=game.keep_builds)
+    _remove_objects([build.object_key for build in builds])
+    return [build.size for build in builds]
+
+
+def retain(game_id: str) -> None:
+    """`apply_retention()` after a build was published or released: whatever becomes of it, that stands. Gives the
+    connection back; what was loaded stays readable."""
+    release()
+    try:
+        apply_retention(game_id)
+    except Exception:
+        log.exception("retention of game %s is left to the sweep", game_id)
+    finally:
+        release()
+
+
+def apply_everywhere() -> list[int]:
+    """Retention of every game that has more builds than it keeps. Returns the sizes of what went."""
+    games = db.session.scalars(
+        select(Game.id)
+        .join(Build, Build.game_id == Game.id)
+        .where(Game.keep_builds.is_not(None), Game.deleted_at.is_(None))
+        .group_by(Game.id)
+        .having(func.count() > Game.keep_builds)
+    ).all()
+    release()
+    return [size for game_id in games for size in apply_retention(game_id)]
+
+
+def in_use() -> ColumnElement[bool]:
+    """Whether a session runs on the build, a server is to hold it, or a paused one does, where nothing is to change."""
+    playing = exists().where(PlaySession.build_id == Build.id, PlaySession.ended_at.is_(None))
+    held = or_(Replica.wanted, and_(Server.paused_at.is_not(None), Replica.phase == "cached"))
+    holding = exists().where(
+        Replica.build_id == Build.id, Replica.server_id == Server.id, Server.retired_at.is_(None), held
+    )
+    return or_(playing, holding)
+
+
+def _require_free(session: Session, game: Game, build: Build) -> None:
+    if game.released_build_id == build.id:
+        raise Conflict(f"Build {build.number} is live. Release another build first.", "build_released")
+    if not session.scalar(select(in_use()).where(Build.id == build.id)):
+        return
+    servers = session.scalars(
+        select(Server.id)
+        .join(Replica, Replica.server_id == Server.id)
+        .where(Replica.build_id == build.id, Server.retired_at.is_(None), Replica.phase != "removed")
+        .order_by(Server.id)
+    ).all()
+    playing = session.scalar(
+        select(func.count()).where(PlaySession.build_id == build.id, PlaySession.ended_at.is_(None))
+    )
+    sessions = f" {playing} {'session runs' if playing == 1 else 'sessions run'} on it." if playing else ""
+    raise Conflict(
+        f"Build {build.number} is in use on {', '.join(servers) or 'a server'}.{sessions} Try again when the released "
+        "build is cached there and no session runs on this one.",
+        "build_in_use",
+    )
+
+
+def _remove(session: Session, game: Game, build: Build, actor: Actor, **why: Any) -> None:
+    servers = session.scalars(select(Replica.server_id).where(Replica.build_id == build.id)).all()
+    session.execute(delete(Build).where(Build.id == build.id))
+    subject = f"{game.title}, build {build.number}"
+    record(session, actor, "build.deleted", subject, game=game, size=build.size, checksum=build.checksum, **why)
+    announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
+    announce(*(plan_topic(server_id) for server_id in servers))
+
+
+def _remove_objects(keys: Sequence[str]) -> None:
+    release()
+    if not keys:
+        return
+    passing("build-removed")
+    try:
+        bucket().delete(keys)
+    except Refusal as error:
+        log.warning("%s objects are left to the sweep: %s", len(keys), error)
