@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from app.config import StorageSettings
 from app.models.base import now
@@ -36,7 +36,8 @@ def presign(
     at = at or now()
     stamp, day = at.strftime("%Y%m%dT%H%M%SZ"), at.strftime("%Y%m%d")
     scope = f"{day}/{where.region}/s3/aws4_request"
-    signed = {"host": base.netloc} | {name.lower(): value.strip() for name, value in (headers or {}).items()}
+    host = _host(base)
+    signed = {"host": host} | {name.lower(): value.strip() for name, value in (headers or {}).items()}
     names = ";".join(sorted(signed))
     parameters = dict(query) | {
         "X-Amz-Algorithm": _ALGORITHM,
@@ -53,7 +54,13 @@ def presign(
     key_bytes = b"AWS4" + where.secret_key.encode()
     for part in (day, where.region, "s3", "aws4_request", text):
         key_bytes = hmac.digest(key_bytes, part.encode(), "sha256")
-    return f"{base.scheme}://{base.netloc}{path}?{canonical_query}&X-Amz-Signature={key_bytes.hex()}"
+    return f"{base.scheme}://{host}{path}?{canonical_query}&X-Amz-Signature={key_bytes.hex()}"
+
+
+def _host(endpoint: SplitResult) -> str:
+    """As clients send it: without the port that the scheme implies."""
+    default = {"http": 80, "https": 443}.get(endpoint.scheme)
+    return endpoint.netloc.removesuffix(f":{default}") if endpoint.port == default else endpoint.netloc
 
 
 def _escaped(text: str) -> str:
