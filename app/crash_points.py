@@ -35,6 +35,13 @@ POINTS = (
     "upload-tidied",
     "expiry-marked",
     "build-removed",
+    "asset-verified",
+    "asset-stored",
+    "asset-published",
+    "variant-stored",
+    "reservation-released",
+    "blob-doomed",
+    "objects-deleted",
 )
 _chosen = os.environ.get("SLIPWAY_APP_CRASH_AT")
 
