@@ -1,38 +1,23 @@
-"""Rate limits of the APIs: counted per key after it was recognised, so that strangers use nobody's budget.
-
-Counts are kept in Flask-Limiter's storage (memory, or Redis when there are several processes). Its own decorators count
-before a view can authenticate, so its strategy is asked directly; sign-in uses the decorators.
-"""
+"""Rate limits of the APIs: counted per key after it was recognised, so that strangers use nobody's budget."""
 
 from __future__ import annotations
 
 import math
-import time
 
 from flask import Response, g
-from limits import parse
 
-from app.extensions import limiter
-from app.refusals import RateLimited
+from app import rates
 
 
 def count(rate: str, *who: str) -> None:
     """Count one call against `rate` for `who` (the limit's name, then the key). Raises RateLimited."""
-    item = parse(rate)
-    allowed = limiter.limiter.hit(item, *who)
-    window = limiter.limiter.get_window_stats(item, *who)
-    wait = max(1, math.ceil(window.reset_time - time.time()))
+    counted = rates.count(rate, *who)
     g.rate_limit = {
-        "X-RateLimit-Limit": str(item.amount),
-        "X-RateLimit-Remaining": str(max(0, window.remaining)),
-        "X-RateLimit-Reset": str(math.ceil(window.reset_time)),
+        "X-RateLimit-Limit": str(counted.limit),
+        "X-RateLimit-Remaining": str(counted.remaining),
+        "X-RateLimit-Reset": str(math.ceil(counted.resets_at)),
     }
-    if not allowed:
-        raise RateLimited(
-            f"More than {rate} for this key. Wait {wait} seconds (Retry-After), then go on; "
-            "refused calls do not lengthen the wait.",
-            wait,
-        )
+    counted.require("this key")
 
 
 def add_headers(response: Response) -> Response:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 from gunicorn.http.errors import ParseException
 
-from app.config import MIB
+from app.config import MIB, settings
 from app.refusals import PayloadTooLarge, UploadInterrupted
 
 PIECE = MIB
@@ -79,6 +79,16 @@ class IncomingBody:
                 self.client.shutdown(socket.SHUT_RD)
             except OSError:
                 return  # the client was faster
+
+
+def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBody:
+    """The body of a WSGI request, refused before a byte of it is read when its Content-Length is over the ceiling.
+    `length` is None for a chunked one."""
+    most = settings().max_archive_bytes
+    if length is not None and length > most:
+        raise too_large(most)
+    client = environ.get("gunicorn.socket")
+    return IncomingBody(environ["wsgi.input"], length, most, client=client, patience=settings().body_timeout)
 
 
 def too_large(most: int) -> PayloadTooLarge:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import replace
 
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,7 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.catalog.builds import Published, ReceivedArchive, publish
 from app.config import settings
 from app.crash_points import passing
-from app.database import announce, release, writing
+from app.database import announce, writing
+from app.database import release as give_back
 from app.fleet.events import game_topic
 from app.models import Game, Upload, new_id
 from app.partners.actors import Actor
@@ -35,9 +37,16 @@ log = logging.getLogger(__name__)
 
 
 def receive_archive(
-    game: Game, body: IncomingBody, actor: Actor, *, announced_sha256: str | None = None, file_name: str | None = None
+    game: Game,
+    body: IncomingBody,
+    actor: Actor,
+    *,
+    announced_sha256: str | None = None,
+    file_name: str | None = None,
+    release: bool | None = None,
 ) -> Published:
-    """Store, check and publish one archive. Raises a Refusal that says why it was not taken; then nothing is kept."""
+    """Store, check and publish one archive; `release` None: it goes live as the game is set. Raises a Refusal that
+    says why it was not taken; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
     try:
@@ -48,7 +57,7 @@ def receive_archive(
             if body.length is None:  # chunked: how much it would be was not known before
                 _reserve(upload.id, partner_id, received.size)
             passing("before-publish")
-            published = publish(game_id, received, actor)
+            published = publish(game_id, replace(received, release=release), actor)
             passing("after-publish")
     except BaseException as error:
         if upload is not None:
@@ -56,7 +65,7 @@ def receive_archive(
         if isinstance(error, Refusal):
             _note_refusal(game_id, actor, error, body.received, file_name)
         raise
-    release()  # the build stays readable; the next transaction would expire it
+    give_back()  # the build stays readable; the next transaction would expire it
     if published.unchanged:
         _discard(upload)
     return published
@@ -74,7 +83,7 @@ def _write_row(game_id: str, partner_id: str, actor: Actor, length: int | None) 
         )
         session.add(upload)
     passing("upload-row-written")
-    release()
+    give_back()
     return upload
 
 
@@ -84,7 +93,7 @@ def _open(upload: Upload) -> Upload:
     with writing() as session:
         opened = session.get_one(Upload, upload.id)
         opened.multipart_id = multipart_id
-    release()
+    give_back()
     return opened
 
 
@@ -133,7 +142,7 @@ def _compare(sha256: str, announced: str | None) -> None:
 def _reserve(upload_id: str, partner_id: str, size: int) -> None:
     with writing() as session:
         session.get_one(Upload, upload_id).reserved_bytes = reserve(session, partner_id, size)
-    release()
+    give_back()
 
 
 def _discard(upload: Upload) -> None:
@@ -141,7 +150,7 @@ def _discard(upload: Upload) -> None:
     try:
         with writing() as session:
             session.execute(update(Upload).where(Upload.id == upload.id).values(state="discarding"))
-        release()
+        give_back()
         discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
     except (Refusal, SQLAlchemyError) as error:
         log.warning("upload %s is left to the sweeper: %s", upload.id, error)

@@ -9,10 +9,9 @@ from flask import Blueprint, request
 from app import budgets
 from app.api.calls import UPLOAD, Answer, Caller, partner_call
 from app.api.partners import schemas
-from app.config import settings
 from app.models import Game
 from app.refusals import InvalidRequest, UnsupportedMediaType
-from app.uploads.body import IncomingBody, too_large
+from app.uploads.body import incoming_body
 from app.uploads.receiving import receive_archive
 
 bp = Blueprint("partner_upload", __name__, url_prefix="/api/partners/games")
@@ -36,7 +35,7 @@ def upload(caller: Caller, game: Game) -> Answer:
             "Send it with `Content-Type: application/gzip`."
         )
     slug = game.slug
-    body = incoming_body()
+    body = incoming_body(request.environ, request.content_length)
     announced = _announced_sha256()
     with budgets.raw_uploads.held():
         published = receive_archive(game, body, caller.actor, announced_sha256=announced)
@@ -50,21 +49,6 @@ def upload(caller: Caller, game: Game) -> Answer:
             build=build.number,
             released=published.released,
         )
-    )
-
-
-def incoming_body() -> IncomingBody:
-    """The request's body, refused before a byte of it is read when its Content-Length is over the ceiling."""
-    most = settings().max_archive_bytes
-    length = request.content_length
-    if length is not None and length > most:
-        raise too_large(most)
-    return IncomingBody(
-        request.environ["wsgi.input"],
-        length,
-        most,
-        client=request.environ.get("gunicorn.socket"),
-        patience=settings().body_timeout,
     )
 
 
