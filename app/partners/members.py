@@ -27,6 +27,11 @@ def members_of(partner: Partner) -> Sequence[Member]:
     return sorted(found, key=lambda member: (PARTNER_ROLES.index(member.role), member.name.lower()))
 
 
+def member_of(partner: Partner, member_id: str) -> Member:
+    """A member of this partner. Raises NotFound (also for another partner's)."""
+    return _member(db.session(), partner.id, member_id)
+
+
 def open_invitations(partner: Partner) -> Sequence[Invitation]:
     """Those that can still be accepted, oldest first."""
     return db.session.scalars(
@@ -57,13 +62,15 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
     return invitation, secret
 
 
-def withdraw(partner: Partner, invitation_id: str, actor: Actor) -> None:
-    """Make an invitation's link useless. Raises NotFound."""
+def withdraw(partner: Partner, invitation_id: str, actor: Actor) -> str:
+    """Make an invitation's link useless; returns whose it was. Raises NotFound."""
     partner_id = partner.id
     with writing() as session:
         invitation = _invitation(session, partner_id, invitation_id)
-        record(session, actor, "member.invitation_withdrawn", invitation.email, partner_id=partner_id)
+        email = invitation.email
+        record(session, actor, "member.invitation_withdrawn", email, partner_id=partner_id)
         session.delete(invitation)
+    return email
 
 
 def change_invited_role(partner: Partner, invitation_id: str, role: str, actor: Actor) -> Invitation:

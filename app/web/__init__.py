@@ -8,7 +8,26 @@ from typing import Any
 
 from flask import Flask, request, url_for
 
-from app.web import bundle, game, games, live, replica, security, servers, sign_in, theme, words
+from app.web import (
+    builds,
+    bundle,
+    details,
+    game,
+    game_activity,
+    games,
+    invitation,
+    live,
+    new_game,
+    reference,
+    replica,
+    security,
+    servers,
+    settings,
+    sign_in,
+    theme,
+    upload,
+    words,
+)
 from app.web.people import here, signed_in
 from app.web.terminal import key_quote
 
@@ -51,6 +70,7 @@ def _navigation() -> list[Place]:
     return [
         Place("Games", url_for("games.index"), request.path.startswith("/games")),
         Place("Servers", url_for("servers.index"), request.path.startswith("/servers")),
+        Place("Settings", url_for("partner.page"), request.path.startswith("/settings")),
     ]
 
 
@@ -61,9 +81,11 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-    for module in (games, game, replica, servers, theme):
+    for module in (games, new_game, game, builds, details, game_activity, upload, replica, servers, theme, invitation):
         app.register_blueprint(module.pages)
-    for part in (bundle, security, sign_in, live):
+    for pages in settings.PAGES:
+        app.register_blueprint(pages)
+    for part in (bundle, security, sign_in, live, reference):
         part.init_app(app)
     app.context_processor(_frame)
     app.jinja_env.globals["htmx_config"] = HTMX_CONFIG

@@ -16,7 +16,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _LIMIT_UNITS = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 # How the browser writes a moment; the forms are in app/static/src/js/times.js.
-Form = Literal["moment", "within", "brief", "recent", "since", "until", "end", "coming", "day", "exact"]
+Form = Literal["moment", "within", "brief", "made", "recent", "since", "until", "end", "coming", "day", "exact"]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import "./js/copy.js";
 import "./js/keys.js";
 import "./js/password.js";
 import "./js/toasts.js";
+import "./js/dialog.js";
+import "./js/tabs.js";
 
 // Controls that only a script can serve stay hidden until there is one.
 document.documentElement.classList.add("scripted");

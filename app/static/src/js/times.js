@@ -11,7 +11,13 @@ const SPACE = "\u00a0";
 
 const midnight = (at) => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 const daysBetween = (at, now) => Math.round((midnight(now) - midnight(at)) / 86_400_000);
-const date = (at, now) => (at.getFullYear() === now.getFullYear() ? day : dayWithYear).format(at);
+// "Sep" like every other month, and like the server writes it; en-GB alone has "Sept".
+const date = (at, now) => (at.getFullYear() === now.getFullYear() ? day : dayWithYear).format(at).replace("Sept", "Sep");
+
+function named(at, now) {
+  const days = daysBetween(at, now);
+  return days === 0 ? "Today" : days === 1 ? "Yesterday" : date(at, now);
+}
 
 function ago(seconds) {
   if (seconds < 60) return `${Math.max(0, Math.floor(seconds))}${SPACE}s ago`;
@@ -23,9 +29,7 @@ const forms = {
   moment(at, now) {
     const seconds = (now - at) / 1000;
     if (seconds < 3600) return ago(seconds);
-    const days = daysBetween(at, now);
-    const name = days === 0 ? "Today" : days === 1 ? "Yesterday" : date(at, now);
-    return `${name}, ${clock.format(at)}`;
+    return `${named(at, now)}, ${clock.format(at)}`;
   },
   // The same in the middle of a line: "reported 8 s ago", "released today, 10:38".
   within(at, now) {
@@ -39,10 +43,10 @@ const forms = {
     if (days === 0) return `${Math.floor(seconds / 3600)}${SPACE}h ago`;
     return days === 1 ? "Yesterday" : date(at, now);
   },
-  // In a quiet column: "14 min ago", "Today, 10:41", "Yesterday, 17:40", "18 Nov"
-  recent(at, now) {
-    return now - at < 3_600_000 || daysBetween(at, now) < 2 ? forms.moment(at, now) : date(at, now);
-  },
+  // When something was made: "Today, 10:41", "Yesterday, 17:40", "18 Nov"
+  made: (at, now) => (daysBetween(at, now) < 2 ? `${named(at, now)}, ${clock.format(at)}` : date(at, now)),
+  // In a quiet column: "14 min ago", then the same
+  recent: (at, now) => (now - at < 3_600_000 ? ago((now - at) / 1000) : forms.made(at, now)),
   // When something ends, to the minute: "22 Nov, 10:41"
   end: (at, now) => `${date(at, now)}, ${clock.format(at)}`,
   // The same in a sentence: "tomorrow, 10:41"

@@ -1,0 +1,17 @@
+// Questions as dialogs. A link with hx-target="#dialog" brings the inside of its page; without the script it leads to
+// that page. The forms inside are forms of the page: their answer is the next page, which takes the dialog with it.
+document.addEventListener("htmx:afterSwap", ({ detail }) => {
+  const dialog = detail.target;
+  if (!(dialog instanceof HTMLDialogElement) || dialog.open) return;
+  dialog.showModal(); // puts the focus on the title, and back on the link when it closes
+});
+
+document.addEventListener("click", (event) => {
+  const cancel = event.target.closest?.("dialog [data-closes]");
+  if (!cancel) return;
+  event.preventDefault();
+  cancel.closest("dialog").close();
+});
+
+// Its fields must not be left in the page, where their ids may meet others.
+document.addEventListener("close", ({ target }) => target instanceof HTMLDialogElement && target.replaceChildren(), true);

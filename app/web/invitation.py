@@ -1,0 +1,95 @@
+"""The page behind an invitation's link: who is invited to what, and the two fields that make an account."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import login_user
+from flask_wtf import FlaskForm
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from app.logs import request_id
+from app.models import Invitation, now
+from app.partners.accounts import LEAST_PASSWORD
+from app.partners.members import accept_invitation, invitation_of
+from app.refusals import NotFound
+from app.web.formats import Moment
+from app.web.forms import SHOWN, problem, refused
+from app.web.terminal import base_url
+
+pages = Blueprint("invitation", __name__)
+
+_SHORT = f"The password needs at least {LEAST_PASSWORD} characters"
+
+
+class JoinForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    name = StringField(
+        "Your name", [InputRequired("Enter your name"), Length(max=150, message="A name has at most 150 characters")]
+    )
+    password = PasswordField(
+        "Password",
+        [
+            InputRequired("Choose a password"),
+            Length(min=LEAST_PASSWORD, message=_SHORT),
+            Length(max=999, message="A password has at most 999 characters"),
+        ],
+    )
+
+
+def link(secret: str) -> str:
+    """The address to hand to whoever is invited."""
+    return base_url() + url_for("invitation.form", secret=secret)
+
+
+@pages.get("/invitations/<secret>")
+def form(secret: str) -> ResponseReturnValue:
+    """Who is invited, by whom, to what."""
+    try:
+        return _page(invitation_of(secret), JoinForm())
+    except NotFound as refusal:
+        return _closed(refusal)
+
+
+@pages.post("/invitations/<secret>")
+def join(secret: str) -> ResponseReturnValue:
+    """Become a member, and be signed in."""
+    form = JoinForm()
+    try:
+        invitation = invitation_of(secret)  # before the password is hashed: guessing must cost the guesser only
+        if not form.validate_on_submit():
+            return _page(invitation, form), 422
+        member = accept_invitation(secret, form.name.data or "", form.password.data or "", request.remote_addr)
+    except NotFound as refusal:
+        return _closed(refusal)
+    except SHOWN as refusal:
+        answer = refused(form, refusal)
+        return _page(invitation, form), *answer
+    # A session from before is never continued: it may be somebody else's.
+    session.clear()
+    session.permanent = True
+    login_user(member)
+    flash(f"Welcome to {invitation.partner.name}")
+    return redirect(url_for("games.index"), 303)
+
+
+def _page(invitation: Invitation, form: JoinForm) -> str:
+    return render_template(
+        "invitation.html",
+        invitation=invitation,
+        until=Moment(invitation.expires_at, "end"),
+        form=form,
+        problem=problem(form, "You have not joined yet"),
+    )
+
+
+def _closed(refusal: NotFound) -> ResponseReturnValue:
+    page = render_template(
+        "refusal.html",
+        status=404,
+        heading="This invitation is not open any more",
+        message=refusal.message,
+        request_id=request_id(),
+        at=Moment(now(), "exact"),
+    )
+    return Response(page, 404)

@@ -1,0 +1,20 @@
+"""Settings of a partner and of oneself, one module a page."""
+
+from __future__ import annotations
+
+from app.web.settings import (
+    activity,
+    appearance,
+    apps,
+    invitations,
+    key,
+    keys,
+    members,
+    partner,
+    profile,
+    quota,
+)
+
+PAGES = tuple(
+    module.pages for module in (partner, members, invitations, keys, key, apps, quota, appearance, activity, profile)
+)

@@ -1,0 +1,98 @@
+"""The audit log: who did what, from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.extensions import db
+from app.models import AuditEntry, Game, Partner
+from app.partners.history import history
+from app.web.formats import Moment
+from app.web.people import my_partner, require_sign_in
+from app.web.settings.deeds import deed, details
+
+pages = Blueprint("activity", __name__)
+pages.before_request(require_sign_in)
+
+# Key in the address -> (label, how the actions begin).
+KINDS = {
+    "": ("All", ""),
+    "games": ("Games", "game."),
+    "builds": ("Builds", "build."),
+    "keys": ("Keys", "key."),
+    "apps": ("Apps", "app."),
+    "members": ("Members", "member."),
+    "partner": ("Partner", "partner."),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row."""
+
+    id: int
+    at: Moment
+    who: str
+    address: str
+    what: str
+    subject: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    key: str
+    label: str
+    url: str
+
+
+@pages.get("/settings/activity")
+def page() -> ResponseReturnValue:
+    """Newest first, in pages; filters are in the address."""
+    partner = my_partner()
+    games = _games(partner)
+    kind = request.args.get("kind", "") if request.args.get("kind", "") in KINDS else ""
+    slug = request.args.get("game", "")
+    game = partner.games.by_slug(slug) if slug else None
+    before = request.args.get("before", type=int)
+    found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
+
+    def address(kind: str, before: int | None = None) -> str:
+        return url_for("activity.page", kind=kind or None, game=slug or None, before=before)
+
+    return render_template(
+        "settings/activity.html",
+        partner=partner,
+        entries=[_entry(entry) for entry in found.entries],
+        segments=[Segment(key, label, address(key)) for key, (label, _) in KINDS.items()],
+        kind=kind,
+        game=game,
+        games=games,
+        filtered=bool(kind or game),
+        newest=address(kind) if before else "",
+        older=address(kind, found.older) if found.older else "",
+    )
+
+
+def _games(partner: Partner) -> list[tuple[str, str]]:
+    """(slug, title) of the living games, by title."""
+    rows = db.session.execute(
+        select(Game.slug, Game.title).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+    )
+    return sorted(((slug, title) for slug, title in rows), key=lambda row: row[1].casefold())
+
+
+def _entry(entry: AuditEntry) -> Entry:
+    return Entry(
+        id=entry.id,
+        at=Moment(entry.at),
+        who=entry.actor,
+        address=entry.address or "",
+        what=deed(entry.action),
+        subject="" if entry.subject == entry.actor else entry.subject,
+        details=details(entry),
+    )

@@ -1,0 +1,49 @@
+"""Open invitations: another role, another link, withdrawn."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from app.partners import members
+from app.web.forms import SHOWN, OnceForm
+from app.web.people import my_actor, my_partner, require_owner, require_sign_in
+from app.web.settings.members import Invited, RoleForm, invited_already, show, show_refused
+
+pages = Blueprint("invitations", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.post("/settings/members/invitations/<invitation_id>/role")
+def change_role(invitation_id: str) -> ResponseReturnValue:
+    """The role that accepting gives."""
+    require_owner("Changing roles")
+    form = RoleForm()
+    try:
+        invitation = members.change_invited_role(my_partner(), invitation_id, form.role.data or "", my_actor())
+    except SHOWN as refusal:
+        return show_refused(form, refusal)
+    flash(f"{invitation.email} is invited as {invitation.role} now")
+    return redirect(url_for("members.page"), 303)
+
+
+@pages.post("/settings/members/invitations/<invitation_id>/link")
+def renew(invitation_id: str) -> ResponseReturnValue:
+    """A new link in place of one that was lost."""
+    require_owner("Inviting members")
+    form = OnceForm()
+    if not form.validate_on_submit():
+        return show(form, status=422)
+    if not form.first_time():
+        return invited_already()
+    invitation, secret = members.renew_invitation(my_partner(), invitation_id, my_actor())
+    return show(invited=Invited.of(invitation, secret))
+
+
+@pages.post("/settings/members/invitations/<invitation_id>/withdrawal")
+def withdraw(invitation_id: str) -> ResponseReturnValue:
+    """Make the link useless."""
+    require_owner("Withdrawing invitations")
+    email = members.withdraw(my_partner(), invitation_id, my_actor())
+    flash(f"The invitation of {email} is withdrawn")
+    return redirect(url_for("members.page"), 303)
