@@ -1,0 +1,87 @@
+"""Memory does not depend on the size of what is sent: measured at the peak of the process that receives it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import shutil
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from app.config import MIB
+from app.storage.embedded import StorageAccess
+from tests.archives import add_file
+from tests.conftest import bearer, settings_for
+from tests.uploads.live import Gunicorn, World, world_of
+
+pytestmark = pytest.mark.slow
+MOST = 120 * MIB
+
+
+@pytest.fixture
+def world(tmp_path: Path, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
+    instance = tmp_path / "instance"
+    instance.mkdir()
+    shutil.copy(empty_sqlite, instance / "slipway.db")
+    with world_of(settings_for(instance, storage)) as world:
+        yield world
+
+
+@pytest.fixture
+def gunicorn(world: World, tmp_path: Path) -> Iterator[Gunicorn]:
+    server = Gunicorn(world.settings, tmp_path / "gunicorn.log").start()
+    yield server
+    server.kill()
+
+
+def packed(folder: Path, size: int) -> Path:
+    """A game of `size` bytes that do not compress."""
+    path = folder / f"game-{size}.tar.gz"
+    block = random.Random(1).randbytes(MIB)
+    with gzip.open(path, "wb", compresslevel=0) as file, tarfile.open(fileobj=file, mode="w|") as tar:
+        for directory in ("", "/game", "/lib", "/lib/linux-x86_64", "/renpy"):
+            member = tarfile.TarInfo(f"PaperLanterns-1.0{directory}")
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(member)
+        add_file(tar, "PaperLanterns-1.0/paper-lanterns.sh", b"#!/bin/sh\n", 0o755)
+        for number in range(size // MIB // 10):
+            member = tarfile.TarInfo(f"PaperLanterns-1.0/game/images-{number}.rpa")
+            member.size = 10 * MIB
+            tar.addfile(member, io.BytesIO(block * 10))
+    return path
+
+
+def status(pid: int, field: str) -> int:
+    """A size in /proc/<pid>/status, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith(f"{field}:")]
+    return int(line.split()[1]) * 1024
+
+
+def test_three_hundred_mebibytes_cost_no_more_memory_than_one_hundred(
+    world: World, gunicorn: Gunicorn, tmp_path: Path
+) -> None:
+    idle = status(gunicorn.worker, "VmRSS")
+    peaks = []
+    for size in (100 * MIB, 300 * MIB):  # the smaller one fills every buffer too
+        path = packed(tmp_path, size)
+        with path.open("rb") as body:
+            answer = urllib3.request(
+                "PUT",
+                f"{gunicorn.address}/api/partners/games/{world.new_game()}/upload",
+                body=body,
+                headers=bearer(world.key)
+                | {"Content-Type": "application/gzip", "Content-Length": str(path.stat().st_size)},
+                timeout=120,
+                retries=False,
+            )
+        assert answer.status == 200, answer.data
+        peaks.append(status(gunicorn.worker, "VmHWM"))
+        path.unlink()
+    assert peaks[1] <= idle + MOST, f"{idle / MIB:.0f} MiB idle, {peaks[1] / MIB:.0f} MiB at most"
+    assert peaks[1] - peaks[0] <= 24 * MIB, "three times the size"
