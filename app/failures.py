@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from app.api import errors as api
-from app.logs import request_id
+from app.logs import public_path, request_id
 from app.refusals import Refusal
 from app.web import errors as pages
 
@@ -29,5 +29,5 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> ResponseReturnValue:
-        log.exception("unexpected failure in %s %s", request.method, request.path)
+        log.exception("unexpected failure in %s %s", request.method, public_path(request.path))
         return api.answer_unexpected(request_id()) if api.is_api() else pages.answer_unexpected(request_id())

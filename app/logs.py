@@ -1,6 +1,6 @@
 """JSON logs on standard error, one line an event, with the request's id; and that id on every answer.
 
-Never logged: query strings (presigned URLs are bearer secrets), headers, bodies.
+Never logged: query strings (presigned URLs are bearer secrets), links of invitations, headers, bodies.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ def request_id() -> str:
         g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else new_id("req")
     found: str = g.request_id
     return found
+
+
+def public_path(path: str) -> str:
+    """A path without what is secret in it: its query, and the end of an invitation's link."""
+    path = path.partition("?")[0]
+    return "/invitations/…" if path.startswith("/invitations/") else path
 
 
 def init_app(app: Flask) -> None:

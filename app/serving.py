@@ -24,6 +24,7 @@ from gunicorn.workers.base import Worker
 from app import shutdown
 from app.config import SettingsError, load_settings
 from app.jobs import jobs
+from app.logs import public_path
 
 
 def _web_processes() -> int:
@@ -59,15 +60,18 @@ accesslog = "-"
 access_log_format = "%(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms %({x-request-id}o)s"
 
 
-class WithoutQueries(logging.Filter):
-    """Takes the query off addresses in gunicorn's own messages ("Error handling request GET /a?b")."""
+class WithoutSecrets(logging.Filter):
+    """Takes what is secret out of addresses, in the access log and in gunicorn's own messages ("Error handling request
+    GET /a?b")."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
             record.args = tuple(
-                argument.partition("?")[0] if isinstance(argument, str) and argument.startswith("/") else argument
+                public_path(argument) if isinstance(argument, str) and argument.startswith("/") else argument
                 for argument in record.args
             )
+        elif isinstance(record.args, dict) and isinstance(record.args.get("U"), str):
+            record.args["U"] = public_path(record.args["U"])
         return True
 
 
@@ -85,10 +89,10 @@ logconfig_dict = {
             "class": "logging.StreamHandler",
             "stream": "ext://sys.stderr",
             "formatter": "json",
-            "filters": ["without-queries"],
+            "filters": ["without-secrets"],
         }
     },
-    "filters": {"without-queries": {"()": WithoutQueries}},
+    "filters": {"without-secrets": {"()": WithoutSecrets}},
     "formatters": {
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",

@@ -171,6 +171,14 @@ def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(server: Server) ->
 
 
 @pytest.mark.slow
+def test_links_of_invitations_are_in_no_log(server: Server) -> None:
+    """Such a path is a secret: whoever has it becomes a member."""
+    server.get("/invitations/inv_s3cr3t")
+    wait_until(lambda: "GET /invitations/" in server.log.read_text(), 10, "the access log has the request")
+    assert "s3cr3t" not in server.log.read_text()
+
+
+@pytest.mark.slow
 def test_headers_of_a_proxy_nobody_configured_are_not_believed(server: Server) -> None:
     """With gunicorn's default, anything on this machine could claim https."""
     claim = {"X-Forwarded-Proto": "https"}
