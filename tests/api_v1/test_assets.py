@@ -99,7 +99,7 @@ def test_the_signed_url_takes_these_bytes_and_no_others(studio: Studio) -> None:
     assert put(url, data + b"x", "image/png") == 403
     assert put(url, data[:-1], "image/png") == 403
     assert put(url, data, "text/html") == 403
-    assert put_raw(url, data, {"Content-Length": str(len(data))}) == 403
+    assert put_raw(url, data, {"Content-Length": str(len(data))}) in {400, 403}  # no type at all
     assert staged_objects() == []
     assert put(url, data, "image/png") == 200
 

@@ -15,8 +15,8 @@ from tests.conftest import Cast
 
 pytestmark = pytest.mark.settings(ASSET_DERIVE_WAIT="0")
 
-CARD = {"kind": "tile", "name": "My Card", "externalKey": "my-card-001"}
-DECK = {"kind": "deck", "name": "Main deck", "externalKey": "main-deck"}
+CARD: dict[str, Any] = {"kind": "tile", "name": "My Card", "externalKey": "my-card-001"}
+DECK: dict[str, Any] = {"kind": "deck", "name": "Main deck", "externalKey": "main-deck"}
 
 
 def face(presigned: dict[str, Any], side: str = "front") -> dict[str, Any]:
