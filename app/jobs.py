@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey import RedisHuey, SqliteHuey, crontab
 from huey.consumer import Consumer
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.assets.deriving import derive, due
 from app.assets.processes import deriving
@@ -20,6 +21,7 @@ from app.config import Settings
 from app.extensions import db
 from app.uploads.claims import LEASE, due_checks
 from app.uploads.examining import examine
+from app.uploads.dead import mark_dead_uploads
 from app.uploads.sweeping import sweep
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ class Jobs:
         self.images = _queue("slipway-images", settings)
         # Checking an archive takes minutes.
         self.checks = _queue("slipway-checks", settings)
+        self._app = app
+        self._instance = settings.instance
+        self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
         self._consumers: list[Any] = []
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
@@ -106,9 +111,22 @@ class Jobs:
             for _, worker in consumer.worker_threads:
                 worker.start()
             self._consumers.append(consumer)
+        if self._alone:
+            self._sweep_after_the_dead()
         # What another process gave back in order is free now, the claims of one that died when their lease is over.
         self._resume_checks()
         self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)
+
+    def _sweep_after_the_dead(self) -> None:
+        try:
+            with self._app.app_context():
+                marked = mark_dead_uploads(self._instance)
+        except SQLAlchemyError:
+            log.exception("uploads of an earlier process could not be marked; the sweep takes them after 10 minutes")
+            return
+        if marked:
+            log.info("an earlier process died while it received %s uploads; they are being swept", marked)
+            self.sweep_soon()
 
     def stop_workers(self) -> None:
         """Let worker threads end after what they are doing."""

@@ -27,6 +27,7 @@ from app.storage.bucket import StorageError, bucket
 from app.uploads.alive import kept_alive
 from app.uploads.body import IncomingBody
 from app.uploads.checking import CheckingThread
+from app.uploads.dead import note_receiver
 from app.uploads.discarding import discard_upload
 from app.uploads.parts import PartWriter, part_size
 from app.uploads.quota import reserve
@@ -49,6 +50,7 @@ def receive_archive(
     says why it was not taken; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
+    note_receiver(settings().instance)
     try:
         upload = _write_row(game_id, partner_id, actor, body.length)
         with kept_alive(upload.id):
