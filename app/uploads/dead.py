@@ -1,7 +1,7 @@
-"""Uploads of processes that are gone: known for sure at start, instead of after ten minutes in which nobody touched them.
+"""Uploads of processes that are gone: known for sure at start, instead of after ten minutes without a touch.
 
-Every process that receives archives holds a shared lock on a file of the instance folder for as long as it lives, and the
-kernel drops it however it ends. Who gets the lock alone knows that nobody is receiving anything.
+Every process that receives archives holds a shared lock on a file of the instance folder for as long as it lives, and
+the kernel drops it however it ends. Who gets the lock alone knows that nobody is receiving anything.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def note_receiver(instance: Path) -> None:
 
 
 def mark_dead_uploads(instance: Path) -> int:
-    """For one-process installations, before the first request: let the sweeper take every upload of the raw door, unless
-    another process still receives (a worker that drains while this one replaces it). Returns how many."""
+    """For one-process installations, before the first request: let the sweeper take every upload of the raw door,
+    unless another process still receives (a worker that drains while this one replaces it). Returns how many."""
     with _lock:
         if instance in _held:
             return 0
