@@ -53,22 +53,26 @@ def due_checks() -> Sequence[str]:
 
 
 def claim(upload_id: str) -> Upload | None:
-    """Take an upload for checking; None when there is nothing to check or another worker is at it."""
-    with writing() as session:
-        row = hold(session, upload_id)
-        if row is None or row.state != "checking":
-            return None
-        if row.checker is not None and row.touched_at > now() - LEASE:
-            return None
-        if row.checks_begun >= MOST_BEGUN:
-            message = f"Checking it failed {MOST_BEGUN} times on our side; the log says why."
-            fail(session, row, CheckBroken(f"{message} Send the archive again, or tell the operator."))
-            return row
-        row.checker = new_id("check")
-        row.checks_begun += 1
-        row.bytes_read = row.files_read = 0
-        row.touched_at = now()
-    return row
+    """Take an upload for checking; None when there is nothing to check or another worker is at it. One that was begun
+    too often comes back as `failed`."""
+    try:
+        with writing() as session:
+            row = hold(session, upload_id)
+            if row is None or row.state != "checking":
+                return None
+            if row.checker is not None and row.touched_at > now() - LEASE:
+                return None
+            if row.checks_begun >= MOST_BEGUN:
+                message = f"Checking it failed {MOST_BEGUN} times on our side; the log says why."
+                fail(session, row, CheckBroken(f"{message} Send the archive again, or tell the operator."))
+                return row
+            row.checker = new_id("check")
+            row.checks_begun += 1
+            row.bytes_read = row.files_read = 0
+            row.touched_at = now()
+        return row
+    finally:
+        release()  # what was taken stays readable, and nothing later expires it
 
 
 def give_back(upload: Upload) -> None:

@@ -54,7 +54,6 @@ class _Stopped(Unavailable):
 def examine(upload_id: str) -> Outcome:
     """Check one upload and publish it, unless another worker does or did. Repeatable."""
     upload = claim(upload_id)
-    release()
     if upload is None:
         return Outcome.NOT_OURS
     if upload.state == "failed":  # it had been begun too often
@@ -86,12 +85,14 @@ def examine(upload_id: str) -> Outcome:
 def _examine(upload: Upload) -> Published:
     with Heartbeat(current_app._get_current_object(), upload) as heartbeat:  # type: ignore[attr-defined]  # the proxy's own method
         join_parts(upload)
-        received = _read(upload, heartbeat)
+        received = read_archive(upload, heartbeat)
         passing("archive-read")
         return publish(upload.game_id, received, sender(upload))
 
 
-def _read(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
+def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
+    """Hash and inspect the joined object in one pass. Raises InvalidArchive, ChecksumMismatch, ClaimLost when the
+    heartbeat says so, or Unavailable when it cannot be read now."""
     launcher = db.session.get_one(Game, upload.game_id).launcher
     release()
     inspector = Inspector(Limits(unpacked_bytes=settings().max_unpacked_bytes), launcher)

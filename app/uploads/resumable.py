@@ -196,4 +196,4 @@ def _mark_discarding(upload_id: str) -> None:
     with writing() as session:
         row = hold(session, upload_id)
         if row is not None:
-            row.state = "discarding"
+            row.state, row.reserved_bytes = "discarding", 0  # nothing of it was ever sent

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import urllib3
-from flask import Flask
-from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.uploads.claims import due_checks
 from app.uploads.examining import Outcome, examine
 from tests.api.calling import Script, body
-from tests.conftest import GAME
 
 UPLOADS = "/api/partners/games/paper-lanterns/uploads"
 MIB = 1024**2
@@ -22,9 +18,6 @@ http = urllib3.PoolManager(retries=False, timeout=30)
 
 class Sender(Script):
     """A script that sends archives in parts."""
-
-    def __init__(self, client: FlaskClient, key: str) -> None:
-        super().__init__(client, key)
 
     def begin(self, archive: bytes, file_name: str = "lanterns.tar.gz", **fields: Any) -> TestResponse:
         return self.ask("POST", UPLOADS, json={"fileName": file_name, "size": len(archive), **fields})
@@ -48,6 +41,9 @@ class Sender(Script):
 
     def cancel(self, upload_id: str) -> TestResponse:
         return self.ask("DELETE", f"{UPLOADS}/{upload_id}")
+
+    def uploads(self, **query: str) -> TestResponse:
+        return self.ask("GET", UPLOADS, query_string=query)
 
     def sent(self, archive: bytes, **fields: Any) -> str:
         """Begin, send every part and complete; the id."""
@@ -75,16 +71,15 @@ def put_parts(upload: dict[str, Any], archive: bytes, *only: int) -> None:
             assert put(part["url"], cut(upload, archive, part["partNumber"])) == 200
 
 
+def put_all(sender: Sender, upload: dict[str, Any], archive: bytes) -> None:
+    """Send every part, asking for the addresses of those that were not given at once."""
+    numbers = range(1, upload["partsCount"] + 1)
+    for start in range(0, len(numbers), 100):
+        signed = body(sender.sign(upload["id"], *numbers[start : start + 100]))
+        put_parts(upload | signed, archive)
+
+
 def cut(upload: dict[str, Any], archive: bytes, number: int) -> bytes:
     """The bytes of one part."""
     start = (number - 1) * upload["partSize"]
     return archive[start : start + upload["partSize"]]
-
-
-def check_everything(app: Flask) -> None:
-    """What the workers do: check whatever is due."""
-    for upload_id in due_checks():
-        examine(upload_id)
-
-
-__all__ = ["GAME", "MIB", "UPLOADS", "Sender", "check_everything", "cut", "put", "put_parts"]

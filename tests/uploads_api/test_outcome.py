@@ -1,0 +1,348 @@
+"""From the last byte to the verdict: complete, check, publish or refuse, and what is said on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.catalog.builds import ClaimLost, publish
+from app.extensions import db
+from app.models import AuditEntry, Game
+from app.storage.bucket import bucket
+from app.uploads.claims import LEASE, MOST_BEGUN, Heartbeat, claim, due_checks, give_back
+from app.uploads.completing import join_parts
+from app.uploads.examining import Outcome, examine, read_archive
+from app.uploads.sweeping import sweep
+from tests.api.calling import body, refused
+from tests.archives import big_archive, game_archive
+from tests.conftest import CAST, Cast
+from tests.uploads_api.rows import age, builds, change, is_clean, objects, row
+from tests.uploads_api.sending import MIB, UPLOADS, Sender, put, put_parts
+
+ARCHIVE = game_archive()
+
+
+def audit(action: str) -> list[AuditEntry]:
+    db.session.rollback()
+    return list(db.session.scalars(select(AuditEntry).where(AuditEntry.action == action).order_by(AuditEntry.id)))
+
+
+def test_completing_again_at_any_time_tells_the_same(app: Flask, sender: Sender) -> None:
+    upload = sender.begun(ARCHIVE)
+    put_parts(upload, ARCHIVE)
+    assert [body(sender.complete(upload["id"]))["phase"] for _ in range(2)] == ["checking", "checking"]
+    assert examine(upload["id"]) is Outcome.DONE
+    again = body(sender.complete(upload["id"]))
+    assert (again["phase"], again["build"], again["released"]) == ("done", 1, True)
+    assert again == sender.state(upload["id"])
+    assert examine(upload["id"]) is Outcome.NOT_OURS
+    assert len(builds()) == 1
+    assert is_clean()
+
+
+def test_a_done_upload_says_so_for_a_week(app: Flask, sender: Sender) -> None:
+    upload_id = sender.published(ARCHIVE)["id"]
+    age(upload_id, timedelta(days=6, hours=23))
+    sweep()
+    assert sender.state(upload_id)["build"] == 1
+    age(upload_id, timedelta(hours=2))
+    sweep()
+    assert sender.look(upload_id).status_code == 404
+    assert len(builds()) == 1
+    assert is_clean()
+
+
+def test_progress_begins_at_nothing_and_ends_with_everything(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    assert sender.state(upload_id)["check"] == {"bytesRead": 0, "filesRead": 0}
+    examine(upload_id)
+    assert sender.state(upload_id)["check"] == {"bytesRead": len(ARCHIVE), "filesRead": builds()[0].members}
+
+
+def test_a_refused_archive_leaves_its_reason_and_no_bytes(app: Flask, sender: Sender) -> None:
+    sender.published(ARCHIVE)
+    upload_id = sender.sent(b"PK\x03\x04 this is a zip", file_name="wrong.zip")
+    assert examine(upload_id) is Outcome.FAILED
+    state = sender.state(upload_id)
+    assert (state["phase"], state["error"], state["build"]) == ("failed", "invalid_archive", None)
+    assert "zip" in state["reason"]
+    assert body(sender.complete(upload_id))["reason"] == state["reason"]
+    (entry,) = audit("build.refused")
+    assert (entry.details["code"], entry.details["file_name"]) == ("invalid_archive", "wrong.zip")
+    assert entry.actor == state["sentBy"]
+    assert [build.number for build in builds()] == [1]
+    assert is_clean()
+    age(upload_id, timedelta(days=7, minutes=1))
+    sweep()
+    assert sender.look(upload_id).status_code == 404
+
+
+def test_a_failed_upload_reserves_nothing(app: Flask, sender: Sender) -> None:
+    upload_id = sender.published(b"not an archive")["id"]
+    stored = row(upload_id)
+    assert stored is not None
+    assert (stored.state, stored.reserved_bytes) == ("failed", 0)
+
+
+def test_the_announced_checksum_must_match(app: Flask, sender: Sender) -> None:
+    digest = hashlib.sha256(ARCHIVE).hexdigest()
+    wrong = sender.published(ARCHIVE, checksum="0" * 64)
+    assert (wrong["phase"], wrong["error"]) == ("failed", "checksum_mismatch")
+    assert digest in wrong["reason"]
+    assert is_clean()
+    right = sender.published(ARCHIVE, checksum=f"sha256:{digest}")
+    assert (right["phase"], right["checksum"]) == ("done", f"sha256:{digest}")
+
+
+def test_the_same_bytes_as_the_newest_build_make_no_new_one(app: Flask, sender: Sender) -> None:
+    first, again = sender.published(ARCHIVE), sender.published(ARCHIVE)
+    assert (first["build"], again["build"], again["phase"], again["released"]) == (1, 1, "done", True)
+    assert len(objects()) == 1
+    assert is_clean()
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_a_build_goes_live_as_the_game_is_set(app: Flask, sender: Sender, by_itself: bool) -> None:
+    body(sender.change(autoRelease=by_itself))
+    assert sender.published(ARCHIVE)["released"] is by_itself
+    assert body(sender.read())["releasedBuild"] == (1 if by_itself else None)
+
+
+def test_an_upload_may_say_otherwise_than_the_game(app: Flask, sender: Sender) -> None:
+    assert sender.published(ARCHIVE, release=False)["released"] is False
+    body(sender.change(autoRelease=False))
+    assert sender.published(game_archive(seed=2), release=True)["released"] is True
+    assert body(sender.read())["releasedBuild"] == 2
+
+
+def test_a_launcher_other_than_the_games_is_refused(app: Flask, sender: Sender) -> None:
+    state = sender.published(game_archive("other.sh"))
+    assert state["error"] == "invalid_archive"
+    assert "paper-lanterns.sh" in state["reason"]
+
+
+def test_a_game_deleted_meanwhile_gets_no_build(app: Flask, sender: Sender) -> None:
+    upload_id, waiting = sender.sent(ARCHIVE), sender.begun(game_archive(seed=2))
+    put_parts(waiting, game_archive(seed=2))
+    assert sender.delete().status_code == 204
+    assert sender.look(upload_id).status_code == 404
+    assert examine(upload_id) is Outcome.FAILED
+    swept = sweep()
+    assert swept.uploads == 2
+    assert objects() == []
+    sweep()  # nothing of the game is left to wait for
+    assert db.session.scalars(select(Game)).all() == []
+    assert is_clean()
+
+
+def test_one_upload_is_checked_by_one_worker(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    first = claim(upload_id)
+    assert first is not None
+    assert claim(upload_id) is None
+    assert due_checks() == []
+    assert examine(upload_id) is Outcome.NOT_OURS
+
+
+def test_a_worker_that_died_is_followed_by_another(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    claim(upload_id)
+    age(upload_id, LEASE - timedelta(seconds=3))
+    assert due_checks() == []
+    age(upload_id, timedelta(seconds=3))
+    assert due_checks() == [upload_id]
+    assert examine(upload_id) is Outcome.DONE
+
+
+def test_a_worker_that_wakes_up_late_publishes_nothing(app: Flask, sender: Sender) -> None:
+    """Frozen for longer than its lease, between reading the archive and publishing it."""
+    upload_id = sender.sent(ARCHIVE)
+    frozen = claim(upload_id)
+    assert frozen is not None
+    join_parts(frozen)
+    received = read_archive(frozen, Heartbeat(app, frozen))
+    age(upload_id, LEASE)
+    assert claim(upload_id) is not None
+    with pytest.raises(ClaimLost):
+        publish(frozen.game_id, received, CAST)
+    assert builds() == []
+
+
+def test_a_check_given_back_is_free_at_once_and_was_not_begun_in_vain(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    for _ in range(3):
+        taken = claim(upload_id)
+        assert taken is not None
+        give_back(taken)
+    stored = row(upload_id)
+    assert stored is not None
+    assert (stored.checks_begun, stored.checker) == (0, None)
+    assert due_checks() == [upload_id]
+
+
+def test_a_check_that_kills_its_worker_each_time_is_given_up(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    for _ in range(MOST_BEGUN):
+        assert claim(upload_id) is not None
+        age(upload_id, LEASE)
+    assert examine(upload_id) is Outcome.FAILED
+    state = sender.state(upload_id)
+    assert (state["phase"], state["error"]) == ("failed", "check_failed")
+    assert f"{MOST_BEGUN} times" in state["reason"]
+    assert is_clean()
+
+
+def test_parts_that_storage_lost_fail_the_upload(app: Flask, sender: Sender) -> None:
+    upload = sender.begun(ARCHIVE)
+    put_parts(upload, ARCHIVE)
+    stored = row(upload["id"])
+    assert stored is not None
+    bucket().abort_multipart(stored.object_key, stored.multipart_id or "")
+    state = sender.state(upload["id"])
+    assert (state["phase"], state["error"]) == ("failed", "parts_lost")
+    assert "again" in state["reason"]
+    assert body(sender.complete(upload["id"]))["phase"] == "failed"
+
+
+def test_an_object_lost_after_its_parts_were_joined_fails_the_upload(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    taken = claim(upload_id)
+    assert taken is not None
+    join_parts(taken)
+    give_back(taken)
+    bucket().delete([taken.object_key])
+    assert examine(upload_id) is Outcome.FAILED
+    assert sender.state(upload_id)["error"] == "parts_lost"
+
+
+def test_joining_twice_is_fine(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(big_archive(20 * MIB))
+    taken = claim(upload_id)
+    assert taken is not None
+    join_parts(taken)
+    join_parts(taken)
+    give_back(taken)
+    assert examine(upload_id) is Outcome.DONE
+    assert is_clean()
+
+
+def test_cancelling_takes_everything_back(app: Flask, sender: Sender) -> None:
+    archive = big_archive(20 * MIB)
+    upload = sender.begun(archive)
+    put_parts(upload, archive, 1)
+    assert sender.cancel(upload["id"]).status_code == 204
+    assert sender.look(upload["id"]).status_code == 404
+    assert sender.cancel(upload["id"]).status_code == 404
+    assert put(upload["urls"][1]["url"], archive[16 * MIB :]) == 404
+    assert row(upload["id"]) is None
+    assert is_clean()
+    (entry,) = audit("upload.cancelled")
+    assert "lanterns.tar.gz" in entry.subject
+
+
+def test_cancelling_while_it_is_checked_makes_no_build(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    taken = claim(upload_id)
+    assert taken is not None
+    assert sender.cancel(upload_id).status_code == 204
+    give_back(taken)
+    assert examine(upload_id) is Outcome.NOT_OURS
+    assert builds() == []
+    assert is_clean()
+
+
+def test_forgetting_a_done_upload_leaves_its_build(app: Flask, sender: Sender) -> None:
+    upload_id = sender.published(ARCHIVE)["id"]
+    assert sender.cancel(upload_id).status_code == 204
+    assert sender.look(upload_id).status_code == 404
+    assert len(builds()) == 1
+    assert is_clean()
+
+
+def test_the_list_has_what_is_open_newest_first(app: Flask, sender: Sender) -> None:
+    done = sender.published(ARCHIVE)["id"]
+    failed = sender.published(b"not an archive")["id"]
+    checking = sender.sent(game_archive(seed=2))
+    uploading = sender.begun(game_archive(seed=3))
+    put_parts(uploading, game_archive(seed=3))
+    found = body(sender.uploads())
+    assert [upload["id"] for upload in found["uploads"]] == [uploading["id"], checking, failed]
+    assert [upload["phase"] for upload in found["uploads"]] == ["uploading", "checking", "failed"]
+    assert found["uploads"][0]["receivedBytes"] == uploading["size"]
+    assert found["total"] == 3
+    assert [upload["id"] for upload in body(sender.uploads(phase="done"))["uploads"]] == [done]
+    refused(sender.uploads(phase="gone"), 400, "invalid_request")
+
+
+def test_the_list_says_what_it_knows_when_storage_does_not_answer(app: Flask, sender: Sender) -> None:
+    uploading, failed = sender.begun(ARCHIVE), sender.published(b"not an archive")["id"]
+    store = app.extensions["slipway_bucket"]
+    name, store.name = store.name, "no-such-bucket"
+    found = {upload["id"]: upload["receivedBytes"] for upload in body(sender.uploads())["uploads"]}
+    refused(sender.look(uploading["id"]), 503, "service_unavailable")
+    refused(sender.complete(uploading["id"]), 503, "service_unavailable")
+    store.name = name
+    assert found == {uploading["id"]: None, failed: len(b"not an archive")}
+
+
+def test_storage_that_does_not_answer_puts_a_check_off(app: Flask, sender: Sender) -> None:
+    upload_id = sender.sent(ARCHIVE)
+    store = app.extensions["slipway_bucket"]
+    name, store.name = store.name, "no-such-bucket"
+    assert examine(upload_id) is Outcome.LATER
+    store.name = name
+    assert sender.state(upload_id)["phase"] == "checking"
+    assert due_checks() == [upload_id]
+    assert examine(upload_id) is Outcome.DONE
+
+
+def test_uploads_of_others_are_not_there(sender: Sender, stranger: Sender) -> None:
+    upload = sender.begun(ARCHIVE)
+    for answer in (
+        stranger.look(upload["id"]),
+        stranger.sign(upload["id"], 1),
+        stranger.ask("POST", f"{UPLOADS}/{upload['id']}/parts", json={"partNumbers": "?"}),
+        stranger.complete(upload["id"]),
+        stranger.cancel(upload["id"]),
+    ):
+        refused(answer, 404, "not_found")
+    assert body(stranger.uploads())["uploads"] == []
+    assert sender.state(upload["id"])["phase"] == "uploading"
+
+
+def test_uploads_of_another_game_are_not_there(sender: Sender) -> None:
+    upload = sender.begun(ARCHIVE)
+    body(sender.register(slug="other"), 201)
+    refused(sender.ask("GET", f"/api/partners/games/other/uploads/{upload['id']}"), 404, "not_found")
+
+
+def test_a_raw_upload_is_not_shown_here(app: Flask, sender: Sender) -> None:
+    upload_id = sender.begun(ARCHIVE)["id"]
+    change(upload_id, door="raw")
+    refused(sender.look(upload_id), 404, "not_found")
+    assert body(sender.uploads())["uploads"] == []
+
+
+def test_a_key_that_may_only_read_looks_and_changes_nothing(sender: Sender, cast: Cast) -> None:
+    upload = sender.begun(ARCHIVE)
+    reader = Sender(sender.client, cast.starlight.reader_key)
+    assert reader.look(upload["id"]).status_code == 200
+    assert reader.uploads().status_code == 200
+    for answer in (
+        reader.begin(ARCHIVE),
+        reader.sign(upload["id"], 1),
+        reader.complete(upload["id"]),
+        reader.cancel(upload["id"]),
+    ):
+        refused(answer, 403, "forbidden")
+
+
+def test_a_repeated_request_opens_one_upload(sender: Sender) -> None:
+    request = {"fileName": "lanterns.tar.gz", "size": 1000}
+    answers = [sender.ask("POST", UPLOADS, {"Idempotency-Key": "once"}, json=request) for _ in range(2)]
+    assert [body(answer, 201)["id"] for answer in answers] == [body(answers[0], 201)["id"]] * 2
+    assert body(sender.uploads())["total"] == 1
