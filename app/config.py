@@ -1,30 +1,26 @@
 """Settings, read from the environment once at start and validated with plain messages.
 
 Sizes accept `500M`, `20G` (binary units) or a plain number of bytes; rates are Flask-Limiter strings such as
-`100 per minute`.
+`100 per minute`. How each kind of value is read is in `app/environment.py`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import current_app
-from limits import parse as parse_rate
+
+from app.environment import Environment, host_of, is_loopback
+from app.environment import SettingsError as SettingsError  # whoever loads settings catches it
 
 MIB = 1024**2
 GIB = 1024**3
-
-
-class SettingsError(ValueError):
-    """A setting that cannot be used; the text names the variable, what it holds and what to do."""
 
 
 @dataclass(frozen=True)
@@ -96,124 +92,50 @@ def settings() -> Settings:
     return found
 
 
-_UNITS = {"": 1, "K": 1024, "M": MIB, "G": GIB, "T": 1024 * GIB}
-
-
-def parse_size(name: str, text: str) -> int:
-    """`20G` -> bytes. Raises SettingsError naming the variable."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if not match:
-        raise SettingsError(f"{name}={text!r} is not a size. Write bytes, or a number with K, M, G or T, such as 20G.")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-class _Reader:
-    """Typed access to one environment mapping, so that every message has the same shape."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = environment
-
-    def text(self, name: str, default: str = "") -> str:
-        return self.environment.get(name, "").strip() or default
-
-    def number(self, name: str, default: int, least: int = 0) -> int:
-        text = self.text(name, str(default))
-        if not text.isdecimal() or int(text) < least:
-            raise SettingsError(f"{name}={text!r} must be a whole number of at least {least}.")
-        return int(text)
-
-    def seconds(self, name: str, default: float) -> float:
-        text = self.text(name, str(default))
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1
-        if value < 0:
-            raise SettingsError(f"{name}={text!r} must be a number of seconds.")
-        return value
-
-    def size(self, name: str, default: str) -> int:
-        return parse_size(name, self.text(name, default))
-
-    def switch(self, name: str, default: bool) -> bool:
-        text = self.text(name, "on" if default else "off").lower()
-        if text not in {"on", "off", "1", "0", "true", "false", "yes", "no"}:
-            raise SettingsError(f"{name}={text!r} must be on or off.")
-        return text in {"on", "1", "true", "yes"}
-
-    def rate(self, name: str, default: str) -> str:
-        text = self.text(name, default)
-        try:
-            parse_rate(text)
-        except ValueError:
-            raise SettingsError(f"{name}={text!r} is not a rate. Write it as `100 per minute`.") from None
-        return text
-
-    def words(self, name: str) -> tuple[str, ...]:
-        return tuple(word.strip() for word in self.text(name).split(",") if word.strip())
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _url(name: str, text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
-        raise SettingsError(f"{name}={text!r} must be an address such as https://s3.example.org, without a path.")
-    return text.rstrip("/")
-
-
-def _base(name: str, text: str, https: bool) -> str | None:
-    """An address that other paths are written behind, such as a CDN's; a path of its own is fine."""
-    if not text:
-        return None
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError(f"{name}={text!r} must be an address such as https://cdn.example.org, without a query.")
-    if https and parts.scheme == "http":
-        raise SettingsError(f"The app is served over https but {name}={text} is plain http, which browsers refuse.")
-    return text.rstrip("/")
-
-
-def _origin(text: str) -> str:
-    """An origin as browsers send it: scheme, host and perhaps a port, in lower case. `*` is none."""
-    parts = urlsplit(text := text.rstrip("/"))
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or text.lower() != f"{parts.scheme}://{parts.netloc}"
-    ):
-        raise SettingsError(
-            f"API_CORS_ORIGINS holds {text!r}, which is not an origin. Name each as https://studio.example.org, "
-            "without a path, with commas between them."
-        )
-    return text.lower()
-
-
-def _embedded(instance: Path) -> StorageSettings | None:
+def _embedded(instance: Path) -> dict[str, str]:
     """The storage that `make run` keeps under the instance folder, so that `flask` commands find it too."""
     try:
         port = (instance / "storage" / "port").read_text().strip()
         kept = json.loads((instance / "storage" / "credentials").read_text())
     except FileNotFoundError:
+        return {}
+    return {
+        "S3_ENDPOINT": f"http://127.0.0.1:{port}",
+        "S3_ACCESS_KEY": kept["accessKey"],
+        "S3_SECRET_KEY": kept["secretKey"],
+    }
+
+
+def _storage(read: Environment, embedded: dict[str, str], host: str, https: bool) -> StorageSettings | None:
+    if read.text("S3_ENDPOINT"):
+        embedded = {}  # its credentials are not of the storage that is named
+    endpoint = read.address("S3_ENDPOINT", embedded.get("S3_ENDPOINT", ""))
+    if endpoint is None:
         return None
-    endpoint = f"http://127.0.0.1:{port}"
-    return StorageSettings(endpoint, kept["accessKey"], kept["secretKey"], "slipway", "us-east-1", endpoint, endpoint)
-
-
-def _storage(read: _Reader, instance: Path, host: str, https: bool) -> StorageSettings | None:
-    if not read.text("S3_ENDPOINT"):
-        return _embedded(instance)
-    missing = [name for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY") if not read.text(name)]
+    access, secret = (read.text(name, embedded.get(name, "")) for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"))
+    missing = [name for name, value in (("S3_ACCESS_KEY", access), ("S3_SECRET_KEY", secret)) if not value]
     if missing:
         raise SettingsError(f"S3_ENDPOINT is set but {' and '.join(missing)} is not. Set it beside S3_ENDPOINT.")
-    endpoint = _url("S3_ENDPOINT", read.text("S3_ENDPOINT"))
-    public = _url("S3_PUBLIC_ENDPOINT", read.text("S3_PUBLIC_ENDPOINT", endpoint))
-    if not _is_loopback(host) and _is_loopback(urlsplit(public).hostname or ""):
+    public = read.address("S3_PUBLIC_ENDPOINT", endpoint) or endpoint
+    _check_public(public, host, https)
+    return StorageSettings(
+        endpoint=endpoint,
+        access_key=access,
+        secret_key=secret,
+        bucket=read.matching(
+            "S3_BUCKET",
+            "slipway",
+            r"(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            "is not the name of a bucket: those have 3 to 63 lowercase letters, digits and hyphens",
+        ),
+        region=read.text("S3_REGION", "us-east-1"),
+        public_endpoint=public,
+        agent_endpoint=read.address("S3_AGENT_ENDPOINT", public) or public,
+    )
+
+
+def _check_public(public: str, host: str, https: bool) -> None:
+    if not is_loopback(host) and is_loopback(host_of(public)):
         raise SettingsError(
             f"SLIPWAY_HOST={host} listens beyond this machine, but browsers would be sent to {public}, which only this "
             "machine can reach. Set S3_PUBLIC_ENDPOINT to an address that browsers can reach."
@@ -223,53 +145,53 @@ def _storage(read: _Reader, instance: Path, host: str, https: bool) -> StorageSe
             f"The app is served over https but S3_PUBLIC_ENDPOINT={public} is plain http, which browsers refuse to "
             "load from an https page. Give storage an https address."
         )
-    return StorageSettings(
-        endpoint=endpoint,
-        access_key=read.text("S3_ACCESS_KEY"),
-        secret_key=read.text("S3_SECRET_KEY"),
-        bucket=read.text("S3_BUCKET", "slipway"),
-        region=read.text("S3_REGION", "us-east-1"),
-        public_endpoint=public,
-        agent_endpoint=_url("S3_AGENT_ENDPOINT", read.text("S3_AGENT_ENDPOINT", public)),
-    )
 
 
 def _kept_secret(instance: Path) -> str:
     """The session-signing secret of this instance, made on first use and kept with mode 0600."""
     path = instance / "secret_key"
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        pass
-    secret = secrets.token_urlsafe(48)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:  # another process was first
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secret)
+    if not path.exists():
+        # Written whole and then given its name, so that a process that starts beside this one never reads half of it.
+        draft = instance / f"secret_key.{secrets.token_hex(8)}"
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was first: its secret counts
+            os.link(draft, path)
+        draft.unlink()
+    secret = path.read_text()
+    if not secret:
+        raise SettingsError(
+            f"{path} is empty. Remove it and start again: a new one is made, and everybody signs in anew."
+        )
     return secret
+
+
+def _instance(read: Environment) -> Path:
+    folder = Path(read.text("SLIPWAY_INSTANCE", "instance")).resolve()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"SLIPWAY_INSTANCE={str(folder)!r} cannot be made a folder: {error.strerror}.") from None
+    return folder
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check every setting. Raises SettingsError with a message an operator can act on."""
-    read = _Reader(os.environ if environment is None else environment)
-    instance = Path(read.text("SLIPWAY_INSTANCE", "instance")).resolve()
-    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    read = Environment(os.environ if environment is None else environment)
+    instance = _instance(read)
     host = read.text("SLIPWAY_HOST", "127.0.0.1")
-    port = read.number("PORT", 8000, least=1)
-    base_url = read.text("SLIPWAY_BASE_URL") or None
+    port = read.number("PORT", 8000, least=1, most=65535)
+    base_url = read.address("SLIPWAY_BASE_URL")
     https = bool(base_url and base_url.startswith("https://"))
-    database_url = read.text("DATABASE_URL", f"sqlite:///{instance / 'slipway.db'}")
-    # The bare scheme would pick psycopg2, which is not installed.
-    database_url = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", database_url)
     return Settings(
         instance=instance,
         secret_key=read.text("SECRET_KEY") or _kept_secret(instance),
-        database_url=database_url,
-        storage=_storage(read, instance, host, https),
-        redis_url=read.text("REDIS_URL") or None,
-        base_url=base_url.rstrip("/") if base_url else None,
+        database_url=read.database("DATABASE_URL", f"sqlite:///{instance / 'slipway.db'}"),
+        storage=_storage(read, _embedded(instance), host, https),
+        redis_url=read.redis("REDIS_URL"),
+        base_url=base_url,
         host=host,
         port=port,
         https=https,
@@ -286,18 +208,23 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         component_rate=read.rate("SLIPWAY_COMPONENT_RATE", "60 per minute"),
         component_batch_rate=read.rate("SLIPWAY_COMPONENT_BATCH_RATE", "10 per minute"),
         list_rate=read.rate("SLIPWAY_LIST_RATE", "120 per minute"),
-        max_archive_bytes=read.size("MAX_ARCHIVE_BYTES", "20G"),
-        max_unpacked_bytes=read.size("MAX_UNPACKED_BYTES", "100G"),
+        max_archive_bytes=read.size("MAX_ARCHIVE_BYTES", "20G", zero=False),
+        max_unpacked_bytes=read.size("MAX_UNPACKED_BYTES", "100G", zero=False),
         asset_quota_bytes=read.size("ASSET_QUOTA_BYTES", "2G"),
-        asset_base_url=_base("ASSET_BASE_URL", read.text("ASSET_BASE_URL"), https),
+        asset_base_url=read.base("ASSET_BASE_URL", https),
         derive_wait=read.seconds("ASSET_DERIVE_WAIT", 10),
-        api_cors_origins=tuple(_origin(text) for text in read.words("API_CORS_ORIGINS")),
+        api_cors_origins=read.origins("API_CORS_ORIGINS"),
         streams=read.number("SLIPWAY_STREAMS", 1000),
         waiting_polls=read.number("SLIPWAY_WAITING_POLLS", 32),
         raw_uploads=read.number("SLIPWAY_RAW_UPLOADS", 8, least=1),
-        body_timeout=read.seconds("SLIPWAY_BODY_TIMEOUT", 60),
+        body_timeout=read.seconds("SLIPWAY_BODY_TIMEOUT", 60, zero=False),
         drain_seconds=read.seconds("SLIPWAY_DRAIN_SECONDS", 3600),
         work_in_web=read.switch("SLIPWAY_WORK_IN_WEB", True),
         # Cookies ignore the port: two instances on one host would sign each other out with one name.
-        cookie_name=read.text("SLIPWAY_COOKIE_NAME", f"slipway_{port}"),
+        cookie_name=read.matching(
+            "SLIPWAY_COOKIE_NAME",
+            f"slipway_{port}",
+            r"[\w.-]+",
+            "is not the name of a cookie: use letters, digits, hyphens and underscores",
+        ),
     )
