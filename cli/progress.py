@@ -1,0 +1,48 @@
+"""How far a command has come: one number that never goes back, whatever is tried again below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Shares of the one bar, by what usually takes how long.
+WEIGHTS = {"packing": 20, "reading": 10, "uploading": 60, "checking": 20, "caching": 30}
+TITLES = {
+    "packing": "Packing",
+    "reading": "Comparing",
+    "uploading": "Uploading",
+    "checking": "Checking",
+    "caching": "Released",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """`done` of `total` bytes of a phase. `text` is what people read beside the bar."""
+
+    phase: str
+    done: int
+    total: int
+    bytes_per_second: float | None = None
+    text: str = ""
+
+
+class Track:
+    """Places steps on the bar. Phases come in the order they are given in."""
+
+    def __init__(self, phases: Sequence[str]) -> None:
+        whole = sum(WEIGHTS[phase] for phase in phases)
+        self._spans: dict[str, tuple[float, float]] = {}
+        at = 0.0
+        for phase in phases:
+            share = WEIGHTS[phase] / whole
+            self._spans[phase] = (at, share)
+            at += share
+        self.fraction = 0.0
+
+    def advance(self, step: Step) -> float:
+        """The bar's place, 0 to 1."""
+        start, share = self._spans[step.phase]
+        within = min(1.0, step.done / step.total) if step.total else 1.0
+        self.fraction = max(self.fraction, start + share * within)
+        return self.fraction

@@ -1,0 +1,101 @@
+"""The line between a client and storage: a TCP proxy that counts, holds and cuts."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from urllib.parse import urlsplit
+
+
+class StorageLine:
+    """Forwards to `endpoint`. `sent` counts the bytes that came from clients since `reset()`."""
+
+    def __init__(self, endpoint: str) -> None:
+        target = urlsplit(endpoint)
+        self._target = (target.hostname, target.port)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._lock = threading.Lock()
+        self._open = threading.Event()
+        self._connections: set[socket.socket] = set()
+        self.reset()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def reset(self) -> None:
+        """Forward everything, count from nought."""
+        with self._lock:
+            self.sent = 0
+            self._hold_after: int | None = None
+            self._cut_after: int | None = None
+            self._cuts_left = 0
+        self._open.set()
+
+    def hold_after(self, count: int) -> None:
+        """Let that many bytes through, then stall until `reset()`."""
+        with self._lock:
+            self._hold_after = count
+
+    def cut_after(self, count: int, times: int) -> None:
+        """Break the connection that carries the `count`-th byte, and again after as many more."""
+        with self._lock:
+            self._cut_after, self._cuts_left = self.sent + count, times
+            self._cut_every = count
+
+    @property
+    def holding(self) -> bool:
+        return not self._open.is_set()
+
+    @property
+    def cuts_left(self) -> int:
+        return self._cuts_left
+
+    def close(self) -> None:
+        self._listening.close()
+        self._open.set()
+        for connection in list(self._connections):
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listening.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._target)
+            self._connections |= {client, server}
+            threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+            threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := client.recv(1 << 16):
+                if self._is_cut(len(data)):
+                    break
+                self._open.wait()
+                server.sendall(data)
+        self._hang_up(client, server)
+
+    def _is_cut(self, count: int) -> bool:
+        with self._lock:
+            self.sent += count
+            if self._hold_after is not None and self.sent >= self._hold_after:
+                self._open.clear()
+            if self._cuts_left and self._cut_after is not None and self.sent >= self._cut_after:
+                self._cuts_left -= 1
+                self._cut_after = self.sent + self._cut_every
+                return True
+        return False
+
+    def _copy(self, server: socket.socket, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := server.recv(1 << 16):
+                client.sendall(data)
+        self._hang_up(client, server)
+
+    def _hang_up(self, *both: socket.socket) -> None:
+        for one in both:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+            self._connections.discard(one)
