@@ -20,8 +20,8 @@ from app.assets.processes import deriving
 from app.config import Settings
 from app.extensions import db
 from app.uploads.claims import LEASE, due_checks
-from app.uploads.examining import examine
 from app.uploads.dead import mark_dead_uploads
+from app.uploads.examining import examine
 from app.uploads.sweeping import sweep
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ class Jobs:
 
     def start_workers(self) -> None:
         """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
+        if self._alone:
+            self._sweep_after_the_dead()  # before a worker of ours claims anything
         # One more than there are children: while two images are decoded, a third is fetched or stored.
         for queue, workers in ((self.huey, WORKERS), (self.images, deriving.limit + 1), (self.checks, CHECKERS)):
             consumer = Consumer(queue, workers=workers, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
@@ -111,8 +113,6 @@ class Jobs:
             for _, worker in consumer.worker_threads:
                 worker.start()
             self._consumers.append(consumer)
-        if self._alone:
-            self._sweep_after_the_dead()
         # What another process gave back in order is free now, the claims of one that died when their lease is over.
         self._resume_checks()
         self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)

@@ -33,8 +33,9 @@ def note_receiver(instance: Path) -> None:
 
 
 def mark_dead_uploads(instance: Path) -> int:
-    """For one-process installations, before the first request: let the sweeper take every upload of the raw door,
-    unless another process still receives (a worker that drains while this one replaces it). Returns how many."""
+    """For one-process installations, before the first request: let the sweeper take every upload of the raw door, and
+    the next worker every check, unless another process still receives (a worker that drains while this one replaces
+    it). Returns how many uploads of the raw door."""
     with _lock:
         if instance in _held:
             return 0
@@ -56,6 +57,7 @@ def _open(instance: Path) -> int:
 
 def _mark() -> int:
     with writing() as session:
+        session.execute(update(Upload).where(Upload.checker.is_not(None)).values(touched_at=_LONG_AGO))
         dead = update(Upload).where(Upload.door == RAW).values(touched_at=_LONG_AGO)
         marked = session.execute(dead)
         assert isinstance(marked, CursorResult)
