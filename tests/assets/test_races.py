@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import random
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +14,18 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from app.assets.blobs import claim
+from app.assets.deleting import restore_asset
 from app.assets.quota import asset_quota, settle
+from app.assets.refusals import AssetNotFound
 from app.assets.sweeping import sweep_assets
 from app.database import writing
 from app.extensions import db
-from app.models import Asset, Blob, QuotaEntry
+from app.models import Asset, Blob, Game, QuotaEntry
 from app.storage.bucket import bucket
 from tests.api_v1.calling import Studio, announced, answered, put
 from tests.assets.images import checksum, picture
-from tests.conftest import Cast
+from tests.conftest import CAST, Cast
 
 T = TypeVar("T")
 SECONDS = timedelta(seconds=30)
@@ -100,12 +104,132 @@ def test_two_games_that_confirm_the_same_bytes_at_once_share_one_blob(app: Flask
     assert_whole(cast)
 
 
-def test_confirm_delete_and_sweep_of_the_same_bytes_never_lose_an_object(
-    app: Flask, studio: Studio, cast: Cast
+class Stop:
+    """Holds whoever comes to a named point (app/crash_points.py) until it is let go; only the first time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: str, point: str) -> None:
+        self.reached, self._let_go, self._point = threading.Event(), threading.Event(), point
+        monkeypatch.setattr(f"{module}.passing", self._pass)
+
+    def _pass(self, point: str) -> None:
+        if point == self._point and not self.reached.is_set():
+            self.reached.set()
+            assert self._let_go.wait(30)
+
+    def wait(self) -> None:
+        assert self.reached.wait(30), f"nobody came to {self._point}"
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+
+def sweep_all() -> None:
+    """With no time for undo and no lease: every sweep deletes whatever it can get hold of."""
+    sweep_assets(SECONDS, undo=NOW, lease=NOW, scan=False)
+
+
+def delete_everything(studio: Studio) -> None:
+    for asset in studio.assets():
+        assert studio.at("DELETE", f"/assets/{asset['id']}").status_code == 204
+
+
+@pytest.mark.parametrize("point", ["blob-doomed", "objects-deleted"])
+def test_a_confirm_waits_for_a_sweep_that_deletes_the_same_bytes(
+    app: Flask, studio: Studio, cast: Cast, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
-    """With no time for undo and no lease, so that every sweep deletes whatever it can get hold of."""
     data = picture()
     presigned = studio.upload(data)
+    delete_everything(studio)
+    answered(studio.presign(data))
+    put(answered(studio.presign(data))["signedUrl"], data, "image/png")
+    sweeping = Stop(monkeypatch, "app.assets.sweeping", point)
+    refused_claims = threading.Event()
+
+    def claim_and_tell(*arguments: Any) -> Any:
+        claimed = claim(*arguments)
+        if claimed is None:
+            refused_claims.set()
+        return claimed
+
+    monkeypatch.setattr("app.assets.confirming.claim", claim_and_tell)
+
+    def confirm() -> int:
+        sweeping.wait()
+        return fresh(app, studio).confirm(presigned, data).status_code
+
+    def let_go_once_it_waits() -> int:
+        assert refused_claims.wait(30), "the confirm went past a sweep that was at work"
+        sweeping.let_go()
+        return 0
+
+    def sweep() -> int:
+        sweep_all()
+        return 0
+
+    assert at_once(app, [sweep, confirm, let_go_once_it_waits]) == [0, 200, 0]
+    assert_whole(cast)
+    assert studio.client.get(presigned["publicUrl"]).data == data
+
+
+@pytest.mark.parametrize("point", ["asset-verified", "asset-stored"])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_confirm_begins_again_when_a_sweep_came_between(
+    app: Flask, studio: Studio, cast: Cast, monkeypatch: pytest.MonkeyPatch, point: str, again: bool
+) -> None:
+    data = picture()
+    if again:  # the object of an asset that was deleted is still there, and goes while it is confirmed again
+        studio.upload(data)
+        delete_everything(studio)
+    presigned = answered(studio.presign(data))
+    put(presigned["signedUrl"], data, "image/png")
+    confirming = Stop(monkeypatch, "app.assets.confirming", point)
+
+    def sweep() -> int:
+        confirming.wait()
+        sweep_all()
+        confirming.let_go()
+        return 0
+
+    assert at_once(app, [sweep, lambda: fresh(app, studio).confirm(presigned, data).status_code]) == [0, 200]
+    assert_whole(cast)
+    assert studio.client.get(presigned["publicUrl"]).data == data
+
+
+def test_what_is_being_deleted_cannot_be_brought_back(
+    app: Flask, studio: Studio, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.upload(picture())
+    (asset,) = studio.assets()
+    delete_everything(studio)
+    sweeping = Stop(monkeypatch, "app.assets.sweeping", "blob-doomed")
+
+    def restore() -> str:
+        sweeping.wait()
+        try:
+            restore_asset(db.session.get_one(Game, studio.game_id), asset["id"], CAST)
+        except AssetNotFound as refusal:
+            return refusal.code
+        finally:
+            sweeping.let_go()
+        return "restored"
+
+    def sweep() -> str:
+        sweep_all()
+        return "swept"
+
+    assert at_once(app, [sweep, restore]) == ["swept", "asset_not_found"]
+    assert_whole(cast)
+
+
+def test_confirm_delete_and_sweep_of_the_same_bytes_never_lose_an_object(
+    app: Flask, studio: Studio, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they come, in any order; each lingers where it could be overtaken."""
+    data = picture()
+    presigned = studio.upload(data)
+    dice = random.Random(4)
+    for module in ("sweeping", "confirming"):
+        monkeypatch.setattr(f"app.assets.{module}.passing", lambda _: threading.Event().wait(dice.random() / 20))
 
     def upload() -> str:
         mine = fresh(app, studio)
@@ -123,15 +247,10 @@ def test_confirm_delete_and_sweep_of_the_same_bytes_never_lose_an_object(
         return "deleted"
 
     def sweep() -> str:
-        sweep_assets(NOW, undo=NOW, lease=NOW, scan=False)
+        sweep_all()
         return "swept"
 
-    def sweep_everything() -> str:
-        # Objects that are old enough to be orphans are another matter: here they are seconds old.
-        sweep_assets(SECONDS, undo=NOW, lease=NOW, scan=True)
-        return "swept"
-
-    deeds: list[Callable[[], str]] = [upload, delete, sweep, upload, sweep_everything, delete, sweep]
+    deeds: list[Callable[[], str]] = [upload, delete, sweep, upload, sweep, delete, sweep]
     for _ in range(6):
         at_once(app, deeds)
         assert_whole(cast)
