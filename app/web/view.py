@@ -6,29 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app.extensions import db
 from app.fleet.matrix import Matrix, MatrixRow, matrix
 from app.fleet.reports import CONTACT_SECONDS
-from app.models import Build, Game, Release
+from app.models import Game, Release
 from app.web import words
-from app.web.formats import Moment, Text, counted, size
+from app.web.build_lines import SHOWN, BuildLine, build_page, note
+from app.web.formats import Text, counted, size
 from app.web.words import CellWords, Count, Said
-
-BUILDS_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class BuildView:
-    number: int
-    live: bool
-    icon: str
-    state: Text
-    size: str
-    sent_by: str
-    received: Moment
 
 
 @dataclass(frozen=True)
@@ -56,8 +44,9 @@ class GameView:
     tab_title: str
     chips: Sequence[Said]
     released: Text
-    builds: Sequence[BuildView]
+    builds: Sequence[BuildLine]
     builds_note: str
+    all_builds: bool  # whether there are more than are shown
     counts: Sequence[Count]
     sessions: str
     to_send: str
@@ -75,14 +64,16 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
     if game is None:
         return None
     found = matrix(game)
+    builds = build_page(game, SHOWN)
     live = game.released_build
     return GameView(
         slug=game.slug,
         tab_title=words.title(game.title, found.counts),
         chips=[chip for chip in (words.live_chip(game, live), words.worst_chip(found)) if chip],
         released=_released(game),
-        builds=_builds(game),
-        builds_note=_builds_note(game),
+        builds=builds.lines,
+        builds_note=note(builds),
+        all_builds=builds.older is not None,
         counts=words.counts(found.counts),
         sessions=counted(found.sessions, "session") if found.sessions else "",
         to_send=f"Bytes still to send: {size(found.bytes_to_send)}" if live else "",
@@ -101,24 +92,6 @@ def _released(game: Game) -> Text:
     newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
     release = db.session.scalar(newest) if game.released_build_id else None
     return words.released_line(release.released_at, release.released_by) if release else ()
-
-
-def _builds(game: Game) -> list[BuildView]:
-    newest = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(BUILDS_SHOWN)
-    views = []
-    for build in db.session.scalars(newest):
-        live = build.id == game.released_build_id
-        icon, state = words.build_state(build, live)
-        received = Moment(build.created_at, "moment")
-        views.append(BuildView(build.number, live, icon, state, size(build.size), build.sent_by, received))
-    return views
-
-
-def _builds_note(game: Game) -> str:
-    count = db.session.scalar(select(func.count()).select_from(Build).where(Build.game_id == game.id)) or 0
-    if count == 0:
-        return ""
-    return f"{BUILDS_SHOWN} of {count:,}, newest first" if count > BUILDS_SHOWN else f"{count}, newest first"
 
 
 def _changes_at(found: Matrix) -> datetime | None:

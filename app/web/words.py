@@ -236,6 +236,13 @@ def build_state(build: Build, live: bool) -> tuple[str, Text]:
     return "ready", ("Ready",)
 
 
+def refused(code: str, reason: str) -> tuple[Text, str]:
+    """(state, what to do) of an archive that was not taken. Only a broken rule of the archive is a failed check."""
+    problem, _, remedy = reason.partition(". ")
+    word = "Failed check" if code == "invalid_archive" else "Not taken"
+    return (f"{word}: {problem.rstrip('.')}",), remedy
+
+
 def title(name: str, found: Counter[str]) -> str:
     """A tab's title: worst state first, `(1 failed) The Garden of Forking Paths · Slipway`."""
     telling = ("failed", "no_contact", "retrying", "downloading", "verifying")

@@ -7,6 +7,8 @@ import "./js/theme.js";
 import "./js/copy.js";
 import "./js/keys.js";
 import "./js/password.js";
+import "./js/forms.js";
+import "./js/uploads/index.js";
 import "./js/toasts.js";
 import "./js/dialog.js";
 import "./js/tabs.js";

@@ -1,0 +1,57 @@
+// Forms that help while they are filled in: a slug made from the title until somebody writes their own, a count of
+// characters, a proposal taken over by its button, and a button that says what is being done.
+import htmx from "./requests.js";
+
+// The same as slug_of() of app/catalog/named_games.py.
+const slugOf = (text) =>
+  text.normalize("NFKD").replace(/[^\x20-\x7e]/g, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 100).replace(/-+$/, "");
+
+document.addEventListener("input", ({ target }) => {
+  if (target.matches("[data-slug-of]")) target.dataset.touched = target.value ? "yes" : "";
+  for (const slug of document.querySelectorAll(`[data-slug-of="${CSS.escape(target.id)}"]`)) {
+    if (slug.dataset.touched !== "yes") slug.value = slugOf(target.value);
+  }
+  count(target);
+});
+
+function count(area) {
+  if (!area.dataset?.counts) return;
+  const label = document.querySelector(`[data-count-of="${CSS.escape(area.id)}"]`);
+  const most = Number(area.dataset.counts);
+  label.textContent = `${[...area.value].length.toLocaleString("en")} of ${most.toLocaleString("en")} characters`;
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button[data-fills]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.fills);
+  field.value = button.dataset.value;
+  field.dataset.touched = "yes";
+  field.focus();
+});
+
+// The label becomes the participle, in a button of the same width.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button?.dataset.busy || event.defaultPrevented) return;
+  button.style.inlineSize = `${button.offsetWidth}px`;
+  button.setAttribute("aria-disabled", "true");
+  button.classList.add("in-flight");
+  button.textContent = button.dataset.busy;
+});
+
+// A second press while the first is under way sends nothing.
+document.addEventListener(
+  "click",
+  (event) => event.target.closest?.("button[aria-disabled=true]") && event.preventDefault(),
+  true,
+);
+
+htmx.onLoad((root) => {
+  for (const slug of root.querySelectorAll?.("[data-slug-of]") ?? []) {
+    const title = document.getElementById(slug.dataset.slugOf);
+    // What was written by hand and came back with a complaint stays.
+    slug.dataset.touched = slug.value && slug.value !== slugOf(title.value) ? "yes" : "";
+  }
+  root.querySelectorAll?.("[data-counts]").forEach(count);
+});

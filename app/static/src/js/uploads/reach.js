@@ -1,0 +1,23 @@
+// A build that is live goes on to the servers: its row says on how many it is, until it is on all of them.
+import { uploads } from "./store.js";
+
+const EVERY = 2000;
+
+async function look(upload) {
+  try {
+    const response = await fetch(upload.reach.replace("/builds/0/", `/builds/${upload.build}/`), { signal: AbortSignal.timeout(10_000) });
+    if (!response.ok) return;
+    const { live, cached, servers } = await response.json();
+    Object.assign(upload, live ? { cached, servers } : { phase: "ready" });
+    uploads.changed(upload);
+  } catch {
+    return; // asked again in a moment
+  }
+}
+
+setInterval(() => {
+  if (document.hidden) return;
+  for (const upload of uploads.list) {
+    if (upload.phase === "live" && (upload.servers === undefined || upload.cached < upload.servers)) look(upload);
+  }
+}, EVERY);

@@ -1,0 +1,112 @@
+// Where rows stand: on the page of their game, else in the tray; the sum of all in the top bar and in the tab's title.
+import htmx from "../requests.js";
+import { draw, forget, rowOf } from "./row.js";
+import { uploads } from "./store.js";
+
+const tray = () => document.getElementById("uploads");
+const plural = (count) => `${count} upload${count === 1 ? "" : "s"}`;
+
+function sum() {
+  const { list } = uploads;
+  const moving = list.filter((upload) => ["uploading", "checking"].includes(upload.phase));
+  const failed = list.filter((upload) => upload.phase === "failed").length;
+  const held = list.filter((upload) => upload.phase === "held").length;
+  const rest = [failed && `${failed} stopped`, held && `${held} held`].filter(Boolean).join(", ");
+  if (moving.length) {
+    const percent = Math.min(99, Math.floor((moving.reduce((total, one) => total + one.sent, 0) * 100) / moving.reduce((total, one) => total + one.file.size, 0)));
+    const running = uploads.running.length;
+    return { long: `${plural(running)} · `, short: `${percent}\u00a0%${rest && `, ${rest}`}`, percent, bad: failed > 0 };
+  }
+  if (rest) return { long: "", short: failed ? `${plural(failed)} stopped` : `${plural(held)} held`, bad: failed > 0 };
+  return { long: "", short: list.length ? `${plural(list.length)} done` : "", bad: false };
+}
+
+function place(upload) {
+  const here = document.getElementById("uploads-here");
+  const parent = here && here.dataset.game === upload.game ? here : document.getElementById("uploads-rows");
+  const row = rowOf(upload);
+  if (parent && row.parentElement !== parent) parent.append(row);
+}
+
+function drawSum() {
+  const total = sum();
+  const button = document.getElementById("uploads-sum");
+  if (!button) return;
+  button.hidden = !total.short;
+  button.classList.toggle("bad", total.bad);
+  if (button.dataset.text !== total.long + total.short) {
+    button.dataset.text = total.long + total.short;
+    const long = Object.assign(document.createElement("span"), { className: "long", textContent: total.long });
+    button.replaceChildren(long, total.short);
+    button.setAttribute("aria-label", `Uploads: ${total.long}${total.short}`);
+  }
+  uploads.percent = total.percent;
+  document.dispatchEvent(new CustomEvent("uploads:sum", { detail: total }));
+}
+
+function drawPlaces() {
+  const box = tray();
+  if (!box) return;
+  const here = document.getElementById("uploads-here");
+  if (here) here.hidden = !here.childElementCount;
+  const inTray = box.querySelector(".rows").childElementCount;
+  box.hidden = !inTray;
+  box.querySelector(".sum").textContent = plural(inTray);
+  // What lies under the tray can be scrolled out from under it.
+  document.getElementById("main").style.paddingBlockEnd = inTray ? `${box.offsetHeight + 48}px` : "";
+}
+
+function drawAll() {
+  for (const upload of uploads.list) {
+    place(upload);
+    draw(upload);
+  }
+  drawSum();
+  drawPlaces();
+}
+
+uploads.addEventListener("change", ({ detail }) => {
+  if (!detail) return drawAll();
+  if (!uploads.list.includes(detail)) forget(detail);
+  else {
+    place(detail);
+    draw(detail);
+  }
+  drawSum();
+  drawPlaces();
+});
+
+// Times until the next try are counted down.
+setInterval(() => uploads.list.some((upload) => upload.phase === "held") && drawAll(), 1000);
+
+htmx.onLoad(drawAll);
+
+document.addEventListener("click", (event) => {
+  const fold = event.target.closest?.(".fold-tray");
+  if (fold) toggle(fold.getAttribute("aria-expanded") === "true");
+  if (event.target.closest?.("#uploads-sum")) show();
+});
+
+function toggle(folded) {
+  const fold = tray().querySelector(".fold-tray");
+  tray().classList.toggle("folded", folded);
+  fold.setAttribute("aria-expanded", String(!folded));
+  fold.querySelector(".vh").textContent = folded ? "Unfold the uploads" : "Fold the uploads";
+  drawPlaces();
+}
+
+function show() {
+  if (!tray().hidden) toggle(!tray().classList.contains("folded"));
+  else document.getElementById("uploads-here")?.scrollIntoView({ block: "center" });
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && tray()?.contains(document.activeElement)) {
+    toggle(true);
+    tray().querySelector(".fold-tray").focus();
+  }
+});
+
+addEventListener("beforeunload", (event) => {
+  if (uploads.running.length) event.preventDefault();
+});

@@ -1,0 +1,38 @@
+"""What was done with one game, by whom and from where."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.partners.history import history
+from app.web.formats import Moment
+from app.web.game_head import head
+from app.web.people import my_partner, require_sign_in
+from app.web.settings.deeds import deed, details
+
+pages = Blueprint("game_activity", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.get("/games/<slug>/activity")
+def page(slug: str) -> ResponseReturnValue:
+    """Newest first, in pages."""
+    game = my_partner().games.by_slug(slug)
+    before = request.args.get("before", type=int)
+    found = history(game=game, before=before)
+    lines = [
+        {
+            "id": entry.id,
+            "at": Moment(entry.at),
+            "who": entry.actor,
+            "address": entry.address or "",
+            "what": deed(entry.action),
+            "subject": entry.subject,
+            "details": details(entry),
+        }
+        for entry in found.entries
+    ]
+    older = url_for("game_activity.page", slug=slug, before=found.older) if found.older else ""
+    newest = url_for("game_activity.page", slug=slug) if before else ""
+    return render_template("game/activity.html", lines=lines, older=older, newest=newest, **head(game))

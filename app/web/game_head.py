@@ -1,0 +1,38 @@
+"""What every tab of a game shows above its own: the state of its releases, and what it still misses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.catalog.metadata import missing
+from app.config import settings
+from app.database import release
+from app.models import Game
+from app.refusals import NotFound
+from app.web.formats import limit
+from app.web.game_form import GameForm
+from app.web.live import Rendered, live_parts
+from app.web.people import me
+
+
+def head(game: Game) -> dict[str, Any]:
+    """For templates that extend game/layout.html. The request's database connection is given back."""
+    misses = missing(game)
+    labels = [GameForm()[name].label.text.lower() for name in misses]
+    most = settings().max_archive_bytes
+    return {"game": game, "misses": listed(labels), "live": live_of(game), "most": most, "packed": limit(most)}
+
+
+def live_of(game: Game) -> Rendered:
+    """The live parts of a game as its reader may see them. Raises NotFound when it was deleted a moment ago."""
+    game_id, may_write = game.id, me().may_write
+    release()
+    found = live_parts().get(game_id, may_write)
+    if found is None:
+        raise NotFound(f"No game with slug '{game.slug}'")
+    return found
+
+
+def listed(words: list[str]) -> str:
+    """`launcher, tags and description`."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
