@@ -12,11 +12,14 @@ from app.extensions import db
 from app.models import App, Member, Partner, new_id, now
 from app.partners.actors import Actor
 from app.partners.audit import record
+from app.partners.names import checked_name
 from app.partners.secrets import hash_password, password_matches
 from app.refusals import Conflict, InvalidRequest, NotFound
 
-LEAST_PASSWORD = 10
+LEAST_PASSWORD, MOST_PASSWORD = 10, 1000
 SEEN_EVERY = timedelta(minutes=1)
+# One @, and nothing around it that is no character of an address: space, controls, half a surrogate pair.
+_ADDRESS = r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+"
 DASHBOARD_APP = "Dashboard"  # owns what members upload in the browser (DECISIONS 17)
 
 
@@ -36,22 +39,24 @@ def create_partner(name: str, actor: Actor) -> Partner:
 
 def checked_partner_name(name: str) -> str:
     """The name without surrounding space. Raises InvalidRequest."""
-    name = name.strip()
-    if not 1 <= len(name) <= 150:
-        raise InvalidRequest("The partner's name must have 1 to 150 characters.", {"name": "1 to 150 characters"})
-    return name
+    return checked_name(name, 150, "The partner's name")
 
 
 def checked_email(email: str) -> str:
     """The address in the form it is stored in. Raises InvalidRequest."""
     email = email.strip().lower()
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+", email) or len(email) > 254:
+    if not re.fullmatch(_ADDRESS, email) or len(email) > 254:
         raise InvalidRequest(f"'{email}' is not an e-mail address.", {"email": "not an e-mail address"})
     return email
 
 
 def check_password(password: str) -> None:
-    """Raises InvalidRequest for one that is too short."""
+    """Raises InvalidRequest for one that is too short, or longer than the sign-in form takes."""
+    if len(password) > MOST_PASSWORD:
+        raise InvalidRequest(
+            f"The password has {len(password):,} characters; it can have at most {MOST_PASSWORD:,}.",
+            {"password": f"at most {MOST_PASSWORD:,} characters"},
+        )
     if len(password) < LEAST_PASSWORD:
         raise InvalidRequest(
             f"The password has {len(password)} characters; it needs at least {LEAST_PASSWORD}.",
@@ -75,14 +80,13 @@ def create_member(partner: Partner | None, email: str, name: str, role: str, pas
             "The role must be owner, developer or viewer in a partner, or operator outside of one.", {"role": "unknown"}
         )
     check_password(password)
+    name = checked_name(name.strip() or email, 150, "The person's name")
     password_hash = hash_password(password)  # before the transaction: it takes a while
     partner_id = partner.id if partner else None
     with writing() as session:
         if session.scalar(select(Member).where(Member.email == email)):
             raise Conflict(f"Somebody signs in with {email} already. Use another address.")
-        member = Member(
-            partner_id=partner_id, email=email, name=name.strip() or email, role=role, password_hash=password_hash
-        )
+        member = Member(partner_id=partner_id, email=email, name=name, role=role, password_hash=password_hash)
         session.add(member)
         record(session, actor, "member.created", f"{member.name} ({role})", partner_id=partner_id)
     return member
@@ -90,7 +94,9 @@ def create_member(partner: Partner | None, email: str, name: str, role: str, pas
 
 def sign_in(email: str, password: str) -> Member | None:
     """The member with this address and password, or None; nothing tells which of the two was wrong."""
-    member = db.session.scalar(select(Member).where(Member.email == email.strip().lower()))
+    email = email.strip().lower()
+    # Postgres cannot even be asked for NUL. No member: the same work is done all the same.
+    member = None if "\x00" in email else db.session.scalar(select(Member).where(Member.email == email))
     if not password_matches(member.password_hash if member else None, password):
         return None
     if member is not None:
@@ -118,9 +124,7 @@ def change_password(member: Member, present: str, new: str, actor: Actor) -> Non
 
 def rename_member(member: Member, name: str, actor: Actor) -> None:
     """The name others see. Raises InvalidRequest."""
-    name = name.strip()
-    if not 1 <= len(name) <= 150:
-        raise InvalidRequest("Your name must have 1 to 150 characters.", {"name": "1 to 150 characters"})
+    name = checked_name(name, 150, "Your name")
     with writing() as session:
         member.name = name
         record(session, actor, "member.renamed", name, partner_id=member.partner_id)

@@ -15,6 +15,7 @@ from app.models.partner import SCOPES
 from app.partners.accounts import DASHBOARD_APP
 from app.partners.actors import Actor
 from app.partners.audit import record
+from app.partners.names import checked_name
 from app.partners.secrets import fingerprint, hint, new_secret
 from app.refusals import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
 
@@ -27,12 +28,12 @@ def create_key(
     partner: Partner, app_name: str, scopes: Sequence[str], actor: Actor, name: str = ""
 ) -> tuple[ApiKey, str]:
     """A key for an app of the partner (made if there is none of that name) and its text, which is shown once."""
-    app_name = app_name.strip()
+    app_name = checked_name(app_name, 100, "The app's name", "app")
+    name = checked_name(name, 100, "The key's name", least=0)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise InvalidRequest(f"A key's scopes are some of {', '.join(SCOPES)}.", {"scopes": "unknown or none"})
-    if not 1 <= len(app_name) <= 100:
-        raise InvalidRequest("The app's name must have 1 to 100 characters.", {"app": "1 to 100 characters"})
+    scopes = [scope for scope in SCOPES if scope in scopes]  # each once, in one order
     secret = new_secret("pp")
     partner_id = partner.id
     with writing() as session:
@@ -44,14 +45,14 @@ def create_key(
             session.flush()
         key = ApiKey(
             app=app,
-            name=name.strip()[:100],
+            name=name,
             secret_hash=fingerprint(secret),
             hint=hint(secret),
-            scopes=list(scopes),
+            scopes=scopes,
             created_by=actor.name,
         )
         session.add(key)
-        record(session, actor, "key.created", f"{app_name} · {key.hint}", partner_id=partner_id, scopes=list(scopes))
+        record(session, actor, "key.created", f"{app_name} · {key.hint}", partner_id=partner_id, scopes=scopes)
     return key, secret
 
 
@@ -173,12 +174,8 @@ def _hold_names(session: Session, partner_id: str) -> None:
 
 
 def _checked_names(name: str, description: str) -> tuple[str, str]:
-    name, description = name.strip(), description.strip()
-    if not 1 <= len(name) <= 100:
-        raise InvalidRequest("The app's name must have 1 to 100 characters.", {"name": "1 to 100 characters"})
-    if len(description) > 200:
-        raise InvalidRequest("The description must have at most 200 characters.", {"description": "at most 200"})
-    return name, description
+    description = checked_name(description, 200, "The description", "description", least=0)
+    return checked_name(name, 100, "The app's name"), description
 
 
 def revoke_key(key: ApiKey, actor: Actor) -> None:

@@ -14,6 +14,7 @@ from app.models import Invitation, Member, Partner, now
 from app.partners.accounts import check_password, checked_email
 from app.partners.actors import Actor
 from app.partners.audit import record
+from app.partners.names import checked_name
 from app.partners.secrets import fingerprint, hash_password, new_secret
 from app.refusals import Conflict, InvalidRequest, NotFound
 
@@ -99,9 +100,7 @@ def invitation_of(secret: str) -> Invitation:
 
 def accept_invitation(secret: str, name: str, password: str, address: str | None) -> Member:
     """Become a member; the link works once. Raises NotFound or InvalidRequest."""
-    name = name.strip()
-    if not 1 <= len(name) <= 150:
-        raise InvalidRequest("Your name must have 1 to 150 characters.", {"name": "1 to 150 characters"})
+    name = checked_name(name, 150, "Your name")
     check_password(password)
     password_hash = hash_password(password)
     with writing() as session:
