@@ -19,5 +19,5 @@ def game_folder(parent: Path, size: int = 2048, seed: int = 0, name: str = "Pape
     (top / "game" / "archive.rpa").write_bytes(random.Random(seed).randbytes(size))
     (top / "lib" / "linux-x86_64" / "engine").write_bytes(b"\x7fELF")
     (top / "lib" / "linux-x86_64" / "engine").chmod(0o755)
-    (top / "lib" / "current").symlink_to("linux-x86_64/../linux-x86_64")
+    (top / "lib" / "current").symlink_to("./linux-x86_64")
     return top
