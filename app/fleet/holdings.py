@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, select
 
 from app.extensions import db
 from app.fleet.matrix import SHOWN_RETRIES
@@ -19,6 +19,7 @@ _ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")
 class Holding:
     """One build on one server as of its last report; bytes are of the packed archive, but `bytes_unpacked`."""
 
+    key: str  # of the build, for telling rows apart
     game: str
     partner: str
     build: int
@@ -28,6 +29,7 @@ class Holding:
     bytes_done: int
     bytes_total: int
     bytes_unpacked: int
+    bytes_per_second: int
     attempt: int
     reason: str | None
     retry_at: datetime | None
@@ -58,7 +60,7 @@ def holdings(server_id: str, most: int) -> Holdings:
         .correlate(Replica)
         .scalar_subquery()
     )
-    here = (Replica.server_id == server_id, or_(Replica.wanted, Replica.phase != "removed"))
+    here = (Replica.server_id == server_id, Replica.phase != "removed")
     order = case({phase: place for place, phase in enumerate(_ORDER)}, value=Replica.phase, else_=len(_ORDER))
     rows = db.session.execute(
         select(Replica, Build, Game, Partner.name, sessions.label("sessions"))
@@ -76,6 +78,7 @@ def holdings(server_id: str, most: int) -> Holdings:
 
 def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int) -> Holding:
     return Holding(
+        key=build.id,
         game=game.title,
         partner=partner,
         build=build.number,
@@ -85,6 +88,7 @@ def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions:
         bytes_done=replica.bytes_done,
         bytes_total=replica.bytes_total or build.size,
         bytes_unpacked=build.unpacked_bytes,
+        bytes_per_second=replica.bytes_per_second,
         attempt=replica.attempt,
         reason=replica.reason,
         retry_at=replica.retry_at,

@@ -18,6 +18,7 @@ from app.web import (
     invitation,
     live,
     new_game,
+    operator,
     reference,
     replica,
     security,
@@ -65,8 +66,10 @@ class Place:
 
 def _navigation() -> list[Place]:
     member = signed_in()
-    if member is None or member.is_operator:
+    if member is None:
         return []
+    if member.is_operator:
+        return [Place(name, url_for(page), request.path.startswith(below)) for name, page, below in operator.PLACES]
     return [
         Place("Games", url_for("games.index"), request.path.startswith("/games")),
         Place("Servers", url_for("servers.index"), request.path.startswith("/servers")),
@@ -83,7 +86,7 @@ def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
     for module in (games, new_game, game, builds, details, game_activity, upload, replica, servers, theme, invitation):
         app.register_blueprint(module.pages)
-    for pages in settings.PAGES:
+    for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)
     for part in (bundle, security, sign_in, live, reference):
         part.init_app(app)

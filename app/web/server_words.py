@@ -10,7 +10,7 @@ from app.fleet.matrix import SHOWN_RETRIES
 from app.fleet.overview import FleetServer, PartnerServer
 from app.fleet.reports import CONTACT_SECONDS
 from app.fleet.tallies import Failure
-from app.web.formats import SPACE, Moment, Text, counted
+from app.web.formats import SPACE, Moment, Text, counted, size
 from app.web.words import Count, short_reason
 
 # state -> icon
@@ -144,6 +144,15 @@ def lost(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
         return what, f"{goes_on} again. What they hold stays there; operators of the platform see this too."
     to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
     return what, f"Players are sent to {to}. {goes_on} again; nothing for you to do."
+
+
+def share(used: int, total: int, digits: int = 1) -> str:
+    """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the whole; `digits` after the point of the part."""
+    whole = size(total)
+    number, _, unit = whole.partition(SPACE)
+    factor = total / float(number.replace(",", "")) if total else 1
+    in_unit = used / factor
+    return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {whole}"
 
 
 def silent_minutes(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:

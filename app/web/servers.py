@@ -89,7 +89,7 @@ class PartnerSubject:
 def index() -> ResponseReturnValue:
     """The page. Operators have one of their own."""
     if me().is_operator:
-        return redirect(url_for("games.index"))
+        return redirect(url_for("operator_servers.index"))
     live = present(PartnerSubject(my_partner().id), _GONE)
     return render_template("servers/index.html", live=live, made_at=Moment(now()))
 

@@ -1,6 +1,7 @@
 // The dashboard's script. Every page works without it; it adds what moves: live regions, local times, copying.
 import "./js/requests.js";
 import "./js/morph.js";
+import "./js/order.js";
 import "./js/live.js";
 import "./js/times.js";
 import "./js/theme.js";

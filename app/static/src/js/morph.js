@@ -11,7 +11,7 @@ function stateChanged(cell, state) {
   cell.classList.remove("changed");
   void cell.offsetWidth; // starts the flash again when a cell changes twice within it
   cell.classList.add("changed");
-  if (milestones.has(state)) announce(cell.querySelector(".cell")?.textContent);
+  if (milestones.has(state)) announce((cell.querySelector(".cell") ?? cell).textContent);
 }
 
 Object.assign(Idiomorph.defaults.callbacks, {
