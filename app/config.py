@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from flask import current_app
@@ -54,6 +55,7 @@ class Settings:
     api_rate: str
     upload_rate: str
     parts_rate: str
+    upload_lifetime: timedelta
     sign_in_rate: str
     presign_rate: str
     confirm_rate: str
@@ -200,6 +202,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         api_rate=read.rate("SLIPWAY_API_RATE", "100 per minute"),
         upload_rate=read.rate("SLIPWAY_UPLOAD_RATE", "10 per hour"),
         parts_rate=read.rate("SLIPWAY_PARTS_RATE", "600 per minute"),
+        upload_lifetime=timedelta(days=read.number("SLIPWAY_UPLOAD_DAYS", 7, least=1, most=3650)),
         sign_in_rate=read.rate("SLIPWAY_SIGN_IN_RATE", "10 per 5 minutes"),
         # assets-api.md section 9
         presign_rate=read.rate("SLIPWAY_PRESIGN_RATE", "60 per minute"),

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from sqlalchemy import and_, or_, select
 
+from app.config import settings
 from app.crash_points import passing
 from app.database import announce, release, writing
 from app.extensions import db
@@ -19,7 +20,7 @@ from app.partners.audit import record
 from app.storage.bucket import StoredPart, bucket
 from app.uploads.claims import LEASE
 from app.uploads.discarding import discard_upload
-from app.uploads.phases import LIFETIME, hold, tidy
+from app.uploads.phases import hold, tidy
 
 SWEEP = Actor("sweep")
 OPENING = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died opening it
@@ -91,7 +92,7 @@ def _mark(upload: Upload, parts: Sequence[StoredPart]) -> bool:
             return False
         game = session.get_one(Game, row.game_id)
         if parts and game.deleted_at is None:
-            row.expires_at = max(part.modified for part in parts) + LIFETIME
+            row.expires_at = max(part.modified for part in parts) + settings().upload_lifetime
             if row.expires_at > now():
                 return False
         if row.state == "uploading" and game.deleted_at is None and row.multipart_id:

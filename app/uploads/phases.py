@@ -7,11 +7,11 @@ if the process died in between.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from app.config import settings
 from app.crash_points import passing
 from app.database import announce, release, writing
 from app.extensions import db
@@ -25,8 +25,6 @@ from app.storage.bucket import bucket
 from app.uploads.discarding import discard_upload, transfers_of
 
 log = logging.getLogger(__name__)
-
-LIFETIME = timedelta(days=7)
 
 
 def hold(session: Session, upload_id: str) -> Upload | None:
@@ -55,7 +53,7 @@ def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
     upload.state = "failed"
     upload.checker = None
     upload.reason_code, upload.reason = refusal.code, refusal.message
-    upload.expires_at = now() + LIFETIME
+    upload.expires_at = now() + settings().upload_lifetime
     game = session.get_one(Game, upload.game_id)
     record(
         session,

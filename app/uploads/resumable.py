@@ -26,7 +26,7 @@ from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket
 from app.uploads.body import too_large
 from app.uploads.layout import PartLayout
-from app.uploads.phases import LIFETIME, discard, fail, hold
+from app.uploads.phases import discard, fail, hold
 from app.uploads.quota import reserve
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,8 @@ class UploadState:
     @property
     def expires_at(self) -> datetime:
         """While parts are sent, a week after the last that arrived."""
-        return max([self.upload.expires_at or now(), *(part.modified + LIFETIME for part in self.parts or ())])
+        lifetime = settings().upload_lifetime
+        return max([self.upload.expires_at or now(), *(part.modified + lifetime for part in self.parts or ())])
 
 
 def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
@@ -113,7 +114,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> U
             announced_sha256=new.sha256,
             note=new.note,
             release=new.release,
-            expires_at=now() + LIFETIME,
+            expires_at=now() + settings().upload_lifetime,
         )
         session.add(upload)
         announce(game_topic(game_id))

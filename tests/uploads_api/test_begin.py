@@ -11,15 +11,17 @@ from sqlalchemy import select
 
 from app.config import Settings
 from app.extensions import db
-from app.models import Partner, Upload
-from app.uploads.quota import BuildQuota, build_quota
+from app.models import Upload
 from app.uploads.sweeping import sweep
 from tests.api.calling import body, refused, shape
 from tests.archives import game_archive
-from tests.uploads_api.rows import is_clean, row, set_quota, transfers
+from tests.uploads_api.rows import is_clean, row
 from tests.uploads_api.sending import MIB, UPLOADS, Sender, put
 
 GIB = 1024 * MIB
+
+# Arithmetic and storage: nothing here depends on the kind of database.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def announced(sender: Sender, size: int) -> dict[str, object]:
@@ -27,13 +29,6 @@ def announced(sender: Sender, size: int) -> dict[str, object]:
         sender.ask("POST", UPLOADS, json={"fileName": "lanterns.tar.gz", "size": size}), 201
     )
     return found
-
-
-def quota() -> BuildQuota:
-    db.session.rollback()
-    return build_quota(
-        db.session(), db.session.scalars(select(Partner).where(Partner.name == "Starlight Studio")).one()
-    )
 
 
 def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
@@ -123,28 +118,6 @@ def test_an_archive_over_the_ceiling_is_refused_before_its_first_byte(app: Flask
     assert len(db.session.scalars(select(Upload)).all()) == 1
 
 
-def test_an_archive_over_the_quota_is_refused_before_its_first_byte(app: Flask, sender: Sender) -> None:
-    set_quota(1000)
-    answer = sender.ask("POST", UPLOADS, json={"fileName": "a.tar.gz", "size": 1001})
-    assert "1,000 bytes" in refused(answer, 413, "quota_exceeded")
-    assert db.session.scalars(select(Upload)).all() == []
-    assert transfers() == []
-
-
-def test_the_quota_is_reserved_for_the_life_of_the_upload(app: Flask, sender: Sender) -> None:
-    archive = game_archive()
-    set_quota(2 * len(archive) - 1)
-    upload = sender.begun(archive)
-    assert quota().reserved == len(archive)
-    refused(sender.begin(archive), 413, "quota_exceeded")
-
-    assert sender.cancel(upload["id"]).status_code == 204
-    assert quota().reserved == 0
-    assert sender.published(archive)["phase"] == "done"
-    assert (quota().used, quota().reserved) == (len(archive), 0)
-    refused(sender.begin(archive), 413, "quota_exceeded")
-
-
 BREAKING: list[tuple[dict[str, object], str]] = [  # fields, what the message begins with
     ({"fileName": ""}, "fileName"),
     ({"fileName": "x" * 256}, "fileName"),
@@ -211,7 +184,7 @@ def test_storage_that_refuses_costs_no_quota_and_leaves_nothing(app: Flask, send
     store = app.extensions["slipway_bucket"]
     name, store.name = store.name, "no-such-bucket"
     refused(sender.begin(game_archive()), 503, "service_unavailable")
-    assert quota().reserved == 0
+    assert [upload.reserved_bytes for upload in db.session.scalars(select(Upload))] == [0]
     assert body(sender.uploads())["uploads"] == []
     store.name = name
     sweep()

@@ -18,6 +18,9 @@ from tests.archives import big_archive, game_archive
 from tests.uploads_api.rows import builds, is_clean, row
 from tests.uploads_api.sending import MIB, UPLOADS, Sender, cut, put, put_all, put_parts
 
+# Storage does the work here: nothing depends on the kind of database.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 BIG = big_archive(40 * MIB)  # three parts
 
 

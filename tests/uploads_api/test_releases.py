@@ -163,25 +163,20 @@ def test_the_preview_of_the_live_build_changes_nothing(sender: Sender, game: Gam
     assert (preview(sender, 1)["changes"], preview(sender, 1)["live"]) == (False, 1)
 
 
-@pytest.mark.parametrize(
-    ("phase", "done", "left"),
-    [
+def test_what_is_there_already_is_not_fetched_again(sender: Sender, game: Game, agent: FleetAgent) -> None:
+    build = new_build(game, 5000)
+    release(sender, 1)
+    for phase, done, left in (
         ("downloading", 2000, 3000),
         ("failed", 2000, 3000),
         ("verifying", 0, 0),
         ("cached", 5000, 0),
         ("evicting", 0, 5000),
-    ],
-)
-def test_what_is_there_already_is_not_fetched_again(
-    sender: Sender, game: Game, agent: FleetAgent, phase: str, done: int, left: int
-) -> None:
-    build = new_build(game, 5000)
-    release(sender, 1)
-    agent.report(held(build, phase) | {"bytesDone": done})
-    servers = preview(sender, 1)["servers"]
-    assert isinstance(servers, list)
-    assert servers[0]["bytesToFetch"] == left
+    ):
+        agent.report(held(build, phase) | {"bytesDone": done})
+        servers = preview(sender, 1)["servers"]
+        assert isinstance(servers, list)
+        assert (phase, servers[0]["bytesToFetch"]) == (phase, left)
 
 
 def test_sessions_stay_on_the_build_they_were_started_on(sender: Sender, game: Game, agent: FleetAgent) -> None:
