@@ -1,4 +1,4 @@
-"""Looking at assets: the API's list of one app's, and the dashboard's gallery of a game's."""
+"""The API's list of one app's assets, read with a constant number of queries."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str 
         .order_by(Asset.created_at, Asset.id)
     )
     if after:
-        query = query.where(tuple_(Asset.created_at, Asset.id) > _place(after))
+        query = query.where(tuple_(Asset.created_at, Asset.id) > place_of(after))
     rows = db.session.execute(query if limit is None else query.limit(limit + 1)).all()
     more = limit is not None and len(rows) > limit
     rows = rows[:limit]
@@ -74,7 +74,8 @@ def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str 
     return AssetPage(listed, cursor(listed[-1].created_at.isoformat(), listed[-1].id) if more else None)
 
 
-def _place(after: str) -> Tuple:
+def place_of(after: str) -> Tuple:
+    """The place in time that a cursor of assets stands for. Raises InvalidRequest."""
     moment, asset_id = place(after, 2)
     try:
         created_at = datetime.fromisoformat(moment).astimezone(UTC)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, TypedDict
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, contains_eager
 
+from app.assets.addresses import address
 from app.assets.faces import ShownImage, shown_image, variants_of
 from app.assets.presigning import require_living
 from app.assets.quota import lock_partner
@@ -57,6 +59,23 @@ def pictures_of(game_ids: Iterable[str]) -> dict[str, Pictures]:
     return found
 
 
+class ShownPictures(TypedDict):
+    """The absolute addresses the partner API shows: picked images, else the outside addresses of the metadata."""
+
+    thumbnail: str | None
+    screenshots: list[str] | None
+
+
+def shown_pictures(game: Game, here: str) -> ShownPictures:
+    """`here` is the address of the app as the present request knows it."""
+    picked = pictures_of([game.id])[game.id]
+    shots = [address(image.key_for(SCREENSHOT_SIZE), here) for image in picked.screenshots]
+    return ShownPictures(
+        thumbnail=address(picked.cover.key_for(COVER_SIZE), here) if picked.cover else game.thumbnail,
+        screenshots=shots or game.screenshots,
+    )
+
+
 def pick_cover(game: Game, asset_id: str | None, actor: Actor) -> None:
     """Show an asset as the game's cover, or none (then an outside address shows again). Raises AssetNotFound."""
     with _changing(game, actor, "game.cover_picked", [asset_id] if asset_id else []) as session:
@@ -79,11 +98,13 @@ def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None
             session.add(GamePicture(game_id=game.id, place=place, asset_id=asset_id))
 
 
-def forget_picked(game: Game, *, cover: bool, screenshots: bool, actor: Actor) -> None:
-    """Outside addresses were set in their place: what was said last is shown."""
-    if cover:
+def links_were_set(game: Game, changes: Mapping[str, Any], here: str, actor: Actor) -> None:
+    """After `changes` were made to the metadata: an outside address that was set is what is shown from now on, and
+    the picked image is not, unless the address is that image's own, sent back."""
+    picked, shown = pictures_of([game.id])[game.id], shown_pictures(game, here)
+    if picked.cover and "thumbnail" in changes and changes["thumbnail"] != shown["thumbnail"]:
         pick_cover(game, None, actor)
-    if screenshots:
+    if picked.screenshots and "screenshots" in changes and changes["screenshots"] != shown["screenshots"]:
         pick_screenshots(game, [], actor)
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from app.api.calls import Answer, Caller, partner_call
 from app.api.partners import schemas
+from app.assets.pictures import links_were_set, shown_pictures
 from app.catalog import games
 from app.fleet.events import catalog_topic
 from app.fleet.matrix import CacheState, cache_state
@@ -71,7 +72,10 @@ def change(caller: Caller, game: Game, body: schemas.GameChanges) -> Answer:
             f"slug cannot be changed: it is '{game.slug}' for good. Register another game to use '{body.slug}'.",
             {"slug": "cannot be changed"},
         )
-    return Answer(_detail(games.update_game(game, body.changes(), caller.actor)))
+    changes = body.changes()
+    changed = games.update_game(game, changes, caller.actor)
+    links_were_set(game, changes, request.url_root, caller.actor)
+    return Answer(_detail(changed))
 
 
 @bp.delete("/<slug>")
@@ -113,6 +117,7 @@ def _row(game: Game) -> schemas.GameRow:
 
 def _detail(game: Game) -> schemas.GameDetail:
     states = cache_state(game)
+    pictures = shown_pictures(game, request.url_root)
     detail = schemas.GameDetail(
         id=game.id,
         slug=game.slug,
@@ -122,13 +127,15 @@ def _detail(game: Game) -> schemas.GameDetail:
         tags=game.tags,
         launcher=game.launcher or "",
         renpy_dir=game.renpy_dir or "",
-        thumbnail=game.thumbnail,
+        thumbnail=pictures["thumbnail"],
         status=game.status,
         cache_status=schemas.CacheStatus(servers=len(states), cached=sum(state.cached for state in states)),
         auto_release=game.auto_release,
         released_build=states.released_number,
     )
-    for name in ("screenshots", "release_date", "content_rating", "languages", "keep_builds"):
+    if pictures["screenshots"] is not None:
+        detail.screenshots = pictures["screenshots"]
+    for name in ("release_date", "content_rating", "languages", "keep_builds"):
         if (value := getattr(game, name)) is not None:
             setattr(detail, name, value)
     return detail

@@ -10,7 +10,7 @@ from app.api.v1.calls import v1_call
 from app.assets.addresses import address
 from app.assets.confirming import Sent, confirm
 from app.assets.deleting import delete_asset
-from app.assets.gallery import ListedAsset, list_assets
+from app.assets.listing import ListedAsset, list_assets
 from app.assets.names import parse_checksum
 from app.assets.presigning import Announced, presign
 from app.models import Game

@@ -1,0 +1,106 @@
+"""The dashboard's board of components, and what finalizing would freeze."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.assets.faces import ShownComponent, list_components
+from app.assets.kinds import sides_expected
+from app.assets.revisions import Changes, changes, draft_of
+from app.models import Game, Revision
+
+_SECTIONS = {"deck", "bundle"}  # a die with its faces is one piece among the others
+
+
+@dataclass(frozen=True)
+class Section:
+    """What lies in one deck or bundle, in order; `parent` None: what lies in none."""
+
+    parent: ShownComponent | None
+    components: Sequence[ShownComponent]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something about a component that looks unfinished: `missing` a side, or an image `pending` or `failed`."""
+
+    component_id: str
+    what: str
+    side: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """`inside`: the faces of each die, by its id. `kinds`: how many of each, whatever was searched for."""
+
+    number: int
+    sections: Sequence[Section]
+    inside: dict[str, list[ShownComponent]]
+    kinds: Counter[str]
+    problems: Sequence[Problem]
+
+
+@dataclass(frozen=True)
+class FreezeSummary:
+    """What finalizing the draft would freeze for good: components by kind, and distinct images with their bytes."""
+
+    number: int
+    kinds: Counter[str]
+    images: int
+    image_bytes: int
+    changes: Changes
+    problems: Sequence[Problem]
+
+    @property
+    def components(self) -> int:
+        return self.kinds.total()
+
+
+def board(game: Game, revision: Revision | None, text: str | None = None) -> Board:
+    """The components of a revision (None: an empty draft) by parent; a parent shows when it or one in it matches."""
+    everything = list_components(revision).components
+    inside: dict[str, list[ShownComponent]] = {}
+    for one in everything:
+        if one.parent_id and _matches(one, text):
+            inside.setdefault(one.parent_id, []).append(one)
+    shown = [one for one in everything if one.id in inside or _matches(one, text)]
+    sections = [Section(one, inside.pop(one.id, [])) for one in shown if one.kind in _SECTIONS]
+    loose = [one for one in shown if one.parent_id is None and one.kind not in _SECTIONS]
+    if loose:
+        sections.append(Section(None, loose))
+    kinds = Counter(one.kind for one in everything)
+    return Board(revision.number if revision else 1, sections, inside, kinds, problems(everything))
+
+
+def problems(components: Sequence[ShownComponent]) -> list[Problem]:
+    """What looks unfinished, in the order of the components."""
+    found: list[Problem] = []
+    for one in components:
+        expected = sides_expected(one.kind, one.parent_kind) if one.faces else ()
+        found += [Problem(one.id, "missing", side) for side in expected if side not in one.faces]
+        found += [
+            Problem(one.id, image.derivation, side) for side, image in one.faces.items() if image.derivation != "ready"
+        ]
+    return found
+
+
+def freeze_summary(game: Game) -> FreezeSummary:
+    """What `revisions.finalize` would do now."""
+    draft = draft_of(game.id)
+    components = list_components(draft).components
+    images = {image.key: image.byte_size for one in components for image in one.faces.values()}
+    return FreezeSummary(
+        number=draft.number if draft else 1,
+        kinds=Counter(one.kind for one in components),
+        images=len(images),
+        image_bytes=sum(images.values()),
+        changes=changes(game.id),
+        problems=problems(components),
+    )
+
+
+def _matches(one: ShownComponent, text: str | None) -> bool:
+    wanted = (text or "").lower()
+    return wanted in one.name.lower() or wanted in one.external_key.lower()
