@@ -90,6 +90,7 @@ def _first_use() -> ResponseReturnValue:
     return render_template(
         "games/first_use.html",
         partner=partner,
+        most=settings().max_archive_bytes,
         packed=limit(settings().max_archive_bytes),
         unpacked=limit(settings().max_unpacked_bytes),
         register=register_lines(base_url(), partner.name),

@@ -64,7 +64,7 @@ def add_game(
             slug=slug,
             title=title,
             developer="Kite Works",
-            description="",
+            description="Words, pictures and a few choices.",
             tags=list(tags),
             launcher=f"{slug}.sh",
             renpy_dir="x",

@@ -38,9 +38,9 @@ function take(files) {
 
 // What the server would refuse is not sent. It says the same.
 function problem(file, data) {
-  if (!/\.(tar\.gz|tgz)$/i.test(file.name)) return "It is not a .tar.gz. Package the game's folder with GNU tar, then choose that file.";
+  if (!/\.(tar\.gz|tgz)$/i.test(file.name)) return "It is not a .tar.gz. Package the game’s folder with GNU tar, then choose that file.";
   if (file.size > Number(data.most)) return `It has ${size(file.size)}, and at most ${data.packed} are taken. Make it smaller, or ask the operator to raise the limit.`;
-  if (file.size === 0) return "It is empty. Package the game's folder again.";
+  if (file.size === 0) return "It is empty. Package the game’s folder again.";
   return "";
 }
 

@@ -1,0 +1,202 @@
+"""Every page, wide and narrow, light and dark, into screenshots/: to be looked at beside the design.
+
+    make screenshots            all of them
+    .venv/bin/python -m tests.screenshots games settings     those whose name holds one of the words
+
+A page is a line of PARTNER_PAGES or OPERATOR_PAGES: its name and its address. The app is a real one, over a SQLite
+database and a storage of its own, seeded with the situations of tests/web/scenes.py.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask_migrate import upgrade
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+
+from app import create_app
+from app.fleet.servers import add_server
+from app.storage.embedded import EmbeddedStorage
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, Site
+from tests.conftest import CAST, PASSWORD, ROOT, settings_for
+from tests.web import scenes
+
+FOLDER = ROOT / "screenshots"
+GARDEN = "/games/garden-of-forking-paths"
+
+PARTNER_PAGES = [
+    ("games", "/games"),
+    ("games-no-match", "/games?q=lantern-fish"),
+    ("game-new", "/games/new"),
+    ("game", GARDEN),
+    ("game-empty", "/games/moth-season"),
+    ("game-details", f"{GARDEN}/details"),
+    ("game-activity", f"{GARDEN}/activity"),
+    ("game-builds", f"{GARDEN}/builds"),
+    ("replica", f"{GARDEN}/builds/4/servers/srv-04"),
+    ("not-found", "/games/garden-of-forking-path"),
+    ("servers", "/servers"),
+    ("settings-partner", "/settings/partner"),
+    ("settings-members", "/settings/members"),
+    ("settings-keys", "/settings/keys"),
+    ("settings-quota", "/settings/quota"),
+    ("settings-activity", "/settings/activity"),
+    ("settings-appearance", "/settings/appearance"),
+]
+OPERATOR_PAGES = [("operator", "/games")]
+SIZES = (1280, 360)
+THEMES = ("light", "dark")
+EMPTY_STUDIO = "Moonbase"
+
+
+@contextmanager
+def stage() -> Iterator[Site]:
+    """The app, seeded, behind a server."""
+    with tempfile.TemporaryDirectory(prefix="slipway-screenshots-") as folder:
+        root = Path(folder)
+        (root / "storage").mkdir()
+        with EmbeddedStorage(root / "storage") as storage:
+            app = create_app(settings_for(root / "instance", storage))
+            with app.app_context():
+                upgrade(str(ROOT / "migrations"))
+                app.extensions["slipway_bucket"].make()
+                _seed()
+            site = Site(app)
+            site.start()
+            try:
+                yield site
+            finally:
+                site.stop()
+
+
+def _seed() -> None:
+    from app.database import writing
+    from tests.conftest import _member, _studio  # the cast of the tests, without pytest
+
+    studios = [_studio("Starlight Studio", "starlight"), _studio(EMPTY_STUDIO, "moonbase")]
+    for number, region in enumerate(("fra", "fra", "dhk", "sin", "sin", "iad"), 1):
+        add_server(f"srv-0{number}", region, CAST)
+    with writing() as session:
+        session.add(_member(None, "operator@slipway.example", "operator"))
+        for studio in studios:
+            session.add(_member(studio.partner_id, studio.owner, "owner"))
+            session.add(_member(studio.partner_id, studio.viewer, "viewer"))
+    scenes.catalog(studios[0].partner_id)
+    scenes.servers_report(silent=["srv-06"])
+
+
+def sign_in(page: Page, email: str) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda address: "/sign-in" not in address)
+
+
+class Camera:
+    """One window of one size and theme, and the folder its pictures go to."""
+
+    def __init__(self, browser: Browser, site: Site, width: int, theme: Any, words: Sequence[str]) -> None:
+        self.browser, self.site, self.width, self.theme, self.words = browser, site, width, theme, words
+        self.taken = 0
+
+    @contextmanager
+    def window(self, email: str | None) -> Iterator[Page]:
+        context = self.browser.new_context(
+            base_url=self.site.url,
+            viewport={"width": self.width, "height": 800},
+            color_scheme=self.theme,
+            reduced_motion="reduce",
+            timezone_id="Europe/Oslo",
+        )
+        page = context.new_page()
+        if email:
+            sign_in(page, email)
+        yield page
+        context.close()
+
+    def wants(self, name: str) -> bool:
+        return not self.words or any(word in name for word in self.words)
+
+    def take(self, page: Page, name: str) -> None:
+        page.evaluate("document.fonts.ready")
+        page.screenshot(path=FOLDER / f"{name}-{self.width}-{self.theme}.png", full_page=True, animations="disabled")
+        self.taken += 1
+
+    def visit(self, email: str, pages: Sequence[tuple[str, str]]) -> None:
+        wanted = [(name, address) for name, address in pages if self.wants(name)]
+        if not wanted:
+            return
+        with self.window(email) as page:
+            for name, address in wanted:
+                page.goto(address)
+                self.take(page, name)
+
+    def states(self) -> None:
+        """What only shows after something was done."""
+        if self.wants("sign-in"):
+            with self.window(None) as page:
+                page.goto("/sign-in")
+                self.take(page, "sign-in")
+        if self.wants("games-first-use"):
+            with self.window("owner@moonbase.example") as page:
+                self.take(page, "games-first-use")
+        if self.wants("form-errors"):
+            with self.window("owner@starlight.example") as page:
+                self._refused_form(page)
+        if self.wants("uploads"):
+            with self.window("owner@starlight.example") as page:
+                self._uploads(page)
+
+    def _refused_form(self, page: Page) -> None:
+        page.goto("/games/new")
+        page.get_by_label("Title").fill("Paper Lanterns: After the Rain")
+        page.get_by_label("Slug").fill("paper-lanterns")
+        page.get_by_label("Save directory").fill("PaperLanterns-1698234567")
+        page.get_by_label("Launcher").fill("bin/start")
+        page.get_by_label("Description").fill("Mei returns to the harbour town a year after the festival.")
+        page.get_by_role("button", name="Register the game").click()
+        page.locator("#summary").wait_for()
+        self.take(page, "form-errors")
+
+    def _uploads(self, page: Page) -> None:
+        page.goto(GARDEN)
+        page.locator("#drop-file").set_input_files(
+            [
+                FilePayload(name="garden-1.8.0.zip", mimeType="application/zip", buffer=b"PK"),
+                FilePayload(name="garden-1.8.0.tar.gz", mimeType="application/gzip", buffer=b"\x1f\x8b" + bytes(5000)),
+            ]
+        )
+        page.locator(".upload[data-phase=failed]").nth(1).wait_for()
+        self.take(page, "uploads-here")
+        page.get_by_role("link", name="Games").first.click()
+        page.locator("#uploads .upload").nth(1).wait_for()
+        self.take(page, "uploads-tray")
+
+
+def main(words: Sequence[str]) -> int:
+    logging.disable(logging.WARNING)
+    FOLDER.mkdir(exist_ok=True)
+    taken = 0
+    with stage() as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        for width, theme in itertools.product(SIZES, THEMES):
+            camera = Camera(browser, site, width, theme, words)
+            camera.visit("owner@starlight.example", PARTNER_PAGES)
+            camera.visit("operator@slipway.example", OPERATOR_PAGES)
+            camera.states()
+            taken += camera.taken
+        browser.close()
+    print(f"{taken} pictures in {FOLDER}")  # noqa: T201  # a command's answer
+    return 0 if taken else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
