@@ -1,5 +1,9 @@
-"""The WSGI entry point: `gunicorn -c python:app.serving wsgi:app`."""
+"""The WSGI entry point: `gunicorn -c python:app.serving wsgi:app`, and what `flask` commands find."""
 
 from app import create_app
+from app.config import SettingsError
 
-app = create_app()
+try:
+    app = create_app()
+except SettingsError as error:
+    raise SystemExit(f"Slipway did not start: {error}") from None

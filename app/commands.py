@@ -9,8 +9,10 @@ from datetime import timedelta
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from app.config import SettingsError
 from app.database import release
 from app.fleet.servers import add_server
 from app.jobs import jobs
@@ -34,6 +36,13 @@ class _Plainly(click.Command):
             return super().invoke(ctx)
         except Refusal as refusal:
             raise click.ClickException(refusal.message) from None
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from None
+        except (OperationalError, ProgrammingError) as error:
+            why = str(error.orig).strip().partition("\n")[0]
+            raise click.ClickException(
+                f"The database could not be used: {why}. Is DATABASE_URL right, and was it migrated (flask db upgrade)?"
+            ) from None
 
 
 @partner_group.command("create", cls=_Plainly)
@@ -54,7 +63,7 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
-        password = sys.stdin.readline().rstrip("\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     member = create_member(partner_named(partner) if partner else None, email, name, role, password, COMMAND_LINE)
     click.echo(f"{member.name} can sign in with {member.email} as {member.role}.")
 
@@ -81,7 +90,14 @@ def server_add(server_id: str, region: str) -> None:
 
 
 @click.command("sweep", cls=_Plainly)
-@click.option("--young-minutes", default=60, show_default=True, help="Objects younger than this are left alone.")
+@with_appcontext
+@click.option(
+    "--young-minutes",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    help="Objects younger than this are left alone.",
+)
 def sweep_command(young_minutes: int) -> None:
     """Remove what dead uploads, deleted games and lost rows left in storage."""
     swept = sweeping.sweep(timedelta(minutes=young_minutes))
@@ -92,6 +108,7 @@ def sweep_command(young_minutes: int) -> None:
 
 
 @click.command("check", cls=_Plainly)
+@with_appcontext
 def check_command() -> None:
     """List builds without objects and objects without rows; exit code 1 when a build's bytes are missing."""
     found = sweeping.check()
@@ -110,6 +127,7 @@ def check_command() -> None:
 
 
 @click.command("worker")
+@with_appcontext
 def worker_command() -> None:
     """Run background work in this process, for installations with REDIS_URL."""
     jobs(current_app).start_workers()
