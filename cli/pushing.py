@@ -111,7 +111,7 @@ class Push:
         options = self._options
         unfinished = Unfinished(self._platform.url, options.slug, archive.fingerprint(), options.release)
         sending = Sending(self._platform, options.slug, archive, self._output, options.patience)
-        self._if_interrupted = "What arrived is kept for 7 days: push again to continue."
+        self._if_interrupted = "What arrived is kept: push again to continue."
         self.facts["size"] = archive.size
         upload = sending.send(unfinished, options.note, options.release)
         self._if_interrupted = "The archive is stored and will be checked: `slipway status` shows what becomes of it."

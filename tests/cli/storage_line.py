@@ -19,20 +19,28 @@ class StorageLine:
         self._lock = threading.Lock()
         self._open = threading.Event()
         self._connections: set[socket.socket] = set()
+        self._age = 0
         self.reset()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def reset(self) -> None:
-        """Forward everything, count from nought."""
+        """Break what is held, forward everything that comes, count from nought."""
         with self._lock:
+            self._age += 1
             self.sent = 0
             self._hold_after: int | None = None
             self._cut_after: int | None = None
             self._cuts_left = 0
         self._open.set()
 
+    def release(self) -> None:
+        """Let what is held go on."""
+        with self._lock:
+            self._hold_after = None
+        self._open.set()
+
     def hold_after(self, count: int) -> None:
-        """Let that many bytes through, then stall until `reset()`."""
+        """Let that many bytes through, then stall until `release()` or `reset()`."""
         with self._lock:
             self._hold_after = count
 
@@ -70,9 +78,12 @@ class StorageLine:
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(1 << 16):
+                age = self._age
                 if self._is_cut(len(data)):
                     break
                 self._open.wait()
+                if self._age != age:
+                    break
                 server.sendall(data)
         self._hang_up(client, server)
 

@@ -243,7 +243,7 @@ def test_a_file_that_changes_on_the_way_is_not_published(
     with archive.open("r+b") as file:
         file.seek(18 * MIB)
         file.write(random.Random(5).randbytes(MIB))
-    line.reset()
+    line.release()
     pushed = ended(pushing)
     assert (pushed.code, pushed.result["error"]) == (ExitCode.REFUSED_ARCHIVE, "file_changed")
     assert slipway("status", "--game", slug, "--json").result["uploads"] == []
