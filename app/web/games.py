@@ -1,22 +1,27 @@
-"""The list of a partner's games."""
+"""The list of a partner's games, live."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from app.catalog.games import GameFilter, list_games
 from app.config import settings
 from app.extensions import db
+from app.fleet.events import partner_topic
 from app.fleet.matrix import Summary, summaries
-from app.models import Build, Game, Server
-from app.web import words
+from app.models import Build, Game, Partner, Server, now
+from app.web import server_words, words
 from app.web.formats import Moment, counted, limit, size
+from app.web.live import Rendered
 from app.web.people import me, my_partner, require_sign_in
+from app.web.streams import fragment, part, present, stream
 from app.web.terminal import EXAMPLE_SLUG, base_url, register_lines, upload_lines
 from app.web.words import Said
 
@@ -26,6 +31,8 @@ pages.before_request(require_sign_in)
 # Segments of the list: key in the address -> label.
 SEGMENTS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 _ATTENTION = {"failed", "retrying"}
+_TELLING = ("failed", "retrying", "downloading", "verifying")
+_GONE = "This partner is not there any more."
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class GameLine:
     tags: Sequence[str]
     updated: Moment
     segments: frozenset[str]
+    worst: str  # for the tab's title: what wants somebody, or is on its way; "" for neither
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,48 @@ class Segment:
     label: str
     count: int
     url: str
+
+
+@dataclass(frozen=True)
+class GameListSubject:
+    """A partner's games, narrowed as the address says."""
+
+    partner_id: str
+    text: str
+    tag: str
+    status: str
+
+    @property
+    def topic(self) -> str:
+        return partner_topic(self.partner_id)
+
+    def query(self) -> dict[str, str]:
+        """What stands in the address; empty values are left out."""
+        found = {"status": self.status, "q": self.text, "tag": self.tag}
+        return {name: value for name, value in found.items() if value}
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        partner = db.session.get(Partner, self.partner_id)
+        if partner is None:
+            return None
+        games = list_games(partner, GameFilter(text=self.text or None, tag=self.tag or None)).games
+        servers = db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
+        lines = _lines(games, len(servers))
+        shown = [line for line in lines if not self.status or self.status in line.segments]
+        shown.sort(key=lambda line: line.updated.at, reverse=True)
+        rows = tuple(part(app, f"game-{line.slug}", "games/_row.html", row=True, line=line) for line in shown)
+        segments = _segments(lines, self)
+        return Rendered(
+            title=words.title("Games", Counter(line.worst for line in lines if line.worst)),
+            parts=(
+                part(app, "games-segments", "games/_segments.html", segments=segments, chosen=self.status),
+                part(app, "games-count", "games/_count.html", count=counted(len(shown), "game")),
+                part(app, "games-table", "games/_table.html", rows=rows, servers=[s.id for s in servers], asked=self),
+            ),
+            rows=rows,
+            version=version,
+            changes_at=server_words.changes_at((server.last_report_at for server in servers), now()),
+        )
 
 
 @pages.get("/")
@@ -63,26 +113,37 @@ def index() -> ResponseReturnValue:
     """All games with what is live where; filters are in the address. Operators are told where they are."""
     if me().is_operator:
         return render_template("operator.html")
-    partner = my_partner()
-    text, tag, chosen = (request.args.get(name, "").strip() for name in ("q", "tag", "status"))
-    games = list_games(partner, GameFilter(text=text or None, tag=tag or None)).games
-    if not games and not (text or tag):
+    partner, asked = my_partner(), _asked()
+    if not (asked.text or asked.tag) and not list_games(partner, GameFilter(limit=1)).games:
         return _first_use()
-    servers = db.session.scalars(select(Server.id).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
-    lines = _lines(games, len(servers))
-    shown = [line for line in lines if not chosen or chosen in line.segments]
     return render_template(
         "games/index.html",
         partner=partner,
-        lines=sorted(shown, key=lambda line: line.updated.at, reverse=True),
-        segments=_segments(lines, text, tag),
-        chosen=chosen,
-        text=text,
-        tag=tag,
+        chosen=asked.status,
+        text=asked.text,
+        tag=asked.tag,
         tags=_tags(partner.id),
-        servers=servers,
-        showing=f"Showing {counted(len(shown), 'game')}",
+        query=urlencode(asked.query()),
+        live=present(asked, _GONE),
+        made_at=Moment(now()),
     )
+
+
+@pages.get("/catalog/parts")
+def parts() -> Response:
+    """The list's live parts for pages that poll. Not below /games: that is where slugs are."""
+    return fragment(_asked(), _GONE)
+
+
+@pages.get("/catalog/live")
+def live() -> Response:
+    """The list's live parts as a stream."""
+    return stream(_asked())
+
+
+def _asked() -> GameListSubject:
+    text, tag, status = (request.args.get(name, "").strip() for name in ("q", "tag", "status"))
+    return GameListSubject(my_partner().id, text, tag, status if status in SEGMENTS else "")
 
 
 def _first_use() -> ResponseReturnValue:
@@ -123,16 +184,16 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int) -> Ga
         tags=game.tags,
         updated=Moment(game.updated_at, "brief"),
         segments=frozenset(segments),
+        worst=next((state for state in _TELLING if summary.counts[state]), ""),
     )
 
 
-def _segments(lines: Sequence[GameLine], text: str, tag: str) -> list[Segment]:
+def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[Segment]:
     segments = []
     for key, label in SEGMENTS.items():
         count = sum(not key or key in line.segments for line in lines)
-        # Empty values are left out of the address.
-        url = url_for("games.index", status=key or None, q=text or None, tag=tag or None)
-        segments.append(Segment(key, label, count, url))
+        query = urlencode(replace(asked, status=key).query())
+        segments.append(Segment(key, label, count, f"/games?{query}" if query else "/games"))
     return segments
 
 

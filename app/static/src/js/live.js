@@ -141,7 +141,7 @@ function regionFor(url) {
 htmx.createEventSource = (url) => {
   const region = regionFor(url);
   region?.source?.close(); // the extension's own reconnect timer may still run: never two streams
-  const seen = region ? `?seen=${encodeURIComponent(region.etag)}` : "";
+  const seen = region ? `${url.includes("?") ? "&" : "?"}seen=${encodeURIComponent(region.etag)}` : "";
   const source = new EventSource(url + seen);
   region?.opened(source);
   if (document.hidden) source.close();
