@@ -44,7 +44,7 @@ class Gunicorn:
     def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
         self.port = free_port()
         self.log = log
-        self._environment = _inherited() | _of(settings) | {"PORT": str(self.port)} | environment
+        self._environment = _inherited() | environment_of(settings) | {"PORT": str(self.port)} | environment
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -105,7 +105,7 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def _of(settings: Settings) -> dict[str, str]:
+def environment_of(settings: Settings) -> dict[str, str]:
     """The environment that makes a process read these settings. Few streams: each has a thread."""
     storage = settings.storage_settings
     return {

@@ -1,0 +1,45 @@
+"""What the tests of faults share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from app.storage.embedded import StorageAccess
+from tests.conftest import run_sql, settings_for
+from tests.uploads.live import Gunicorn, World, world_of
+
+LIMITS = {"SLIPWAY_BODY_TIMEOUT": "20", "SLIPWAY_DRAIN_SECONDS": "2"}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
+    """An installation on SQLite."""
+    instance = tmp_path_factory.mktemp("instance")
+    shutil.copy(empty_sqlite, instance / "slipway.db")
+    with world_of(settings_for(instance, storage, **LIMITS)) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def postgres_world(
+    tmp_path_factory: pytest.TempPathFactory, postgres: URL, empty_postgres: str, storage: StorageAccess
+) -> Iterator[World]:
+    """An installation of one process on Postgres."""
+    run_sql(postgres, f"CREATE DATABASE faults TEMPLATE {empty_postgres}")
+    url = postgres.set(database="faults").render_as_string(hide_password=False)
+    with world_of(settings_for(tmp_path_factory.mktemp("instance"), storage, DATABASE_URL=url, **LIMITS)) as world:
+        yield world
+    run_sql(postgres, "DROP DATABASE faults WITH (FORCE)")
+
+
+@pytest.fixture
+def gunicorn(world: World, tmp_path: Path) -> Iterator[Gunicorn]:
+    """Not started: tests say with which environment."""
+    server = Gunicorn(world.settings, tmp_path / "gunicorn.log")
+    yield server
+    server.kill()

@@ -1,0 +1,236 @@
+"""A resumable upload, its check, its retention and its end, with the app killed at every named point and at random
+moments: what was acknowledged is there, the client's next call goes on, and the sweep leaves nothing over."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from app.config import MIB
+from app.database import writing
+from app.extensions import db
+from app.models import Game, Upload
+from app.storage.bucket import bucket
+from app.uploads.sweeping import check, sweep
+from tests.faults.packing import Packed, packed_game
+from tests.running.processes import is_alive, wait_until
+from tests.uploads.live import ROOT, World, environment_of
+from tests.uploads_api.resuming import Client, Platform
+
+pytestmark = pytest.mark.slow
+
+BEGINNING = ("resumable-row-written", "resumable-opened", "resumable-ready")
+COMPLETING = ("parts-verified", "completion-written")
+CHECKING = ("check-claimed", "parts-joined", "mid-check", "archive-read", "in-publish", "check-published")
+REFUSING = ("refusal-written", "upload-tidied")
+
+
+@pytest.fixture(scope="module")
+def platform(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One web server for all of them: gunicorn starts the next process when one is killed."""
+    running = Platform(world, tmp_path_factory.mktemp("gunicorn"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def client(platform: Platform, world: World) -> Client:
+    """With a game of its own."""
+    return Client(platform, world.new_game())
+
+
+@pytest.fixture(scope="module")
+def packed() -> Packed:
+    return packed_game(1, 17 * MIB)  # two parts
+
+
+def everything_expires(world: World) -> None:
+    """A week later, after the sweep, only builds and their objects are left."""
+    with world.app.app_context():
+        with writing() as session:
+            for upload in session.scalars(select(Upload)):
+                upload.created_at -= timedelta(days=8)
+                upload.expires_at = upload.created_at if upload.state != "checking" else upload.expires_at
+        sweep(timedelta(0))
+        found = check()
+        left = db.session.scalars(select(Upload)).all()
+        open_transfers = bucket().open_multiparts("archives/")
+        db.session.remove()
+    assert (left, found.orphans, found.missing, open_transfers) == ([], [], [], [])
+
+
+def crashed(platform: Platform, pid: int, point: str) -> None:
+    wait_until(lambda: platform.has_crashed(pid), 30, f"the process died at {point}")
+
+
+@pytest.mark.parametrize("point", BEGINNING)
+def test_killed_while_an_upload_begins(
+    platform: Platform, world: World, client: Client, packed: Packed, point: str
+) -> None:
+    pid = platform.crash_at(point)
+    assert client.once("POST", "/uploads", {"fileName": "a.tar.gz", "size": len(packed.archive)}) is None
+    crashed(platform, pid, point)
+
+    done = client.deliver(packed.archive)
+    assert (done["phase"], done["build"]) == ("done", 1)
+    assert world.builds(client.slug) == [(1, packed.sha256)]
+    everything_expires(world)
+
+
+@pytest.mark.parametrize("point", COMPLETING)
+def test_killed_while_an_upload_is_completed(
+    platform: Platform, world: World, client: Client, packed: Packed, point: str
+) -> None:
+    upload = client.begin(packed.archive)
+    client.send(upload, packed.archive)
+    pid = platform.crash_at(point)
+    assert client.once("POST", f"/uploads/{upload['id']}/complete") is None
+    crashed(platform, pid, point)
+
+    client.complete(upload)
+    assert client.finished(upload)["build"] == 1
+    assert client.complete(upload)["build"] == 1
+    assert world.builds(client.slug) == [(1, packed.sha256)]
+    everything_expires(world)
+
+
+def test_a_completed_upload_is_checked_though_nobody_asks_again(
+    platform: Platform, world: World, client: Client, packed: Packed
+) -> None:
+    upload = client.begin(packed.archive)
+    client.send(upload, packed.archive)
+    pid = platform.crash_at("completion-written")
+    assert client.once("POST", f"/uploads/{upload['id']}/complete") is None
+    crashed(platform, pid, "completion-written")
+    assert client.finished(upload)["build"] == 1
+
+
+@pytest.mark.parametrize("point", CHECKING)
+def test_killed_while_an_upload_is_checked(
+    platform: Platform, world: World, client: Client, packed: Packed, point: str
+) -> None:
+    upload = client.begin(packed.archive, note="kept")
+    client.send(upload, packed.archive)
+    pid = platform.crash_at(point)
+    client.complete(upload)
+    crashed(platform, pid, point)
+
+    done = client.finished(upload)
+    assert (done["phase"], done["build"], done["released"], done["note"]) == ("done", 1, True, "kept")
+    assert world.builds(client.slug) == [(1, packed.sha256)]
+    everything_expires(world)
+
+
+@pytest.mark.parametrize("point", REFUSING)
+def test_killed_while_a_refused_upload_is_tidied_up(
+    platform: Platform, world: World, client: Client, point: str
+) -> None:
+    archive = b"PK\x03\x04 this is a zip" * 1000
+    upload = client.begin(archive)
+    client.send(upload, archive)
+    pid = platform.crash_at(point)
+    client.complete(upload)
+    crashed(platform, pid, point)
+
+    failed = client.finished(upload)
+    assert (failed["phase"], failed["error"]) == ("failed", "invalid_archive")
+    assert world.refusals(client.slug) == ["invalid_archive"]
+    with world.app.app_context():
+        sweep(timedelta(0))
+        assert check().orphans == []
+    everything_expires(world)
+
+
+def test_killed_while_an_upload_is_cancelled(platform: Platform, world: World, client: Client, packed: Packed) -> None:
+    upload = client.begin(packed.archive)
+    assert client.put(upload, packed.archive, 1) == 200
+    pid = platform.crash_at("mid-discard")
+    assert client.once("DELETE", f"/uploads/{upload['id']}") is None
+    crashed(platform, pid, "mid-discard")
+
+    status, _ = client.ask("DELETE", f"/uploads/{upload['id']}")
+    assert status == 404, "nobody is shown an upload that is being removed"
+    everything_expires(world)
+
+
+def test_killed_while_retention_deletes_builds(platform: Platform, world: World, client: Client) -> None:
+    first, second = packed_game(2, 1000), packed_game(3, 1000)
+    client.deliver(first.archive)
+    with world.app.app_context(), writing() as session:
+        session.execute(update(Game).where(Game.slug == client.slug).values(keep_builds=1))
+    upload = client.begin(second.archive, release=True)
+    with world.app.app_context(), writing() as session:
+        game = session.scalars(select(Game).where(Game.slug == client.slug)).one()
+        assert game.released_build_id
+    client.send(upload, second.archive)
+    pid = platform.crash_at("build-removed")
+    client.complete(upload)
+    crashed(platform, pid, "build-removed")
+
+    assert client.finished(upload)["build"] == 2
+    assert world.builds(client.slug) == [(2, second.sha256)]
+    everything_expires(world)
+
+
+def test_killed_while_an_expired_upload_is_removed(world: World, client: Client, packed: Packed) -> None:
+    upload = client.begin(packed.archive)
+    with world.app.app_context(), writing() as session:
+        session.execute(update(Upload).where(Upload.id == upload["id"]).values(expires_at=Upload.created_at))
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "sweep"]
+    environment = os.environ | environment_of(world.settings)
+    killed = subprocess.run(
+        command, cwd=ROOT, env=environment | {"SLIPWAY_APP_CRASH_AT": "expiry-marked"}, check=False, timeout=60
+    )
+    assert killed.returncode == -9
+    assert client.ask("GET", f"/uploads/{upload['id']}")[0] == 404
+    everything_expires(world)
+
+
+def survives_kills(platform: Platform, world: World, seed: int, kills: int) -> None:
+    """Deliver one archive after another, and kill the process at some moment of each."""
+    print(f"seed {seed}")  # noqa: T201 - what a failed run is repeated with
+    chance = random.Random(seed)
+    client = Client(platform, world.new_game())
+    delivered: list[str] = []
+    for number in range(kills):
+        packed = packed_game(seed + number, 17 * MIB if number % 2 else 100_000)
+        killer = threading.Timer(chance.uniform(0, 1.0), platform.kill)
+        killer.start()
+        done = client.deliver(packed.archive, checksum=packed.sha256)
+        killer.join()
+        assert (done["phase"], done["build"]) == ("done", number + 1)
+        delivered.append(packed.sha256)
+    assert world.builds(client.slug) == list(enumerate(delivered, start=1))
+    everything_expires(world)
+
+
+def test_killed_at_eight_random_moments(platform: Platform, world: World) -> None:
+    survives_kills(platform, world, seed=20_260_501, kills=8)
+
+
+@pytest.mark.soak
+def test_killed_at_two_hundred_random_moments(platform: Platform, world: World) -> None:
+    seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
+    survives_kills(platform, world, seed, kills=200)
+
+
+def test_a_process_told_to_stop_gives_its_check_to_the_next(
+    platform: Platform, world: World, client: Client, packed: Packed
+) -> None:
+    """A restart in the midst of a check: nobody waits for a lease to end."""
+    upload = client.begin(packed.archive)
+    client.send(upload, packed.archive)
+    client.complete(upload)
+    before = platform.gunicorn.worker
+    platform.gunicorn.stop()
+    assert not is_alive(before)
+    platform.gunicorn.start()
+    assert client.finished(upload)["build"] == 1
