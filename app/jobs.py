@@ -114,8 +114,8 @@ class Jobs:
                 worker.start()
             self._consumers.append(consumer)
         # What another process gave back in order is free now, the claims of one that died when their lease is over.
-        self._resume_checks()
         self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)
+        self._resume_checks()
 
     def _sweep_after_the_dead(self) -> None:
         try:
@@ -150,7 +150,8 @@ class Jobs:
         if self.images.pending_count() == 0:  # else a long queue would be asked for again and again
             for blob_id in due(db.session()):
                 self.derive_soon(blob_id)
-        self._ask_for_due_checks()
+        if self.checks.pending_count() == 0:
+            self._ask_for_due_checks()
         swept = sweep()
         if swept.uploads or swept.objects or swept.games:
             log.info(
@@ -162,9 +163,8 @@ class Jobs:
             )
 
     def _ask_for_due_checks(self) -> None:
-        if self.checks.pending_count() == 0:
-            for upload_id in due_checks():
-                self.check_soon(upload_id)
+        for upload_id in due_checks():
+            self.check_soon(upload_id)
 
 
 def _queue(name: str, settings: Settings) -> Any:
