@@ -1,3 +1,5 @@
+"""`python -m agent`: the same as `slipway-agent`."""
+
 import sys
 
 from agent.cli import main

@@ -1,3 +1,5 @@
+"""The agent with a platform and a storage of the tests' own: real servers on loopback."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

@@ -1,3 +1,5 @@
+"""A game and the agent of a server, for the tests of the fleet."""
+
 from __future__ import annotations
 
 import pytest
