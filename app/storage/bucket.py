@@ -26,6 +26,7 @@ from urllib3.util import Retry, Timeout
 from app.config import StorageSettings, settings
 from app.models.base import now
 from app.refusals import Unavailable
+from app.storage.note import note
 from app.storage.signing import presign
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Bucket:
     def __init__(self, where: StorageSettings) -> None:
         self.name = where.bucket
         self._where = where
+        note.clear()
         self.http = urllib3.PoolManager(
             maxsize=64, block=False, timeout=Timeout(connect=5, read=60), retries=Retry(total=0)
         )
@@ -270,6 +272,8 @@ class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, S3Error | HTTPError | OSError):
+            note.heard(error is None or isinstance(error, S3Error))
         if isinstance(error, S3Error | HTTPError | OSError | ValueError) and not isinstance(error, StorageError):
             log.warning("storage failed while %s: %s", self.doing, getattr(error, "code", type(error).__name__))
             raise StorageError(self.doing) from error

@@ -13,6 +13,7 @@ from urllib3.response import BaseHTTPResponse
 
 from app.config import settings
 from app.storage.bucket import StorageError, bucket
+from app.storage.note import note
 from app.storage.signing import presign
 
 log = logging.getLogger(__name__)
@@ -95,10 +96,13 @@ def _ask(
 ) -> BaseHTTPResponse:
     url = presign(settings().storage_settings, method, key, {}, _SIGNED_FOR)
     try:
-        return bucket().http.request(
+        answer = bucket().http.request(
             method, url, headers=dict(headers), body=body, preload_content=False, redirect=False
         )
+        note.heard(answered=True)
+        return answer
     except (HTTPError, OSError) as error:
+        note.heard(answered=False)
         raise _failed(doing, type(error).__name__) from error
 
 

@@ -25,6 +25,7 @@ from app.web import (
     servers,
     settings,
     sign_in,
+    storage,
     theme,
     upload,
     words,
@@ -88,7 +89,7 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)
-    for part in (bundle, security, sign_in, live, reference):
+    for part in (bundle, security, sign_in, live, storage, reference):
         part.init_app(app)
     app.context_processor(_frame)
     app.jinja_env.globals["htmx_config"] = HTMX_CONFIG

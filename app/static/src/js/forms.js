@@ -34,10 +34,9 @@ document.addEventListener("click", (event) => {
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
   if (!button?.dataset.busy || event.defaultPrevented) return;
-  button.style.inlineSize = `${button.offsetWidth}px`;
   button.setAttribute("aria-disabled", "true");
+  button.setAttribute("aria-label", button.dataset.busy);
   button.classList.add("in-flight");
-  button.textContent = button.dataset.busy;
 });
 
 // A second press while the first is under way sends nothing.

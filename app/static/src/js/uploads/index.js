@@ -2,3 +2,4 @@
 import "./tray.js";
 import "./drop.js";
 import "./reach.js";
+import "./storage.js";

@@ -53,7 +53,8 @@ function drawPlaces() {
   box.hidden = !inTray;
   box.querySelector(".sum").textContent = plural(inTray);
   // What lies under the tray can be scrolled out from under it.
-  document.getElementById("main").style.paddingBlockEnd = inTray ? `${box.offsetHeight + 48}px` : "";
+  // On the root: what htmx writes into the page again may carry no style.
+  document.documentElement.style.setProperty("--tray", inTray ? `${box.offsetHeight}px` : "0px");
 }
 
 function drawAll() {

@@ -1,0 +1,18 @@
+// While storage is unreachable nothing is sent: the drop zone holds what it is given, and the page asks again.
+import htmx from "../requests.js";
+import { uploads } from "./store.js";
+
+function look() {
+  const held = Boolean(document.querySelector("#storage .banner"));
+  document.getElementById("drop")?.classList.toggle("held", held);
+  uploads.hold(held);
+}
+
+htmx.onLoad(look);
+document.addEventListener("htmx:afterSettle", look);
+
+// An upload was told so: the page says it too, and says when it is over.
+uploads.addEventListener("storage", () => {
+  const place = document.getElementById("storage");
+  if (place && !place.childElementCount) htmx.ajax("GET", "/storage", { target: "#storage", swap: "outerHTML" });
+});
