@@ -96,7 +96,10 @@ class _Body:
             client.settimeout(settings().body_timeout)  # one that reads nothing would keep its thread for ever
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._object.pieces()
+        try:
+            yield from self._object.pieces()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Called by the server when the answer is sent, or the client is gone."""

@@ -36,19 +36,20 @@ class Facts:
 
 def open_image(file: BinaryIO, most_pixels: int) -> Image.Image:
     """The image, not yet decoded. Raises BadImage."""
-    Image.MAX_IMAGE_PIXELS = most_pixels
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    # Our own limit is the one that counts, and its message names the size: Pillow's would come before we know it.
+    Image.MAX_IMAGE_PIXELS = None
     # Pillow's WebP reader makes room for the whole canvas as it opens it: the header must be read before.
     _check_pixels(*_webp_canvas(file), most_pixels)
     try:
         image = Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF"))
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise BadImage(f"has more than the {most_pixels:,} pixels an image may have") from None
     except UnidentifiedImageError:
         raise BadImage("is not a PNG, JPEG, WebP or GIF image") from None
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise BadImage(f"is damaged: {_first_line(error)}") from None
     _check_pixels(image.width, image.height, most_pixels)
+    # From here on nothing may grow: a frame can claim to be larger than its canvas.
+    Image.MAX_IMAGE_PIXELS = most_pixels
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
     return image
 
 
@@ -67,7 +68,9 @@ def decode(image: Image.Image) -> None:
     """Decode the first frame. Raises BadImage."""
     try:
         image.load()
-    except (OSError, SyntaxError, ValueError, IndexError, struct.error, Image.DecompressionBombError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise BadImage("has a frame that is larger than an image may be") from None
+    except (OSError, SyntaxError, ValueError, IndexError, struct.error) as error:
         raise BadImage(f"is damaged: {_first_line(error)}") from None
 
 
