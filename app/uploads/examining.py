@@ -57,7 +57,7 @@ def examine(upload_id: str) -> Outcome:
     if upload is None:
         return Outcome.NOT_OURS
     if upload.state == "failed":  # it had been begun too often
-        tidy(upload)
+        _tidy(upload)
         return Outcome.FAILED
     passing("check-claimed")
     try:
@@ -78,7 +78,7 @@ def examine(upload_id: str) -> Outcome:
         return Outcome.LATER
     passing("check-published")
     if published.unchanged:
-        tidy(upload)
+        _tidy(upload)
     return Outcome.DONE
 
 
@@ -152,8 +152,16 @@ def _refuse(upload: Upload, refusal: Refusal) -> Outcome:
             return Outcome.NOT_OURS
         fail(session, row, refusal)
     passing("refusal-written")
-    tidy(row)
+    _tidy(row)
     return Outcome.FAILED
+
+
+def _tidy(upload: Upload) -> None:
+    release()
+    try:
+        tidy(upload)
+    except Refusal as error:  # the verdict stands
+        log.warning("the bytes of upload %s are left to the sweep: %s", upload.id, error)
 
 
 def _drop_claim(upload: Upload) -> None:
