@@ -31,18 +31,16 @@ class Track:
     """Places steps on the bar. Phases come in the order they are given in."""
 
     def __init__(self, phases: Sequence[str]) -> None:
-        whole = sum(WEIGHTS[phase] for phase in phases)
-        self._spans: dict[str, tuple[float, float]] = {}
-        at = 0.0
+        self._whole = sum(WEIGHTS[phase] for phase in phases)
+        self._before: dict[str, int] = {}
+        at = 0
         for phase in phases:
-            share = WEIGHTS[phase] / whole
-            self._spans[phase] = (at, share)
-            at += share
+            self._before[phase] = at
+            at += WEIGHTS[phase]
         self.fraction = 0.0
 
     def advance(self, step: Step) -> float:
         """The bar's place, 0 to 1."""
-        start, share = self._spans[step.phase]
         within = min(1.0, step.done / step.total) if step.total else 1.0
-        self.fraction = max(self.fraction, start + share * within)
+        self.fraction = max(self.fraction, (self._before[step.phase] + WEIGHTS[step.phase] * within) / self._whole)
         return self.fraction

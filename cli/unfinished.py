@@ -3,13 +3,17 @@ kept here: the platform knows."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 from cli.credentials import config_folder
 from cli.durable import read_json, write_json
+
+_OLDEST = 90 * 24 * 3600.0
 
 
 class Unfinished:
@@ -36,6 +40,15 @@ class Unfinished:
     def begun(self, upload_id: str) -> None:
         self._kept = self._kept | {"uploadId": upload_id}
         write_json(self._path, self._kept)
+        self._drop_old()
+
+    def _drop_old(self) -> None:
+        """Notes of pushes that nobody went on with: the platform has dropped those uploads long ago."""
+        oldest = time.time() - _OLDEST
+        for path in self._path.parent.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):  # another push was faster
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
 
     def forget(self) -> None:
         self._kept = {}

@@ -1,0 +1,72 @@
+"""`slipway push` of an archive until it is stored, over curl of the same file to one presigned URL, in turns."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from app.config import GIB, MIB, load_settings
+from app.storage.bucket import Bucket
+from app.storage.signing import presign
+from bench.stage import ROOT, Stage, register_game, running, verdict
+from bench.upload import make_archive
+
+ROUNDS = 3
+TARGET = 0.9
+
+
+def run(directory: Path) -> bool:
+    """Whether the target was met. SLIPWAY_BENCH_MIB sets another size, for trying the bench itself."""
+    size = int(os.environ.get("SLIPWAY_BENCH_MIB", GIB // MIB)) * MIB
+    archive = directory / "game.tar.gz"
+    make_archive(archive, size)
+    print(f"  archive of {archive.stat().st_size / MIB:.0f} MiB")
+    (directory / "stage").mkdir()
+    with running(directory / "stage") as stage:
+        return _compared(stage, archive, directory / "home")
+
+
+def _compared(stage: Stage, archive: Path, home: Path) -> bool:
+    where = load_settings(stage.environment).storage_settings
+    register_game(stage, "warm-up")
+    _push(stage, archive, "warm-up", home)
+    pushed, direct = [], []
+    for number in range(ROUNDS):
+        slug = f"round-{number}"
+        register_game(stage, slug)
+        direct.append(_curl(presign(where, "PUT", f"bench/{number}", {}, timedelta(hours=1)), archive))
+        Bucket(where).delete([f"bench/{number}"])
+        pushed.append(_push(stage, archive, slug, home))
+    size = archive.stat().st_size / MIB
+    print(f"  MiB/s curl {[round(size / s) for s in direct]}, slipway push {[round(size / s) for s in pushed]}")
+    return verdict("slipway push over curl", statistics.median(direct) / statistics.median(pushed), TARGET, least=True)
+
+
+def _push(stage: Stage, archive: Path, slug: str, home: Path) -> float:
+    """Seconds from its start to its end, its own imports included: that is what a pipeline waits."""
+    environment = os.environ | {
+        "SLIPWAY_URL": stage.url,
+        "SLIPWAY_KEY": stage.key,
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+    }
+    command = [sys.executable, "-m", "cli", "push", str(archive), "--game", slug, "--quiet", "--wait"]
+    begun = time.monotonic()
+    subprocess.run([*command, "stored"], cwd=ROOT, env=environment, check=True)
+    seconds = time.monotonic() - begun
+    # The check would take a core from the next round: it is waited for, and not counted.
+    subprocess.run([*command, "checked"], cwd=ROOT, env=environment, check=True)
+    return seconds
+
+
+def _curl(url: str, archive: Path) -> float:
+    begun = time.monotonic()
+    subprocess.run(
+        ["curl", "-sS", "--fail-with-body", "-o", os.devnull, "-T", str(archive), "-H", "Expect:", url], check=True
+    )
+    return time.monotonic() - begun
