@@ -1,0 +1,175 @@
+"""Files dropped and chosen, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import FilePayload, Page, Route, expect
+
+from tests.archives import big_archive, game_archive
+from tests.conftest import Cast
+from tests.web import scenes
+from tests.web.conftest import ONE_DATABASE
+
+pytestmark = [pytest.mark.browser, ONE_DATABASE]
+
+SignIn = Callable[[str], Page]
+GZIP = "application/gzip"
+
+# A file let go over the page, as the browser tells of it.
+DROP = """([name, size]) => {
+    const files = new DataTransfer();
+    files.items.add(new File([new Uint8Array(size)], name));
+    for (const type of ["dragenter", "dragover", "drop"]) {
+        document.querySelector("h1").dispatchEvent(
+            new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: files}));
+        if (type === "dragover") window.seen = document.querySelector("#drop")?.innerText;
+    }
+}"""
+
+
+@pytest.fixture
+def lanterns(sign_in: SignIn, cast: Cast) -> Page:
+    """The page of a game that waits for its first build."""
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns")
+    return page
+
+
+def file(name: str, content: bytes) -> FilePayload:
+    return FilePayload(name=name, mimeType=GZIP, buffer=content)
+
+
+def hold(page: Page) -> list[Route]:
+    """Uploads stay under way until their route is continued."""
+    held: list[Route] = []
+    page.route("**/upload?*", lambda route: held.append(route))
+    return held
+
+
+def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, complaints: list[str]) -> None:
+    page = lanterns
+    page.evaluate("window.sameDocument = true")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Choose a file").click()
+    chooser.value.set_files([file("paper-lanterns.tar.gz", big_archive(3_000_000))])
+    row = page.locator("#uploads-here .upload")
+    expect(row).to_have_attribute("data-phase", "live")
+    expect(row).to_contain_text("Live on 0 of 3")
+    expect(page.locator("#builds tbody tr")).to_have_count(1)
+    expect(page.locator("#status")).to_contain_text("paper-lanterns.tar.gz")
+    row.get_by_role("button", name="Dismiss").click()
+    expect(page.locator("#uploads-here")).to_be_hidden()
+    assert page.evaluate("window.sameDocument")
+    assert complaints == []
+
+
+def test_the_whole_page_takes_a_drop_and_says_what_it_becomes(lanterns: Page, complaints: list[str]) -> None:
+    lanterns.evaluate(DROP, ["broken.tar.gz", 5000])
+    assert re.search("Let go to start uploading\\s+It becomes build 1 of Paper Lanterns", lanterns.evaluate("seen"))
+    expect(lanterns.locator("#send-title")).to_have_text("Send a build")
+    row = lanterns.locator("#uploads-here .upload")
+    expect(row).to_have_attribute("data-phase", "failed")
+    expect(row).to_contain_text("Not taken:")
+    # The refusal stays, in the list of builds too, also on the other tabs.
+    expect(lanterns.locator("#builds tbody tr")).to_contain_text("Failed check")
+    lanterns.get_by_role("link", name="Details").click()
+    expect(lanterns.locator("#uploads .upload")).to_contain_text("Not taken:")
+    assert complaints == []
+
+
+def test_what_the_server_would_refuse_is_not_sent(lanterns: Page) -> None:
+    sent = hold(lanterns)
+    lanterns.locator("#drop-file").set_input_files([file("game.zip", b"PK"), file("empty.tar.gz", b"")])
+    rows = lanterns.locator("#uploads-here .upload")
+    expect(rows.nth(0)).to_contain_text("It is not a .tar.gz")
+    expect(rows.nth(1)).to_contain_text("It is empty")
+    assert sent == []
+
+
+def test_several_files_go_one_after_the_other_and_stay_across_pages(lanterns: Page, complaints: list[str]) -> None:
+    page, held = lanterns, hold(lanterns)
+    files = [file(f"lanterns-{number}.tar.gz", game_archive(seed=number)) for number in (1, 2)]
+    page.locator("#drop-file").set_input_files(files)
+    rows = page.locator("#uploads-here .upload")
+    expect(rows.nth(1)).to_contain_text("Waiting · 1 ahead of it")
+    expect(rows.nth(1)).to_contain_text("becomes build 2")
+    page.get_by_role("link", name="Games", exact=True).first.click()
+    expect(page.locator("h1")).to_have_text("Games")
+    tray = page.get_by_role("complementary", name="Uploads")
+    expect(tray.locator(".upload")).to_have_count(2)
+    expect(page.locator("#uploads-sum")).to_contain_text("2 uploads · ")
+    tray.get_by_role("button", name="Fold the uploads").click()
+    expect(tray.locator(".upload").first).to_be_hidden()
+    page.locator("#uploads-sum").click()
+    expect(tray.locator(".upload").first).to_be_visible()
+    held.pop().continue_()
+    expect(tray.locator(".upload").nth(0)).to_have_attribute("data-phase", "live")
+    expect(tray.locator(".upload").nth(1)).to_contain_text("Checking")
+    assert complaints == []
+
+
+def test_leaving_while_something_runs_is_asked_about(lanterns: Page) -> None:
+    hold(lanterns)
+    lanterns.locator("#drop-file").set_input_files(file("lanterns.tar.gz", game_archive()))
+    expect(lanterns.locator("#uploads-here .upload")).to_be_visible()
+    lanterns.locator("h1").click()  # browsers ask only who has done something on the page
+    with lanterns.expect_event("dialog") as asked:
+        lanterns.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+
+
+def test_a_cancelled_upload_is_gone_and_the_next_one_begins(lanterns: Page) -> None:
+    held = hold(lanterns)
+    files = [file(f"lanterns-{number}.tar.gz", game_archive(seed=number)) for number in (1, 2)]
+    lanterns.locator("#drop-file").set_input_files(files)
+    rows = lanterns.locator("#uploads-here .upload")
+    rows.nth(0).get_by_role("button", name="Cancel").click()
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("lanterns-2.tar.gz")
+    expect(rows).not_to_contain_text("Waiting ·")
+    assert len(held) == 2
+
+
+def test_a_bar_is_never_full_before_the_answer(lanterns: Page) -> None:
+    hold(lanterns)
+    lanterns.locator("#drop-file").set_input_files(file("lanterns.tar.gz", game_archive()))
+    bar = lanterns.get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^\d{1,2}$"))
+
+
+def test_a_first_file_waits_for_the_name_of_its_game(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.locator("#drop-file").set_input_files(file("paper-lanterns-1.2.tar.gz", game_archive()))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Register a game")
+    expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
+    expect(page.get_by_label("Slug")).to_have_value("paper-lanterns")
+    expect(page.locator("#uploads .upload")).to_contain_text("starts when the game has a name")
+    page.get_by_label("Save directory").fill("PaperLanterns-1")
+    page.get_by_label("Launcher").fill("wrong")
+    page.get_by_label("Description").fill("Lanterns, made of paper.")
+    page.get_by_role("button", name="Register the game").click()
+    expect(page.locator("#summary")).to_be_focused()
+    expect(page.locator("#summary")).to_contain_text("The game is not registered yet: 2 things to change")
+    page.get_by_label("Launcher").fill("paper-lanterns.sh")
+    page.get_by_label("Tags").fill("Visual Novel")
+    page.get_by_role("button", name="Register the game").click()
+    page.wait_for_url("**/games/paper-lanterns")
+    expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")
+    expect(page.get_by_text("Live: build 1")).to_be_visible()
+    assert complaints == []
+
+
+def test_the_slug_follows_the_title_until_it_is_written(sign_in: SignIn, cast: Cast) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/new")
+    page.get_by_label("Title").press_sequentially("Été: Après")
+    expect(page.get_by_label("Slug")).to_have_value("ete-apres")
+    page.get_by_label("Slug").fill("own")
+    page.get_by_label("Title").press_sequentially("!")
+    expect(page.get_by_label("Slug")).to_have_value("own")
+    expect(page.get_by_text("0 of 5,000 characters")).to_be_visible()
