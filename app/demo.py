@@ -16,9 +16,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.config import StorageSettings
+from app.database import writing
 from app.extensions import db
 from app.fleet.servers import add_server, roll_token
-from app.models import Member, Partner, Server
+from app.models import Member, Partner, Server, new_id
 from app.partners.accounts import create_member, create_partner
 from app.partners.actors import Actor
 from app.partners.keys import authenticate, create_key
@@ -95,8 +96,9 @@ def _member(email: str, name: str, role: str, known: str | None) -> str:
     if member is None:
         create_member(partner, email, name, role, password, _ACTOR)
     else:  # demo.json was removed: nobody can know the old password
-        member.password_hash = hash_password(password)
-        db.session.commit()
+        password_hash = hash_password(password)
+        with writing():
+            member.password_hash, member.session_stamp = password_hash, new_id("stamp")
     return password
 
 
@@ -127,6 +129,8 @@ def _write(path: Path, demo: Demo) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         json.dump(_camel(asdict(demo)), file, indent=2)
         file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())  # a name that points at nothing after a power cut would stop every later start
     draft.rename(path)
 
 

@@ -51,6 +51,7 @@ class Script:
         return self.ask("GET", f"{GAMES}/{slug}/sync", headers)
 
     def send(self, archive: bytes, slug: str = "paper-lanterns", **headers: str) -> TestResponse:
+        """An upload; `headers` may say another Content-Type."""
         return self.ask("PUT", f"{GAMES}/{slug}/upload", {"Content-Type": "application/gzip", **headers}, data=archive)
 
 
