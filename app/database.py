@@ -97,6 +97,12 @@ def release() -> None:
     db.session.remove()
 
 
+def pause() -> None:
+    """Give the connection back as `release()` does, and keep what was loaded attached, for a short wait in the midst of
+    a request. What is read afterwards is read anew, so the two halves may see different facts."""
+    db.session.commit()
+
+
 def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     versions: dict[str, int] = {}
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert

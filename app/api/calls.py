@@ -7,6 +7,7 @@ look-up. The same declarations make the OpenAPI document (`app/api/openapi.py`).
 from __future__ import annotations
 
 import functools
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from flask import Response, request
 from app.api import idempotency, limits
 from app.api.schema import Shape, parse_fields, parse_json
 from app.config import settings
+from app.database import pause
 from app.fleet.servers import authenticate_server
 from app.models import ApiKey, Game, Partner, Server
 from app.partners.actors import Actor
@@ -152,11 +154,16 @@ def rate_of(limit: str) -> str:
 
 
 def read_body() -> bytes:
-    """The JSON body, at most 1 MiB (MAX_CONTENT_LENGTH; larger ones are 413)."""
+    """The JSON body, at most 1 MiB (MAX_CONTENT_LENGTH; larger ones are 413). While it comes no database connection is
+    held, and a client that stalls is given up (400)."""
     if request.mimetype and request.mimetype != "application/json":
         raise UnsupportedMediaType(
             f"The body is {request.mimetype}; this call takes JSON. Send it with `Content-Type: application/json`."
         )
+    pause()
+    client: socket.socket | None = request.environ.get("gunicorn.socket")
+    if client is not None:
+        client.settimeout(settings().body_timeout)
     return request.get_data(cache=False)
 
 

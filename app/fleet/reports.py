@@ -193,14 +193,18 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
         select(Replica)
         .join(Replica.build)
         .options(contains_eager(Replica.build))
-        .where(Replica.server_id == server.id)
         .order_by(Replica.id)
         .with_for_update(of=Replica, key_share=True)
     )
-    rows = list(session.scalars(query.where(or_(Replica.wanted, Replica.phase != "removed"))))
-    known = {(row.game_id, row.build.number) for row in rows}
+    # Which they are is read first, so that they can all be locked in one order.
+    named = select(Replica.id, Replica.game_id, Build.number).join(Replica.build).where(Replica.server_id == server.id)
+    found = list(session.execute(named.where(or_(Replica.wanted, Replica.phase != "removed"))))
+    known = {(game_id, number) for _, game_id, number in found}
     for keys in in_batches((key for key in said if key not in known), 500):
-        rows += session.scalars(query.where(tuple_(Build.game_id, Build.number).in_(keys)))
+        found += session.execute(named.where(tuple_(Build.game_id, Build.number).in_(keys)))
+    rows: list[Replica] = []
+    for ids in in_batches(sorted(row.id for row in found)):
+        rows += session.scalars(query.where(Replica.id.in_(ids)))
     return rows
 
 

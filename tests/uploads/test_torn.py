@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +130,19 @@ def test_a_client_that_stalls_is_told_and_its_place_given_back(
     assert f"nothing came for {PATIENCE:g} seconds" in answer.json["message"]
     assert PATIENCE <= time.monotonic() - begun < 15
     assert world.refusals(slug) == ["upload_interrupted"]
+
+
+def test_a_json_call_that_stalls_is_given_up_too(world: World, gunicorn: Gunicorn) -> None:
+    """A handful of such clients would otherwise take every thread there is."""
+    head = (
+        "POST /api/partners/games HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {world.key}\r\nContent-Length: 100\r\n\r\n"
+    )
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=20) as client:
+        client.sendall(head.encode() + b'{"title": ')
+        assert client.recv(100).startswith(b"HTTP/1.1 400 ")
+    assert PATIENCE <= time.monotonic() - begun < 15
 
 
 def test_a_client_that_is_slow_but_sends_is_waited_for(world: World, gunicorn: Gunicorn, slug: str) -> None:
