@@ -86,6 +86,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         # A token must outlive an upload that takes all day; it ends with the session.
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_HEADERS=["X-CSRFToken"],
+        # Over https it would ask for a Referer too, which our own Referrer-Policy has browsers leave out.
+        WTF_CSRF_SSL_STRICT=False,
         RATELIMIT_STORAGE_URI=settings.redis_url or "memory://",
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,

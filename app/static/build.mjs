@@ -17,6 +17,9 @@ const compressible = /\.(js|css|svg)$/;
 // Fonts that the first paint needs, under a name that templates can ask for.
 const preloaded = { "geist-latin-wght-normal": "geist.woff2", "geist-mono-latin-wght-normal": "geist-mono.woff2" };
 
+// The favicon with a mark for the worst state (js/tab.js).
+const marked = ["failed", "warn", "busy"].map((state) => `favicon-${state}.svg`);
+
 function manifestOf(metafile) {
   const names = {};
   for (const [path, output] of Object.entries(metafile.outputs)) {
@@ -46,7 +49,7 @@ function finish(metafile) {
 
 const bundle = await context({
   absWorkingDir: root,
-  entryPoints: ["main.js", "main.css", "icons.svg", "favicon.svg"].map((name) => join("app/static/src", name)),
+  entryPoints: ["main.js", "main.css", "icons.svg", "favicon.svg", ...marked].map((name) => join("app/static/src", name)),
   outdir: out,
   bundle: true,
   minify: true,

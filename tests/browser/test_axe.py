@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import FilePayload, Page
 
+from app.storage.note import note
 from tests.conftest import Cast
 from tests.web import scenes
 from tests.web.conftest import ONE_DATABASE
@@ -22,6 +23,10 @@ PAGES = [
     "/games/garden-of-forking-paths",
     "/games/moth-season",
     "/games/garden-of-forking-paths/builds/4/servers/srv-04",
+    "/games/garden-of-forking-paths/details",
+    "/games/garden-of-forking-paths/activity",
+    "/games/garden-of-forking-paths/builds",
+    "/games/new",
     "/games/nowhere",
 ]
 
@@ -57,4 +62,20 @@ def test_nothing_is_found(
     for path in PAGES:
         page.goto(path)
         found[path] = findings(page)
+    page.goto("/games/new")
+    page.get_by_role("button", name="Register the game").click()
+    page.locator("#summary").wait_for()
+    found["/games/new, refused"] = findings(page)
+    page.goto("/games/moth-season")
+    refused = FilePayload(name="moth.tar.gz", mimeType="application/gzip", buffer=b"no archive")
+    page.locator("#drop-file").set_input_files(refused)
+    page.locator(".upload[data-phase=failed]").wait_for()
+    found["an upload, refused"] = findings(page)
+    page.get_by_role("link", name="Details").click()
+    page.locator("#uploads .upload").wait_for()
+    found["the tray"] = findings(page)
+    note.heard(answered=False)
+    page.goto("/games/moth-season")
+    found["storage is away"] = findings(page)
+    note.clear()
     assert {path: each for path, each in found.items() if each} == {}

@@ -213,3 +213,38 @@ def test_two_pages_show_the_same(sign_in: SignIn, cast: Cast, game_id: str) -> N
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     for page in (first, second):
         expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
+
+
+def test_new_builds_wait_while_the_pointer_is_among_the_others(
+    sign_in: SignIn, cast: Cast, game_id: str, complaints: list[str]
+) -> None:
+    page = opened(sign_in, cast)
+    page.locator("#b2").hover()
+    scenes.send(game_id, Sent(on=[On("srv-01", "pending", 0)]))
+    button = page.get_by_role("button", name="1 new build: show")
+    expect(button).to_be_visible()
+    expect(page.locator("#b3")).to_be_hidden()
+    button.click()
+    expect(page.locator("#b3")).to_be_visible()
+    expect(button).to_have_count(0)
+    assert complaints == []
+
+
+def test_the_icon_of_the_tab_carries_the_worst_state(sign_in: SignIn, cast: Cast, game_id: str) -> None:
+    page = opened(sign_in, cast)
+    icon = page.locator("#favicon")
+    expect(icon).to_have_attribute("href", re.compile("favicon-failed"))
+    scenes.change(game_id, 2, "srv-03", phase="cached", reason=None)
+    expect(icon).to_have_attribute("href", re.compile("favicon-busy"))
+    scenes.change(game_id, 2, "srv-02", phase="cached")
+    expect(icon).to_have_attribute("href", re.compile(r"favicon-[A-Z0-9]+\.svg"))
+
+
+def test_the_list_of_games_follows(sign_in: SignIn, cast: Cast, game_id: str, complaints: list[str]) -> None:
+    page = sign_in(cast.starlight.owner)
+    expect(page.locator("#game-low-tide")).to_contain_text("Failed on 1 of 3")
+    expect(page).to_have_title("(1 failed) Games · Slipway")
+    scenes.change(game_id, 2, "srv-03", phase="cached", reason=None)
+    scenes.announce_partner(cast.starlight.partner_id)
+    expect(page.locator("#game-low-tide")).to_contain_text("Arriving on 1 of 3")
+    assert complaints == []

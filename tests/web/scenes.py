@@ -275,3 +275,9 @@ def catalog(partner_id: str) -> None:
         age=timedelta(days=12),
     )
     add_game(partner_id, "Platform Nine", "platform-nine", [Sent(5_100 * MB, on=good)], age=timedelta(days=19))
+
+
+def announce_partner(partner_id: str) -> None:
+    """What agents' reports announce beside the game itself: the lists look again."""
+    with writing():
+        announce(partner_topic(partner_id))

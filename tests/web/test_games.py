@@ -7,9 +7,12 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, select
 
+from app.database import announce, writing
 from app.extensions import db
+from app.fleet.events import partner_topic
+from app.models import Replica
 from tests.conftest import Cast
 from tests.web import scenes
 from tests.web.conftest import HTMX, Visitor
@@ -118,3 +121,30 @@ def test_a_fragment_request_gets_the_same_page(owner: Visitor, catalog: None) ->
     answer = owner.get("/games", headers=HTMX)
     assert answer.status_code == 200
     assert "HX-Request" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("path", ["/catalog/parts", "/catalog/live", "/catalog/parts?tag=Horror"])
+def test_the_list_is_live_for_its_own_partner(
+    owner: Visitor, stranger: Visitor, visitor: Visitor, catalog: None, path: str
+) -> None:
+    if "parts" in path:
+        assert "Night Ferry" in owner.get(path, headers=HTMX).text
+        assert "Night Ferry" not in stranger.get(path, headers=HTMX).text
+    assert visitor.get(path).status_code == 302
+    assert visitor.get(path, headers=HTMX).status_code == 401
+
+
+def test_a_change_on_a_server_changes_its_row_and_the_title(owner: Visitor, cast: Cast) -> None:
+    game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=[On("srv-01")])])
+    scenes.servers_report()
+    first = owner.get("/catalog/parts", headers=HTMX)
+    unchanged = owner.get("/catalog/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    assert unchanged.status_code == 304
+    with writing() as session:
+        replica = session.scalars(select(Replica).where(Replica.game_id == game_id)).one()
+        replica.phase, replica.attempt, replica.reason = "failed", 9, "disk full"
+        announce(partner_topic(cast.starlight.partner_id))
+    changed = owner.get("/catalog/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+    assert "<title>(1 failed) Games · Slipway</title>" in changed.text
+    assert "Failed on 1 of 3" in changed.text

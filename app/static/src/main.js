@@ -10,6 +10,8 @@ import "./js/keys.js";
 import "./js/password.js";
 import "./js/forms.js";
 import "./js/uploads/index.js";
+import "./js/tab.js";
+import "./js/newcomers.js";
 import "./js/toasts.js";
 import "./js/dialog.js";
 import "./js/tabs.js";

@@ -1,0 +1,70 @@
+"""Whatever is swapped into a page has its place there: every hx-target, and every id of an out-of-band part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Cast
+from tests.web import scenes
+from tests.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.web.test_security import lint
+
+pytestmark = ONE_DATABASE
+
+START = ("/games", "/games/new", "/games?q=zzz", "/games/moth-season", "/servers", "/settings")
+
+
+@pytest.fixture
+def crawled(cast: Cast, six_servers: list[str], owner: Visitor) -> dict[str, str]:
+    """Every page that links lead to, by its address."""
+    scenes.catalog(cast.starlight.partner_id)
+    scenes.servers_report(silent=["srv-06"])
+    found: dict[str, str] = {}
+    seen: set[str] = set()
+    waiting = list(START)
+    while waiting:
+        path = waiting.pop()
+        if path in seen or len(found) > 120:
+            continue
+        seen |= {path, path.split("?")[0]}
+        answer = owner.get(path, follow_redirects=True)
+        if answer.mimetype != "text/html":
+            continue
+        found[path] = answer.text
+        waiting += [
+            link for link in links(answer.text) if link.split("?")[0] not in {other.split("?")[0] for other in found}
+        ]
+    return found
+
+
+def links(page: str) -> Iterator[str]:
+    for href in re.findall(r'<a[^>]* href="(/[^"#]*)', page):
+        if not href.startswith(("/api/", "/static/", "/healthz")):
+            yield href.replace("&amp;", "&")
+
+
+def test_the_crawl_goes_everywhere(crawled: dict[str, str]) -> None:
+    for path in ("/games/garden-of-forking-paths/details", "/settings/keys", "/servers", "/games/new"):
+        assert path in crawled
+
+
+def test_what_elements_aim_at_is_on_their_page(crawled: dict[str, str]) -> None:
+    for path, page in crawled.items():
+        found = lint(page)
+        for target in re.findall(r'hx-(?:target|select|include|indicator)="#([^"]+)"', page):
+            assert target in found.ids, (path, target)
+
+
+def test_every_live_part_has_its_place_on_the_page_that_asks_for_it(owner: Visitor, crawled: dict[str, str]) -> None:
+    asked = 0
+    for path, page in crawled.items():
+        for poll in re.findall(r'data-poll="([^"]+)"', page):
+            fragment = owner.get(poll.replace("&amp;", "&"), headers=HTMX).text
+            parts = re.findall(r'hx-swap-oob="\w+" id="([^"]+)"', fragment)
+            assert parts, (path, poll)
+            assert set(parts) <= set(lint(page).ids), (path, poll)
+            asked += 1
+    assert asked >= 5
