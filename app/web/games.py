@@ -110,9 +110,9 @@ def home() -> ResponseReturnValue:
 
 @pages.get("/games")
 def index() -> ResponseReturnValue:
-    """All games with what is live where; filters are in the address. Operators are told where they are."""
+    """All games with what is live where; filters are in the address. Operators have no games, but servers."""
     if me().is_operator:
-        return render_template("operator.html")
+        return redirect(url_for("operator_servers.index"))
     partner, asked = my_partner(), _asked()
     if not (asked.text or asked.tag) and not list_games(partner, GameFilter(limit=1)).games:
         return _first_use()
