@@ -14,7 +14,6 @@ from pathlib import Path
 from cli.credentials import cache_folder
 from cli.durable import private_folder
 from cli.exit_codes import ExitCode
-from cli.packing import pack
 from cli.problems import Problem
 from cli.tree import Tree
 
@@ -85,6 +84,9 @@ def open_archive(path: Path) -> Archive:
 
 def pack_archive(path: Path, tree: Tree, on_progress: Callable[[int], None]) -> Archive:
     """A directory as an archive. Raises Problem."""
+    # Imported here: who sends a tar.gz need not wait for it.
+    from cli.packing import pack
+
     # Not /tmp, which may be memory: a game is gigabytes.
     folder = os.environ.get("TMPDIR") or str(private_folder(cache_folder()))
     try:

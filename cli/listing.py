@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
-from rich.table import Table
-from rich.text import Text
 
+from cli.output import Listing
 from cli.session import Session, game_option, runs
-from cli.sizes import format_size, printable
+from cli.sizes import format_size
 
 
 @click.command()
@@ -20,7 +18,7 @@ def games(session: Session) -> None:
     found = session.platform().call("GET", "/games")
     rows = [(game["slug"], game["title"], game["status"].replace("_", " ")) for game in found["games"]]
     text = "" if rows else "There is no game yet. Register one in the dashboard."
-    session.output.result({"games": found["games"]}, text, _table(("Game", "Title", "Status"), rows))
+    session.output.result({"games": found["games"]}, text, Listing(("Game", "Title", "Status"), rows))
 
 
 @click.command()
@@ -48,7 +46,9 @@ def status(session: Session, slug: str | None) -> None:
         "uploads": uploads,
     }
     session.output.result(
-        facts, "\n".join(lines), _table(("Build", "", "Size", "Cached on", "Sent", "Note"), map(_build, builds))
+        facts,
+        "\n".join(lines),
+        Listing(("Build", "", "Size", "Cached on", "Sent", "Note"), [_build(build) for build in builds]),
     )
 
 
@@ -72,7 +72,7 @@ def releases(session: Session, slug: str | None, limit: int) -> None:
     ]
     text = "" if rows else "Nothing was released yet."
     facts = {"game": slug, "releases": found["releases"], "total": found["total"]}
-    session.output.result(facts, text, _table(("Build", "", "Released", "By"), rows))
+    session.output.result(facts, text, Listing(("Build", "", "Released", "By"), rows))
 
 
 def _build(build: dict[str, Any]) -> tuple[str, ...]:
@@ -89,12 +89,3 @@ def _upload_line(upload: dict[str, Any]) -> str:
         return f"{name} is being checked: {format_size(upload['check']['bytesRead'])} of {format_size(upload['size'])}."
     there = format_size(upload["receivedBytes"]) if upload["receivedBytes"] is not None else "an unknown part"
     return f"{name} is being sent: {there} of {format_size(upload['size'])}, kept until {upload['expiresAt']}."
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table | None:
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table if table.row_count else None

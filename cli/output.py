@@ -9,19 +9,23 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Table
-from rich.text import Text
 
 from cli.exit_codes import ExitCode
 from cli.problems import Problem
-from cli.progress import TITLES, Step, Track
+from cli.progress import Step, Track
 from cli.sizes import printable
 
 _LINE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 class Output:
@@ -36,7 +40,7 @@ class Output:
     def step(self, step: Step) -> None:
         """How far it is; called as often as one likes."""
 
-    def result(self, facts: dict[str, Any], text: str, table: Table | None = None) -> None:
+    def result(self, facts: dict[str, Any], text: str, table: Listing | None = None) -> None:
         """What came of it."""
 
     def problem(self, problem: Problem) -> None:
@@ -44,70 +48,6 @@ class Output:
 
     def close(self) -> None:
         """No more progress."""
-
-
-class Lines(Output):
-    """For logs: a line a phase, and what came of it."""
-
-    def __init__(self) -> None:
-        self._phase = ""
-        self._out = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-
-    def note(self, text: str) -> None:
-        sys.stderr.write(f"{printable(text)}\n")
-
-    def step(self, step: Step) -> None:
-        if step.phase != self._phase:
-            self._phase = step.phase
-            self.note(f"{TITLES[step.phase]} …")
-
-    def result(self, facts: dict[str, Any], text: str, table: Table | None = None) -> None:
-        if table is not None:
-            self._out.print(table)
-        if text:
-            self._out.print(Text(printable(text)), soft_wrap=True)
-
-
-class Terminal(Lines):
-    """For people: one bar."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._track: Track | None = None
-        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.fields[detail]}", markup=False),
-            console=self._console,
-        )
-        self._task: TaskID | None = None
-
-    def plan(self, phases: Sequence[str]) -> None:
-        self._track = Track(phases)
-        self._bar.start()
-        self._task = self._bar.add_task("", total=1.0, detail="")
-
-    def note(self, text: str) -> None:
-        self._console.print(Text(printable(text)), soft_wrap=True)
-
-    def step(self, step: Step) -> None:
-        if self._track is None or self._task is None:
-            return
-        place = self._track.advance(step)
-        detail = printable(step.text)
-        self._bar.update(self._task, completed=place, description=f"{TITLES[step.phase]:<9}", detail=detail)
-
-    def problem(self, problem: Problem) -> None:
-        self.close()
-        super().problem(problem)
-
-    def result(self, facts: dict[str, Any], text: str, table: Table | None = None) -> None:
-        self.close()
-        super().result(facts, text, table)
-
-    def close(self) -> None:
-        self._bar.stop()
 
 
 class JsonLines(Output):
@@ -137,7 +77,7 @@ class JsonLines(Output):
             line["bytesPerSecond"] = round(step.bytes_per_second)
         self._write(line)
 
-    def result(self, facts: dict[str, Any], text: str, table: Table | None = None) -> None:
+    def result(self, facts: dict[str, Any], text: str, table: Listing | None = None) -> None:
         self._write({"event": "result", "ok": True, "exitCode": int(ExitCode.OK), "message": text, **facts})
 
     def problem(self, problem: Problem) -> None:
@@ -155,4 +95,7 @@ def output_for(*, as_json: bool, quiet: bool) -> Output:
         return JsonLines()
     if quiet:
         return Output()
+    # rich takes as long to import as everything else: only who looks waits for it.
+    from cli.terminal import Lines, Terminal
+
     return Terminal() if sys.stderr.isatty() else Lines()
