@@ -4,10 +4,13 @@ answer shows a secret is answered once."""
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from flask_wtf import FlaskForm
 from limits import parse
 from wtforms import HiddenField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are older than WTForms 3.3
 from wtforms.validators import InputRequired, Length
 
 from app.extensions import limiter
@@ -20,9 +23,16 @@ SHOWN = (InvalidRequest, Conflict, SlugTaken, RateLimited)
 Headers = dict[str, str]
 
 
-def refused(form: FlaskForm, refusal: Refusal) -> tuple[int, Headers]:
-    """Put a refusal on the form. Returns status and headers of the answer: 422, or 429 when it is about waiting."""
-    fields = dict(getattr(refusal, "fields", {}))
+def choices(labels: Mapping[str, str]) -> Any:
+    """The choices of a select: value -> label."""
+    return [SelectChoice(value, label) for value, label in labels.items()]
+
+
+def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Headers]:
+    """Put a refusal on the form. Returns status and headers of the answer: 422, or 429 when it is about waiting.
+
+    `called`: the domain's name of a field -> the form's, where they differ."""
+    fields = {called.get(name, name): what for name, what in getattr(refusal, "fields", {}).items()}
     known = [name for name in fields if name in form]
     if len(fields) == len(known) == 1:
         _add(form, known[0], refusal.message)

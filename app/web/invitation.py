@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from app.logs import request_id
 from app.models import Invitation, now
@@ -25,7 +25,7 @@ _SHORT = f"The password needs at least {LEAST_PASSWORD} characters"
 
 class JoinForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     name = StringField(
-        "Your name", [InputRequired("Enter your name"), Length(max=150, message="A name has at most 150 characters")]
+        "Your name", [DataRequired("Enter your name"), Length(max=150, message="A name has at most 150 characters")]
     )
     password = PasswordField(
         "Password",

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from app.partners.keys import app_of, create_app, rename_app
 from app.web.forms import SHOWN, problem, refused
@@ -19,7 +19,7 @@ pages.before_request(require_sign_in)
 
 class AppForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     name = StringField(
-        "Name", [InputRequired("Name the app"), Length(max=100, message="An app's name has at most 100 characters")]
+        "Name", [DataRequired("Name the app"), Length(max=100, message="An app's name has at most 100 characters")]
     )
     description = StringField("Description", [Length(max=200, message="A description has at most 200 characters")])
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms import SelectField, SelectMultipleField, StringField
-from wtforms.validators import InputRequired, Length, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.models import ApiKey, App, now
@@ -17,7 +17,7 @@ from app.partners.accounts import DASHBOARD_APP
 from app.partners.keys import apps_of, authenticate, create_key
 from app.refusals import NotFound, Unauthorized
 from app.web.formats import Moment, Text
-from app.web.forms import SHOWN, OnceForm, problem, refused
+from app.web.forms import SHOWN, OnceForm, choices, problem, refused
 from app.web.people import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.settings.asking import ask
 from app.web.settings.password_again import check_again, password_field
@@ -77,12 +77,12 @@ class KeyForm(OnceForm):
     app = SelectField("App", validate_choice=False)
     new_app = StringField("Name of the new app", [Length(max=100, message="An app's name has at most 100 characters")])
     name = StringField(
-        "Name", [InputRequired("Name the key"), Length(max=100, message="A name has at most 100 characters")]
+        "Name", [DataRequired("Name the key"), Length(max=100, message="A name has at most 100 characters")]
     )
     scopes = SelectMultipleField(
         "Scopes",
         [InputRequired("Choose at least 1 scope")],
-        choices=list(SCOPE_WORDS.items()),
+        choices=choices(SCOPE_WORDS),
         validate_choice=False,  # the domain refuses others, in better words
         default=["read", "upload"],
         option_widget=CheckboxInput(),
@@ -93,7 +93,7 @@ class KeyForm(OnceForm):
     def __init__(self, apps: Sequence[App], **values: object) -> None:
         super().__init__(**values)
         self.apps = {app.id: app for app in apps}
-        self.app.choices = [*((app.id, app.name) for app in apps), ("", "A new app")]
+        self.app.choices = choices({app.id: app.name for app in apps} | {"": "A new app"})
 
     def validate_app(self, field: SelectField) -> None:
         if field.data and field.data not in self.apps:
@@ -140,7 +140,7 @@ def create() -> ResponseReturnValue:
         key, secret = create_key(my_partner(), form.app_name, form.scopes.data or [], my_actor(), form.name.data or "")
     except SHOWN as refusal:
         form.renew()
-        answer = refused(form, refusal)
+        answer = refused(form, refusal, app="app" if form.app.data else "new_app")
         return _ask(form), *answer
     return show(Made(key, secret))
 

@@ -16,7 +16,7 @@ from app.models import Invitation, Member
 from app.partners import members
 from app.refusals import Refusal
 from app.web.formats import Moment, Text, counted
-from app.web.forms import SHOWN, Headers, OnceForm, problem, refused
+from app.web.forms import SHOWN, Headers, OnceForm, choices, problem, refused
 from app.web.invitation import link
 from app.web.people import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.settings.asking import ask
@@ -24,7 +24,7 @@ from app.web.settings.asking import ask
 pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
 
-ROLES = [(role, role.capitalize()) for role in members.PARTNER_ROLES]
+ROLES = {role: role.capitalize() for role in members.PARTNER_ROLES}
 DEEDS = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
 # Role -> whether each of the deeds is its.
 MAY = {"Owner": (True, True, True, True), "Developer": (True, True, True, False), "Viewer": (True, False, False, False)}
@@ -69,11 +69,11 @@ class InviteForm(OnceForm):
         "Email",
         [InputRequired("Enter an email address"), Length(max=254, message="An address has at most 254 characters")],
     )
-    role = SelectField("Role", choices=ROLES, default="developer", validate_choice=False)
+    role = SelectField("Role", choices=choices(ROLES), default="developer", validate_choice=False)
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    role = SelectField("Role", choices=ROLES, validate_choice=False)
+    role = SelectField("Role", choices=choices(ROLES), validate_choice=False)
 
 
 @pages.get("/settings/members")

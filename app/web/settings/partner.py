@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, Length
 
 from app.partners.accounts import rename_partner
 from app.web.formats import Moment
@@ -19,7 +19,7 @@ pages.before_request(require_sign_in)
 
 class PartnerForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     name = StringField(
-        "Name", [InputRequired("Name the partner"), Length(max=150, message="A name has at most 150 characters")]
+        "Name", [DataRequired("Name the partner"), Length(max=150, message="A name has at most 150 characters")]
     )
 
 

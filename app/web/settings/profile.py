@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import login_user, logout_user
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from app.partners.accounts import LEAST_PASSWORD, change_password, rename_member, sign_out_everywhere
 from app.web.forms import SHOWN, Headers, problem, refused
@@ -20,7 +20,7 @@ pages.before_request(require_sign_in)
 
 class NameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     name = StringField(
-        "Name", [InputRequired("Enter your name"), Length(max=150, message="A name has at most 150 characters")]
+        "Name", [DataRequired("Enter your name"), Length(max=150, message="A name has at most 150 characters")]
     )
 
 

@@ -1,0 +1,51 @@
+"""Reading pages as a person does: their words, and what their forms carry along."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from werkzeug.test import TestResponse
+
+from app.extensions import db
+
+
+def afresh() -> None:
+    """Let the test read what requests have written since: it has a session of its own."""
+    db.session.rollback()
+    db.session.expire_all()
+
+
+def plain(page: str) -> str:
+    """The words of a page, in one line."""
+    text = re.sub(r"<script.*?</script>|<style.*?</style>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)).replace("\u00a0", " "))
+
+
+def number(page: str) -> str:
+    """The number of a form that is answered once."""
+    found = re.search(r'name="number" type="hidden" value="([^"]+)"', page)
+    assert found, page
+    return found[1]
+
+
+def shown_secret(page: str, start: str) -> str | None:
+    """The secret that a page shows, beginning with `start`, or None."""
+    found = re.search(rf"<pre[^>]*>\s*(?:\S*/)?({start}_[\w-]{{20,}})\s*</pre>", page)
+    return found[1] if found else None
+
+
+def rows(page: str) -> list[str]:
+    """The words of each row of the page's tables, heads left out."""
+    return [
+        plain(row).strip()
+        for row in re.findall(r"<tr(?! role=\"row\"><th role=\"columnheader\")[^>]*>.*?</tr>", page, re.DOTALL)
+    ]
+
+
+def errors(answer: TestResponse) -> list[str]:
+    """What the focused summary of a refused form says, line by line."""
+    assert answer.status_code in {422, 429}, answer.text
+    summary = re.search(r'<div class="summary" id="summary" tabindex="-1" autofocus.*?</div>', answer.text, re.DOTALL)
+    assert summary, answer.text
+    return [plain(line).strip() for line in re.findall(r"<(?:h2|p|li)>.*?</(?:h2|p|li)>", summary[0])]

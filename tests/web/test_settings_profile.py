@@ -1,0 +1,86 @@
+"""One's own name, password and sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import PASSWORD, Cast
+from tests.web.conftest import Visitor
+from tests.web.reading import errors, plain
+
+NEW = "a new long password"
+
+
+def test_members_and_operators_have_a_profile(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:
+    assert "You are an owner of Starlight Studio." in plain(signed_in(cast.starlight.owner).get("/profile").text)
+    assert "You are a viewer of Starlight Studio." in plain(signed_in(cast.starlight.viewer).get("/profile").text)
+    assert "You are an operator." in plain(signed_in(cast.operator).get("/profile").text)
+
+
+def test_a_name_is_changed_by_its_bearer_whatever_their_role(viewer: Visitor) -> None:
+    assert viewer.post("/profile/name", {"name": " Sam Whitlock "}).location == "/profile"
+    page = viewer.get("/profile").text
+    assert "Your name is Sam Whitlock now" in page
+    assert 'value="Sam Whitlock"' in page
+
+
+@pytest.mark.parametrize(("name", "said"), [(" ", "Enter your name"), ("x" * 151, "A name has at most 150 characters")])
+def test_a_name_has_limits(owner: Visitor, name: str, said: str) -> None:
+    answer = owner.post("/profile/name", {"name": name})
+    assert errors(answer) == ["Your name is not changed yet: 1 thing to change", said]
+    assert answer.headers["HX-Push-Url"] == "/profile"
+
+
+def test_a_new_password_signs_out_other_browsers_and_keeps_this_one(
+    cast: Cast, signed_in: Callable[[str], Visitor], visitor: Visitor
+) -> None:
+    here, elsewhere = signed_in(cast.starlight.owner), signed_in(cast.starlight.owner)
+    assert here.post("/profile/password", {"password": PASSWORD, "new": NEW}).location == "/profile"
+    assert "Your password is changed. Other browsers are signed out." in here.get("/profile").text
+    assert here.get("/games").status_code == 200
+    assert elsewhere.get("/games").location == "/sign-in?next=/games"
+    assert visitor.sign_in(cast.starlight.owner).status_code == 422
+    assert visitor.sign_in(cast.starlight.owner, NEW).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("present", "new", "said", "field"),
+    [
+        ("", NEW, "Enter your password", "password"),
+        ("wrong wrong", NEW, "This is not your password. Nothing was changed.", "password"),
+        (PASSWORD, "", "Choose a new password", "new"),
+        (PASSWORD, "short", "The new password needs at least 10 characters", "new"),
+        (PASSWORD, "x" * 1000, "A password has at most 999 characters", "new"),
+    ],
+)
+def test_a_password_is_changed_with_the_present_one(
+    owner: Visitor, visitor: Visitor, cast: Cast, present: str, new: str, said: str, field: str
+) -> None:
+    answer = owner.post("/profile/password", {"password": present, "new": new})
+    assert errors(answer) == ["Your password is not changed yet: 1 thing to change", said]
+    assert f'aria-describedby="{"" if field == "password" else "new-hint "}{field}-error"' in answer.text
+    assert NEW not in answer.text
+    assert visitor.sign_in(cast.starlight.owner).status_code == 303
+
+
+@pytest.mark.settings(SLIPWAY_SIGN_IN_RATE="2 per 5 minutes")
+def test_wrong_passwords_have_to_wait(owner: Visitor) -> None:
+    for _ in range(2):
+        assert owner.post("/profile/password", {"password": "wrong", "new": NEW}).status_code == 422
+    answer = owner.post("/profile/password", {"password": PASSWORD, "new": NEW})
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+
+
+def test_signing_out_everywhere_ends_every_session(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:
+    here, elsewhere = signed_in(cast.starlight.viewer), signed_in(cast.starlight.viewer)
+    assert here.post("/profile/sign-out").location == "/sign-in"
+    for browser in (here, elsewhere):
+        assert browser.get("/games").location == "/sign-in?next=/games"
+
+
+def test_the_account_menu_leads_here(owner: Visitor) -> None:
+    page = owner.get("/games").text
+    assert '<a class="item" href="/profile">Profile</a><a class="item" href="/reference">API reference</a>' in page
