@@ -22,7 +22,7 @@ check: .venv/.dev ## lint, formatting, types, templates
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
-	.venv/bin/python -m djlint app/templates --lint --quiet --profile jinja --ignore H015
+	.venv/bin/python -m djlint app/templates --lint --quiet --profile jinja --ignore H015,J018
 
 bench: .venv/.dev app/static/dist/manifest.json ## measure; see docs/benchmarks.md
 	.venv/bin/python -m bench

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,5 +75,48 @@ def test_from_first_use_to_cached_on_three_servers_without_a_reload(
     expect(page.locator("#game-state")).to_contain_text("Cached on 3 of 3")
     expect(page.locator("#builds tbody tr")).to_have_count(1)
     assert page.evaluate("window.sameDocument")
+    assert complaints == []
+    context.close()
+
+
+def test_a_dropped_file_gets_to_three_servers_and_a_lost_server_comes_back(
+    chromium: Browser, run: Run, tmp_path: Path, complaints: list[str]
+) -> None:
+    archive = tmp_path / "paper-lanterns-1.0.tar.gz"
+    archive.write_bytes(big_archive(8_000_000))
+    context = visit(chromium, run.demo["baseUrl"], complaints)
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_label("Email").fill(run.demo["email"])
+    page.get_by_label("Password", exact=True).fill(run.demo["password"])
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Launch your first game")).to_be_visible()
+    page.evaluate("window.sameDocument = true")
+
+    page.locator("#drop-file").set_input_files(archive)
+    expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
+    page.get_by_label("Save directory").fill("PaperLanterns-1")
+    page.get_by_label("Launcher").fill("paper-lanterns.sh")
+    page.get_by_label("Tags").fill("Visual Novel")
+    page.get_by_label("Description").fill("Lanterns, made of paper.")
+    page.get_by_role("button", name="Register the game").click()
+    expect(page.locator("#uploads-here .upload")).to_contain_text("Live on 3 of 3", timeout=60_000)
+    for server in ("srv-01", "srv-02", "srv-03"):
+        expect(page.locator(f"#c1-{server}")).to_contain_text("Cached", timeout=60_000)
+    assert page.evaluate("window.sameDocument")
+
+    # Two windows see the same.
+    second = context.new_page()
+    second.goto("/games")
+    expect(second.locator("#game-paper-lanterns")).to_contain_text("Cached on 3 of 3")
+
+    agent = run.pid_of("srv-02")
+    os.kill(agent, signal.SIGSTOP)
+    expect(page.locator("#c1-srv-02")).to_contain_text("No contact", timeout=60_000)
+    expect(page.locator("#c1-srv-02")).to_contain_text("was cached")
+    expect(page).to_have_title("(1 no contact) Paper Lanterns · Slipway")
+    os.kill(agent, signal.SIGCONT)
+    expect(page.locator("#c1-srv-02")).to_contain_text("Cached", timeout=60_000)
+    expect(second.locator("#game-paper-lanterns")).to_contain_text("Cached on 3 of 3", timeout=60_000)
     assert complaints == []
     context.close()
