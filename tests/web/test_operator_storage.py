@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,8 @@ from flask import Flask
 
 from app.database import writing
 from app.models import Upload, new_id, now
-from app.storage.bucket import Bucket, bucket
-from app.storage.reachability import Reachability
+from app.storage.bucket import Bucket, StorageError, bucket
+from app.storage.note import note
 from tests.conftest import Cast
 from tests.web import scenes
 from tests.web.conftest import HTMX, Visitor
@@ -37,11 +38,15 @@ def put(key: str, size: int = 10) -> None:
     bucket().complete_multipart(key, multipart, [etag])
 
 
-def unreachable(app: Flask) -> None:
-    """From now on nobody listens where the bucket was."""
+@pytest.fixture
+def unreachable(app: Flask) -> Iterator[None]:
+    """Nobody listens any more where the bucket was, and a call has found out."""
     settings = app.config["SLIPWAY"].storage
-    gone = type(settings)(**{**vars(settings), "endpoint": "http://127.0.0.1:9"})
-    app.extensions["slipway_bucket"] = Bucket(gone)
+    app.extensions["slipway_bucket"] = Bucket(replace(settings, endpoint="http://127.0.0.1:9"))
+    with pytest.raises(StorageError):
+        bucket().ping()
+    yield
+    note.clear()
 
 
 def test_reachable_storage_says_so_with_what_the_rows_know(operator: Visitor, cast: Cast) -> None:
@@ -56,30 +61,12 @@ def test_reachable_storage_says_so_with_what_the_rows_know(operator: Visitor, ca
         assert words in text
 
 
-def test_unreachable_storage_says_since_when_and_what_goes_on(app: Flask, operator: Visitor, cast: Cast) -> None:
-    unreachable(app)
+def test_unreachable_storage_says_since_when(operator: Visitor, cast: Cast, unreachable: None) -> None:
     page = operator.get(PAGE)
     assert page.status_code == 200
     assert "<title>(unreachable) Storage · Slipway</title>" in page.text
-    text = plain(page.text)
-    assert "Storage is unreachable since" in text
-    assert "Servers keep serving what they have cached" in text
-
-
-def test_since_is_when_it_began_and_not_when_it_was_last_looked_at(app: Flask, cast: Cast) -> None:
-    found = Reachability()
-    assert found.look().ok
-    assert found.look().since is None
-    unreachable(app)
-    assert found.look().ok, "it is looked at every few seconds"
-    found._due = 0
-    first = found.look()
-    assert not first.ok
-    assert first.since
-    found._due = 0
-    again = found.look()
-    assert (again.ok, again.since) == (False, first.since)
-    assert again.looked_at > first.looked_at
+    text = plain(page.text[page.text.index('id="storage-state"') :])
+    assert re.search(r"Unreachable since .* Next try at \d\d:\d\d:\d\d UTC", text)
 
 
 def test_the_parts_are_looked_at_again_by_themselves(operator: Visitor, cast: Cast, app: Flask) -> None:
@@ -120,9 +107,8 @@ def test_a_check_that_finds_nothing_says_so(operator: Visitor, cast: Cast) -> No
 
 
 def test_a_check_of_unreachable_storage_says_that_nothing_was_checked(
-    app: Flask, operator: Visitor, cast: Cast
+    operator: Visitor, cast: Cast, unreachable: None
 ) -> None:
-    unreachable(app)
     answer = operator.post(f"{PAGE}/checks")
     assert answer.status_code == 503
     assert "Nothing was checked" in answer.text

@@ -12,17 +12,18 @@ from flask.typing import ResponseReturnValue
 from app.database import release
 from app.models import now
 from app.storage.bucket import StorageError
-from app.storage.reachability import LOOK_EVERY, Reach, reachability
 from app.uploads import sweeping
 from app.uploads.totals import Totals, totals
-from app.web.formats import SPACE, Moment, Text, counted, size
+from app.web.formats import SPACE, Moment, counted, size
 from app.web.live import Rendered
 from app.web.operator.entrance import require_operator
+from app.web.storage import trouble
 from app.web.streams import fragment, part, present, stream
 
 pages = Blueprint("operator_storage", __name__)
 pages.before_request(require_operator)
 
+LOOK_EVERY = timedelta(seconds=5)
 SHOWN = 50  # names of what a check found, of each kind
 _GONE = "There is no storage to show."
 
@@ -36,17 +37,16 @@ class StorageSubject:
         return "storage"
 
     def render(self, app: Flask, version: int) -> Rendered | None:
-        reach = reachability().look()  # before the database is asked: it may take a while
-        facts = _facts(totals())
+        found = trouble()
         return Rendered(
-            title="Storage · Slipway" if reach.ok else "(unreachable) Storage · Slipway",
+            title="(unreachable) Storage · Slipway" if found else "Storage · Slipway",
             parts=(
-                part(app, "storage-state", "operator/_storage_state.html", reach=_words(reach)),
-                part(app, "storage-facts", "operator/_storage_facts.html", facts=facts),
+                part(app, "storage-state", "operator/_storage_state.html", trouble=found),
+                part(app, "storage-facts", "operator/_storage_facts.html", facts=_facts(totals())),
             ),
             rows=(),
             version=version,
-            changes_at=now() + timedelta(seconds=2 * LOOK_EVERY),
+            changes_at=now() + LOOK_EVERY,
         )
 
 
@@ -111,19 +111,6 @@ def _page(found: Found | None = None, problem: str = "") -> str:
     return render_template(
         "operator/storage.html", live=live, found=found, problem=problem, shown=SHOWN, made_at=Moment(now())
     )
-
-
-def _words(reach: Reach) -> dict[str, object]:
-    looked: Text = ("Looked ", Moment(reach.looked_at, "within"))
-    if reach.ok:
-        since: Text = ("Reachable since ", Moment(reach.since, "since")) if reach.since else ("Reachable",)
-        return {"ok": True, "title": since, "body": looked}
-    began = reach.since or reach.looked_at
-    return {"ok": False, "title": ("Storage is unreachable since ", Moment(began, "since")), "body": _meanwhile(looked)}
-
-
-def _meanwhile(looked: Text) -> Text:
-    return ("Servers keep serving what they have cached; uploads and downloads wait. ", *looked, ".")
 
 
 def _facts(found: Totals) -> list[tuple[str, str, str]]:
