@@ -49,8 +49,17 @@ PARTNER_PAGES = [
     ("settings-quota", "/settings/quota"),
     ("settings-activity", "/settings/activity"),
     ("settings-appearance", "/settings/appearance"),
+    ("profile", "/profile"),
+    ("reference", "/reference"),
 ]
-OPERATOR_PAGES = [("operator", "/games")]
+OPERATOR_PAGES = [
+    ("operator-servers", "/operator/servers?server=srv-04"),
+    ("operator-server", "/operator/servers/srv-04"),
+    ("operator-add-server", "/operator/add-server"),
+    ("operator-partners", "/operator/partners"),
+    ("operator-storage", "/operator/storage"),
+    ("operator-audit", "/operator/audit"),
+]
 SIZES = (1280, 360)
 THEMES = ("light", "dark")
 EMPTY_STUDIO = "Moonbase"
