@@ -113,7 +113,7 @@ def test_a_signed_out_boosted_link_loads_the_sign_in_page_whole(visitor: Visitor
     assert answer.headers["HX-Redirect"] == "/sign-in?next=/games"
 
 
-def test_an_operator_is_told_where_games_are(visitor: Visitor, cast: Cast) -> None:
+def test_an_operator_gets_to_the_servers(visitor: Visitor, cast: Cast) -> None:
     visitor.sign_in(cast.operator)
-    assert "You run the platform" in visitor.get("/games").text
+    assert visitor.get("/games").location == "/operator/servers"
     assert visitor.get("/games/anything").status_code == 403
