@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -23,8 +18,11 @@ from cli.exit_codes import ExitCode
 from cli.program import slipway as program
 from tests.archives import game_archive
 from tests.cli.running import ROOT, Ended, Slipway
+from tests.cli.terminal import terminal
 from tests.running.processes import free_port
 from tests.uploads.live import Gunicorn, World
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -148,13 +146,12 @@ def test_an_unknown_game_is_told_with_where_to_look(slipway: Slipway, tmp_path: 
     assert refused.result["message"] == "No game with slug 'xyz'. `slipway games` lists yours."
 
 
-@pytest.mark.slow
 def test_a_platform_that_is_not_there_is_said_soon(slipway: Slipway) -> None:
     begun = time.monotonic()
     refused = slipway("games", "--url", f"http://127.0.0.1:{free_port()}")
     assert refused.code == ExitCode.UNREACHABLE
     assert "connection refused" in refused.err
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 40
 
 
 def test_an_address_that_is_no_platform_is_told_apart(slipway: Slipway, gunicorn: Gunicorn) -> None:
@@ -163,44 +160,3 @@ def test_an_address_that_is_no_platform_is_told_apart(slipway: Slipway, gunicorn
     assert slipway("games", "--url", "portal.example").code == ExitCode.USAGE
     assert slipway("games", "--url", "https://me:secret@portal.example").code == ExitCode.USAGE
     assert slipway("launch").code == ExitCode.USAGE
-
-
-class Person:
-    """Somebody at a terminal."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self.seen = ""
-
-    def sees(self, text: str) -> None:
-        deadline = time.monotonic() + 30
-        while text not in self.seen:
-            ready, _, _ = select.select([self._descriptor], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"not seen: {text!r} in {self.seen!r}"
-            self.seen += os.read(self._descriptor, 4096).decode()
-
-    def types(self, text: str) -> None:
-        os.write(self._descriptor, f"{text}\n".encode())
-
-
-@contextmanager
-def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
-    """The command at a terminal of its own."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli", *arguments],
-        cwd=ROOT,
-        env=slipway.variables() | {"TERM": "xterm"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,  # getpass reads from the controlling terminal, which is not the test's
-    )
-    os.close(theirs)
-    try:
-        yield Person(ours)
-        assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)

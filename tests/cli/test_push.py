@@ -17,6 +17,7 @@ from tests.archives import big_archive, game_archive
 from tests.cli.folders import game_folder
 from tests.cli.running import Slipway, ended
 from tests.cli.storage_line import StorageLine
+from tests.cli.terminal import terminal
 from tests.running.processes import wait_until
 from tests.uploads.live import World
 
@@ -76,6 +77,16 @@ def test_json_is_an_object_a_line_and_the_last_has_everything(
     assert size > 20 * MIB
     listed = slipway("status", "--game", slug, "--json").result["builds"][0]
     assert (listed["size"], listed["checksum"]) == (size, f"sha256:{sha256}")
+
+
+@pytest.mark.slow
+def test_a_person_sees_one_bar_with_its_phases(slipway: Slipway, slug: str, tmp_path: Path) -> None:
+    folder = game_folder(tmp_path, 4 * MIB)
+    with terminal(slipway, "push", str(folder), "--game", slug, "--note", "[red]") as person:
+        person.sees("Uploading")
+        person.sees("Build 1 is live.")
+    assert "Packing" in person.seen
+    assert "100 % · 4 MB of 4 MB" in person.seen
 
 
 def test_quiet_says_nothing(slipway: Slipway, slug: str, targz: Path) -> None:
@@ -232,6 +243,7 @@ def test_only_the_newest_build_counts(slipway: Slipway, slug: str, folder: Path,
     assert push_if_changed(slipway, folder, slug)["build"] == 3
 
 
+@pytest.mark.slow
 def test_a_file_that_changes_on_the_way_is_not_published(
     slipway: Slipway, world: World, slug: str, line: StorageLine, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ from tests.conftest import settings_for
 from tests.running.processes import wait_until
 from tests.uploads.live import Gunicorn, World, world_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def two_builds(slipway: Slipway, slug: str, tmp_path: Path) -> str:
@@ -31,7 +33,6 @@ def two_builds(slipway: Slipway, slug: str, tmp_path: Path) -> str:
     return slug
 
 
-@pytest.mark.slow
 def test_back_to_the_one_before_and_forth_again(slipway: Slipway, two_builds: str) -> None:
     back = slipway("rollback", "--game", two_builds, "--yes", "--json")
     assert (back.code, back.result["build"], back.result["before"]) == (ExitCode.OK, 1, 2)
@@ -50,7 +51,6 @@ def test_back_to_the_one_before_and_forth_again(slipway: Slipway, two_builds: st
     assert newest[:2] == ["2", "live"]
 
 
-@pytest.mark.slow
 def test_nobody_is_there_to_be_asked(slipway: Slipway, two_builds: str) -> None:
     refused = slipway("rollback", "--game", two_builds)
     assert refused.code == ExitCode.USAGE
@@ -75,7 +75,6 @@ def test_text_from_elsewhere_cannot_command_the_terminal(slipway: Slipway, slug:
     assert "\N{RIGHT-TO-LEFT OVERRIDE}" not in status.out
 
 
-@pytest.mark.slow
 def test_servers_that_do_not_fetch_it_are_named_when_the_time_is_over(
     slipway: Slipway, slug: str, tmp_path: Path
 ) -> None:
@@ -101,7 +100,6 @@ def agent(world: World, gunicorn: Gunicorn, tmp_path: Path) -> Iterator[subproce
     process.wait(20)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("agent")
 def test_a_push_waits_until_every_server_has_the_build(slipway: Slipway, slug: str, tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(game_archive())
@@ -112,7 +110,6 @@ def test_a_push_waits_until_every_server_has_the_build(slipway: Slipway, slug: s
     assert (watch.code, watch.out) == (ExitCode.OK, "Build 1 is cached on 1 of 1 servers.\n")
 
 
-@pytest.mark.slow
 def test_watching_ends_when_another_build_goes_live(slipway: Slipway, two_builds: str) -> None:
     watching = slipway.begin("watch", "--game", two_builds, "--json")
     assert watching.stdout is not None
@@ -123,7 +120,6 @@ def test_watching_ends_when_another_build_goes_live(slipway: Slipway, two_builds
     assert (watched.code, watched.result["releasedBuild"]) == (ExitCode.NOT_RELEASED, 1)
 
 
-@pytest.mark.slow
 def test_an_archive_that_nobody_checks_yet_is_stored(
     storage: StorageAccess, empty_sqlite: Path, tmp_path: Path
 ) -> None:
