@@ -59,8 +59,7 @@ def test_a_decoder_that_is_killed_is_told_apart_and_the_next_one_works(big: Path
         with ThreadPoolExecutor(1) as pool:
             working = pool.submit(processes.derive, big)
             wait_until(lambda: len(decoders() - known) >= 2, 10, "a child decodes")
-            newest = max(decoders() - known, key=lambda pid: psutil.Process(pid).create_time())
-            psutil.Process(newest).kill()
+            newest(decoders() - known).kill()
             with pytest.raises(DecoderDied):
                 working.result(10)
         assert processes.examine(big).height == 2500
@@ -73,6 +72,11 @@ def test_a_decoder_knows_no_secret(big: Path) -> None:
     for pid in decoders():
         environment = psutil.Process(pid).environ()
         assert set(environment) <= {"PATH", "LC_ALL", "LC_CTYPE"}
+
+
+def newest(pids: set[int]) -> psutil.Process:
+    """The process that began last: the child, and not the server that forked it."""
+    return max((psutil.Process(pid) for pid in pids), key=lambda process: process.create_time())
 
 
 def decoders() -> set[int]:
