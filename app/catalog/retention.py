@@ -25,6 +25,7 @@ from app.storage.bucket import bucket
 log = logging.getLogger(__name__)
 
 RETENTION = Actor("retention")
+AT_ONCE = 200  # builds in one transaction
 
 
 def delete_build(game: Game, number: int, actor: Actor) -> None:
@@ -32,10 +33,13 @@ def delete_build(game: Game, number: int, actor: Actor) -> None:
     it."""
     with writing() as session:
         lock_for_update(session, game)
-        build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number).with_for_update())
+        build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number))
         if build is None or game.deleted_at is not None:
             raise NotFound(f"'{game.slug}' has no build {number}. It may have been deleted.")
-        _require_free(session, game, build)
+        if game.released_build_id == build.id:
+            raise Conflict(f"Build {number} is live. Release another build first.", "build_released")
+        if not _hold_free(session, [build.id]):
+            raise _in_use(session, build)
         _remove(session, game, build, actor)
     _remove_objects([build.object_key])
 
@@ -43,22 +47,43 @@ def delete_build(game: Game, number: int, actor: Actor) -> None:
 def apply_retention(game_id: str) -> list[int]:
     """Delete what a game's `keep_builds` leaves no room for: everything but its newest builds and those in use.
     Returns the sizes of what went. Repeatable."""
+    sizes: list[int] = []
+    while removed := _remove_oldest(game_id):
+        sizes += [build.size for build in removed]
+        if len(removed) < AT_ONCE:
+            break
+    return sizes
+
+
+def _remove_oldest(game_id: str) -> Sequence[Build]:
     with writing() as session:
         game = session.get(Game, game_id, with_for_update={"key_share": True}, populate_existing=True)
         if game is None or game.deleted_at is not None or game.keep_builds is None:
             return []
         newest = select(Build.id).where(Build.game_id == game_id).order_by(Build.number.desc()).limit(game.keep_builds)
-        builds = session.scalars(
-            select(Build)
+        older = (
+            select(Build.id)
             .where(Build.game_id == game_id, Build.id.not_in(newest), Build.id != (game.released_build_id or ""))
             .where(~in_use())
             .order_by(Build.number)
-            .with_for_update()
-        ).all()
+            .limit(AT_ONCE)
+        )
+        builds = _hold_free(session, session.scalars(older).all())
         for build in builds:
             _remove(session, game, build, RETENTION, keep=game.keep_builds)
     _remove_objects([build.object_key for build in builds])
-    return [build.size for build in builds]
+    return builds
+
+
+def _hold_free(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
+    """Those of the builds that nothing uses, held until the transaction ends.
+
+    Replicas first, by id, as a report takes them before it refers to a build. What is used is asked in a statement of
+    its own after the builds are held: a session that began while we waited for its build is seen only then."""
+    session.execute(select(Replica.id).where(Replica.build_id.in_(build_ids)).order_by(Replica.id).with_for_update())
+    session.execute(select(Build.id).where(Build.id.in_(build_ids)).order_by(Build.id).with_for_update())
+    free = select(Build).where(Build.id.in_(build_ids)).where(~in_use()).order_by(Build.number)
+    return session.scalars(free).all()
 
 
 def retain(game_id: str) -> None:
@@ -96,11 +121,7 @@ def in_use() -> ColumnElement[bool]:
     return or_(playing, holding)
 
 
-def _require_free(session: Session, game: Game, build: Build) -> None:
-    if game.released_build_id == build.id:
-        raise Conflict(f"Build {build.number} is live. Release another build first.", "build_released")
-    if not session.scalar(select(in_use()).where(Build.id == build.id)):
-        return
+def _in_use(session: Session, build: Build) -> Conflict:
     servers = session.scalars(
         select(Server.id)
         .join(Replica, Replica.server_id == Server.id)
@@ -111,7 +132,7 @@ def _require_free(session: Session, game: Game, build: Build) -> None:
         select(func.count()).where(PlaySession.build_id == build.id, PlaySession.ended_at.is_(None))
     )
     sessions = f" {playing} {'session runs' if playing == 1 else 'sessions run'} on it." if playing else ""
-    raise Conflict(
+    return Conflict(
         f"Build {build.number} is in use on {', '.join(servers) or 'a server'}.{sessions} Try again when the released "
         "build is cached there and no session runs on this one.",
         "build_in_use",

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from app.catalog import retention
 from app.database import writing
 from app.extensions import db
 from app.fleet.servers import pause, retire
@@ -290,8 +291,6 @@ def test_the_live_build_is_kept_however_old(app: Flask, sender: Sender) -> None:
 
 
 def test_builds_in_use_are_kept_until_they_are_free(app: Flask, sender: Sender, game: Game, agent: FleetAgent) -> None:
-    from app.catalog.retention import apply_everywhere
-
     old = new_build(game)
     said = held(old, "cached")
     agent.report(said)
@@ -299,9 +298,20 @@ def test_builds_in_use_are_kept_until_they_are_free(app: Flask, sender: Sender, 
     newest = new_build(game)
     assert left(game) == [1, 2]
     agent.report(said, held(newest, "cached"))
-    assert apply_everywhere() == [1000]
+    assert retention.apply_everywhere() == [1000]
     assert left(game) == [2]
-    assert apply_everywhere() == []
+    assert retention.apply_everywhere() == []
+
+
+def test_many_builds_go_a_few_at_a_time(
+    app: Flask, sender: Sender, game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    for _ in range(6):
+        new_build(game)
+    keep(game, 1)
+    assert retention.apply_everywhere() == [1000] * 5
+    assert left(game) == [6]
 
 
 def test_releasing_makes_room_too(app: Flask, sender: Sender, game: Game) -> None:
