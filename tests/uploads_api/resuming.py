@@ -21,10 +21,11 @@ class Platform:
     """One installation with its web server. `crash_at` lets the process die at a named point, once; gunicorn starts the
     next one by itself."""
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(self, world: World, folder: Path, **environment: str) -> None:
         self.world = world
         self._file = folder / "crash-at"
-        self.gunicorn = Gunicorn(world.settings, folder / "gunicorn.log", SLIPWAY_APP_CRASH_FILE=str(self._file))
+        environment |= {"SLIPWAY_APP_CRASH_FILE": str(self._file)}
+        self.gunicorn = Gunicorn(world.settings, folder / "gunicorn.log", **environment)
         self.gunicorn.start()
 
     def crash_at(self, point: str) -> int:
