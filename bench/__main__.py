@@ -6,9 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cli, games_list, live, upload
+from bench import assets, cli, games_list, live, upload
 
-BENCHES = {"upload": upload.run, "cli": cli.run, "live": live.run, "list": games_list.run}
+BENCHES = {"upload": upload.run, "cli": cli.run, "live": live.run, "list": games_list.run, "assets": assets.run}
 
 
 def main() -> int:
