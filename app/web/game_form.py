@@ -38,7 +38,9 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     @classmethod
     def of(cls, game: Game) -> GameForm:
         """The form as this game fills it."""
-        return cls(formdata=None, data=typed({name: getattr(game, name) for name in (*REQUIRED, *_OPTIONAL, "auto_release")}))
+        return cls(
+            formdata=None, data=typed({name: getattr(game, name) for name in (*REQUIRED, *_OPTIONAL, "auto_release")})
+        )
 
     def take(self, *names: str) -> dict[str, Any]:
         """The named fields as they are stored; the rules' complaints on the form and {} when something is wrong."""
