@@ -6,7 +6,6 @@ the bucket.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +28,7 @@ from app.uploads.layout import PartLayout
 from app.uploads.phases import discard, fail, hold
 from app.uploads.quota import reserve
 
-log = logging.getLogger(__name__)
+MOST_ASKED = 50
 
 
 class PartsLost(Refusal):
@@ -156,7 +155,7 @@ def give_up_lost(upload: Upload) -> Upload:
 
 def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
     """The uploads in one phase, or every one that is being sent or checked or has failed, newest first. Where storage
-    does not answer, what has arrived is not known."""
+    does not answer, and of uploads beyond the newest fifty, what has arrived is not known."""
     states = [phase] if phase else ["uploading", "checking", "failed"]
     uploads = db.session.scalars(
         select(Upload)
@@ -168,7 +167,7 @@ def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
     answers = True
     for upload in uploads:
         try:
-            found.append(read_upload(upload) if answers else UploadState(upload, None))
+            found.append(read_upload(upload) if answers and len(found) < MOST_ASKED else UploadState(upload, None))
         except NotFound:
             continue  # cancelled while we looked
         except StorageError:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from app.catalog.builds import ClaimLost, publish
 from app.extensions import db
-from app.models import AuditEntry, Game
+from app.models import AuditEntry, Game, Partner
+from app.partners.keys import create_key
 from app.storage.bucket import bucket
 from app.uploads.claims import LEASE, MOST_BEGUN, Heartbeat, claim, due_checks, give_back
 from app.uploads.completing import join_parts
@@ -117,6 +118,17 @@ def test_an_upload_may_say_otherwise_than_the_game(app: Flask, sender: Sender) -
     body(sender.change(autoRelease=False))
     assert sender.published(game_archive(seed=2), release=True)["released"] is True
     assert body(sender.read())["releasedBuild"] == 2
+
+
+def test_a_key_that_may_not_release_cannot_do_it_by_uploading(app: Flask, sender: Sender, cast: Cast) -> None:
+    partner = db.session.get_one(Partner, cast.starlight.partner_id)
+    _, secret = create_key(partner, "Build machine", ["read", "upload"], CAST)
+    machine = Sender(sender.client, secret)
+    body(machine.begin(ARCHIVE, release=True), 201)  # the game would do it anyway
+    body(sender.change(autoRelease=False))
+    assert "'write'" in refused(machine.begin(ARCHIVE, release=True), 403, "forbidden")
+    body(machine.begin(ARCHIVE, release=False), 201)
+    body(sender.begin(ARCHIVE, release=True), 201)
 
 
 def test_a_launcher_other_than_the_games_is_refused(app: Flask, sender: Sender) -> None:

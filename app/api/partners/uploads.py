@@ -10,6 +10,7 @@ from app.api.calls import PARTS, UPLOAD, Answer, Caller, partner_call
 from app.api.partners import upload_schemas as schemas
 from app.jobs import jobs
 from app.models import Game, Upload
+from app.partners.keys import require_scope
 from app.uploads import completing, part_urls, resumable
 from app.uploads.resumable import UploadState, find_upload
 
@@ -29,6 +30,8 @@ NOT_KEPT = {"Cache-Control": "no-store"}
     refusals=(400, 413, 415, 503),
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
+    if body.release and not game.auto_release:
+        require_scope(caller.key, "write")  # it releases, which the game does not do by itself
     new = resumable.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
     upload = resumable.open_upload(game, new, caller.actor)
     signed = part_urls.first_parts(upload)
