@@ -12,8 +12,10 @@ from app.extensions import db
 from app.models import Invitation, Member, Partner, now
 from app.partners.members import invite
 from tests.conftest import CAST, Cast
-from tests.web.conftest import BOOSTED, Visitor
+from tests.web.conftest import BOOSTED, ONE_DATABASE, Visitor
 from tests.web.reading import afresh, errors, plain
+
+pytestmark = ONE_DATABASE
 
 PASSWORD = "a new long password"
 EMAIL = "noor@starlight.example"
@@ -72,23 +74,18 @@ def test_who_is_signed_in_already_is_told_and_becomes_the_new_member(owner: Visi
     assert "You sign in with noor@starlight.example." in plain(owner.get("/profile").text)
 
 
-@pytest.mark.parametrize(
-    ("name", "password", "said"),
-    [
+def test_what_is_missing_is_named_and_the_name_kept(visitor: Visitor, link: str) -> None:
+    for name, password, said in (
         (" ", PASSWORD, "Enter your name"),
         ("x" * 151, PASSWORD, "A name has at most 150 characters"),
         ("Noor", "", "Choose a password"),
         ("Noor", "short", "The password needs at least 10 characters"),
         ("Noor", "x" * 1000, "A password has at most 999 characters"),
-    ],
-)
-def test_what_is_missing_is_named_and_the_name_kept(
-    visitor: Visitor, link: str, name: str, password: str, said: str
-) -> None:
-    answer = visitor.post(link, {"name": name, "password": password})
-    assert errors(answer) == ["You have not joined yet: 1 thing to change", said]
-    assert f'value="{name}"' in answer.text
-    assert f'value="{password}"' not in answer.text or not password
+    ):
+        answer = visitor.post(link, {"name": name, "password": password})
+        assert errors(answer) == ["You have not joined yet: 1 thing to change", said]
+        assert f'value="{name}"' in answer.text
+        assert not password or f'value="{password}"' not in answer.text
     assert joined() is None
 
 
@@ -112,10 +109,10 @@ def test_a_link_that_has_ended_says_so_and_names_nobody(visitor: Visitor, link: 
     assert "Starlight" not in page.text
 
 
-@pytest.mark.parametrize("secret", ["inv_guess", "x", "inv_" + "a" * 5000])
-def test_a_guessed_link_is_like_one_that_ended(visitor: Visitor, cast: Cast, secret: str) -> None:
-    assert visitor.get(f"/invitations/{secret}").status_code == 404
-    assert visitor.post(f"/invitations/{secret}", {"name": "Eve", "password": PASSWORD}).status_code == 404
+def test_a_guessed_link_is_like_one_that_ended(visitor: Visitor, cast: Cast) -> None:
+    for secret in ("inv_guess", "x", "inv_" + "a" * 5000):
+        assert visitor.get(f"/invitations/{secret}").status_code == 404
+        assert visitor.post(f"/invitations/{secret}", {"name": "Eve", "password": PASSWORD}).status_code == 404
 
 
 def test_without_a_token_nobody_joins(visitor: Visitor, link: str) -> None:

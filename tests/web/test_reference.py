@@ -18,8 +18,10 @@ from app.web.api_words import Operation, example, operations
 from app.web.reference import Reader, command
 from tests.conftest import CAST, Cast, bearer
 from tests.web import scenes
-from tests.web.conftest import BOOSTED, HTMX, Visitor
+from tests.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.web.reading import plain
+
+pytestmark = ONE_DATABASE
 
 PAGE = "/reference"
 

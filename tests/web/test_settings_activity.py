@@ -55,22 +55,18 @@ def test_what_members_do_is_there_at_once_with_their_address(owner: Visitor) -> 
     assert "Owner from 127.0.0.1 Renamed the partner Starlight Games" in plain(owner.get(PAGE).text)
 
 
-@pytest.mark.parametrize(
-    ("kind", "found"),
-    [
-        ("keys", ["Revoked a key CI"]),
-        ("members", ["Removed Sam"]),
-        ("builds", ["Refused Low Tide bin/game points outside the archive"]),
-        ("games", []),
-    ],
-)
-def test_kinds_are_in_the_address(owner: Visitor, cast: Cast, kind: str, found: list[str]) -> None:
+def test_kinds_are_in_the_address(owner: Visitor, cast: Cast) -> None:
     note(cast.starlight.partner_id, "key.revoked", "CI")
     note(cast.starlight.partner_id, "member.removed", "Sam")
     note(cast.starlight.partner_id, "build.refused", "Low Tide", reason="bin/game points outside the archive")
-    page = owner.get(f"{PAGE}?kind={kind}").text
-    assert what(page)[: len(found)] == found
-    assert re.search(rf'<a href="{PAGE}\?kind={kind}" aria-current="true">', page)
+    for kind, newest in (
+        ("keys", "Revoked a key CI"),
+        ("members", "Removed Sam"),
+        ("builds", "Refused Low Tide bin/game points outside the archive"),
+    ):
+        page = owner.get(f"{PAGE}?kind={kind}").text
+        assert what(page)[0] == newest
+        assert re.search(rf'<a href="{PAGE}\?kind={kind}" aria-current="true">', page)
 
 
 def test_nothing_of_a_kind_is_not_the_same_as_nothing(owner: Visitor, cast: Cast) -> None:

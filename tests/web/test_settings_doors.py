@@ -12,8 +12,10 @@ from app.extensions import db
 from app.models import ApiKey, App, Invitation, Member, Partner
 from app.partners.members import invite
 from tests.conftest import CAST, Cast
-from tests.web.conftest import BOOSTED, HTMX, Visitor
+from tests.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.web.reading import afresh
+
+pytestmark = ONE_DATABASE
 
 LISTS = ("partner", "members", "keys", "quota", "appearance", "activity")
 SEEN_BY_ALL = [f"/settings/{name}" for name in LISTS] + ["/profile"]

@@ -17,8 +17,10 @@ from app.extensions import db
 from app.models import ApiKey, App, Partner, now
 from app.partners.keys import create_app, create_key, revoke_key, roll_key
 from tests.conftest import CAST, PASSWORD, Cast, bearer
-from tests.web.conftest import BOOSTED, Visitor
+from tests.web.conftest import BOOSTED, ONE_DATABASE, Visitor
 from tests.web.reading import afresh, errors, number, plain, shown_secret
+
+pytestmark = ONE_DATABASE
 
 PAGE = "/settings/keys"
 

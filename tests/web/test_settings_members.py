@@ -15,8 +15,10 @@ from app.extensions import db
 from app.models import Invitation, Member, Partner, now
 from app.partners.members import change_role, invite
 from tests.conftest import CAST, Cast
-from tests.web.conftest import BOOSTED, Visitor
+from tests.web.conftest import BOOSTED, ONE_DATABASE, Visitor
 from tests.web.reading import afresh, errors, number, plain, shown_secret
+
+pytestmark = ONE_DATABASE
 
 PAGE = "/settings/members"
 

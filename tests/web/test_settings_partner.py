@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.conftest import Cast
-from tests.web.conftest import Visitor
+from tests.web.conftest import ONE_DATABASE, Visitor
 from tests.web.reading import errors, plain
+
+pytestmark = ONE_DATABASE
 
 PAGE = "/settings/partner"
 

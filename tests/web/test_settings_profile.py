@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.conftest import PASSWORD, Cast
-from tests.web.conftest import Visitor
+from tests.web.conftest import ONE_DATABASE, Visitor
 from tests.web.reading import errors, plain
+
+pytestmark = ONE_DATABASE
 
 NEW = "a new long password"
 
@@ -26,11 +28,11 @@ def test_a_name_is_changed_by_its_bearer_whatever_their_role(viewer: Visitor) ->
     assert 'value="Sam Whitlock"' in page
 
 
-@pytest.mark.parametrize(("name", "said"), [(" ", "Enter your name"), ("x" * 151, "A name has at most 150 characters")])
-def test_a_name_has_limits(owner: Visitor, name: str, said: str) -> None:
-    answer = owner.post("/profile/name", {"name": name})
-    assert errors(answer) == ["Your name is not changed yet: 1 thing to change", said]
-    assert answer.headers["HX-Push-Url"] == "/profile"
+def test_a_name_has_limits(owner: Visitor) -> None:
+    for name, said in ((" ", "Enter your name"), ("x" * 151, "A name has at most 150 characters")):
+        answer = owner.post("/profile/name", {"name": name})
+        assert errors(answer) == ["Your name is not changed yet: 1 thing to change", said]
+        assert answer.headers["HX-Push-Url"] == "/profile"
 
 
 def test_a_new_password_signs_out_other_browsers_and_keeps_this_one(
@@ -45,23 +47,18 @@ def test_a_new_password_signs_out_other_browsers_and_keeps_this_one(
     assert visitor.sign_in(cast.starlight.owner, NEW).status_code == 303
 
 
-@pytest.mark.parametrize(
-    ("present", "new", "said", "field"),
-    [
+def test_a_password_is_changed_with_the_present_one(owner: Visitor, visitor: Visitor, cast: Cast) -> None:
+    for present, new, said, field in (
         ("", NEW, "Enter your password", "password"),
         ("wrong wrong", NEW, "This is not your password. Nothing was changed.", "password"),
         (PASSWORD, "", "Choose a new password", "new"),
         (PASSWORD, "short", "The new password needs at least 10 characters", "new"),
         (PASSWORD, "x" * 1000, "A password has at most 999 characters", "new"),
-    ],
-)
-def test_a_password_is_changed_with_the_present_one(
-    owner: Visitor, visitor: Visitor, cast: Cast, present: str, new: str, said: str, field: str
-) -> None:
-    answer = owner.post("/profile/password", {"password": present, "new": new})
-    assert errors(answer) == ["Your password is not changed yet: 1 thing to change", said]
-    assert f'aria-describedby="{"" if field == "password" else "new-hint "}{field}-error"' in answer.text
-    assert NEW not in answer.text
+    ):
+        answer = owner.post("/profile/password", {"password": present, "new": new})
+        assert errors(answer) == ["Your password is not changed yet: 1 thing to change", said]
+        assert f'aria-describedby="{"" if field == "password" else "new-hint "}{field}-error"' in answer.text
+        assert NEW not in answer.text
     assert visitor.sign_in(cast.starlight.owner).status_code == 303
 
 

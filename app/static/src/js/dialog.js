@@ -6,12 +6,18 @@ document.addEventListener("htmx:afterSwap", ({ detail }) => {
   dialog.showModal(); // puts the focus on the title, and back on the link when it closes
 });
 
-document.addEventListener("click", (event) => {
-  const cancel = event.target.closest?.("dialog [data-closes]");
-  if (!cancel) return;
-  event.preventDefault();
-  cancel.closest("dialog").close();
-});
+// Before htmx, for which the link is one to follow.
+document.addEventListener(
+  "click",
+  (event) => {
+    const cancel = event.target.closest?.("dialog [data-closes]");
+    if (!cancel) return;
+    event.preventDefault();
+    event.stopPropagation();
+    cancel.closest("dialog").close();
+  },
+  true,
+);
 
 // Its fields must not be left in the page, where their ids may meet others.
 document.addEventListener("close", ({ target }) => target instanceof HTMLDialogElement && target.replaceChildren(), true);
