@@ -54,7 +54,7 @@ def test_every_phase_has_its_state_and_all_are_lost_with_the_contact(
 ) -> None:
     agent.report(held(build, "pending") | said)
     assert states(game)[0] == state
-    last_heard("srv-01", CONTACT_SECONDS - 3)
+    last_heard("srv-01", CONTACT_SECONDS / 2)
     assert states(game)[0] == state
     last_heard("srv-01", CONTACT_SECONDS + 1)
     db.session.rollback()

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from app import budgets
 from app.catalog.builds import release
 from app.extensions import db
+from app.fleet import events
 from app.fleet.events import hub, plan_topic
 from app.fleet.replicas import retry_now
 from app.fleet.servers import pause, retire, roll_token
@@ -25,6 +26,8 @@ from app.models import Game, Topic, now
 from tests.conftest import Cast, bearer
 from tests.fleet.acting import SELF, STUDIO, FleetAgent, held, new_build, new_game
 from tests.running.processes import wait_until
+
+WAIT = 20.0  # seconds; what is answered sooner was not waited for, however busy the machine
 
 
 @pytest.fixture
@@ -34,7 +37,13 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         hub.stop()
 
 
-def poll(app: Flask, token: str, since: int, wait: float = 20) -> tuple[dict[str, Any], float]:
+@pytest.fixture
+def no_reread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub does not look into the database by itself: news that arrives was told."""
+    monkeypatch.setattr(events, "REREAD_SECONDS", 600.0)
+
+
+def poll(app: Flask, token: str, since: int, wait: float = WAIT) -> tuple[dict[str, Any], float]:
     """A waiting poll from a thread of its own: the plan, and the seconds it took."""
     begun = time.monotonic()
     plan = FleetAgent(app.test_client(), token).plan(since=since, wait=wait)
@@ -132,30 +141,29 @@ def test_an_older_version_is_answered_at_once(app: Flask, agent: FleetAgent, gam
     new_build(game)
     plan, seconds = poll(app, agent.token, before)
     assert [build["build"] for build in plan["builds"]] == [1]
-    assert seconds < 5
+    assert seconds < WAIT
 
 
 def test_nothing_new_is_answered_when_the_wait_is_over(app: Flask, agent: FleetAgent) -> None:
     version = agent.plan()["version"]
     plan, seconds = poll(app, agent.token, version, wait=0.3)
     assert (plan["version"], plan["pollAfterSeconds"]) == (version, 0)
-    assert 0.3 <= seconds < 5
+    assert 0.3 <= seconds < WAIT
 
 
 def test_without_a_wait_the_same_version_is_answered_at_once(app: Flask, agent: FleetAgent) -> None:
     version = agent.plan()["version"]
     _, seconds = poll(app, agent.token, version, wait=0)
-    assert seconds < 5
+    assert seconds < WAIT
 
 
 def test_a_release_wakes_a_waiting_poll_at_once(
-    app: Flask, threads: ThreadPoolExecutor, agent: FleetAgent, game: Game
+    app: Flask, threads: ThreadPoolExecutor, agent: FleetAgent, game: Game, no_reread: None
 ) -> None:
     future = waiting(app, threads, agent.token, agent.plan()["version"])
-    released_at = time.monotonic()
     new_build(game)
-    plan, _ = future.result(10)
-    assert time.monotonic() - released_at < 1.5  # the 2 s re-read had no time to bring the news
+    plan, seconds = future.result(15)
+    assert seconds < WAIT, "woken, and not because the wait was over"
     assert [build["build"] for build in plan["builds"]] == [1]
 
 
@@ -168,9 +176,8 @@ def test_a_change_that_another_process_wrote_wakes_a_waiting_poll_within_moments
             update(Topic).where(Topic.name == plan_topic("srv-01")).values(version=Topic.version + 1, changed_at=now())
         )
         session.commit()
-    begun = time.monotonic()
-    plan, _ = future.result(10)
-    assert time.monotonic() - begun < 4
+    plan, seconds = future.result(15)
+    assert seconds < WAIT
     assert plan["version"] > 0
 
 
@@ -193,9 +200,9 @@ def test_a_poll_without_a_place_is_told_when_to_come_again(
     held_polls = [waiting(app, threads, agent.token, version) for _ in range(2)]
     plan, seconds = poll(app, agent.token, version)
     assert plan["pollAfterSeconds"] > 0
-    assert seconds < 5
+    assert seconds < WAIT
     new_build(game)  # and those that wait are not disturbed
-    assert all(future.result(10)[0]["pollAfterSeconds"] == 0 for future in held_polls)
+    assert all(future.result(15)[0]["pollAfterSeconds"] == 0 for future in held_polls)
     assert budgets.waiting_polls.taken == 0
 
 
@@ -216,10 +223,9 @@ def test_waiting_polls_hold_no_database_connection(
 
 def test_polls_end_at_once_when_the_process_stops(app: Flask, threads: ThreadPoolExecutor, agent: FleetAgent) -> None:
     future = waiting(app, threads, agent.token, agent.plan()["version"])
-    stopped_at = time.monotonic()
     hub.stop()
-    plan, _ = future.result(10)
-    assert time.monotonic() - stopped_at < 1
+    plan, seconds = future.result(15)
+    assert seconds < WAIT
     assert plan["pollAfterSeconds"] > 0, "an agent that asked again at once would ask in a circle"
 
 
@@ -230,7 +236,7 @@ def test_retry_by_hand_reaches_the_waiting_agent(
     agent.report(held(build, "failed", attempt=4, reason="disk full", retryInSeconds=300))
     future = waiting(app, threads, agent.token, agent.plan()["version"])
     retry_now(game.id, build.number, "srv-01")
-    plan, _ = future.result(10)
+    plan, _ = future.result(15)
     assert [(planned["build"], planned["retry"]) for planned in plan["builds"]] == [(1, 1)]
 
 

@@ -198,7 +198,7 @@ class World:
 
     def is_clean(self) -> None:
         """Insist that nothing is left over, giving the server the moment it takes to tidy up."""
-        wait_until(lambda: not self.leftovers(), 20, f"nothing is left over; now: {self.leftovers()}")
+        wait_until(lambda: not self.leftovers(), 45, f"nothing is left over; now: {self.leftovers()}")
 
 
 def sha256_of(object_key: str) -> str:

@@ -24,7 +24,7 @@ from tests.uploads.live import Gunicorn, World, world_of
 from tests.uploads.sending import RawUpload, upload
 
 pytestmark = pytest.mark.slow
-PATIENCE = 2.0  # seconds without a byte
+PATIENCE = 3.0  # seconds without a byte
 CEILING = 24 * MIB
 SLOTS = 3
 
@@ -128,7 +128,7 @@ def test_a_client_that_stalls_is_told_and_its_place_given_back(
         answer = sending.send(archive[:sent]).answer()
     assert (answer.status, answer.code) == (400, "upload_interrupted")
     assert f"nothing came for {PATIENCE:g} seconds" in answer.json["message"]
-    assert PATIENCE <= time.monotonic() - begun < 15
+    assert PATIENCE <= time.monotonic() - begun < 25
     assert world.refusals(slug) == ["upload_interrupted"]
 
 
@@ -142,7 +142,7 @@ def test_a_json_call_that_stalls_is_given_up_too(world: World, gunicorn: Gunicor
     with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=20) as client:
         client.sendall(head.encode() + b'{"title": ')
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
-    assert PATIENCE <= time.monotonic() - begun < 15
+    assert PATIENCE <= time.monotonic() - begun < 25
 
 
 def test_a_client_that_is_slow_but_sends_is_waited_for(world: World, gunicorn: Gunicorn, slug: str) -> None:
