@@ -1,0 +1,282 @@
+"""The pages of servers in a real browser: live, by keyboard, without a script, under the policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from app import budgets
+from app.fleet.servers import retire
+from tests.browser.conftest import Site
+from tests.browser.test_axe import findings
+from tests.conftest import CAST, PASSWORD, Cast
+from tests.running.processes import wait_until
+from tests.web import fleet_scenes, scenes
+from tests.web.conftest import ONE_DATABASE
+
+pytestmark = [pytest.mark.browser, ONE_DATABASE]
+
+OPERATOR_PAGES = [
+    "/operator/servers",
+    "/operator/servers?server=srv-02",
+    "/operator/servers/srv-04",
+    "/operator/servers/srv-04/token",
+    "/operator/servers/srv-04/retirement",
+    "/operator/add-server",
+    "/operator/partners",
+    "/operator/partners/new",
+    "/operator/storage",
+    "/operator/audit",
+]
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    """A change takes half a second to be seen; a machine that is busy with other tests takes longer."""
+    expect.set_options(timeout=20_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+@pytest.fixture
+def fleet(cast: Cast, six_servers: list[str]) -> str:
+    """The garden with one server in each state; its id."""
+    game_id = scenes.forking_paths(cast.starlight.partner_id)
+    fleet_scenes.machines()
+    fleet_scenes.last_hour(cast.starlight.partner_id)
+    scenes.servers_report(silent=["srv-06"])
+    return game_id
+
+
+@pytest.fixture
+def enter(page: Page) -> Callable[[str, str], Page]:
+    """`enter(email, path)`: the page at `path`, signed in, with its stream open."""
+
+    def go(email: str, path: str) -> Page:
+        page.goto(f"/sign-in?next={path}")
+        page.get_by_label("Email").fill(email)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"**{path}")
+        return page
+
+    return go
+
+
+Enter = Callable[[str, str], Page]
+
+
+def live(page: Page) -> Page:
+    """The page, once its stream is open."""
+    wait_until(lambda: budgets.streams.taken, 20, "the page's stream is open")
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    return page
+
+
+def order(page: Page) -> list[str]:
+    rows = page.locator("#servers-table tbody")
+    return [str(row).removeprefix("server-") for row in rows.evaluate_all("rows => rows.map(row => row.id)")]
+
+
+def test_a_partner_sees_builds_arrive_and_servers_come_back(
+    enter: Enter, cast: Cast, fleet: str, complaints: list[str]
+) -> None:
+    page = live(enter(cast.starlight.owner, "/servers"))
+    expect(page).to_have_title("(1 failed) Servers · Slipway")
+    expect(page.locator("#servers-banner")).to_contain_text("No contact with srv-06 since")
+    row = page.locator("#server-srv-02")
+    expect(row).to_contain_text("Downloading 62\u00a0%")
+    scenes.change(fleet, 4, "srv-02", phase="cached", bytes_done=7_200_000_000)
+    scenes.change(fleet, 4, "srv-04", phase="cached", bytes_done=7_200_000_000)
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    expect(row).to_contain_text("Up to date")
+    expect(page).to_have_title("(1 no contact) Servers · Slipway")
+    scenes.servers_report()
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    expect(page.locator("#servers-banner")).to_have_text("")
+    expect(page.locator("#servers-head")).to_contain_text("5 up to date or arriving")
+    assert complaints == []
+
+
+def test_a_failure_is_said_once(enter: Enter, cast: Cast, fleet: str) -> None:
+    page = live(enter(cast.starlight.owner, "/servers"))
+    scenes.change(fleet, 4, "srv-02", phase="failed", attempt=9, reason="disk full: 1 GB free")
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    expect(page.locator("#status")).to_contain_text("srv-02: Failed: disk full")
+
+
+def test_rows_keep_their_places_while_the_pointer_is_among_them(
+    enter: Enter, cast: Cast, fleet: str, complaints: list[str]
+) -> None:
+    page = live(enter(cast.operator, "/operator/servers"))
+    before = ["srv-04", "srv-06", "srv-05", "srv-01", "srv-02", "srv-03"]
+    assert order(page) == before
+    page.locator("#server-srv-03").hover()
+    scenes.change(fleet, 4, "srv-03", phase="failed", attempt=9, reason="disk full: 1 GB free")
+    fleet_scenes.noticed()
+    expect(page.locator("#server-srv-03")).to_contain_text("Disk full since")
+    assert order(page) == before
+    page.locator("h1").hover()
+    expect(page.locator("#servers-table tbody").first).to_have_id("server-srv-03")
+    assert order(page) == ["srv-03", *(server for server in before if server != "srv-03")]
+    # Without a pointer it moves at once.
+    scenes.change(fleet, 4, "srv-03", phase="cached", reason=None)
+    fleet_scenes.noticed()
+    expect(page.locator("#servers-table tbody").first).to_have_id("server-srv-04")
+    assert complaints == []
+
+
+def test_a_link_with_the_focus_keeps_it_and_its_place(enter: Enter, cast: Cast, fleet: str) -> None:
+    page = live(enter(cast.operator, "/operator/servers"))
+    link = page.get_by_role("link", name="srv-05", exact=True)
+    link.focus()
+    scenes.change(fleet, 4, "srv-05", phase="cached", reason=None)
+    fleet_scenes.noticed()
+    expect(page.locator("#server-srv-05")).to_contain_text("Healthy")
+    expect(link).to_be_focused()
+    assert order(page)[2] == "srv-05"
+    link.evaluate("link => link.blur()")
+    expect(page.locator("#servers-table tbody").nth(2)).not_to_have_id("server-srv-05")
+
+
+def test_an_operator_pauses_resumes_and_retires(enter: Enter, cast: Cast, fleet: str, complaints: list[str]) -> None:
+    page = live(enter(cast.operator, "/operator/servers?server=srv-03"))
+    page.get_by_role("button", name="Pause downloads").click()
+    expect(page.locator(".toast")).to_contain_text("Downloads of srv-03 are paused")
+    expect(page).to_have_url(re.compile(r"/operator/servers\?server=srv-03$"))
+    expect(page.locator("#opened-builds")).to_contain_text("Downloads are paused since")
+    live(page)
+    page.get_by_role("button", name="Resume downloads").click()
+    expect(page.locator(".toast")).to_contain_text("Downloads of srv-03 are resumed")
+    page.get_by_role("link", name="Retire server").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Retire srv-03?")
+    page.get_by_role("button", name="Retire server").click()
+    expect(page.locator(".toast")).to_contain_text("srv-03 is retired")
+    expect(page.locator("#server-srv-03")).to_have_count(0)
+    assert complaints == []
+
+
+def test_a_server_that_another_operator_retires_says_so(enter: Enter, cast: Cast, fleet: str) -> None:
+    page = live(enter(cast.operator, "/operator/servers/srv-02"))
+    retire("srv-02", CAST)
+    expect(page.get_by_role("heading", level=1)).to_have_text("No page at this address")
+
+
+def test_a_server_is_added_and_its_command_copied(
+    enter: Enter, cast: Cast, six_servers: list[str], complaints: list[str]
+) -> None:
+    page = enter(cast.operator, "/operator/servers")
+    page.get_by_role("link", name="Add a server").click()
+    expect(page.get_by_label("Id")).to_be_focused()
+    page.get_by_label("Id").fill("srv-01")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.locator("#summary")).to_be_focused()
+    expect(page.get_by_label("Id")).to_have_value("srv-01")
+    page.get_by_label("Id").fill("srv-07")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Add the server").click()
+    expect(page.get_by_role("heading", name="Copy the command for srv-07 now")).to_be_visible()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").first.click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert re.search(r"<<< 'srv_[\w-]{40,}' && .* run --url http://127\.0\.0\.1:\d+ ", copied)
+    page.get_by_role("link", name="I have stored it").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("srv-07")
+    page.go_back()
+    expect(page.locator("body")).not_to_contain_text("<<< 'srv_")
+    assert complaints == []
+
+
+def test_everything_is_done_without_a_script(chromium: Browser, site: Site, cast: Cast, fleet: str) -> None:
+    context = chromium.new_context(base_url=site.url, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/operator/servers?server=srv-04")
+    page.get_by_label("Email").fill(cast.operator)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Retry now").click()
+    expect(page.locator(".toast")).to_contain_text("srv-04 tries 1 build again now")
+    assert scenes.retries_asked(fleet) == 1
+    page.get_by_role("button", name="Pause downloads").click()
+    expect(page.locator("#opened-builds")).to_contain_text("Downloads are paused since")
+    page.get_by_role("link", name="Partners").click()
+    page.get_by_role("link", name="Starlight Studio").click()
+    page.get_by_label("Quota for builds, in GB").fill("250")
+    page.get_by_role("button", name="Set quota").click()
+    expect(page.locator(".toast")).to_contain_text("may keep 250")
+    page.get_by_role("link", name="Storage").click()
+    page.get_by_role("button", name="Check now").click()
+    expect(page.get_by_role("button", name="Check again")).to_be_visible()
+    page.get_by_role("link", name="Audit").click()
+    page.get_by_role("combobox", name="Partner").select_option("Starlight Studio")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator(".audit")).to_contain_text("Set the quota of")
+    context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(
+    enter: Enter,
+    page: Page,
+    cast: Cast,
+    fleet: str,
+    theme: Literal["light", "dark"],
+    width: int,
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=theme)
+    enter(cast.starlight.owner, "/servers")
+    found = {"/servers": findings(page)}
+    page.context.clear_cookies()
+    enter(cast.operator, "/operator/servers")
+    for path in (*OPERATOR_PAGES, f"/operator/partners/{cast.starlight.partner_id}"):
+        page.goto(path)
+        found[path] = findings(page)
+    page.goto("/operator/storage")
+    page.get_by_role("button", name="Check now").click()
+    page.get_by_role("button", name="Check again").wait_for()
+    found["a check"] = findings(page)
+    page.goto("/operator/add-server")
+    page.get_by_role("button", name="Add the server").click()
+    page.locator("#summary").wait_for()
+    found["adding, refused"] = findings(page)
+    page.get_by_label("Id").fill("srv-07")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Add the server").click()
+    page.get_by_role("heading", name="Copy the command").wait_for()
+    found["a token"] = findings(page)
+    assert {path: each for path, each in found.items() if each} == {}
+
+
+@pytest.mark.parametrize("width", [360, 721, 800, 1024, 1280, 1920])
+def test_no_page_scrolls_sideways(enter: Enter, page: Page, cast: Cast, fleet: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    enter(cast.starlight.owner, "/servers")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.context.clear_cookies()
+    enter(cast.operator, "/operator/servers")
+    for path in (*OPERATOR_PAGES, f"/operator/partners/{cast.starlight.partner_id}"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        # A panel clips what does not fit: nothing may be lost in one.
+        clipped = page.locator(".panel:not(.scroll)").evaluate_all(
+            "panels => panels.filter(panel => panel.scrollWidth > panel.clientWidth).map(panel => panel.className)"
+        )
+        assert clipped == [], path
+
+
+def test_links_in_live_parts_lead_where_they_say(enter: Enter, cast: Cast, fleet: str) -> None:
+    page = live(enter(cast.operator, "/operator/servers"))
+    page.get_by_role("link", name="srv-02", exact=True).click()
+    expect(page.locator("#opened-title")).to_have_text("srv-02")
+    page.get_by_role("link", name="The page of srv-05").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("srv-05")
+    page.get_by_role("link", name="Servers").first.click()
+    page.get_by_role("link", name="Open its page").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("srv-04")
