@@ -225,7 +225,7 @@ def test_killed_at_eight_random_moments(platform: Platform, world: World) -> Non
 @pytest.mark.soak
 def test_killed_at_two_hundred_random_moments(platform: Platform, world: World) -> None:
     seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
-    survives_kills(platform, world, seed, kills=200)
+    survives_kills(platform, world, seed, kills=int(os.environ.get("SLIPWAY_SOAK_KILLS") or 200))
 
 
 def test_a_process_told_to_stop_gives_its_check_to_the_next(

@@ -15,13 +15,14 @@ from app.models import Upload
 from app.uploads.sweeping import sweep
 from tests.api.calling import body, refused, shape
 from tests.archives import game_archive
+from tests.uploads_api.databases import one_database
 from tests.uploads_api.rows import is_clean, row
 from tests.uploads_api.sending import MIB, UPLOADS, Sender, put
 
 GIB = 1024 * MIB
 
 # Arithmetic and storage: nothing here depends on the kind of database.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 
 def announced(sender: Sender, size: int) -> dict[str, object]:

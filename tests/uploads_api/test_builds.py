@@ -20,6 +20,7 @@ from tests.api.calling import Script, body, counting, refused, shape
 from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer
 from tests.fleet.acting import FleetAgent, held, new_build
+from tests.uploads_api.databases import one_database
 from tests.uploads_api.rows import builds, is_clean
 from tests.uploads_api.sending import Sender, http
 
@@ -97,6 +98,7 @@ def test_the_list_is_newest_first_and_can_be_paged(sender: Sender, game: Game) -
         refused(sender.ask("GET", f"{GAME_URL}/builds", query_string=wrong), 400, "invalid_request")
 
 
+@one_database
 def test_the_list_costs_the_same_however_many_builds(app: Flask, sender: Sender, game: Game) -> None:
     new_build(game)
     with counting(app) as few:
@@ -117,6 +119,7 @@ def test_it_says_on_how_many_servers_a_build_is_cached(sender: Sender, game: Gam
     assert body(sender.ask("GET", f"{GAME_URL}/builds/1"))["cachedOn"] == 0
 
 
+@one_database
 def test_a_build_that_is_not_there(sender: Sender, game: Game, stranger: Sender) -> None:
     new_build(game)
     for name in ("2", "0", "-1", "01", "x", "1.0", "9" * 30, "١"):
@@ -138,6 +141,7 @@ def test_a_note_can_be_changed_and_taken_away(sender: Sender, game: Game) -> Non
     assert [entry.details["note"] for entry in noted] == ["Fixed the save bug", "x" * 2000, None]
 
 
+@one_database
 def test_a_download_leads_to_the_bytes(app: Flask, sender: Sender) -> None:
     archive = game_archive()
     sender.published(archive)
@@ -153,6 +157,7 @@ def test_a_download_leads_to_the_bytes(app: Flask, sender: Sender) -> None:
     assert http.request("GET", told["url"]).data == archive
 
 
+@one_database
 def test_a_download_of_lost_bytes_says_so(app: Flask, sender: Sender) -> None:
     sender.published(game_archive())
     bucket().delete([builds()[0].object_key])
@@ -173,6 +178,7 @@ def test_a_build_that_nothing_uses_can_be_deleted(app: Flask, sender: Sender) ->
     assert sender.published(game_archive(seed=3))["build"] == 3
 
 
+@one_database
 def test_the_numbers_of_deleted_builds_are_not_used_again(app: Flask, sender: Sender) -> None:
     sender.published(game_archive(seed=1))
     sender.published(game_archive(seed=2), release=False)
@@ -180,6 +186,7 @@ def test_the_numbers_of_deleted_builds_are_not_used_again(app: Flask, sender: Se
     assert sender.published(game_archive(seed=2), release=False)["build"] == 3
 
 
+@one_database
 def test_the_live_build_is_not_deleted(sender: Sender, game: Game) -> None:
     new_build(game)
     assert "live" in refused(sender.ask("DELETE", f"{GAME_URL}/builds/1"), 409, "build_released")
@@ -210,6 +217,7 @@ def test_a_build_with_a_session_is_not_deleted(sender: Sender, game: Game, agent
     assert sender.ask("DELETE", f"{GAME_URL}/builds/1").status_code == 204
 
 
+@one_database
 def test_a_build_that_a_paused_server_holds_is_not_deleted(sender: Sender, game: Game, agent: FleetAgent) -> None:
     old = new_build(game)
     new = new_build(game)
@@ -220,6 +228,7 @@ def test_a_build_that_a_paused_server_holds_is_not_deleted(sender: Sender, game:
     assert sender.ask("DELETE", f"{GAME_URL}/builds/1").status_code == 204
 
 
+@one_database
 def test_a_staged_build_can_be_deleted(app: Flask, sender: Sender) -> None:
     sender.published(game_archive(seed=1))
     sender.published(game_archive(seed=2), release=False)
@@ -227,6 +236,7 @@ def test_a_staged_build_can_be_deleted(app: Flask, sender: Sender) -> None:
     assert is_clean()
 
 
+@one_database
 def test_storage_that_does_not_answer_leaves_the_bytes_to_the_sweep(app: Flask, sender: Sender) -> None:
     sender.published(game_archive(seed=1))
     sender.published(game_archive(seed=2))
@@ -238,6 +248,7 @@ def test_storage_that_does_not_answer_leaves_the_bytes_to_the_sweep(app: Flask, 
     assert len(check().orphans) == 1
 
 
+@one_database
 def test_only_keys_that_may_write_change_builds(sender: Sender, game: Game, cast: Cast) -> None:
     new_build(game)
     for method in ("PATCH", "DELETE"):
@@ -269,6 +280,7 @@ def test_a_game_keeps_its_newest_builds(app: Flask, sender: Sender) -> None:
     assert [(entry.actor, entry.details["keep"]) for entry in entries] == [("retention", 2)] * 2
 
 
+@one_database
 def test_without_a_number_a_game_keeps_every_build(sender: Sender, game: Game) -> None:
     for _ in range(4):
         new_build(game)
@@ -281,6 +293,7 @@ def test_without_a_number_a_game_keeps_every_build(sender: Sender, game: Game) -
     assert left(game) == [1, 2, 3, 4, 5]
 
 
+@one_database
 def test_the_live_build_is_kept_however_old(app: Flask, sender: Sender) -> None:
     sender.published(game_archive(seed=1))
     body(sender.change(keepBuilds=1, autoRelease=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from app.uploads.sweeping import sweep
 from tests.api.calling import body, refused
 from tests.archives import big_archive, game_archive
 from tests.conftest import CAST, Cast
+from tests.uploads_api.databases import one_database
 from tests.uploads_api.rows import age, builds, change, is_clean, objects, row
 from tests.uploads_api.sending import MIB, UPLOADS, Sender, put, put_parts
 
@@ -57,6 +59,7 @@ def test_a_done_upload_says_so_for_a_week(app: Flask, sender: Sender) -> None:
     assert is_clean()
 
 
+@one_database
 def test_progress_begins_at_nothing_and_ends_with_everything(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
     assert sender.state(upload_id)["check"] == {"bytesRead": 0, "filesRead": 0}
@@ -82,6 +85,7 @@ def test_a_refused_archive_leaves_its_reason_and_no_bytes(app: Flask, sender: Se
     assert sender.look(upload_id).status_code == 404
 
 
+@one_database
 def test_a_failed_upload_reserves_nothing(app: Flask, sender: Sender) -> None:
     upload_id = sender.published(b"not an archive")["id"]
     stored = row(upload_id)
@@ -89,6 +93,7 @@ def test_a_failed_upload_reserves_nothing(app: Flask, sender: Sender) -> None:
     assert (stored.state, stored.reserved_bytes) == ("failed", 0)
 
 
+@one_database
 def test_the_announced_checksum_must_match(app: Flask, sender: Sender) -> None:
     digest = hashlib.sha256(ARCHIVE).hexdigest()
     wrong = sender.published(ARCHIVE, checksum="0" * 64)
@@ -113,6 +118,7 @@ def test_a_build_goes_live_as_the_game_is_set(app: Flask, sender: Sender, by_its
     assert body(sender.read())["releasedBuild"] == (1 if by_itself else None)
 
 
+@one_database
 def test_an_upload_may_say_otherwise_than_the_game(app: Flask, sender: Sender) -> None:
     assert sender.published(ARCHIVE, release=False)["released"] is False
     body(sender.change(autoRelease=False))
@@ -120,6 +126,7 @@ def test_an_upload_may_say_otherwise_than_the_game(app: Flask, sender: Sender) -
     assert body(sender.read())["releasedBuild"] == 2
 
 
+@one_database
 def test_a_key_that_may_not_release_cannot_do_it_by_uploading(app: Flask, sender: Sender, cast: Cast) -> None:
     partner = db.session.get_one(Partner, cast.starlight.partner_id)
     _, secret = create_key(partner, "Build machine", ["read", "upload"], CAST)
@@ -131,6 +138,7 @@ def test_a_key_that_may_not_release_cannot_do_it_by_uploading(app: Flask, sender
     body(sender.begin(ARCHIVE, release=True), 201)
 
 
+@one_database
 def test_a_launcher_other_than_the_games_is_refused(app: Flask, sender: Sender) -> None:
     state = sender.published(game_archive("other.sh"))
     assert state["error"] == "invalid_archive"
@@ -196,6 +204,7 @@ def test_a_check_given_back_is_free_at_once_and_was_not_begun_in_vain(app: Flask
     assert due_checks() == [upload_id]
 
 
+@one_database
 def test_a_check_that_kills_its_worker_each_time_is_given_up(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
     for _ in range(MOST_BEGUN):
@@ -208,6 +217,7 @@ def test_a_check_that_kills_its_worker_each_time_is_given_up(app: Flask, sender:
     assert is_clean()
 
 
+@one_database
 def test_parts_that_storage_lost_fail_the_upload(app: Flask, sender: Sender) -> None:
     upload = sender.begun(ARCHIVE)
     put_parts(upload, ARCHIVE)
@@ -220,6 +230,7 @@ def test_parts_that_storage_lost_fail_the_upload(app: Flask, sender: Sender) -> 
     assert body(sender.complete(upload["id"]))["phase"] == "failed"
 
 
+@one_database
 def test_an_object_lost_after_its_parts_were_joined_fails_the_upload(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
     taken = claim(upload_id)
@@ -231,6 +242,7 @@ def test_an_object_lost_after_its_parts_were_joined_fails_the_upload(app: Flask,
     assert sender.state(upload_id)["error"] == "parts_lost"
 
 
+@one_database
 def test_joining_twice_is_fine(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(big_archive(20 * MIB))
     taken = claim(upload_id)
@@ -267,6 +279,7 @@ def test_cancelling_while_it_is_checked_makes_no_build(app: Flask, sender: Sende
     assert is_clean()
 
 
+@one_database
 def test_forgetting_a_done_upload_leaves_its_build(app: Flask, sender: Sender) -> None:
     upload_id = sender.published(ARCHIVE)["id"]
     assert sender.cancel(upload_id).status_code == 204
@@ -290,6 +303,7 @@ def test_the_list_has_what_is_open_newest_first(app: Flask, sender: Sender) -> N
     refused(sender.uploads(phase="gone"), 400, "invalid_request")
 
 
+@one_database
 def test_the_list_says_what_it_knows_when_storage_does_not_answer(app: Flask, sender: Sender) -> None:
     uploading, failed = sender.begun(ARCHIVE), sender.published(b"not an archive")["id"]
     store = app.extensions["slipway_bucket"]
@@ -301,6 +315,7 @@ def test_the_list_says_what_it_knows_when_storage_does_not_answer(app: Flask, se
     assert found == {uploading["id"]: None, failed: len(b"not an archive")}
 
 
+@one_database
 def test_storage_that_does_not_answer_puts_a_check_off(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
     store = app.extensions["slipway_bucket"]
@@ -312,6 +327,7 @@ def test_storage_that_does_not_answer_puts_a_check_off(app: Flask, sender: Sende
     assert examine(upload_id) is Outcome.DONE
 
 
+@one_database
 def test_uploads_of_others_are_not_there(sender: Sender, stranger: Sender) -> None:
     upload = sender.begun(ARCHIVE)
     for answer in (
@@ -326,12 +342,14 @@ def test_uploads_of_others_are_not_there(sender: Sender, stranger: Sender) -> No
     assert sender.state(upload["id"])["phase"] == "uploading"
 
 
+@one_database
 def test_uploads_of_another_game_are_not_there(sender: Sender) -> None:
     upload = sender.begun(ARCHIVE)
     body(sender.register(slug="other"), 201)
     refused(sender.ask("GET", f"/api/partners/games/other/uploads/{upload['id']}"), 404, "not_found")
 
 
+@one_database
 def test_a_raw_upload_is_not_shown_here(app: Flask, sender: Sender) -> None:
     upload_id = sender.begun(ARCHIVE)["id"]
     change(upload_id, door="raw")
@@ -339,6 +357,7 @@ def test_a_raw_upload_is_not_shown_here(app: Flask, sender: Sender) -> None:
     assert body(sender.uploads())["uploads"] == []
 
 
+@one_database
 def test_a_key_that_may_only_read_looks_and_changes_nothing(sender: Sender, cast: Cast) -> None:
     upload = sender.begun(ARCHIVE)
     reader = Sender(sender.client, cast.starlight.reader_key)
@@ -353,8 +372,23 @@ def test_a_key_that_may_only_read_looks_and_changes_nothing(sender: Sender, cast
         refused(answer, 403, "forbidden")
 
 
+@one_database
 def test_a_repeated_request_opens_one_upload(sender: Sender) -> None:
     request = {"fileName": "lanterns.tar.gz", "size": 1000}
     answers = [sender.ask("POST", UPLOADS, {"Idempotency-Key": "once"}, json=request) for _ in range(2)]
     assert [body(answer, 201)["id"] for answer in answers] == [body(answers[0], 201)["id"]] * 2
     assert body(sender.uploads())["total"] == 1
+
+
+@pytest.mark.slow
+@one_database
+def test_checking_takes_the_same_memory_however_large_the_archive(app: Flask, sender: Sender) -> None:
+    peaks = []
+    for size in (8 * MIB, 64 * MIB):
+        upload_id = sender.sent(big_archive(size, seed=size))
+        tracemalloc.start()
+        assert examine(upload_id) is Outcome.DONE
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(peaks) < 12 * MIB
+    assert peaks[1] < peaks[0] + 4 * MIB

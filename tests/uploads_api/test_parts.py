@@ -15,11 +15,12 @@ from app.storage.signing import presign
 from app.uploads.examining import Outcome, examine
 from tests.api.calling import body, refused
 from tests.archives import big_archive, game_archive
+from tests.uploads_api.databases import one_database
 from tests.uploads_api.rows import builds, is_clean, row
 from tests.uploads_api.sending import MIB, UPLOADS, Sender, cut, put, put_all, put_parts
 
 # Storage does the work here: nothing depends on the kind of database.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = one_database
 
 BIG = big_archive(40 * MIB)  # three parts
 

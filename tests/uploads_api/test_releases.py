@@ -13,6 +13,7 @@ from app.models import AuditEntry, Game, Partner
 from tests.api.calling import Script, body, counting, refused, shape
 from tests.conftest import CAST, Cast, bearer
 from tests.fleet.acting import FleetAgent, held, last_heard, new_build
+from tests.uploads_api.databases import one_database
 from tests.uploads_api.sending import Sender
 
 GAME_URL = "/api/partners/games/paper-lanterns"
@@ -75,6 +76,7 @@ def test_releasing_and_rolling_back_are_the_same_deed(sender: Sender, game: Game
     assert len(released) == 3
 
 
+@one_database
 def test_releasing_what_is_live_changes_nothing(sender: Sender, game: Game) -> None:
     new_build(game)
     first = release(sender, 1)
@@ -82,6 +84,7 @@ def test_releasing_what_is_live_changes_nothing(sender: Sender, game: Game) -> N
     assert history(sender)["total"] == 1
 
 
+@one_database
 def test_a_build_that_is_not_there_is_not_released(sender: Sender, game: Game, stranger: Sender) -> None:
     new_build(game)
     assert "no build 2" in refused(sender.ask("POST", RELEASES, json={"build": 2}), 404, "not_found")
@@ -93,6 +96,7 @@ def test_a_build_that_is_not_there_is_not_released(sender: Sender, game: Game, s
     assert live(sender) is None
 
 
+@one_database
 def test_releasing_takes_a_key_that_may_write(sender: Sender, game: Game, cast: Cast) -> None:
     new_build(game)
     reader = bearer(cast.starlight.reader_key)
@@ -157,12 +161,14 @@ def test_the_preview_says_what_each_server_fetches(sender: Sender, game: Game, a
     assert back["servers"][0]["has"] == [2, 1]
 
 
+@one_database
 def test_the_preview_of_the_live_build_changes_nothing(sender: Sender, game: Game) -> None:
     new_build(game)
     release(sender, 1)
     assert (preview(sender, 1)["changes"], preview(sender, 1)["live"]) == (False, 1)
 
 
+@one_database
 def test_what_is_there_already_is_not_fetched_again(sender: Sender, game: Game, agent: FleetAgent) -> None:
     build = new_build(game, 5000)
     release(sender, 1)
@@ -179,6 +185,7 @@ def test_what_is_there_already_is_not_fetched_again(sender: Sender, game: Game, 
         assert (phase, servers[0]["bytesToFetch"]) == (phase, left)
 
 
+@one_database
 def test_sessions_stay_on_the_build_they_were_started_on(sender: Sender, game: Game, agent: FleetAgent) -> None:
     build = new_build(game)
     new_build(game)
@@ -188,6 +195,7 @@ def test_sessions_stay_on_the_build_they_were_started_on(sender: Sender, game: G
     assert (preview(sender, 2)["sessions"], preview(sender, 1)["sessions"]) == (1, 0)
 
 
+@one_database
 def test_paused_and_silent_servers_are_told_apart_and_retired_ones_left_out(
     sender: Sender, game: Game, agent: FleetAgent
 ) -> None:
@@ -205,6 +213,7 @@ def test_paused_and_silent_servers_are_told_apart_and_retired_ones_left_out(
     ]
 
 
+@one_database
 def test_the_preview_costs_the_same_however_many_builds(app: Flask, sender: Sender, game: Game) -> None:
     new_build(game)
     release(sender, 1)

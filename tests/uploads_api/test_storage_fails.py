@@ -22,10 +22,11 @@ from tests.api.calling import body, refused
 from tests.archives import big_archive, game_archive
 from tests.conftest import settings_for
 from tests.uploads.proxy import FaultyNetwork
+from tests.uploads_api.databases import one_database
 from tests.uploads_api.rows import builds, is_clean, row, transfers
 from tests.uploads_api.sending import MIB, Sender, put_all, put_parts
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = [pytest.mark.slow, one_database]
 
 ARCHIVE = big_archive(20 * MIB)  # two parts
 
