@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import time
-
 from flask import Blueprint, Flask, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_user, logout_user
 from flask_wtf import FlaskForm
-from limits import RateLimitItem, parse
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
-from app.config import settings
-from app.extensions import htmx, limiter, login
+from app.extensions import htmx, login
 from app.partners import accounts
 from app.web.people import here, local_address, signed_in
+from app.web.tries import Tries, minutes
 
 pages = Blueprint("sign_in", __name__)
 
@@ -47,17 +43,17 @@ def enter() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return render_template("sign_in.html", form=form, problem="Not signed in yet"), 422
     email, password = form.email.data or "", form.password.data or ""
-    who = (email.strip().lower(), request.remote_addr or "")
-    wait = _seconds_to_wait(who)
+    tries = Tries(("sign-in-account", email.strip().lower()), ("sign-in-address", request.remote_addr or ""))
+    wait = tries.seconds_to_wait()
     if wait:
         form.form_errors.append(
-            f"Wait {_minutes(wait)}, then try again. Wrong tries count for this email and from this address."
+            f"Wait {minutes(wait)}, then try again. Wrong tries count for this email and from this address."
         )
         page = render_template("sign_in.html", form=form, problem="Too many wrong tries")
         return Response(page, 429, {"Retry-After": str(wait)})
     member = accounts.sign_in(email, password)
     if member is None:
-        _count_wrong_try(who)
+        tries.count_wrong()
         form.form_errors.append("Check both, then try again.")
         return render_template("sign_in.html", form=form, problem="Email or password is not right"), 422
     # A session from before signing in is never continued: it may have been planted.
@@ -73,29 +69,6 @@ def leave() -> ResponseReturnValue:
     logout_user()
     session.clear()
     return redirect(url_for("sign_in.form"), 303)
-
-
-def _limits(who: tuple[str, str]) -> list[tuple[RateLimitItem, str, str]]:
-    rate = parse(settings().sign_in_rate)
-    return [(rate, "sign-in-account", who[0]), (rate, "sign-in-address", who[1])]
-
-
-def _seconds_to_wait(who: tuple[str, str]) -> int:
-    """0, or how long until the next try is looked at."""
-    waits = [0.0]
-    for rate, name, value in _limits(who):
-        if not limiter.limiter.test(rate, name, value):
-            waits.append(limiter.limiter.get_window_stats(rate, name, value).reset_time - time.time())
-    return math.ceil(max(waits))
-
-
-def _count_wrong_try(who: tuple[str, str]) -> None:
-    for rate, name, value in _limits(who):
-        limiter.limiter.hit(rate, name, value)
-
-
-def _minutes(seconds: int) -> str:
-    return f"{seconds} seconds" if seconds < 90 else f"{math.ceil(seconds / 60)} minutes"
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

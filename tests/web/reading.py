@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shlex
 
 from werkzeug.test import TestResponse
 
@@ -49,3 +50,25 @@ def errors(answer: TestResponse) -> list[str]:
     summary = re.search(r'<div class="summary" id="summary" tabindex="-1" autofocus.*?</div>', answer.text, re.DOTALL)
     assert summary, answer.text
     return [plain(line).strip() for line in re.findall(r"<(?:h2|p|li)>.*?</(?:h2|p|li)>", summary[0])]
+
+
+def curl(lines: list[str], secret: str) -> tuple[str, str, dict[str, str], bytes | None, str | None]:
+    """(method, path, headers, body, file) of a command, read as a shell and curl would."""
+    words = shlex.split("\n".join(lines).replace("\\\n", " ").replace("$SLIPWAY_KEY", secret))
+    assert words.pop(0) == "curl"
+    method, headers, body, file, url = "", {}, None, None, ""
+    while words:
+        word = words.pop(0)
+        if word == "-X":
+            method = words.pop(0)
+        elif word == "-H":
+            name, _, value = words.pop(0).partition(": ")
+            headers[name] = value
+        elif word == "-d":
+            body = words.pop(0).encode()
+        elif word == "-T":
+            file = words.pop(0)
+        else:
+            url = word
+    method = method or ("POST" if body is not None else "PUT" if file else "GET")
+    return method, url.removeprefix("http://localhost"), headers, body, file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +13,12 @@ from flask.testing import FlaskClient
 from app.extensions import db
 from app.models import ApiKey, Partner
 from app.partners.keys import create_key, revoke_key
-from app.web.api_words import Operation, example, operations
+from app.web.api_words import Operation, operations
 from app.web.reference import Reader, command
 from tests.conftest import CAST, Cast, bearer
 from tests.web import scenes
 from tests.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
-from tests.web.reading import plain
+from tests.web.reading import curl, plain
 
 pytestmark = ONE_DATABASE
 
@@ -122,28 +121,6 @@ def test_errors_and_parameters_are_those_of_the_document(calls: list[Operation])
     assert listing.scope == "read"
 
 
-def curl(lines: list[str], secret: str) -> tuple[str, str, dict[str, str], bytes | None, str | None]:
-    """(method, path, headers, body, file) of a command, read as a shell and curl would."""
-    words = shlex.split("\n".join(lines).replace("\\\n", " ").replace("$SLIPWAY_KEY", secret))
-    assert words.pop(0) == "curl"
-    method, headers, body, file, url = "", {}, None, None, ""
-    while words:
-        word = words.pop(0)
-        if word == "-X":
-            method = words.pop(0)
-        elif word == "-H":
-            name, _, value = words.pop(0).partition(": ")
-            headers[name] = value
-        elif word == "-d":
-            body = words.pop(0).encode()
-        elif word == "-T":
-            file = words.pop(0)
-        else:
-            url = word
-    method = method or ("POST" if body is not None else "PUT" if file else "GET")
-    return method, url.removeprefix("http://localhost"), headers, body, file
-
-
 def test_the_commands_do_what_they_say(client: FlaskClient, cast: Cast, calls: list[Operation]) -> None:
     """Registering, changing, reading and deleting, with the very lines of the page."""
 
@@ -177,26 +154,6 @@ def test_every_command_is_one_a_shell_can_read(calls: list[Operation]) -> None:
         assert method == call.method, call.summary
         assert "{" not in path, call.summary
         assert headers["Authorization"].startswith("Bearer "), call.summary
-
-
-def test_a_value_with_a_quote_stays_one_word() -> None:
-    schema = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "examples": ["it's"]}}}
-    call = Operation(
-        id="x", method="POST", path="/x", summary="X", scope="write", for_servers=False, path_parameters=[], query=[],
-        body_type="application/json", body=[], example=example({}, schema), answers=[], errors=[],
-    )  # fmt: skip
-    assert curl(command(call, "http://localhost", Reader()), "k")[3] == b'{"a": "it\'s"}'
-
-
-def test_a_shape_that_holds_itself_comes_to_an_end() -> None:
-    node = {"$ref": "#/components/schemas/Node"}
-    answer = {"description": "Done.", "content": {"application/json": {"schema": node}}}
-    document = {
-        "components": {"schemas": {"Node": {"type": "object", "properties": {"next": node}}}},
-        "paths": {"/x": {"get": {"operationId": "x", "summary": "X", "responses": {"200": answer}}}},
-    }
-    (call,) = operations(document)
-    assert [field.name for field in call.answers[0].fields][:2] == ["next", "next.next"]
 
 
 def test_the_page_of_a_member_is_kept_nowhere(owner: Visitor) -> None:

@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from app.partners import members
 from app.web.forms import SHOWN, OnceForm
 from app.web.people import my_actor, my_partner, require_owner, require_sign_in
-from app.web.settings.members import Invited, RoleForm, invited_already, show, show_refused
+from app.web.settings.member_lines import Invited
+from app.web.settings.members import RoleForm, invited_already, show, show_refused
 
 pages = Blueprint("invitations", __name__)
 pages.before_request(require_sign_in)

@@ -12,7 +12,8 @@ from app.web.formats import Moment, Text
 from app.web.forms import SHOWN, OnceForm, problem, refused
 from app.web.people import my_actor, my_partner, require_owner, require_sign_in
 from app.web.settings.asking import ask
-from app.web.settings.keys import Made, made_already, show
+from app.web.settings.key_lines import Made
+from app.web.settings.keys import made_already, show
 from app.web.settings.password_again import check_again, password_field
 
 pages = Blueprint("key", __name__)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,14 +10,14 @@ from wtforms import SelectField, SelectMultipleField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, ValidationError
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from app.models import ApiKey, App, now
+from app.models import App
 from app.partners.accounts import DASHBOARD_APP
 from app.partners.keys import apps_of, authenticate, create_key
 from app.refusals import NotFound, Unauthorized
-from app.web.formats import Moment, Text
 from app.web.forms import SHOWN, OnceForm, choices, problem, refused
 from app.web.people import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.settings.asking import ask
+from app.web.settings.key_lines import Made, app_keys
 from app.web.settings.password_again import check_again, password_field
 from app.web.terminal import base_url
 
@@ -31,44 +29,6 @@ SCOPE_WORDS = {
     "write": "Register and change games, images and components",
     "upload": "Send builds",
 }
-_FRESH = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class KeyLine:
-    """One key. `used` is when it was last used, or until when it works."""
-
-    id: str
-    name: str
-    hint: str
-    scopes: Sequence[str]
-    created: Moment
-    used: Text
-    ends: bool
-
-
-@dataclass(frozen=True)
-class AppKeys:
-    id: str
-    name: str
-    description: str
-    keys: Sequence[KeyLine]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A key that was just made, with its text: in this answer and nowhere else. `old` is the key it replaces."""
-
-    key: ApiKey
-    secret: str
-    old: ApiKey | None = None
-
-    @property
-    def note(self) -> Text:
-        scopes = f"Scopes: {', '.join(self.key.scopes)}."
-        if self.old is None or self.old.expires_at is None:
-            return (scopes,)
-        return (f"{scopes} The old key {self.old.hint} works until ", Moment(self.old.expires_at, "coming"), ".")
 
 
 class KeyForm(OnceForm):
@@ -167,7 +127,7 @@ def download() -> ResponseReturnValue:
 def show(made: Made | None = None) -> ResponseReturnValue:
     """The list, and above it the key that was just made."""
     partner = my_partner()
-    apps = [_app(app, keys) for app, keys in apps_of(partner) if keys or app.name != DASHBOARD_APP]
+    apps = [app_keys(app, keys) for app, keys in apps_of(partner) if keys or app.name != DASHBOARD_APP]
     is_owner = me().role == "owner"
     page = render_template(
         "settings/keys.html",
@@ -184,25 +144,6 @@ def made_already() -> ResponseReturnValue:
     """What a form gets that was answered before."""
     flash("This key was made a moment ago. It is shown only once: roll it if it was not stored.")
     return redirect(url_for("keys.page"), 303)
-
-
-def used_words(key: ApiKey) -> Text:
-    """When a key was last used."""
-    if key.last_used_at:
-        return (Moment(key.last_used_at, "recent"),)
-    return ("Not used yet" if now() - key.created_at < _FRESH else "Never used",)
-
-
-def _app(app: App, keys: Sequence[ApiKey]) -> AppKeys:
-    return AppKeys(app.id, app.name, app.description, [_line(key) for key in keys])
-
-
-def _line(key: ApiKey) -> KeyLine:
-    name, used = key.name or "Unnamed", used_words(key)
-    if key.expires_at:
-        name, used = f"{name}, old", ("Works until ", Moment(key.expires_at, "end"))
-    created = Moment(key.created_at, "made")
-    return KeyLine(key.id, name, key.hint, key.scopes, created, used, key.expires_at is not None)
 
 
 def _form() -> KeyForm:

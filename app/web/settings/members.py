@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 from flask import Blueprint, flash, redirect, render_template, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import logout_user
@@ -12,56 +9,18 @@ from flask_wtf import FlaskForm
 from wtforms import EmailField, SelectField
 from wtforms.validators import InputRequired, Length
 
-from app.models import Invitation, Member
 from app.partners import members
 from app.refusals import Refusal
-from app.web.formats import Moment, Text, counted
+from app.web.formats import counted
 from app.web.forms import SHOWN, Headers, OnceForm, choices, problem, refused
-from app.web.invitation import link
 from app.web.people import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.settings.asking import ask
+from app.web.settings.member_lines import DEEDS, MAY, Invited, invitation_line, member_lines
 
 pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
 
 ROLES = {role: role.capitalize() for role in members.PARTNER_ROLES}
-DEEDS = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
-# Role -> whether each of the deeds is its.
-MAY = {"Owner": (True, True, True, True), "Developer": (True, True, True, False), "Viewer": (True, False, False, False)}
-
-
-@dataclass(frozen=True)
-class MemberLine:
-    """One row. `only_owner`: can neither be removed nor get another role."""
-
-    id: str
-    name: str
-    email: str
-    role: str
-    you: bool
-    only_owner: bool
-    seen: Text
-
-
-@dataclass(frozen=True)
-class InvitationLine:
-    id: str
-    email: str
-    role: str
-    expires: Moment
-
-
-@dataclass(frozen=True)
-class Invited:
-    """An invitation that was just made, with its link: in this answer and nowhere else."""
-
-    email: str
-    link: str
-    until: Moment
-
-    @classmethod
-    def of(cls, invitation: Invitation, secret: str) -> Invited:
-        return cls(invitation.email, link(secret), Moment(invitation.expires_at, "end"))
 
 
 class InviteForm(OnceForm):
@@ -161,8 +120,8 @@ def show(
         problem=problem(form, "Nothing was changed yet") if form else "",
         invite=form if isinstance(form, InviteForm) else InviteForm(formdata=None),
         once=OnceForm(formdata=None),
-        lines=_lines(people),
-        invitations=[_invitation(invitation) for invitation in invitations],
+        lines=member_lines(people),
+        invitations=[invitation_line(invitation) for invitation in invitations],
         heading=counted(len(people), "member"),
         open_words=f"{counted(len(invitations), 'invitation')} open" if invitations else "",
         roles=ROLES,
@@ -184,32 +143,6 @@ def invited_already() -> ResponseReturnValue:
     """What a form gets that was answered before."""
     flash("This link was made a moment ago. It is shown only once: make a new link if it was not copied.")
     return redirect(url_for("members.page"), 303)
-
-
-def _lines(people: Sequence[Member]) -> list[MemberLine]:
-    owners = sum(member.role == "owner" for member in people)
-    return [
-        MemberLine(
-            id=member.id,
-            name=member.name,
-            email=member.email,
-            role=member.role,
-            you=member.id == me().id,
-            only_owner=member.role == "owner" and owners == 1,
-            seen=_seen(member),
-        )
-        for member in people
-    ]
-
-
-def _seen(member: Member) -> Text:
-    if member.id == me().id:
-        return ("Now, this browser",)
-    return (Moment(member.last_seen_at, "recent"),) if member.last_seen_at else ("Never",)
-
-
-def _invitation(invitation: Invitation) -> InvitationLine:
-    return InvitationLine(invitation.id, invitation.email, invitation.role, Moment(invitation.expires_at, "day"))
 
 
 def _article(role: str) -> str:
