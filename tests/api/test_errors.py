@@ -16,29 +16,18 @@ from tests.api.calling import GAMES, Script, body, refused, shape
 from tests.conftest import Cast, bearer
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api",
-        "/api/",
-        "/api/nothing",
-        "/api/v10",
-        "/api/partners",
-        f"{GAMES}/",
-        f"{GAMES}/a/b",
-        "/api/servers/self",
-    ],
-)
-def test_an_unknown_path_under_api_answers_the_flat_envelope(client: FlaskClient, path: str) -> None:
-    assert path in refused(client.get(path), 404, "not_found")
+def test_an_unknown_path_under_api_answers_the_flat_envelope(client: FlaskClient, subtests: pytest.Subtests) -> None:
+    for path in ("/api", "/api/", "/api/nothing", "/api/v10", "/api/partners", f"{GAMES}/", "/api/servers/self"):
+        with subtests.test(path=path):
+            assert path in refused(client.get(path), 404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/nothing"])
-def test_an_unknown_path_under_v1_answers_the_nested_envelope(client: FlaskClient, path: str) -> None:
-    answer = body(client.get(path), 404)
-
-    assert shape(answer) == {"error": {"code": "str", "message": "str"}}
-    assert answer["error"]["code"] == "NOT_FOUND"
+def test_an_unknown_path_under_v1_answers_the_nested_envelope(client: FlaskClient, subtests: pytest.Subtests) -> None:
+    for path in ("/api/v1", "/api/v1/", "/api/v1/nothing"):
+        with subtests.test(path=path):
+            answer = body(client.get(path), 404)
+            assert shape(answer) == {"error": {"code": "str", "message": "str"}}
+            assert answer["error"]["code"] == "NOT_FOUND"
 
 
 def test_a_wrong_method_is_told_which_ones_there_are(script: Script, subtests: pytest.Subtests) -> None:

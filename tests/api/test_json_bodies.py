@@ -10,6 +10,9 @@ from flask.testing import FlaskClient
 from tests.api.calling import GAMES, Script, body, refused
 from tests.conftest import GAME, Cast, bearer
 
+# Nothing here depends on the kind of database.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 MIB = 1024**2
 JSON = {"Content-Type": "application/json"}
 

@@ -170,12 +170,9 @@ def test_a_cursor_without_a_limit_gives_the_rest(script: Script, cast: Cast) -> 
     assert slugs(body(script.list(cursor=page["nextCursor"]))["games"]) == ["g-2", "g-3", "g-4"]
 
 
-@pytest.mark.parametrize("limit", ["1", "200"])
-def test_limits_from_1_to_200_are_taken(script: Script, limit: str) -> None:
-    body(script.list(limit=limit))
-
-
 def test_query_parameters_that_break_a_rule_are_refused_by_name(script: Script, subtests: pytest.Subtests) -> None:
+    for limit in (1, 200):
+        body(script.list(limit=limit))
     for name, value in [
         ("limit", "0"),
         ("limit", "201"),

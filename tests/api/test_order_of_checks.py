@@ -8,6 +8,9 @@ from flask.testing import FlaskClient
 from tests.api.calling import GAMES, Script, refused
 from tests.conftest import Cast
 
+# Nothing here depends on the kind of database.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 BROKEN = {"Content-Type": "text/plain", "Idempotency-Key": ""}
 CALLS = [
     ("GET", GAMES),

@@ -17,6 +17,9 @@ from tests.api.calling import GAMES, Script, body, refused
 from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer
 
+# Nothing here depends on the kind of database.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
 
 def until(answered: Callable[[], TestResponse], status: int, seconds: float = 20) -> TestResponse:
     """Ask again and again until the answer has this status."""

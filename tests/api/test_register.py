@@ -120,19 +120,17 @@ def test_values_beyond_the_limits_are_refused_naming_the_field(
     assert db.session.scalar(select(func.count()).select_from(Game)) == 0
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "limit"),
-    [
+def test_a_refusal_names_the_limit(script: Script, subtests: pytest.Subtests) -> None:
+    for field, value, limit in [
         ("title", "x" * 201, "200 characters"),
         ("developer", "x" * 151, "150 characters"),
         ("description", "x" * 5001, "5000 characters"),
         ("tags", ["a"] * 11, "10 entries"),
         ("tags", [], "1 entry"),
         ("title", "", "1 character"),
-    ],
-)
-def test_a_refusal_names_the_limit(app: Flask, script: Script, field: str, value: Any, limit: str) -> None:
-    assert limit in refused(script.register(**{field: value}), 400, "invalid_request")
+    ]:
+        with subtests.test(field=field, limit=limit):
+            assert limit in refused(script.register(**{field: value}), 400, "invalid_request")
 
 
 def test_every_broken_field_is_named_at_once(script: Script) -> None:

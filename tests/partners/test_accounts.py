@@ -18,6 +18,7 @@ from app.partners.accounts import create_member, create_partner, member_of_sessi
 from app.refusals import Conflict, InvalidRequest, NotFound
 from tests.conftest import CAST, PASSWORD, Cast
 
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # hashing is long, and the same on both
 BAD_NAMES = ["", "   ", "x" * 151, "a\0b", "a\nb", "\x1b[31mred", "\ud800"]
 
 
@@ -71,25 +72,24 @@ def test_addresses_are_kept_in_one_form_and_belong_to_one_person(app: Flask, cas
         create_member(None, "MIRA.OKAFOR@starlight.example", "Other", "operator", PASSWORD, CAST)
 
 
-@pytest.mark.parametrize(
-    "email", ["", "mira", "mira@", "@starlight", "a b@c", "a@b c", "a@b@c", "x" * 251 + "@a.b", "a\0@b.c", "a\n@b"]
-)
-def test_what_is_no_address_is_refused(app: Flask, email: str) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        create_member(None, email, "Mira", "operator", PASSWORD, CAST)
-
-    assert set(refused.value.fields) == {"email"}
+def test_what_is_no_address_is_refused(app: Flask, subtests: pytest.Subtests) -> None:
+    for email in ("", "mira", "mira@", "@b", "a b@c", "a@b c", "a@b@c", "x" * 251 + "@a.b", "a\0@b.c", "a\n@b"):
+        with subtests.test(email=email[:10]):
+            with pytest.raises(InvalidRequest) as refused:
+                create_member(None, email, "Mira", "operator", PASSWORD, CAST)
+            assert set(refused.value.fields) == {"email"}
 
 
-@pytest.mark.parametrize("length", [0, 9, 1001])
-def test_passwords_have_10_to_1000_characters(app: Flask, length: int) -> None:
-    with pytest.raises(InvalidRequest, match=f"{length:,} characters") as refused:
-        create_member(None, "a@b.example", "A", "operator", "p" * length, CAST)
+def test_passwords_have_10_to_1000_characters(app: Flask, subtests: pytest.Subtests) -> None:
+    for length in (0, 9, 1001):
+        with subtests.test(length=length):
+            with pytest.raises(InvalidRequest, match=f"{length:,} characters") as refused:
+                create_member(None, "a@b.example", "A", "operator", "p" * length, CAST)
+            assert set(refused.value.fields) == {"password"}
+            assert "ppp" not in str(refused.value)
 
-    assert set(refused.value.fields) == {"password"}
-    assert "ppp" not in str(refused.value)
 
-
+@SQLITE
 @pytest.mark.slow
 def test_the_shortest_and_the_longest_password_work(app: Flask) -> None:
     for email, password in (("a@b.example", "p" * 10), ("c@d.example", "\U0001f3ee" * 1000)):
@@ -98,16 +98,13 @@ def test_the_shortest_and_the_longest_password_work(app: Flask) -> None:
         assert sign_in(email, password[:-1]) is None
 
 
-@pytest.mark.parametrize(
-    ("role", "in_partner"), [("operator", True), ("owner", False), ("viewer", False), ("king", True)]
-)
-def test_roles_are_of_a_partner_and_operators_of_none(app: Flask, cast: Cast, role: str, in_partner: bool) -> None:
-    partner = db.session.get_one(Partner, cast.starlight.partner_id) if in_partner else None
-
-    with pytest.raises(InvalidRequest) as refused:
-        create_member(partner, "new@starlight.example", "New", role, PASSWORD, CAST)
-
-    assert set(refused.value.fields) == {"role"}
+def test_roles_are_of_a_partner_and_operators_of_none(cast: Cast, subtests: pytest.Subtests) -> None:
+    starlight = db.session.get_one(Partner, cast.starlight.partner_id)
+    for partner, role in ((starlight, "operator"), (None, "owner"), (None, "viewer"), (starlight, "king")):
+        with subtests.test(role=role):
+            with pytest.raises(InvalidRequest) as refused:
+                create_member(partner, "new@starlight.example", "New", role, PASSWORD, CAST)
+            assert set(refused.value.fields) == {"role"}
 
 
 def test_a_password_is_stored_as_its_argon2_hash_only(cast: Cast) -> None:
@@ -130,12 +127,9 @@ def test_signing_in_finds_the_member_and_notes_when(cast: Cast) -> None:
 
 def test_wrong_and_unknown_get_the_same_answer(cast: Cast) -> None:
     for email, password in (
-        (cast.starlight.owner, "another password"),
-        (cast.starlight.owner, PASSWORD + "x"),
         (cast.starlight.owner, PASSWORD.upper()),
         (cast.starlight.owner, ""),
         ("nobody@starlight.example", PASSWORD),
-        ("", PASSWORD),
         ("a\0b@starlight.example", PASSWORD),
         ("' OR 1=1 --", PASSWORD),
     ):
@@ -143,6 +137,7 @@ def test_wrong_and_unknown_get_the_same_answer(cast: Cast) -> None:
     assert member(cast.starlight.owner).last_signed_in_at is None
 
 
+@SQLITE
 @pytest.mark.slow
 def test_wrong_and_unknown_take_the_same_work(cast: Cast) -> None:
     """An answer without hashing would take some thousandth of the time; the least of three tries leaves out what else
@@ -198,6 +193,7 @@ def test_a_session_lasts_until_its_stamp_changes(cast: Cast) -> None:
     assert member_of_session(member(cast.starlight.owner).get_id()) is not None
 
 
+@SQLITE
 def test_a_new_password_ends_every_other_session(cast: Cast) -> None:
     owner = member(cast.starlight.owner)
     cookie = owner.get_id()
@@ -213,9 +209,9 @@ def test_a_new_password_ends_every_other_session(cast: Cast) -> None:
     assert sign_in(cast.starlight.owner, "a new long password") is not None
 
 
-@pytest.mark.parametrize("cookie", ["", ":", "nobody:stamp", "nobody", "member_x:"])
-def test_a_cookie_of_nobody_is_nobody(app: Flask, cookie: str) -> None:
-    assert member_of_session(cookie) is None
+def test_a_cookie_of_nobody_is_nobody(app: Flask) -> None:
+    for cookie in ("", ":", "nobody:stamp", "nobody", "member_x:"):
+        assert member_of_session(cookie) is None
 
 
 def test_a_removed_members_cookie_is_nobodys(cast: Cast) -> None:
