@@ -239,7 +239,7 @@ def _server_state(server: Server, failure: Failure | None, contact: bool) -> tup
     elif failure:
         found.append(("retrying" if failure.retrying else "failed", failure.since))
     if server.conflict_at:
-        found.append(("conflict", server.conflict_at))
+        found.append(("conflict", None))  # what is known is when the other was last refused
     if server.paused_at:
         found.append(("paused", server.paused_at))
     if contact and server.health_status == "error":
