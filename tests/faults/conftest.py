@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""A world that faults are brought into: a running app, its storage, and its database of each kind."""
 
 from __future__ import annotations
 
