@@ -65,10 +65,11 @@ class Watched(io.BytesIO):
         self._at, self._then, self._told = at, then, False
 
     def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
         if not self._told and self.tell() >= self._at:
             self._told = True
             self._then()
-        return super().read(size)
+        return data
 
 
 @dataclass
