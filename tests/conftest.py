@@ -21,12 +21,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from argon2 import PasswordHasher
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
@@ -37,39 +34,18 @@ from app.database import writing
 from app.extensions import db
 from app.fleet.servers import add_server
 from app.models import Member
-from app.partners import secrets
 from app.partners.accounts import create_partner
 from app.partners.actors import Actor
 from app.partners.keys import create_key
 from app.partners.secrets import hash_password
 from app.storage.embedded import EmbeddedStorage, StorageAccess
 from app.uploads.body import cut_all
+from tests import once
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
 CAST = Actor("the cast")
 _numbers = itertools.count(1)
-
-# What makes a password expensive to guess would be half of the time that tests of pages take. A stored hash says what
-# it cost, so servers that tests start check these as cheaply.
-secrets._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-
-
-class CompiledTemplates(BytecodeCache):
-    """Templates are compiled once a run, not once for each test's app."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._kept:
-            bucket.bytecode_from_string(self._kept[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._kept[bucket.key] = bucket.bytecode_to_string()
-
-
-_templates = CompiledTemplates()
 
 
 @pytest.fixture(scope="session")
@@ -222,7 +198,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.testing = True
     app.test_client_class = Client
-    app.jinja_env.bytecode_cache = _templates
+    app.jinja_env.bytecode_cache = once.templates
     app.extensions["slipway_bucket"].make()
     with app.app_context():
         yield app
