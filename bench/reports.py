@@ -17,6 +17,10 @@ class Agent:
         self._game_id, self.build, self._total = game_id, build, total
         self._boot, self._sequence = f"bench-{id(self)}", 0
 
+    def rested(self) -> None:
+        """To be called after a pause: the server has hung up meanwhile, and the next report opens a connection."""
+        self._connection.close()
+
     def report(self, percent: int) -> None:
         """So much has come."""
         self._sequence += 1

@@ -56,6 +56,7 @@ def delays(stage: Stage, cookie: str, agent: Agent, tabs: int, events: int) -> l
 
 def _report_every_second(agent: Agent, events: int) -> dict[int, float]:
     sent = {}
+    agent.rested()
     for percent in range(1, events + 1):
         sent[percent] = time.time()
         agent.report(percent)

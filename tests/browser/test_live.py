@@ -213,7 +213,7 @@ def test_two_pages_show_the_same_and_leave_together(sign_in: SignIn, cast: Cast,
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     for page in (first, second):
         expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
-    first.get_by_text("Account").click()
+    first.locator("summary", has_text="Account").click()
     first.get_by_role("button", name="Sign out").click()
     expect(second).to_have_url(re.compile("/sign-in"))
 
