@@ -6,9 +6,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import assets, cli, games_list, live, upload
+from bench import assets, cli, dashboard, games_list, live, upload
 
-BENCHES = {"upload": upload.run, "cli": cli.run, "live": live.run, "list": games_list.run, "assets": assets.run}
+BENCHES = {
+    "upload": upload.run,
+    "cli": cli.run,
+    "live": live.run,
+    "list": games_list.run,
+    "dashboard": dashboard.run,
+    "assets": assets.run,
+}
 
 
 def main() -> int:

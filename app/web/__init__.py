@@ -19,6 +19,7 @@ from app.web import (
     live,
     new_game,
     operator,
+    readers,
     reference,
     replica,
     security,
@@ -89,7 +90,7 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)
-    for part in (bundle, security, sign_in, live, storage, reference):
+    for part in (bundle, security, sign_in, live, readers, storage, reference):
         part.init_app(app)
     app.context_processor(_frame)
     app.jinja_env.globals["htmx_config"] = HTMX_CONFIG

@@ -15,6 +15,7 @@ import "./js/newcomers.js";
 import "./js/toasts.js";
 import "./js/dialog.js";
 import "./js/tabs.js";
+import "./js/signed-out.js";
 
 // Controls that only a script can serve stay hidden until there is one.
 document.documentElement.classList.add("scripted");
