@@ -5,6 +5,7 @@ import * as memory from "./memory.js";
 import { MOST_TRIES } from "./parts.js";
 
 const MOST_AT_ONCE = 3; // of different games; those of one game go one after the other, as their builds are numbered
+const DRAW_EVERY = 100; // milliseconds
 const ENDED = new Set(["ready", "live", "failed", "stopped"]);
 const FRESH = { phase: "waiting", sent: 0, percent: 0, rate: 0, samples: [] };
 let numbers = 0;
@@ -145,9 +146,11 @@ class Uploads extends EventTarget {
       upload.heldUntil = upload.retryAt; // once a wait
       this.dispatchEvent(new CustomEvent("storage"));
     }
-    if (upload.phase === "uploading" && performance.now() - (upload.drawnAt ?? 0) < 100) return;
-    upload.drawnAt = performance.now();
-    this.changed(upload);
+    // Events come faster than anybody reads; the last one is drawn too.
+    upload.drawing ??= setTimeout(() => {
+      upload.drawing = null;
+      if (this.list.includes(upload)) this.changed(upload);
+    }, DRAW_EVERY);
   }
 
   // Neither goes back: what was under way when a part broke is sent again, and counted when it passes where it was.
