@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, request, url_for
 
 from app.web import (
+    build,
     builds,
     bundle,
     details,
@@ -21,6 +22,7 @@ from app.web import (
     operator,
     readers,
     reference,
+    releases,
     replica,
     security,
     servers,
@@ -86,7 +88,9 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-    for module in (games, new_game, game, builds, details, game_activity, upload, replica, servers, theme, invitation):
+    for module in (servers, theme, invitation):
+        app.register_blueprint(module.pages)
+    for module in (games, new_game, game, builds, build, releases, details, game_activity, upload, replica):
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 
+from app.catalog.build_list import cached_counts
 from app.extensions import db
-from app.models import AuditEntry, Build, Game
+from app.models import AuditEntry, Build, Game, Server
 from app.partners.history import refused_builds
 from app.web import words
 from app.web.formats import Moment, Text, size
@@ -19,7 +20,8 @@ PAGE = 50
 
 @dataclass(frozen=True)
 class BuildLine:
-    """`number` is None for a refused archive; `what_to_do` is the remedy of its refusal. `id` is the row's."""
+    """`number` is None for a refused archive; `what_to_do` is the remedy of its refusal. `id` is the row's; `cached` is
+    `5 of 6` servers; `action` is what makes the build live: Release, Roll back, or "" for the live one."""
 
     id: str
     number: int | None
@@ -29,8 +31,10 @@ class BuildLine:
     size: str
     sent_by: str
     received: Moment
-    file_name: str = ""
     what_to_do: str = ""
+    note: str = ""
+    cached: str = ""
+    action: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class BuildPage:
 
 
 def build_page(game: Game, most: int, before: int | None = None) -> BuildPage:
-    """In three queries, whatever there is. Refusals stand between the builds by time: those before the newest build
+    """In six queries, whatever there is. Refusals stand between the builds by time: those before the newest build
     that is not shown are left out."""
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(most + 1)
     if before is not None:
@@ -53,7 +57,8 @@ def build_page(game: Game, most: int, before: int | None = None) -> BuildPage:
     total = db.session.scalar(select(func.count()).select_from(Build).where(Build.game_id == game.id)) or 0
     refused = refused_builds(game) if before is None else []
     oldest = builds[-1].created_at if len(found) > most else None
-    lines = [_build(build, build.id == game.released_build_id) for build in builds]
+    cached, servers, live = cached_counts(game), _servers(), _live_number(game)
+    lines = [_build(build, live, f"{cached[build.id]} of {servers}" if servers else "") for build in builds]
     lines += [_refused(entry) for entry in refused if oldest is None or entry.at > oldest]
     lines.sort(key=lambda line: line.received.at, reverse=True)
     return BuildPage(lines, total, builds[-1].number if len(found) > most else None)
@@ -70,19 +75,35 @@ def note(page: BuildPage) -> str:
     )
 
 
-def _build(build: Build, live: bool) -> BuildLine:
-    icon, state = words.build_state(build, live)
-    received = Moment(build.created_at, "moment")
+def action_of(number: int, live: int | None) -> str:
+    """What it is called to make this build live, when that one is now."""
+    if number == live:
+        return ""
+    return "Roll back" if live is not None and number < live else "Release"
+
+
+def _servers() -> int:
+    return db.session.scalar(select(func.count()).where(Server.retired_at.is_(None))) or 0
+
+
+def _live_number(game: Game) -> int | None:
+    return db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
+
+
+def _build(build: Build, live: int | None, cached: str) -> BuildLine:
+    icon, state = words.build_state(build, build.number == live)
     return BuildLine(
-        f"b{build.number}",
-        build.number,
-        live,
-        icon,
-        state,
-        size(build.size),
-        build.sent_by,
-        received,
-        build.file_name or "",
+        id=f"b{build.number}",
+        number=build.number,
+        live=build.number == live,
+        icon=icon,
+        state=state,
+        size=size(build.size),
+        sent_by=build.sent_by,
+        received=Moment(build.created_at, "moment"),
+        note=build.note or "",
+        cached=cached,
+        action=action_of(build.number, live),
     )
 
 
@@ -99,6 +120,5 @@ def _refused(entry: AuditEntry) -> BuildLine:
         size(sent) if sent else "",
         entry.actor,
         Moment(entry.at, "moment"),
-        str(known.get("file_name") or ""),
         what_to_do,
     )

@@ -224,7 +224,12 @@ def render(app: Flask, view: GameView, version: int) -> Rendered:
     fleet = part("fleet", "game/_fleet.html", inner_rows=rows, counts=counts)
     return Rendered(
         title=view.tab_title,
-        parts=(part("game-state", "game/_state.html"), part("builds", "game/_builds.html"), fleet),
+        parts=(
+            part("game-state", "game/_state.html"),
+            part("game-action", "game/_action.html"),
+            part("builds", "game/_builds.html"),
+            fleet,
+        ),
         rows=(counts, *rows),
         version=version,
         changes_at=view.changes_at,

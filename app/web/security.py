@@ -5,26 +5,31 @@ from __future__ import annotations
 from flask import Flask, Response, request
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
-# Nothing is allowed but what is named. No `unsafe-*`: no inline script or style, no eval (THREATS "Web").
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "font-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
+from app.config import settings
+
+
+def content_security_policy() -> str:
+    """Nothing is allowed but what is named. No `unsafe-*`: no inline script or style, no eval (THREATS "Web")."""
+    storage = settings().storage  # browsers send parts and images straight to it
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "font-src 'self'",
+            "img-src 'self'",
+            f"connect-src 'self' {storage.public_endpoint}" if storage else "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
     )
-)
 
 
 def protect(response: Response) -> Response:
     """Headers for any answer; what a view has set itself stays."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    headers.setdefault("Content-Security-Policy", content_security_policy())
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("X-Frame-Options", "DENY")

@@ -44,6 +44,7 @@ class GameView:
     tab_title: str
     chips: Sequence[Said]
     released: Text
+    release_next: int | None  # a ready build that is newer than the live one
     builds: Sequence[BuildLine]
     builds_note: str
     all_builds: bool  # whether there are more than are shown
@@ -71,6 +72,7 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
         tab_title=words.title(game.title, found.counts),
         chips=[chip for chip in (words.live_chip(game, live), words.worst_chip(found)) if chip],
         released=_released(game),
+        release_next=_next(builds.lines),
         builds=builds.lines,
         builds_note=note(builds),
         all_builds=builds.older is not None,
@@ -86,6 +88,11 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
 
 def _row(row: MatrixRow) -> RowView:
     return RowView(row.build.number, row.live, words.row_note(row), [words.cell_words(cell) for cell in row.cells])
+
+
+def _next(lines: Sequence[BuildLine]) -> int | None:
+    newest = next((line for line in lines if line.number), None)
+    return newest.number if newest and newest.action == "Release" else None
 
 
 def _released(game: Game) -> Text:

@@ -1,15 +1,22 @@
-"""Files dropped and chosen, in a real browser."""
+"""Files dropped and chosen, in a real browser: their parts go straight to real storage."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import FilePayload, Page, Route, expect
+from flask import Flask
+from playwright.sync_api import BrowserContext, FilePayload, Page, Request, Route, expect
 
+from app.config import MIB
+from app.extensions import db
+from app.jobs import jobs
+from app.models import Upload
+from app.uploads import parts
 from tests.archives import big_archive, game_archive
 from tests.conftest import Cast
+from tests.faults.packing import packed_game
 from tests.web import scenes
 from tests.web.conftest import ONE_DATABASE
 
@@ -17,6 +24,9 @@ pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
 SignIn = Callable[[str], Page]
 GZIP = "application/gzip"
+PART = 5 * MIB  # the least that storage takes
+ARCHIVE = packed_game(7, 11_000_000).archive  # three parts
+LATER_PARTS = re.compile(r"partNumber=[2-9]")
 
 # A file let go over the page, as the browser tells of it.
 DROP = """([name, size]) => {
@@ -28,6 +38,17 @@ DROP = """([name, size]) => {
         if (type === "dragover") window.seen = document.querySelector("#drop")?.innerText;
     }
 }"""
+
+
+@pytest.fixture(autouse=True)
+def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Those who check what arrived, as in a web process. Parts are small here."""
+    monkeypatch.setattr(parts, "PART", PART)
+    work = jobs(app)
+    work.start_workers()
+    yield
+    work.stop_workers()
+    work.wait(10)
 
 
 @pytest.fixture
@@ -44,10 +65,41 @@ def file(name: str, content: bytes) -> FilePayload:
 
 
 def hold(page: Page) -> list[Route]:
-    """Uploads stay under way until their route is continued."""
+    """Uploads do not get further than being announced until their route is continued."""
     held: list[Route] = []
-    page.route("**/upload?*", lambda route: held.append(route))
+    page.route("**/uploads", lambda route: held.append(route))
     return held
+
+
+def parts_sent(page: Page) -> list[int]:
+    """The numbers of parts that the page has sent whole, from now on."""
+    numbers: list[int] = []
+
+    def sent(request: Request) -> None:
+        found = re.search(r"partNumber=(\d+)", request.url)
+        if found and request.method == "PUT":
+            numbers.append(int(found[1]))
+
+    page.on("requestfinished", sent)
+    return numbers
+
+
+def half_way(page: Page) -> None:
+    """One part of the archive is stored, the others do not get through until LATER_PARTS are routed no more."""
+    held: list[Route] = []
+    page.route(LATER_PARTS, lambda route: held.append(route))
+    sent = parts_sent(page)
+    page.locator("#drop-file").set_input_files(file("lanterns.tar.gz", ARCHIVE))
+    expect(page.locator(".upload")).to_contain_text("Uploading 47\u00a0%")
+    wait_for(page, lambda: len(sent) == 1 and len(held) == 2)
+
+
+def wait_for(page: Page, condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        page.wait_for_timeout(20)  # lets Playwright hear what happened meanwhile
+    raise AssertionError("it did not happen within 10 s")
 
 
 def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, complaints: list[str]) -> None:
@@ -108,8 +160,104 @@ def test_several_files_go_one_after_the_other_and_stay_across_pages(lanterns: Pa
     expect(tray.locator(".upload").first).to_be_visible()
     held.pop().continue_()
     expect(tray.locator(".upload").nth(0)).to_have_attribute("data-phase", "live")
-    expect(tray.locator(".upload").nth(1)).to_contain_text("Checking")
+    expect(tray.locator(".upload").nth(1)).to_contain_text("Uploading")
     assert complaints == []
+
+
+def test_a_network_that_was_cut_costs_nothing_but_time(
+    lanterns: Page, context: BrowserContext, complaints: list[str]
+) -> None:
+    page = lanterns
+    half_way(page)
+    sent = parts_sent(page)
+    context.set_offline(True)
+    page.unroute(LATER_PARTS)
+    row = page.locator("#uploads-here .upload")
+    expect(row).to_have_attribute("data-phase", "held")
+    expect(row).to_contain_text("Held at 5.2 of 11.0\u00a0MB · this computer is offline, retrying in")
+    before = int(page.get_by_role("progressbar").get_attribute("aria-valuenow") or 0)
+    context.set_offline(False)
+    expect(row).to_have_attribute("data-phase", "live", timeout=30_000)
+    expect(page.locator("#builds tbody tr")).to_have_count(1)
+    assert before >= 47
+    assert sorted(sent) == [2, 3]
+    assert [line for line in complaints if "ERR_INTERNET_DISCONNECTED" not in line] == []
+
+
+def test_pause_and_resume(lanterns: Page, complaints: list[str]) -> None:
+    page = lanterns
+    half_way(page)
+    sent = parts_sent(page)
+    row = page.locator("#uploads-here .upload")
+    row.get_by_role("button", name="Pause: lanterns.tar.gz").click()
+    expect(row).to_contain_text("Paused at 5.2 of 11.0\u00a0MB")
+    expect(page.locator("#uploads-sum")).to_contain_text("1 upload paused")
+    page.unroute(LATER_PARTS)
+    # It stays paused on other pages.
+    page.get_by_role("link", name="Games", exact=True).first.click()
+    expect(page.locator("#uploads .upload")).to_contain_text("Paused at")
+    assert sent == []
+    page.get_by_role("button", name="Resume: lanterns.tar.gz").click()
+    expect(page.locator("#uploads .upload")).to_have_attribute("data-phase", "live", timeout=30_000)
+    assert sorted(sent) == [2, 3]
+    assert complaints == []
+
+
+def test_a_reload_in_the_middle_and_the_file_again(
+    lanterns: Page, context: BrowserContext, complaints: list[str]
+) -> None:
+    page = lanterns
+    half_way(page)
+    other = context.new_page()
+    other.goto("/games")
+    expect(other.locator("h1")).to_have_text("Games")
+    other.wait_for_timeout(600)  # another window asks whose it is before it would show it
+    expect(other.locator("#uploads .upload")).to_have_count(0)
+    assert "X-Amz" not in page.evaluate("JSON.stringify(localStorage)"), "addresses are for nobody else"
+    page.reload()
+    page.unroute(LATER_PARTS)
+    row = page.locator("#uploads-here .upload")
+    expect(row).to_contain_text(
+        "Stopped at 5.2 of 11.0\u00a0MB a moment ago: choose the file again to continue, or discard."
+    )
+    expect(row).to_contain_text(re.compile(r"Kept until \d+ \w+, \d\d:\d\d"))
+    expect(other.locator("#uploads .upload")).to_contain_text("Stopped at")
+
+    def choose(chosen: FilePayload) -> None:
+        with page.expect_file_chooser() as chooser:
+            row.get_by_role("button", name="Choose the file again").click()
+        chooser.value.set_files([chosen])
+
+    choose(file("lanterns.tar.gz", ARCHIVE + b"more"))
+    expect(row).to_contain_text(re.compile("This is another file: it has 11,[0-9,]+ bytes, the stopped one"))
+    choose(file("lanterns.tar.gz", b"X" + ARCHIVE[1:]))
+    expect(row).to_contain_text("This is another file: it begins with other bytes. Choose lanterns.tar.gz, or discard")
+    sent = parts_sent(page)
+    choose(file("lanterns.tar.gz", ARCHIVE))
+    expect(other.locator("#uploads .upload")).to_have_count(0)
+    expect(row).to_have_attribute("data-phase", "live", timeout=30_000)
+    expect(page.locator("#builds tbody tr")).to_have_count(1)
+    assert sorted(sent) == [2, 3]
+    assert page.evaluate("Object.values(localStorage).join()") == "{}"
+    assert complaints == []
+
+
+def test_a_stopped_upload_is_discarded_with_its_bytes(lanterns: Page) -> None:
+    page = lanterns
+    half_way(page)
+    page.reload()
+    row = page.locator("#uploads-here .upload")
+    row.get_by_role("button", name="Discard").click()
+    expect(row).to_have_count(0)
+    page.reload()
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    expect(row).to_have_count(0)
+    wait_for(page, lambda: not rows_of_uploads())
+
+
+def rows_of_uploads() -> list[Upload]:
+    db.session.rollback()
+    return list(db.session.query(Upload))
 
 
 def test_leaving_while_something_runs_is_asked_about(lanterns: Page) -> None:

@@ -9,9 +9,9 @@ from flask import render_template
 from app.extensions import htmx
 
 
-def ask(template: str, *, back: str, **context: Any) -> str:
+def ask(template: str, *, back: str, of: str = "settings", **context: Any) -> str:
     """Render a question. A link with `hx-get` gets the inside of a dialog; everybody else, and every answer to a form,
-    the page. `back` is where Cancel leads."""
+    the page, in the layout `of` its place. `back` is where Cancel leads."""
     in_dialog = bool(htmx) and not htmx.boosted
-    layout = "settings/in_dialog.html" if in_dialog else "settings/in_page.html"
+    layout = f"{of}/in_dialog.html" if in_dialog else f"{of}/in_page.html"
     return render_template(template, layout=layout, back=back, **context)

@@ -3,6 +3,7 @@
 document.addEventListener("htmx:afterSwap", ({ detail }) => {
   const dialog = detail.target;
   if (!(dialog instanceof HTMLDialogElement) || dialog.open) return;
+  dialog.setAttribute("aria-labelledby", "dialog-title");
   dialog.showModal(); // puts the focus on the title, and back on the link when it closes
 });
 

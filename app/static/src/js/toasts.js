@@ -1,4 +1,5 @@
-// What was just done, said once: a toast stays for eight seconds, and as long as the pointer or the focus is on it.
+// What was just done, said once: a toast stays for eight seconds, and as long as the pointer or the focus is on it. One
+// with something to do stays until it is dismissed, or until the next page.
 import { announce } from "./announce.js";
 import htmx from "./requests.js";
 
@@ -7,6 +8,7 @@ const STAYS = 8000;
 function show(toast) {
   toast.dataset.shown = "yes";
   announce(toast.textContent);
+  if (toast.querySelector("a.button")) return toast.querySelector("button").addEventListener("click", () => toast.remove());
   let timer = 0;
   const leave = () => toast.remove();
   const start = () => (timer = setTimeout(leave, STAYS));

@@ -2,6 +2,7 @@
 // waits in the tray until its game has a name.
 import { announce } from "../announce.js";
 import htmx from "../requests.js";
+import { stoppedFor } from "./again.js";
 import { uploads } from "./store.js";
 import { size } from "./words.js";
 
@@ -21,11 +22,16 @@ function gameOf(data) {
   return { slug: data.game, title: data.title, to: data.to, reach: data.reach, next: nextBuild(data) };
 }
 
-function take(files) {
+async function take(files) {
   const data = sends();
   if (!data) return;
   const release = document.getElementById("drop-release")?.checked ?? data.release === "1";
   for (const file of files) {
+    const stopped = await stoppedFor(file, data.game);
+    if (stopped) {
+      uploads.goOn(stopped, file);
+      continue;
+    }
     const upload = uploads.add(file, null, release);
     const wrong = problem(file, data);
     if (wrong) {
@@ -96,7 +102,7 @@ document.addEventListener("drop", (event) => {
   if (!hasFiles(event)) return;
   event.preventDefault();
   rest();
-  take(event.dataTransfer.files);
+  take([...event.dataTransfer.files]);
 });
 
 // --- and so does the button
@@ -109,7 +115,7 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("change", ({ target }) => {
   if (target.id !== "drop-file") return;
-  take(target.files);
+  take([...target.files]);
   target.value = ""; // the same file may be chosen again
 });
 
@@ -121,5 +127,5 @@ document.addEventListener("htmx:afterSettle", () => {
   if (!waiting.length || !data?.game || !document.querySelector("#toasts .toast")) return;
   if (data.fresh !== "1") return;
   waiting.forEach((upload) => uploads.assign(upload, gameOf(data)));
-  announce(`${waiting[0].file.name} is sent to ${data.title}`);
+  announce(`${waiting[0].name} is sent to ${data.title}`);
 });

@@ -1,9 +1,35 @@
 // One upload as a row. The element is made once and moves between the tray and the page of its game.
 import { announce } from "../announce.js";
+import { localise } from "../times.js";
+import { chooseAgain } from "./again.js";
 import { uploads } from "./store.js";
 import { words } from "./words.js";
 
 const rows = new Map(); // upload -> element
+
+// In which phases a button is there. One that has ended is put away, another is given up.
+const over = (upload) => ["ready", "live", "failed"].includes(upload.phase);
+const shown = {
+  pause: (upload) => ["uploading", "held", "paused"].includes(upload.phase) && Boolean(upload.started),
+  again: (upload) => upload.phase === "stopped",
+  retry: (upload) => upload.phase === "failed" && !upload.final,
+  cancel: (upload) => !over(upload),
+  dismiss: over,
+};
+const does = {
+  pause: (upload) => uploads.pause(upload),
+  again: chooseAgain,
+  retry: (upload) => uploads.retry(upload),
+  cancel: (upload) => uploads.cancel(upload),
+  dismiss: (upload) => uploads.cancel(upload),
+};
+const labels = {
+  pause: (upload) => (upload.paused ? "Resume" : "Pause"),
+  again: () => "Choose the file again",
+  retry: () => "Try again",
+  cancel: (upload) => (upload.phase === "stopped" ? "Discard" : "Cancel"),
+  dismiss: () => "Dismiss",
+};
 
 export function rowOf(upload) {
   if (!rows.has(upload)) rows.set(upload, make(upload));
@@ -18,15 +44,11 @@ export function forget(upload) {
 function make(upload) {
   const row = document.getElementById("upload-row").content.firstElementChild.cloneNode(true);
   const name = row.querySelector(".name");
-  name.textContent = upload.file.name;
+  name.textContent = upload.name;
   name.id = `upload-${upload.id}`;
   row.setAttribute("aria-labelledby", name.id);
   row.querySelector(".progress").setAttribute("aria-labelledby", name.id);
-  for (const [action, label] of [["cancel", "Cancel"], ["retry", "Try again"], ["dismiss", "Dismiss"]]) {
-    const button = row.querySelector(`.${action}`);
-    button.setAttribute("aria-label", `${label}: ${upload.file.name}`);
-    button.addEventListener("click", () => (action === "retry" ? uploads.retry(upload) : uploads.cancel(upload)));
-  }
+  for (const [action, act] of Object.entries(does)) row.querySelector(`.${action}`).addEventListener("click", () => act(upload));
   return row;
 }
 
@@ -35,24 +57,22 @@ const set = (element, text) => element.textContent === text || (element.textCont
 export function draw(upload) {
   const row = rowOf(upload);
   const [phase, facts] = words(upload);
-  const over = ["ready", "live", "failed"].includes(upload.phase);
   if (row.dataset.phase !== upload.phase) {
     row.dataset.phase = upload.phase;
-    if (upload.phase !== "waiting") announce(`${upload.file.name}: ${phase}${upload.phase === "uploading" ? "" : facts}`);
+    if (upload.phase !== "waiting") announce(`${upload.name}: ${phase}${upload.phase === "uploading" ? "" : facts}`);
     upload.saidAt = Date.now();
     upload.saidPercent = 0;
   }
-  set(row.querySelector(".becomes"), upload.becomes && !over ? `becomes build ${upload.becomes}` : "");
+  set(row.querySelector(".becomes"), upload.becomes && !over(upload) && upload.phase !== "stopped" ? `becomes build ${upload.becomes}` : "");
   set(row.querySelector(".phase"), phase);
   set(row.querySelector(".facts"), facts);
   const bar = row.querySelector(".progress");
   bar.setAttribute("aria-valuenow", upload.percent);
   bar.setAttribute("aria-valuetext", `${phase}${facts}`.replace(/ · .*\/s.*/, ""));
   row.querySelector(".fill").setAttribute("width", upload.percent * 10);
-  row.querySelector(".cancel").hidden = over;
-  row.querySelector(".dismiss").hidden = !over;
-  row.querySelector(".retry").hidden = upload.phase !== "failed" || Boolean(upload.final);
-  const step = upload.phase === "live" ? "ready" : upload.phase === "held" ? "waiting" : upload.phase;
+  drawButtons(row, upload);
+  drawKept(row.querySelector(".kept"), upload);
+  const step = { live: "ready", held: upload.sent ? "uploading" : "waiting", paused: "uploading" }[upload.phase] ?? upload.phase;
   for (const item of row.querySelectorAll("[data-step]")) {
     if (item.dataset.step === step) item.setAttribute("aria-current", "step");
     else item.removeAttribute("aria-current");
@@ -60,12 +80,30 @@ export function draw(upload) {
   sayMilestone(upload, phase, facts);
 }
 
+function drawButtons(row, upload) {
+  for (const action of Object.keys(does)) {
+    const button = row.querySelector(`.${action}`);
+    const label = labels[action](upload);
+    button.hidden = !shown[action](upload);
+    set(button.querySelector(".label"), label);
+    button.setAttribute("aria-label", `${label}: ${upload.name}`);
+  }
+}
+
+function drawKept(kept, upload) {
+  kept.hidden = upload.phase !== "stopped" || !upload.expiresAt;
+  if (kept.hidden) return;
+  const time = kept.querySelector("time");
+  time.dateTime = upload.expiresAt;
+  localise(time);
+}
+
 // Every quarter, or every half minute; not every percent.
 function sayMilestone(upload, phase, facts) {
   if (upload.phase !== "uploading") return;
   const quarter = Math.floor(upload.percent / 25);
   if (quarter === upload.saidPercent && Date.now() - upload.saidAt < 30_000) return;
-  if (upload.percent > 0) announce(`${upload.file.name}: ${phase}${facts}`);
+  if (upload.percent > 0) announce(`${upload.name}: ${phase}${facts}`);
   upload.saidPercent = quarter;
   upload.saidAt = Date.now();
 }

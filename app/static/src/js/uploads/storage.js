@@ -14,5 +14,5 @@ document.addEventListener("htmx:afterSettle", look);
 // An upload was told so: the page says it too, and says when it is over.
 uploads.addEventListener("storage", () => {
   const place = document.getElementById("storage");
-  if (place && !place.childElementCount) htmx.ajax("GET", "/storage", { target: "#storage", swap: "outerHTML" });
+  if (navigator.onLine && place && !place.childElementCount) htmx.ajax("GET", "/storage", { target: "#storage", swap: "outerHTML" });
 });

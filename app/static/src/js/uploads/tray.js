@@ -9,15 +9,15 @@ const plural = (count) => `${count} upload${count === 1 ? "" : "s"}`;
 function sum() {
   const { list } = uploads;
   const moving = list.filter((upload) => ["uploading", "checking"].includes(upload.phase));
-  const failed = list.filter((upload) => upload.phase === "failed").length;
-  const held = list.filter((upload) => upload.phase === "held").length;
-  const rest = [failed && `${failed} stopped`, held && `${held} held`].filter(Boolean).join(", ");
+  const among = (...phases) => list.filter((upload) => phases.includes(upload.phase)).length;
+  const [failed, held, paused] = [among("failed", "stopped"), among("held"), among("paused")];
+  const rest = [failed && `${failed} stopped`, held && `${held} held`, paused && `${paused} paused`].filter(Boolean).join(", ");
   if (moving.length) {
-    const percent = Math.min(99, Math.floor((moving.reduce((total, one) => total + one.sent, 0) * 100) / moving.reduce((total, one) => total + one.file.size, 0)));
+    const percent = Math.min(99, Math.floor((moving.reduce((total, one) => total + one.sent, 0) * 100) / moving.reduce((total, one) => total + one.size, 0)));
     const running = uploads.running.length;
     return { long: `${plural(running)} · `, short: `${percent}\u00a0%${rest && `, ${rest}`}`, percent, bad: failed > 0 };
   }
-  if (rest) return { long: "", short: failed ? `${plural(failed)} stopped` : `${plural(held)} held`, bad: failed > 0 };
+  if (rest) return { long: "", short: `${plural(failed || held || paused)} ${failed ? "stopped" : held ? "held" : "paused"}`, bad: failed > 0 };
   return { long: "", short: list.length ? `${plural(list.length)} done` : "", bad: false };
 }
 
@@ -77,8 +77,8 @@ uploads.addEventListener("change", ({ detail }) => {
   drawPlaces();
 });
 
-// Times until the next try are counted down.
-setInterval(() => uploads.list.some((upload) => upload.phase === "held") && drawAll(), 1000);
+// Times until the next try are counted down, and those since a stop counted up.
+setInterval(() => uploads.list.some((upload) => ["held", "stopped"].includes(upload.phase)) && drawAll(), 1000);
 
 htmx.onLoad(drawAll);
 
@@ -109,5 +109,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 addEventListener("beforeunload", (event) => {
-  if (uploads.running.length) event.preventDefault();
+  if (uploads.sending.length) event.preventDefault();
 });
