@@ -24,7 +24,8 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 from app import create_app
 from app.fleet.servers import add_server
 from app.storage.embedded import EmbeddedStorage
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, Site
+from tests.browser.conftest import Site
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
 from tests.web import scenes
 

@@ -69,7 +69,9 @@ def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
     )
     rows = db.session.execute(query.join(Game, Replica.game_id == Game.id).where(chosen).group_by(Replica.server_id))
     # Postgres sums to numerics.
-    return {server_id: Tally(*(int(value) for value in values), since) for server_id, *values, since in rows}
+    return {
+        server_id: Tally(*(int(value) for value in values), queued_since=since) for server_id, *values, since in rows
+    }
 
 
 def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
