@@ -22,6 +22,10 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Each window brings the address bar's drop-down along, pages in processes of their own: three times the time of a
+    # test's own page. The last such list counts, so what Playwright switches off and matters here is named again.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,HttpsUpgrades,MediaRouter,"
+    "OptimizationHints,PaintHolding",
 ]
 
 
