@@ -18,6 +18,7 @@ from app.web import (
     invitation,
     live,
     new_game,
+    new_password,
     operator,
     readers,
     reference,
@@ -86,7 +87,20 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-    for module in (games, new_game, game, builds, details, game_activity, upload, replica, servers, theme, invitation):
+    for module in (
+        games,
+        new_game,
+        game,
+        builds,
+        details,
+        game_activity,
+        upload,
+        replica,
+        servers,
+        theme,
+        invitation,
+        new_password,
+    ):
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)

@@ -28,6 +28,8 @@ DEEDS = {
     "member.removed": "Removed",
     "member.renamed": "Took the name",
     "member.password_changed": "Changed the password of",
+    "member.password_link_made": "Made a password link for",
+    "member.password_set": "Set a new password of",
     "member.signed_out_everywhere": "Signed out everywhere",
     "partner.created": "Made the partner",
     "partner.renamed": "Renamed the partner",
