@@ -15,6 +15,7 @@ DEEDS = {
     "build.ready": "Sent",
     "build.refused": "Refused",
     "build.released": "Released",
+    "build.retried": "Tried again",
     "key.created": "Made a key",
     "key.rolled": "Rolled a key",
     "key.revoked": "Revoked a key",
