@@ -18,16 +18,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from flask_migrate import upgrade
 from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+from sqlalchemy import select
 
 from app import create_app
+from app.database import announce, writing
+from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic
 from app.fleet.servers import add_server
+from app.models import Game, Partner
 from app.storage.embedded import EmbeddedStorage
+from app.storage.note import note
 from tests.browser.conftest import Site
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
-from tests.web import scenes
+from tests.web import fleet_scenes, scenes
 
 FOLDER = ROOT / "screenshots"
 GARDEN = "/games/garden-of-forking-paths"
@@ -58,6 +64,7 @@ OPERATOR_PAGES = [
     ("operator-server", "/operator/servers/srv-04"),
     ("operator-add-server", "/operator/add-server"),
     ("operator-partners", "/operator/partners"),
+    ("operator-partner-new", "/operator/partners/new"),
     ("operator-storage", "/operator/storage"),
     ("operator-audit", "/operator/audit"),
 ]
@@ -87,7 +94,6 @@ def stage() -> Iterator[Site]:
 
 
 def _seed() -> None:
-    from app.database import writing
     from tests.conftest import _member, _studio  # the cast of the tests, without pytest
 
     studios = [_studio("Starlight Studio", "starlight"), _studio(EMPTY_STUDIO, "moonbase")]
@@ -100,6 +106,17 @@ def _seed() -> None:
             session.add(_member(studio.partner_id, studio.viewer, "viewer"))
     scenes.catalog(studios[0].partner_id)
     scenes.servers_report(silent=["srv-06"])
+    fleet_scenes.machines()
+    fleet_scenes.last_hour(studios[0].partner_id)
+
+
+def _report(app: Flask) -> None:
+    """Every server but the lost one speaks again: after 30 s of silence all would be without contact."""
+    with app.app_context():
+        scenes.servers_report(silent=["srv-06"])
+        with writing() as session:
+            games, partners = session.scalars(select(Game.id)), session.scalars(select(Partner.id))
+            announce(FLEET_TOPIC, *map(game_topic, games), *map(partner_topic, partners))
 
 
 def sign_in(page: Page, email: str) -> None:
@@ -146,6 +163,7 @@ class Camera:
             return
         with self.window(email) as page:
             for name, address in wanted:
+                _report(self.site.app)
                 page.goto(address)
                 self.take(page, name)
 
@@ -161,6 +179,16 @@ class Camera:
         if self.wants("form-errors"):
             with self.window("owner@starlight.example") as page:
                 self._refused_form(page)
+        if self.wants("storage-unreachable"):
+            with self.window("owner@starlight.example") as page:
+                _report(self.site.app)
+                note.heard(answered=False)
+                page.goto(GARDEN)
+                self.take(page, "storage-unreachable")
+                note.clear()
+        if self.wants("password-link"):
+            with self.window("owner@starlight.example") as page:
+                self._password_link(page)
         if self.wants("uploads"):
             with self.window("owner@starlight.example") as page:
                 self._uploads(page)
@@ -175,6 +203,14 @@ class Camera:
         page.get_by_role("button", name="Register the game").click()
         page.locator("#summary").wait_for()
         self.take(page, "form-errors")
+
+    def _password_link(self, page: Page) -> None:
+        page.goto("/settings/members")
+        page.get_by_role("button", name="Password link").first.click()
+        page.locator(".shown-once").wait_for()
+        self.take(page, "password-link-made")
+        page.goto(page.locator(".shown-once pre").inner_text().strip())
+        self.take(page, "password-link")
 
     def _uploads(self, page: Page) -> None:
         page.goto(GARDEN)

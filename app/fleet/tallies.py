@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ class Tally:
     downloading_done: int = 0
     downloading_total: int = 0
     bytes_per_second: int = 0
-    queued_since: datetime | None = None  # the oldest of what is queued
+    queued_since: datetime | None = field(default=None, kw_only=True)  # the oldest of what is queued
 
     @property
     def percent(self) -> int:
@@ -69,9 +69,7 @@ def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
     )
     rows = db.session.execute(query.join(Game, Replica.game_id == Game.id).where(chosen).group_by(Replica.server_id))
     # Postgres sums to numerics.
-    return {
-        server_id: Tally(*(int(value) for value in values), queued_since=since) for server_id, *values, since in rows
-    }
+    return {server_id: Tally(*map(int, values), queued_since=since) for server_id, *values, since in rows}
 
 
 def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from app.database import in_batches, writing
 from app.extensions import db
-from app.models import App, Member, Partner, new_id, now
+from app.models import App, Member, Partner, PasswordLink, new_id, now
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.names import checked_name
@@ -119,7 +120,7 @@ def change_password(member: Member, present: str, new: str, actor: Actor) -> Non
     password_hash = hash_password(new)
     with writing() as session:
         member.password_hash = password_hash
-        member.session_stamp = new_id("stamp")
+        _end_sessions(session, member)
         record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id)
 
 
@@ -134,8 +135,14 @@ def rename_member(member: Member, name: str, actor: Actor) -> None:
 def sign_out_everywhere(member: Member, actor: Actor) -> None:
     """End every session of the member, this one too."""
     with writing() as session:
-        member.session_stamp = new_id("stamp")
+        _end_sessions(session, member)
         record(session, actor, "member.signed_out_everywhere", member.name, partner_id=member.partner_id)
+
+
+def _end_sessions(session: Session, member: Member) -> None:
+    """Whoever is in is out, and an open link for a new password lets nobody in any more."""
+    member.session_stamp = new_id("stamp")
+    session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
 
 
 def note_seen(member: Member) -> None:

@@ -19,6 +19,7 @@ from app.web import (
     invitation,
     live,
     new_game,
+    new_password,
     operator,
     readers,
     reference,
@@ -88,9 +89,26 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
+<<<<<<< HEAD
     for module in (servers, theme, invitation):
         app.register_blueprint(module.pages)
     for module in (games, new_game, game, builds, build, releases, details, game_activity, upload, replica):
+=======
+    for module in (
+        games,
+        new_game,
+        game,
+        builds,
+        details,
+        game_activity,
+        upload,
+        replica,
+        servers,
+        theme,
+        invitation,
+        new_password,
+    ):
+>>>>>>> console
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)

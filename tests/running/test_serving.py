@@ -171,10 +171,12 @@ def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(server: Server) ->
 
 
 @pytest.mark.slow
-def test_links_of_invitations_are_in_no_log(server: Server) -> None:
-    """Such a path is a secret: whoever has it becomes a member."""
+def test_links_that_let_somebody_in_are_in_no_log(server: Server) -> None:
+    """Such a path is a secret: whoever has it becomes a member, or takes a member's place."""
     server.get("/invitations/inv_s3cr3t")
-    wait_until(lambda: "GET /invitations/" in server.log.read_text(), 10, "the access log has the request")
+    server.get("/new-password/pwd_s3cr3t")
+    wait_until(lambda: "GET /new-password/" in server.log.read_text(), 10, "the access log has the requests")
+    assert "GET /invitations/" in server.log.read_text()
     assert "s3cr3t" not in server.log.read_text()
 
 

@@ -187,8 +187,8 @@ def test_every_route_that_changes_something_wants_a_token(app: Flask, owner: Vis
 @ONE_DATABASE
 def test_every_page_is_behind_the_sign_in_but_the_ones_that_cannot_be(app: Flask, visitor: Visitor, cast: Cast) -> None:
     open_to_all = {"/sign-in", "/healthz", "/static/<path:filename>", "/static/dist/<file>"}
-    # Images have addresses that cannot be guessed; an invitation is its link.
-    open_to_all |= {"/uploads/sh/<name>", "/invitations/<secret>", "/reference"}
+    # Images have addresses that cannot be guessed; an invitation and a password link are their links.
+    open_to_all |= {"/uploads/sh/<name>", "/invitations/<secret>", "/new-password/<secret>", "/reference"}
     for rule in app.url_map.iter_rules():
         if rule.rule in open_to_all or rule.rule.startswith("/api/") or "GET" not in (rule.methods or set()):
             continue

@@ -34,6 +34,7 @@ _OF_SERVERS = {
     "server.retired": "Retired the server",
     "server.paused": "Paused downloads of",
     "server.resumed": "Resumed downloads of",
+    "server.retried": "Had everything that failed tried again on",
 }
 
 

@@ -15,10 +15,14 @@ DEEDS = {
     "build.ready": "Sent",
     "build.refused": "Refused",
     "build.released": "Released",
+<<<<<<< HEAD
     "build.noted": "Changed the note of",
     "build.deleted": "Deleted",
     "upload.cancelled": "Cancelled an upload of",
     "upload.expired": "Let an upload expire:",
+=======
+    "build.retried": "Tried again",
+>>>>>>> console
     "key.created": "Made a key",
     "key.rolled": "Rolled a key",
     "key.revoked": "Revoked a key",
@@ -32,6 +36,8 @@ DEEDS = {
     "member.removed": "Removed",
     "member.renamed": "Took the name",
     "member.password_changed": "Changed the password of",
+    "member.password_link_made": "Made a password link for",
+    "member.password_set": "Set a new password of",
     "member.signed_out_everywhere": "Signed out everywhere",
     "partner.created": "Made the partner",
     "partner.renamed": "Renamed the partner",
