@@ -9,8 +9,14 @@ from typing import Any
 from flask import Flask, request, url_for
 
 from app.web import (
+    asset,
+    asset_upload,
+    assets,
     builds,
     bundle,
+    component,
+    component_form,
+    components,
     details,
     game,
     game_activity,
@@ -21,6 +27,7 @@ from app.web import (
     operator,
     reference,
     replica,
+    revisions,
     security,
     servers,
     settings,
@@ -86,6 +93,8 @@ def _frame() -> dict[str, Any]:
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
     for module in (games, new_game, game, builds, details, game_activity, upload, replica, servers, theme, invitation):
+        app.register_blueprint(module.pages)
+    for module in (assets, asset, asset_upload, components, component, component_form, revisions):
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)

@@ -1,4 +1,5 @@
-// What was just done, said once: a toast stays for eight seconds, and as long as the pointer or the focus is on it.
+// What was just done, said once: a toast stays for eight seconds, and as long as the pointer or the focus is on it; one
+// with a way back stays until it is dismissed or the page changes.
 import { announce } from "./announce.js";
 import htmx from "./requests.js";
 
@@ -6,7 +7,9 @@ const STAYS = 8000;
 
 function show(toast) {
   toast.dataset.shown = "yes";
-  announce(toast.textContent);
+  announce(toast.querySelector("span").textContent);
+  toast.querySelector("button.tool")?.addEventListener("click", () => toast.remove());
+  if (toast.querySelector("form")) return;
   let timer = 0;
   const leave = () => toast.remove();
   const start = () => (timer = setTimeout(leave, STAYS));
@@ -15,7 +18,6 @@ function show(toast) {
   toast.addEventListener("pointerleave", start);
   toast.addEventListener("focusin", stop);
   toast.addEventListener("focusout", start);
-  toast.querySelector("button")?.addEventListener("click", leave);
   start();
 }
 
