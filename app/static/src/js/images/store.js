@@ -15,6 +15,7 @@ class Images extends EventTarget {
     this.list.push(image);
     if (file.size > Number(game.most)) Object.assign(image, { phase: "failed", final: true, title: `Larger than ${game.each}`, tooLarge: true });
     if (file.size === 0) Object.assign(image, { phase: "failed", final: true, title: "Empty", reason: "The file has no bytes. Export it again and choose it again." });
+    this.changed(image); // tiles stand in this order
     return image;
   }
 
