@@ -12,7 +12,6 @@ function rowOf(game) {
     const words = Object.assign(document.createElement("p"), { className: "words" });
     const link = Object.assign(document.createElement("a"), { href: game.page, textContent: "Show" });
     row.append(words, link);
-    htmx.process(link);
     rows.set(game.page, row);
   }
   return rows.get(game.page);
@@ -40,7 +39,11 @@ function draw() {
     const row = rowOf(list[0].game);
     const text = say(list);
     if (row.firstElementChild.textContent !== text) row.firstElementChild.textContent = text;
-    if (row.parentElement !== place) moved = !void place.append(row);
+    if (row.parentElement !== place) {
+      place.append(row);
+      htmx.process(row); // in its place, where links are boosted: a whole page load would end what is on its way
+      moved = true;
+    }
     away.set(page, row);
   }
   for (const [page, row] of rows) {
