@@ -89,7 +89,7 @@ def add(slug: str) -> ResponseReturnValue:
     game = _writable(slug)
     form = ImageForm()
     file: FileStorage | None = request.files.get("file")
-    app_id = dashboard_app_id(game.partner_id)
+    game_id, app_id = game.id, dashboard_app_id(game.partner_id)
     try:
         rates.count(RATE, "member-presign", me().id).require("you")
         if file is None or not file.filename:
@@ -98,7 +98,7 @@ def add(slug: str) -> ResponseReturnValue:
         asset_id = receive_image(game, app_id, file.stream, name, my_actor())
     except (*SHOWN, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
         status, headers = refused(form, refusal)
-        return show(my_partner().games.by_slug(slug), form), status, headers
+        return show(db.session.get_one(Game, game_id), form), status, headers
     flash(f"{name} is added")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
 

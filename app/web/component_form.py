@@ -8,7 +8,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import FloatField, SelectField, StringField
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
 from app.assets.components import WantedComponent, save_components
 from app.assets.faces import ShownComponent, list_components
@@ -18,6 +18,7 @@ from app.database import release
 from app.extensions import db, htmx
 from app.models import Game
 from app.partners.accounts import dashboard_app_id
+from app.refusals import InvalidRequest, Refusal
 from app.web.component import component_of_draft
 from app.web.component_words import KINDS, kind_name
 from app.web.forms import SHOWN, choices, problem, refused
@@ -28,18 +29,31 @@ pages = Blueprint("component_form", __name__)
 pages.before_request(require_sign_in)
 
 _SIZE = [Optional(), NumberRange(0.001, 1_000_000, "Enter millimetres, more than 0")]
+_SHORT = Length(max=256, message="Use at most 256 characters")
 _CALLED = {"externalKey": "external_key", "parentExternalKey": "parent", "kind": "kind"}
+
+
+class Millimetres(FloatField):
+    """A length as people type it, with a point or a comma."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        text = (valuelist[0] if valuelist else "").strip().replace(",", ".")
+        try:
+            self.data = float(text) if text else None
+        except ValueError:
+            self.data = None
+            raise ValueError(f"Enter a number of millimetres, such as 63.5. You entered {text}") from None
 
 
 class ComponentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """One component of the draft."""
 
     kind = SelectField("Kind", choices=choices({kind: kind_name(kind) for kind in KINDS}))
-    name = StringField("Name", [InputRequired("Enter a name"), Length(max=256)])
-    external_key = StringField("External key", [InputRequired("Enter a key"), Length(max=256)])
+    name = StringField("Name", [DataRequired("Enter a name"), _SHORT])
+    external_key = StringField("External key", [DataRequired("Enter a key"), _SHORT])
     parent = SelectField("Lies in")
-    width_mm = FloatField("Width in mm", _SIZE)
-    height_mm = FloatField("Height in mm", _SIZE)
+    width_mm = Millimetres("Width in mm", _SIZE)
+    height_mm = Millimetres("Height in mm", _SIZE)
 
     def wanted(self, kind: str, external_key: str, *, new: bool) -> WantedComponent:
         """The upsert it stands for."""
@@ -97,7 +111,7 @@ def _writable(slug: str, what: str) -> Game:
 
 
 def _save(game: Game, form: ComponentForm, one: ShownComponent | None) -> ResponseReturnValue:
-    slug = game.slug
+    slug, game_id = game.slug, game.id
     if not form.validate():
         return _show(game, form, one), 422
     kind, key = form.kind.data, (form.external_key.data or "").strip()
@@ -105,10 +119,17 @@ def _save(game: Game, form: ComponentForm, one: ShownComponent | None) -> Respon
     try:
         (saved,) = save_components(game, dashboard_app_id(game.partner_id), [wanted], my_actor())
     except SHOWN as refusal:
-        status, headers = refused(form, refusal, **_CALLED)
-        return _show(my_partner().games.by_slug(slug), form, one), status, headers
+        status, headers = refused(form, _in_words(refusal), **_CALLED)
+        return _show(db.session.get_one(Game, game_id), form, one), status, headers
     flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
     return redirect(url_for("components.page", slug=slug, _anchor=f"c-{saved.component.id}"), 303)
+
+
+def _in_words(refusal: Refusal) -> Refusal:
+    """Without the API's name of the field, which the form calls otherwise."""
+    fields = getattr(refusal, "fields", {})
+    why = fields.get("parentExternalKey")
+    return InvalidRequest(f"{why[0].upper()}{why[1:]}", fields) if why else refusal
 
 
 def _form(game: Game, **filled: Any) -> ComponentForm:

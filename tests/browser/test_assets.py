@@ -1,4 +1,4 @@
-"""Images in a real browser: dropped, refused, picked, shown, deleted and brought back; the real storage, the real workers."""
+"""Images in a real browser: dropped, refused, picked, shown, deleted and brought back, by real storage and workers."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ def test_what_could_not_be_taken_is_not_sent_and_other_pages_keep_count(sign_in:
     page.evaluate("""() => {
         const large = new File([new Uint8Array(21 * 1024 * 1024)], "board-master.png");
         const files = new DataTransfer();
-        for (const file of [large, new File([], "empty.png"), new File(["<svg>"], "drawing.svg")]) files.items.add(file);
+        const others = [new File([], "empty.png"), new File(["<svg>"], "drawing.svg")];
+        for (const file of [large, ...others]) files.items.add(file);
         const input = document.getElementById("image-files");
         input.files = files.files;
         input.dispatchEvent(new Event("change", {bubbles: true}));
