@@ -210,6 +210,7 @@ def test_the_cover_shows_in_the_head_the_list_and_the_partner_api(
     assert row
     assert small.search(row[0])
     api = client.get("/api/partners/games/paper-lanterns", headers={"Authorization": f"Bearer {cast.starlight.key}"})
+    assert api.json is not None
     assert api.json["thumbnail"].endswith(".v1-768.webp")
     owner.post(f"{PAGE}/{card}/cover/deletion")
     assert not small.search(owner.get("/games/paper-lanterns").text)
