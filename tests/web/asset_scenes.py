@@ -17,7 +17,7 @@ from app.assets.revisions import finalize
 from app.assets.sides import put_on_side
 from app.database import release
 from app.extensions import db
-from app.models import Asset, Game, Partner
+from app.models import Asset, Game
 from app.partners.accounts import dashboard_app_id
 from tests.assets.images import saved
 from tests.conftest import CAST
@@ -103,13 +103,18 @@ def _components(game_id: str, ids: dict[str, str]) -> None:
     add_component(game_id, "card", CARDS[4][0], "card-005", faces=both, **in_deck)
 
 
+def one_of_each(game_id: str) -> None:
+    """A few rows for pages that are only looked at: an image that is shown, one whose sizes are being made, a deck
+    whose card misses its back."""
+    front = add_image(game_id, "card-001-front.png", card(*CARDS[0][1:]))
+    add_image(game_id, "token-captain.png", token(), made=False)
+    add_component(game_id, "deck", "Main deck", "main-deck")
+    add_component(game_id, "card", "Ember", "card-004", parent_external_key="main-deck", faces={"front": front})
+
+
 def images_of(game_id: str) -> list[str]:
     """File names, newest first."""
     return [tile.file_name for tile in gallery(game_of(game_id), GalleryFilter()).images]
-
-
-def partner_of(partner_id: str) -> Partner:
-    return db.session.get_one(Partner, partner_id)
 
 
 @functools.cache
