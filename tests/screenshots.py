@@ -25,6 +25,7 @@ from sqlalchemy import select
 
 from app import create_app
 from app.database import announce, writing
+from app.extensions import db
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic
 from app.fleet.servers import add_server
 from app.models import Game, Partner
@@ -33,7 +34,7 @@ from app.storage.note import note
 from tests.browser.conftest import Site
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
-from tests.web import fleet_scenes, scenes
+from tests.web import asset_scenes, fleet_scenes, scenes
 
 FOLDER = ROOT / "screenshots"
 GARDEN = "/games/garden-of-forking-paths"
@@ -47,6 +48,11 @@ PARTNER_PAGES = [
     ("game-details", f"{GARDEN}/details"),
     ("game-activity", f"{GARDEN}/activity"),
     ("game-builds", f"{GARDEN}/builds"),
+    ("assets", f"{GARDEN}/assets"),
+    ("components", f"{GARDEN}/components"),
+    ("component-new", f"{GARDEN}/components/new"),
+    ("revisions", f"{GARDEN}/revisions"),
+    ("finalize", f"{GARDEN}/revisions/2/finalization"),
     ("replica", f"{GARDEN}/builds/4/servers/srv-04"),
     ("not-found", "/games/garden-of-forking-path"),
     ("servers", "/servers"),
@@ -70,6 +76,20 @@ OPERATOR_PAGES = [
 ]
 SIZES = (1280, 360)
 THEMES = ("light", "dark")
+# Two that never arrive, two that wait for them, one that is too large.
+ON_THEIR_WAY = """() => {
+    window.XMLHttpRequest.prototype.send = function () {
+        this.upload.onprogress?.({loaded: 4_100_000});
+    };
+    const files = new DataTransfer();
+    const png = new Uint8Array(6_200_000).fill(1);
+    png.set([0x89, 0x50, 0x4e, 0x47]);
+    for (const number of [16, 17, 18, 19]) files.items.add(new File([png], `card-0${number}-front.png`));
+    files.items.add(new File([new Uint8Array(34_200_000)], "board-master.png"));
+    const input = document.getElementById("image-files");
+    input.files = files.files;
+    input.dispatchEvent(new Event("change", {bubbles: true}));
+}"""
 EMPTY_STUDIO = "Moonbase"
 
 
@@ -105,6 +125,8 @@ def _seed() -> None:
             session.add(_member(studio.partner_id, studio.owner, "owner"))
             session.add(_member(studio.partner_id, studio.viewer, "viewer"))
     scenes.catalog(studios[0].partner_id)
+    garden = select(Game.id).where(Game.slug == "garden-of-forking-paths")
+    asset_scenes.forking_paths_images(db.session.scalars(garden).one())
     scenes.servers_report(silent=["srv-06"])
     fleet_scenes.machines()
     fleet_scenes.last_hour(studios[0].partner_id)
@@ -189,6 +211,9 @@ class Camera:
         if self.wants("password-link"):
             with self.window("owner@starlight.example") as page:
                 self._password_link(page)
+        if self.wants("assets"):
+            with self.window("owner@starlight.example") as page:
+                self._images(page)
         if self.wants("uploads"):
             with self.window("owner@starlight.example") as page:
                 self._uploads(page)
@@ -211,6 +236,17 @@ class Camera:
         self.take(page, "password-link-made")
         page.goto(page.locator(".shown-once pre").inner_text().strip())
         self.take(page, "password-link")
+
+    def _images(self, page: Page) -> None:
+        page.goto(f"{GARDEN}/assets")
+        page.get_by_role("link", name="card-001-front.png").click()
+        page.locator("dialog[open] img[data-loaded]").wait_for()
+        self.take(page, "assets-detail")
+        page.keyboard.press("Escape")
+        page.evaluate(ON_THEIR_WAY)
+        page.locator("#image-uploads .tile").nth(4).wait_for()
+        page.locator("#image-uploads [data-phase=failed]").wait_for()
+        self.take(page, "assets-on-their-way")
 
     def _uploads(self, page: Page) -> None:
         page.goto(GARDEN)

@@ -39,6 +39,11 @@ def create_partner(name: str, actor: Actor) -> Partner:
     return partner
 
 
+def dashboard_app_id(partner_id: str) -> str:
+    """The built-in app, to which belongs what members upload in the browser."""
+    return db.session.scalars(select(App.id).where(App.partner_id == partner_id, App.name == DASHBOARD_APP)).one()
+
+
 def checked_partner_name(name: str) -> str:
     """The name without surrounding space. Raises InvalidRequest."""
     return checked_name(name, 150, "The partner's name")

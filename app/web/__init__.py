@@ -9,9 +9,15 @@ from typing import Any
 from flask import Flask, request, url_for
 
 from app.web import (
+    asset,
+    asset_upload,
+    assets,
     build,
     builds,
     bundle,
+    component,
+    component_form,
+    components,
     details,
     game,
     game_activity,
@@ -25,6 +31,7 @@ from app.web import (
     reference,
     releases,
     replica,
+    revisions,
     security,
     servers,
     settings,
@@ -89,26 +96,11 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-<<<<<<< HEAD
-    for module in (servers, theme, invitation):
+    for module in (servers, theme, invitation, new_password):
         app.register_blueprint(module.pages)
     for module in (games, new_game, game, builds, build, releases, details, game_activity, upload, replica):
-=======
-    for module in (
-        games,
-        new_game,
-        game,
-        builds,
-        details,
-        game_activity,
-        upload,
-        replica,
-        servers,
-        theme,
-        invitation,
-        new_password,
-    ):
->>>>>>> console
+        app.register_blueprint(module.pages)
+    for module in (assets, asset, asset_upload, components, component, component_form, revisions):
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)

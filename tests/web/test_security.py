@@ -23,6 +23,12 @@ PATHS = [
     f"{GARDEN}/details",
     f"{GARDEN}/activity",
     f"{GARDEN}/builds",
+    f"{GARDEN}/assets",
+    f"{GARDEN}/assets/parts",
+    f"{GARDEN}/components",
+    f"{GARDEN}/components/new",
+    f"{GARDEN}/revisions",
+    f"{GARDEN}/revisions/1/finalization",
     "/games/new",
     "/catalog/parts",
     f"{GARDEN}/builds/4/servers/srv-04",
@@ -110,7 +116,9 @@ def test_forms_and_first_use_hold_nothing_either(visitor: Visitor, cast: Cast) -
 def test_templates_hold_no_script_no_style_and_nothing_to_evaluate(template: Path) -> None:
     text = re.sub(r"{#.*?#}", "", template.read_text(), flags=re.DOTALL)
     assert lint(re.sub(r"{%.*?%}", "", text, flags=re.DOTALL)).found == []
-    assert "| safe" not in re.sub(r"\{\{ (live\.html\([^)]*\)|row\.html|counts\.html) \| safe \}\}", "", text)
+    assert "| safe" not in re.sub(
+        r"\{\{ ((live|gallery|board)\.html\([^)]*\)|row\.html|counts\.html) \| safe \}\}", "", text
+    )
 
 
 def test_the_lint_finds_what_it_looks_for() -> None:
@@ -129,6 +137,15 @@ def test_every_answer_carries_the_policy(owner: Visitor, visitor: Visitor, cast:
         assert "frame-ancestors 'none'" in policy
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@ONE_DATABASE
+@pytest.mark.settings(S3_PUBLIC_ENDPOINT="http://storage.lan:9000", ASSET_BASE_URL="https://cdn.starlight.example/img")
+def test_pages_may_send_to_storage_and_show_from_the_cdn_and_no_more(visitor: Visitor, cast: Cast) -> None:
+    policy = visitor.get("/sign-in").headers["Content-Security-Policy"].split("; ")
+    assert "connect-src 'self' http://storage.lan:9000" in policy
+    assert "img-src 'self' https://cdn.starlight.example" in policy
+    assert sum("lan" in part or "starlight" in part for part in policy) == 2
 
 
 @ONE_DATABASE

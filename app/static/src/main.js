@@ -10,6 +10,7 @@ import "./js/keys.js";
 import "./js/password.js";
 import "./js/forms.js";
 import "./js/uploads/index.js";
+import "./js/images/index.js";
 import "./js/tab.js";
 import "./js/newcomers.js";
 import "./js/toasts.js";
