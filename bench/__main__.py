@@ -6,9 +6,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import assets, cli, games_list, live, upload
+from bench import assets, cli, games_list, live, page, upload
 
-BENCHES = {"upload": upload.run, "cli": cli.run, "live": live.run, "list": games_list.run, "assets": assets.run}
+BENCHES = {
+    "upload": upload.run,
+    "page": page.run,
+    "cli": cli.run,
+    "live": live.run,
+    "list": games_list.run,
+    "assets": assets.run,
+}
 
 
 def main() -> int:

@@ -12,6 +12,9 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from app.config import MIB
+from app.jobs import jobs
+from app.uploads import parts
 from tests.conftest import PASSWORD
 from tests.web.conftest import six_servers
 
@@ -65,6 +68,17 @@ class Site:
         self.server.shutdown()
         self._thread.join()
         self.server.server_close()
+
+
+@pytest.fixture
+def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Those who check what was sent, as in a web process. Parts have the least size that storage takes."""
+    monkeypatch.setattr(parts, "PART", 5 * MIB)
+    work = jobs(app)
+    work.start_workers()
+    yield
+    work.stop_workers()
+    work.wait(10)
 
 
 @pytest.fixture
