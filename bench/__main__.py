@@ -6,10 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import assets, cli, dashboard, games_list, live, upload
+from bench import assets, cli, dashboard, games_list, live, page, upload
 
 BENCHES = {
     "upload": upload.run,
+    "page": page.run,
     "cli": cli.run,
     "live": live.run,
     "list": games_list.run,

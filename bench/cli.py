@@ -39,7 +39,7 @@ def _compared(stage: Stage, archive: Path, home: Path) -> bool:
     for number in range(ROUNDS):
         slug = f"round-{number}"
         register_game(stage, slug)
-        direct.append(_curl(presign(where, "PUT", f"bench/{number}", {}, timedelta(hours=1)), archive))
+        direct.append(curl_seconds(presign(where, "PUT", f"bench/{number}", {}, timedelta(hours=1)), archive))
         Bucket(where).delete([f"bench/{number}"])
         pushed.append(_push(stage, archive, slug, home))
     size = archive.stat().st_size / MIB
@@ -64,7 +64,8 @@ def _push(stage: Stage, archive: Path, slug: str, home: Path) -> float:
     return seconds
 
 
-def _curl(url: str, archive: Path) -> float:
+def curl_seconds(url: str, archive: Path) -> float:
+    """Seconds for one PUT of a file, as curl does it."""
     begun = time.monotonic()
     subprocess.run(
         ["curl", "-sS", "--fail-with-body", "-o", os.devnull, "-T", str(archive), "-H", "Expect:", url], check=True

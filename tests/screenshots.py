@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 from sqlalchemy import select
 
 from app import create_app
+from app.config import MIB
 from app.database import announce, writing
 from app.extensions import db
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic
@@ -31,6 +33,7 @@ from app.fleet.servers import add_server
 from app.models import Game, Partner
 from app.storage.embedded import EmbeddedStorage
 from app.storage.note import note
+from app.uploads import parts
 from tests.browser.conftest import Site
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
@@ -53,6 +56,8 @@ PARTNER_PAGES = [
     ("component-new", f"{GARDEN}/components/new"),
     ("revisions", f"{GARDEN}/revisions"),
     ("finalize", f"{GARDEN}/revisions/2/finalization"),
+    ("game-build", f"{GARDEN}/builds/3"),
+    ("game-release", f"{GARDEN}/builds/5/release"),
     ("replica", f"{GARDEN}/builds/4/servers/srv-04"),
     ("not-found", "/games/garden-of-forking-path"),
     ("servers", "/servers"),
@@ -96,6 +101,7 @@ EMPTY_STUDIO = "Moonbase"
 @contextmanager
 def stage() -> Iterator[Site]:
     """The app, seeded, behind a server."""
+    parts.PART = 5 * MIB  # small uploads show what large ones do
     with tempfile.TemporaryDirectory(prefix="slipway-screenshots-") as folder:
         root = Path(folder)
         (root / "storage").mkdir()
@@ -217,6 +223,9 @@ class Camera:
         if self.wants("uploads"):
             with self.window("owner@starlight.example") as page:
                 self._uploads(page)
+        if self.wants("release-dialog"):
+            with self.window("owner@starlight.example") as page:
+                self._question(page)
 
     def _refused_form(self, page: Page) -> None:
         page.goto("/games/new")
@@ -249,18 +258,33 @@ class Camera:
         self.take(page, "assets-on-their-way")
 
     def _uploads(self, page: Page) -> None:
+        """One that a reload stopped, one under way, one that is not taken."""
+        page.route(re.compile("partNumber=[2-9]"), lambda route: None)  # these parts do not get through
         page.goto(GARDEN)
-        page.locator("#drop-file").set_input_files(
-            [
-                FilePayload(name="garden-1.8.0.zip", mimeType="application/zip", buffer=b"PK"),
-                FilePayload(name="garden-1.8.0.tar.gz", mimeType="application/gzip", buffer=b"\x1f\x8b" + bytes(5000)),
-            ]
-        )
-        page.locator(".upload[data-phase=failed]").nth(1).wait_for()
+        page.locator("#drop-file").set_input_files(_file("garden-1.7.2-hotfix.tar.gz", 8_000_000))
+        page.locator(".upload").get_by_text("Uploading 65").wait_for()
+        page.reload()
+        page.locator(".upload[data-phase=stopped]").wait_for()
+        page.locator("#drop-file").set_input_files([_file("garden-1.8.0.tar.gz", 12_000_000), _file("garden.zip", 9)])
+        page.locator(".upload").get_by_text("Uploading 43").wait_for()
         self.take(page, "uploads-here")
+        page.get_by_role("button", name="Pause").click()
         page.get_by_role("link", name="Games").first.click()
-        page.locator("#uploads .upload").nth(1).wait_for()
+        page.locator("#uploads .upload").nth(2).wait_for()
         self.take(page, "uploads-tray")
+        page.evaluate("localStorage.clear()")
+
+    def _question(self, page: Page) -> None:
+        page.goto(GARDEN)
+        page.get_by_role("link", name="Release build 5").first.click()
+        page.locator("dialog[open]").wait_for()
+        page.evaluate("document.fonts.ready")
+        page.screenshot(path=FOLDER / f"release-dialog-{self.width}-{self.theme}.png", animations="disabled")
+        self.taken += 1
+
+
+def _file(name: str, size: int) -> FilePayload:
+    return FilePayload(name=name, mimeType="application/gzip", buffer=b"\x1f\x8b" + bytes(size))
 
 
 def main(words: Sequence[str]) -> int:

@@ -11,7 +11,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import budgets
+from app.config import MIB
 from app.fleet.events import hub
+from app.jobs import jobs
+from app.uploads import parts
 from tests.conftest import PASSWORD
 from tests.running.processes import wait_until
 from tests.web.conftest import six_servers
@@ -44,6 +47,17 @@ class Site:
         self._thread.join()
         self.server.server_close()
         wait_until(lambda: budgets.streams.taken == 0, 20, "all streams have ended")
+
+
+@pytest.fixture
+def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Those who check what was sent, as in a web process. Parts have the least size that storage takes."""
+    monkeypatch.setattr(parts, "PART", 5 * MIB)
+    work = jobs(app)
+    work.start_workers()
+    yield
+    work.stop_workers()
+    work.wait(10)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
+GZIP = "application/gzip"
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = [
     "/games",
@@ -31,6 +32,9 @@ PAGES = [
     "/games/garden-of-forking-paths/builds",
     "/games/garden-of-forking-paths/assets",
     "/games/garden-of-forking-paths/components",
+    "/games/garden-of-forking-paths/builds/3",
+    "/games/garden-of-forking-paths/builds/3/release",
+    "/games/garden-of-forking-paths/builds/2/deletion",
     "/games/new",
     "/games/nowhere",
 ]
@@ -48,6 +52,7 @@ def garden_of(cast: Cast) -> str:
     return db.session.scalars(rows).one()
 
 
+@pytest.mark.usefixtures("workers")
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_is_found(
@@ -87,13 +92,30 @@ def test_nothing_is_found(
     page.get_by_role("button", name="Register the game").click()
     page.locator("#summary").wait_for()
     found["/games/new, refused"] = findings(page)
+    page.goto("/games/garden-of-forking-paths")
+    page.get_by_role("link", name="Release build 5").first.click()
+    page.locator("dialog[open]").wait_for()
+    found["the question before a release"] = findings(page)
+    page.get_by_role("button", name="Release build 5 to 6 servers").click()
+    page.get_by_role("link", name="Roll back to 4", exact=True).wait_for()
+    found["released"] = findings(page)
     page.goto("/games/moth-season")
-    refused = FilePayload(name="moth.tar.gz", mimeType="application/gzip", buffer=b"no archive")
+    page.route("**/archives/*", lambda route: None)  # no part gets through
+    with page.expect_request("**/archives/*"):
+        page.locator("#drop-file").set_input_files(FilePayload(name="moth-2.tar.gz", mimeType=GZIP, buffer=b"moths"))
+    page.get_by_role("button", name="Pause").click()
+    page.locator(".upload[data-phase=paused]").wait_for()
+    found["an upload, paused"] = findings(page)
+    page.goto("/games/moth-season")
+    page.unroute("**/archives/*")
+    page.locator(".upload[data-phase=stopped]").wait_for()
+    found["an upload, stopped"] = findings(page)
+    refused = FilePayload(name="moth.tar.gz", mimeType=GZIP, buffer=b"no archive")
     page.locator("#drop-file").set_input_files(refused)
     page.locator(".upload[data-phase=failed]").wait_for()
     found["an upload, refused"] = findings(page)
     page.get_by_role("link", name="Details").click()
-    page.locator("#uploads .upload").wait_for()
+    page.locator("#uploads .upload").nth(1).wait_for()
     found["the tray"] = findings(page)
     note.heard(answered=False)
     page.goto("/games/moth-season")

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from flask import Flask
 from playwright.sync_api import BrowserContext, FilePayload, Page, Request, Route, expect
 
-from app.config import MIB
 from app.extensions import db
-from app.jobs import jobs
 from app.models import Upload
-from app.uploads import parts
 from tests.archives import big_archive, game_archive
 from tests.conftest import Cast
 from tests.faults.packing import packed_game
 from tests.web import scenes
 from tests.web.conftest import ONE_DATABASE
 
-pytestmark = [pytest.mark.browser, ONE_DATABASE]
+pytestmark = [pytest.mark.browser, ONE_DATABASE, pytest.mark.usefixtures("workers")]
 
 SignIn = Callable[[str], Page]
 GZIP = "application/gzip"
-PART = 5 * MIB  # the least that storage takes
 ARCHIVE = packed_game(7, 11_000_000).archive  # three parts
 LATER_PARTS = re.compile(r"partNumber=[2-9]")
 
@@ -38,17 +33,6 @@ DROP = """([name, size]) => {
         if (type === "dragover") window.seen = document.querySelector("#drop")?.innerText;
     }
 }"""
-
-
-@pytest.fixture(autouse=True)
-def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Those who check what arrived, as in a web process. Parts are small here."""
-    monkeypatch.setattr(parts, "PART", PART)
-    work = jobs(app)
-    work.start_workers()
-    yield
-    work.stop_workers()
-    work.wait(10)
 
 
 @pytest.fixture

@@ -15,10 +15,16 @@ function sum() {
   if (moving.length) {
     const percent = Math.min(99, Math.floor((moving.reduce((total, one) => total + one.sent, 0) * 100) / moving.reduce((total, one) => total + one.size, 0)));
     const running = uploads.running.length;
-    return { long: `${plural(running)} · `, short: `${percent}\u00a0%${rest && `, ${rest}`}`, percent, bad: failed > 0 };
+    return { long: `${plural(running)} ·\u00a0`, short: `${percent}\u00a0%${rest && `, ${rest}`}`, percent, bad: failed > 0 };
   }
   if (rest) return { long: "", short: `${plural(failed || held || paused)} ${failed ? "stopped" : held ? "held" : "paused"}`, bad: failed > 0 };
   return { long: "", short: list.length ? `${plural(list.length)} done` : "", bad: false };
+}
+
+function ring(percent) {
+  const drawn = document.getElementById("uploads-ring").content.firstElementChild.cloneNode(true);
+  drawn.querySelector(".done").setAttribute("stroke-dasharray", `${percent} 100`);
+  return drawn;
 }
 
 function place(upload) {
@@ -37,7 +43,7 @@ function drawSum() {
   if (button.dataset.text !== total.long + total.short) {
     button.dataset.text = total.long + total.short;
     const long = Object.assign(document.createElement("span"), { className: "long", textContent: total.long });
-    button.replaceChildren(long, total.short);
+    button.replaceChildren(...(total.percent === undefined ? [] : [ring(total.percent)]), long, total.short);
     button.setAttribute("aria-label", `Uploads: ${total.long}${total.short}`);
   }
   uploads.percent = total.percent;
