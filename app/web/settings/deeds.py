@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from flask import request
 
 from app.models import AuditEntry
-from app.web.formats import SPACE, size
+from app.web.formats import SPACE, Moment, size
 
 # Action -> what was done; the subject follows it.
 DEEDS = {
@@ -48,6 +52,12 @@ DEEDS = {
     "partner.created": "Made the partner",
     "partner.renamed": "Renamed the partner",
     "partner.quota_set": "Set the quota of",
+    "server.added": "Added the server",
+    "server.token_rolled": "Rolled the token of",
+    "server.retired": "Retired the server",
+    "server.paused": "Paused downloads of",
+    "server.resumed": "Resumed downloads of",
+    "server.retried": "Had what failed tried again on",
 }
 
 
@@ -73,3 +83,54 @@ def details(entry: AuditEntry) -> str:
     if known.get("changed"):
         return f"Changed: {', '.join(known['changed'])}".replace("_", SPACE)
     return ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry of the log as a row."""
+
+    id: int
+    at: Moment
+    who: str
+    address: str
+    what: str
+    subject: str
+    details: str
+
+    @classmethod
+    def of(cls, entry: AuditEntry, **more: str) -> Self:
+        """`more` is what a kind of line says beside this."""
+        return cls(
+            id=entry.id,
+            at=Moment(entry.at),
+            who=entry.actor,
+            address=entry.address or "",
+            what=deed(entry.action),
+            subject="" if entry.subject == entry.actor else entry.subject,
+            details=details(entry),
+            **more,
+        )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A link to the deeds of one kind."""
+
+    key: str
+    label: str
+    url: str
+
+
+# Key in the address -> (label, how the actions begin).
+Kinds = Mapping[str, tuple[str, str]]
+
+
+def kind_asked_for(kinds: Kinds) -> str:
+    """Its key in the present address, or "" for all."""
+    asked = request.args.get("kind", "")
+    return asked if asked in kinds else ""
+
+
+def segments(kinds: Kinds, address: Callable[[str], str]) -> list[Segment]:
+    """A link a kind; `address` makes its URL."""
+    return [Segment(key, label, address(key)) for key, (label, _) in kinds.items()]
