@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.assets.presigning import require_living
 from app.assets.quota import lock_partner
@@ -36,24 +37,28 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
         if component is None:
             raise ComponentNotFound(f"No component with id '{component_id}' in the draft, revision {draft.number}.")
         face = session.get(ComponentFace, (draft.id, component_id, side))
-        if asset_id is None:
-            if face is not None:
-                session.delete(face)
-        else:
-            asset = session.scalar(
-                select(Asset).where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_(None))
-            )
-            if asset is None:
-                raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
-            blob = session.get_one(Blob, asset.blob_id)
-            if blob.derivation == "failed":
-                raise DerivationFailed(
-                    f"No sizes can be made of '{asset.file_name}'. {blob.derive_error} Export it again and add it anew."
-                )
-            if face is None:
-                face = ComponentFace(revision_id=draft.id, component_id=component_id, side_key=side, asset_id=asset_id)
-                session.add(face)
+        if asset_id is not None:
+            _require_fit(session, game_id, asset_id)
+            face = face or ComponentFace(revision_id=draft.id, component_id=component_id, side_key=side)
             face.asset_id = asset_id
+            session.add(face)
+        elif face is not None:
+            session.delete(face)
         component.updated_at = now()
         record(session, actor, "component.side_set", component.name, game=living, side=side, asset=asset_id or "none")
         announce(assets_topic(game_id))
+
+
+def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
+    """An image of this game that can be shown."""
+    row = session.execute(
+        select(Asset.file_name, Blob.derivation, Blob.derive_error)
+        .join(Asset.blob)
+        .where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_(None))
+    ).first()
+    if row is None:
+        raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
+    if row.derivation == "failed":
+        raise DerivationFailed(
+            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again and add it anew."
+        )

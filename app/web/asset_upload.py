@@ -85,6 +85,7 @@ def arrived(slug: str) -> Response:
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
     """One image through the app."""
+    require_write("Adding images")  # before a byte of the body is read
     _require_token()
     game = _writable(slug)
     form = ImageForm()

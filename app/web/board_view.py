@@ -99,8 +99,9 @@ class BoardSubject:
         wanted = BoardFilter(self.text or None, SEGMENTS[self.kind][1], self.problem or None)
         found = board(game, revision, wanted)
         since = changes(game.id) if draft else None
+        cards = Cards(game.slug, found, since, self.number)
         shown = [
-            self._section(game.slug, one, Cards(game.slug, found, since, self.number))
+            self._section(game.slug, one, cards)
             for one in found.sections
             if not self.inside or self.inside == (one.parent.id if one.parent else "none")
         ]

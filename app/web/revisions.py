@@ -36,7 +36,8 @@ def page(slug: str) -> ResponseReturnValue:
 def draft_changes(slug: str) -> ResponseReturnValue:
     """What the draft has that the newest finalized revision has not, and the other way round."""
     game = my_partner().games.by_slug(slug)
-    return _ask("components/changes.html", game, groups=_groups(changes(game.id)), since=changes(game.id).since)
+    found = changes(game.id)
+    return _ask("components/changes.html", game, groups=_groups(found), since=found.since)
 
 
 @pages.get("/games/<slug>/revisions/<int:number>/finalization")

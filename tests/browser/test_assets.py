@@ -59,6 +59,8 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
     assert "Let go to start uploading" in page.evaluate("seen")
     assert "2 images are added to Paper Lanterns." in page.evaluate("seen")
 
+    expect(page.locator("#uploads-sum")).to_contain_text("upload")
+
     # One appears, with its placeholder and then its sizes, by itself; the other says why it does not.
     tile = page.locator("#assets-tiles .tile", has_text="card.png")
     expect(tile).to_have_attribute("data-state", "ready")
@@ -76,6 +78,7 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
     expect(page.locator("#status")).to_contain_text("broken.png: Not taken")
     refused.get_by_role("button", name="Dismiss: broken.png").click()
     expect(refused).to_have_count(0)
+    expect(page.locator("#uploads-sum")).to_be_hidden()
 
     # Picked as cover it shows in the head and in the list.
     tile.get_by_role("link").click()

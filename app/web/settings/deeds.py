@@ -71,13 +71,15 @@ def details(entry: AuditEntry) -> str:
     known: dict[str, Any] = entry.details or {}
     if entry.action == "build.refused":
         return str(known.get("reason") or "")
-    if entry.action == "build.ready" and isinstance(known.get("size"), int):
+    if entry.action in {"build.ready", "asset.confirmed"} and isinstance(known.get("size"), int):
         return size(known["size"])
     if entry.action == "partner.quota_set":
         amount = known.get("bytes")
         return size(amount) if isinstance(amount, int) else "No limit"
     if entry.action == "key.rolled":
         return f"The new one is {known.get('new')}"
+    if known.get("side"):
+        return f"Side: {known['side']}"
     if known.get("scopes"):
         return f"Scopes: {', '.join(known['scopes'])}"
     if known.get("changed"):

@@ -55,5 +55,36 @@ function draw() {
   if (moved) uploads.changed(null); // the tray shows and counts itself
 }
 
-images.addEventListener("change", draw);
-htmx.onLoad(draw);
+// The sum in the top bar counts images too; without any it is that of the uploads alone (uploads/tray.js).
+let counted = false;
+
+function drawSum() {
+  const button = document.getElementById("uploads-sum");
+  const running = [...uploads.running, ...images.running];
+  if (!button || !images.running.length) {
+    if (counted) {
+      counted = false;
+      if (button) delete button.dataset.text;
+      uploads.changed(null);
+    }
+    return;
+  }
+  counted = true;
+  const sum = (of) => running.reduce((total, one) => total + (of(one) || 0), 0);
+  const percent = Math.min(99, Math.floor((sum((one) => one.sent) * 100) / (sum((one) => one.file?.size) || 1)));
+  const [long, short] = [`${running.length} upload${running.length === 1 ? "" : "s"} · `, `${percent}\u00a0%`];
+  button.hidden = false;
+  if (button.dataset.text === long + short) return;
+  button.dataset.text = long + short;
+  button.replaceChildren(Object.assign(document.createElement("span"), { className: "long", textContent: long }), short);
+  button.setAttribute("aria-label", `Uploads: ${long}${short}`);
+}
+
+function drawBoth() {
+  draw();
+  drawSum();
+}
+
+images.addEventListener("change", drawBoth);
+document.addEventListener("uploads:sum", drawSum);
+htmx.onLoad(drawBoth);
