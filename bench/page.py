@@ -1,5 +1,5 @@
-"""An archive sent from a page in Chromium until `complete` has answered, over one PUT of the same file from the same page
-to one presigned URL, in turns; and over curl. Beside it, what the web process spent until then, and on the check.
+"""An archive sent from a page in Chromium until `complete` has answered, over one PUT of the same file from the same
+page to one presigned URL, in turns; and over curl. Beside it, what the web process spent until then, and on the check.
 
 Times are the browser's own (Resource Timing), so what Playwright costs is in none of them.
 """
@@ -41,7 +41,10 @@ IN_ONE = """url => new Promise((resolve, reject) => {
     const begun = performance.now();
     request.open("PUT", url);
     request.upload.onprogress = () => {};
-    request.onload = () => request.status === 200 ? resolve((performance.now() - begun) / 1000) : reject(request.status);
+    request.onload = () => {
+        if (request.status === 200) resolve((performance.now() - begun) / 1000);
+        else reject(`storage answered ${request.status}`);
+    };
     request.onerror = () => reject("the connection broke");
     request.send(document.getElementById("bench-file").files[0]);
 })"""

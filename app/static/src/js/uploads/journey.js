@@ -7,6 +7,7 @@ import * as memory from "./memory.js";
 import { MOST_TRIES, Parts, backOff } from "./parts.js";
 
 const LONGEST_WAIT = 120; // seconds; beyond, it is said instead of waited for
+const HASH_AFTER = 2000; // milliseconds: the first seconds of an upload are its own, and many are over by then
 const ROUNDS = 3; // of parts that storage lost after it had taken them
 
 // `told()`: something changed. Ends in one of the phases that have an end.
@@ -27,7 +28,7 @@ async function arrive(upload, told) {
   for (let round = 1; state.phase === "uploading"; round += 1) {
     Object.assign(upload, { key: state.id, partSize: state.partSize, phase: upload.paused ? "paused" : "uploading" });
     memory.claim(upload);
-    if (!upload.head) recognise(upload);
+    if (!upload.head) setTimeout(() => recognise(upload), HASH_AFTER);
     try {
       await sendParts(upload, state, told);
       Object.assign(upload, { sent: upload.size });
@@ -53,9 +54,10 @@ async function sendParts(upload, state, told) {
 
 // What tells this file from others, for when it must be chosen again.
 async function recognise(upload) {
+  if (!upload.file || upload.cancelled || upload.phase === "checking" || !upload.started) return;
   try {
     upload.head = await digestOf(upload.file, upload.partSize);
-    if (!upload.cancelled) memory.remember(upload);
+    if (!upload.cancelled && upload.started) memory.remember(upload);
   } catch {
     return; // it cannot be read: sending it says so
   }
