@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.extensions import db
-from app.models import AuditEntry, Partner, Server
+from app.models import AuditEntry, Member, Partner, Server
 from tests.conftest import Cast
 from tests.web.conftest import HTMX, ONE_DATABASE, Visitor
 
