@@ -192,7 +192,7 @@ def test_a_reload_in_the_middle_and_the_file_again(
 ) -> None:
     page = lanterns
     half_way(page)
-    page.wait_for_function("Object.values(localStorage).join().includes('\"head\":\"')")
+    wait_for(page, lambda: '"head":"' in page.evaluate("Object.values(localStorage).join()"))
     other = context.new_page()
     other.goto("/games")
     expect(other.locator("h1")).to_have_text("Games")
