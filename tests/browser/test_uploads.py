@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, FilePayload, Page, Request, Route, expect
@@ -69,12 +70,20 @@ def parts_sent(page: Page) -> list[int]:
     return numbers
 
 
-def half_way(page: Page) -> None:
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A file of three parts on the machine of the browser."""
+    path = tmp_path / "lanterns.tar.gz"
+    path.write_bytes(ARCHIVE)
+    return path
+
+
+def half_way(page: Page, archive: Path) -> None:
     """One part of the archive is stored, the others do not get through until LATER_PARTS are routed no more."""
     held: list[Route] = []
     page.route(LATER_PARTS, lambda route: held.append(route))
     sent = parts_sent(page)
-    page.locator("#drop-file").set_input_files(file("lanterns.tar.gz", ARCHIVE))
+    page.locator("#drop-file").set_input_files(archive)
     expect(page.locator(".upload")).to_contain_text("Uploading 47\u00a0%")
     wait_for(page, lambda: len(sent) == 1 and len(held) == 2)
 
@@ -149,10 +158,10 @@ def test_several_files_go_one_after_the_other_and_stay_across_pages(lanterns: Pa
 
 
 def test_a_network_that_was_cut_costs_nothing_but_time(
-    lanterns: Page, context: BrowserContext, complaints: list[str]
+    lanterns: Page, archive: Path, context: BrowserContext, complaints: list[str]
 ) -> None:
     page = lanterns
-    half_way(page)
+    half_way(page, archive)
     sent = parts_sent(page)
     context.set_offline(True)
     page.unroute(LATER_PARTS)
@@ -168,9 +177,9 @@ def test_a_network_that_was_cut_costs_nothing_but_time(
     assert [line for line in complaints if "ERR_INTERNET_DISCONNECTED" not in line] == []
 
 
-def test_pause_and_resume(lanterns: Page, complaints: list[str]) -> None:
+def test_pause_and_resume(lanterns: Page, archive: Path, complaints: list[str]) -> None:
     page = lanterns
-    half_way(page)
+    half_way(page, archive)
     sent = parts_sent(page)
     row = page.locator("#uploads-here .upload")
     row.get_by_role("button", name="Pause: lanterns.tar.gz").click()
@@ -188,11 +197,11 @@ def test_pause_and_resume(lanterns: Page, complaints: list[str]) -> None:
 
 
 def test_a_reload_in_the_middle_and_the_file_again(
-    lanterns: Page, context: BrowserContext, complaints: list[str]
+    lanterns: Page, archive: Path, tmp_path: Path, context: BrowserContext, complaints: list[str]
 ) -> None:
     page = lanterns
-    half_way(page)
-    page.wait_for_function('Object.values(localStorage).join().includes(\'"head":"\')')
+    half_way(page, archive)
+    wait_for(page, lambda: '"head":"' in page.evaluate("Object.values(localStorage).join()"))
     other = context.new_page()
     other.goto("/games")
     expect(other.locator("h1")).to_have_text("Games")
@@ -208,17 +217,21 @@ def test_a_reload_in_the_middle_and_the_file_again(
     expect(row).to_contain_text(re.compile(r"Kept until \d+ \w+, \d\d:\d\d"))
     expect(other.locator("#uploads .upload")).to_contain_text("Stopped at")
 
-    def choose(chosen: FilePayload) -> None:
+    def choose(chosen: Path) -> None:
         with page.expect_file_chooser() as chooser:
             row.get_by_role("button", name="Choose the file again").click()
-        chooser.value.set_files([chosen])
+        chooser.value.set_files(chosen)
 
-    choose(file("lanterns.tar.gz", ARCHIVE + b"more"))
+    other_file = tmp_path / "other" / "lanterns.tar.gz"
+    other_file.parent.mkdir()
+    other_file.write_bytes(ARCHIVE + b"more")
+    choose(other_file)
     expect(row).to_contain_text(re.compile("This is another file: it has 11,[0-9,]+ bytes, the stopped one"))
-    choose(file("lanterns.tar.gz", b"X" + ARCHIVE[1:]))
+    other_file.write_bytes(b"X" + ARCHIVE[1:])
+    choose(other_file)
     expect(row).to_contain_text("This is another file: it begins with other bytes. Choose lanterns.tar.gz, or discard")
     sent = parts_sent(page)
-    choose(file("lanterns.tar.gz", ARCHIVE))
+    choose(archive)
     expect(other.locator("#uploads .upload")).to_have_count(0)
     expect(row).to_have_attribute("data-phase", "live", timeout=30_000)
     expect(page.locator("#builds tbody tr")).to_have_count(1)
@@ -227,9 +240,9 @@ def test_a_reload_in_the_middle_and_the_file_again(
     assert complaints == []
 
 
-def test_a_stopped_upload_is_discarded_with_its_bytes(lanterns: Page) -> None:
+def test_a_stopped_upload_is_discarded_with_its_bytes(lanterns: Page, archive: Path) -> None:
     page = lanterns
-    half_way(page)
+    half_way(page, archive)
     page.reload()
     row = page.locator("#uploads-here .upload")
     row.get_by_role("button", name="Discard").click()

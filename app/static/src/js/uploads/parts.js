@@ -2,7 +2,7 @@
 // because only it tells how much of a request has left.
 import { Refusal } from "./calls.js";
 
-const AT_ONCE = 3; // of the six connections a browser opens to one host; more of them are not faster
+const AT_ONCE = 3; // of the six connections a browser opens to one host; more were not faster
 const AHEAD = 8; // parts whose addresses are asked for before they are needed
 const SIGNED = 50; // addresses asked for at once
 const SILENCE = 60_000; // a request that moves nothing for so long is given up

@@ -5,7 +5,7 @@ import * as memory from "./memory.js";
 import { MOST_TRIES } from "./parts.js";
 
 const MOST_AT_ONCE = 3; // of different games; those of one game go one after the other, as their builds are numbered
-const DRAW_EVERY = 100; // milliseconds
+const DRAW_EVERY = 250; // milliseconds
 const ENDED = new Set(["ready", "live", "failed", "stopped"]);
 const FRESH = { phase: "waiting", sent: 0, percent: 0, rate: 0, samples: [] };
 let numbers = 0;
