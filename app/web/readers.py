@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import select
 import socket
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def reader() -> Reader:
     """Of the present request, which must be signed in."""
     environ = request.environ
     client = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if isinstance(client, ssl.SSLSocket):  # cannot be peeked at: its end is noticed at the next write
+        client = None
     return Reader(current_app.extensions["slipway_door"], me().get_id(), client)
 
 

@@ -42,6 +42,7 @@ def test_an_owner_makes_a_link_and_its_holder_gets_in(
     form = {"number": number(page)}
     answer = owner.post(f"{MEMBERS}/{viewer_id}/password-link", form)
     assert "Copy the password link for" in plain(answer.text)
+    assert f'<a href="{MEMBERS}" aria-current="true">Members</a>' in answer.text
     secret = shown_secret(answer.text, "pwd")
     assert secret
     again = owner.post(f"{MEMBERS}/{viewer_id}/password-link", form)
