@@ -85,9 +85,8 @@ def arrived(slug: str) -> Response:
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
     """One image through the app."""
-    require_write("Adding images")  # before a byte of the body is read
+    game = _writable(slug)  # before a byte of the body is read
     _require_token()
-    game = _writable(slug)
     form = ImageForm()
     file: FileStorage | None = request.files.get("file")
     game_id, app_id = game.id, dashboard_app_id(game.partner_id)
