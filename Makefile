@@ -10,10 +10,10 @@ run: .venv/.server app/static/dist/manifest.json ## start everything: storage, d
 	@exec .venv/bin/python -m app.supervisor
 
 test: .venv/.dev app/static/dist/manifest.json ## every test but the soak (under 10 minutes)
-	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not soak"
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: no browser, nothing slow (under a minute)
-	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not soak and not slow and not browser"
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser"
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault runs
 	.venv/bin/python -m pytest -m soak --timeout 7200

@@ -14,13 +14,14 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app import shutdown
-from app.config import SettingsError
+from app.config import SettingsError, settings
 from app.database import release
 from app.fleet.servers import add_server
 from app.jobs import jobs
 from app.partners.accounts import create_member, create_partner, partner_named
 from app.partners.actors import COMMAND_LINE
 from app.partners.keys import create_key
+from app.partners.password_links import link_for_email
 from app.refusals import Refusal
 from app.uploads import sweeping
 
@@ -70,6 +71,20 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
         password = sys.stdin.readline().rstrip("\r\n")
     member = create_member(partner_named(partner) if partner else None, email, name, role, password, COMMAND_LINE)
     click.echo(f"{member.name} can sign in with {member.email} as {member.role}.")
+
+
+@member_group.command("link", cls=_Plainly)
+@click.argument("email")
+def member_link(email: str) -> None:
+    """Print a link with which whoever signs in with EMAIL sets a new password, once."""
+    link, secret = link_for_email(email, COMMAND_LINE)
+    own = settings()
+    base = own.base_url or f"http://{own.host}:{own.port}"
+    click.echo(f"{base}/new-password/{secret}")
+    click.echo(
+        f"{link.member.name} can set a new password with it, once and within a day. This is the only time it is shown.",
+        err=True,
+    )
 
 
 @key_group.command("create", cls=_Plainly)

@@ -1,6 +1,6 @@
 """JSON logs on standard error, one line an event, with the request's id; and that id on every answer.
 
-Never logged: query strings (presigned URLs are bearer secrets), links of invitations, headers, bodies.
+Never logged: query strings (presigned URLs are bearer secrets), links that let somebody in, headers, bodies.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from flask import Flask, Response, g, has_request_context, request
 from pythonjsonlogger.json import JsonFormatter
 
 from app.models.base import new_id
+
+_SECRET_BELOW = ("/invitations/", "/new-password/")
 
 
 class _RequestId(logging.Filter):
@@ -32,9 +34,9 @@ def request_id() -> str:
 
 
 def public_path(path: str) -> str:
-    """A path without what is secret in it: its query, and the end of an invitation's link."""
+    """A path without what is secret in it: its query, and the end of a link that lets somebody in."""
     path = path.partition("?")[0]
-    return "/invitations/…" if path.startswith("/invitations/") else path
+    return next((f"{begin}…" for begin in _SECRET_BELOW if path.startswith(begin)), path)
 
 
 def init_app(app: Flask) -> None:

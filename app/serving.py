@@ -41,7 +41,7 @@ except SettingsError as error:
     raise SystemExit(f"Slipway did not start: {error}") from None
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = "app.closing.LingeringWorker"
 threads = _settings.streams + 64
 # Above the threads: the rest are idle kept-alive connections, which need none.
 worker_connections = threads + 512

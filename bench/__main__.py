@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import assets, cli, games_list, live, page, upload
+from bench import assets, cli, dashboard, games_list, live, page, upload
 
 BENCHES = {
     "upload": upload.run,
@@ -14,6 +14,7 @@ BENCHES = {
     "cli": cli.run,
     "live": live.run,
     "list": games_list.run,
+    "dashboard": dashboard.run,
     "assets": assets.run,
 }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.reports import Agent
 from bench.stage import Stage, percentile, register_game, rss_mib, running, verdict
 from tests.archives import game_archive
 
@@ -66,15 +67,15 @@ def _send_build(stage: Stage) -> None:
 
 
 def _report_every_second(stage: Stage, game_id: str) -> tuple[dict[int, float], list[float]]:
-    """One report a second whose speed is a mark that the pages can find, and ten JSON calls between two reports."""
-    agent = HTTPConnection("127.0.0.1", stage.port)
+    """One report a second whose percentage the pages can find, and ten JSON calls between two reports."""
+    agent = Agent(stage, game_id, 1, 10**9)
     reader = HTTPConnection("127.0.0.1", stage.port)
     sent: dict[int, float] = {}
     times: list[float] = []
     begun = time.monotonic()
     for number in range(1, SECONDS + 1):
         sent[number] = time.time()
-        _report(agent, stage, game_id, number)
+        agent.report(number)
         while time.monotonic() < begun + number:
             asked = time.monotonic()
             reader.request("GET", "/api/partners/games/live/sync", headers={"Authorization": f"Bearer {stage.key}"})
@@ -82,34 +83,3 @@ def _report_every_second(stage: Stage, game_id: str) -> tuple[dict[int, float], 
             times.append(time.monotonic() - asked)
             time.sleep(0.09)
     return sent, times
-
-
-def _report(agent: HTTPConnection, stage: Stage, game_id: str, number: int) -> None:
-    total = 10**9
-    report = {
-        "bootId": "bench",
-        "sequence": number,
-        "health": {"status": "ok", "containers": 0, "cpu_percent": 1, "memory_percent": 1, "disk_percent": 1},
-        "disk": {"totalBytes": total, "freeBytes": total, "floorBytes": 0},
-        "builds": [
-            {
-                "gameId": game_id,
-                "build": 1,
-                "phase": "downloading",
-                # Whole percents: each report changes what the page shows, and the page shows which report it was.
-                "bytesDone": number * total // 100,
-                "bytesTotal": total,
-                "bytesPerSecond": 10**6,
-            }
-        ],
-    }
-    agent.request(
-        "POST",
-        "/api/servers/self/reports",
-        json.dumps(report),
-        {"Authorization": f"Bearer {stage.token}", "Content-Type": "application/json"},
-    )
-    answer = agent.getresponse()
-    if answer.status != 200:
-        raise SystemExit(f"a report was refused: {answer.read()!r}")
-    answer.read()

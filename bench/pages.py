@@ -25,7 +25,7 @@ def main() -> None:
     """Open the pages, listen, tell."""
     port, pages, seconds = (int(text) for text in sys.argv[1:])
     resource.setrlimit(resource.RLIMIT_NOFILE, (pages + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    cookie = _sign_in(port)
+    cookie = signed_in(port)
     selector = selectors.DefaultSelector()
     for _ in range(pages):
         stream = socket.create_connection(("127.0.0.1", port))
@@ -51,7 +51,8 @@ def main() -> None:
     print(json.dumps(heard), flush=True)
 
 
-def _sign_in(port: int) -> str:
+def signed_in(port: int) -> str:
+    """The `Cookie` header of the stage's owner, signed in as a browser does."""
     jar = CookieJar()
     browser = build_opener(HTTPCookieProcessor(jar))
     address = f"http://127.0.0.1:{port}/sign-in"

@@ -70,6 +70,10 @@ class Terminal(Lines):
         place = self._track.advance(step)
         detail = printable(step.text)
         self._bar.update(self._task, completed=place, description=f"{TITLES[step.phase]:<9}", detail=detail)
+        if step.phase != self._phase or step.done >= step.total:
+            # Drawn ten times a second otherwise: of a quick phase nobody would see that it began, or that it was done.
+            self._phase = step.phase
+            self._bar.refresh()
 
     def problem(self, problem: Problem) -> None:
         self.close()

@@ -28,7 +28,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
-from app import create_app
+from app import budgets, create_app
 from app.config import Settings, load_settings
 from app.database import writing
 from app.extensions import db
@@ -40,6 +40,8 @@ from app.partners.keys import create_key
 from app.partners.secrets import hash_password
 from app.storage.embedded import EmbeddedStorage, StorageAccess
 from app.uploads.body import cut_all
+from tests import once
+from tests.chromium import chromium as chromium
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
@@ -197,12 +199,16 @@ def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.testing = True
     app.test_client_class = Client
+    app.jinja_env.bytecode_cache = once.templates
     app.extensions["slipway_bucket"].make()
     with app.app_context():
         yield app
         cut_all()
         db.session.remove()
         db.engine.dispose()
+    # Of this process, not of this app: one that is never given back would be missed in every later test.
+    left_open, budgets.streams.taken = budgets.streams.taken, 0
+    assert not left_open, f"{left_open} live streams were left open"
 
 
 @dataclass(frozen=True)

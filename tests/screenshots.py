@@ -19,17 +19,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from flask_migrate import upgrade
 from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
+from sqlalchemy import select
 
 from app import create_app
 from app.config import MIB
+from app.database import announce, writing
+from app.extensions import db
+from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic
 from app.fleet.servers import add_server
+from app.models import Game, Partner
 from app.storage.embedded import EmbeddedStorage
+from app.storage.note import note
 from app.uploads import parts
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, Site
+from tests.browser.conftest import Site
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
-from tests.web import scenes
+from tests.web import asset_scenes, fleet_scenes, scenes
 
 FOLDER = ROOT / "screenshots"
 GARDEN = "/games/garden-of-forking-paths"
@@ -43,6 +51,11 @@ PARTNER_PAGES = [
     ("game-details", f"{GARDEN}/details"),
     ("game-activity", f"{GARDEN}/activity"),
     ("game-builds", f"{GARDEN}/builds"),
+    ("assets", f"{GARDEN}/assets"),
+    ("components", f"{GARDEN}/components"),
+    ("component-new", f"{GARDEN}/components/new"),
+    ("revisions", f"{GARDEN}/revisions"),
+    ("finalize", f"{GARDEN}/revisions/2/finalization"),
     ("game-build", f"{GARDEN}/builds/3"),
     ("game-release", f"{GARDEN}/builds/5/release"),
     ("replica", f"{GARDEN}/builds/4/servers/srv-04"),
@@ -62,11 +75,26 @@ OPERATOR_PAGES = [
     ("operator-server", "/operator/servers/srv-04"),
     ("operator-add-server", "/operator/add-server"),
     ("operator-partners", "/operator/partners"),
+    ("operator-partner-new", "/operator/partners/new"),
     ("operator-storage", "/operator/storage"),
     ("operator-audit", "/operator/audit"),
 ]
 SIZES = (1280, 360)
 THEMES = ("light", "dark")
+# Two that never arrive, two that wait for them, one that is too large.
+ON_THEIR_WAY = """() => {
+    window.XMLHttpRequest.prototype.send = function () {
+        this.upload.onprogress?.({loaded: 4_100_000});
+    };
+    const files = new DataTransfer();
+    const png = new Uint8Array(6_200_000).fill(1);
+    png.set([0x89, 0x50, 0x4e, 0x47]);
+    for (const number of [16, 17, 18, 19]) files.items.add(new File([png], `card-0${number}-front.png`));
+    files.items.add(new File([new Uint8Array(34_200_000)], "board-master.png"));
+    const input = document.getElementById("image-files");
+    input.files = files.files;
+    input.dispatchEvent(new Event("change", {bubbles: true}));
+}"""
 EMPTY_STUDIO = "Moonbase"
 
 
@@ -92,7 +120,6 @@ def stage() -> Iterator[Site]:
 
 
 def _seed() -> None:
-    from app.database import writing
     from tests.conftest import _member, _studio  # the cast of the tests, without pytest
 
     studios = [_studio("Starlight Studio", "starlight"), _studio(EMPTY_STUDIO, "moonbase")]
@@ -104,7 +131,20 @@ def _seed() -> None:
             session.add(_member(studio.partner_id, studio.owner, "owner"))
             session.add(_member(studio.partner_id, studio.viewer, "viewer"))
     scenes.catalog(studios[0].partner_id)
+    garden = select(Game.id).where(Game.slug == "garden-of-forking-paths")
+    asset_scenes.forking_paths_images(db.session.scalars(garden).one())
     scenes.servers_report(silent=["srv-06"])
+    fleet_scenes.machines()
+    fleet_scenes.last_hour(studios[0].partner_id)
+
+
+def _report(app: Flask) -> None:
+    """Every server but the lost one speaks again: after 30 s of silence all would be without contact."""
+    with app.app_context():
+        scenes.servers_report(silent=["srv-06"])
+        with writing() as session:
+            games, partners = session.scalars(select(Game.id)), session.scalars(select(Partner.id))
+            announce(FLEET_TOPIC, *map(game_topic, games), *map(partner_topic, partners))
 
 
 def sign_in(page: Page, email: str) -> None:
@@ -151,6 +191,7 @@ class Camera:
             return
         with self.window(email) as page:
             for name, address in wanted:
+                _report(self.site.app)
                 page.goto(address)
                 self.take(page, name)
 
@@ -166,6 +207,19 @@ class Camera:
         if self.wants("form-errors"):
             with self.window("owner@starlight.example") as page:
                 self._refused_form(page)
+        if self.wants("storage-unreachable"):
+            with self.window("owner@starlight.example") as page:
+                _report(self.site.app)
+                note.heard(answered=False)
+                page.goto(GARDEN)
+                self.take(page, "storage-unreachable")
+                note.clear()
+        if self.wants("password-link"):
+            with self.window("owner@starlight.example") as page:
+                self._password_link(page)
+        if self.wants("assets"):
+            with self.window("owner@starlight.example") as page:
+                self._images(page)
         if self.wants("uploads"):
             with self.window("owner@starlight.example") as page:
                 self._uploads(page)
@@ -183,6 +237,25 @@ class Camera:
         page.get_by_role("button", name="Register the game").click()
         page.locator("#summary").wait_for()
         self.take(page, "form-errors")
+
+    def _password_link(self, page: Page) -> None:
+        page.goto("/settings/members")
+        page.get_by_role("button", name="Password link").first.click()
+        page.locator(".shown-once").wait_for()
+        self.take(page, "password-link-made")
+        page.goto(page.locator(".shown-once pre").inner_text().strip())
+        self.take(page, "password-link")
+
+    def _images(self, page: Page) -> None:
+        page.goto(f"{GARDEN}/assets")
+        page.get_by_role("link", name="card-001-front.png").click()
+        page.locator("dialog[open] img[data-loaded]").wait_for()
+        self.take(page, "assets-detail")
+        page.keyboard.press("Escape")
+        page.evaluate(ON_THEIR_WAY)
+        page.locator("#image-uploads .tile").nth(4).wait_for()
+        page.locator("#image-uploads [data-phase=failed]").wait_for()
+        self.take(page, "assets-on-their-way")
 
     def _uploads(self, page: Page) -> None:
         """One that a reload stopped, one under way, one that is not taken."""

@@ -58,20 +58,32 @@ class FreezeSummary:
         return self.kinds.total()
 
 
-def board(game: Game, revision: Revision | None, text: str | None = None) -> Board:
+@dataclass(frozen=True)
+class BoardFilter:
+    """What the board is narrowed to. `kinds`: of these, or in one of these; `problem`: with one of that sort."""
+
+    text: str | None = None
+    kinds: frozenset[str] = frozenset()
+    problem: str | None = None
+
+
+def board(game: Game, revision: Revision | None, wanted: BoardFilter = BoardFilter()) -> Board:
     """The components of a revision (None: an empty draft) by parent; a parent shows when it or one in it matches."""
     everything = list_components(revision).components
+    found = problems(everything)
+    faulty = {one.component_id for one in found if one.what == wanted.problem}
     inside: dict[str, list[ShownComponent]] = {}
+    shown_ids = {one.id for one in everything if _matches(one, wanted, faulty)}
     for one in everything:
-        if one.parent_id and _matches(one, text):
+        if one.parent_id and one.id in shown_ids:
             inside.setdefault(one.parent_id, []).append(one)
-    shown = [one for one in everything if one.id in inside or _matches(one, text)]
+    shown = [one for one in everything if one.id in inside or one.id in shown_ids]
     sections = [Section(one, inside.pop(one.id, [])) for one in shown if one.kind in _SECTIONS]
     loose = [one for one in shown if one.parent_id is None and one.kind not in _SECTIONS]
     if loose:
         sections.append(Section(None, loose))
     kinds = Counter(one.kind for one in everything)
-    return Board(revision.number if revision else 1, sections, inside, kinds, problems(everything))
+    return Board(revision.number if revision else 1, sections, inside, kinds, found)
 
 
 def problems(components: Sequence[ShownComponent]) -> list[Problem]:
@@ -101,6 +113,10 @@ def freeze_summary(game: Game) -> FreezeSummary:
     )
 
 
-def _matches(one: ShownComponent, text: str | None) -> bool:
-    wanted = (text or "").lower()
-    return wanted in one.name.lower() or wanted in one.external_key.lower()
+def _matches(one: ShownComponent, wanted: BoardFilter, faulty: set[str]) -> bool:
+    text = (wanted.text or "").lower()
+    if text not in one.name.lower() and text not in one.external_key.lower():
+        return False
+    if wanted.kinds and not wanted.kinds & {one.kind, one.parent_kind}:
+        return False
+    return wanted.problem is None or one.id in faulty

@@ -29,7 +29,8 @@ from app.refusals import InvalidRequest
 @dataclass(frozen=True)
 class WantedComponent:
     """One upsert. `fields` holds what was named of `parent_external_key`, `width_mm` and `height_mm`; what is not in it
-    stays. `faces`: side → key of a confirmed asset; sides that are not in it stay. `where` leads its messages."""
+    stays. `faces`: side → key of a confirmed asset; sides that are not in it stay. `where` leads its messages. `new`:
+    it must not be there yet."""
 
     kind: str
     name: str
@@ -37,6 +38,7 @@ class WantedComponent:
     fields: Mapping[str, Any]
     faces: Mapping[str, str]
     where: str = ""
+    new: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,11 @@ class _Saver:
         """Find or make the component and set what is named."""
         family = family_of(kind)
         row = self._known.get((family, one.external_key))
+        if row is not None and one.new:
+            raise InvalidRequest(
+                f"{one.where}The {row.kind} “{row.name}” has the external key {one.external_key}. Choose another.",
+                {"externalKey": "taken"},
+            )
         parent = self._parent(one, kind, row)
         values = {"kind": kind, "name": one.name, "parent_id": parent.id if parent else None}
         values |= {name: one.fields[name] for name in ("width_mm", "height_mm") if name in one.fields}

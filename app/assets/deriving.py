@@ -20,7 +20,8 @@ from app.assets.topics import assets_topic
 from app.assets.verifying import WrongBytes, fetched
 from app.crash_points import passing
 from app.database import announce, release, writing
-from app.models import Asset, Blob, BlobVariant, now
+from app.fleet.events import partner_topic
+from app.models import Asset, Blob, BlobVariant, Game, GamePicture, now
 from app.refusals import Unavailable
 from app.storage.objects import ObjectMissing, write_object
 
@@ -157,3 +158,12 @@ def _give_back(work: _Work, wait: timedelta, *, counted: bool) -> None:
 def _announce(session: Session, blob_id: str) -> None:
     games = session.scalars(select(Asset.game_id).where(Asset.blob_id == blob_id).distinct())
     announce(*(assets_topic(game_id) for game_id in games))
+    # A cover is in the list of games too, where its small size replaces the file itself.
+    covers = session.scalars(
+        select(Game.partner_id)
+        .join(GamePicture, GamePicture.game_id == Game.id)
+        .join(Asset, GamePicture.asset_id == Asset.id)
+        .where(Asset.blob_id == blob_id, GamePicture.place == 0)
+        .distinct()
+    )
+    announce(*(partner_topic(partner_id) for partner_id in covers))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session, contains_eager
 
 from app.assets.addresses import address
@@ -16,7 +16,7 @@ from app.assets.presigning import require_living
 from app.assets.quota import lock_partner
 from app.assets.refusals import AssetNotFound
 from app.assets.topics import assets_topic
-from app.database import announce, writing
+from app.database import announce, in_batches, writing
 from app.extensions import db
 from app.fleet.events import catalog_topic, game_topic, partner_topic
 from app.models import Asset, Game, GamePicture
@@ -39,24 +39,38 @@ class Pictures:
 
 
 def pictures_of(game_ids: Iterable[str]) -> dict[str, Pictures]:
-    """Game id → its pictures, for every game named; two queries, however many."""
+    """Game id → its pictures, for every game named; two queries for each 5,000."""
     found = {game_id: Pictures() for game_id in game_ids}
+    for batch in in_batches(found):
+        for row, image in _picked(batch):
+            if row.place == COVER:
+                found[row.game_id].cover = image
+            else:
+                found[row.game_id].screenshots.append(image)
+    return found
+
+
+def covers_of(game_ids: Iterable[str]) -> dict[str, ShownImage]:
+    """Game id → its cover, for those that have one; two queries for each 5,000."""
+    return {
+        row.game_id: image
+        for batch in in_batches(game_ids)
+        for row, image in _picked(batch, GamePicture.place == COVER)
+    }
+
+
+def _picked(game_ids: Sequence[str], *which: ColumnElement[bool]) -> Iterator[tuple[GamePicture, ShownImage]]:
     rows = db.session.scalars(
         select(GamePicture)
         .join(GamePicture.asset)
         .join(Asset.blob)
-        .where(GamePicture.game_id.in_(found))
+        .where(GamePicture.game_id.in_(game_ids), *which)
         .options(contains_eager(GamePicture.asset).contains_eager(Asset.blob))
         .order_by(GamePicture.game_id, GamePicture.place)
     ).all()
     made = variants_of([row.asset.blob_id for row in rows]) if rows else {}
     for row in rows:
-        image = shown_image(row.asset, made.get(row.asset.blob_id, []))
-        if row.place == COVER:
-            found[row.game_id].cover = image
-        else:
-            found[row.game_id].screenshots.append(image)
-    return found
+        yield row, shown_image(row.asset, made.get(row.asset.blob_id, []))
 
 
 class ShownPictures(TypedDict):
@@ -96,6 +110,24 @@ def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
         for place, asset_id in enumerate(wanted, start=COVER + 1):
             session.add(GamePicture(game_id=game.id, place=place, asset_id=asset_id))
+
+
+def place_screenshot(game: Game, asset_id: str, place: int | None, actor: Actor) -> None:
+    """Show an asset as the screenshot at `place` (from 1; beyond the last is the last), or not (None); the others keep
+    their order. Raises AssetNotFound, and InvalidRequest for the 51st."""
+    with _changing(game, actor, "game.screenshots_picked", [asset_id]) as session:
+        there = select(GamePicture.asset_id).where(GamePicture.game_id == game.id, GamePicture.place > COVER)
+        order = [other for other in session.scalars(there.order_by(GamePicture.place)) if other != asset_id]
+        if place is not None:
+            order.insert(max(place, 1) - 1, asset_id)
+        if len(order) > MOST_SCREENSHOTS:
+            raise InvalidRequest(
+                f"The game has {MOST_SCREENSHOTS} screenshots, which is the most. Take one out first.",
+                {"place": f"at most {MOST_SCREENSHOTS}"},
+            )
+        session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
+        for number, shown in enumerate(order, start=COVER + 1):
+            session.add(GamePicture(game_id=game.id, place=number, asset_id=shown))
 
 
 def links_were_set(game: Game, changes: Mapping[str, Any], here: str, actor: Actor) -> None:

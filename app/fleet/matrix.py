@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
 
 from app.extensions import db
+from app.fleet.ahead import Ahead, ahead
 from app.fleet.reports import has_contact
 from app.models import Build, Game, PlaySession, Replica, Server, now
 
@@ -53,6 +54,7 @@ class Cell:
     sessions: int = 0
     before: str | None = None
     paused: bool = False  # an operator stopped the server's downloads: what is queued waits for that
+    ahead: Ahead | None = None  # what is queued waits for this
 
     @property
     def percent(self) -> int:
@@ -111,7 +113,7 @@ def _reported_state(replica: Replica) -> str:
 
 
 def matrix(game: Game) -> Matrix:
-    """The matrix of one game, in four queries whatever the number of servers and builds."""
+    """The matrix of one game, in five queries whatever the number of servers and builds."""
     at = now()
     servers = _servers()
     living = {server.id for server in servers}
@@ -132,6 +134,7 @@ def matrix(game: Game) -> Matrix:
         )
         for build in builds
     ]
+    _say_what_is_ahead(game, rows)
     live = next((row for row in rows if row.live), None)
     cells = live.cells if live else []
     waiting = {"queued", "downloading", "retrying", "failed", "no_contact"}
@@ -142,6 +145,14 @@ def matrix(game: Game) -> Matrix:
         bytes_to_send=sum(max(0, cell.bytes_total - cell.bytes_done) for cell in cells if cell.state in waiting),
         counts=Counter(cell.state for cell in cells),
     )
+
+
+def _say_what_is_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
+    found = ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
+    for row in rows:
+        row.cells[:] = [
+            replace(cell, ahead=found.get(cell.server_id)) if cell.state == "queued" else cell for cell in row.cells
+        ]
 
 
 def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, at: datetime) -> Cell:

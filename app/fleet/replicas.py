@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session, contains_eager
 from app.database import announce, writing
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.models import Build, Game, Replica, Server, now
+from app.partners.actors import Actor
+from app.partners.audit import record
 from app.refusals import NotFound
 
 
@@ -118,7 +120,7 @@ def equip(session: Session, server: Server) -> None:
     announce(plan_topic(server.id), FLEET_TOPIC)
 
 
-def retry_now(game_id: str, build_number: int, server_id: str) -> None:
+def retry_now(game_id: str, build_number: int, server_id: str, actor: Actor) -> None:
     """A person pressed "Retry now": the agent forgets its back-off for this replica. Raises NotFound."""
     with writing() as session:
         replica = session.scalar(
@@ -130,4 +132,6 @@ def retry_now(game_id: str, build_number: int, server_id: str) -> None:
             raise NotFound(f"Build {build_number} is not being sent to '{server_id}', so there is nothing to retry.")
         replica.retries_asked += 1
         replica.retry_at = None
+        game = session.get_one(Game, game_id)
+        record(session, actor, "build.retried", f"{game.title}, build {build_number} on {server_id}", game=game)
         announce(plan_topic(server_id), game_topic(game_id))

@@ -7,10 +7,12 @@ from sqlalchemy import select
 from app.database import announce, writing
 from app.fleet.events import FLEET_TOPIC, game_topic, plan_topic
 from app.models import Replica, Server
+from app.partners.actors import Actor
+from app.partners.audit import record
 from app.refusals import Conflict, NotFound
 
 
-def retry_failed(server_id: str) -> int:
+def retry_failed(server_id: str, actor: Actor) -> int:
     """The agent forgets its back-off for each build that failed there; returns how many. Raises NotFound, or Conflict
     for a server whose downloads are paused."""
     with writing() as session:
@@ -32,5 +34,6 @@ def retry_failed(server_id: str) -> int:
             row.retry_at = None
             announce(game_topic(row.game_id))
         if rows:
+            record(session, actor, "server.retried", server_id, builds=len(rows))
             announce(plan_topic(server_id), FLEET_TOPIC)
         return len(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,7 @@ class Tally:
     downloading_done: int = 0
     downloading_total: int = 0
     bytes_per_second: int = 0
+    queued_since: datetime | None = field(default=None, kw_only=True)  # the oldest of what is queued
 
     @property
     def percent(self) -> int:
@@ -64,10 +65,11 @@ def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
         summed(case((missing > 0, missing), else_=0), "pending", "downloading", "failed"),
         *(summed(column, "downloading") for column in (Replica.bytes_done, Replica.bytes_total)),
         summed(Replica.bytes_per_second, "downloading"),
+        func.min(case((Replica.phase == "pending", Replica.since))),
     )
     rows = db.session.execute(query.join(Game, Replica.game_id == Game.id).where(chosen).group_by(Replica.server_id))
     # Postgres sums to numerics.
-    return {server_id: Tally(*(int(value) for value in values)) for server_id, *values in rows}
+    return {server_id: Tally(*map(int, values), queued_since=since) for server_id, *values, since in rows}
 
 
 def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:

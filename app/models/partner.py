@@ -78,6 +78,22 @@ class Member(Base):
         return f"{self.id}:{self.session_stamp}"
 
 
+class PasswordLink(Base):
+    """A way for a member to set a new password, once. The link is shown once to whoever makes it; a member has one at
+    most, and only its hash is stored."""
+
+    __tablename__ = "password_links"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("link"))
+    member_id: Mapped[str] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), unique=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_by: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+
+    member: Mapped[Member] = relationship(lazy="joined")
+
+
 class App(Base):
     """What keys are for ("CI", "Component Studio")."""
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
-from app.database import writing
+from app.database import in_batches, writing
 from app.extensions import db
-from app.models import App, Member, Partner, new_id, now
+from app.models import App, Member, Partner, PasswordLink, new_id, now
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.names import checked_name
@@ -35,6 +37,11 @@ def create_partner(name: str, actor: Actor) -> Partner:
         session.add(App(partner_id=partner.id, name=DASHBOARD_APP))
         record(session, actor, "partner.created", name, partner_id=partner.id)
     return partner
+
+
+def dashboard_app_id(partner_id: str) -> str:
+    """The built-in app, to which belongs what members upload in the browser."""
+    return db.session.scalars(select(App.id).where(App.partner_id == partner_id, App.name == DASHBOARD_APP)).one()
 
 
 def checked_partner_name(name: str) -> str:
@@ -118,7 +125,7 @@ def change_password(member: Member, present: str, new: str, actor: Actor) -> Non
     password_hash = hash_password(new)
     with writing() as session:
         member.password_hash = password_hash
-        member.session_stamp = new_id("stamp")
+        _end_sessions(session, member)
         record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id)
 
 
@@ -133,8 +140,14 @@ def rename_member(member: Member, name: str, actor: Actor) -> None:
 def sign_out_everywhere(member: Member, actor: Actor) -> None:
     """End every session of the member, this one too."""
     with writing() as session:
-        member.session_stamp = new_id("stamp")
+        _end_sessions(session, member)
         record(session, actor, "member.signed_out_everywhere", member.name, partner_id=member.partner_id)
+
+
+def _end_sessions(session: Session, member: Member) -> None:
+    """Whoever is in is out, and an open link for a new password lets nobody in any more."""
+    member.session_stamp = new_id("stamp")
+    session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
 
 
 def note_seen(member: Member) -> None:
@@ -162,6 +175,16 @@ def rename_partner(partner: Partner, name: str, actor: Actor) -> None:
             raise Conflict(f"A partner named '{name}' exists already. Choose another name.")
         partner.name = name
         record(session, actor, "partner.renamed", name, partner_id=partner.id)
+
+
+def living_sessions(sessions: Iterable[str]) -> set[str]:
+    """Those of these sessions (`Member.get_id()`) that have not been ended; one query for up to 5,000 of them."""
+    wanted = set(sessions)
+    found: set[str] = set()
+    for ids in in_batches({session.partition(":")[0] for session in wanted}):
+        rows = db.session.execute(select(Member.id, Member.session_stamp).where(Member.id.in_(ids)))
+        found.update(f"{member_id}:{stamp}" for member_id, stamp in rows)
+    return wanted & found
 
 
 def member_of_session(stamped_id: str) -> Member | None:

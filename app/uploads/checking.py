@@ -30,13 +30,17 @@ class CheckingThread:
 
     def finish(self) -> Inspection:
         """Wait for the verdict."""
-        self._queue.put(None)
-        self._thread.join()
-        self._raise_error()
+        self.finish_early()
         try:
             return self._inspector.finish()
         except ArchiveRejected as rejected:
             raise InvalidArchive(str(rejected)) from rejected
+
+    def finish_early(self) -> None:
+        """Wait until all that came was looked at. Raises InvalidArchive if a rule was broken in it."""
+        self._queue.put(None)
+        self._thread.join()
+        self._raise_error()
 
     def close(self) -> None:
         """Stop early; what waits is dropped."""

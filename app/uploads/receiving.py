@@ -22,7 +22,7 @@ from app.fleet.events import game_topic
 from app.models import Game, Upload, new_id
 from app.partners.actors import Actor
 from app.partners.audit import record
-from app.refusals import ChecksumMismatch, Refusal
+from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket
 from app.uploads.alive import kept_alive
 from app.uploads.body import IncomingBody
@@ -111,11 +111,15 @@ def _transfer(
     checker = CheckingThread(Inspector(limits, launcher))
     digest = hashlib.sha256()
     try:
-        for piece in body.pieces():
-            checker.feed(piece)
-            writer.write(piece)
-            digest.update(piece)
-            passing("mid-body")
+        try:
+            for piece in body.pieces():
+                checker.feed(piece)
+                writer.write(piece)
+                digest.update(piece)
+                passing("mid-body")
+        except UploadInterrupted:
+            checker.finish_early()  # of two reasons the archive's own is the one to act on
+            raise
         inspection = checker.finish()
         passing("body-read")
         _compare(digest.hexdigest(), announced_sha256)

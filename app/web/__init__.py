@@ -9,9 +9,15 @@ from typing import Any
 from flask import Flask, request, url_for
 
 from app.web import (
+    asset,
+    asset_upload,
+    assets,
     build,
     builds,
     bundle,
+    component,
+    component_form,
+    components,
     details,
     game,
     game_activity,
@@ -19,10 +25,13 @@ from app.web import (
     invitation,
     live,
     new_game,
+    new_password,
     operator,
+    readers,
     reference,
     releases,
     replica,
+    revisions,
     security,
     servers,
     settings,
@@ -87,13 +96,15 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-    for module in (servers, theme, invitation):
+    for module in (servers, theme, invitation, new_password):
         app.register_blueprint(module.pages)
     for module in (games, new_game, game, builds, build, releases, details, game_activity, upload, replica):
         app.register_blueprint(module.pages)
+    for module in (assets, asset, asset_upload, components, component, component_form, revisions):
+        app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)
-    for part in (bundle, security, sign_in, live, storage, reference):
+    for part in (bundle, security, sign_in, live, readers, storage, reference):
         part.init_app(app)
     app.context_processor(_frame)
     app.jinja_env.globals["htmx_config"] = HTMX_CONFIG

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import StringField
 
+from app.assets.pictures import links_were_set
 from app.catalog.games import delete_game, update_game
 from app.fleet.sessions import running_sessions
 from app.models import Game
@@ -44,6 +45,7 @@ def change(slug: str) -> ResponseReturnValue:
         return _page(game, form, DeletionForm(formdata=None)), 422
     if changes:
         update_game(game, changes, my_actor())
+        links_were_set(game, changes, request.url_root, my_actor())
     flash("The details are saved" if changes else "Nothing was changed: the details are as they were")
     return redirect(url_for("details.page", slug=slug), 303)
 

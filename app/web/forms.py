@@ -9,11 +9,12 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from limits import parse
-from wtforms import HiddenField
+from wtforms import HiddenField, PasswordField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are older than WTForms 3.3
 from wtforms.validators import InputRequired, Length
 
 from app.extensions import limiter
+from app.partners.accounts import LEAST_PASSWORD
 from app.partners.secrets import fingerprint
 from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken
 
@@ -56,6 +57,18 @@ def problem(form: FlaskForm, what: str) -> str:
     if not count:
         return ""
     return f"{what}: {count} {'thing' if count == 1 else 'things'} to change"
+
+
+def new_password_field(label: str) -> PasswordField:
+    """A password to be chosen."""
+    return PasswordField(
+        label,
+        [
+            InputRequired("Choose a password"),
+            Length(min=LEAST_PASSWORD, message=f"The password needs at least {LEAST_PASSWORD} characters"),
+            Length(max=999, message="A password has at most 999 characters"),
+        ],
+    )
 
 
 def _new_number() -> str:

@@ -11,7 +11,7 @@ from app.models import now
 from app.web.formats import Moment
 from app.web.game_head import head, live_of
 from app.web.live import GameSubject
-from app.web.people import me, my_partner, require_sign_in, require_write
+from app.web.people import me, my_actor, my_partner, require_sign_in, require_write
 from app.web.streams import fragment, stream
 from app.web.terminal import base_url, upload_lines
 
@@ -49,7 +49,7 @@ def retry(slug: str, number: int, server_id: str) -> ResponseReturnValue:
     """Have a server try a build again now, without waiting for its back-off."""
     game = my_partner().games.by_slug(slug)
     require_write("Retrying")
-    retry_now(game.id, number, server_id)
+    retry_now(game.id, number, server_id, my_actor())
     if htmx and not htmx.boosted:
         return Response(live_of(game).fragment())
     return redirect(url_for("game.page", slug=slug, _anchor="fleet"), 303)

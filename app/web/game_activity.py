@@ -6,10 +6,9 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.partners.history import history
-from app.web.formats import Moment
 from app.web.game_head import head
 from app.web.people import my_partner, require_sign_in
-from app.web.settings.deeds import deed, details
+from app.web.settings.deeds import Line
 
 pages = Blueprint("game_activity", __name__)
 pages.before_request(require_sign_in)
@@ -21,18 +20,7 @@ def page(slug: str) -> ResponseReturnValue:
     game = my_partner().games.by_slug(slug)
     before = request.args.get("before", type=int)
     found = history(game=game, before=before)
-    lines = [
-        {
-            "id": entry.id,
-            "at": Moment(entry.at),
-            "who": entry.actor,
-            "address": entry.address or "",
-            "what": deed(entry.action),
-            "subject": entry.subject,
-            "details": details(entry),
-        }
-        for entry in found.entries
-    ]
+    lines = [Line.of(entry) for entry in found.entries]
     older = url_for("game_activity.page", slug=slug, before=found.older) if found.older else ""
     newest = url_for("game_activity.page", slug=slug) if before else ""
     return render_template("game/activity.html", lines=lines, older=older, newest=newest, **head(game))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from app.assets.gallery import asset_counts
+from app.assets.pictures import covers_of
 from app.catalog.metadata import missing
 from app.config import settings
 from app.database import release
@@ -11,16 +14,34 @@ from app.models import Game
 from app.refusals import NotFound
 from app.web.formats import limit
 from app.web.game_form import GameForm
+from app.web.images import picture
 from app.web.live import Rendered, live_parts
 from app.web.people import me
+
+COVER = (342, 160)
 
 
 def head(game: Game) -> dict[str, Any]:
     """For templates that extend game/layout.html. The request's database connection is given back."""
     misses = missing(game)
+    counts, cover = asset_counts(game.id), covers_of([game.id]).get(game.id)
     labels = [GameForm()[name].label.text.lower() for name in misses]
     most = settings().max_archive_bytes
-    return {"game": game, "misses": listed(labels), "live": live_of(game), "most": most, "packed": limit(most)}
+    return {
+        "game": game,
+        "misses": listed(labels),
+        "counts": counts,
+        "cover": picture(cover, *COVER) if cover else None,
+        "outside_cover": outside_address(game.thumbnail),
+        "live": live_of(game),
+        "most": most,
+        "packed": limit(most),
+    }
+
+
+def outside_address(address: str | None) -> str:
+    """The address if it leads to another host, to be linked to and never loaded; else ""."""
+    return address if address and re.match("https?://", address) else ""
 
 
 def live_of(game: Game) -> Rendered:

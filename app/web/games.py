@@ -11,6 +11,8 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
+from app.assets.faces import ShownImage
+from app.assets.pictures import covers_of
 from app.catalog.games import GameFilter, list_games
 from app.config import settings
 from app.extensions import db
@@ -19,6 +21,7 @@ from app.fleet.matrix import Summary, summaries
 from app.models import Build, Game, Partner, Server, now
 from app.web import server_words, words
 from app.web.formats import Moment, counted, limit, size
+from app.web.images import Picture, picture
 from app.web.live import Rendered
 from app.web.people import me, my_partner, require_sign_in
 from app.web.streams import fragment, part, present, stream
@@ -32,6 +35,7 @@ pages.before_request(require_sign_in)
 SEGMENTS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 _ATTENTION = {"failed", "retrying"}
 _TELLING = ("failed", "retrying", "downloading", "verifying")
+THUMB = (104, 48)
 _GONE = "This partner is not there any more."
 
 
@@ -49,6 +53,7 @@ class GameLine:
     tags: Sequence[str]
     updated: Moment
     segments: frozenset[str]
+    cover: Picture | None
     worst: str  # for the tab's title: what wants somebody, or is on its way; "" for neither
 
 
@@ -166,10 +171,14 @@ def _lines(games: Sequence[Game], servers: int) -> list[GameLine]:
     for start in range(0, len(released), 5000):
         batch = db.session.scalars(select(Build).where(Build.id.in_(released[start : start + 5000])))
         builds |= {build.id: build for build in batch}
-    return [_line(game, builds.get(game.released_build_id or ""), found[game.id], servers) for game in games]
+    covers = covers_of([game.id for game in games])
+    return [
+        _line(game, builds.get(game.released_build_id or ""), found[game.id], servers, covers.get(game.id))
+        for game in games
+    ]
 
 
-def _line(game: Game, build: Build | None, summary: Summary, servers: int) -> GameLine:
+def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover: ShownImage | None) -> GameLine:
     segments = {"live" if build else "waiting"}
     if _ATTENTION & summary.counts.keys():
         segments.add("attention")
@@ -184,6 +193,7 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int) -> Ga
         tags=game.tags,
         updated=Moment(game.updated_at, "brief"),
         segments=frozenset(segments),
+        cover=picture(cover, *THUMB) if cover else None,
         worst=next((state for state in _TELLING if summary.counts[state]), ""),
     )
 

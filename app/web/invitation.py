@@ -6,35 +6,25 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import login_user
 from flask_wtf import FlaskForm
-from wtforms import PasswordField, StringField
-from wtforms.validators import DataRequired, InputRequired, Length
+from wtforms import StringField
+from wtforms.validators import DataRequired, Length
 
 from app.logs import request_id
 from app.models import Invitation, now
-from app.partners.accounts import LEAST_PASSWORD
 from app.partners.members import accept_invitation, invitation_of
 from app.refusals import NotFound
 from app.web.formats import Moment
-from app.web.forms import SHOWN, problem, refused
+from app.web.forms import SHOWN, new_password_field, problem, refused
 from app.web.terminal import base_url
 
 pages = Blueprint("invitation", __name__)
-
-_SHORT = f"The password needs at least {LEAST_PASSWORD} characters"
 
 
 class JoinForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     name = StringField(
         "Your name", [DataRequired("Enter your name"), Length(max=150, message="A name has at most 150 characters")]
     )
-    password = PasswordField(
-        "Password",
-        [
-            InputRequired("Choose a password"),
-            Length(min=LEAST_PASSWORD, message=_SHORT),
-            Length(max=999, message="A password has at most 999 characters"),
-        ],
-    )
+    password = new_password_field("Password")
 
 
 def link(secret: str) -> str:

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -24,7 +24,8 @@ from app.fleet.events import game_topic, hub
 from app.models import now
 from app.web.view import GameView, game_view
 
-BEAT_SECONDS = 12.0  # a gone client is noticed at the next write
+BEAT_SECONDS = 12.0
+LOOK_SECONDS = 3.0  # between two looks whether the reader is still there and still signed in
 PAUSE_SECONDS = 0.5  # between two renderings of one page, however often servers report
 LIFETIME_SECONDS = 600.0  # then the browser connects again and is recognised again
 KEPT = 512
@@ -174,13 +175,18 @@ class LiveParts:
         """A game's stream; see `stream_of`."""
         return self.stream_of(GameSubject(game_id, may_write), seen_etag)
 
-    def stream_of(self, subject: Subject, seen_etag: str | None) -> Generator[bytes]:
-        """The body of an event stream: parts when they change, a beat when they do not."""
+    def stream_of(
+        self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool] = lambda: True
+    ) -> Generator[bytes]:
+        """The body of an event stream: parts when they change, a beat when they do not. It ends when the reader, who
+        is asked about before every event and at least every LOOK_SECONDS, does not stay."""
         ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
         yield b"retry: 2000\n" + BEAT
         seen: Rendered | None = None
         wrote_at = time.monotonic()
         while not hub.stopping and time.monotonic() < ends:
+            if not stays():
+                return
             present = self.of(subject)
             if present is None:
                 return  # gone: the browser connects again and is told
@@ -194,7 +200,8 @@ class LiveParts:
                 yield BEAT
                 wrote_at = time.monotonic()
             beat_in = wrote_at + BEAT_SECONDS - time.monotonic()
-            hub.wait(subject.topic, present.version, max(0.0, min(beat_in, _seconds_to(present.changes_at))))
+            look_in = min(LOOK_SECONDS, beat_in, _seconds_to(present.changes_at))
+            hub.wait(subject.topic, present.version, max(0.0, look_in))
 
 
 def _seconds_to(moment: datetime | None) -> float:

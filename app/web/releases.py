@@ -17,7 +17,7 @@ from app.web.game_head import head
 from app.web.people import my_actor, my_partner, require_sign_in, require_write
 from app.web.release_words import question_words
 from app.web.settings.asking import ask
-from app.web.toasts import toast
+from app.web.toasts import flash_with_question
 
 pages = Blueprint("releases", __name__)
 pages.before_request(require_sign_in)
@@ -55,11 +55,8 @@ def release(slug: str, number: int) -> ResponseReturnValue:
         flash(f"Build {number} is live")
     else:
         back = url_for("releases.question", slug=slug, number=before)
-        toast(
-            f"Build {number} is live",
-            action=f"Roll back to {before}" if before < number else f"Release {before}",
-            url=back,
-        )
+        label = f"Roll back to {before}" if before < number else f"Release {before}"
+        flash_with_question(f"Build {number} is live", label, back)
     return redirect(url_for("game.page", slug=slug), 303)
 
 

@@ -43,6 +43,8 @@ def _cell(game: Game, found: Matrix, number: int, server_id: str) -> Cell:
 def _facts(cell: Cell) -> list[tuple[str, Text]]:
     """(label, value) for what is known; what does not apply is left out."""
     facts: list[tuple[str, Text]] = []
+    if cell.state == "queued" and (waiting := words.waits_for(cell)):
+        facts.append(("Waiting", (f"{waiting[0].upper()}{waiting[1:]}",)))
     if cell.since:
         facts.append(("State since", (Moment(cell.since, "moment"),)))
     facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 
-from app.config import settings
+from app.config import Settings
 
 
-def content_security_policy() -> str:
-    """Nothing is allowed but what is named. No `unsafe-*`: no inline script or style, no eval (THREATS "Web")."""
-    storage = settings().storage  # browsers send parts and images straight to it
+def content_security_policy(storage: str | None = None, images: str | None = None) -> str:
+    """Nothing is allowed but what is named. No `unsafe-*`: no inline script or style, no eval (THREATS "Web").
+
+    `storage`: where pages send uploads to; `images`: the CDN before the app's own, if there is one."""
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
             "font-src 'self'",
-            "img-src 'self'",
-            f"connect-src 'self' {storage.public_endpoint}" if storage else "connect-src 'self'",
+            f"img-src 'self'{_origin(images)}",
+            f"connect-src 'self'{_origin(storage)}",
             "form-action 'self'",
             "base-uri 'none'",
             "frame-ancestors 'none'",
@@ -26,10 +29,15 @@ def content_security_policy() -> str:
     )
 
 
+def _origin(address: str | None) -> str:
+    parts = urlsplit(address or "")
+    return f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
 def protect(response: Response) -> Response:
     """Headers for any answer; what a view has set itself stays."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", content_security_policy())
+    headers.setdefault("Content-Security-Policy", current_app.config["SLIPWAY_PAGE_POLICY"])
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("X-Frame-Options", "DENY")
@@ -56,5 +64,9 @@ class PageSessions(SecureCookieSessionInterface):
 
 def init_app(app: Flask) -> None:
     """Bind both to the app."""
+    known: Settings = app.config["SLIPWAY"]
+    app.config["SLIPWAY_PAGE_POLICY"] = content_security_policy(
+        known.storage.public_endpoint if known.storage else None, known.asset_base_url
+    )
     app.after_request(protect)
     app.session_interface = PageSessions()

@@ -47,6 +47,8 @@ def partner_state(server: PartnerServer) -> Text:
         return ("No contact since ", Moment(server.reported_at, "since"))
     if server.state == "downloading":
         return (f"Downloading {server.tally.percent}{SPACE}%",)
+    if server.state == "queued" and server.tally.queued_since and not server.paused:
+        return ("Queued since ", Moment(server.tally.queued_since, "since"))
     words = {
         "verifying": "Verifying",
         "queued": "Queued, downloads paused" if server.paused else "Queued",

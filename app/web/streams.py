@@ -8,6 +8,7 @@ from app import budgets
 from app.database import release
 from app.refusals import NotFound
 from app.web.live import Part, Rendered, Subject, live_parts
+from app.web.readers import reader
 
 
 def part(app: Flask, part_id: str, template: str, *, row: bool = False, **context: object) -> Part:
@@ -35,10 +36,12 @@ def fragment(subject: Subject, gone: str) -> Response:
 def stream(subject: Subject) -> Response:
     """The parts as server-sent events. 503 when all streams are taken: the page polls instead."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
+    present_reader = reader()
     release()
     budgets.streams.take()
     try:
-        response = Response(live_parts().stream_of(subject, seen), mimetype="text/event-stream")
+        body = live_parts().stream_of(subject, seen, present_reader.stays)
+        response = Response(body, mimetype="text/event-stream")
     except BaseException:
         budgets.streams.give_back()
         raise

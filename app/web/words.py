@@ -101,7 +101,19 @@ def _verifying(cell: Cell) -> CellWords:
 
 
 def _queued(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "queued", "Queued", ("downloads paused",) if cell.paused else _since(cell))
+    return CellWords(cell.state, "queued", "Queued", (waits_for(cell),) if cell.paused or cell.ahead else _since(cell))
+
+
+def waits_for(cell: Cell) -> str:
+    """What a queued build waits for, in few words; "" when nothing is ahead of it."""
+    if cell.paused:
+        return "downloads paused"
+    if cell.ahead is None:
+        return ""
+    what = "another game"
+    if cell.ahead.build is not None:
+        what = f"{cell.ahead.game or 'build'} {cell.ahead.build}"
+    return f"next after {what}" if cell.ahead.queued <= 1 else f"one of {cell.ahead.queued} after {what}"
 
 
 def _retrying(cell: Cell) -> CellWords:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, insert
 
-from app.assets.board import board, freeze_summary
+from app.assets.board import BoardFilter, board, freeze_summary
 from app.assets.deleting import delete_asset, restore_asset
 from app.assets.deriving import derive, due
 from app.assets.gallery import GalleryFilter, apps_with_assets, asset_detail, gallery, quota_summary
@@ -294,7 +294,7 @@ def test_the_board_has_a_section_for_each_parent(studio: Studio, game: Game) -> 
     ] == [("Main deck", ["Lantern Keeper"]), (None, ["Archipelago", "Weather die"])]
     assert [one.name for one in found.inside[die["id"]]] == ["Sun"]
     assert found.kinds == {"deck": 1, "card": 1, "board": 1, "die": 1, "dieFace": 1}
-    (only,) = board(game, draft_of(game.id), "lantern").sections
+    (only,) = board(game, draft_of(game.id), BoardFilter("lantern")).sections
     assert only.parent is not None
     assert only.parent.name == DECK["name"]
     assert CARD["name"] not in [one.name for one in only.components]

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from app import budgets
 from app.config import MIB
+from app.fleet.events import hub
 from app.jobs import jobs
 from app.uploads import parts
 from tests.conftest import PASSWORD
+from tests.running.processes import wait_until
 from tests.web.conftest import six_servers
 
 __all__ = ["six_servers"]
-
-CHROMIUM = Path("/usr/bin/chromium")
-# No sandbox: CI runs as root. The rest keeps the browser from looking for updates and the like.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """The machine's Chromium. Missing: the tests skip, or fail where REQUIRE_BROWSER is set (CI)."""
-    if not CHROMIUM.exists():
-        missing = f"no browser at {CHROMIUM}; `apt-get install chromium` brings it"
-        if os.environ.get("REQUIRE_BROWSER"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class _Quiet(WSGIRequestHandler):
@@ -59,15 +34,19 @@ class Site:
         self.app = app
         self.server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """As a server stops: its streams end first. One that outlived its app would move the next app's hub to the
+        versions of another database, and what changes there would be no news to anybody."""
+        hub.stop()
         self.server.shutdown()
         self._thread.join()
         self.server.server_close()
+        wait_until(lambda: budgets.streams.taken == 0, 20, "all streams have ended")
 
 
 @pytest.fixture

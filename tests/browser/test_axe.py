@@ -8,10 +8,13 @@ from typing import Literal
 
 import pytest
 from playwright.sync_api import FilePayload, Page
+from sqlalchemy import select
 
+from app.extensions import db
+from app.models import Game
 from app.storage.note import note
 from tests.conftest import Cast
-from tests.web import scenes
+from tests.web import asset_scenes, scenes
 from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
@@ -27,6 +30,8 @@ PAGES = [
     "/games/garden-of-forking-paths/details",
     "/games/garden-of-forking-paths/activity",
     "/games/garden-of-forking-paths/builds",
+    "/games/garden-of-forking-paths/assets",
+    "/games/garden-of-forking-paths/components",
     "/games/garden-of-forking-paths/builds/3",
     "/games/garden-of-forking-paths/builds/3/release",
     "/games/garden-of-forking-paths/builds/2/deletion",
@@ -40,6 +45,11 @@ def findings(page: Page) -> list[str]:
     page.evaluate(AXE.read_text() + "; undefined")
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [f"{rule['id']}: {node['target']}" for rule in found["violations"] for node in rule["nodes"]]
+
+
+def garden_of(cast: Cast) -> str:
+    rows = select(Game.id).where(Game.slug == "garden-of-forking-paths", Game.partner_id == cast.starlight.partner_id)
+    return db.session.scalars(rows).one()
 
 
 @pytest.mark.usefixtures("workers")
@@ -64,9 +74,20 @@ def test_nothing_is_found(
     found["/games, first use"] = findings(page)
     scenes.catalog(cast.starlight.partner_id)
     scenes.servers_report(silent=["srv-06"])
+    asset_scenes.one_of_each(garden_of(cast))
     for path in PAGES:
         page.goto(path)
         found[path] = findings(page)
+    dialogs = [("components", "Ember"), ("components", "Finalize revision"), ("assets", "card-001-front.png")]
+    for path, link in dialogs if width == 360 else dialogs[-1:]:  # which are the same, only smaller
+        page.goto(f"/games/garden-of-forking-paths/{path}")
+        page.locator("main").get_by_role("link", name=link).click()
+        page.locator("dialog[open] h2").wait_for()
+        found[f"the dialog of {link}"] = findings(page)
+    page.keyboard.press("Escape")
+    page.locator("#image-files").set_input_files(FilePayload(name="plan.pdf", mimeType="image/png", buffer=b"%PDF"))
+    page.locator("#image-uploads [data-phase=failed]").wait_for()
+    found["an image, refused"] = findings(page)
     page.goto("/games/new")
     page.get_by_role("button", name="Register the game").click()
     page.locator("#summary").wait_for()

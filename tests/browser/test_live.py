@@ -185,8 +185,8 @@ def test_a_hidden_page_holds_no_stream(sign_in: SignIn, cast: Cast, game_id: str
     hide = """(hidden) => { Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
         document.dispatchEvent(new Event("visibilitychange")); }"""
     page.evaluate(hide, True)
-    scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)  # the server notices at its next write
     until(lambda: budgets.streams.taken == 0)
+    scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     assert "62" not in page.locator("#c2-srv-02").inner_text()
     page.evaluate(hide, False)
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
@@ -196,16 +196,16 @@ def test_a_hidden_page_holds_no_stream(sign_in: SignIn, cast: Cast, game_id: str
 def test_going_to_another_page_ends_the_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = opened(sign_in, cast)
     until(lambda: budgets.streams.taken == 1)
-    page.get_by_role("link", name="Games", exact=True).first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Games")
+    page.get_by_role("link", name="Settings", exact=True).click()
+    page.wait_for_url("**/settings**")
+    until(lambda: budgets.streams.taken == 0)  # nothing is written meanwhile: the connection's end is noticed
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
-    until(lambda: budgets.streams.taken == 0)
     page.go_back()
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
     until(lambda: budgets.streams.taken == 1)
 
 
-def test_two_pages_show_the_same(sign_in: SignIn, cast: Cast, game_id: str) -> None:
+def test_two_pages_show_the_same_and_leave_together(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     first = opened(sign_in, cast)
     second = first.context.new_page()
     second.goto("/games/low-tide")
@@ -213,6 +213,9 @@ def test_two_pages_show_the_same(sign_in: SignIn, cast: Cast, game_id: str) -> N
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     for page in (first, second):
         expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
+    first.locator("summary", has_text="Account").click()
+    first.get_by_role("button", name="Sign out").click()
+    expect(second).to_have_url(re.compile("/sign-in"))
 
 
 def test_new_builds_wait_while_the_pointer_is_among_the_others(

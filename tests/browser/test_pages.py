@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Site
 from tests.conftest import PASSWORD, Cast
@@ -106,6 +106,31 @@ def test_escape_closes_a_menu_and_gives_the_focus_back(sign_in: SignIn, cast: Ca
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
     expect(account).to_be_focused()
+
+
+def test_a_button_says_what_is_under_way_and_can_be_pressed_again_when_it_failed(sign_in: SignIn, cast: Cast) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.goto("/profile")
+    held: list[Route] = []
+    page.route("**/profile/name", lambda route: held.append(route))
+    name = page.get_by_label("Name", exact=True)
+    name.fill("Mira Okafor")
+    save = page.locator("button[data-busy='Saving…']")
+    width = save.evaluate("button => button.offsetWidth")
+    save.click()
+    expect(save).to_have_attribute("aria-disabled", "true")
+    expect(save).to_have_accessible_name("Saving…")
+    assert save.evaluate("button => button.offsetWidth") == width
+    save.click(force=True)
+    assert len(held) == 1, "a second press sends nothing"
+    held.pop().abort()
+    expect(save).to_have_accessible_name("Save name")
+    save.click()
+    expect(save).to_have_accessible_name("Saving…")
+    held.pop().continue_()
+    expect(page.locator(".toast")).to_be_visible()
+    expect(name).to_have_value("Mira Okafor")
+    expect(save).to_have_accessible_name("Save name")
 
 
 def test_signing_out_leaves_nothing_behind(sign_in: SignIn, cast: Cast, catalog: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -88,11 +89,10 @@ def half_way(page: Page, archive: Path) -> None:
 
 
 def wait_for(page: Page, condition: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        page.wait_for_timeout(20)  # lets Playwright hear what happened meanwhile
-    raise AssertionError("it did not happen within 10 s")
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within 10 s"
+        page.evaluate("new Promise(requestAnimationFrame)")  # Playwright hears what happened meanwhile
 
 
 def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, complaints: list[str]) -> None:
@@ -205,7 +205,8 @@ def test_a_reload_in_the_middle_and_the_file_again(
     other = context.new_page()
     other.goto("/games")
     expect(other.locator("h1")).to_have_text("Games")
-    other.wait_for_timeout(600)  # another window asks whose it is before it would show it
+    # By then it has asked other windows whose it is.
+    wait_for(other, lambda: other.evaluate("performance.now()") > 1500)
     expect(other.locator("#uploads .upload")).to_have_count(0)
     assert "X-Amz" not in page.evaluate("JSON.stringify(localStorage)"), "addresses are for nobody else"
     page.reload()

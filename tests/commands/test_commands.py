@@ -14,6 +14,7 @@ from app.database import writing
 from app.extensions import db
 from app.models import ApiKey, AuditEntry, Build, Member, Partner, Server, Upload, now
 from app.partners.accounts import sign_in
+from app.partners.password_links import password_link_of
 from app.storage.bucket import bucket
 from tests.archives import game_archive
 from tests.commands.conftest import Shell
@@ -49,6 +50,17 @@ def test_an_installation_is_set_up_from_the_shell(client: FlaskClient, shell: Sh
 
     actors = set(db.session.scalars(select(AuditEntry.actor)))
     assert actors == {"command line"}
+
+
+def test_a_forgotten_password_is_replaced_with_a_link(client: FlaskClient, shell: Shell, cast: Cast) -> None:
+    for email in (cast.starlight.owner.upper(), cast.operator):
+        made = shell.run("member", "link", email)
+        assert made.exit_code == 0, made.output
+        base, _, secret = made.stdout.strip().rpartition("/new-password/")
+        assert base.startswith("http://127.0.0.1:")
+        assert password_link_of(secret).member.email == email.lower()
+        assert "only time" in made.stderr
+    assert "Nobody signs in with x@y.example" in shell.refused("member", "link", "x@y.example")
 
 
 def test_an_operator_belongs_to_no_partner(shell: Shell) -> None:

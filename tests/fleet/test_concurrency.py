@@ -60,7 +60,7 @@ def releases(game_id: str, seed: int) -> None:
 def presses_retry(game_ids: list[str]) -> None:
     for number, game_id in zip(range(1, ROUNDS), itertools.cycle(game_ids), strict=False):
         try:
-            retry_now(game_id, number, "srv-01")
+            retry_now(game_id, number, "srv-01", STUDIO)
         except NotFound:
             continue
 

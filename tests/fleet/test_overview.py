@@ -286,7 +286,7 @@ def test_retrying_asks_for_everything_that_failed_at_once(game: Game, later: Cal
     one, two, three = (new_build(new_game(game.partner_id)) for _ in range(3))
     failed = {"attempt": 4, "reason": "x", "retryInSeconds": 200}
     later("srv-01", held(one, "failed", **failed), held(two, "failed", **failed), held(three, "cached"))
-    assert retry_failed("srv-01") == 2
+    assert retry_failed("srv-01", STUDIO) == 2
     assert [asked(build) for build in (one, two, three)] == [(1, None), (1, None), (0, None)]
 
 
@@ -299,9 +299,9 @@ def asked(build: Build) -> tuple[int, object]:
 def test_a_paused_server_is_not_told_to_retry(cast: Cast) -> None:
     pause("srv-01", True, STUDIO)
     with pytest.raises(Conflict, match="srv-01"):
-        retry_failed("srv-01")
+        retry_failed("srv-01", STUDIO)
     with pytest.raises(NotFound):
-        retry_failed("srv-99")
+        retry_failed("srv-99", STUDIO)
 
 
 def test_pausing_shows_wherever_the_server_is_shown(cast: Cast, game: Game, agents: dict[str, FleetAgent]) -> None:

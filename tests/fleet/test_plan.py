@@ -187,7 +187,7 @@ def test_a_poll_of_another_server_sleeps_on(
     build = new_build(game)
     other = FleetAgent(app.test_client(), cast.servers["srv-02"])
     future = waiting(app, threads, other.token, other.plan()["version"])
-    retry_now(game.id, build.number, "srv-01")
+    retry_now(game.id, build.number, "srv-01", STUDIO)
     assert agent.plan()["builds"][0]["retry"] == 1
     assert not future.done()
 
@@ -235,7 +235,7 @@ def test_retry_by_hand_reaches_the_waiting_agent(
     build = new_build(game)
     agent.report(held(build, "failed", attempt=4, reason="disk full", retryInSeconds=300))
     future = waiting(app, threads, agent.token, agent.plan()["version"])
-    retry_now(game.id, build.number, "srv-01")
+    retry_now(game.id, build.number, "srv-01", STUDIO)
     plan, _ = future.result(15)
     assert [(planned["build"], planned["retry"]) for planned in plan["builds"]] == [(1, 1)]
 

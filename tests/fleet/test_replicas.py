@@ -259,11 +259,14 @@ def test_a_retired_server_leaves(client: FlaskClient, agent: FleetAgent, game: G
 def test_retry_by_hand_counts_and_forgets_the_wait(agent: FleetAgent, game: Game) -> None:
     build = new_build(game)
     agent.report(held(build, "failed", attempt=3, reason="disk full", retryInSeconds=600))
-    retry_now(game.id, 1, "srv-01")
-    retry_now(game.id, 1, "srv-01")
+    retry_now(game.id, 1, "srv-01", STUDIO)
+    retry_now(game.id, 1, "srv-01", STUDIO)
     row = replica(build, "srv-01")
     assert row is not None
     assert (row.retries_asked, row.retry_at) == (2, None)
+    entries = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "build.retried")).all()
+    assert [(entry.actor, entry.game_id) for entry in entries] == [(STUDIO.name, game.id)] * 2
+    assert entries[0].subject.endswith(", build 1 on srv-01")
     assert agent.plan()["builds"][0]["retry"] == 2
 
 
@@ -272,7 +275,7 @@ def test_there_is_no_retry_where_nothing_is_sent(agent: FleetAgent, game: Game) 
     agent.report(held(first, "cached"), held(second, "cached"))
     for number, server in ((1, "srv-01"), (9, "srv-01"), (2, "srv-99")):
         with pytest.raises(NotFound, match="nothing to retry"):
-            retry_now(game.id, number, server)
+            retry_now(game.id, number, server, STUDIO)
 
 
 def test_a_server_that_never_spoke_is_part_of_the_fleet(game: Game) -> None:

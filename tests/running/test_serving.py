@@ -171,10 +171,12 @@ def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(server: Server) ->
 
 
 @pytest.mark.slow
-def test_links_of_invitations_are_in_no_log(server: Server) -> None:
-    """Such a path is a secret: whoever has it becomes a member."""
+def test_links_that_let_somebody_in_are_in_no_log(server: Server) -> None:
+    """Such a path is a secret: whoever has it becomes a member, or takes a member's place."""
     server.get("/invitations/inv_s3cr3t")
-    wait_until(lambda: "GET /invitations/" in server.log.read_text(), 10, "the access log has the request")
+    server.get("/new-password/pwd_s3cr3t")
+    wait_until(lambda: "GET /new-password/" in server.log.read_text(), 10, "the access log has the requests")
+    assert "GET /invitations/" in server.log.read_text()
     assert "s3cr3t" not in server.log.read_text()
 
 
@@ -183,3 +185,16 @@ def test_headers_of_a_proxy_nobody_configured_are_not_believed(server: Server) -
     """With gunicorn's default, anything on this machine could claim https."""
     claim = {"X-Forwarded-Proto": "https"}
     assert server.http.request("GET", f"http://127.0.0.1:{server.port}/scheme", headers=claim).data == b"http"
+
+
+@pytest.mark.slow
+def test_clients_that_keep_their_end_open_keep_nobody_else_waiting(server: Server) -> None:
+    """gunicorn's own way of closing would accept nobody for two seconds for each of them."""
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(30)]
+    for connection in held:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        assert b"here" in connection.makefile("rb").read()
+    fresh = urllib3.PoolManager(retries=False, timeout=10)
+    assert fresh.request("GET", f"http://127.0.0.1:{server.port}/").data == b"here"
+    for connection in held:
+        connection.close()

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import psutil
 import urllib3
 from flask import Flask
 from sqlalchemy import select
@@ -53,9 +54,10 @@ class Gunicorn:
 
     @property
     def worker(self) -> int:
-        """The pid of the process that serves."""
+        """The pid of the process that serves; those that decode images for it are its own children."""
         assert self.process is not None
-        (worker,) = set(tree(self.process.pid)) - {self.process.pid}
+        children = {child.pid for child in psutil.Process(self.process.pid).children()}
+        (worker,) = children & set(tree(self.process.pid))
         return worker
 
     def start(self, **environment: str) -> Gunicorn:

@@ -14,6 +14,7 @@ from app.extensions import db
 from tests.conftest import Cast
 from tests.web import scenes
 from tests.web.conftest import BOOSTED, HTMX, Visitor
+from tests.web.scenes import On, Sent
 
 PAGE = "/games/garden-of-forking-paths"
 RETRY = f"{PAGE}/builds/4/servers/srv-04/retries"
@@ -70,6 +71,20 @@ def test_the_matrix_names_every_state(owner: Visitor, garden: str) -> None:
         "1 failed 1 no contact 1 retrying 1 downloading 1 queued 1 cached",
     ):
         assert words in text
+
+
+def test_what_is_queued_waits_for_what_its_server_fetches(owner: Visitor, cast: Cast, garden: str) -> None:
+    assert "Queued next after build 1" in plain(owner.get(PAGE).text)
+    waiting = [Sent(on=[On("srv-01", "pending", 0), On("srv-02", "pending", 0), On("srv-03", "pending", 0)])]
+    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", waiting)
+    scenes.add_game(cast.moonbase.partner_id, "Sea of Rain", "rain", [Sent(on=[On("srv-01", "downloading", 10)])])
+    text = plain(owner.get("/games/low-tide").text)
+    assert "Queued next after another game" in text
+    assert "Sea of Rain" not in text
+    assert "Queued next after The Garden of Forking Paths 4" in text
+    assert "Queued one of 2 after The Garden of Forking Paths 1" in text
+    page = plain(owner.get("/games/low-tide/builds/1/servers/srv-03").text)
+    assert "Waiting One of 2 after The Garden of Forking Paths 1" in page
 
 
 def test_rows_are_the_live_build_then_newer_then_older(owner: Visitor, garden: str) -> None:

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.extensions import db
-from app.models import AuditEntry, Partner, Server
+from app.models import AuditEntry, Member, Partner, Server
 from tests.conftest import Cast
 from tests.web.conftest import HTMX, ONE_DATABASE, Visitor
 
@@ -19,7 +19,8 @@ pytestmark = ONE_DATABASE
 def routes(app: Flask, method: str) -> Iterator[str]:
     """Every address of the area, with things in it that exist."""
     partner_id = db.session.scalars(select(Partner.id)).first()
-    values = {"server_id": "srv-01", "opened": "srv-01", "partner_id": partner_id}
+    member_id = db.session.scalars(select(Member.id).where(Member.partner_id == partner_id)).first()
+    values = {"server_id": "srv-01", "opened": "srv-01", "partner_id": partner_id, "member_id": member_id}
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/operator") and method in (rule.methods or ()):

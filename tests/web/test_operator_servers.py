@@ -284,6 +284,7 @@ def test_retry_tries_everything_that_failed_there(operator: Visitor, garden: str
     answer = operator.post(f"{PAGE}/srv-04/retries", {"next": PAGE})
     assert (answer.status_code, answer.location) == (303, PAGE)
     assert scenes.retries_asked(garden) == 1
+    assert deeds() == ["server.retried"]
     assert "srv-04 tries 1 build again now" in operator.get(PAGE).text
 
 

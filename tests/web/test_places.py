@@ -27,7 +27,7 @@ def crawled(cast: Cast, six_servers: list[str], owner: Visitor) -> dict[str, str
     waiting = list(START)
     while waiting:
         path = waiting.pop()
-        if path in seen or len(found) > 120:
+        if path in seen or len(found) > 180:
             continue
         seen |= {path, path.split("?")[0]}
         answer = owner.get(path, follow_redirects=True)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import ApiKey, App, Invitation, Member, Partner
+from app.models import ApiKey, App, Invitation, Member, Partner, PasswordLink
 from app.partners.members import invite
 from tests.conftest import CAST, Cast
 from tests.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
@@ -38,6 +38,7 @@ OWNERS_DEEDS = [
     "/settings/members",
     "/settings/members/{member}/role",
     "/settings/members/{member}/removal",
+    "/settings/members/{member}/password-link",
     "/settings/members/invitations/{invitation}/role",
     "/settings/members/invitations/{invitation}/link",
     "/settings/members/invitations/{invitation}/withdrawal",
@@ -67,6 +68,7 @@ def state() -> list[tuple[object, ...]]:
         *db.session.execute(select(ApiKey.id, ApiKey.revoked_at, ApiKey.expires_at).order_by(ApiKey.id)),
         *db.session.execute(select(App.id, App.name).order_by(App.id)),
         *db.session.execute(select(Invitation.id, Invitation.role, Invitation.token_hash)),
+        *db.session.execute(select(PasswordLink.id)),
     ]
     return [tuple(row) for row in rows]
 

@@ -51,7 +51,7 @@ def test_everybody_is_listed_with_role_and_when_they_were_seen(owner: Visitor, c
     assert "3 members" in page
     assert "owner@starlight.example Owner, the only one Now, this browser" in row(page, cast.starlight.owner)
     assert 'data-as="recent"' in page
-    assert "Never Remove Viewer" in row(page, cast.starlight.viewer)
+    assert "Never Password link for Viewer Remove Viewer" in row(page, cast.starlight.viewer)
 
 
 def test_being_here_is_remembered_to_the_minute(owner: Visitor, cast: Cast) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.fleet.ahead import Ahead
 from app.fleet.matrix import SEVERITY, Cell
 from app.web import words
 from app.web.formats import SPACE, plain
@@ -50,6 +51,20 @@ def test_verifying_says_how_far_it_is() -> None:
 
 def test_queued_says_since_when() -> None:
     assert said(replace(CELL, state="queued")) == ("Queued", "since 14 Nov, 10:41 UTC")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "fact"),
+    [
+        (Ahead(3, None, 1), "next after build 3"),
+        (Ahead(2, "Night Ferry", 1), "next after Night Ferry 2"),
+        (Ahead(None, None, 1), "next after another game"),
+        (Ahead(3, None, 4), "one of 4 after build 3"),
+    ],
+)
+def test_queued_says_what_is_ahead_of_it(ahead: Ahead, fact: str) -> None:
+    assert said(replace(CELL, state="queued", ahead=ahead)) == ("Queued", fact)
+    assert said(replace(CELL, state="queued", ahead=ahead, paused=True)) == ("Queued", "downloads paused")
 
 
 def test_queued_on_a_paused_server_says_what_it_waits_for() -> None:

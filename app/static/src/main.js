@@ -10,11 +10,13 @@ import "./js/keys.js";
 import "./js/password.js";
 import "./js/forms.js";
 import "./js/uploads/index.js";
+import "./js/images/index.js";
 import "./js/tab.js";
 import "./js/newcomers.js";
 import "./js/toasts.js";
 import "./js/dialog.js";
 import "./js/tabs.js";
+import "./js/signed-out.js";
 
 // Controls that only a script can serve stay hidden until there is one.
 document.documentElement.classList.add("scripted");

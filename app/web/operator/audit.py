@@ -11,15 +11,13 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import AuditEntry, Partner
 from app.partners.history import history
-from app.web.formats import Moment
 from app.web.operator.entrance import require_operator
-from app.web.settings.deeds import DEEDS, deed, details
+from app.web.settings.deeds import Kinds, Line, kind_asked_for, segments
 
 pages = Blueprint("operator_audit", __name__)
 pages.before_request(require_operator)
 
-# Key in the address -> (label, how the actions begin).
-KINDS = {
+KINDS: Kinds = {
     "": ("All", ""),
     "servers": ("Servers", "server."),
     "partners": ("Partners", "partner."),
@@ -28,41 +26,20 @@ KINDS = {
     "games": ("Games", "game."),
     "builds": ("Builds", "build."),
 }
-_OF_SERVERS = {
-    "server.added": "Added the server",
-    "server.token_rolled": "Rolled the token of",
-    "server.retired": "Retired the server",
-    "server.paused": "Paused downloads of",
-    "server.resumed": "Resumed downloads of",
-}
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Line):
     """One row. `partner` is "" for what concerns the platform."""
 
-    id: int
-    at: Moment
-    who: str
-    address: str
-    what: str
-    subject: str
-    details: str
     partner: str
     partner_id: str
-
-
-@dataclass(frozen=True)
-class Segment:
-    key: str
-    label: str
-    url: str
 
 
 @pages.get("/operator/audit")
 def page() -> ResponseReturnValue:
     """Newest first, in pages; filters are in the address."""
-    kind = request.args.get("kind", "") if request.args.get("kind", "") in KINDS else ""
+    kind = kind_asked_for(KINDS)
     names = {row.id: row.name for row in db.session.execute(select(Partner.id, Partner.name).order_by(Partner.name))}
     chosen = db.session.get(Partner, request.args.get("partner", ""))
     before = request.args.get("before", type=int)
@@ -75,7 +52,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "operator/audit.html",
         entries=[_entry(entry, names) for entry in found.entries],
-        segments=[Segment(key, label, address(key)) for key, (label, _) in KINDS.items()],
+        segments=segments(KINDS, address),
         kind=kind,
         chosen=chosen,
         partners=list(names.items()),
@@ -86,16 +63,9 @@ def page() -> ResponseReturnValue:
 
 
 def _entry(entry: AuditEntry, names: dict[str, str]) -> Entry:
-    what = DEEDS.get(entry.action) or _OF_SERVERS.get(entry.action) or deed(entry.action)
     partner = names.get(entry.partner_id or "", "")
-    return Entry(
-        id=entry.id,
-        at=Moment(entry.at),
-        who=entry.actor,
-        address=entry.address or "",
-        what=what,
-        subject="" if entry.subject == entry.actor else entry.subject,
-        details=details(entry),
+    return Entry.of(
+        entry,
         partner="" if partner == entry.subject else partner,
         partner_id=entry.partner_id or "" if partner else "",
     )

@@ -22,7 +22,6 @@ SHOWN_BELOW, SHOWN_ALONE = 20, 200  # builds, in the list of servers and on the 
 
 # phase -> (icon, words)
 _HOLDS = {
-    "pending": ("queued", "Queued"),
     "evicting": ("removing", "Removing"),
     "cached": ("cached", "Cached"),
 }
@@ -203,8 +202,11 @@ def _holds(held: Holding, paused: bool) -> tuple[str, Text]:
         return "downloading", (f"{words} · {rate(held.bytes_per_second)}" if held.bytes_per_second else words,)
     if held.phase == "verifying":
         return "verifying", (f"Verifying {done}{SPACE}%",)
+    if held.phase == "pending":
+        since = Moment(held.since, "since")
+        return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
     icon, word = _HOLDS[held.phase]
-    return icon, (f"{word}, downloads paused" if paused and held.phase == "pending" else word,)
+    return icon, (word,)
 
 
 def _facts(server: FleetServer, alone: bool) -> list[tuple[str, Text]]:

@@ -13,10 +13,12 @@ from app.models import Partner
 from app.partners.accounts import set_build_quota
 from app.partners.directory import partner_by_id
 from app.partners.members import invite, members_of, open_invitations
+from app.partners.password_links import link_for_member
 from app.uploads.quota import BuildQuota, build_quota
 from app.web.formats import Moment, counted, size
 from app.web.forms import SHOWN, Headers, OnceForm, problem, refused
 from app.web.invitation import link
+from app.web.new_password import MadeLink
 from app.web.operator.entrance import require_operator
 from app.web.operator.partners import GB, Invited, quota_bytes, quota_field
 from app.web.people import my_actor
@@ -72,12 +74,24 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
     return _show(partner, invited=Invited(invitation.email, link(secret), Moment(invitation.expires_at, "end")))
 
 
+@pages.post("/operator/partners/<partner_id>/members/<member_id>/password-link")
+def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
+    """A link with which a member sets a new password, for when the last owner forgot theirs."""
+    partner, form = partner_by_id(partner_id), OnceForm()
+    if not form.validate_on_submit() or not form.first_time():
+        flash("This link was shown already. Make a new one if it was not copied.")
+        return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
+    made, secret = link_for_member(partner, member_id, my_actor())
+    return _show(partner, password_link=MadeLink.of(made, secret))
+
+
 def _show(
     partner: Partner,
     *,
     quota: QuotaForm | None = None,
     owner: OwnerForm | None = None,
     invited: Invited | None = None,
+    password_link: MadeLink | None = None,
 ) -> str:
     found = build_quota(db.session(), partner)
     limit = found.limit
@@ -97,6 +111,8 @@ def _show(
         wrong=wrong,
         problem=problem(wrong, what) if wrong else "",
         invited=invited,
+        password_link=password_link,
+        once=OnceForm(formdata=None),
         moment_of=Moment,
     )
 

@@ -103,7 +103,7 @@ def downloads(server_id: str) -> ResponseReturnValue:
 @pages.post("/operator/servers/<server_id>/retries")
 def retries(server_id: str) -> ResponseReturnValue:
     """Everything that failed there is tried again now."""
-    count = retry_failed(server_id)
+    count = retry_failed(server_id, my_actor())
     return _done(
         server_id, f"{server_id} tries {counted(count, 'build')} again now" if count else "Nothing failed there"
     )

@@ -11,10 +11,12 @@ from app.web.settings import (
     keys,
     members,
     partner,
+    passwords,
     profile,
     quota,
 )
 
 PAGES = tuple(
-    module.pages for module in (partner, members, invitations, keys, key, apps, quota, appearance, activity, profile)
+    module.pages
+    for module in (partner, members, passwords, invitations, keys, key, apps, quota, appearance, activity, profile)
 )

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import AuditEntry, Game, Partner
+from app.models import Game, Partner
 from app.partners.history import history
-from app.web.formats import Moment
 from app.web.people import my_partner, require_sign_in
-from app.web.settings.deeds import deed, details
+from app.web.settings.deeds import Kinds, Line, kind_asked_for, segments
 
 pages = Blueprint("activity", __name__)
 pages.before_request(require_sign_in)
 
-# Key in the address -> (label, how the actions begin).
-KINDS = {
+KINDS: Kinds = {
     "": ("All", ""),
     "games": ("Games", "game."),
     "builds": ("Builds", "build."),
@@ -30,32 +26,12 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One row."""
-
-    id: int
-    at: Moment
-    who: str
-    address: str
-    what: str
-    subject: str
-    details: str
-
-
-@dataclass(frozen=True)
-class Segment:
-    key: str
-    label: str
-    url: str
-
-
 @pages.get("/settings/activity")
 def page() -> ResponseReturnValue:
     """Newest first, in pages; filters are in the address."""
     partner = my_partner()
     games = _games(partner)
-    kind = request.args.get("kind", "") if request.args.get("kind", "") in KINDS else ""
+    kind = kind_asked_for(KINDS)
     slug = request.args.get("game", "")
     game = partner.games.by_slug(slug) if slug else None
     before = request.args.get("before", type=int)
@@ -67,8 +43,8 @@ def page() -> ResponseReturnValue:
     return render_template(
         "settings/activity.html",
         partner=partner,
-        entries=[_entry(entry) for entry in found.entries],
-        segments=[Segment(key, label, address(key)) for key, (label, _) in KINDS.items()],
+        entries=[Line.of(entry) for entry in found.entries],
+        segments=segments(KINDS, address),
         kind=kind,
         game=game,
         games=games,
@@ -84,15 +60,3 @@ def _games(partner: Partner) -> list[tuple[str, str]]:
         select(Game.slug, Game.title).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
     )
     return sorted(((slug, title) for slug, title in rows), key=lambda row: row[1].casefold())
-
-
-def _entry(entry: AuditEntry) -> Entry:
-    return Entry(
-        id=entry.id,
-        at=Moment(entry.at),
-        who=entry.actor,
-        address=entry.address or "",
-        what=deed(entry.action),
-        subject="" if entry.subject == entry.actor else entry.subject,
-        details=details(entry),
-    )

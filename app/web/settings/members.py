@@ -13,6 +13,7 @@ from app.partners import members
 from app.refusals import Refusal
 from app.web.formats import counted
 from app.web.forms import SHOWN, Headers, OnceForm, choices, problem, refused
+from app.web.new_password import MadeLink
 from app.web.people import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.settings.asking import ask
 from app.web.settings.member_lines import DEEDS, MAY, Invited, invitation_line, member_lines
@@ -105,7 +106,12 @@ def remove(member_id: str) -> ResponseReturnValue:
 
 
 def show(
-    form: FlaskForm | None = None, *, invited: Invited | None = None, status: int = 200, headers: Headers | None = None
+    form: FlaskForm | None = None,
+    *,
+    invited: Invited | None = None,
+    password_link: MadeLink | None = None,
+    status: int = 200,
+    headers: Headers | None = None,
 ) -> ResponseReturnValue:
     """The page; with the form that needs a change, or with the link that was just made."""
     partner, is_owner = my_partner(), me().role == "owner"
@@ -116,6 +122,7 @@ def show(
         is_owner=is_owner,
         owners=[] if is_owner else owners_of(partner),
         invited=invited,
+        password_link=password_link,
         form=form,
         problem=problem(form, "Nothing was changed yet") if form else "",
         invite=form if isinstance(form, InviteForm) else InviteForm(formdata=None),
@@ -129,7 +136,7 @@ def show(
         may=MAY,
     )
     # Loading the address again must show the page, and not ask whether to send a form again.
-    pushed = {"HX-Push-Url": url_for("members.page")} if form or invited else {}
+    pushed = {"HX-Push-Url": url_for("members.page")} if form or invited or password_link else {}
     return page, status, pushed | (headers or {})
 
 

@@ -8,6 +8,8 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from limits import parse
 
+from app.assets.gallery import quota_summary
+from app.assets.limits import MOST_BYTES, MOST_PIXELS
 from app.config import MIB, settings
 from app.extensions import db
 from app.partners.keys import ROLL_OVERLAP
@@ -15,6 +17,7 @@ from app.partners.members import INVITATION_LASTS
 from app.uploads.quota import BuildQuota, build_quota
 from app.uploads.usage import GameUsage, usage_by_game
 from app.web.formats import SPACE, counted, duration, limit, size
+from app.web.gallery_view import quota_words
 from app.web.people import my_partner, require_sign_in
 
 pages = Blueprint("quota", __name__)
@@ -45,6 +48,7 @@ def page() -> ResponseReturnValue:
         used=size(quota.used),
         limit=size(quota.limit) if quota.limit is not None else "",
         facts=_facts(quota),
+        images=quota_words(quota_summary(partner.id)),
         games=[_line(game) for game in games[:SHOWN_GAMES]],
         more=counted(len(games) - SHOWN_GAMES, "smaller game") if len(games) > SHOWN_GAMES else "",
         limits=_limits(),
@@ -67,6 +71,7 @@ def _limits() -> list[tuple[str, str]]:
     return [
         ("Calls of the API", f"{rate_words(now.api_rate, 'call')} for each key"),
         ("Builds sent with a key", f"{rate_words(now.upload_rate, 'upload')} for each key, refused ones too"),
+        ("An image", f"at most {limit(MOST_BYTES)}, {MOST_PIXELS // 10**6} million pixels"),
         ("A build, packed", f"at most {limit(now.max_archive_bytes)}"),
         ("A build, unpacked", f"at most {limit(now.max_unpacked_bytes)}"),
         ("The body of any other call", f"at most {limit(MIB)}"),

@@ -30,14 +30,29 @@ document.addEventListener("click", (event) => {
   field.focus();
 });
 
-// The label becomes the participle, in a button of the same width.
-document.addEventListener("submit", (event) => {
-  const button = event.submitter;
-  if (!button?.dataset.busy || event.defaultPrevented) return;
+// The label becomes the participle, in a button of the same width, for as long as the answer takes.
+function begin(button) {
+  if (!button?.dataset?.busy) return;
   button.setAttribute("aria-disabled", "true");
   button.setAttribute("aria-label", button.dataset.busy);
   button.classList.add("in-flight");
+}
+
+function end(button) {
+  button.removeAttribute("aria-disabled");
+  button.removeAttribute("aria-label");
+  button.classList.remove("in-flight");
+}
+
+// A form that htmx sends prevents its own default: what is under way is htmx's request. When it failed, or its answer
+// changed only a part of the page, the button can be pressed again.
+document.addEventListener("submit", (event) => event.defaultPrevented || begin(event.submitter));
+document.addEventListener("htmx:beforeSend", ({ detail }) => begin(detail.requestConfig.triggeringEvent?.submitter));
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const button = detail.requestConfig?.triggeringEvent?.submitter;
+  if (button?.classList.contains("in-flight")) end(button);
 });
+addEventListener("pageshow", ({ persisted }) => persisted && document.querySelectorAll(".in-flight").forEach(end));
 
 // A second press while the first is under way sends nothing.
 document.addEventListener(

@@ -30,6 +30,7 @@ Object.assign(Idiomorph.defaults.callbacks, {
     stateChanged(node, node.dataset.state);
   },
   beforeAttributeUpdated(name, node) {
+    if (name === "data-loaded" || name === "data-away") return false; // what this browser knows of an image
     return !(name === "open" && node.nodeName === "DETAILS"); // the reader's own choice
   },
 });

@@ -1,5 +1,5 @@
-// What was just done, said once: a toast stays for eight seconds, and as long as the pointer or the focus is on it. One
-// with something to do stays until it is dismissed, or until the next page.
+// What was just done, said once: a toast stays for eight seconds, and as long as the pointer or the focus is on it; one
+// with something to do stays until it is dismissed or the page changes.
 import { announce } from "./announce.js";
 import htmx from "./requests.js";
 
@@ -7,8 +7,9 @@ const STAYS = 8000;
 
 function show(toast) {
   toast.dataset.shown = "yes";
-  announce(toast.textContent);
-  if (toast.querySelector("a.button")) return toast.querySelector("button").addEventListener("click", () => toast.remove());
+  announce(toast.querySelector("span").textContent);
+  toast.querySelector("button.tool")?.addEventListener("click", () => toast.remove());
+  if (toast.querySelector("form, a.button")) return;
   let timer = 0;
   const leave = () => toast.remove();
   const start = () => (timer = setTimeout(leave, STAYS));
@@ -17,7 +18,6 @@ function show(toast) {
   toast.addEventListener("pointerleave", start);
   toast.addEventListener("focusin", stop);
   toast.addEventListener("focusout", start);
-  toast.querySelector("button")?.addEventListener("click", leave);
   start();
 }
 

@@ -1,0 +1,84 @@
+"""Forgotten passwords: a link, made by somebody who may, with which a member sets a new one.
+
+As with invitations no mail is sent: whoever makes the link passes it on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from app.database import writing
+from app.extensions import db
+from app.models import Member, Partner, PasswordLink, new_id, now
+from app.partners.accounts import check_password
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.partners.members import member_of
+from app.partners.secrets import fingerprint, hash_password, new_secret
+from app.refusals import NotFound
+
+LINK_LASTS = timedelta(days=1)
+
+
+def link_for_member(partner: Partner, member_id: str, actor: Actor) -> tuple[PasswordLink, str]:
+    """A link for a member of this partner, and its secret, which is shown once; one made before stops working.
+    Raises NotFound."""
+    return _make(member_of(partner, member_id), actor)
+
+
+def link_for_email(email: str, actor: Actor) -> tuple[PasswordLink, str]:
+    """The same for whoever signs in with this address, operators too: for the command line. Raises NotFound."""
+    member = db.session.scalar(select(Member).where(Member.email == email.strip().lower()))
+    if member is None:
+        raise NotFound(f"Nobody signs in with {email}. `flask member create` makes a member.")
+    return _make(member, actor)
+
+
+def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:
+    secret = new_secret("pwd")
+    with writing() as session:
+        # Held, so that of two links made at the same moment the later one stays.
+        here = select(Member.id).where(Member.id == member.id).with_for_update(key_share=True)
+        if session.scalar(here) is None:
+            raise NotFound("There is no such member.")
+        session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
+        link = PasswordLink(
+            member_id=member.id,
+            token_hash=fingerprint(secret),
+            created_by=actor.name,
+            expires_at=now() + LINK_LASTS,
+        )
+        session.add(link)
+        record(session, actor, "member.password_link_made", member.name, partner_id=member.partner_id)
+        session.flush()
+        session.refresh(link, ["member"])
+    return link, secret
+
+
+def password_link_of(secret: str) -> PasswordLink:
+    """The open link with this secret. Raises NotFound."""
+    found = db.session.scalar(select(PasswordLink).where(PasswordLink.token_hash == fingerprint(secret)))
+    if found is None or found.expires_at <= now():
+        raise NotFound("This link was used or replaced, or is older than a day. Ask for a new one.")
+    return found
+
+
+def set_password(secret: str, password: str, address: str | None) -> Member:
+    """The member's new password; every session they had is ended, and the link works once. Raises NotFound or
+    InvalidRequest."""
+    check_password(password)
+    password_hash = hash_password(password)  # before the transaction: it takes a while
+    with writing() as session:
+        # The link works once, also when it is followed twice at the same moment.
+        session.execute(
+            select(PasswordLink.id).where(PasswordLink.token_hash == fingerprint(secret)).with_for_update()
+        ).first()
+        link = password_link_of(secret)
+        member = link.member
+        member.password_hash = password_hash
+        member.session_stamp = new_id("stamp")
+        session.delete(link)
+        actor = Actor(member.name, address)
+        record(session, actor, "member.password_set", member.name, partner_id=member.partner_id)
+    return member

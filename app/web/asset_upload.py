@@ -1,0 +1,139 @@
+"""New images: announced and confirmed for the script, which sends the bytes straight to storage; or taken through the
+app, from pages without one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+from flask import Blueprint, Response, flash, jsonify, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from flask_wtf.csrf import CSRFError, validate_csrf
+from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
+from wtforms import IntegerField, StringField
+from wtforms.validators import AnyOf, InputRequired, Length, NumberRange, Regexp, ValidationError
+
+from app import rates
+from app.assets.confirming import Sent, confirm
+from app.assets.limits import MOST_BYTES, TYPES
+from app.assets.presigning import Announced, presign
+from app.assets.receiving import receive_image
+from app.config import MIB
+from app.database import release
+from app.extensions import csrf, db
+from app.models import Game
+from app.partners.accounts import dashboard_app_id
+from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
+from app.web.assets import ImageForm, show
+from app.web.formats import limit
+from app.web.forms import SHOWN, refused
+from app.web.people import me, my_actor, my_partner, require_sign_in, require_write
+
+pages = Blueprint("asset_upload", __name__)
+pages.before_request(require_sign_in)
+
+RATE = "240 per minute"  # of one member; the script waits when it is told to
+LONGEST_NAME = 256
+
+
+class AnnouncedForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """What a browser says of a file before it sends it."""
+
+    file_name = StringField("File name", [InputRequired(), Length(max=LONGEST_NAME)])
+    content_type = StringField("Type", [AnyOf(list(TYPES), "Type is none of PNG, JPEG, WebP and GIF")])
+    byte_size = IntegerField("Size", [NumberRange(1, MOST_BYTES, f"An image has 1 to {MOST_BYTES:,} bytes")])
+    sha256 = StringField("Checksum", [Regexp(r"^[0-9a-f]{64}$", message="Checksum is not a SHA-256 in hex")])
+
+
+class SentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """What it says after."""
+
+    key = StringField("Key", [InputRequired(), Length(max=512)])
+    content_type = StringField("Type", [InputRequired(), Length(max=40)])
+    byte_size = IntegerField("Size", [InputRequired()])
+
+
+@pages.post("/games/<slug>/assets/presigned")
+def announce(slug: str) -> Response:
+    """Where the bytes of a file may be put: {url, key}."""
+    game = _writable(slug)
+    form = AnnouncedForm()
+    _require_valid(form)
+    rates.count(RATE, "member-presign", me().id).require("you")
+    said = form.data
+    announced = Announced(said["file_name"], said["content_type"], said["byte_size"], said["sha256"])
+    presigned = presign(game, dashboard_app_id(game.partner_id), announced)
+    answer = jsonify(url=presigned.signed_url, key=presigned.key)
+    answer.headers["Cache-Control"] = "no-store"  # whoever holds the address may upload
+    return answer
+
+
+@pages.post("/games/<slug>/assets/confirmed")
+def arrived(slug: str) -> Response:
+    """The bytes are there: check and show them. {id}."""
+    game = _writable(slug)
+    form = SentForm()
+    _require_valid(form)
+    rates.count(RATE, "member-confirm", me().id).require("you")
+    said = form.data
+    sent = Sent(said["key"], f"/{said['key']}", said["byte_size"], said["content_type"])
+    return jsonify(id=confirm(game, dashboard_app_id(game.partner_id), sent, my_actor()))
+
+
+@pages.post("/games/<slug>/assets")
+def add(slug: str) -> ResponseReturnValue:
+    """One image through the app."""
+    require_write("Adding images")  # before a byte of the body is read
+    _require_token()
+    game = _writable(slug)
+    form = ImageForm()
+    file: FileStorage | None = request.files.get("file")
+    game_id, app_id = game.id, dashboard_app_id(game.partner_id)
+    try:
+        rates.count(RATE, "member-presign", me().id).require("you")
+        if file is None or not file.filename:
+            raise InvalidRequest("Choose an image to add", {"file": "none chosen"})
+        name = _file_name(file.filename)
+        asset_id = receive_image(game, app_id, file.stream, name, my_actor())
+    except (*SHOWN, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
+        status, headers = refused(form, refusal)
+        return show(db.session.get_one(Game, game_id), form), status, headers
+    flash(f"{name} is added")
+    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
+
+
+# It looks at the token itself: the check before every request would measure the body against the limit of forms.
+csrf.exempt(add)
+
+
+def _require_token() -> None:
+    # Whoever is signed in may send as much as an image; SameSite cookies keep other sites' forms from being signed in.
+    request.max_content_length = MOST_BYTES + MIB
+    try:
+        validate_csrf(request.form.get("csrf_token"))
+    except ValidationError as error:
+        raise CSRFError(str(error)) from None
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(
+            f"The image is larger than {limit(MOST_BYTES)}. Export it smaller, go back, and choose it again."
+        ) from None
+
+
+def _writable(slug: str) -> Game:
+    game_id = my_partner().games.by_slug(slug).id
+    require_write("Adding images")
+    release()  # the member stays readable, whatever becomes of the session: a refusal needs them for its page
+    return db.session.get_one(Game, game_id)
+
+
+def _require_valid(form: FlaskForm) -> None:
+    if not form.validate():
+        raise InvalidRequest("; ".join(f"{field.label.text}: {field.errors[0]}" for field in form if field.errors))
+
+
+def _file_name(name: str) -> str:
+    """The last part, without control characters."""
+    plain = re.sub(r"[\x00-\x1f\x7f]", "", PurePosixPath(name.replace("\\", "/")).name)
+    return plain[:LONGEST_NAME] or "image"

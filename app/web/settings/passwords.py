@@ -1,0 +1,31 @@
+"""Links with which members who forgot their password set a new one."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+
+from app.partners.members import member_of
+from app.partners.password_links import link_for_member
+from app.web.forms import OnceForm
+from app.web.new_password import MadeLink
+from app.web.people import my_actor, my_partner, require_owner, require_sign_in
+from app.web.settings.members import show
+
+pages = Blueprint("passwords", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.post("/settings/members/<member_id>/password-link")
+def make(member_id: str) -> ResponseReturnValue:
+    """Make one. It is in the answer itself: only its fingerprint is stored."""
+    require_owner("Making password links")
+    partner, form = my_partner(), OnceForm()
+    member_of(partner, member_id)  # a stranger's form is not counted as answered
+    if not form.validate_on_submit():
+        return show(form, status=422)
+    if not form.first_time():
+        flash("This link was shown already. Make a new one if it was not copied.")
+        return redirect(url_for("members.page"), 303)
+    made, secret = link_for_member(partner, member_id, my_actor())
+    return show(password_link=MadeLink.of(made, secret))

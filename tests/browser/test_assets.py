@@ -1,0 +1,134 @@
+"""Images in a real browser: dropped, refused, picked, shown, deleted and brought back, by real storage and workers."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Page, expect
+
+from app.jobs import jobs
+from tests.assets.images import picture
+from tests.conftest import Cast
+from tests.web import scenes
+from tests.web.conftest import ONE_DATABASE
+
+pytestmark = [pytest.mark.browser, ONE_DATABASE]
+
+SignIn = Callable[[str], Page]
+
+# Files let go over the page, as the browser tells of it.
+DROP = """(files) => {
+    const dropped = new DataTransfer();
+    for (const [name, bytes] of files) {
+        dropped.items.add(new File([Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))], name));
+    }
+    for (const type of ["dragenter", "dragover", "drop"]) {
+        document.querySelector("h1").dispatchEvent(
+            new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: dropped}));
+        if (type === "dragover") window.seen = document.querySelector("#image-drop").innerText;
+    }
+}"""
+
+
+@pytest.fixture
+def workers(app: Flask) -> Iterator[None]:
+    """Sizes are made in the background."""
+    jobs(app).start_workers()
+    yield
+    jobs(app).stop_workers()
+
+
+def drop(page: Page, **files: bytes) -> None:
+    page.evaluate(DROP, [[f"{name}.png", base64.b64encode(data).decode()] for name, data in files.items()])
+
+
+@pytest.mark.usefixtures("workers")
+def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/assets")
+    expect(page.get_by_text("No images yet.")).to_be_visible()
+    whole = picture(600, 840)
+
+    # As on a plain-http LAN, where browsers have no crypto.subtle.
+    page.evaluate("Object.defineProperty(crypto, 'subtle', {value: undefined})")
+    drop(page, card=whole, broken=picture(seed=2)[:1500])
+    assert "Let go to start uploading" in page.evaluate("seen")
+    assert "2 images are added to Paper Lanterns." in page.evaluate("seen")
+
+    expect(page.locator("#uploads-sum")).to_contain_text("upload")
+
+    # One appears, with its placeholder and then its sizes, by itself; the other says why it does not.
+    tile = page.locator("#assets-tiles .tile", has_text="card.png")
+    expect(tile).to_have_attribute("data-state", "ready")
+    expect(tile.locator("img")).to_have_attribute("data-loaded", "")
+    assert tile.locator("img").evaluate("image => image.currentSrc").endswith("-256.webp")
+    canvas = tile.locator("canvas")
+    painted = canvas.evaluate("c => [...c.getContext('2d').getImageData(c.width >> 1, c.height >> 1, 1, 1).data]")
+    assert painted[3] == 255
+    assert any(painted[:3])
+    expect(tile).to_contain_text("Not used")
+    refused = page.locator("#image-uploads .tile")
+    expect(refused).to_have_count(1)
+    expect(refused).to_contain_text("Not taken")
+    expect(refused).to_contain_text("broken.png")
+    expect(page.locator("#status")).to_contain_text("broken.png: Not taken")
+    refused.get_by_role("button", name="Dismiss: broken.png").click()
+    expect(refused).to_have_count(0)
+    expect(page.locator("#uploads-sum")).to_be_hidden()
+
+    # Picked as cover it shows in the head and in the list.
+    tile.get_by_role("link").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="card.png")).to_be_focused()
+    expect(dialog).to_contain_text("600 × 840 pixels")
+    dialog.get_by_role("button", name="Use as cover").click()
+    expect(page.locator(".toast")).to_contain_text("card.png is the cover")
+    expect(page.locator(".game-head .cover img")).to_have_attribute("data-loaded", "")
+    page.get_by_role("link", name="Games", exact=True).first.click()
+    expect(page.locator("#game-paper-lanterns .thumb img")).to_have_attribute("data-loaded", "")
+
+    # Deleted and brought back, cover and all.
+    page.goto("/games/paper-lanterns/assets")
+    tile.get_by_role("link").click()
+    dialog.get_by_role("button", name="Delete").click()
+    expect(page.locator(".toast")).to_contain_text("card.png is deleted")
+    expect(tile).to_have_count(0)
+    expect(page.locator(".game-head .cover img")).to_have_count(0)
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    expect(tile).to_contain_text("Cover")
+    expect(page.locator(".game-head .cover img")).to_have_count(1)
+    assert complaints == []
+
+
+def test_what_could_not_be_taken_is_not_sent_and_other_pages_keep_count(sign_in: SignIn, cast: Cast) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/assets")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method) if request.method in {"POST", "PUT"} else None)
+    page.evaluate("""() => {
+        const large = new File([new Uint8Array(21 * 1024 * 1024)], "board-master.png");
+        const files = new DataTransfer();
+        const others = [new File([], "empty.png"), new File(["<svg>"], "drawing.svg")];
+        for (const file of [large, ...others]) files.items.add(file);
+        const input = document.getElementById("image-files");
+        input.files = files.files;
+        input.dispatchEvent(new Event("change", {bubbles: true}));
+    }""")
+    tiles = page.locator("#image-uploads .tile")
+    expect(tiles.nth(0)).to_contain_text("Larger than 20 MiB")
+    expect(tiles.nth(0)).to_contain_text("It has 22.0 MB. Export it smaller and choose it again.")
+    expect(tiles.nth(1)).to_contain_text("Empty")
+    expect(tiles.nth(2)).to_contain_text("Not an image")
+    page.get_by_role("link", name="Details").click()
+    expect(page.locator("#uploads")).to_contain_text("Paper Lanterns: 3 not taken")
+    page.locator("#uploads").get_by_role("link", name="Show").click()
+    expect(tiles).to_have_count(3)
+    with page.expect_file_chooser():
+        tiles.nth(0).get_by_role("button", name="Choose another").click()
+    expect(tiles).to_have_count(2)
+    assert sent == []

@@ -1,0 +1,88 @@
+"""What images need where the browser has nothing of its own: SHA-256, and reading a ThumbHash; run in Node."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+import subprocess
+
+import pytest
+from PIL import Image
+
+from app.assets.imaging.thumbhash import thumbhash
+from tests.api_v1.test_javascript import node
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "app" / "static" / "src" / "js" / "images"
+
+# What every length around the edges of a block must give, and some megabytes.
+LENGTHS = [0, 1, 3, 54, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 1000, 3_000_001]
+
+
+def run(script: str, given: object) -> object:
+    """What a module prints for what it is given, as JSON both ways."""
+    ended = subprocess.run(
+        [node(), "--input-type=module", "-e", script],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def test_the_digest_without_crypto_subtle_is_sha256() -> None:
+    rng = random.Random(1)
+    contents = [rng.randbytes(length) for length in LENGTHS]
+    digests = run(
+        f"""
+        import {{ readFileSync }} from "node:fs";
+        import {{ digest, sha256 }} from "{(SOURCE / "sha256.js").as_uri()}";
+        const given = JSON.parse(readFileSync(0)).map((text) => new Uint8Array(Buffer.from(text, "base64")));
+        console.log(JSON.stringify([given.map(digest), await Promise.all(given.map(sha256))]));
+        """,
+        [base64.b64encode(content).decode() for content in contents],
+    )
+    expected = [hashlib.sha256(content).hexdigest() for content in contents]
+    assert digests == [expected, expected]
+
+
+def pixels(image: Image.Image, size: tuple[int, int]) -> list[int]:
+    """The placeholder of an image, as the browser paints it: four bytes a pixel."""
+    found = run(
+        f"""
+        import {{ readFileSync }} from "node:fs";
+        import {{ bytesOf, pixels }} from "{(SOURCE / "thumbhash.js").as_uri()}";
+        const [hash, width, height] = JSON.parse(readFileSync(0));
+        console.log(JSON.stringify([...pixels(bytesOf(hash), width, height)]));
+        """,
+        [base64.b64encode(thumbhash(image)).decode(), *size],
+    )
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_placeholder_looks_like_its_image(transparent: bool) -> None:
+    # Two colours, side by side, over a corner that is darker: lightness, both colour differences, opacity.
+    image = Image.new("RGBA", (32, 20), (200, 60, 40, 255))
+    image.paste((40, 90, 190, 255), (16, 0, 32, 20))
+    if transparent:
+        image.paste((0, 0, 0, 0), (0, 12, 32, 20))
+    shown = pixels(image, (32, 20))
+    for x, y in ((5, 4), (27, 4)):
+        wanted = image.getpixel((x, y))
+        assert isinstance(wanted, tuple)
+        got = shown[(y * 32 + x) * 4 :][:4]
+        # A blur, and by the format's own rule a little more colourful than the image.
+        assert all(abs(one - other) < 60 for one, other in zip(got, wanted, strict=True)), (x, y, got, wanted)
+    assert (shown[(18 * 32 + 16) * 4 + 3] < 90) == transparent
+
+
+def test_one_colour_stays_itself() -> None:
+    shown = pixels(Image.new("RGB", (10, 10), (90, 140, 60)), (8, 8))
+    assert all(abs(got - wanted) <= 6 for got, wanted in zip(shown[:4], (90, 140, 60, 255), strict=True)), shown[:4]
