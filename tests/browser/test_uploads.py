@@ -205,7 +205,8 @@ def test_a_reload_in_the_middle_and_the_file_again(
     other = context.new_page()
     other.goto("/games")
     expect(other.locator("h1")).to_have_text("Games")
-    other.wait_for_function("performance.now() > 1500")  # by then it has asked other windows whose it is
+    # By then it has asked other windows whose it is.
+    wait_for(other, lambda: other.evaluate("performance.now()") > 1500)
     expect(other.locator("#uploads .upload")).to_have_count(0)
     assert "X-Amz" not in page.evaluate("JSON.stringify(localStorage)"), "addresses are for nobody else"
     page.reload()

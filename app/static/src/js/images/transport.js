@@ -1,6 +1,6 @@
 // How an image gets in: announced to the app, put straight into storage, and said to be there. The app then checks the
 // bytes that arrived; what it refuses, it says why.
-import { sha256 } from "./sha256.js";
+import { digestOf } from "../sha256.js";
 
 const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 const MAGIC = [
@@ -63,16 +63,16 @@ function put(url, file, type, signal, progress) {
 
 // Resolves with the asset's id.
 export async function send({ file, game }, signal, { progress, sent }) {
-  let bytes;
+  let type;
+  let sha256;
   try {
-    bytes = new Uint8Array(await file.arrayBuffer());
+    type = typeOf(new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+    if (type) sha256 = await digestOf(file, file.size);
   } catch {
     throw new Refusal("Cannot be read", "The file was moved or changed. Choose it again.", { final: true });
   }
-  const type = typeOf(bytes);
   if (!type) throw new Refusal("Not an image", "It is none of PNG, JPEG, WebP and GIF. Export it as one of these.", { final: true });
-  const announced = { file_name: file.name.slice(0, 256), content_type: type, byte_size: file.size, sha256: await sha256(bytes) };
-  bytes = null;
+  const announced = { file_name: file.name.slice(0, 256), content_type: type, byte_size: file.size, sha256 };
   const { url, key } = await ask(game.presign, announced, signal);
   await put(url, file, type, signal, progress);
   sent();

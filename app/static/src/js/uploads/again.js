@@ -1,7 +1,7 @@
 // Uploads that a reload, a crash or a closed window stopped: shown as they stand in storage, and gone on with when their
 // file is chosen again.
 import * as calls from "./calls.js";
-import { digestOf } from "./digest.js";
+import { digestOf } from "../sha256.js";
 import { discard } from "./journey.js";
 import * as memory from "./memory.js";
 import { uploads } from "./store.js";

@@ -2,7 +2,7 @@
 // check. Each step may be repeated, so that a lost answer costs nothing.
 import * as calls from "./calls.js";
 import { Refusal } from "./calls.js";
-import { digestOf } from "./digest.js";
+import { digestOf } from "../sha256.js";
 import * as memory from "./memory.js";
 import { MOST_TRIES, Parts, backOff } from "./parts.js";
 
