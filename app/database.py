@@ -105,15 +105,23 @@ def pause() -> None:
 
 def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     versions: dict[str, int] = {}
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     for batch in in_batches(sorted(topics)):  # one order everywhere: no two transactions wait for each other crosswise
-        statement = insert(Topic).values([{"name": name, "version": 1, "changed_at": now()} for name in batch])
-        statement = statement.on_conflict_do_update(
-            index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": now()}
+        raised = [{"name": name, "version": 1, "changed_at": now()} for name in batch]
+        statement = (
+            insert_or(session, Topic)
+            .values(raised)
+            .on_conflict_do_update(
+                index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": now()}
+            )
         )
         # .all(): a Result has keys(), so update() would take it for a mapping
         versions.update(dict(session.execute(statement.returning(Topic.name, Topic.version)).all()))
     return versions
+
+
+def insert_or(session: Session, entity: type[Any]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT to which `on_conflict_…` says what is done where the row is there, or is being written."""
+    return postgresql.insert(entity) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(entity)
 
 
 def in_batches(items: Iterable[T], size: int = 5000) -> Iterator[Sequence[T]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
-from app.database import announce, writing
+from app.database import announce, insert_or, writing
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.models import Build, Game, Replica, Server, now
 from app.partners.actors import Actor
@@ -77,9 +77,7 @@ def realign(game_id: str, server_id: str) -> None:
 def _replan_one(session: Session, released: Build | None, server: Server, replicas: list[Replica]) -> None:
     wanted = wanted_build_ids(released.id if released else None, replicas)
     if released and released.id not in {replica.build_id for replica in replicas}:
-        session.add(
-            Replica(server_id=server.id, build_id=released.id, game_id=released.game_id, bytes_total=released.size)
-        )
+        place(session, server, released)
     for replica in replicas:
         if replica.build_id in wanted and (not replica.wanted or replica.phase == "removed"):
             replica.wanted = True
@@ -90,6 +88,14 @@ def _replan_one(session: Session, released: Build | None, server: Server, replic
             if replica.phase in {"pending", "failed"} and replica.bytes_done == 0:
                 session.delete(replica)  # nothing of it ever reached the server
     announce(plan_topic(server.id))
+
+
+def place(session: Session, server: Server, build: Build) -> None:
+    """The server is to hold the build, of which it had no row. A report that tells of it may be writing one now."""
+    row = insert_or(session, Replica).values(
+        server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size
+    )
+    session.execute(row.on_conflict_do_update(index_elements=["server_id", "build_id"], set_={"wanted": True}))
 
 
 def start_over(replica: Replica) -> None:
@@ -115,7 +121,7 @@ def equip(session: Session, server: Server) -> None:
     released = select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
     for build in session.scalars(released).all():
         if build.id not in held:
-            session.add(Replica(server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size))
+            place(session, server, build)
         announce(game_topic(build.game_id), partner_topic(partners[build.game_id]))
     announce(plan_topic(server.id), FLEET_TOPIC)
 

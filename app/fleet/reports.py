@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
 from app.crash_points import passing
-from app.database import announce, in_batches, lock_for_update, writing
+from app.database import announce, in_batches, insert_or, lock_for_update, writing
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.fleet.replicas import in_line, realign
 from app.fleet.sessions import LiveSession, match_sessions
@@ -175,7 +175,7 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
         else:
             _note_absence(row, at)
     _adopt_unknown(session, server, [b for key, b in said.items() if key not in rows], rows)
-    changed = [row for row in rows.values() if row in session.new or session.is_modified(row)]
+    changed = [row for row in rows.values() if session.is_modified(row)]
     for row in changed:
         row.reported_at = at
     shown = {row.game_id for row in rows.values() if row.phase != "removed"} if announce_all else set()
@@ -282,10 +282,17 @@ def _adopt_unknown(
     held = {(b.game_id, b.build): b for b in said if b.phase in HOLDING or b.bytes_done}
     at = now()
     for keys in in_batches(sorted(held), 500):
-        for build in session.scalars(select(Build).where(tuple_(Build.game_id, Build.number).in_(keys))):
-            row = Replica(server_id=server.id, build_id=build.id, game_id=build.game_id, wanted=False)
-            row.build, row.bytes_total = build, build.size
+        for build in session.scalars(select(Build).where(tuple_(Build.game_id, Build.number).in_(keys))).all():
+            row = _adopted(session, server, build)
             _note_phase(row, held[build.game_id, build.number], at)
-            session.add(row)
             rows[build.game_id, build.number] = row
             announce(plan_topic(server.id))
+
+
+def _adopted(session: Session, server: Server, build: Build) -> Replica:
+    row = insert_or(session, Replica).values(
+        server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size, wanted=False
+    )
+    session.execute(row.on_conflict_do_nothing())  # a release may be writing it now: then it stays wanted
+    written = select(Replica).where(Replica.server_id == server.id, Replica.build_id == build.id)
+    return session.scalars(written.join(Replica.build).options(contains_eager(Replica.build))).one()

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from app.database import insert_or
 from app.extensions import db
 from app.models import Replica, TransferMinute, now
 
@@ -44,11 +44,10 @@ def arrived(
 
 def note_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
     """Add bytes by partner id to the present minute. Inside writing()."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     minute = at.replace(second=0, microsecond=0)
     for partner_id, count in sorted(by_partner.items()):
         if count > 0:
-            statement = insert(TransferMinute).values(
+            statement = insert_or(session, TransferMinute).values(
                 server_id=server_id, partner_id=partner_id, minute=minute, bytes=count
             )
             session.execute(

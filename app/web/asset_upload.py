@@ -85,8 +85,9 @@ def arrived(slug: str) -> Response:
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
     """One image through the app."""
-    game = _writable(slug)  # before a byte of the body is read
+    require_write("Adding images")  # before a byte of the body is read
     _require_token()
+    game = _writable(slug)
     form = ImageForm()
     file: FileStorage | None = request.files.get("file")
     game_id, app_id = game.id, dashboard_app_id(game.partner_id)
@@ -111,7 +112,7 @@ def _require_token() -> None:
     # Whoever is signed in may send as much as an image; SameSite cookies keep other sites' forms from being signed in.
     request.max_content_length = MOST_BYTES + MIB
     try:
-        validate_csrf(request.form.get("csrf_token"))
+        validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
     except ValidationError as error:
         raise CSRFError(str(error)) from None
     except RequestEntityTooLarge:
