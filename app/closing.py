@@ -19,23 +19,25 @@ _SILENCE = 2.0  # seconds without a byte, or without the client's own end
 
 
 class LingeringWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """Ends each connection in the thread that served it."""
+    """Ends each connection in the thread that served it. gunicorn then finds nothing left to wait for and closes it."""
 
     def handle(self, conn: Any) -> Any:
         goes_on = super().handle(conn)
         if goes_on is False:
-            close_slowly(conn.sock, _LONGEST if self.alive else _SILENCE)
+            end_slowly(conn.sock, _LONGEST if self.alive else _SILENCE)
         return goes_on
 
 
-def close_slowly(sock: socket.socket, longest: float) -> None:
-    """Say that nothing more comes, read what is still on its way for `longest` seconds at most, and close."""
+def end_slowly(sock: socket.socket, longest: float) -> None:
+    """Say that nothing more comes, and read what is still on its way for `longest` seconds at most."""
     deadline = time.monotonic() + longest
     rest = bytearray(256 * 1024)
     # The other end may be gone at any point, and then there is nothing left to be careful about.
-    with contextlib.closing(sock), contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
         while (left := deadline - time.monotonic()) > 0:
             sock.settimeout(min(left, _SILENCE))
             if not sock.recv_into(rest):
                 return
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RD)

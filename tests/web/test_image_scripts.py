@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 
 SOURCE = ROOT / "app" / "static" / "src" / "js" / "images"
 
+
 def run(script: str, given: object) -> object:
     """What a module prints for what it is given, as JSON both ways."""
     ended = subprocess.run(
