@@ -9,14 +9,15 @@
 run: .venv/.server app/static/dist/manifest.json ## start everything: storage, database, web server, three agents
 	@exec .venv/bin/python -m app.supervisor
 
+# Three at a time on two cores: tests of processes mostly wait for them.
 test: .venv/.dev app/static/dist/manifest.json ## every test but the soak (under 10 minutes)
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
+	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
-test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: no browser, nothing slow (under a minute)
-	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser"
+test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite alone, no browser, nothing slow (under a minute)
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser and not postgres"
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault runs
-	.venv/bin/python -m pytest -m soak --timeout 7200
+	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200
 
 check: .venv/.dev ## lint, formatting, types, templates
 	.venv/bin/python -m ruff check .

@@ -19,6 +19,17 @@ from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
+# Both themes and both widths each time; each with each in the long runs.
+LOOKS = pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        ("light", 1280),
+        ("dark", 360),
+        pytest.param("light", 360, marks=pytest.mark.soak),
+        pytest.param("dark", 1280, marks=pytest.mark.soak),
+    ],
+)
+
 GZIP = "application/gzip"
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = [
@@ -53,8 +64,7 @@ def garden_of(cast: Cast) -> str:
 
 
 @pytest.mark.usefixtures("workers")
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@LOOKS
 def test_nothing_is_found(
     page: Page,
     sign_in: Callable[[str], Page],

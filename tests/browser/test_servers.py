@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from app import budgets
 from app.fleet.servers import retire
 from tests.browser.conftest import Site
-from tests.browser.test_axe import findings
+from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.running.processes import wait_until
 from tests.web import fleet_scenes, scenes
@@ -219,8 +219,7 @@ def test_everything_is_done_without_a_script(chromium: Browser, site: Site, cast
     context.close()
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@LOOKS
 def test_axe_finds_nothing(
     enter: Enter,
     page: Page,

@@ -17,7 +17,7 @@ from app.models import Member, Partner
 from app.partners.keys import create_key
 from app.partners.members import invite
 from tests.browser.conftest import Site, visit
-from tests.browser.test_axe import findings
+from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.web.conftest import ONE_DATABASE
 
@@ -264,8 +264,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@LOOKS
 def test_axe_finds_nothing_and_no_page_scrolls_sideways(
     page: Page, partner: Partner, sign_in: SignIn, cast: Cast, theme: Literal["light", "dark"], width: int
 ) -> None:

@@ -14,9 +14,10 @@ from app.models import AuditEntry, Game, Invitation, Member, Partner
 from tests.conftest import PASSWORD, Cast
 from tests.fleet.counting import statements
 from tests.web import scenes
-from tests.web.conftest import Visitor
+from tests.web.conftest import ONE_DATABASE, Visitor
 from tests.web.scenes import GB, Sent
 
+pytestmark = ONE_DATABASE
 PAGE = "/operator/partners"
 NEW = f"{PAGE}/new"
 

@@ -16,9 +16,10 @@ from tests.conftest import CAST, Cast
 from tests.fleet.acting import FleetAgent
 from tests.fleet.counting import statements
 from tests.web import fleet_scenes, scenes
-from tests.web.conftest import HTMX, Visitor
+from tests.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.web.scenes import On, Sent
 
+pytestmark = ONE_DATABASE
 PAGE = "/operator/servers"
 
 

@@ -15,9 +15,10 @@ from app.models import now
 from tests.conftest import CAST, Cast
 from tests.fleet.counting import statements
 from tests.web import fleet_scenes, scenes
-from tests.web.conftest import HTMX, Visitor
+from tests.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.web.scenes import On, Sent
 
+pytestmark = ONE_DATABASE
 PAGE = "/servers"
 ROUTES = [PAGE, f"{PAGE}/parts", f"{PAGE}/live"]
 
