@@ -7,6 +7,7 @@ of each kind (app/budgets.py) keeps some free for everything else. Every name gu
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import math
 import os
@@ -184,6 +185,9 @@ def _limit_malloc_arenas(count: int) -> None:
 def post_worker_init(worker: Worker) -> None:
     """In the worker, with the app made: background work, and what signals mean."""
     app: Any = worker.wsgi
+    # What was loaded stays: looking through it for cycles would stop every thread for a fifth of a second at a time.
+    gc.collect()
+    gc.freeze()
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)
