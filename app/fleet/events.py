@@ -6,10 +6,12 @@ over Redis where it is configured, and any other (a command, a worker) when the 
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -26,24 +28,86 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
+KEPT_SECONDS = 60.0  # that a topic is remembered when nobody waits for it any more
 _REDIS_SECONDS = 1.0  # a request that announces something waits this long for Redis, and no longer
 # A transaction stamps its topics before it commits, and machines' clocks differ: look back far enough to see both.
 _LOOK_BACK = timedelta(seconds=30)
 
 
-class _Channel:
-    """One watched topic in this process."""
+class _Waiter:
+    """A thread that waits, on a lock of its own. `line` are those woken with it whose turn is still to come."""
 
     def __init__(self) -> None:
-        self.condition = threading.Condition()
-        self.version = -1
-        self.waiters = 0
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.line: deque[_Waiter] | None = None
+
+
+class _Channel:
+    """A topic's version, and who waits for the next.
+
+    Of those that are woken a few begin, and each lets the next one begin: a thousand threads at once would keep each
+    other from the interpreter for longer than their work takes."""
+
+    AT_ONCE = 8
+
+    def __init__(self) -> None:
+        self.version = -1  # not read yet
+        self.used_at = time.monotonic()
+        self._lock = threading.Lock()
+        self._waiting: set[_Waiter] = set()
+        self._stopped = False
+
+    @property
+    def waiters(self) -> int:
+        return len(self._waiting)
 
     def move_to(self, version: int) -> None:
-        with self.condition:
+        with self._lock:
             if version > self.version:
                 self.version = version
-                self.condition.notify_all()
+                self._wake()
+
+    def stop(self) -> None:
+        """Wake everybody, and let nobody wait again."""
+        with self._lock:
+            self._stopped = True
+            self._wake()
+
+    def wait(self, seen: int, timeout: float) -> None:
+        """Until the version is not `seen`, or the process stops."""
+        own = _Waiter()
+        with self._lock:
+            if self.version != seen or self._stopped:
+                return
+            self._waiting.add(own)
+        if own.turn.acquire(timeout=timeout):
+            _let_next(own.line)
+            return
+        with self._lock:
+            self._waiting.discard(own)
+        if own.line is not None:  # woken, but it was not its turn yet
+            try:
+                own.line.remove(own)
+            except ValueError:
+                _let_next(own.line)  # its turn came this very moment
+
+    def is_idle(self, since: float) -> bool:
+        return self.used_at < since and not self._waiting
+
+    def _wake(self) -> None:
+        line = deque(self._waiting)
+        for waiter in line:
+            waiter.line = line
+        self._waiting = set()
+        for _ in range(self.AT_ONCE):
+            _let_next(line)
+
+
+def _let_next(line: deque[_Waiter] | None) -> None:
+    if line:
+        with contextlib.suppress(IndexError):  # another thread took the last one
+            line.popleft().turn.release()
 
 
 class Hub:
@@ -86,21 +150,15 @@ class Hub:
         """Block until the topic's version is not `seen`, `timeout` seconds passed, or the process stops; return the
         version then. `seen` is a version that was read before, so that is where an older memory is moved to."""
         self._start_reader()
-        with self._lock:
-            channel = self._channels.setdefault(topic, _Channel())
-            channel.waiters += 1
-        try:
-            if channel.version < 0:
-                channel.move_to(self._stored_version(topic))
+        channel = self._channels.get(topic) or self._channels.setdefault(topic, _Channel())
+        channel.used_at = time.monotonic()
+        if channel.version < 0:
+            channel.move_to(self._stored_version(topic))
+        if channel.version < seen:
             channel.move_to(seen)
-            with channel.condition:
-                channel.condition.wait_for(lambda: self.stopping or channel.version != seen, timeout)
-            return channel.version
-        finally:
-            with self._lock:
-                channel.waiters -= 1
-                if channel.waiters == 0 and self._channels.get(topic) is channel:
-                    del self._channels[topic]
+        if not self.stopping:
+            channel.wait(seen, max(0.0, timeout))
+        return channel.version
 
     def notify(self, versions: Mapping[str, int]) -> None:
         """Called after the commit that raised these versions."""
@@ -120,8 +178,7 @@ class Hub:
         self.stopping = True
         self._stopped.set()
         for channel in list(self._channels.values()):
-            with channel.condition:
-                channel.condition.notify_all()
+            channel.stop()
 
     def _move(self, topic: str, version: int) -> None:
         channel = self._channels.get(topic)
@@ -167,6 +224,17 @@ class Hub:
             for name, version in rows:
                 self._move(name, version)
             since = begun - _LOOK_BACK
+            self._forget_idle()
+
+    def _forget_idle(self) -> None:
+        # Not when the last one leaves: those who watch a page are all away for a moment after each change, and would
+        # each ask the database when they come back.
+        since = time.monotonic() - KEPT_SECONDS
+        for topic, channel in list(self._channels.items()):
+            if channel.is_idle(since):
+                self._channels.pop(topic, None)
+                if not channel.is_idle(since):  # somebody came at this very moment
+                    self._channels.setdefault(topic, channel)
 
     def _listen(self, stopped: threading.Event) -> None:
         while not stopped.is_set():

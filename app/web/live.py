@@ -146,6 +146,9 @@ class LiveParts:
         the thread that renders, which needs one."""
         entry = self._entry(subject)
         version = hub.version(subject.topic)
+        ready = entry.rendered
+        if ready and ready.holds(version):  # without the lock, for which a thousand streams would stand in line
+            return ready
         with entry.lock:
             found = entry.rendered
             if found and found.holds(version):
@@ -158,9 +161,11 @@ class LiveParts:
             return fresh
 
     def _entry(self, subject: Subject) -> _Entry:
+        known = self._entries.get(subject)
+        if known is not None:
+            return known
         with self._lock:
             entry = self._entries.setdefault(subject, _Entry())
-            self._entries.move_to_end(subject)
             if len(self._entries) > KEPT:
                 self._entries.popitem(last=False)
             return entry

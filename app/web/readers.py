@@ -37,6 +37,8 @@ class Door:
 
     def admits(self, session: str) -> bool:
         """Whether the session was valid at the last look. One that was never looked at has just been let in."""
+        if session in self._asked and time.monotonic() < self._looks_at:
+            return session not in self._ended  # without the lock, for which a thousand streams would stand in line
         with self._lock:
             self._asked.add(session)
             if time.monotonic() >= self._looks_at:
@@ -54,17 +56,22 @@ class Door:
         self._asked = set()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reader:
     """The browser at the other end of a stream. `client` is None where the server does not give its socket away."""
 
     door: Door
     session: str
     client: socket.socket | None
+    looks_at: float = 0.0
 
     def stays(self) -> bool:
-        """Whether the page is still open, as far as this machine knows, and its reader still signed in."""
-        return not self._left() and self.door.admits(self.session)
+        """Whether the page is still open, as far as this machine knew LOOK_SECONDS ago, and its reader signed in."""
+        if time.monotonic() >= self.looks_at:
+            if self._left():
+                return False
+            self.looks_at = time.monotonic() + LOOK_SECONDS
+        return self.door.admits(self.session)
 
     def _left(self) -> bool:
         # A browser sends nothing more on this connection, so all there can be to read is its end.

@@ -91,7 +91,14 @@ def test_a_change_wakes_whoever_waits(app: Flask, threads: ThreadPoolExecutor, n
     waiters = [wait_in(threads, hub, 0) for _ in range(20)]
     version = change()
     assert {future.result(15) for future in waiters} == {version}
-    assert hub._channels == {}, "nothing is kept for a topic that nobody watches"
+
+
+def test_a_topic_that_nobody_watches_is_forgotten_after_a_while(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "REREAD_SECONDS", 0.05)
+    monkeypatch.setattr(events, "KEPT_SECONDS", 0.5)
+    hub.wait(TOPIC, hub.version(TOPIC), 0.01)
+    assert TOPIC in hub._channels, "its watchers may be back in a moment"
+    wait_until(lambda: TOPIC not in hub._channels, 10, "it is forgotten")
 
 
 def test_another_topic_wakes_nobody(app: Flask, threads: ThreadPoolExecutor, no_reread: None) -> None:

@@ -18,6 +18,7 @@ from app.web import live, readers
 from app.web.readers import Door, Reader
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.fleet.counting import statements
+from tests.running.processes import wait_until
 from tests.web.conftest import ONE_DATABASE, Visitor
 
 pytestmark = ONE_DATABASE
@@ -69,10 +70,13 @@ def test_one_query_looks_at_every_stream(app: Flask, cast: Cast, looking_often: 
     assert sent.queries == 1
 
 
-def test_a_closed_connection_is_noticed_without_a_write(app: Flask, cast: Cast) -> None:
+def test_a_closed_connection_is_noticed_without_a_write(
+    app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "LOOK_SECONDS", 0.2)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         reader = Reader(Door(app), member_with(cast.starlight.owner).get_id(), ours)
         assert reader.stays()
         theirs.close()
-        assert not reader.stays()
+        wait_until(lambda: not reader.stays(), 5, "it is noticed at the next look")
