@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
+# Nothing that is loaded here is garbage, and looking for some is a fifth of the time in which every command starts.
+gc.disable()
+
 from datetime import timedelta
 
 from flask import Flask
@@ -19,6 +24,8 @@ from app.fleet.events import hub
 from app.jobs import Jobs
 from app.storage.bucket import Bucket
 from app.uploads.body import cut_all
+
+gc.enable()
 
 
 def create_app(settings: Settings | None = None) -> Flask:

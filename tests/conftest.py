@@ -49,6 +49,17 @@ CAST = Actor("the cast")
 _numbers = itertools.count(1)
 
 
+# The two faces hold no rules and ask the database nothing: what they call is tried on both kinds in every run, they
+# themselves on Postgres in the long runs.
+FACES = tuple(str(ROOT / "tests" / face) for face in ("api", "api_v1", "web"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("postgres") and str(item.path).startswith(FACES):
+            item.add_marker(pytest.mark.soak)
+
+
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccess]:
     """A real S3 server on loopback."""

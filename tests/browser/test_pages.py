@@ -201,7 +201,7 @@ def test_everything_works_without_a_script(chromium: Browser, site: Site, cast: 
     context.close()
 
 
-@pytest.mark.parametrize("width", [360, 800, 1280, 1920])
+@pytest.mark.parametrize("width", [360, 1920, *(pytest.param(each, marks=pytest.mark.soak) for each in (800, 1280))])
 def test_no_page_scrolls_sideways(sign_in: SignIn, page: Page, cast: Cast, catalog: None, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     sign_in(cast.moonbase.owner)  # nothing there yet: the first use

@@ -253,7 +253,9 @@ def test_axe_finds_nothing(
     assert {path: each for path, each in found.items() if each} == {}
 
 
-@pytest.mark.parametrize("width", [360, 721, 800, 1024, 1280, 1920])
+@pytest.mark.parametrize(
+    "width", [360, 721, 1920, *(pytest.param(each, marks=pytest.mark.soak) for each in (800, 1024, 1280))]
+)
 def test_no_page_scrolls_sideways(enter: Enter, page: Page, cast: Cast, fleet: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     enter(cast.starlight.owner, "/servers")

@@ -95,7 +95,10 @@ def test_killed_during_an_upload(
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("point", ["object-complete", "in-publish", "after-publish"])
+@pytest.mark.parametrize(
+    "point",
+    ["in-publish", *(pytest.param(each, marks=pytest.mark.soak) for each in ("object-complete", "after-publish"))],
+)
 def test_killed_around_the_transaction_that_makes_the_build_on_postgres(
     postgres_world: World, tmp_path: Path, first: Packed, second: Packed, point: str
 ) -> None:

@@ -79,7 +79,7 @@ def test_a_second_signal_ends_everything_at_once(make_run: Start) -> None:
     assert run.left() == {}
 
 
-@pytest.mark.parametrize("moment", ["starts in", "storage", "database"])
+@pytest.mark.parametrize("moment", ["starts in", "storage", pytest.param("database", marks=pytest.mark.soak)])
 def test_a_signal_while_it_starts_ends_it_too(make_run: Start, moment: str) -> None:
     run = make_run().launch()
     wait_until(lambda: run.said(moment), 90, f"it said: {moment}")
