@@ -1,5 +1,5 @@
 """An archive sent from a page in Chromium until `complete` has answered, over one PUT of the same file from the same
-page to one presigned URL, in turns; and over curl. Beside it, what the web process spent until then, and on the check.
+page to one presigned URL, in turns; over curl; beside it what the web process spent until then, and on the check.
 
 Times are the browser's own (Resource Timing), so what Playwright costs is in none of them.
 """
@@ -22,13 +22,11 @@ from app.storage.signing import presign
 from bench.cli import curl_seconds
 from bench.stage import EMAIL, PASSWORD, Stage, register_game, running, verdict
 from bench.upload import make_archive
+from tests.chromium import ARGUMENTS, CHROMIUM
 
 ROUNDS = 3
 TARGET = 0.95
 LONGEST = 600_000  # milliseconds
-CHROMIUM = "/usr/bin/chromium"
-# No sandbox: benches run as root in containers. The rest keeps the browser from looking for updates meanwhile.
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 # From the beginning of the first call to the end of the answer to the last.
 IN_PARTS = """() => {
@@ -36,7 +34,10 @@ IN_PARTS = """() => {
     const [ended] = performance.getEntriesByType("resource").filter(({name}) => name.endsWith("/completion"));
     return (ended.responseEnd - begun.startTime) / 1000;
 }"""
-IN_ONE = """url => new Promise((resolve, reject) => {
+# `whole`: the file itself, which the browser's network process reads from the disk. A part of a file comes to it through
+# another process, which is what every upload in parts has to pay.
+IN_ONE = """([url, whole]) => new Promise((resolve, reject) => {
+    const [file] = document.getElementById("bench-file").files;
     const request = new XMLHttpRequest();
     const begun = performance.now();
     request.open("PUT", url);
@@ -46,7 +47,7 @@ IN_ONE = """url => new Promise((resolve, reject) => {
         else reject(`storage answered ${request.status}`);
     };
     request.onerror = () => reject("the connection broke");
-    request.send(document.getElementById("bench-file").files[0]);
+    request.send(whole ? file : file.slice(0));
 })"""
 OWN_INPUT = """document.body.append(Object.assign(document.createElement("input"), {type: "file", id: "bench-file"}))"""
 
@@ -57,6 +58,7 @@ class Seen:
 
     parts: list[float] = field(default_factory=list)
     one: list[float] = field(default_factory=list)
+    slice: list[float] = field(default_factory=list)
     curl: list[float] = field(default_factory=list)
     sending: list[float] = field(default_factory=list)
     checking: list[float] = field(default_factory=list)
@@ -101,8 +103,9 @@ def _round(stage: Stage, page: Page, archive: Path, slug: str, seen: Seen) -> No
     Bucket(where).delete([f"bench/{slug}"])
     page.evaluate(OWN_INPUT)
     page.locator("#bench-file").set_input_files(archive)
-    seen.one.append(page.evaluate(IN_ONE, address()))
-    Bucket(where).delete([f"bench/{slug}"])
+    for seconds, whole in ((seen.one, True), (seen.slice, False)):
+        seconds.append(page.evaluate(IN_ONE, [address(), whole]))
+        Bucket(where).delete([f"bench/{slug}"])
     _in_parts(stage, page, archive, seen)
 
 
@@ -136,6 +139,9 @@ def _told(seen: Seen, size: float) -> bool:
         f"  {size:.0f} MiB; MiB/s in parts {speeds(seen.parts)}, one PUT {speeds(seen.one)}, curl {speeds(seen.curl)}"
     )
     print(f"  the page in parts over curl: {curl / parts:.3g}")
+    print(
+        f"  the page in parts over one PUT of a slice that is the whole file: {statistics.median(seen.slice) / parts:.3g}"
+    )
     print(
         f"  CPU of the web process until complete answered {statistics.median(seen.sending):.2f} s, "
         f"of the check {statistics.median(seen.checking):.2f} s"
