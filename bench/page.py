@@ -34,8 +34,8 @@ IN_PARTS = """() => {
     const [ended] = performance.getEntriesByType("resource").filter(({name}) => name.endsWith("/completion"));
     return (ended.responseEnd - begun.startTime) / 1000;
 }"""
-# `whole`: the file itself, which the browser's network process reads from the disk. A part of a file comes to it through
-# another process, which is what every upload in parts has to pay.
+# `whole`: the file itself, which the browser's network process reads from the disk. A slice of it comes through another
+# process, which is what every upload in parts has to pay.
 IN_ONE = """([url, whole]) => new Promise((resolve, reject) => {
     const [file] = document.getElementById("bench-file").files;
     const request = new XMLHttpRequest();
@@ -139,9 +139,7 @@ def _told(seen: Seen, size: float) -> bool:
         f"  {size:.0f} MiB; MiB/s in parts {speeds(seen.parts)}, one PUT {speeds(seen.one)}, curl {speeds(seen.curl)}"
     )
     print(f"  the page in parts over curl: {curl / parts:.3g}")
-    print(
-        f"  the page in parts over one PUT of a slice that is the whole file: {statistics.median(seen.slice) / parts:.3g}"
-    )
+    print(f"  the page in parts over one PUT of a slice of all of it: {statistics.median(seen.slice) / parts:.3g}")
     print(
         f"  CPU of the web process until complete answered {statistics.median(seen.sending):.2f} s, "
         f"of the check {statistics.median(seen.checking):.2f} s"
