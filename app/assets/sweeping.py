@@ -196,8 +196,8 @@ def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
 
 
 def orphans() -> Iterator[StoredObject]:
-    """Objects without rows. They are listed before the rows are read: one that gets its row meanwhile is seen with
-    it."""
+    """Objects that no row asks for. They are listed before the rows are read: one that gets its row meanwhile is
+    seen with it."""
     for listed in in_batches(bucket().objects(STAGING), 1000):
         keys = [one.key for one in listed]
         known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
@@ -205,7 +205,9 @@ def orphans() -> Iterator[StoredObject]:
         yield from (one for one in listed if one.key not in known)
     for listed in in_batches(bucket().objects(FINAL), 1000):
         known = _known_keys([one.key for one in listed])
-        yield from (one for one in listed if one.key not in known)
+        unnamed = [one for one in listed if one.key not in known]
+        being_made = _being_derived(unnamed)
+        yield from (one for one in unnamed if parse_key(one.key) not in being_made)
 
 
 def _known_keys(keys: Sequence[str]) -> set[str]:
@@ -213,6 +215,19 @@ def _known_keys(keys: Sequence[str]) -> set[str]:
     known.update(db.session.scalars(select(BlobVariant.object_key).where(BlobVariant.object_key.in_(keys))))
     release()
     return known
+
+
+def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
+    """What of these is a size of an image whose sizes are still being made: the row comes when all are stored."""
+    sizes = {key for one in objects if (key := parse_key(one.key)) and key.size}
+    if not sizes:
+        return set()
+    pending = select(Blob.sha256, Blob.partner_id).where(
+        Blob.state == "stored", Blob.derivation == "pending", Blob.sha256.in_({key.sha256 for key in sizes})
+    )
+    blobs = {(sha256, partner_id) for sha256, partner_id in db.session.execute(pending)}
+    release()
+    return {key for key in sizes if (key.sha256, key.partner_id) in blobs}
 
 
 def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
@@ -242,7 +257,8 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
 
 
 def _is_stray_variant(session: Session, blob: Blob, key: str) -> bool:
-    """A size that an earlier derivation left: the blob stands, nothing is being made of it, and it names another."""
+    """A size that an earlier derivation left: the blob stands, nothing is being made of it, and it names another.
+    Asked once more under the lock: a derivation may have begun since the objects were listed."""
     named = session.scalar(select(exists().where(BlobVariant.object_key == key)))
     return blob.object_key != key and blob.state == "stored" and blob.derivation != "pending" and not named
 

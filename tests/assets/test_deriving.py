@@ -27,6 +27,7 @@ from app.database import writing
 from app.extensions import db
 from app.jobs import jobs
 from app.models import Blob, BlobVariant, now
+from app.storage.bucket import bucket
 from app.storage.objects import write_object
 from tests.api_v1.calling import Studio, answered, refused
 from tests.api_v1.test_components import CARD, face, save
@@ -208,6 +209,8 @@ def test_a_worker_that_is_killed_halfway_leaves_nothing_that_stays(
     assert ended == -signal.SIGKILL
     found = blob()
     assert (found.derivation, found.derive_attempts) == ("pending", 1)
+    assert bucket().stat(f"{found.object_key}.v1-256.webp") is not None
+    assert not check_assets().orphans, "a size whose image still gets its sizes belongs to it"
     with writing() as session:
         session.execute(update(Blob).values(derive_at=now()))
 
