@@ -155,7 +155,7 @@ def _store_and_publish(upload: _Upload, file: FetchedFile, facts: Facts) -> str:
         if not claimed.stored or not _is_whole(key, file.size):
             file.file.seek(0)
             write_object(
-                key, file.file, file.size, file.md5, {"Content-Type": facts.mime_type, "Cache-Control": IMMUTABLE}
+                key, file.file, file.size, file.md5(), {"Content-Type": facts.mime_type, "Cache-Control": IMMUTABLE}
             )
         passing("asset-stored")
         asset_id = _publish(upload, claimed.blob_id)

@@ -23,13 +23,18 @@ class WrongBytes(InvalidRequest):
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """An object in a temporary file. `sha256` is lowercase hex, `md5` the bare digest."""
+    """An object in a temporary file. `sha256` is lowercase hex."""
 
     file: IO[bytes]
     path: Path
     size: int
     sha256: str
-    md5: bytes
+
+    def md5(self) -> bytes:
+        """The bare digest, for storage to compare with. Leaves the file at its beginning."""
+        found = hashlib.file_digest(self.file, lambda: hashlib.md5(usedforsecurity=False))
+        self.file.seek(0)
+        return found.digest()
 
 
 @contextmanager
@@ -38,18 +43,17 @@ def fetched(key: str, most: int = MOST_BYTES) -> Iterator[FetchedFile]:
     when it is larger than `most`."""
     source = open_object(key)
     with tempfile.NamedTemporaryFile(prefix="slipway-asset-") as file:
-        sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+        sha256, size = hashlib.sha256(), 0
         if source.length > most:
             source.close()
             raise _too_large(source.length, most)
         for piece in source.pieces():
             size += len(piece)
             sha256.update(piece)
-            md5.update(piece)
             _write(file.file, piece)
         file.flush()
         file.seek(0)
-        yield FetchedFile(file.file, Path(file.name), size, sha256.hexdigest(), md5.digest())
+        yield FetchedFile(file.file, Path(file.name), size, sha256.hexdigest())
 
 
 def _write(file: IO[bytes], piece: bytes) -> None:
