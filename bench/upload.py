@@ -55,9 +55,9 @@ def make_archive(path: Path, size: int, *, by_gzip: bool = False) -> None:
     makes it in seconds, gzip in half a minute a GiB."""
     noise = random.Random(7)
     text = b"the lanterns rise over the river, one for every name " * 20_000
-    module, level = (gzip, 6) if by_gzip else (igzip, 1)
-    open_packed: Any = module.open  # igzip carries no types
-    with open_packed(path, "wb", compresslevel=level) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
+    packer: Any = gzip if by_gzip else igzip  # the second carries no types
+    level = 6 if by_gzip else 1
+    with packer.open(path, "wb", compresslevel=level) as packed, tarfile.open(fileobj=packed, mode="w|") as tar:
         for directory in ("game", "game/game", "game/lib", "game/renpy"):
             member = tarfile.TarInfo(directory)
             member.type, member.mode = tarfile.DIRTYPE, 0o755
