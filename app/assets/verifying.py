@@ -31,10 +31,9 @@ class FetchedFile:
     sha256: str
 
     def md5(self) -> bytes:
-        """The bare digest, for storage to compare with. Leaves the file at its beginning."""
-        found = hashlib.file_digest(self.file, lambda: hashlib.md5(usedforsecurity=False))
-        self.file.seek(0)
-        return found.digest()
+        """The bare digest, for storage to compare with."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
 
 
 @contextmanager
