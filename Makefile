@@ -2,6 +2,8 @@
 # `make` alone lists the targets. PORT, SLIPWAY_INSTANCE and every other setting can be given: make run PORT=8001
 
 .DEFAULT_GOAL := help
+# Some images set it. Every process that the server or a test starts would then compile the whole app for itself.
+unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: run test test-fast soak check bench screenshots help always

@@ -54,10 +54,23 @@ _numbers = itertools.count(1)
 FACES = tuple(str(ROOT / "tests" / face) for face in ("api", "api_v1", "web"))
 
 
+# What the inner loop (make test-fast) leaves out in any case, and what it asks one question of.
+NOT_FAST = ("postgres", "slow", "soak", "browser")
+ONCE = (*FACES, str(ROOT / "tests" / "uploads_api"))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    asked: set[object] = set()
     for item in items:
-        if item.get_closest_marker("postgres") and str(item.path).startswith(FACES):
+        if str(item.path).startswith(FACES) and item.get_closest_marker("postgres"):
             item.add_marker(pytest.mark.soak)
+        elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):
+            # What takes a database and a bucket of its own, the inner loop does once: of each rule the first case, of
+            # each file of ONCE the first test.
+            question = item.path if str(item.path).startswith(ONCE) else (item.path, getattr(item, "originalname", ""))
+            if question in asked:
+                item.add_marker(pytest.mark.slow)
+            asked.add(question)
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ def storage_of_app(valkey: ValkeyServer, tmp_path: Path, storage: StorageAccess)
         yield kept
 
 
+@pytest.mark.slow
 def test_processes_share_their_counts(valkey: ValkeyServer, storage_of_app: ForgivingRedis) -> None:
     another = ForgivingRedis(f"forgiving+{valkey.connection_url}")
 

@@ -15,6 +15,8 @@ from tests.agent.platform_server import Platform
 from tests.agent.storage_server import StorageServer
 from tests.agent.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 StartAgent = Callable[..., Agent]
 
 

@@ -20,6 +20,8 @@ from tests.agent.processes import ROOT, AgentProcess, environment
 from tests.agent.storage_server import StorageServer
 from tests.agent.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 StartProcess = Callable[..., AgentProcess]
 
 

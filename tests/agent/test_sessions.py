@@ -19,6 +19,8 @@ from tests.agent.platform_server import Platform
 from tests.agent.processes import ROOT, environment
 from tests.agent.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 StartAgent = Callable[..., Agent]
 
 

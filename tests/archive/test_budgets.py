@@ -208,6 +208,7 @@ def test_without_its_budget_the_bomb_is_a_good_archive_read_in_constant_memory(t
     assert grown < 8 * MIB
 
 
+@pytest.mark.slow
 def test_half_a_million_names_would_fit_in_100_mib(tmp_path: Path) -> None:
     count = 500_000 // 8  # dicts grow by doubling: an eighth is at the same point between two steps
     compressor = isal_zlib.compressobj(1, wbits=31)

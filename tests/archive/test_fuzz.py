@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from archive.rejection import ArchiveRejected
 from archive.unpacking import unpack
 from tests.archive.tars import BLOCK, END, GAME, file, game, gnu_long_link, gnu_long_name, gz, header, padded, pax
 
+pytestmark = pytest.mark.slow
 T = TypeVar("T")
 
 LIMITS = Limits(unpacked_bytes=2**22, members=60, processing_seconds=20)

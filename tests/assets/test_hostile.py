@@ -15,6 +15,7 @@ from tests.assets import hostile
 from tests.assets.images import opened, picture, saved
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
     pytest.mark.settings(ASSET_DERIVE_WAIT="0"),
 ]

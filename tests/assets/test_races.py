@@ -27,6 +27,8 @@ from tests.api_v1.calling import Studio, announced, answered, put
 from tests.assets.images import checksum, picture
 from tests.conftest import CAST, Cast
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 SECONDS = timedelta(seconds=30)
 NOW = timedelta(0)

@@ -21,6 +21,8 @@ from tests.cli.terminal import terminal
 from tests.running.processes import wait_until
 from tests.uploads.live import World
 
+pytestmark = pytest.mark.slow
+
 MIB = 1024**2
 
 

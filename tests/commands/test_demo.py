@@ -21,6 +21,8 @@ from app.partners.accounts import member_of_session, sign_in
 from app.partners.keys import authenticate, revoke_key
 from tests.conftest import CAST, bearer
 
+pytestmark = pytest.mark.slow
+
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # what `make run` runs on
 
 

@@ -22,6 +22,8 @@ from app.refusals import Conflict, NotFound
 from tests.conftest import Cast
 from tests.fleet.acting import STUDIO, FleetAgent, new_build, new_game
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 12
 
 

@@ -27,7 +27,7 @@ from tests.running.processes import wait_until
 ROOT = Path(__file__).parents[2]
 TOPIC = "game:watched"
 # What the hub does between databases is the same for both kinds; where SQL matters, tests/fleet/test_plan.py has both.
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
 MakeHub = Callable[..., Hub]
 

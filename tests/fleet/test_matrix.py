@@ -131,6 +131,7 @@ def test_a_live_build_is_shown_however_many_newer_ones_there_are(game: Game, bui
     assert [(row.build.number, row.live) for row in rows][:2] == [(1, True), (259, False)]
 
 
+@pytest.mark.slow
 def test_a_page_takes_as_many_queries_for_fifty_builds_on_fifteen_servers_as_for_five_on_three(
     game: Game, build: Build
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_page_takes_as_many_queries_for_fifty_builds_on_fifteen_servers_as_for
     assert max(few) <= 5
 
 
+@pytest.mark.slow
 def test_a_list_of_games_takes_as_many_queries_for_fifty_as_for_five(cast: Cast) -> None:
     def queries(games: list[Game]) -> int:
         with statements() as sent:

@@ -217,6 +217,7 @@ def test_one_server_can_be_asked_for(agents: dict[str, FleetAgent]) -> None:
     assert fleet_overview("srv-99").servers == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["partner", "fleet", "holdings"])
 def test_questions_cost_the_same_for_fifty_builds_as_for_five(
     cast: Cast, later: Callable[..., None], asked: str

@@ -167,6 +167,7 @@ def test_a_release_wakes_a_waiting_poll_at_once(
     assert [build["build"] for build in plan["builds"]] == [1]
 
 
+@pytest.mark.slow
 def test_a_change_that_another_process_wrote_wakes_a_waiting_poll_within_moments(
     app: Flask, threads: ThreadPoolExecutor, agent: FleetAgent
 ) -> None:

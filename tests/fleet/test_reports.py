@@ -91,6 +91,7 @@ def test_a_report_writes_only_the_replicas_that_changed(agent: FleetAgent, game:
     assert sent.writes("servers") == 1
 
 
+@pytest.mark.slow
 def test_a_report_takes_as_many_queries_for_fifty_builds_as_for_five(agent: FleetAgent, game: Game) -> None:
     def report_of(count: int) -> int:
         said = [held(new_build(new_game(partner_id)), "downloading") for _ in range(count)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +63,7 @@ def test_a_build_that_was_never_released_is_no_fallback() -> None:
     assert wanted_build_ids("b", [on_server("a", "cached", None), on_server("b", "pending", 2)]) == {"b"}
 
 
+@pytest.mark.slow
 @steady
 @given(st.sampled_from("abcdef"), replicas)
 def test_the_released_build_is_always_wanted_with_at_most_one_beside_it(released: str, here: list[Replica]) -> None:
@@ -70,6 +72,7 @@ def test_the_released_build_is_always_wanted_with_at_most_one_beside_it(released
     assert len(wanted) <= 2
 
 
+@pytest.mark.slow
 @steady
 @given(st.sampled_from("abcdef"), replicas)
 def test_whatever_can_be_played_now_can_be_played_after_evicting_the_rest(released: str, here: list[Replica]) -> None:
@@ -81,6 +84,7 @@ def test_whatever_can_be_played_now_can_be_played_after_evicting_the_rest(releas
     assert not playable or [r for r in playable if r.build_id in kept]
 
 
+@pytest.mark.slow
 @steady
 @given(st.none() | st.sampled_from("abcdef"), replicas)
 def test_flags_are_in_line_exactly_when_they_say_what_is_wanted(released: str | None, here: list[Replica]) -> None:

@@ -18,6 +18,8 @@ from app.extensions import db
 from tests.conftest import ROOT
 from tests.filling import fill
 
+pytestmark = pytest.mark.slow
+
 MIGRATIONS = str(ROOT / "migrations")
 REVISIONS = [script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()]  # newest first
 Stored = dict[str, list[dict[str, Any]]]

@@ -20,6 +20,8 @@ from minio import Minio
 from app.storage.embedded import BUCKET, EmbeddedStorage, EmbeddedStorageError, StorageAccess
 from tests.running.processes import is_alive, read_line, wait_until
 
+pytestmark = pytest.mark.slow
+
 BODY = os.urandom(300_000)
 
 

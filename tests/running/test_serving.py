@@ -18,6 +18,8 @@ import urllib3
 
 from tests.running.processes import free_port, is_alive, tree, wait_until
 
+pytestmark = pytest.mark.slow
+
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:app.serving"]
 
 

@@ -13,6 +13,8 @@ import pytest
 from app.shutdown import Shutdown
 from tests.running.processes import is_alive, read_line, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def shutdown() -> Shutdown:

@@ -15,7 +15,7 @@ from tests.web import asset_scenes, scenes
 from tests.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.web.test_security import lint
 
-pytestmark = ONE_DATABASE
+pytestmark = [pytest.mark.slow, ONE_DATABASE]
 
 START = ("/games", "/games/new", "/games?q=zzz", "/games/moth-season", "/servers", "/settings")
 
