@@ -46,6 +46,11 @@ class Site:
         self.server.shutdown()
         self._thread.join()
         self.server.server_close()
+        for thread in threading.enumerate():
+            # A request that was taken a moment ago may still be about to open its stream. A connection on which a
+            # browser that goes on living asks nothing would be waited for in vain.
+            if thread.name.endswith("(process_request_thread)"):
+                thread.join(1)
         wait_until(lambda: budgets.streams.taken == 0, 20, "all streams have ended")
 
 
