@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from app.jobs import jobs
 from tests.assets.images import picture
@@ -132,3 +132,31 @@ def test_what_could_not_be_taken_is_not_sent_and_other_pages_keep_count(sign_in:
         tiles.nth(0).get_by_role("button", name="Choose another").click()
     expect(tiles).to_have_count(2)
     assert sent == []
+
+
+@pytest.mark.usefixtures("workers")
+def test_an_image_that_the_network_holds_up_says_so_and_goes_on(
+    sign_in: SignIn, context: BrowserContext, cast: Cast
+) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/assets")
+    on_its_way = page.locator("#image-uploads .tile")
+
+    # Without the server: it goes on by itself.
+    context.set_offline(True)
+    drop(page, first=picture(seed=1))
+    expect(on_its_way).to_contain_text("Held")
+    expect(on_its_way).to_contain_text("The server cannot be reached, retrying 1 of 10 in")
+    context.set_offline(False)
+    expect(page.locator("#assets-tiles .tile", has_text="first.png")).to_be_visible()
+    expect(on_its_way).to_have_count(0)
+
+    # Without storage: at once, when somebody says so.
+    page.route("**/staging/**", lambda route: route.abort())
+    drop(page, second=picture(seed=2))
+    expect(on_its_way).to_contain_text("storage is unreachable, retrying 1 of 10 in")
+    page.unroute("**/staging/**")
+    on_its_way.get_by_role("button", name="Try again: second.png").click()
+    expect(page.locator("#assets-tiles .tile", has_text="second.png")).to_be_visible()
+    expect(page.locator("#assets-tiles .tile")).to_have_count(2)

@@ -12,6 +12,7 @@ from sqlalchemy import URL
 from app.storage.embedded import StorageAccess
 from tests.conftest import run_sql, settings_for
 from tests.uploads.live import Gunicorn, World, world_of
+from tests.uploads_api.resuming import Platform
 
 LIMITS = {"SLIPWAY_BODY_TIMEOUT": "20", "SLIPWAY_DRAIN_SECONDS": "2"}
 
@@ -43,3 +44,11 @@ def gunicorn(world: World, tmp_path: Path) -> Iterator[Gunicorn]:
     server = Gunicorn(world.settings, tmp_path / "gunicorn.log")
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="module")
+def platform(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One web server for all tests of a module: gunicorn starts the next process when one is killed."""
+    running = Platform(world, tmp_path_factory.mktemp("gunicorn"))
+    yield running
+    running.close()

@@ -10,6 +10,7 @@ from tests.faults.packing import Packed
 from tests.running.processes import is_alive, wait_until
 from tests.uploads.live import Gunicorn, World
 from tests.uploads.sending import Answer, RawUpload
+from tests.uploads_api.resuming import Platform
 
 
 def try_upload(gunicorn: Gunicorn, world: World, slug: str, archive: bytes) -> Answer | None:
@@ -30,9 +31,15 @@ def crash(gunicorn: Gunicorn, point: str, ask: Callable[[], object]) -> None:
     gunicorn.kill()
 
 
-def kill_after(gunicorn: Gunicorn, seconds: float) -> threading.Timer:
-    """Kill every process of the server in so many seconds, from a thread."""
-    timer = threading.Timer(seconds, gunicorn.kill)
+def crashed(platform: Platform, pid: int, point: str) -> None:
+    """Wait until that process has died there and the next one answers."""
+    wait_until(lambda: platform.has_crashed(pid), 30, f"the process died at {point}")
+    platform.gunicorn.wait()
+
+
+def kill_after(kill: Callable[[], None], seconds: float) -> threading.Timer:
+    """Kill in so many seconds, from a thread."""
+    timer = threading.Timer(seconds, kill)
     timer.start()
     return timer
 

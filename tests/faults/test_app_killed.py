@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,12 @@ from app.models import Game, Replica, Server, Upload, new_id
 from app.storage.bucket import bucket
 from archive.inspection import Inspection
 from tests.conftest import bearer
-from tests.faults.killing import crash, kill_after, nothing_is_half, try_upload
+from tests.faults.killing import crash, crashed, kill_after, nothing_is_half, try_upload
 from tests.faults.packing import LAUNCHER, TOP, Packed, packed_game
 from tests.fleet.acting import FleetAgent
 from tests.uploads.live import ROOT, STUDIO, Gunicorn, World, environment_of
 from tests.uploads.sending import upload
+from tests.uploads_api.resuming import Platform
 
 pytestmark = pytest.mark.slow
 SIZE = 17 * MIB  # two parts
@@ -79,13 +81,12 @@ def with_build(world: World, packed: Packed) -> str:
 
 @pytest.mark.parametrize("point", IN_AN_UPLOAD)
 def test_killed_during_an_upload(
-    world: World, gunicorn: Gunicorn, slug: str, first: Packed, second: Packed, point: str
+    platform: Platform, world: World, slug: str, first: Packed, second: Packed, point: str
 ) -> None:
-    answers = []
-    crash(gunicorn, point, lambda: answers.append(try_upload(gunicorn, world, slug, second.archive)))
-    assert answers == [None], "nothing was acknowledged"
+    gunicorn, pid = platform.gunicorn, platform.crash_at(point)
+    assert try_upload(gunicorn, world, slug, second.archive) is None, "nothing was acknowledged"
+    crashed(platform, pid, point)
 
-    gunicorn.start()
     nothing_is_half(world, slug, [first.sha256], [first, second])
     complete = len(world.builds(slug)) == 2
     assert complete == (point == "after-publish")
@@ -115,17 +116,18 @@ def test_killed_around_the_transaction_that_makes_the_build_on_postgres(
 
 
 def test_killed_while_a_refused_upload_is_taken_back(
-    world: World, gunicorn: Gunicorn, slug: str, first: Packed
+    platform: Platform, world: World, slug: str, first: Packed
 ) -> None:
-    crash(gunicorn, "mid-discard", lambda: try_upload(gunicorn, world, slug, b"PK\x03\x04 this is a zip"))
-    gunicorn.start()
+    gunicorn, pid = platform.gunicorn, platform.crash_at("mid-discard")
+    assert try_upload(gunicorn, world, slug, b"PK\x03\x04 this is a zip") is None
+    crashed(platform, pid, "mid-discard")
     nothing_is_half(world, slug, [first.sha256], [first])
     answer = upload(gunicorn.port, world.key, slug, b"PK\x03\x04 this is a zip")
     assert (answer.status, answer.code) == (400, "invalid_archive")
     assert world.refusals(slug) == ["invalid_archive"]
 
 
-def test_killed_in_the_midst_of_a_report(world: World, gunicorn: Gunicorn, slug: str) -> None:
+def test_killed_in_the_midst_of_a_report(platform: Platform, world: World, slug: str) -> None:
     agent = FleetAgent(world.app.test_client(), world.server_token)
     with world.app.app_context():
         game = db.session.scalars(select(Game).where(Game.slug == slug)).one()
@@ -137,7 +139,7 @@ def test_killed_in_the_midst_of_a_report(world: World, gunicorn: Gunicorn, slug:
         try:
             return urllib3.request(
                 "POST",
-                f"{gunicorn.address}/api/servers/self/reports",
+                f"{platform.gunicorn.address}/api/servers/self/reports",
                 json=document,
                 headers=bearer(world.server_token),
                 retries=False,
@@ -146,12 +148,13 @@ def test_killed_in_the_midst_of_a_report(world: World, gunicorn: Gunicorn, slug:
         except urllib3.exceptions.HTTPError:
             return None
 
-    crash(gunicorn, "in-report", post)
+    pid = platform.crash_at("in-report")
+    assert post() is None
+    crashed(platform, pid, "in-report")
     with world.app.app_context():
         assert db.session.scalars(select(Server.sequence)).one() == before, "all of a report or nothing"
         assert db.session.scalars(select(Replica.phase).where(Replica.id == replica.id)).one() == "pending"
 
-    gunicorn.start()
     answer = post()
     assert answer is not None
     assert (answer.status, answer.json()["accepted"]) == (200, True)
@@ -194,17 +197,26 @@ def games(app: Flask, slug: str) -> list[str]:
 
 
 def test_killed_at_eight_random_moments_of_an_upload(
-    world: World, gunicorn: Gunicorn, slug: str, first: Packed
+    platform: Platform, world: World, slug: str, first: Packed
 ) -> None:
-    survives_kills(world, gunicorn, slug, first, seed=20_260_101, kills=8)
+    """The process that serves; gunicorn starts the next."""
+    survives_kills(world, platform.gunicorn, slug, first, 20_260_101, 8, platform.kill, platform.gunicorn.wait)
 
 
-def survives_kills(world: World, gunicorn: Gunicorn, slug: str, first: Packed, seed: int, kills: int) -> None:
-    """Send one archive after another and kill the server at some moment of each."""
+def survives_kills(
+    world: World,
+    gunicorn: Gunicorn,
+    slug: str,
+    first: Packed,
+    seed: int,
+    kills: int,
+    kill: Callable[[], None],
+    again: Callable[[], object],
+) -> None:
+    """Send one archive after another, `kill` at some moment of each, and let it serve `again`."""
     print(f"seed {seed}")  # noqa: T201 - what a failed run is repeated with
     chance = random.Random(seed)
     sent, acknowledged = [first], [first.sha256]
-    gunicorn.start()
     begun = time.monotonic()
     sent.append(packed_game(seed, SIZE))
     assert upload(gunicorn.port, world.key, slug, sent[-1].archive).status == 200
@@ -212,16 +224,15 @@ def survives_kills(world: World, gunicorn: Gunicorn, slug: str, first: Packed, s
     takes = time.monotonic() - begun
     for number in range(kills):
         sent.append(packed_game(seed + 1 + number, SIZE))
-        timer = kill_after(gunicorn, chance.uniform(0, 1.2 * takes))
+        timer = kill_after(kill, chance.uniform(0, 1.2 * takes))
         answer = try_upload(gunicorn, world, slug, sent[-1].archive)
         timer.join()
         if answer is not None:
             assert answer.status == 200, answer.json
             acknowledged.append(sent[-1].sha256)
-        gunicorn.start()
+        again()
         nothing_is_half(world, slug, acknowledged, sent)
-        again = upload(gunicorn.port, world.key, slug, sent[-1].archive)
-        assert again.status == 200
+        assert upload(gunicorn.port, world.key, slug, sent[-1].archive).status == 200
         if sent[-1].sha256 not in acknowledged:
             acknowledged.append(sent[-1].sha256)
         assert [sha256 for _, sha256 in world.builds(slug)] == acknowledged
@@ -229,5 +240,7 @@ def survives_kills(world: World, gunicorn: Gunicorn, slug: str, first: Packed, s
 
 @pytest.mark.soak
 def test_killed_at_a_hundred_random_moments(world: World, gunicorn: Gunicorn, slug: str, first: Packed) -> None:
+    """Every process of the server at once."""
     seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
-    survives_kills(world, gunicorn, slug, first, seed, kills=100)
+    gunicorn.start()
+    survives_kills(world, gunicorn, slug, first, seed, 100, gunicorn.kill, gunicorn.start)

@@ -31,7 +31,7 @@ from app.partners.accounts import dashboard_app_id
 from app.storage.bucket import bucket
 from tests.api_v1.calling import announced, put
 from tests.assets.images import picture
-from tests.faults.test_resumable_kills import crashed
+from tests.faults.killing import crashed
 from tests.running.processes import wait_until
 from tests.uploads.live import ROOT, STUDIO, World, environment_of
 from tests.uploads_api.resuming import SECONDS, Platform
@@ -39,14 +39,6 @@ from tests.uploads_api.resuming import SECONDS, Platform
 pytestmark = pytest.mark.slow
 
 NOW = timedelta(0)
-
-
-@pytest.fixture(scope="module")
-def platform(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One web server for all of them: gunicorn starts the next process when one is killed."""
-    running = Platform(world, tmp_path_factory.mktemp("gunicorn"))
-    yield running
-    running.close()
 
 
 class Script:

@@ -31,6 +31,7 @@ from app.uploads.claims import LEASE, due_checks
 from app.uploads.resumable import NewUpload, find_upload, open_upload
 from app.uploads.sweeping import check, sweep
 from tests.conftest import settings_for
+from tests.faults.killing import crashed
 from tests.faults.packing import Packed, packed_game
 from tests.running.processes import is_alive, wait_until
 from tests.uploads.live import ROOT, STUDIO, World, environment_of, world_of
@@ -42,14 +43,6 @@ BEGINNING = ("resumable-row-written", "resumable-opened", "resumable-ready")
 COMPLETING = ("parts-verified", "completion-written")
 CHECKING = ("check-claimed", "parts-joined", "mid-check", "archive-read", "in-publish", "check-published")
 REFUSING = ("refusal-written", "upload-tidied")
-
-
-@pytest.fixture(scope="module")
-def platform(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """One web server for all of them: gunicorn starts the next process when one is killed."""
-    running = Platform(world, tmp_path_factory.mktemp("gunicorn"))
-    yield running
-    running.close()
 
 
 @pytest.fixture
@@ -82,10 +75,6 @@ def left_after_a_sweep() -> list[str]:
     db.session.rollback()
     transfers = [transfer.key for transfer in bucket().open_multiparts("archives/")]
     return [*uploads, *(orphan.key for orphan in found.orphans), *found.missing, *transfers]
-
-
-def crashed(platform: Platform, pid: int, point: str) -> None:
-    wait_until(lambda: platform.has_crashed(pid), 30, f"the process died at {point}")
 
 
 @pytest.mark.parametrize("point", BEGINNING)

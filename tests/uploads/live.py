@@ -70,8 +70,12 @@ class Gunicorn:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._answers, 60, f"gunicorn answers; its log is {self.log}")
+        self.wait()
         return self
+
+    def wait(self) -> None:
+        """Until it answers."""
+        wait_until(self._answers, 60, f"gunicorn answers; its log is {self.log}")
 
     def _answers(self) -> bool:
         assert self.process is not None

@@ -28,6 +28,7 @@ class Images extends EventTarget {
   }
 
   retry(image) {
+    clearTimeout(image.timer);
     Object.assign(image, { phase: "waiting", sent: 0, percent: 0, tries: 0, retryAt: 0, reason: "", title: "" });
     this.run();
   }

@@ -83,7 +83,7 @@ function draw(image) {
   tile.querySelector(".ring .done").setAttribute("stroke-dasharray", `${image.percent} 100`);
   const failed = image.phase === "failed";
   tile.querySelector(".cancel").hidden = failed || ["checking", "stored"].includes(image.phase);
-  tile.querySelector(".retry").hidden = !failed || Boolean(image.final);
+  tile.querySelector(".retry").hidden = failed ? Boolean(image.final) : !image.retryAt;
   tile.querySelector(".another").hidden = !failed || !image.final;
   tile.querySelector(".dismiss").hidden = !failed;
 }
