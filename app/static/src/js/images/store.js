@@ -105,3 +105,4 @@ class Images extends EventTarget {
 }
 
 export const images = new Images();
+addEventListener("online", () => images.list.filter((image) => image.retryAt).forEach((image) => images.retry(image)));
