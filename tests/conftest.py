@@ -61,9 +61,14 @@ ONCE = (*FACES, str(ROOT / "tests" / "uploads_api"))
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     asked: set[object] = set()
+    on_postgres: set[object] = set()
     for item in items:
-        if str(item.path).startswith(FACES) and item.get_closest_marker("postgres"):
-            item.add_marker(pytest.mark.soak)
+        if item.get_closest_marker("postgres"):
+            # Of a rule with many cases the first tells whether it holds there too; the others are for the long runs.
+            rule = (item.path, getattr(item, "originalname", ""))
+            if str(item.path).startswith(FACES) or rule in on_postgres:
+                item.add_marker(pytest.mark.soak)
+            on_postgres.add(rule)
         elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):
             # What takes a database and a bucket of its own, the inner loop does once: of each rule the first case, of
             # each file of ONCE the first test.

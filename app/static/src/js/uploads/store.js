@@ -176,3 +176,4 @@ function ofGame(game) {
 }
 
 export const uploads = new Uploads();
+addEventListener("online", () => uploads.list.forEach((upload) => upload.retryAt && upload.nudge?.()));
