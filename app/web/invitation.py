@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_user
 from flask_wtf import FlaskForm
 from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
-from app.logs import request_id
-from app.models import Invitation, now
+from app.models import Invitation
 from app.partners.members import accept_invitation, invitation_of
 from app.refusals import NotFound
+from app.web.entering import closed_link, let_in
 from app.web.formats import Moment
 from app.web.forms import SHOWN, new_password_field, problem, refused
 from app.web.terminal import base_url
 
 pages = Blueprint("invitation", __name__)
+
+CLOSED = "This invitation is not open any more"
 
 
 class JoinForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -38,7 +39,7 @@ def form(secret: str) -> ResponseReturnValue:
     try:
         return _page(invitation_of(secret), JoinForm())
     except NotFound as refusal:
-        return _closed(refusal)
+        return closed_link(CLOSED, refusal)
 
 
 @pages.post("/invitations/<secret>")
@@ -51,14 +52,11 @@ def join(secret: str) -> ResponseReturnValue:
             return _page(invitation, form), 422
         member = accept_invitation(secret, form.name.data or "", form.password.data or "", request.remote_addr)
     except NotFound as refusal:
-        return _closed(refusal)
+        return closed_link(CLOSED, refusal)
     except SHOWN as refusal:
         answer = refused(form, refusal)
         return _page(invitation, form), *answer
-    # A session from before is never continued: it may be somebody else's.
-    session.clear()
-    session.permanent = True
-    login_user(member)
+    let_in(member)
     flash(f"Welcome to {invitation.partner.name}")
     return redirect(url_for("games.index"), 303)
 
@@ -71,15 +69,3 @@ def _page(invitation: Invitation, form: JoinForm) -> str:
         form=form,
         problem=problem(form, "You have not joined yet"),
     )
-
-
-def _closed(refusal: NotFound) -> ResponseReturnValue:
-    page = render_template(
-        "refusal.html",
-        status=404,
-        heading="This invitation is not open any more",
-        message=refusal.message,
-        request_id=request_id(),
-        at=Moment(now(), "exact"),
-    )
-    return Response(page, 404)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_user
 from flask_wtf import FlaskForm
 
-from app.logs import request_id
-from app.models import PasswordLink, now
+from app.models import PasswordLink
 from app.partners.password_links import password_link_of, set_password
 from app.refusals import NotFound
+from app.web.entering import closed_link, let_in
 from app.web.formats import Moment
 from app.web.forms import SHOWN, new_password_field, problem, refused
 from app.web.terminal import base_url
 
 pages = Blueprint("new_password", __name__)
+
+CLOSED = "This link does not work any more"
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -44,7 +45,7 @@ def form(secret: str) -> ResponseReturnValue:
     try:
         return _page(password_link_of(secret), NewPasswordForm())
     except NotFound as refusal:
-        return _closed(refusal)
+        return closed_link(CLOSED, refusal)
 
 
 @pages.post("/new-password/<secret>")
@@ -57,14 +58,11 @@ def change(secret: str) -> ResponseReturnValue:
             return _page(link, form), 422
         member = set_password(secret, form.password.data or "", request.remote_addr)
     except NotFound as refusal:
-        return _closed(refusal)
+        return closed_link(CLOSED, refusal)
     except SHOWN as refusal:
         answer = refused(form, refusal)
         return _page(link, form), *answer
-    # A session from before is never continued: it may be somebody else's.
-    session.clear()
-    session.permanent = True
-    login_user(member)
+    let_in(member)
     flash("Your new password is set; you are signed out everywhere else")
     return redirect(url_for("games.index"), 303)
 
@@ -77,15 +75,3 @@ def _page(link: PasswordLink, form: NewPasswordForm) -> str:
         form=form,
         problem=problem(form, "The password is not set yet"),
     )
-
-
-def _closed(refusal: NotFound) -> ResponseReturnValue:
-    page = render_template(
-        "refusal.html",
-        status=404,
-        heading="This link does not work any more",
-        message=refusal.message,
-        request_id=request_id(),
-        at=Moment(now(), "exact"),
-    )
-    return Response(page, 404)

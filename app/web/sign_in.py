@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_user, logout_user
+from flask_login import logout_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from app.extensions import htmx, login
 from app.partners import accounts
+from app.web.entering import let_in
 from app.web.people import here, local_address, signed_in
 from app.web.tries import Tries, minutes
 
@@ -56,10 +57,7 @@ def enter() -> ResponseReturnValue:
         tries.count_wrong()
         form.form_errors.append("Check both, then try again.")
         return render_template("sign_in.html", form=form, problem="Email or password is not right"), 422
-    # A session from before signing in is never continued: it may have been planted.
-    session.clear()
-    session.permanent = True
-    login_user(member)
+    let_in(member)
     return redirect(local_address(form.next.data, url_for("games.index")), 303)
 
 
