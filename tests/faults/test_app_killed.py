@@ -239,8 +239,10 @@ def survives_kills(
 
 
 @pytest.mark.soak
-def test_killed_at_a_hundred_random_moments(world: World, gunicorn: Gunicorn, slug: str, first: Packed) -> None:
-    """Every process of the server at once."""
+def test_killed_at_a_hundred_random_moments(world: World, gunicorn: Gunicorn, first: Packed) -> None:
+    """Every process of the server at once. A game for each ten: after each kill every build is read and compared."""
     seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
     gunicorn.start()
-    survives_kills(world, gunicorn, slug, first, seed, 100, gunicorn.kill, gunicorn.start)
+    for round_number in range(10):
+        slug = with_build(world, first)
+        survives_kills(world, gunicorn, slug, first, seed + 100 * round_number, 10, gunicorn.kill, gunicorn.start)
