@@ -17,13 +17,14 @@ from app.rate_storage import ForgivingRedis
 from app.rates import count
 from app.storage.embedded import StorageAccess
 from tests.conftest import settings_for
+from tests.running.processes import free_port
 
 RATE = "3 per hour"
 
 
 @pytest.fixture
 def valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     yield server
     if server.is_running():
@@ -71,7 +72,7 @@ def test_while_redis_is_away_each_process_counts_for_itself(
 
 def test_when_redis_is_back_it_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.rate_storage.PAUSE_SECONDS", 0.0)
-    first = ValkeyServer()
+    first = ValkeyServer(port=free_port())
     first.start()
     url, port = first.connection_url, first.port
     counts = ForgivingRedis(f"forgiving+{url}")

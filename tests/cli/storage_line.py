@@ -24,7 +24,8 @@ class StorageLine:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def reset(self) -> None:
-        """Break what is held, forward everything that comes, count from nought."""
+        """Break every connection there is, forward everything that comes on new ones, count from nought. What a client
+        that was killed had sent before is still in the kernel's hands, and is not of those that count."""
         with self._lock:
             self._age += 1
             self.sent = 0
@@ -76,10 +77,10 @@ class StorageLine:
             threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
 
     def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        age = self._age
         with contextlib.suppress(OSError):
             while data := client.recv(1 << 16):
-                age = self._age
-                if self._is_cut(len(data)):
+                if self._is_cut(len(data), age):
                     break
                 self._open.wait()
                 if self._age != age:
@@ -87,8 +88,10 @@ class StorageLine:
                 server.sendall(data)
         self._hang_up(client, server)
 
-    def _is_cut(self, count: int) -> bool:
+    def _is_cut(self, count: int, age: int) -> bool:
         with self._lock:
+            if self._age != age:
+                return True
             self.sent += count
             if self._hold_after is not None and self.sent >= self._hold_after:
                 self._open.clear()

@@ -33,7 +33,7 @@ from app.uploads.sweeping import check, sweep
 from tests.conftest import settings_for
 from tests.faults.killing import crashed
 from tests.faults.packing import Packed, packed_game
-from tests.running.processes import is_alive, wait_until
+from tests.running.processes import free_port, is_alive, wait_until
 from tests.uploads.live import ROOT, STUDIO, World, environment_of, world_of
 from tests.uploads_api.resuming import Client, Platform
 
@@ -247,7 +247,7 @@ def test_a_process_told_to_stop_gives_its_check_to_the_next(
 
 @pytest.fixture
 def valkey() -> Iterator[ValkeyServer]:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server
 
 
