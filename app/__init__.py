@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 
-# Nothing that is loaded here is garbage, and looking for some is a fifth of the time in which every command starts.
+# Nothing that is loaded here is garbage or ever will be, and looking for some is a fifth of the time in which every
+# command starts and a third of the one it takes in all: at its end the interpreter looks three times more.
 gc.disable()
 
 from datetime import timedelta
@@ -25,6 +26,7 @@ from app.jobs import Jobs
 from app.storage.bucket import Bucket
 from app.uploads.body import cut_all
 
+gc.freeze()
 gc.enable()
 
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 Pieces = Sequence[bytes]
 COMPLETE_TRIES = 4
+COMPLETE_PAUSE_SECONDS = 0.5  # after the first try; longer after each
 _SIGNED_FOR = timedelta(hours=1)
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
@@ -42,6 +43,10 @@ class StorageError(Unavailable):
 
     def __init__(self, doing: str) -> None:
         super().__init__(f"Storage is unreachable or refused while {doing}. Nothing was changed; try again.", 10)
+
+
+class Gone(StorageError):
+    """Storage knows no such object or multipart transfer (any more): asking again is of no use."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ class Bucket:
 
     def read(self, key: str, start: int, length: int, piece: int) -> Iterator[bytes]:
         """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also
-        when they end early; what was handed on before is right."""
+        when they end early, and Gone where there is no object; what was handed on before is right."""
         url, left = self._signed("GET", key, {}), length
         headers = {"Range": f"bytes={start}-{start + length - 1}"}
         with _said("reading an object"):
@@ -184,7 +189,7 @@ class Bucket:
             try:
                 if answer.status != 206:  # a store that ignores Range would send the whole object
                     log.warning("storage answered %s to a range of an object", answer.status)
-                    raise StorageError("reading an object")
+                    raise (Gone if answer.status == 404 else StorageError)("reading an object")
                 while left > 0 and (data := answer.read(min(piece, left))):
                     left -= len(data)
                     yield data
@@ -195,7 +200,8 @@ class Bucket:
             raise StorageError("reading an object")
 
     def complete_multipart(self, key: str, multipart_id: str, etags: Sequence[str]) -> None:
-        """Make the object of its parts. Completing twice is fine: the second time the object is simply there."""
+        """Make the object of its parts. Completing twice is fine: the second time the object is simply there. Raises
+        Gone when somebody dropped the parts meanwhile, other StorageErrors after COMPLETE_TRIES."""
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)
@@ -207,13 +213,13 @@ class Bucket:
                 if b"<Error>" in body:  # S3 may say 200 first and fail later
                     raise StorageError("finishing an upload")
                 return
-            except StorageError:
+            except StorageError as error:
                 if self._is_there(key):  # only the answer was lost
                     return
                 # All bytes are stored: a storage that hiccups now must not cost the whole upload.
-                if attempt == COMPLETE_TRIES:
+                if attempt == COMPLETE_TRIES or isinstance(error, Gone):
                     raise
-                time.sleep(0.5 * attempt)
+                time.sleep(COMPLETE_PAUSE_SECONDS * attempt)
 
     def _is_there(self, key: str) -> bool:
         try:
@@ -258,7 +264,7 @@ class Bucket:
             answer = self.http.request(method, self._signed(method, key, query), body=body, redirect=False)
         if answer.status != 200:
             log.warning("storage answered %s while %s", answer.status, doing)
-            raise StorageError(doing)
+            raise (Gone if answer.status == 404 and "uploadId" in query else StorageError)(doing)
         return answer.data
 
 

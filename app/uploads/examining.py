@@ -21,7 +21,7 @@ from app.database import release, writing
 from app.extensions import db
 from app.models import Game, Upload
 from app.refusals import ChecksumMismatch, Refusal, Unavailable
-from app.storage.bucket import StorageError, bucket
+from app.storage.bucket import Gone, StorageError, bucket
 from app.uploads.checking import CheckingThread
 from app.uploads.claims import Heartbeat, claim, give_back
 from app.uploads.completing import join_parts
@@ -132,16 +132,16 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
 
 def _pieces(upload: Upload) -> Iterator[bytes]:
     """The whole object. Where storage stumbles it is asked again from where it stopped; raises StorageError after
-    TRIES without a byte."""
+    TRIES without a byte, and at once when the object is gone, as it is when the upload was cancelled meanwhile."""
     done, tries = 0, 0
     while done < upload.size:
         try:
             for piece in bucket().read(upload.object_key, done, min(RANGE, upload.size - done), PIECE):
                 done, tries = done + len(piece), 0
                 yield piece
-        except StorageError:
+        except StorageError as error:
             tries += 1
-            if tries == TRIES or shutdown.stopping.wait(PAUSE_SECONDS * 2**tries):
+            if tries == TRIES or isinstance(error, Gone) or shutdown.stopping.wait(PAUSE_SECONDS * 2**tries):
                 raise
 
 

@@ -35,8 +35,17 @@ def make_run(tmp_path: Path) -> Iterator[Start]:
         run.close()
 
 
-def test_everything_is_there_when_it_says_so(make_run: Start) -> None:
-    run = make_run().start()
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One that runs, for the tests that leave it running."""
+    run = Run(tmp_path_factory.mktemp("supervisor") / "instance")
+    try:
+        yield run.start()
+    finally:
+        run.close()
+
+
+def test_everything_is_there_when_it_says_so(run: Run) -> None:
     assert run.healthy()
     assert stat.S_IMODE(run.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE((run.folder / "demo.json").stat().st_mode) == 0o600
@@ -104,8 +113,7 @@ def test_nothing_outlives_a_kill_and_the_next_run_has_everything(make_run: Start
     assert (status, answer["title"]) == (200, "Paper Lanterns")
 
 
-def test_what_dies_is_started_again(make_run: Start) -> None:
-    run = make_run().start()
+def test_what_dies_is_started_again(run: Run) -> None:
     endpoint = run.demo["storage"]["endpoint"]
     killed = {
         name: run.pid_of(part) for name, part in (("storage", "juicefs"), ("web", "gunicorn"), ("srv-02", "srv-02"))
@@ -138,11 +146,13 @@ def test_a_moved_instance_runs_beside_a_new_one(make_run: Start, tmp_path: Path)
     assert not (tmp_path / "first").exists()
 
 
-def test_the_same_instance_is_not_started_twice(make_run: Start) -> None:
-    run = make_run().start()
-    second = make_run().launch()
-    assert second.process.wait(60) == 1
-    assert second.said(f"is already running there (process {run.process.pid})")
+def test_the_same_instance_is_not_started_twice(run: Run) -> None:
+    second = Run(run.folder).launch()
+    try:
+        assert second.process.wait(60) == 1
+        assert second.said(f"is already running there (process {run.process.pid})")
+    finally:
+        second.close()
     assert run.healthy()
 
 
@@ -159,8 +169,10 @@ def test_a_port_that_is_taken_is_said_with_the_way_out(make_run: Start) -> None:
     ("setting", "reason"),
     [
         ({"SLIPWAY_API_RATE": "often"}, "SLIPWAY_API_RATE='often' is not a rate"),
-        ({"SLIPWAY_HOST": "0.0.0.0"}, "Set S3_PUBLIC_ENDPOINT"),
-        ({"SLIPWAY_STORAGE_PORT": "x"}, "SLIPWAY_STORAGE_PORT='x' must be a port number"),
+        pytest.param({"SLIPWAY_HOST": "0.0.0.0"}, "Set S3_PUBLIC_ENDPOINT", marks=pytest.mark.soak),
+        pytest.param(
+            {"SLIPWAY_STORAGE_PORT": "x"}, "SLIPWAY_STORAGE_PORT='x' must be a port number", marks=pytest.mark.soak
+        ),
         ({"SLIPWAY_WORKERS": "2"}, "2 web processes were asked for"),
     ],
 )

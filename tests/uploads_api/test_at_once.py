@@ -14,7 +14,8 @@ from app.extensions import db
 from app.fleet.events import game_topic
 from app.fleet.topics import stored_version
 from app.jobs import jobs
-from app.uploads import claims
+from app.storage import bucket as storage_bucket
+from app.uploads import claims, examining
 from app.uploads.claims import Heartbeat, claim
 from app.uploads.examining import Outcome, examine
 from tests.api.calling import body
@@ -61,7 +62,12 @@ def test_two_uploads_of_one_archive_make_one_build(app: Flask, sender: Sender) -
     assert is_clean()
 
 
-def test_cancelling_beside_the_check_leaves_a_whole_build_or_nothing(app: Flask, sender: Sender, cast: Cast) -> None:
+def test_cancelling_beside_the_check_leaves_a_whole_build_or_nothing(
+    app: Flask, sender: Sender, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A worker that asks again and again for what was taken away would be seen here.
+    monkeypatch.setattr(examining, "PAUSE_SECONDS", 600)
+    monkeypatch.setattr(storage_bucket, "COMPLETE_PAUSE_SECONDS", 600)
     for seed in range(3):
         upload_id = sender.sent(game_archive(seed=seed))
         deeds: Iterator[Callable[[str], object]] = iter([examine, lambda sent: cancel(app, cast, sent)])
