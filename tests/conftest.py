@@ -231,6 +231,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     app.jinja_env.bytecode_cache = once.templates
     app.extensions["slipway_bucket"].make()
     with app.app_context():
+        db.engine._compiled_cache = once.statements
         yield app
         cut_all()
         db.session.remove()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from typing import Any
 
 from argon2 import PasswordHasher
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
 from app.partners import secrets
@@ -44,6 +47,17 @@ def _compiled_once(rule: Rule, append_unknown: bool = True) -> Builder:
 
 
 Rule._compile_builder = _compiled_once  # type: ignore[assignment]  # the same, unbound
+
+# Compiled SQL, which an engine keeps by dialect: all those of a run are of two kinds. See `app` in tests/conftest.py.
+statements: LRUCache[Any, Any] = LRUCache(3000)
+
+
+def _of_one_kind(dialect: DefaultDialect, other: object) -> bool:
+    return type(dialect) is type(other)
+
+
+DefaultDialect.__eq__ = _of_one_kind  # type: ignore[method-assign,assignment]
+DefaultDialect.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[method-assign,assignment]
 
 # A stored hash says what it cost, so servers that tests start check these as cheaply.
 secrets._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
