@@ -40,7 +40,8 @@ def _closed_in_any_case(app: WSGIApplication) -> WSGIApplication:
 
         def pieces() -> Iterator[bytes]:
             try:
-                yield from body
+                for piece in body:  # `yield from` would close it as well
+                    yield piece
             finally:
                 getattr(body, "close", lambda: None)()
 
