@@ -52,6 +52,9 @@ _numbers = itertools.count(1)
 # The two faces hold no rules and ask the database nothing: what they call is tried on both kinds in every run, they
 # themselves on Postgres in the long runs.
 FACES = tuple(str(ROOT / "tests" / face) for face in ("api", "api_v1", "web"))
+# So is what happens between the body of a raw upload and storage: its rules for the database are in tests/uploads_api,
+# and tests/faults has it killed on Postgres too.
+BODIES = tuple(str(ROOT / "tests" / "uploads" / f"{name}.py") for name in ("test_torn", "test_storage_fails"))
 
 
 # What the inner loop (make test-fast) leaves out in any case, and what it asks one question of.
@@ -66,7 +69,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("postgres"):
             # Of a rule with many cases the first tells whether it holds there too; the others are for the long runs.
             rule = (item.path, getattr(item, "originalname", ""))
-            if str(item.path).startswith(FACES) or rule in on_postgres:
+            if str(item.path).startswith((*FACES, *BODIES)) or rule in on_postgres:
                 item.add_marker(pytest.mark.soak)
             on_postgres.add(rule)
         elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):

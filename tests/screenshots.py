@@ -34,9 +34,9 @@ from app.models import Game, Partner
 from app.storage.embedded import EmbeddedStorage
 from app.storage.note import note
 from app.uploads import parts
-from tests.browser.conftest import Site
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
+from tests.site import Site
 from tests.web import asset_scenes, fleet_scenes, scenes
 
 FOLDER = ROOT / "screenshots"

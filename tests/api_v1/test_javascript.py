@@ -21,8 +21,8 @@ from app.jobs import jobs
 from app.storage.embedded import StorageAccess
 from tests.api_v1.calling import Studio
 from tests.assets.images import picture
-from tests.browser.conftest import Site
 from tests.conftest import ROOT, settings_for
+from tests.site import Site
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

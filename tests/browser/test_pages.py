@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Site
 from tests.conftest import PASSWORD, Cast
+from tests.site import Site
 from tests.web import scenes
 from tests.web.conftest import ONE_DATABASE
 

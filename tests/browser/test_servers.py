@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import budgets
 from app.fleet.servers import retire
-from tests.browser.conftest import Site
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.running.processes import wait_until
+from tests.site import Site
 from tests.web import fleet_scenes, scenes
 from tests.web.conftest import ONE_DATABASE
 

@@ -16,9 +16,10 @@ from app.extensions import db
 from app.models import Member, Partner
 from app.partners.keys import create_key
 from app.partners.members import invite
-from tests.browser.conftest import Site, visit
+from tests.browser.conftest import visit
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
+from tests.site import Site
 from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]

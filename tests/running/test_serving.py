@@ -88,6 +88,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
     running.close()
 
 
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests that only ask it something."""
+    running = Server(tmp_path_factory.mktemp("serving"), SLIPWAY_STREAMS="50")
+    yield running
+    running.close()
+
+
 @pytest.mark.slow
 def test_more_than_one_process_without_redis_is_refused_however_it_is_asked_for(tmp_path: Path) -> None:
     for said in (refusal(tmp_path, SLIPWAY_WORKERS="2"), refusal(tmp_path, "--workers", "2")):
@@ -154,18 +162,18 @@ def test_a_worker_does_not_outlive_a_killed_master(server: Server) -> None:
 
 
 @pytest.mark.slow
-def test_there_are_files_and_stacks_for_every_thread(server: Server) -> None:
-    limits = json.loads(server.get("/limits"))
+def test_there_are_files_and_stacks_for_every_thread(lasting: Server) -> None:
+    limits = json.loads(lasting.get("/limits"))
     assert limits["openFiles"] >= 2 * (50 + 64)
     assert limits["threadStack"] == 2 * 1024**2
 
 
 @pytest.mark.slow
-def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(server: Server) -> None:
-    server.get("/?X-Amz-Signature=s3cr3t")
-    server.get("/fails?token=s3cr3t")
-    server.get("/fails%0a%7B%22forged%22%3A1%7D")
-    log = server.log.read_text()
+def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(lasting: Server) -> None:
+    lasting.get("/?X-Amz-Signature=s3cr3t")
+    lasting.get("/fails?token=s3cr3t")
+    lasting.get("/fails%0a%7B%22forged%22%3A1%7D")
+    log = lasting.log.read_text()
     assert "s3cr3t" not in log
     assert "fails on purpose" in log
     for line in log.splitlines():
@@ -173,30 +181,30 @@ def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(server: Server) ->
 
 
 @pytest.mark.slow
-def test_links_that_let_somebody_in_are_in_no_log(server: Server) -> None:
+def test_links_that_let_somebody_in_are_in_no_log(lasting: Server) -> None:
     """Such a path is a secret: whoever has it becomes a member, or takes a member's place."""
-    server.get("/invitations/inv_s3cr3t")
-    server.get("/new-password/pwd_s3cr3t")
-    wait_until(lambda: "GET /new-password/" in server.log.read_text(), 10, "the access log has the requests")
-    assert "GET /invitations/" in server.log.read_text()
-    assert "s3cr3t" not in server.log.read_text()
+    lasting.get("/invitations/inv_s3cr3t")
+    lasting.get("/new-password/pwd_s3cr3t")
+    wait_until(lambda: "GET /new-password/" in lasting.log.read_text(), 10, "the access log has the requests")
+    assert "GET /invitations/" in lasting.log.read_text()
+    assert "s3cr3t" not in lasting.log.read_text()
 
 
 @pytest.mark.slow
-def test_headers_of_a_proxy_nobody_configured_are_not_believed(server: Server) -> None:
+def test_headers_of_a_proxy_nobody_configured_are_not_believed(lasting: Server) -> None:
     """With gunicorn's default, anything on this machine could claim https."""
     claim = {"X-Forwarded-Proto": "https"}
-    assert server.http.request("GET", f"http://127.0.0.1:{server.port}/scheme", headers=claim).data == b"http"
+    assert lasting.http.request("GET", f"http://127.0.0.1:{lasting.port}/scheme", headers=claim).data == b"http"
 
 
 @pytest.mark.slow
-def test_clients_that_keep_their_end_open_keep_nobody_else_waiting(server: Server) -> None:
+def test_clients_that_keep_their_end_open_keep_nobody_else_waiting(lasting: Server) -> None:
     """gunicorn's own way of closing would accept nobody for two seconds for each of them."""
-    held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(30)]
+    held = [socket.create_connection(("127.0.0.1", lasting.port), timeout=10) for _ in range(30)]
     for connection in held:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
         assert b"here" in connection.makefile("rb").read()
     fresh = urllib3.PoolManager(retries=False, timeout=10)
-    assert fresh.request("GET", f"http://127.0.0.1:{server.port}/").data == b"here"
+    assert fresh.request("GET", f"http://127.0.0.1:{lasting.port}/").data == b"here"
     for connection in held:
         connection.close()

@@ -173,7 +173,7 @@ def test_a_port_that_is_taken_is_said_with_the_way_out(make_run: Start) -> None:
         pytest.param(
             {"SLIPWAY_STORAGE_PORT": "x"}, "SLIPWAY_STORAGE_PORT='x' must be a port number", marks=pytest.mark.soak
         ),
-        ({"SLIPWAY_WORKERS": "2"}, "2 web processes were asked for"),
+        pytest.param({"SLIPWAY_WORKERS": "2"}, "2 web processes were asked for", marks=pytest.mark.soak),
     ],
 )
 def test_a_setting_that_cannot_work_ends_it_with_the_reason_and_nothing_running(

@@ -6,7 +6,6 @@ import html
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,13 +13,13 @@ import psutil
 import pytest
 from flask import Flask
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from app.extensions import db
 from app.models import AuditEntry, Server
 from app.partners.secrets import fingerprint
 from tests.conftest import PASSWORD, Cast, bearer
 from tests.running.processes import wait_until
+from tests.site import Site
 from tests.web.conftest import ONE_DATABASE, Visitor
 
 pytestmark = ONE_DATABASE
@@ -192,13 +191,10 @@ def test_rolling_takes_the_password_once_more(operator: Visitor, cast: Cast) -> 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     """The app behind a server on loopback."""
-    running = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{running.server_port}"
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    site = Site(app)
+    site.start()
+    yield site.url
+    site.stop()
 
 
 def test_the_command_starts_an_agent_and_its_token_is_in_no_command_line(
