@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from flask import Flask
 from playwright.sync_api import FilePayload, Page
 from sqlalchemy import select
 
@@ -69,13 +70,19 @@ def garden_of(cast: Cast) -> str:
     return db.session.scalars(rows).one()
 
 
+def fail(**_: object) -> None:
+    raise RuntimeError("on purpose")
+
+
 @pytest.mark.usefixtures("workers")
 @LOOKS
 def test_nothing_is_found(
+    app: Flask,
     page: Page,
     sign_in: Callable[[str], Page],
     cast: Cast,
     six_servers: list[str],
+    monkeypatch: pytest.MonkeyPatch,
     theme: Literal["light", "dark"],
     width: int,
 ) -> None:
@@ -137,4 +144,9 @@ def test_nothing_is_found(
     page.goto("/games/moth-season")
     found["storage is away"] = findings(page)
     note.clear()
+    app.testing = False
+    monkeypatch.setitem(app.view_functions, "game.page", fail)
+    page.goto("/games/moth-season")
+    page.get_by_role("heading", name="Something failed on our side").wait_for()
+    found["a fault of ours"] = findings(page)
     assert {path: each for path, each in found.items() if each} == {}
