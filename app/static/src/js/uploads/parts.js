@@ -207,5 +207,3 @@ function* take(numbers, most) {
     if (!left) return;
   }
 }
-
-addEventListener("online", () => active.forEach((parts) => parts.retryAt && parts.nudge()));

@@ -93,8 +93,13 @@ class Uploads extends EventTarget {
   hold(held) {
     if (this.held === held) return;
     this.held = held;
-    if (!held) for (const upload of this.list) upload.parts?.retryAt ? upload.parts.nudge() : upload.nudge?.();
+    if (!held) this.nudge();
     this.run();
+  }
+
+  // Whatever waits for its next try has it now.
+  nudge() {
+    for (const upload of this.list) upload.parts?.retryAt ? upload.parts.nudge() : upload.nudge?.();
   }
 
   get running() {
@@ -176,4 +181,4 @@ function ofGame(game) {
 }
 
 export const uploads = new Uploads();
-addEventListener("online", () => uploads.list.forEach((upload) => upload.retryAt && upload.nudge?.()));
+addEventListener("online", () => uploads.nudge());
