@@ -46,7 +46,7 @@ class StorageError(Unavailable):
 
 
 class Gone(StorageError):
-    """Storage knows no such object or multipart transfer (any more): asking again is of no use."""
+    """Storage knows no such object, transfer or bucket (any more): asking again is of no use."""
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,7 @@ class Bucket:
             answer = self.http.request("GET", url, headers=headers, redirect=False, preload_content=False)
             try:
                 if answer.status != 206:  # a store that ignores Range would send the whole object
-                    log.warning("storage answered %s to a range of an object", answer.status)
-                    raise (Gone if answer.status == 404 else StorageError)("reading an object")
+                    raise _unexpected(answer.status, "reading an object")
                 while left > 0 and (data := answer.read(min(piece, left))):
                     left -= len(data)
                     yield data
@@ -263,9 +262,14 @@ class Bucket:
         with _said(doing):
             answer = self.http.request(method, self._signed(method, key, query), body=body, redirect=False)
         if answer.status != 200:
-            log.warning("storage answered %s while %s", answer.status, doing)
-            raise (Gone if answer.status == 404 and "uploadId" in query else StorageError)(doing)
+            raise _unexpected(answer.status, doing)
         return answer.data
+
+
+def _unexpected(status: int, doing: str) -> StorageError:
+    """What to raise for an answer that is not the one asked for; the log has its status."""
+    log.warning("storage answered %s while %s", status, doing)
+    return Gone(doing) if status == 404 else StorageError(doing)
 
 
 class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`)
