@@ -191,3 +191,10 @@ def test_storage_that_refuses_costs_no_quota_and_leaves_nothing(app: Flask, send
     sweep()
     assert db.session.scalars(select(Upload)).all() == []
     assert is_clean()
+
+
+def test_a_repeated_request_opens_one_upload(sender: Sender) -> None:
+    request = {"fileName": "lanterns.tar.gz", "size": 1000}
+    answers = [sender.ask("POST", UPLOADS, {"Idempotency-Key": "once"}, json=request) for _ in range(2)]
+    assert [body(answer, 201)["id"] for answer in answers] == [body(answers[0], 201)["id"]] * 2
+    assert body(sender.uploads())["total"] == 1
