@@ -56,7 +56,6 @@ FACES = tuple(str(ROOT / "tests" / face) for face in ("api", "api_v1", "web"))
 # and tests/faults has it killed on Postgres too.
 BODIES = tuple(str(ROOT / "tests" / "uploads" / f"{name}.py") for name in ("test_torn", "test_storage_fails"))
 
-
 # What the inner loop (make test-fast) leaves out in any case, and what it asks one question of.
 NOT_FAST = ("postgres", "slow", "soak", "browser")
 ONCE = (*FACES, str(ROOT / "tests" / "uploads_api"))
@@ -66,16 +65,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     asked: set[object] = set()
     on_postgres: set[object] = set()
     for item in items:
+        rule = (item.path, getattr(item, "originalname", ""))
         if item.get_closest_marker("postgres"):
             # Of a rule with many cases the first tells whether it holds there too; the others are for the long runs.
-            rule = (item.path, getattr(item, "originalname", ""))
             if str(item.path).startswith((*FACES, *BODIES)) or rule in on_postgres:
                 item.add_marker(pytest.mark.soak)
             on_postgres.add(rule)
         elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):
             # What takes a database and a bucket of its own, the inner loop does once: of each rule the first case, of
             # each file of ONCE the first test.
-            question = item.path if str(item.path).startswith(ONCE) else (item.path, getattr(item, "originalname", ""))
+            question = item.path if str(item.path).startswith(ONCE) else rule
             if question in asked:
                 item.add_marker(pytest.mark.slow)
             asked.add(question)

@@ -1,4 +1,4 @@
-"""A test's app behind a server of its own process, for clients that are not Flask's: browsers, agents."""
+"""A test's app behind a real server in the same process, for clients that are not Flask's: browsers, agents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class _Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: a failed journey is read in the browser's terms."""
+        """Nothing: what failed is read in the client's terms."""
 
 
 def _closed_in_any_case(app: WSGIApplication) -> WSGIApplication:

@@ -81,7 +81,6 @@ def test_json_is_an_object_a_line_and_the_last_has_everything(
     assert (listed["size"], listed["checksum"]) == (size, f"sha256:{sha256}")
 
 
-@pytest.mark.slow
 def test_a_person_sees_one_bar_with_its_phases(slipway: Slipway, slug: str, tmp_path: Path) -> None:
     folder = game_folder(tmp_path, 4 * MIB)
     with terminal(slipway, "push", str(folder), "--game", slug, "--note", "[red]") as person:
@@ -107,7 +106,6 @@ def test_the_only_game_need_not_be_named_but_one_of_several_must(
     assert len(world.builds(slug)) == 1
 
 
-@pytest.mark.slow
 def test_stored_is_all_that_is_waited_for_if_that_is_asked(slipway: Slipway, slug: str, targz: Path) -> None:
     pushed = slipway("push", targz, "--game", slug, "--wait", "stored", "--json")
     assert (pushed.code, pushed.result["reached"]) == (ExitCode.OK, "stored")
@@ -115,7 +113,6 @@ def test_stored_is_all_that_is_waited_for_if_that_is_asked(slipway: Slipway, slu
     assert (again.result["build"], again.result["bytesSent"]) == (1, 0)
 
 
-@pytest.mark.slow
 def test_a_build_can_be_held_back_and_released_later(slipway: Slipway, slug: str, folder: Path) -> None:
     pushed = slipway("push", folder, "--game", slug, "--no-release", "--json")
     assert (pushed.code, pushed.result["reached"], pushed.result["released"]) == (ExitCode.OK, "checked", False)
@@ -141,7 +138,6 @@ def test_it_can_be_released_at_once_all_the_same(slipway: Slipway, world: World,
     assert slipway("push", targz, "--game", slug, "--release", "--wait", "released").code == ExitCode.OK
 
 
-@pytest.mark.slow
 def test_a_refused_archive_is_told_in_the_platforms_words(
     slipway: Slipway, world: World, slug: str, targz: Path, tmp_path: Path
 ) -> None:
@@ -175,7 +171,6 @@ def test_a_file_that_is_no_gzip_is_refused_before_anything_is_sent(
     assert line.sent == 0
 
 
-@pytest.mark.slow
 def test_what_is_left_out_is_said(slipway: Slipway, slug: str, folder: Path) -> None:
     (folder / ".git").mkdir()
     (folder / "game" / "._script.rpy").touch()
@@ -184,7 +179,6 @@ def test_what_is_left_out_is_said(slipway: Slipway, slug: str, folder: Path) -> 
     assert slipway("push", folder, "--game", slug, "--json").result["leftOut"] == [".git", "game/._script.rpy"]
 
 
-@pytest.mark.slow
 def test_memory_does_not_grow_with_the_archive(slipway: Slipway, slug: str, tmp_path: Path) -> None:
     small, large = tmp_path / "small.tar.gz", tmp_path / "large.tar.gz"
     small.write_bytes(game_archive())
@@ -202,7 +196,6 @@ def _peak(slipway: Slipway, slug: str, archive: Path) -> int:
     return usage.ru_maxrss
 
 
-@pytest.mark.slow
 def test_nothing_changed_nothing_sent(
     slipway: Slipway, world: World, slug: str, folder: Path, line: StorageLine
 ) -> None:
@@ -216,7 +209,6 @@ def test_nothing_changed_nothing_sent(
     assert slipway("status", "--game", slug, "--json").result["uploads"] == []
 
 
-@pytest.mark.slow
 def test_another_machine_needs_no_memory_of_the_last_push(
     slipway: Slipway, slug: str, folder: Path, tmp_path: Path
 ) -> None:
@@ -225,7 +217,6 @@ def test_another_machine_needs_no_memory_of_the_last_push(
     assert not push_if_changed(fresh, folder, slug)["changed"]
 
 
-@pytest.mark.slow
 def test_any_change_is_sent(slipway: Slipway, world: World, slug: str, folder: Path) -> None:
     push_if_changed(slipway, folder, slug)
     (folder / "game" / "script.rpy").write_text("label begin:\n")
@@ -237,7 +228,6 @@ def test_any_change_is_sent(slipway: Slipway, world: World, slug: str, folder: P
     assert len(world.builds(slug)) == 4
 
 
-@pytest.mark.slow
 def test_only_the_newest_build_counts(slipway: Slipway, slug: str, folder: Path, targz: Path) -> None:
     push_if_changed(slipway, folder, slug)
     assert push_if_changed(slipway, targz, slug)["build"] == 2
@@ -245,7 +235,6 @@ def test_only_the_newest_build_counts(slipway: Slipway, slug: str, folder: Path,
     assert push_if_changed(slipway, folder, slug)["build"] == 3
 
 
-@pytest.mark.slow
 def test_a_file_that_changes_on_the_way_is_not_published(
     slipway: Slipway, world: World, slug: str, line: StorageLine, tmp_path: Path
 ) -> None:

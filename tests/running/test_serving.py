@@ -96,14 +96,12 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running.close()
 
 
-@pytest.mark.slow
 def test_more_than_one_process_without_redis_is_refused_however_it_is_asked_for(tmp_path: Path) -> None:
     for said in (refusal(tmp_path, SLIPWAY_WORKERS="2"), refusal(tmp_path, "--workers", "2")):
         assert "2 web processes were asked for" in said
         assert "REDIS_URL" in said
 
 
-@pytest.mark.slow
 def test_a_setting_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
     assert refusal(tmp_path, SLIPWAY_WORKERS="many").strip() == (
         "Slipway did not start: SLIPWAY_WORKERS='many' must be a whole number of at least 1."
@@ -124,7 +122,6 @@ def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(serve
     assert not any(is_alive(pid) for pid in pids)
 
 
-@pytest.mark.slow
 def test_a_ctrl_c_in_its_terminal_drains_too(server: Server) -> None:
     transferring = server.ask("/until-cut")
     began = time.monotonic()
@@ -134,7 +131,6 @@ def test_a_ctrl_c_in_its_terminal_drains_too(server: Server) -> None:
     assert server.process.wait(10) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_everything_at_once(tmp_path: Path, again: signal.Signals) -> None:
     server = Server(tmp_path, SLIPWAY_DRAIN_SECONDS="40", SLIPWAY_STREAMS="50")
@@ -161,14 +157,12 @@ def test_a_worker_does_not_outlive_a_killed_master(server: Server) -> None:
     wait_until(lambda: not is_alive(workers[0]), 5, "the worker ended with its master")
 
 
-@pytest.mark.slow
 def test_there_are_files_and_stacks_for_every_thread(lasting: Server) -> None:
     limits = json.loads(lasting.get("/limits"))
     assert limits["openFiles"] >= 2 * (50 + 64)
     assert limits["threadStack"] == 2 * 1024**2
 
 
-@pytest.mark.slow
 def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(lasting: Server) -> None:
     lasting.get("/?X-Amz-Signature=s3cr3t")
     lasting.get("/fails?token=s3cr3t")
@@ -180,7 +174,6 @@ def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(lasting: Server) -
         assert "levelname" in json.loads(line)
 
 
-@pytest.mark.slow
 def test_links_that_let_somebody_in_are_in_no_log(lasting: Server) -> None:
     """Such a path is a secret: whoever has it becomes a member, or takes a member's place."""
     lasting.get("/invitations/inv_s3cr3t")
@@ -190,14 +183,12 @@ def test_links_that_let_somebody_in_are_in_no_log(lasting: Server) -> None:
     assert "s3cr3t" not in lasting.log.read_text()
 
 
-@pytest.mark.slow
 def test_headers_of_a_proxy_nobody_configured_are_not_believed(lasting: Server) -> None:
     """With gunicorn's default, anything on this machine could claim https."""
     claim = {"X-Forwarded-Proto": "https"}
     assert lasting.http.request("GET", f"http://127.0.0.1:{lasting.port}/scheme", headers=claim).data == b"http"
 
 
-@pytest.mark.slow
 def test_clients_that_keep_their_end_open_keep_nobody_else_waiting(lasting: Server) -> None:
     """gunicorn's own way of closing would accept nobody for two seconds for each of them."""
     held = [socket.create_connection(("127.0.0.1", lasting.port), timeout=10) for _ in range(30)]
