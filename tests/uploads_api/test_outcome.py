@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import tracemalloc
 from datetime import timedelta
 
@@ -16,14 +15,16 @@ from app.extensions import db
 from app.models import AuditEntry, Game, Partner
 from app.partners.keys import create_key
 from app.storage.bucket import bucket
+from app.uploads import examining
+from app.uploads.checking import CheckingThread
 from app.uploads.claims import LEASE, MOST_BEGUN, Heartbeat, claim, due_checks, give_back
 from app.uploads.completing import join_parts
 from app.uploads.examining import Outcome, examine, read_archive
 from app.uploads.sweeping import sweep
-from archive.inspection import Inspector
 from tests.api.calling import body, refused
 from tests.archives import big_archive, game_archive
 from tests.conftest import CAST, Cast
+from tests.running.processes import wait_until
 from tests.uploads_api.databases import one_database
 from tests.uploads_api.rows import age, builds, is_clean, objects, row
 from tests.uploads_api.sending import MIB, Sender, put, put_parts
@@ -307,12 +308,14 @@ def test_storage_that_does_not_answer_puts_a_check_off(app: Flask, sender: Sende
 def test_checking_takes_the_same_memory_however_large_the_archive(
     app: Flask, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def slowly(inspector: Inspector, piece: bytes) -> None:
-        time.sleep(0.01)  # so the reader is ahead by all it may be, also of the small one
-        feed(inspector, piece)
+    class FarBehind(CheckingThread):
+        """Looks at nothing before the reader is ahead by all it may be."""
 
-    feed = Inspector.feed
-    monkeypatch.setattr(Inspector, "feed", slowly)
+        def _run(self) -> None:
+            wait_until(self._queue.full, 10, "the reader is ahead")
+            super()._run()
+
+    monkeypatch.setattr(examining, "CheckingThread", FarBehind)
     peaks = []
     for size in (8 * MIB, 64 * MIB):
         upload_id = sender.sent(big_archive(size, seed=size))
