@@ -119,16 +119,18 @@ def _handler(storage: StorageServer) -> type[BaseHTTPRequestHandler]:
                     storage.go_on.wait(30)
                 piece = content[begin : begin + 65536]
                 if tear is not None and served.sent + len(piece) > tear:
-                    self.wfile.write(piece[: tear - served.sent])
+                    rest = piece[: tear - served.sent]
                     served.sent = tear
+                    self.wfile.write(rest)
                     self.close_connection = True
                     return
+                served.sent += len(piece)  # Before it is written: who has read it may ask at once how much that was.
                 try:
                     self.wfile.write(piece)
                 except OSError:  # The agent was killed or hung up.
+                    served.sent -= len(piece)
                     self.close_connection = True
                     return
-                served.sent += len(piece)
 
         def _empty(self, status: int) -> None:
             self.send_response(status)
