@@ -92,9 +92,9 @@ class Keeper:
         self._start_fetches(decision, wanted)
         held = right - evicted
         self._waits_for_sessions = any(key not in wanted for key in held)
+        self._drop_parts(held, wanted)  # before anybody hears that there is nothing more to fetch
         self._show(held, whole, wanted)
         self._announce_absent(plan, decision)
-        self._drop_parts(held, wanted)
         self._settled.set()
 
     def _take_outcomes(self) -> None:

@@ -36,6 +36,10 @@ class Pace:
     sessions: float = 1.0
 
 
+class LastWordSaid(Exception):
+    """The report that says that this agent stops has its number: none may follow it."""
+
+
 class Reporter:
     def __init__(
         self,
@@ -63,6 +67,7 @@ class Reporter:
         self._health = Health(cache)
         self._changed = Event()
         self._sequence = 0
+        self._last_word_said = False
         self._sequence_lock = Lock()
 
     def report_at_once(self) -> None:
@@ -76,6 +81,8 @@ class Reporter:
             self._changed.clear()
             try:
                 answer = self.send()
+            except LastWordSaid:
+                return
             except (PlatformUnreachable, PlatformRefused) as error:
                 if self._stopping.is_set():
                     return
@@ -95,7 +102,7 @@ class Reporter:
             self._changed.wait(self._interval(answer))
 
     def send(self, *, stopping: bool = False, read_seconds: float | None = None) -> ReportAnswer:
-        """Send one report. Raises PlatformUnreachable or PlatformRefused."""
+        """Send one report. Raises PlatformUnreachable, PlatformRefused, or LastWordSaid."""
         document = self._compose(stopping)
         crash_point("before-report")
         answer = self._client.report(document, read_seconds)
@@ -110,6 +117,9 @@ class Reporter:
 
     def _compose(self, stopping: bool) -> dict[str, Any]:
         with self._sequence_lock:
+            if self._last_word_said and not stopping:
+                raise LastWordSaid
+            self._last_word_said = stopping
             self._sequence += 1
             sequence = self._sequence
         sessions = [session for session in self._sessions.all() if session.build is not None and session.alive]

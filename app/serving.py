@@ -47,8 +47,8 @@ threads = _settings.streams + 64
 # Above the threads: the rest are idle kept-alive connections, which need none.
 worker_connections = threads + 512
 keepalive = 5
-# Uploads are cut by app.shutdown; the second more is for their requests to say so.
-graceful_timeout = math.ceil(_settings.drain_seconds) + 1
+# Uploads are cut by app.shutdown; the two seconds more are for their requests to take back what they stored and say so.
+graceful_timeout = math.ceil(_settings.drain_seconds) + 2
 timeout = 60
 proc_name = "slipway"
 # Two gunicorns of one user would claim the same one.

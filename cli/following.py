@@ -36,11 +36,13 @@ def until_checked(platform: Platform, path: str, output: Output, deadline: Deadl
     pause, rate = 0.2, Rate()
     while True:
         upload = _asked(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
+        size = int(upload["size"])
         if upload["phase"] == "done":
+            output.step(Step("checking", size, size, 0.0, f"{format_size(size)} of {format_size(size)}"))
             return upload
         if upload["phase"] == "failed":
             raise refused(upload)
-        read, size = int(upload["check"]["bytesRead"]), int(upload["size"])
+        read = int(upload["check"]["bytesRead"])
         speed = rate.at(read)
         text = f"{format_size(read)} of {format_size(size)}" if read else "waiting for a worker"
         output.step(Step("checking", read, size, speed, text))

@@ -213,16 +213,26 @@ class Bucket:
                     raise StorageError("finishing an upload")
                 return
             except StorageError as error:
+                # Asked in this order: no parts and no object afterwards means that nobody has joined them.
+                dropped = isinstance(error, Gone) or self._is_dropped(key, multipart_id)
                 if self._is_there(key):  # only the answer was lost
                     return
+                if dropped:
+                    raise Gone("finishing an upload") from error
                 # All bytes are stored: a storage that hiccups now must not cost the whole upload.
-                if attempt == COMPLETE_TRIES or isinstance(error, Gone):
+                if attempt == COMPLETE_TRIES:
                     raise
                 time.sleep(COMPLETE_PAUSE_SECONDS * attempt)
 
     def _is_there(self, key: str) -> bool:
         try:
             return self.stat(key) is not None
+        except StorageError:
+            return False
+
+    def _is_dropped(self, key: str, multipart_id: str) -> bool:
+        try:
+            return self.parts(key, multipart_id) is None
         except StorageError:
             return False
 

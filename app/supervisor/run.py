@@ -28,7 +28,7 @@ from app.supervisor.signals import Signals
 START_SECONDS = 120.0
 AGENT_FAREWELL_SECONDS = 0.5
 # After the drain: time for what was cut to unwind, for gunicorn to see it, and for storage to close its files.
-UNWIND_SECONDS = 1.5
+UNWIND_SECONDS = 2.5
 _SECRETS = ("S3_", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")
 
 
@@ -255,7 +255,7 @@ def main() -> int:
             die_with_parent(parent.pid, signal.SIGTERM)
     signals = Signals()
     environment = dict(os.environ)
-    environment["SLIPWAY_DRAIN_SECONDS"] = environment.get("SLIPWAY_DRAIN_SECONDS") or "8"
+    environment["SLIPWAY_DRAIN_SECONDS"] = environment.get("SLIPWAY_DRAIN_SECONDS") or "7"
     try:
         settings = load_settings(environment)
         environment["SLIPWAY_INSTANCE"] = str(settings.instance)

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from gunicorn.http.errors import ParseException
 
+from app import shutdown
 from app.config import MIB, settings
 from app.refusals import PayloadTooLarge, UploadInterrupted
 
@@ -39,6 +40,8 @@ class IncomingBody:
         with _open_lock:
             _open.add(self)
         try:
+            if shutdown.is_cut():  # it was told to those that were being read then
+                self.cut()
             if self.client is not None:
                 self.client.settimeout(self.patience)
             while piece := self._read():

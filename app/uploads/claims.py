@@ -75,6 +75,13 @@ def claim(upload_id: str) -> Upload | None:
         release()  # what was taken stays readable, and nothing later expires it
 
 
+def still_ours(upload: Upload) -> bool:
+    """Whether a claim stands: its upload was neither cancelled nor taken over."""
+    found = db.session.scalar(select(Upload.id).where(Upload.id == upload.id, Upload.checker == upload.checker))
+    release()
+    return found is not None
+
+
 def give_back(upload: Upload) -> None:
     """End a check in order and without a verdict: storage does not answer, or the process stops."""
     with writing() as session:

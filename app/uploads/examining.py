@@ -23,7 +23,7 @@ from app.models import Game, Upload
 from app.refusals import ChecksumMismatch, Refusal, Unavailable
 from app.storage.bucket import Gone, StorageError, bucket
 from app.uploads.checking import CheckingThread
-from app.uploads.claims import Heartbeat, claim, give_back
+from app.uploads.claims import Heartbeat, claim, give_back, still_ours
 from app.uploads.completing import join_parts
 from app.uploads.phases import fail, hold, sender, tidy
 from archive.inspection import Inspector
@@ -131,8 +131,9 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
 
 
 def _pieces(upload: Upload) -> Iterator[bytes]:
-    """The whole object. Where storage stumbles it is asked again from where it stopped; raises StorageError after
-    TRIES without a byte, and at once when the object is gone, as it is when the upload was cancelled meanwhile."""
+    """The whole object. Where storage stumbles it is asked again from where it stopped. Raises StorageError after
+    TRIES without a byte, and at once when the object is gone; ClaimLost when that is because the upload was cancelled,
+    which a read under way need not see as a missing object."""
     done, tries = 0, 0
     while done < upload.size:
         try:
@@ -141,6 +142,8 @@ def _pieces(upload: Upload) -> Iterator[bytes]:
                 yield piece
         except StorageError as error:
             tries += 1
+            if not still_ours(upload):
+                raise ClaimLost from error
             if tries == TRIES or isinstance(error, Gone) or shutdown.stopping.wait(PAUSE_SECONDS * 2**tries):
                 raise
 

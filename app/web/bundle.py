@@ -26,23 +26,25 @@ class Bundle:
     def __init__(self, folder: Path = DIST) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        self._read_at: int | None = None
+        self._read: tuple[int, int] | None = None
         self._names: dict[str, str] = {}
 
     def names(self) -> dict[str, str]:
         """Name in templates -> file name. Raises BundleMissing."""
         manifest = self.folder / "manifest.json"
         try:
-            changed_at = manifest.stat().st_mtime_ns
+            found = manifest.stat()
         except FileNotFoundError:
             raise BundleMissing(
                 f"{manifest} is missing: the browser's files are not built. "
                 "Run `npm ci && npm run build`; `make run` does it by itself."
             ) from None
+        # Two builds may fall into one tick of the file system's clock; each is a file of its own.
+        version = (found.st_mtime_ns, found.st_ino)
         with self._lock:
-            if changed_at != self._read_at:
+            if version != self._read:
                 self._names = json.loads(manifest.read_text())
-                self._read_at = changed_at
+                self._read = version
             return self._names
 
     def url(self, name: str) -> str:

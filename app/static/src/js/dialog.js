@@ -1,6 +1,8 @@
 // Questions as dialogs. A link with hx-target="#dialog" brings the inside of its page; without the script it leads to
 // that page. The forms inside are forms of the page: their answer is the next page, which takes the dialog with it.
-document.addEventListener("htmx:afterSwap", ({ detail }) => {
+// Once it is settled: htmx puts the focus on what has `autofocus` only then, and would take it from a field somebody is
+// typing in already.
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
   const dialog = detail.target;
   if (!(dialog instanceof HTMLDialogElement) || dialog.open) return;
   dialog.setAttribute("aria-labelledby", "dialog-title");

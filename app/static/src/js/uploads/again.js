@@ -28,6 +28,7 @@ async function show(entry) {
     if (!refusal.passes) return;
   }
   if (state && state.phase !== "uploading") return uploads.follow(entry);
+  if (memory.isTaken(entry.key)) return; // the other window was slow to say so
   const received = state?.receivedBytes ?? entry.received ?? 0;
   uploads.stopped({ ...entry, expiresAt: state?.expiresAt, sent: received, percent: Math.floor((received * 100) / entry.size) });
 }

@@ -64,6 +64,9 @@ export async function abandoned() {
   return known.filter((entry) => !answered.has(entry.key) && still[entry.key] && !ours.has(entry.key));
 }
 
+// Whether another window has said since the last look that it sends this one.
+export const isTaken = (key) => answered.has(key);
+
 channel?.addEventListener("message", ({ data }) => {
   const mine = data.whose?.filter((key) => ours.has(key)) ?? [];
   if (mine.length) channel.postMessage({ mine });
