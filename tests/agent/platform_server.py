@@ -44,6 +44,7 @@ class Platform:
     reports: list[dict[str, Any]] = field(default_factory=list)
     sessions: dict[str, tuple[str, int]] = field(default_factory=dict)
     missed: set[str] = field(default_factory=set)
+    believed: set[tuple[str, int]] = field(default_factory=set)  # cached there, whatever the reports say
     ended: list[str] = field(default_factory=list)
     plans_asked: list[str] = field(default_factory=list)
     boot: str | None = None
@@ -137,7 +138,11 @@ class Platform:
             if session_id in self.sessions:
                 status, build = 200, self.sessions[session_id][1]
             else:
-                cached = [number for number in self.released[game_id] if self.phase(game_id, number) == "cached"]
+                cached = [
+                    number
+                    for number in self.released[game_id]
+                    if (game_id, number) in self.believed or self.phase(game_id, number) == "cached"
+                ]
                 if not cached:
                     return 409, {"error": "not_cached", "message": "Nothing released is cached on srv-01"}
                 build = cached[-1]

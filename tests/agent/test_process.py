@@ -86,10 +86,11 @@ def test_a_second_signal_ends_it_at_once(
     process = start_process()
     eventually(lambda: platform.reports, "a report")
     with platform.changed:  # The last report is not answered while we hold this.
-        process.signal(signal.SIGTERM)
-        eventually(lambda: "agent stops" in process.log, "the first signal taken")
-        process.signal(signal.SIGTERM)
-        assert process.wait() == 128 + signal.SIGTERM
+        process.signal(signal.SIGSTOP)
+        for each in (signal.SIGTERM, signal.SIGINT):  # both are there when it looks
+            process.signal(each)
+        process.signal(signal.SIGCONT)
+        assert process.wait() in {128 + signal.SIGTERM, 128 + signal.SIGINT}
 
 
 def test_one_cache_directory_has_one_agent(
@@ -112,9 +113,9 @@ def test_two_agents_on_one_token_are_told_and_tried_again(
     try:
         eventually(lambda: platform.conflicts, "refused")
         eventually(lambda: "another agent uses this server's token" in second.log, "said so")
+        boots = {report["bootId"] for report in platform.reports}
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
-        boots = {report["bootId"] for report in platform.reports}
         eventually(lambda: platform.boot not in boots, "the second taken once the first has stopped")
     finally:
         second.kill()

@@ -220,7 +220,7 @@ def test_a_build_that_the_platform_believes_in_but_is_gone_is_refused(
 ) -> None:
     platform.released["g1"].append(7)
     platform.builds["g1", 7] = platform.builds["g1", 1]
-    platform.reports[-1]["builds"].append({"gameId": "g1", "build": 7, "phase": "cached"})
+    platform.believed.add(("g1", 7))
     code, _ = commands.start("g1", player.pid)
     assert code == ExitCode.NOT_CACHED
     assert len(platform.ended) == 1  # Taken back on the platform too.

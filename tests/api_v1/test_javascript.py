@@ -88,6 +88,7 @@ def site(app: Flask) -> Iterator[Site]:
     jobs(app).start_workers()
     yield site
     jobs(app).stop_workers()
+    jobs(app).wait(20)
     site.stop()
 
 

@@ -34,7 +34,7 @@ from tests.api_v1.test_components import CARD, face, save
 from tests.assets.images import picture, saved
 from tests.assets.test_processes import decoders, newest
 from tests.conftest import ROOT
-from tests.running.processes import wait_until
+from tests.running.processes import is_alive, wait_until
 
 DATA = picture(300, 420)
 
@@ -50,6 +50,7 @@ def workers(app: Flask) -> Iterator[None]:
     jobs(app).start_workers()
     yield
     jobs(app).stop_workers()
+    jobs(app).wait(20)
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_stopping_gives_the_work_back_at_once(app: Flask, studio: Studio, proces
         working = pool.submit(work)
         wait_until(lambda: blob().derive_attempts == 1 and processes._busy == 1, 20, "a child is at work")
         processes.stop()
-        working.result(2)
+        working.result(20)
 
     found = blob()
     assert (found.derivation, found.derive_attempts) == ("pending", 0)
@@ -163,6 +164,7 @@ def test_what_a_crash_left_is_taken_up_by_the_sweep(app: Flask, studio: Studio) 
         wait_until(lambda: blob().derivation == "ready", 30, "the sizes are made")
     finally:
         jobs(app).stop_workers()
+        jobs(app).wait(20)
     assert not check_assets().missing
 
 
@@ -185,8 +187,10 @@ def test_a_decoder_that_dies_three_times_is_given_up(app: Flask, studio: Studio,
             assert (found.derivation, found.derive_attempts) == ("pending", attempt - 1)
             working = pool.submit(work)
             wait_until(lambda: len(decoders() - known) >= 2, 20, "a child is at work")
-            newest(decoders() - known).kill()
+            child = newest(decoders() - known)
+            child.kill()
             working.result(20)
+            wait_until(lambda ended=child: not is_alive(ended.pid), 20, "it is gone")  # type: ignore[misc]
             with writing() as session:
                 session.execute(update(Blob).values(derive_at=now()))
 

@@ -24,6 +24,7 @@ from tests.api_v1.calling import Studio, answered, put, refused
 from tests.api_v1.test_components import face, save
 from tests.assets.images import picture
 from tests.conftest import Cast, settings_for
+from tests.running.processes import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
 
@@ -34,7 +35,7 @@ class Gateway:
     """A storage server of this test's own. It comes back at the address where it was."""
 
     def __init__(self, directory: Path) -> None:
-        self._storage = EmbeddedStorage(directory)
+        self._storage = EmbeddedStorage(directory, port=free_port())
         self.access: StorageAccess = self._storage.start()
 
     def stop(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from app.config import MIB
 from app.jobs import jobs
@@ -16,6 +17,30 @@ from tests.site import Site
 from tests.web.conftest import six_servers
 
 __all__ = ["six_servers"]
+
+# How long a page may take for what it will do: a machine that is busy with other tests is slow, not wrong.
+PATIENCE = 30.0
+
+
+@pytest.fixture(autouse=True)
+def patient() -> Iterator[None]:
+    expect.set_options(timeout=PATIENCE * 1000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
+def wait_for(page: Page, condition: Callable[[], bool]) -> None:
+    """Until something is so that the page's requests or another process bring about."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen within {PATIENCE} s"
+        page.evaluate("new Promise(requestAnimationFrame)")  # Playwright hears what happened meanwhile
+
+
+def with_fonts(page: Page) -> Page:
+    """The page, once its own fonts are there: text is as wide as it will stay."""
+    page.evaluate("async () => { document.body.offsetHeight; await document.fonts.ready; }")
+    return page
 
 
 @pytest.fixture
@@ -44,11 +69,11 @@ def complaints() -> list[str]:
 
 
 def visit(chromium: Browser, url: str, complaints: list[str]) -> BrowserContext:
-    """A browser with its own cookies, in a zone that is not UTC, whose console is listened to."""
+    """A browser with its own cookies, whose console is listened to, in a zone an hour from UTC, summer and winter."""
     context = chromium.new_context(
-        base_url=url, viewport={"width": 1280, "height": 800}, timezone_id="Europe/Oslo", reduced_motion="reduce"
+        base_url=url, viewport={"width": 1280, "height": 800}, timezone_id="Africa/Lagos", reduced_motion="reduce"
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE * 1000)
 
     def heard(message: ConsoleMessage) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from app.jobs import jobs
 from tests.assets.images import picture
+from tests.browser.conftest import wait_for
 from tests.conftest import Cast
 from tests.web import scenes
 from tests.web.conftest import ONE_DATABASE
@@ -39,6 +41,7 @@ def workers(app: Flask) -> Iterator[None]:
     jobs(app).start_workers()
     yield
     jobs(app).stop_workers()
+    jobs(app).wait(20)
 
 
 def drop(page: Page, **files: bytes) -> None:
@@ -55,13 +58,18 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
 
     # As on a plain-http LAN, where browsers have no crypto.subtle.
     page.evaluate("Object.defineProperty(crypto, 'subtle', {value: undefined})")
+    held: list[Route] = []
+    page.route("**/confirmed", lambda route: held.append(route))
     drop(page, card=whole, broken=picture(seed=2)[:1500])
     assert "Let go to start uploading" in page.evaluate("seen")
     assert "2 images are added to Paper Lanterns." in page.evaluate("seen")
 
-    expect(page.locator("#uploads-sum")).to_contain_text("upload")
+    wait_for(page, lambda: len(held) == 2)
+    expect(page.locator("#uploads-sum")).to_contain_text("2 uploads")
+    good, bad = sorted(held, key=lambda route: "byte_size=1500" in (route.request.post_data or ""))
 
     # One appears, with its placeholder and then its sizes, by itself; the other says why it does not.
+    good.continue_()
     tile = page.locator("#assets-tiles .tile", has_text="card.png")
     expect(tile).to_have_attribute("data-state", "ready")
     expect(tile.locator("img")).to_have_attribute("data-loaded", "")
@@ -71,6 +79,7 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
     assert painted[3] == 255
     assert any(painted[:3])
     expect(tile).to_contain_text("Not used")
+    bad.continue_()
     refused = page.locator("#image-uploads .tile")
     expect(refused).to_have_count(1)
     expect(refused).to_contain_text("Not taken")
@@ -140,6 +149,7 @@ def test_an_image_that_the_network_holds_up_says_so_and_goes_on(
 ) -> None:
     scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
     page = sign_in(cast.starlight.owner)
+    page.clock.install()
     page.goto("/games/paper-lanterns/assets")
     on_its_way = page.locator("#image-uploads .tile")
 
@@ -152,11 +162,13 @@ def test_an_image_that_the_network_holds_up_says_so_and_goes_on(
     expect(page.locator("#assets-tiles .tile", has_text="first.png")).to_be_visible()
     expect(on_its_way).to_have_count(0)
 
-    # Without storage: at once, when somebody says so.
+    # Without storage: at once, when somebody says so. The clock stands still: it would try by itself after 5 s.
+    page.clock.pause_at(datetime.fromtimestamp(page.evaluate("Date.now()") / 1000 + 1, UTC))
     page.route("**/staging/**", lambda route: route.abort())
     drop(page, second=picture(seed=2))
     expect(on_its_way).to_contain_text("storage is unreachable, retrying 1 of 10 in")
     page.unroute("**/staging/**")
     on_its_way.get_by_role("button", name="Try again: second.png").click()
+    page.clock.resume()
     expect(page.locator("#assets-tiles .tile", has_text="second.png")).to_be_visible()
     expect(page.locator("#assets-tiles .tile")).to_have_count(2)

@@ -141,9 +141,11 @@ def test_nothing_is_found(
     page.locator("#uploads .upload").nth(1).wait_for()
     found["the tray"] = findings(page)
     note.heard(answered=False)
-    page.goto("/games/moth-season")
-    found["storage is away"] = findings(page)
-    note.clear()
+    try:
+        page.goto("/games/moth-season")
+        found["storage is away"] = findings(page)
+    finally:
+        note.clear()
     app.testing = False
     monkeypatch.setitem(app.view_functions, "game.page", fail)
     page.goto("/games/moth-season")

@@ -95,6 +95,7 @@ def test_a_dropped_file_gets_to_three_servers_and_a_lost_server_comes_back(
 
     page.locator("#drop-file").set_input_files(archive)
     expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
+    expect(page.get_by_label("Title")).to_be_focused()
     page.get_by_label("Save directory").fill("PaperLanterns-1")
     page.get_by_label("Launcher").fill("paper-lanterns.sh")
     page.get_by_label("Tags").fill("Visual Novel")

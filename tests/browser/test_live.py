@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from app import budgets
+from tests.browser.conftest import PATIENCE, with_fonts
 from tests.conftest import Cast
 from tests.web import scenes
 from tests.web.conftest import ONE_DATABASE
@@ -48,10 +49,10 @@ def opened(sign_in: SignIn, cast: Cast) -> Page:
     page = sign_in(cast.starlight.owner)
     page.goto("/games/low-tide")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
-    return page
+    return with_fonts(page)
 
 
-def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     pause = threading.Event()
     for _ in range(int(seconds * 20)):
         if condition():
@@ -114,18 +115,18 @@ def test_nothing_moves_when_the_page_goes_live_and_when_parts_are_swapped(
     page.goto("/games/low-tide")
     freshness = page.locator("#freshness")
     expect(freshness).to_have_text("Updates every 3\u00a0s")
-    page.evaluate(
-        # Text moves once when its font arrives, which is no swap.
-        """async () => { await document.fonts.ready; window.shifts = []; new PerformanceObserver((list) => {
+    with_fonts(page).evaluate(
+        """() => { window.shifts = []; new PerformanceObserver((list) => {
             for (const { value, sources } of list.getEntries()) {
                 window.shifts.push([value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 200) ?? node?.data)]);
             }
         }).observe({type: "layout-shift", buffered: false}); }"""
     )
     monkeypatch.setattr(budgets.streams, "limit", 10)
-    expect(freshness).to_have_text("Updated 1\u00a0s ago", timeout=30_000)
+    expect(freshness).to_have_text(re.compile("^Updated [1-8]\u00a0s ago$"))
     page.clock.fast_forward(10_000)
     expect(freshness).to_have_text(re.compile("Updated 1[1-9]\u00a0s ago"))
+    scenes.servers_report()
     for percent in (11, 47, 99):
         scenes.change(game_id, 2, "srv-02", bytes_done=72_000_000 * percent)
         expect(page.locator("#c2-srv-02")).to_contain_text(f"{percent}\u00a0%")
@@ -159,7 +160,7 @@ def test_without_a_stream_the_page_polls_and_says_so(
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
     # When a place is free again the stream comes back by itself.
     monkeypatch.setattr(budgets.streams, "limit", 10)
-    expect(page.locator("#freshness")).to_have_attribute("data-state", "live", timeout=30_000)
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
 
 
 def test_a_poll_of_what_did_not_change_is_304(

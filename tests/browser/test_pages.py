@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from tests.browser.conftest import wait_for, with_fonts
 from tests.conftest import PASSWORD, Cast
 from tests.site import Site
 from tests.web import scenes
@@ -40,6 +41,7 @@ def test_a_person_with_a_keyboard_gets_from_the_form_to_a_game(
     page.keyboard.type("forking")
     page.keyboard.press("Enter")
     page.wait_for_url("**q=forking*")
+    expect(page.locator("main")).to_be_focused()  # the last of what a boosted page does
     link = page.get_by_role("link", name="The Garden of Forking Paths")
     link.focus()
     page.keyboard.press("Enter")
@@ -122,11 +124,13 @@ def test_a_button_says_what_is_under_way_and_can_be_pressed_again_when_it_failed
     expect(save).to_have_accessible_name("Saving…")
     assert save.evaluate("button => button.offsetWidth") == width
     save.click(force=True)
+    wait_for(page, lambda: bool(held))
     assert len(held) == 1, "a second press sends nothing"
     held.pop().abort()
     expect(save).to_have_accessible_name("Save name")
     save.click()
     expect(save).to_have_accessible_name("Saving…")
+    wait_for(page, lambda: bool(held))
     held.pop().continue_()
     expect(page.locator(".toast")).to_be_visible()
     expect(name).to_have_value("Mira Okafor")
@@ -170,7 +174,8 @@ def test_the_command_is_copied_or_selected(sign_in: SignIn, context: BrowserCont
 def test_a_link_to_what_is_gone_shows_why(sign_in: SignIn, cast: Cast, catalog: None) -> None:
     page = sign_in(cast.starlight.owner)
     gone = scenes.add_game(cast.starlight.partner_id, "Low Tides", "low-tides")
-    page.route("**/live*", lambda route: route.abort())  # else the list would lose it before it is clicked
+    # Else the list would lose it before it is clicked.
+    page.route(re.compile("/catalog/(live|parts)"), lambda route: route.abort())
     page.reload()
     scenes.delete(gone)
     page.get_by_role("link", name="Low Tides").click()
@@ -203,6 +208,7 @@ def test_everything_works_without_a_script(chromium: Browser, site: Site, cast: 
 
 def test_no_page_scrolls_sideways(sign_in: SignIn, page: Page, cast: Cast, catalog: None) -> None:
     def look() -> None:
+        with_fonts(page)
         for width in (360, 800, 1280, 1920):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{page.url} at {width} px"

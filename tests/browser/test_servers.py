@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from app import budgets
 from app.fleet.servers import retire
+from tests.browser.conftest import with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.running.processes import wait_until
@@ -32,14 +33,6 @@ OPERATOR_PAGES = [
     "/operator/storage",
     "/operator/audit",
 ]
-
-
-@pytest.fixture(autouse=True)
-def patient() -> Iterator[None]:
-    """A change takes half a second to be seen; a machine that is busy with other tests takes longer."""
-    expect.set_options(timeout=20_000)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -183,6 +176,7 @@ def test_a_server_is_added_and_its_command_copied(
     expect(page.get_by_role("heading", name="Copy the command for srv-07 now")).to_be_visible()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy").first.click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert re.search(r"<<< 'srv_[\w-]{40,}' && .* run --url http://127\.0\.0\.1:\d+ ", copied)
     page.get_by_role("link", name="I have stored it").click()
@@ -255,6 +249,7 @@ def test_axe_finds_nothing(
 
 def test_no_page_scrolls_sideways(enter: Enter, page: Page, cast: Cast, fleet: str) -> None:
     def look() -> None:
+        with_fonts(page)
         for width in (360, 721, 800, 1024, 1280, 1920):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, page.url

@@ -16,7 +16,7 @@ from app.extensions import db
 from app.models import Member, Partner
 from app.partners.keys import create_key
 from app.partners.members import invite
-from tests.browser.conftest import visit
+from tests.browser.conftest import visit, with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.site import Site
@@ -281,6 +281,7 @@ def test_axe_finds_nothing_and_no_page_scrolls_sideways(
     for path in PAGES:
         page.goto(path)
         found[path] = findings(page)
+        with_fonts(page)
         for each in (360, width):
             page.set_viewport_size({"width": each, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= each, path

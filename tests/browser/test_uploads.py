@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from playwright.sync_api import BrowserContext, FilePayload, Page, Request, Rout
 from app.extensions import db
 from app.models import Upload
 from tests.archives import big_archive, game_archive
+from tests.browser.conftest import wait_for
 from tests.conftest import Cast
 from tests.faults.packing import packed_game
 from tests.web import scenes
@@ -86,13 +86,6 @@ def half_way(page: Page, archive: Path) -> None:
     page.locator("#drop-file").set_input_files(archive)
     expect(page.locator(".upload")).to_contain_text("Uploading 47\u00a0%")
     wait_for(page, lambda: len(sent) == 1 and len(held) == 2)
-
-
-def wait_for(page: Page, condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen within 10 s"
-        page.evaluate("new Promise(requestAnimationFrame)")  # Playwright hears what happened meanwhile
 
 
 def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, complaints: list[str]) -> None:
@@ -215,7 +208,7 @@ def test_a_reload_in_the_middle_and_the_file_again(
     expect(row).to_contain_text(
         "Stopped at 5.2 of 11.0\u00a0MB a moment ago: choose the file again to continue, or discard."
     )
-    expect(row).to_contain_text(re.compile(r"Kept until \d+ \w+, \d\d:\d\d"))
+    expect(row).to_contain_text(re.compile(r"Kept until \d+ \w+( \d{4})?, \d\d:\d\d"))
     expect(other.locator("#uploads .upload")).to_contain_text("Stopped at")
 
     def choose(chosen: Path) -> None:
@@ -279,7 +272,7 @@ def test_a_cancelled_upload_is_gone_and_the_next_one_begins(lanterns: Page) -> N
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("lanterns-2.tar.gz")
     expect(rows).not_to_contain_text("Waiting ·")
-    assert len(held) == 2
+    wait_for(lanterns, lambda: len(held) == 2)
 
 
 def test_a_bar_is_never_full_before_the_answer(lanterns: Page) -> None:
@@ -294,6 +287,7 @@ def test_a_first_file_waits_for_the_name_of_its_game(sign_in: SignIn, cast: Cast
     page.locator("#drop-file").set_input_files(file("paper-lanterns-1.2.tar.gz", game_archive()))
     expect(page.get_by_role("heading", level=1)).to_have_text("Register a game")
     expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
+    expect(page.get_by_label("Title")).to_be_focused()
     expect(page.get_by_label("Slug")).to_have_value("paper-lanterns")
     expect(page.locator("#uploads .upload")).to_contain_text("starts when the game has a name")
     page.get_by_label("Save directory").fill("PaperLanterns-1")

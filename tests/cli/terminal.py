@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import select
@@ -19,6 +20,7 @@ class Person:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.seen = ""
 
     def sees(self, text: str) -> None:
@@ -26,7 +28,7 @@ class Person:
         while text not in self.seen:
             ready, _, _ = select.select([self._descriptor], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"not seen: {text!r} in {self.seen!r}"
-            self.seen += os.read(self._descriptor, 4096).decode()
+            self.seen += self._decoder.decode(os.read(self._descriptor, 4096))
 
     def types(self, text: str) -> None:
         os.write(self._descriptor, f"{text}\n".encode())

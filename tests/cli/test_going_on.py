@@ -191,8 +191,9 @@ def test_another_choice_of_release_is_another_upload(
 def test_a_folder_is_packed_again_to_the_same_bytes(
     slipway: Slipway, world: World, slug: str, line: StorageLine, tmp_path: Path
 ) -> None:
-    folder = game_folder(tmp_path, 2 * PART + 8 * MIB)
-    line.hold_after(2 * PART + 4 * MIB)
+    # More than are sent at once: the line is held in a part that begins after another has ended.
+    folder = game_folder(tmp_path, 4 * PART + MIB)
+    line.hold_after(4 * PART + MIB // 2)
     pushing = slipway.begin("push", folder, "--game", slug, "--json")
     wait_until(lambda: line.holding, 30, "the line is held")
     wait_until(lambda: arrived(world, slug), 30, "a part has arrived")

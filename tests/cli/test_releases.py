@@ -79,7 +79,9 @@ def test_servers_that_do_not_fetch_it_are_named_when_the_time_is_over(
     slipway: Slipway, slug: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.tar.gz").write_bytes(game_archive())
-    push = slipway("push", tmp_path / "a.tar.gz", "--game", slug, "--wait", "cached", "--timeout", 5, "--json")
+    assert slipway("push", tmp_path / "a.tar.gz", "--game", slug).code == ExitCode.OK
+    again = ("--if-changed", "--wait", "cached", "--timeout", 0)
+    push = slipway("push", tmp_path / "a.tar.gz", "--game", slug, *again, "--json")
     assert (push.code, push.result["reached"], push.result["build"]) == (ExitCode.NOT_CACHED, "released", 1)
     assert "srv-01 (pending)" in push.result["message"]
     watch = slipway("watch", "--game", slug, "--timeout", 0, "--json")
@@ -103,7 +105,7 @@ def agent(world: World, gunicorn: Gunicorn, tmp_path: Path) -> Iterator[subproce
 @pytest.mark.usefixtures("agent")
 def test_a_push_waits_until_every_server_has_the_build(slipway: Slipway, slug: str, tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(game_archive())
-    push = slipway("push", tmp_path / "a.tar.gz", "--game", slug, "--wait", "cached", "--timeout", 50, "--json")
+    push = slipway("push", tmp_path / "a.tar.gz", "--game", slug, "--wait", "cached", "--timeout", 150, "--json")
     assert (push.code, push.result["reached"], push.result["cachedOn"]) == (ExitCode.OK, "cached", 1), push
     assert [line["phase"] for line in push.lines if line["event"] == "progress"][-1] == "caching"
     watch = slipway("watch", "--game", slug)

@@ -39,6 +39,16 @@ def postgres_world(
 
 
 @pytest.fixture
+def apart(tmp_path: Path, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
+    """An installation in which no web server of another test looks for work."""
+    instance = tmp_path / "instance"
+    instance.mkdir()
+    shutil.copy(empty_sqlite, instance / "slipway.db")
+    with world_of(settings_for(instance, storage)) as world:
+        yield world
+
+
+@pytest.fixture
 def gunicorn(world: World, tmp_path: Path) -> Iterator[Gunicorn]:
     """Not started: tests say with which environment."""
     server = Gunicorn(world.settings, tmp_path / "gunicorn.log")

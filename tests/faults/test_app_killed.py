@@ -175,7 +175,8 @@ def flask(world: World, *arguments: str, **environment: str) -> subprocess.Compl
     )
 
 
-def test_killed_while_a_deleted_game_is_removed(world: World, slug: str) -> None:
+def test_killed_while_a_deleted_game_is_removed(apart: World, first: Packed) -> None:
+    world, slug = apart, with_build(apart, first)
     deleted = world.app.test_client().delete(f"/api/partners/games/{slug}", headers=bearer(world.key))
     assert deleted.status_code == 204
     game_ids = games(world.app, slug)

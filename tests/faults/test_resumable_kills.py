@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,15 +25,13 @@ from app.extensions import db
 from app.models import Game, Upload
 from app.refusals import NotFound
 from app.storage.bucket import bucket
-from app.storage.embedded import StorageAccess
 from app.uploads.claims import LEASE, due_checks
 from app.uploads.resumable import NewUpload, find_upload, open_upload
 from app.uploads.sweeping import check, sweep
-from tests.conftest import settings_for
 from tests.faults.killing import crashed
 from tests.faults.packing import Packed, packed_game
 from tests.running.processes import free_port, is_alive, wait_until
-from tests.uploads.live import ROOT, STUDIO, World, environment_of, world_of
+from tests.uploads.live import ROOT, STUDIO, World, environment_of
 from tests.uploads_api.resuming import Client, Platform
 
 pytestmark = pytest.mark.slow
@@ -249,16 +246,6 @@ def test_a_process_told_to_stop_gives_its_check_to_the_next(
 def valkey() -> Iterator[ValkeyServer]:
     with ValkeyServer(port=free_port()) as server:
         yield server
-
-
-@pytest.fixture
-def apart(tmp_path: Path, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
-    """An installation in which no web server of another test looks for work."""
-    instance = tmp_path / "instance"
-    instance.mkdir()
-    shutil.copy(empty_sqlite, instance / "slipway.db")
-    with world_of(settings_for(instance, storage)) as world:
-        yield world
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import urllib3
 
 from tests.running.processes import free_port, is_alive, tree, wait_until
@@ -71,8 +72,9 @@ class Run:
 
     def pid_of(self, part: str) -> int:
         """The one direct child whose command line contains `part`."""
-        found = [pid for pid, line in self.processes().items() if part in line]
-        return min(found)  # gunicorn's master is older than its worker
+        ours = {child.pid for child in psutil.Process(self.process.pid).children()}
+        (found,) = [pid for pid, line in self.processes().items() if part in line and pid in ours]
+        return found
 
     def left(self) -> dict[int, str]:
         """Processes seen so far that still run: pid -> command line as it was seen."""

@@ -56,8 +56,18 @@ def read_line(process: subprocess.Popen[str], deadline: float) -> str:
     return process.stdout.readline()
 
 
+_held: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port on loopback that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A port on loopback that nothing listens on, and that is chosen for nobody else while this process lives.
+
+    A socket that is bound and never listens stays on it: then no `bind` to port 0 and no `connect` of anybody gets it,
+    and a server that asks for it by number does (both with SO_REUSEADDR, as every server has).
+    """
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _held.append(held)
+    port: int = held.getsockname()[1]
+    return port

@@ -28,9 +28,9 @@ print(signals.asked_to_stop, flush=True)
 """
 
 
-def counting(seconds: float) -> subprocess.Popen[str]:
+def counting(seconds: float, code: str = COUNTING) -> subprocess.Popen[str]:
     """A process that counts requests to stop for that long, or until there are two. We are its parent."""
-    process = subprocess.Popen([sys.executable, "-c", COUNTING, str(seconds)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code, str(seconds)], stdout=subprocess.PIPE, text=True)
     assert read_line(process, 60).strip() == "ready"
     return process
 
@@ -56,7 +56,8 @@ def signal_pending(pid: int) -> bool:
 @pytest.mark.slow
 def test_what_make_hands_on_is_the_same_request_once_more() -> None:
     """`kill -TERM -<group>` reaches us directly and through make, our parent: here, this test."""
-    with counting(2) as process:
+    long_echo = "from app.supervisor import signals as echo; echo._ECHO_SECONDS = 600\n" + COUNTING
+    with counting(2, long_echo) as process:
         send_as_somebody_else(process.pid, "TERM")
         wait_until(lambda: not signal_pending(process.pid), 5, "the first is taken")
         process.terminate()

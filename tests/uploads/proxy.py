@@ -80,6 +80,9 @@ class FaultyNetwork:
             return
         with self._lock:
             self._open |= {client, server}
+            if self.down:  # taken just before, and not seen by go_down
+                for each in (client, server):
+                    _reset(each)
         with contextlib.suppress(OSError):
             self._forward(client, server)
         for each in (client, server):

@@ -29,6 +29,7 @@ from app.uploads.parts import PART
 from app.uploads.sweeping import check, sweep
 from tests.archives import big_archive, game_archive
 from tests.conftest import CAST, GAME, Cast, bearer, settings_for
+from tests.running.processes import free_port
 from tests.uploads.live import sha256_of
 from tests.uploads.proxy import FaultyNetwork
 
@@ -140,7 +141,7 @@ def test_storage_that_goes_away_meanwhile(
 
 def test_storage_that_is_stopped_and_started_again(database_url: str, tmp_path: Path, archive: bytes) -> None:
     """The real program ends in the midst of an upload."""
-    own = EmbeddedStorage(tmp_path / "own-storage")
+    own = EmbeddedStorage(tmp_path / "own-storage", port=free_port())
     app = create_app(settings_for(tmp_path / "instance", own.start(), DATABASE_URL=database_url))
     try:
         with app.app_context():

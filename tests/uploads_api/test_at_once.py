@@ -92,8 +92,9 @@ def test_the_heartbeat_tells_progress_and_hears_of_the_end(
     taken = claim(upload_id)
     assert taken is not None
     before = stored_version(game_topic(taken.game_id))
-    with Heartbeat(app, taken) as heartbeat:
-        heartbeat.bytes_read, heartbeat.files_read = 1000, 7
+    heartbeat = Heartbeat(app, taken)
+    heartbeat.bytes_read, heartbeat.files_read = 1000, 7
+    with heartbeat:
         wait_until(lambda: sender.state(upload_id)["check"] == {"bytesRead": 1000, "filesRead": 7}, 10, "it was told")
         db.session.rollback()
         told = stored_version(game_topic(taken.game_id))
@@ -113,7 +114,8 @@ def test_workers_check_what_was_completed(app: Flask, sender: Sender) -> None:
         wait_until(lambda: sender.state(waited)["phase"] == "done", 20, "what waited is checked")
         upload_id = sender.sent(game_archive(seed=2))
         wait_until(lambda: sender.state(upload_id)["phase"] == "done", 20, "what is completed is checked")
-        assert jobs(app).worker_answers()
+        wait_until(jobs(app).worker_answers, 20, "a worker that is not sweeping answers")
     finally:
         jobs(app).stop_workers()
+        jobs(app).wait(20)
     assert [build.number for build in builds()] == [1, 2]

@@ -137,7 +137,8 @@ def test_a_note_can_be_changed_and_taken_away(sender: Sender, game: Game) -> Non
     refused(sender.ask("PATCH", change, json={"note": "x" * 2001}), 400, "invalid_request")
     assert body(sender.ask("PATCH", change, json={"note": None}))["note"] is None
     db.session.rollback()
-    noted = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "build.noted")).all()
+    query = select(AuditEntry).where(AuditEntry.action == "build.noted").order_by(AuditEntry.id)
+    noted = db.session.scalars(query).all()
     assert [entry.details["note"] for entry in noted] == ["Fixed the save bug", "x" * 2000, None]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.catalog.builds import ClaimLost
 from app.config import Settings
 from app.storage.embedded import EmbeddedStorage, StorageAccess
 from app.uploads import examining
@@ -21,6 +22,7 @@ from app.uploads.sweeping import sweep
 from tests.api.calling import body, refused
 from tests.archives import big_archive, game_archive
 from tests.conftest import settings_for
+from tests.running.processes import free_port
 from tests.uploads.proxy import FaultyNetwork
 from tests.uploads_api.databases import one_database
 from tests.uploads_api.rows import builds, is_clean, row, transfers
@@ -106,6 +108,25 @@ def test_reading_goes_on_where_it_was_broken_off(app: Flask, sender: Sender, net
     assert examine(upload_id) is Outcome.DONE
 
 
+def test_reading_that_breaks_because_the_upload_was_cancelled_ends_at_once(
+    app: Flask, sender: Sender, network: FaultyNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Storage may end an answer in its midst when the object is deleted under it."""
+    monkeypatch.setattr(examining, "PAUSE_SECONDS", 600)
+    upload_id = sender.sent(ARCHIVE)
+    taken = claim(upload_id)
+    assert taken is not None
+    join_parts(taken)
+
+    def cancel() -> None:
+        assert sender.cancel(upload_id).status_code == 204
+        blink(network)
+
+    with pytest.raises(ClaimLost):
+        read_archive(taken, Tripwire(app, taken, at=7 * MIB, trip=cancel))
+    assert is_clean()
+
+
 def blink(network: FaultyNetwork) -> None:
     network.go_down()
     network.come_back()
@@ -172,7 +193,7 @@ class TestKilledGateway:
 
     @pytest.fixture
     def gateway(self, tmp_path: Path) -> Iterator[EmbeddedStorage]:
-        gateway = EmbeddedStorage(tmp_path / "storage")
+        gateway = EmbeddedStorage(tmp_path / "storage", port=free_port())
         yield gateway
         gateway.stop()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -60,11 +59,11 @@ def test_whoever_is_out_hears_nothing_more(
     answer.close()
 
 
-def test_one_query_looks_at_every_stream(app: Flask, cast: Cast, looking_often: None) -> None:
+def test_one_query_looks_at_every_stream(app: Flask, cast: Cast) -> None:
     door = Door(app)
     everybody = [member.get_id() for member in db.session.scalars(select(Member))]
     assert all(door.admits(session) for session in everybody)
-    threading.Event().wait(0.1)
+    door._looks_at = 0  # long ago
     with statements() as sent:
         assert all(door.admits(session) for session in everybody)
     assert sent.queries == 1
