@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from types import FrameType
 from urllib.parse import urlsplit
@@ -125,12 +127,16 @@ class Agent:
 def run(settings: Settings) -> ExitCode:
     """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
     agent = Agent(settings)
-    asked = Event()
+    # A handler may interrupt another, or a wait, at any point: an Event's lock could be held by the very thread that it
+    # runs in. Appending takes none, and a SimpleQueue is safe to put to from a handler.
+    signals: list[int] = []
+    asked: SimpleQueue[int] = SimpleQueue()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+        signals.append(number)
+        if len(signals) > 1:
             os._exit(128 + number)
-        asked.set()
+        asked.put(number)
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
@@ -138,7 +144,9 @@ def run(settings: Settings) -> ExitCode:
     if settings.url.startswith("http://") and not _is_loopback(settings.url):
         logs.warning("the token travels unencrypted: use https beyond a network you trust")
     agent.start()
-    asked.wait()
+    while not signals:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
+        with suppress(Empty):
+            asked.get(timeout=1.0)
     logs.info("agent stops; partial downloads are kept")
     agent.stop()
     logs.info("agent stopped")

@@ -158,7 +158,12 @@ def worker_command() -> None:
     working.start_workers()
     release()
     logging.getLogger(__name__).info("the worker is ready")
-    asked.get()
+    while True:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
+        try:
+            asked.get(timeout=1.0)
+            break
+        except queue.Empty:
+            continue
     shutdown.begin(0)
     working.stop_workers()
     working.wait(STOP_SECONDS)
