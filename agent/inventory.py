@@ -129,11 +129,13 @@ class Inventory:
         return done
 
     def _drop_unfinished_writes(self) -> None:
-        an_hour_ago = time.time() - 3600  # A launch script may be writing its session this very moment.
-        for directory in (self._layout.downloads, self._layout.whole, self._layout.sessions):
+        for directory in (self._layout.downloads, self._layout.whole):  # where nobody writes but this agent
             for path in directory.glob(".*.new"):
-                if path.stat().st_mtime < an_hour_ago:
-                    path.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
+        an_hour_ago = time.time() - 3600  # A launch script may be writing its session this very moment.
+        for path in self._layout.sessions.glob(".*.new"):
+            if path.stat().st_mtime < an_hour_ago:
+                path.unlink(missing_ok=True)
 
     def empty_trash(self) -> None:
         for path in self._layout.trash.iterdir():

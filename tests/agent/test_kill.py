@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent.crash_points import NAMES
+from agent.inventory import Inventory
+from agent.layout import Layout
 from tests.agent.games import Game, make_game
 from tests.agent.platform_server import Platform
 from tests.agent.processes import AgentProcess
@@ -44,6 +47,19 @@ def what_is_in_view_is_whole(cache: Path, game: Game) -> bool:
     return (not build.exists() or game.lies_in(build / game.top_directory)) and (
         not current.is_symlink() or game.lies_in(current)
     )
+
+
+def test_what_a_kill_left_of_a_note_is_cleared_away(cache: Path) -> None:
+    layout = Layout(cache)
+    layout.create()
+    of_the_agent = [folder / ".g1.1.json.new" for folder in (layout.downloads, layout.whole)]
+    of_a_script, being_written = (layout.sessions / f".{name}.json.new" for name in ("s1", "s2"))
+    for path in (*of_the_agent, of_a_script, being_written):
+        path.write_text('{"sha2')
+    os.utime(of_a_script, (0, 0))
+    Inventory(layout).repair()
+    assert [path for path in (*of_the_agent, of_a_script) if path.exists()] == []
+    assert being_written.exists(), "a launch script may be at it"
 
 
 @pytest.mark.parametrize("point", [name for name in NAMES if name not in WHEN_EVICTING])
