@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +10,12 @@ import pytest
 from app.storage.embedded import StorageAccess
 from tests.cli.running import Slipway
 from tests.cli.storage_line import StorageLine
-from tests.conftest import settings_for
-from tests.uploads.live import Gunicorn, World, world_of
+from tests.uploads.live import Gunicorn, World, world_on_sqlite
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess, empty_sqlite: Path) -> Iterator[World]:
-    instance = tmp_path_factory.mktemp("cli")
-    shutil.copy(empty_sqlite, instance / "slipway.db")
-    with world_of(settings_for(instance, storage)) as world:
+    with world_on_sqlite(tmp_path_factory.mktemp("cli"), empty_sqlite, storage) as world:
         yield world
 
 

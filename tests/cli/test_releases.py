@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,9 +15,8 @@ from app.storage.embedded import StorageAccess
 from cli.exit_codes import ExitCode
 from tests.archives import game_archive
 from tests.cli.running import ROOT, Slipway, ended
-from tests.conftest import settings_for
 from tests.running.processes import wait_until
-from tests.uploads.live import Gunicorn, World, world_of
+from tests.uploads.live import Gunicorn, World, world_on_sqlite
 
 pytestmark = pytest.mark.slow
 
@@ -127,9 +125,7 @@ def test_an_archive_that_nobody_checks_yet_is_stored(
 ) -> None:
     """A platform whose workers are elsewhere and do not run."""
     (tmp_path / "a.tar.gz").write_bytes(game_archive())
-    (tmp_path / "instance").mkdir()
-    shutil.copy(empty_sqlite, tmp_path / "instance" / "slipway.db")
-    with world_of(settings_for(tmp_path / "instance", storage)) as world:
+    with world_on_sqlite(tmp_path / "instance", empty_sqlite, storage) as world:
         idle = Gunicorn(world.settings, tmp_path / "idle.log", SLIPWAY_WORK_IN_WEB="off").start()
         try:
             slipway = Slipway(tmp_path / "home", {"SLIPWAY_URL": idle.address, "SLIPWAY_KEY": world.key})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from sqlalchemy import URL
 
 from app.storage.embedded import StorageAccess
 from tests.conftest import run_sql, settings_for
-from tests.uploads.live import Gunicorn, World, world_of
+from tests.uploads.live import Gunicorn, World, world_of, world_on_sqlite
 from tests.uploads_api.resuming import Platform
 
 LIMITS = {"SLIPWAY_BODY_TIMEOUT": "20", "SLIPWAY_DRAIN_SECONDS": "2"}
@@ -20,9 +19,7 @@ LIMITS = {"SLIPWAY_BODY_TIMEOUT": "20", "SLIPWAY_DRAIN_SECONDS": "2"}
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
     """An installation on SQLite."""
-    instance = tmp_path_factory.mktemp("instance")
-    shutil.copy(empty_sqlite, instance / "slipway.db")
-    with world_of(settings_for(instance, storage, **LIMITS)) as world:
+    with world_on_sqlite(tmp_path_factory.mktemp("instance"), empty_sqlite, storage, **LIMITS) as world:
         yield world
 
 
@@ -41,10 +38,7 @@ def postgres_world(
 @pytest.fixture
 def apart(tmp_path: Path, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
     """An installation in which no web server of another test looks for work."""
-    instance = tmp_path / "instance"
-    instance.mkdir()
-    shutil.copy(empty_sqlite, instance / "slipway.db")
-    with world_of(settings_for(instance, storage)) as world:
+    with world_on_sqlite(tmp_path / "instance", empty_sqlite, storage) as world:
         yield world
 
 

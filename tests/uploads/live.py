@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,8 +31,9 @@ from app.partners.accounts import create_partner
 from app.partners.actors import Actor
 from app.partners.keys import create_key
 from app.storage.bucket import bucket
+from app.storage.embedded import StorageAccess
 from app.uploads import sweeping
-from tests.conftest import GAME
+from tests.conftest import GAME, settings_for
 from tests.running.processes import free_port, tree, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -216,6 +218,15 @@ def sha256_of(object_key: str) -> str:
     for piece in answer.stream(1024**2):
         digest.update(piece)
     return digest.hexdigest()
+
+
+@contextmanager
+def world_on_sqlite(instance: Path, empty_sqlite: Path, storage: StorageAccess, **limits: str) -> Iterator[World]:
+    """`world_of` a folder of its own with a copy of the empty database."""
+    instance.mkdir(exist_ok=True)
+    shutil.copy(empty_sqlite, instance / "slipway.db")
+    with world_of(settings_for(instance, storage, **limits)) as world:
+        yield world
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,9 +14,8 @@ import pytest
 from app.config import MIB
 from app.storage.embedded import StorageAccess
 from tests.archives import big_archive
-from tests.conftest import settings_for
 from tests.running.processes import is_alive, tree, wait_until
-from tests.uploads.live import Gunicorn, World, world_of
+from tests.uploads.live import Gunicorn, World, world_on_sqlite
 from tests.uploads.sending import RawUpload, upload
 
 pytestmark = pytest.mark.slow
@@ -25,10 +23,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def world(tmp_path: Path, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
-    instance = tmp_path / "instance"
-    instance.mkdir()
-    shutil.copy(empty_sqlite, instance / "slipway.db")
-    with world_of(settings_for(instance, storage, SLIPWAY_BODY_TIMEOUT="30", SLIPWAY_DRAIN_SECONDS="30")) as world:
+    patient = {"SLIPWAY_BODY_TIMEOUT": "30", "SLIPWAY_DRAIN_SECONDS": "30"}
+    with world_on_sqlite(tmp_path / "instance", empty_sqlite, storage, **patient) as world:
         yield world
 
 

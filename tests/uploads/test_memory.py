@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import random
-import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,8 @@ import urllib3
 from app.config import MIB
 from app.storage.embedded import StorageAccess
 from tests.archives import add_file
-from tests.conftest import bearer, settings_for
-from tests.uploads.live import Gunicorn, World, world_of
+from tests.conftest import bearer
+from tests.uploads.live import Gunicorn, World, world_on_sqlite
 
 pytestmark = pytest.mark.slow
 MOST = 120 * MIB
@@ -25,10 +24,7 @@ MOST = 120 * MIB
 
 @pytest.fixture
 def world(tmp_path: Path, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
-    instance = tmp_path / "instance"
-    instance.mkdir()
-    shutil.copy(empty_sqlite, instance / "slipway.db")
-    with world_of(settings_for(instance, storage)) as world:
+    with world_on_sqlite(tmp_path / "instance", empty_sqlite, storage) as world:
         yield world
 
 
