@@ -24,7 +24,6 @@ from app.extensions import csrf, db, htmx, limiter, login, migrate
 from app.fleet.events import hub
 from app.jobs import Jobs
 from app.storage.bucket import Bucket
-from app.uploads.body import cut_all
 
 gc.freeze()
 gc.enable()
@@ -49,7 +48,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     _set_budgets(settings)
     shutdown.when_stopping(hub.stop)
     shutdown.when_stopping(processes.deriving.stop)
-    shutdown.when_cut(cut_all)
     shutdown.when_cut(processes.checking.stop)
 
     for blueprint in (

@@ -67,11 +67,6 @@ class Shutdown:
         _tell([callback])
         return lambda: None
 
-    def is_cut(self) -> bool:
-        """Whether the time for running uploads is over. True before the first callback of `when_cut` is called."""
-        with self._lock:
-            return self._cut
-
     def _register(self, waiting: dict[object, Callback], callback: Callback) -> Unregister:
         key = object()
         waiting[key] = callback
@@ -105,7 +100,6 @@ stopping = process.stopping
 begin = process.begin
 when_stopping = process.when_stopping
 when_cut = process.when_cut
-is_cut = process.is_cut
 
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h

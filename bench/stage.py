@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from app.partners.accounts import create_member, create_partner
 from app.partners.actors import Actor
 from app.partners.keys import create_key
 from app.storage.embedded import EmbeddedStorage
+from tests.running.processes import free_port
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "measure twice, cut once"
@@ -96,13 +96,6 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
         except urllib3.exceptions.HTTPError:
             time.sleep(0.1)
     raise SystemExit("the app did not become healthy")
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def reset_peak(pid: int) -> None:

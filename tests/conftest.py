@@ -41,7 +41,6 @@ from app.partners.actors import Actor
 from app.partners.keys import create_key
 from app.partners.secrets import hash_password
 from app.storage.embedded import EmbeddedStorage, StorageAccess
-from app.uploads.body import cut_all
 from tests import once
 from tests.chromium import chromium as chromium
 
@@ -248,7 +247,6 @@ def app(settings: Settings) -> Iterator[Flask]:
     with app.app_context():
         db.engine._compiled_cache = once.statements
         yield app
-        cut_all()
         db.session.remove()
         db.engine.dispose()
     # Of this process, not of this app: one that is never given back would be missed in every later test.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
@@ -14,9 +13,6 @@ from app.config import MIB, settings
 from app.refusals import PayloadTooLarge, UploadInterrupted
 
 PIECE = MIB
-
-_open: set[IncomingBody] = set()
-_open_lock = threading.Lock()
 
 
 class IncomingBody:
@@ -37,11 +33,8 @@ class IncomingBody:
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces of up to 1 MiB. Raises UploadInterrupted when it ends early or stalls, PayloadTooLarge
         when more comes than `most`."""
-        with _open_lock:
-            _open.add(self)
+        unregister = shutdown.when_cut(self.cut)
         try:
-            if shutdown.is_cut():  # it was told to those that were being read then
-                self.cut()
             if self.client is not None:
                 self.client.settimeout(self.patience)
             while piece := self._read():
@@ -53,8 +46,7 @@ class IncomingBody:
             if self.length is not None and self.received != self.length:
                 raise self._interrupted("the connection closed")
         finally:
-            with _open_lock:
-                _open.discard(self)
+            unregister()
 
     def _read(self) -> bytes:
         # Not every server ends the stream where the body ends: a read beyond it would wait for the next request.
@@ -104,11 +96,3 @@ def too_large(most: int) -> PayloadTooLarge:
         f"The archive is larger than {most:,} bytes ({most / 1024**3:.4g} GiB), the most this platform takes "
         "(MAX_ARCHIVE_BYTES). Make it smaller, or ask the operator to raise the limit."
     )
-
-
-def cut_all() -> None:
-    """Cut every body that is being read: the end of a draining process's patience."""
-    with _open_lock:
-        bodies = list(_open)
-    for body in bodies:
-        body.cut()

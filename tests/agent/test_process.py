@@ -86,6 +86,19 @@ def test_a_second_signal_ends_it_at_once(
     process = start_process()
     eventually(lambda: platform.reports, "a report")
     with platform.changed:  # The last report is not answered while we hold this.
+        process.signal(signal.SIGTERM)
+        eventually(lambda: "agent stops" in process.log, "the first signal taken")
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
+
+
+def test_two_signals_together_end_it_at_once(
+    platform: Platform, storage: StorageServer, start_process: StartProcess
+) -> None:
+    """Which of the two is the second is the kernel's to say."""
+    process = start_process()
+    eventually(lambda: platform.reports, "a report")
+    with platform.changed:  # The last report is not answered while we hold this.
         process.signal(signal.SIGSTOP)
         for each in (signal.SIGTERM, signal.SIGINT):  # both are there when it looks
             process.signal(each)

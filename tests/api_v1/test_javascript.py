@@ -17,12 +17,12 @@ from flask import Flask
 from playwright.sync_api import Browser
 
 from app.config import Settings
-from app.jobs import jobs
 from app.storage.embedded import StorageAccess
 from tests.api_v1.calling import Studio
 from tests.assets.images import picture
 from tests.conftest import ROOT, settings_for
 from tests.site import Site
+from tests.working import working
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -85,10 +85,8 @@ def site(app: Flask) -> Iterator[Site]:
     """The app behind a real server, with its workers."""
     site = Site(app)
     site.start()
-    jobs(app).start_workers()
-    yield site
-    jobs(app).stop_workers()
-    jobs(app).wait(20)
+    with working(app):
+        yield site
     site.stop()
 
 

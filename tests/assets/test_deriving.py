@@ -35,6 +35,7 @@ from tests.assets.images import picture, saved
 from tests.assets.test_processes import decoders, newest
 from tests.conftest import ROOT
 from tests.running.processes import is_alive, wait_until
+from tests.working import working
 
 DATA = picture(300, 420)
 
@@ -47,10 +48,8 @@ def blob() -> Blob:
 @pytest.fixture
 def workers(app: Flask) -> Iterator[None]:
     """The workers of the app, as `make run` has them."""
-    jobs(app).start_workers()
-    yield
-    jobs(app).stop_workers()
-    jobs(app).wait(20)
+    with working(app):
+        yield
 
 
 @pytest.fixture
@@ -141,7 +140,7 @@ def test_stopping_gives_the_work_back_at_once(app: Flask, studio: Studio, proces
         working = pool.submit(work)
         wait_until(lambda: blob().derive_attempts == 1 and processes._busy == 1, 20, "a child is at work")
         processes.stop()
-        working.result(20)
+        working.result(2)
 
     found = blob()
     assert (found.derivation, found.derive_attempts) == ("pending", 0)
@@ -158,13 +157,9 @@ def test_what_a_crash_left_is_taken_up_by_the_sweep(app: Flask, studio: Studio) 
         session.execute(update(Blob).values(derive_at=now() - timedelta(seconds=1)))
     jobs(app).images.flush()  # and its job with it
 
-    jobs(app).start_workers()  # the scheduler sweeps as it starts, and every minute
-    jobs(app).sweep_soon()
-    try:
+    with working(app):  # the scheduler sweeps as it starts, and every minute
+        jobs(app).sweep_soon()
         wait_until(lambda: blob().derivation == "ready", 30, "the sizes are made")
-    finally:
-        jobs(app).stop_workers()
-        jobs(app).wait(20)
     assert not check_assets().missing
 
 

@@ -52,8 +52,8 @@ def test_stopping_ends_the_children_and_whoever_waits_for_them(big: Path) -> Non
         processes.stop()
         for done in (working, waiting):
             with pytest.raises(Interrupted):
-                done.result(20)
-    wait_until(lambda: not decoders() - known, 20, "every decoder ended")
+                done.result(2)
+    wait_until(lambda: not decoders() - known, 5, "every decoder ended")
 
 
 @pytest.mark.slow

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta, timezone
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from app.config import MIB
-from app.jobs import jobs
 from app.uploads import parts
 from tests.conftest import PASSWORD
 from tests.site import Site
 from tests.web.conftest import six_servers
+from tests.working import working
 
 __all__ = ["six_servers"]
 
 # How long a page may take for what it will do: a machine that is busy with other tests is slow, not wrong.
 PATIENCE = 30.0
+ZONE = timezone(timedelta(hours=1))  # that of Africa/Lagos, in summer and winter
 
 
 @pytest.fixture(autouse=True)
@@ -47,11 +49,8 @@ def with_fonts(page: Page) -> Page:
 def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Those who check what was sent, as in a web process. Parts have the least size that storage takes."""
     monkeypatch.setattr(parts, "PART", 5 * MIB)
-    work = jobs(app)
-    work.start_workers()
-    yield
-    work.stop_workers()
-    work.wait(10)
+    with working(app):
+        yield
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def complaints() -> list[str]:
 
 
 def visit(chromium: Browser, url: str, complaints: list[str]) -> BrowserContext:
-    """A browser with its own cookies, whose console is listened to, in a zone an hour from UTC, summer and winter."""
+    """A browser with its own cookies, whose console is listened to, in ZONE."""
     context = chromium.new_context(
         base_url=url, viewport={"width": 1280, "height": 800}, timezone_id="Africa/Lagos", reduced_motion="reduce"
     )

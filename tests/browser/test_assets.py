@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from flask import Flask
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from app.jobs import jobs
 from tests.assets.images import picture
 from tests.browser.conftest import wait_for
 from tests.conftest import Cast
@@ -33,15 +31,6 @@ DROP = """(files) => {
         if (type === "dragover") window.seen = document.querySelector("#image-drop").innerText;
     }
 }"""
-
-
-@pytest.fixture
-def workers(app: Flask) -> Iterator[None]:
-    """Sizes are made in the background."""
-    jobs(app).start_workers()
-    yield
-    jobs(app).stop_workers()
-    jobs(app).wait(20)
 
 
 def drop(page: Page, **files: bytes) -> None:

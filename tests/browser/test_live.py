@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from app import budgets
 from tests.browser.conftest import PATIENCE, with_fonts
 from tests.conftest import Cast
+from tests.running.processes import wait_until
 from tests.web import scenes
 from tests.web.conftest import ONE_DATABASE
 from tests.web.scenes import On, Sent
@@ -50,15 +50,6 @@ def opened(sign_in: SignIn, cast: Cast) -> Page:
     page.goto("/games/low-tide")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
     return with_fonts(page)
-
-
-def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds * 20)):
-        if condition():
-            return
-        pause.wait(0.05)
-    raise AssertionError("it did not become so in time")
 
 
 def test_a_report_changes_the_cell_the_title_and_the_counts(
@@ -181,7 +172,7 @@ def test_when_nothing_answers_the_page_says_since_when(sign_in: SignIn, cast: Ca
 
     page.route("**/matrix", refuse)
     page.route("**/live*", refuse)
-    until(lambda: budgets.streams.taken == 1)
+    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
     # The server ends the stream, and nothing answers any more.
     scenes.delete(game_id)
     expect(page.locator("#freshness")).to_have_text(
@@ -197,28 +188,30 @@ def test_a_deleted_game_leaves_its_page(sign_in: SignIn, cast: Cast, game_id: st
 
 def test_a_hidden_page_holds_no_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = opened(sign_in, cast)
-    until(lambda: budgets.streams.taken == 1)
+    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
     hide = """(hidden) => { Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
         document.dispatchEvent(new Event("visibilitychange")); }"""
     page.evaluate(hide, True)
-    until(lambda: budgets.streams.taken == 0)
+    wait_until(lambda: budgets.streams.taken == 0, PATIENCE, "0 streams are open")
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     assert "62" not in page.locator("#c2-srv-02").inner_text()
     page.evaluate(hide, False)
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
-    until(lambda: budgets.streams.taken == 1)
+    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
 
 
 def test_going_to_another_page_ends_the_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = opened(sign_in, cast)
-    until(lambda: budgets.streams.taken == 1)
+    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
     page.get_by_role("link", name="Settings", exact=True).click()
     page.wait_for_url("**/settings**")
-    until(lambda: budgets.streams.taken == 0)  # nothing is written meanwhile: the connection's end is noticed
+    wait_until(
+        lambda: budgets.streams.taken == 0, PATIENCE, "0 streams are open"
+    )  # nothing is written meanwhile: the connection's end is noticed
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     page.go_back()
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
-    until(lambda: budgets.streams.taken == 1)
+    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
 
 
 def test_two_pages_show_the_same_and_leave_together(sign_in: SignIn, cast: Cast, game_id: str) -> None:

@@ -12,7 +12,7 @@ from app.fleet.replicas import in_line, wanted_build_ids
 from app.models import Build, Replica
 from app.models.server import PHASES
 
-# The same examples in every run, and no matter how busy the machine is.
+# No matter how busy the machine is.
 steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)
 DAY_ONE = datetime(2026, 1, 1, tzinfo=UTC)
 

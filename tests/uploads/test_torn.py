@@ -244,16 +244,19 @@ def test_another_type_is_refused_before_the_body_is_read(
     assert world.refusals(slug) == [], "no archive was looked at"
 
 
-def test_an_archive_that_breaks_a_rule_is_refused_while_it_is_sent(world: World, gunicorn: Gunicorn, slug: str) -> None:
-    with RawUpload(gunicorn.port, world.key, slug, Content_Length=str(20 * MIB)) as sending:
+def test_an_archive_that_breaks_a_rule_is_refused_while_it_is_sent(
+    world: World, impatient: Gunicorn, slug: str
+) -> None:
+    """All of it may be read before it is looked at: then the stall ends it, and its own fault is still the answer."""
+    with RawUpload(impatient.port, world.key, slug, Content_Length=str(20 * MIB)) as sending:
         answer = sending.send(b"PK\x03\x04" + b"\0" * (2 * MIB)).answer()
     assert (answer.status, answer.code) == (400, "invalid_archive"), "not that it ended early, which it also did"
     world.is_clean()
     assert world.refusals(slug) == ["invalid_archive"]
 
 
-def test_who_sends_on_after_the_refusal_can_still_read_it(world: World, gunicorn: Gunicorn, slug: str) -> None:
-    with RawUpload(gunicorn.port, world.key, slug, Content_Length=str(20 * MIB)) as sending:
+def test_who_sends_on_after_the_refusal_can_still_read_it(world: World, impatient: Gunicorn, slug: str) -> None:
+    with RawUpload(impatient.port, world.key, slug, Content_Length=str(20 * MIB)) as sending:
         answer = sending.send(b"PK\x03\x04" + b"\0" * (16 * MIB)).answer()
     assert (answer.status, answer.code) == (400, "invalid_archive")
     world.is_clean()

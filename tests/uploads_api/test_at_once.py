@@ -24,6 +24,7 @@ from tests.conftest import Cast
 from tests.running.processes import wait_until
 from tests.uploads_api.rows import builds, is_clean, row
 from tests.uploads_api.sending import MIB, Sender, put_parts
+from tests.working import working
 
 ARCHIVE = big_archive(20 * MIB)
 
@@ -109,13 +110,9 @@ def test_the_heartbeat_tells_progress_and_hears_of_the_end(
 
 def test_workers_check_what_was_completed(app: Flask, sender: Sender) -> None:
     waited = sender.sent(game_archive(seed=1))  # before there is a worker
-    jobs(app).start_workers()
-    try:
+    with working(app):
         wait_until(lambda: sender.state(waited)["phase"] == "done", 20, "what waited is checked")
         upload_id = sender.sent(game_archive(seed=2))
         wait_until(lambda: sender.state(upload_id)["phase"] == "done", 20, "what is completed is checked")
         wait_until(jobs(app).worker_answers, 20, "a worker that is not sweeping answers")
-    finally:
-        jobs(app).stop_workers()
-        jobs(app).wait(20)
     assert [build.number for build in builds()] == [1, 2]
