@@ -65,7 +65,7 @@ def start_agent(
     platform.go_down()  # Ends the poll that the planner waits in.
     for agent in started:
         agent.stop()
-        for thread in agent.threads:
+        for thread in agent.supervisor.threads:
             thread.join(10)
             assert not thread.is_alive(), f"{thread.name} did not end"
 
