@@ -1,4 +1,4 @@
-"""How long an answer asks its reader to wait (RFC 9110, Retry-After), within bounds: no header stops a thread for good."""
+"""How long an answer asks its reader to wait (RFC 9110, Retry-After), within bounds: no header ends a thread."""
 
 from __future__ import annotations
 

@@ -103,9 +103,12 @@ class AgentReport(Shape):
 
 
 class ReportReceipt(Shape):
+    """`ignored_sessions`: ids of reported sessions whose builds are not in the server's plan."""
+
     accepted: bool
     plan_version: int
     report_after_seconds: int
+    ignored_sessions: list[str] = []
 
 
 class SessionRequest(Shape):
