@@ -138,11 +138,13 @@ def test_processing_time_is_limited_where_nothing_comes_out(what: str) -> None:
     inspector = Inspector(Limits(processing_seconds=0.05), None)
     endless = b"\0\0\0\xff\xff" * 2**18 if what == "empty blocks" else b"n" * 2**20
     inspector.feed(b"\x1f\x8b\x08" + (b"\0" if what == "empty blocks" else b"\x08") + b"\0\0\0\0\0\x03")
-    fed = 0
     with pytest.raises(ArchiveRejected, match=r"took more than 0\.05 s of processing"):
-        while fed < 20_000:
-            inspector.feed(endless)
-            fed += 1
+        feed_again_and_again(inspector, endless)
+
+
+def feed_again_and_again(inspector: Inspector, piece: bytes) -> None:
+    for _ in range(20_000):
+        inspector.feed(piece)
 
 
 def test_time_between_the_pieces_is_not_the_archives() -> None:

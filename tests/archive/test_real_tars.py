@@ -170,11 +170,11 @@ def test_the_size_of_a_huge_file_is_read_as_gnu_tar_writes_it(tmp_path: Path, ta
     assert declared_sizes(head) == [HUGE]
 
 
-@pytest.mark.parametrize("tar_format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["gnu", "pax"])
-def test_the_size_of_a_huge_file_is_read_as_python_writes_it(tar_format: int) -> None:
+def test_the_size_of_a_huge_file_is_read_as_python_writes_it() -> None:
     member = tarfile.TarInfo("huge.rpa")
     member.size = HUGE
-    assert declared_sizes(member.tobuf(tar_format)) == [HUGE]
+    assert declared_sizes(member.tobuf(tarfile.GNU_FORMAT)) == [HUGE]
+    assert declared_sizes(member.tobuf(tarfile.PAX_FORMAT)) == [HUGE]
 
 
 def declared_sizes(head: bytes) -> list[int]:
