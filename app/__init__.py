@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map, UnicodeConverter
 
-from app import budgets, commands, failures, logs, rate_storage, shutdown, web
+from app import budgets, commands, failures, logs, rate_storage, shutdown, trusted_hosts, web
 from app.api import health, limits, media, openapi, v1
 from app.api.partners import builds, games, releases, upload, uploads
 from app.api.servers import own
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder="static", instance_path=str(settings.instance))
     _configure(app, settings)
     logs.init_app(app)
+    trusted_hosts.init_app(app, settings)  # before those that look at the request: the first to be asked
 
     db.init_app(app)
     migrate.init_app(app, db)
@@ -83,7 +84,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **options},
         # Small for everyone; the upload route reads its body itself, against its own ceiling.
         MAX_CONTENT_LENGTH=MIB,
-        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
         SESSION_COOKIE_NAME=settings.cookie_name,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",

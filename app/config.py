@@ -19,6 +19,7 @@ from flask import current_app
 
 from app.environment import Environment, host_of, is_loopback
 from app.environment import SettingsError as SettingsError  # whoever loads settings catches it
+from app.private_files import make_private
 
 MIB = 1024**2
 GIB = 1024**3
@@ -172,10 +173,7 @@ def _kept_secret(instance: Path) -> str:
 
 def _instance(read: Environment) -> Path:
     folder = Path(read.text("SLIPWAY_INSTANCE", "instance")).resolve()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"SLIPWAY_INSTANCE={str(folder)!r} cannot be made a folder: {error.strerror}.") from None
+    make_private(folder)
     return folder
 
 
@@ -198,7 +196,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         port=port,
         https=https,
         trusted_proxies=read.number("TRUSTED_PROXIES", 0),
-        trusted_hosts=read.words("TRUSTED_HOSTS"),
+        trusted_hosts=read.hosts("TRUSTED_HOSTS"),
         api_rate=read.rate("SLIPWAY_API_RATE", "100 per minute"),
         upload_rate=read.rate("SLIPWAY_UPLOAD_RATE", "10 per hour"),
         parts_rate=read.rate("SLIPWAY_PARTS_RATE", "600 per minute"),

@@ -28,7 +28,10 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "i
 
 @bp.get("/uploads/sh/<name>")
 def image(name: str) -> Response:
-    found = served_image(name)
+    try:
+        found = served_image(name)
+    except Unavailable as refusal:  # what may be shown of an older image is made when it is first asked for
+        return _later(refusal)
     release()
     if found is None:
         return _plainly(404, "There is no image at this address. It may have been deleted.")
@@ -50,8 +53,7 @@ def image(name: str) -> Response:
         try:
             response.response = _Body(found, span or None)
         except Unavailable as refusal:
-            response = _plainly(503, refusal.message)
-            response.headers["Retry-After"] = str(refusal.retry_after)
+            return _later(refusal)
     return response
 
 
@@ -107,6 +109,12 @@ class _Body:
             self._closed = True
             self._object.close()
             budgets.images.give_back()
+
+
+def _later(refusal: Unavailable) -> Response:
+    response = _plainly(503, refusal.message)
+    response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 def _plainly(status: int, text: str) -> Response:

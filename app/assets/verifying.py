@@ -49,13 +49,14 @@ def fetched(key: str, most: int = MOST_BYTES) -> Iterator[FetchedFile]:
         for piece in source.pieces():
             size += len(piece)
             sha256.update(piece)
-            _write(file.file, piece)
+            write_temporary(file.file, piece)
         file.flush()
         file.seek(0)
         yield FetchedFile(file.file, Path(file.name), size, sha256.hexdigest())
 
 
-def _write(file: IO[bytes], piece: bytes) -> None:
+def write_temporary(file: IO[bytes], piece: bytes) -> None:
+    """Write to a temporary file. Raises Unavailable when there is no room."""
     try:
         file.write(piece)
     except OSError as error:

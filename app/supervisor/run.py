@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from app.config import Settings, SettingsError, load_settings
+from app.private_files import keep_new_files_private
 from app.shutdown import die_with_parent
 from app.storage.embedded import EmbeddedStorage, EmbeddedStorageError, StorageAccess
 from app.supervisor.addresses import Addresses, PortTaken
@@ -253,6 +254,7 @@ def main() -> int:
         if parent.name() in {"make", "gmake"}:
             # Whoever kills make believes to have killed us.
             die_with_parent(parent.pid, signal.SIGTERM)
+    keep_new_files_private()  # and those of every child
     signals = Signals()
     environment = dict(os.environ)
     environment["SLIPWAY_DRAIN_SECONDS"] = environment.get("SLIPWAY_DRAIN_SECONDS") or "7"
