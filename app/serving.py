@@ -45,7 +45,7 @@ except SettingsError as error:
 
 bind = f"{_settings.host}:{_settings.port}"
 ConnectionWorker.limits = ConnectionLimits(
-    head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_rate
+    head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_bytes_per_second
 )
 worker_class = ConnectionWorker
 threads = _settings.streams + budgets.OTHER_THREADS
