@@ -30,6 +30,8 @@ _ACCEPTED_AT_ONCE = 64
 _LINGER = 5.0  # seconds a client has to notice the answer and stop sending
 _STOP_SECONDS = 2.0  # the same, and for a request that may be on its way, once the worker stops
 _DRAIN_SECONDS = 5.0
+# A crowd whose bodies never came is answered a few at a time: all at once they would keep everybody else waiting.
+_CUT_THREADS = 2
 _REPORT_SECONDS = 60.0
 # An idle connection has no time limit; the kernel finds out which clients are gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
@@ -44,6 +46,7 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
         super().__init__(*arguments, **named)
         self.waiting = WaitingConnections()
         self._rest = bytearray(256 * 1024)  # what lingering clients send is read into this and forgotten
+        self._cut_threads = 0
         self._dropped = 0
         self._report_at = 0.0
 
@@ -154,7 +157,7 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
         count = conn.sock.receive()
         if conn.phase is Phase.BODY:
             if count == 0:
-                self._to_thread(conn)  # the app says what is missing
+                self._cut(conn)
                 return True
             with contextlib.suppress(TooSlow):  # the app's reading raises it again
                 conn.sock.pace.count(count, conn.waited())
@@ -167,8 +170,10 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
     def _look(self, conn: Connection) -> None:
         """Decide what becomes of a request by the bytes of it that are there."""
         stage = conn.gathering.look(conn.sock.received)
-        if stage is Stage.READY or conn.sock.pace.failure:
+        if stage is Stage.READY:
             self._to_thread(conn)
+        elif conn.sock.pace.failure:
+            self._cut(conn)
         elif stage is Stage.HEAD:
             if conn.phase is not Phase.HEAD:
                 self._wait(conn, Phase.HEAD, self.limits.head)
@@ -206,7 +211,7 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
         elif conn.phase is Phase.BODY:
             with contextlib.suppress(TooSlow):
                 conn.sock.pace.count(0, max(conn.waited(), conn.sock.pace.left))
-            self._to_thread(conn)
+            self._cut(conn)
         elif not (conn.phase is Phase.IDLE and self._has_come(conn)):
             self._close(conn)
 
@@ -222,8 +227,20 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
     def _to_thread(self, conn: Connection) -> None:
         self.waiting.leave(conn)
         self.poller.unregister(conn.sock)
-        conn.data_ready = True
         self.enqueue_req(conn)
+
+    def _cut(self, conn: Connection) -> None:
+        """Have the app say that the body did not come, which its reading finds out."""
+        self.poller.unregister(conn.sock)
+        self.waiting.enter(conn, Phase.CUT)
+        self._answer_cut()
+
+    def _answer_cut(self) -> None:
+        while self._cut_threads < _CUT_THREADS and (conn := self.waiting.first(Phase.CUT)):
+            self.waiting.leave(conn)
+            conn.is_cut = True
+            self._cut_threads += 1
+            self.enqueue_req(conn)
 
     def handle(self, conn: Connection) -> bool:
         """Answer a request, or go on with the answer. In a thread of the pool. Returns whether the connection can carry
@@ -271,6 +288,10 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
                 self.log.exception("Error at the end of an answer")
 
     def finish_request(self, conn: Connection, done: Future[bool]) -> None:
+        if conn.is_cut:
+            conn.is_cut = False
+            self._cut_threads -= 1
+            self._answer_cut()
         try:
             conn.keeps = done.result()
             if conn.sock.unsent:
@@ -320,9 +341,9 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
         if conn.is_closed:
             return
         conn.is_closed = True
-        if conn.phase is not None:
+        if conn.phase not in (None, Phase.CUT):
             self.poller.unregister(conn.sock)
-            self.waiting.leave(conn)
+        self.waiting.leave(conn)
         self.nr_conns -= 1
         conn.close()
         if conn.answer is not None:

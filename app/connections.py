@@ -36,6 +36,7 @@ class Phase(enum.Enum):
 
     HEAD = "the rest of its headers"
     BODY = "the rest of its body"
+    CUT = "a thread to answer that its body did not come"
     IDLE = "its next request"
     SENDING = "its client to take the answer"
     LINGERING = "its client to have read the answer and to close"
@@ -43,7 +44,14 @@ class Phase(enum.Enum):
 
 # Which phase gives its place first when all are taken, and how many seconds a connection has before it may be asked to.
 # A connection that only waits for its next request is worth more than one that is slow, less than one that just came.
-_FIRST_TO_GO = ((Phase.LINGERING, 0.0), (Phase.HEAD, 1.0), (Phase.BODY, 5.0), (Phase.SENDING, 5.0), (Phase.IDLE, 0.0))
+_FIRST_TO_GO = (
+    (Phase.CUT, 0.0),
+    (Phase.LINGERING, 0.0),
+    (Phase.HEAD, 1.0),
+    (Phase.BODY, 5.0),
+    (Phase.SENDING, 5.0),
+    (Phase.IDLE, 0.0),
+)
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
@@ -58,6 +66,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         self.answer: ClientAnswer | None = None
         self.keeps = False  # whether another request may follow
         self.is_closed = False
+        self.is_cut = False  # a thread is answering that its body did not come
         self.phase: Phase | None = None
         self.deadline = _NEVER
         self.entered = 0.0  # when the phase began
@@ -126,18 +135,19 @@ class WaitingConnections:
         """The connection that gives its place to a new one."""
         now = time.monotonic()
         for phase, grace in _FIRST_TO_GO:
-            oldest = next(iter(self._by_phase[phase]), None)
+            oldest = self.first(phase)
             if oldest is not None and now - oldest.entered >= grace:
                 return oldest
-        return next(iter(self._by_phase[Phase.HEAD]), None)
+        return self.first(Phase.HEAD)
 
     def to_free_memory(self) -> Connection | None:
         """The connection whose bytes are dropped when all together hold too many."""
-        holding = [next(iter(self._by_phase[phase]), None) for phase in (Phase.HEAD, Phase.BODY, Phase.SENDING)]
+        holding = [self.first(phase) for phase in (Phase.CUT, Phase.HEAD, Phase.BODY, Phase.SENDING)]
         return min((found for found in holding if found), key=lambda found: found.entered, default=None)
 
-    def of(self, phase: Phase) -> list[Connection]:
-        return list(self._by_phase[phase])
+    def first(self, phase: Phase) -> Connection | None:
+        """The one that has waited longest in this phase."""
+        return next(iter(self._by_phase[phase]), None)
 
     @property
     def soonest(self) -> float:
@@ -153,6 +163,6 @@ class WaitingConnections:
 
     def each(self, do: Callable[[Connection], None]) -> None:
         """Do something with all of them."""
-        for phase in Phase:
-            for connection in self.of(phase):
+        for members in self._by_phase.values():
+            for connection in list(members):
                 do(connection)
