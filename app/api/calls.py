@@ -7,7 +7,6 @@ look-up. The same declarations make the OpenAPI document (`app/api/openapi.py`).
 from __future__ import annotations
 
 import functools
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -161,9 +160,6 @@ def read_body() -> bytes:
             f"The body is {request.mimetype}; this call takes JSON. Send it with `Content-Type: application/json`."
         )
     pause()
-    client: socket.socket | None = request.environ.get("gunicorn.socket")
-    if client is not None:
-        client.settimeout(settings().body_timeout)
     return request.get_data(cache=False)
 
 

@@ -11,6 +11,7 @@ from app.refusals import (
     ChecksumMismatch,
     Conflict,
     Forbidden,
+    IncompleteBody,
     InvalidArchive,
     InvalidRequest,
     NotFound,
@@ -31,6 +32,7 @@ STATUS: dict[type[Refusal], int] = {
     InvalidRequest: 400,
     InvalidArchive: 400,
     ChecksumMismatch: 400,
+    IncompleteBody: 400,
     UploadInterrupted: 400,
     Unauthorized: 401,
     Forbidden: 403,
@@ -94,9 +96,6 @@ def envelope(status: int, code: str, message: str) -> Response:
     response.status_code = status
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if request.content_length or request.headers.get("Transfer-Encoding"):
-        # The body may not have been read to its end: this connection cannot carry another request.
-        response.headers["Connection"] = "close"
     return response
 
 
