@@ -26,6 +26,7 @@ from app import shutdown
 from app.config import SettingsError, load_settings
 from app.jobs import jobs
 from app.logs import public_path
+from app.storage import direct_uploads
 
 
 def _web_processes() -> int:
@@ -188,6 +189,8 @@ def post_worker_init(worker: Worker) -> None:
     # What was loaded stays: looking through it for cycles would stop every thread for a fifth of a second at a time.
     gc.collect()
     gc.freeze()
+    if _settings.storage is not None:
+        app.extensions["slipway_direct_uploads"].find_out(direct_uploads.WAIT_SECONDS)
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)
