@@ -41,8 +41,8 @@ from app.partners.actors import Actor
 from app.partners.keys import create_key
 from app.partners.secrets import hash_password
 from app.storage.bucket import Bucket
-from app.storage.copy_attack import Finding, try_copy_attack
 from app.storage.embedded import EmbeddedStorage, StorageAccess
+from app.storage.write_address_probe import Finding, probe_write_addresses
 from tests import once
 from tests.chromium import chromium as chromium
 
@@ -245,7 +245,7 @@ def finding(storage: StorageAccess, tmp_path_factory: pytest.TempPathFactory) ->
     """What the copy attack shows on the storage of this run: tried once, for it takes a quarter of a second."""
     where = settings_for(tmp_path_factory.mktemp("probe"), storage).storage_settings
     Bucket(where).make()
-    return try_copy_attack(where)
+    return probe_write_addresses(where)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from app.database import in_batches, release, writing
 from app.extensions import db
 from app.models import Asset, Blob, BlobVariant, Game, GamePicture, Partner, Revision, StagedAsset, new_id, now
 from app.storage.bucket import StoredObject, bucket
-from app.storage.copy_attack import PROBE
+from app.storage.write_address_probe import PROBE
 
 log = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ def _delete_and_bury(doomed: Doomed) -> None:
 
 
 def _delete_stray_staged(swept: SweptAssets) -> None:
-    """What was put on an address whose upload had ended by then: nothing holds room for it. The row of an upload is there
+    """What was put on an address whose upload had ended by then: nothing holds room for it. An upload's row is there
     before its address is, so the age does not matter."""
     for stray in _orphans_staged():
         if not stray.key.startswith(f"{STAGING}{PROBE}"):

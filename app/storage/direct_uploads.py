@@ -15,8 +15,8 @@ from flask import current_app
 from app.config import StorageSettings, settings
 from app.refusals import Unavailable
 from app.storage.bucket import StorageError
-from app.storage.copy_attack import Finding, try_copy_attack
 from app.storage.note import note
+from app.storage.write_address_probe import Finding, probe_write_addresses
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class DirectUploads:
     def _run(self) -> None:
         try:
             if self._where is not None:
-                self.learn(self._told(try_copy_attack(self._where)))
+                self.learn(self._told(probe_write_addresses(self._where)))
         except StorageError:
             log.warning("storage gave no clear answer to the check of direct uploads; it is asked again on demand")
         except Exception:
@@ -106,29 +106,29 @@ class DirectUploads:
 def in_words(finding: Finding) -> str:
     """A finding for operators: what is wrong, and what to do."""
     if finding.copied:
-        return (
-            f"A client can turn an address for writing into a copy of other objects ({', '.join(finding.copied)}). "
-            f"{REMEDY}"
-        )
-    if finding.not_written:
-        return (
-            f"Storage refused what addresses for writing are for ({', '.join(finding.not_written)}): the identity that "
-            f"signs them may not put there. {REMEDY}"
-        )
-    return "Addresses for writing take what they are for, and cannot be turned into copies."
+        wrong = f"A client can turn an address for writing into a copy of other objects ({', '.join(finding.copied)})."
+    elif finding.oversized:
+        wrong = f"Storage takes more bytes than an address was signed for ({', '.join(finding.oversized)})."
+        return f"{wrong} Use a storage that holds clients to the signed Content-Length (docs/storage.md)."
+    elif finding.not_written:
+        wrong = f"Storage refused what addresses for writing are for ({', '.join(finding.not_written)})."
+    else:
+        return "Addresses for writing take what they are for, and cannot be turned into copies."
+    return f"{wrong} {REMEDY}"
 
 
 def _refusal(finding: Finding) -> str:
     """For whoever wanted to send something."""
-    why = (
-        "storage would let such an address copy files of others"
-        if finding.copied
-        else "storage takes no files from the identity that signs such addresses"
-    )
+    if finding.copied:
+        why = "storage would let such an address copy files of others"
+    elif finding.oversized:
+        why = "storage would take more than was announced"
+    else:
+        why = "storage takes no files from the identity that signs such addresses"
     return (
         f"Files cannot be sent straight to storage here: {why}. Tell the operator to run `flask doctor`, which says "
-        "what to set. What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and the "
-        "form for one image."
+        "what to set. What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and "
+        "the form for one image."
     )
 
 

@@ -1,8 +1,8 @@
-"""The attack on addresses for writing, tried against the storage that is set.
+"""Tries to misuse addresses for writing on the storage that is set.
 
 A client may add `x-amz-copy-source` to the PUT that it was given a presigned address for. The header is not signed. AWS
 refuses that; other storages make a copy of any object that the signing identity may read, in this bucket or another.
-What was stored decides here, not what storage answered.
+A client may also send more bytes than it announced. What was stored decides here, not what storage answered.
 """
 
 from __future__ import annotations
@@ -30,24 +30,27 @@ log = logging.getLogger(__name__)
 PROBE = "probe-"  # how the names of our own objects begin, under either prefix
 _LIFETIME = timedelta(minutes=5)
 _SENT = b"what a client sends"
+_LONGER = _SENT + b", and more"
 _SECRET_BYTES = 64  # longer than what is sent, so that a whole copy and a ranged one both differ from it
+_OTHER_KEY = "probe"  # the one object of a bucket that we make
 _PROBE_BUCKET = re.compile(r"slipway-probe-[0-9a-f]{16}")
 _LEFT_OVER = timedelta(hours=1)
 
 
 @dataclass
 class Finding:
-    """What the attempts showed. `copied`: what became a copy, in words; `not_written`: which honest PUTs were refused;
-    `not_tried`: what could not be tried, and why."""
+    """What the attempts showed, in words. `copied`: what became a copy; `oversized`: what took more bytes than its
+    address was signed for; `not_written`: which honest PUTs were refused; `not_tried`: what was not tried, and why."""
 
     copied: list[str] = field(default_factory=list)
+    oversized: list[str] = field(default_factory=list)
     not_written: list[str] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
 
     @property
     def safe(self) -> bool:
         """Whether addresses for writing do what they are for, and only that."""
-        return not self.copied and not self.not_written
+        return not (self.copied or self.oversized or self.not_written)
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ class _Source:
     secret: bytes
 
 
-def try_copy_attack(where: StorageSettings) -> Finding:
-    """Try it on a staged image and on a part, from this bucket and another, and clean up. Raises StorageError when
-    storage gave no clear answer."""
+def probe_write_addresses(where: StorageSettings) -> Finding:
+    """Try it on a staged image and on a part, with copies from this bucket and another, and clean up. Raises
+    StorageError when storage gave no clear answer."""
     attempt, finding = _Attempt(where), Finding()
     try:
         attempt.try_honestly(finding)
@@ -69,7 +72,7 @@ def try_copy_attack(where: StorageSettings) -> Finding:
         attempt.try_source(here, finding)
         with _other_bucket(where, finding) as other:
             if other is not None:
-                attempt.try_source(attempt.put_source(other, "probe", "another bucket"), finding)
+                attempt.try_source(attempt.put_source(other, _OTHER_KEY, "another bucket"), finding)
     finally:
         attempt.clean_up()
     return finding
@@ -103,23 +106,26 @@ class _Attempt:
         ]
 
     def try_honestly(self, finding: Finding) -> None:
-        """What the addresses are for."""
+        """What the addresses are for, and the same with more bytes than they are signed for."""
         stored = {"a staged image": self.staged({}), "a part": self.part({})}
         finding.not_written += [words for words, found in stored.items() if found != _SENT]
+        longer = {"content-length": str(len(_LONGER))}
+        stored = {"a staged image": self.staged(longer, _LONGER), "a part": self.part(longer, _LONGER)}
+        finding.oversized += [words for words, found in stored.items() if len(found) > len(_SENT)]
 
-    def staged(self, headers: dict[str, str]) -> bytes:
+    def staged(self, headers: dict[str, str], body: bytes = _SENT) -> bytes:
         """What a staged image holds after such a PUT; nothing where storage refused it."""
         key = _name("staging/")
         self._made.append(key)
-        return self._contents(key) if self._put(key, {}, {"content-type": "image/png"}, headers) else b""
+        return self._contents(key) if self._put(key, {}, {"content-type": "image/png"}, headers, body) else b""
 
-    def part(self, headers: dict[str, str]) -> bytes:
+    def part(self, headers: dict[str, str], body: bytes = _SENT) -> bytes:
         """What an archive of one part holds after such a PUT; nothing where storage refused it."""
         key = _name("archives/")
         self._made.append(key)
         transfer = self.store.start_multipart(key)
         try:
-            if not self._put(key, {"uploadId": transfer, "partNumber": "1"}, {}, headers):
+            if not self._put(key, {"uploadId": transfer, "partNumber": "1"}, {}, headers, body):
                 return b""
             etags = [part.etag for part in self.store.parts(key, transfer) or []]
             self.store.complete_multipart(key, transfer, etags)
@@ -127,12 +133,12 @@ class _Attempt:
             self.store.abort_multipart(key, transfer)
         return self._contents(key)
 
-    def _put(self, key: str, query: dict[str, str], signed: dict[str, str], more: dict[str, str]) -> bool:
+    def _put(self, key: str, query: dict[str, str], signed: dict[str, str], more: dict[str, str], body: bytes) -> bool:
         """As a client would: on an address that the upload identity signed, with headers that it did not. Whether
         storage took it."""
         signed = {"content-length": str(len(_SENT))} | signed
         url = presign(self.where.upload_signer, "PUT", key, query, _LIFETIME, headers=signed)
-        status = self._ask("PUT", url, body=_SENT, headers=signed | more).status
+        status = self._ask("PUT", url, body=body, headers=signed | more).status
         if status != 200 and not 400 <= status < 500 and status != 501:
             raise _unclear(status)
         return status == 200
@@ -158,11 +164,11 @@ class _Attempt:
         try:
             self.store.delete(self._made)
         except StorageError:
-            log.info("objects of the copy check are left to the sweep")
+            log.info("objects of the probe of addresses for writing are left to the sweep")
 
 
 def _unclear(why: object) -> StorageError:
-    log.warning("storage gave no clear answer to the copy check: %s", why)
+    log.warning("storage gave no clear answer to the probe of addresses for writing: %s", why)
     return StorageError("checking what addresses for writing can do")
 
 
@@ -186,7 +192,7 @@ def _other_bucket(where: StorageSettings, finding: Finding) -> Iterator[Bucket |
     try:
         yield store
     finally:
-        _remove([store], "probe")
+        _remove([store])
         _remove_left_over(where)
 
 
@@ -197,13 +203,13 @@ def _remove_left_over(where: StorageSettings) -> None:
     except StorageError:
         return
     old = [name for name, made in names if _PROBE_BUCKET.fullmatch(name) and made < now() - _LEFT_OVER]
-    _remove([Bucket(replace(where, bucket=name)) for name in old], "probe")
+    _remove([Bucket(replace(where, bucket=name)) for name in old])
 
 
-def _remove(stores: Sequence[Bucket], key: str) -> None:
+def _remove(stores: Sequence[Bucket]) -> None:
     for store in stores:
         try:
-            store.delete([key])
+            store.delete([_OTHER_KEY])
             store.remove()
         except StorageError:
-            log.warning("the bucket %s of the copy check could not be removed; remove it by hand", store.name)
+            log.warning("the bucket %s, made to probe addresses for writing, could not be removed", store.name)
