@@ -236,8 +236,6 @@ def run_derive(settings: Settings, blob_id: str, **environment: str) -> int:
             "S3_ENDPOINT": storage.endpoint,
             "S3_ACCESS_KEY": storage.access_key,
             "S3_SECRET_KEY": storage.secret_key,
-            "S3_UPLOAD_ACCESS_KEY": storage.upload_access_key,
-            "S3_UPLOAD_SECRET_KEY": storage.upload_secret_key,
             "S3_BUCKET": storage.bucket,
             **environment,
         },
