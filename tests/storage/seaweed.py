@@ -13,6 +13,7 @@ from pathlib import Path
 from app.config import StorageSettings
 from app.shutdown import die_with_parent
 from app.storage.bucket import Bucket, StorageError
+from app.storage.upload_identity import put_only_policy
 from tests.running.processes import free_port, wait_until
 
 BUCKET = "builds"
@@ -27,7 +28,7 @@ class SeaweedFS:
     def __init__(self, directory: Path) -> None:
         self.log = directory / "weed.log"
         identities = directory / "identities.json"
-        identities.write_text(json.dumps({"identities": [_root(), _upload()]}))
+        identities.write_text(json.dumps(_identities()))
         ports = {name: free_port() for each in _PORTS for name in (each, f"{each}.grpc")}
         command = [
             *(str(Path(sysconfig.get_path("scripts"), "weed")), "-logtostderr", "server"),
@@ -72,13 +73,12 @@ class SeaweedFS:
         self.process.wait()
 
 
-def _root() -> dict[str, object]:
-    return {"name": "root", "credentials": [_keys(ROOT)], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
-
-
-def _upload() -> dict[str, object]:
-    actions = [f"Write:{BUCKET}/{prefix}*" for prefix in ("archives/", "staging/")]
-    return {"name": "upload", "credentials": [_keys(UPLOAD)], "actions": actions}
+def _identities() -> dict[str, object]:
+    """One that may do everything, and one with the policy that docs/storage.md has for the second."""
+    policy = {"name": "put-only", "content": json.dumps(put_only_policy(BUCKET))}
+    root = {"name": "root", "credentials": [_keys(ROOT)], "actions": ["Admin", "Read", "List", "Tagging", "Write"]}
+    upload = {"name": "upload", "credentials": [_keys(UPLOAD)], "policyNames": ["put-only"]}
+    return {"policies": [policy], "identities": [root, upload]}
 
 
 def _keys(pair: tuple[str, str]) -> dict[str, str]:
