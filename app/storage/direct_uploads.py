@@ -119,16 +119,17 @@ def in_words(finding: Finding) -> str:
 
 def _refusal(finding: Finding) -> str:
     """For whoever wanted to send something."""
+    to_set = "set S3_UPLOAD_ACCESS_KEY and S3_UPLOAD_SECRET_KEY to keys that may only put"
     if finding.copied:
-        why = "storage would let such an address copy files of others"
+        why = "storage would let an address for that copy files of others"
     elif finding.oversized:
-        why = "storage would take more than was announced"
+        why, to_set = "storage would take more than was announced", "use another storage"
     else:
-        why = "storage takes no files from the identity that signs such addresses"
+        why = "storage takes no files from the identity that signs addresses for that"
     return (
-        f"Files cannot be sent straight to storage here: {why}. Tell the operator to run `flask doctor`, which says "
-        "what to set. What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and "
-        "the form for one image."
+        f"Files cannot be sent straight to storage here: {why}. The operator must {to_set}; `flask doctor` says how. "
+        "What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and the form for "
+        "one image."
     )
 
 

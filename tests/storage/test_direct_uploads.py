@@ -62,7 +62,7 @@ def studio(client: FlaskClient, cast: Cast) -> Studio:
 @pytest.mark.parametrize(
     ("finding", "words"),
     [
-        (COPIES, "would let such an address copy files of others"),
+        (COPIES, "would let an address for that copy files of others"),
         (Finding(oversized=["a part"]), "would take more than was announced"),
         (Finding(not_written=["a part"]), "takes no files from the identity"),
     ],
