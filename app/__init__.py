@@ -25,6 +25,8 @@ from app.extensions import csrf, db, htmx, limiter, login, migrate
 from app.fleet.events import hub
 from app.jobs import Jobs
 from app.storage.bucket import Bucket
+from app.storage.direct_uploads import DirectUploads
+from app.storage.note import note
 
 gc.freeze()
 gc.enable()
@@ -45,7 +47,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     htmx.init_app(app)
     hub.init_app(app, settings.redis_url)
+    note.clear()
     app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None
+    app.extensions["slipway_direct_uploads"] = DirectUploads(settings.storage)
     app.extensions["slipway_jobs"] = Jobs(app, settings)
     _set_budgets(settings)
     shutdown.when_stopping(hub.stop)

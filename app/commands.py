@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app import shutdown
+from app import doctor, shutdown
 from app.config import SettingsError, settings
 from app.database import release
 from app.fleet.servers import add_server
@@ -145,6 +145,19 @@ def check_command() -> None:
         raise SystemExit(1)
 
 
+@click.command("doctor", cls=_Plainly)
+@with_appcontext
+def doctor_command() -> None:
+    """Try out this installation and say what to set; exit code 1 when a check fails."""
+    states = []
+    for name, result in doctor.results():
+        click.echo(f"{result.state:<8} {name}: {result.text}")
+        states.append(result.state)
+    click.echo(f"{len(states)} checks, {states.count('failed')} failed.")
+    if "failed" in states:
+        raise SystemExit(1)
+
+
 @click.command("worker")
 @with_appcontext
 def worker_command() -> None:
@@ -178,6 +191,7 @@ def init_app(app: Flask) -> None:
         server_group,
         sweep_command,
         check_command,
+        doctor_command,
         worker_command,
     ):
         app.cli.add_command(command)

@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,6 +36,16 @@ class StorageSettings:
     region: str
     public_endpoint: str
     agent_endpoint: str
+    # The identity that signs addresses for writing; None where the first one does that too.
+    upload_access_key: str | None = None
+    upload_secret_key: str | None = field(default=None, repr=False)
+
+    @property
+    def upload_signer(self) -> StorageSettings:
+        """The same storage, as the identity that signs addresses for writing."""
+        if self.upload_access_key is None or self.upload_secret_key is None:
+            return self
+        return replace(self, access_key=self.upload_access_key, secret_key=self.upload_secret_key)
 
 
 @dataclass(frozen=True)
@@ -105,11 +115,15 @@ def _embedded(instance: Path) -> dict[str, str]:
         kept = json.loads((instance / "storage" / "credentials").read_text())
     except FileNotFoundError:
         return {}
-    return {
+    found = {
         "S3_ENDPOINT": f"http://127.0.0.1:{port}",
         "S3_ACCESS_KEY": kept["accessKey"],
         "S3_SECRET_KEY": kept["secretKey"],
     }
+    with suppress(FileNotFoundError):  # a folder of the version before, until storage starts in it
+        kept = json.loads((instance / "storage" / "upload-credentials").read_text())
+        found |= {"S3_UPLOAD_ACCESS_KEY": kept["accessKey"], "S3_UPLOAD_SECRET_KEY": kept["secretKey"]}
+    return found
 
 
 def _storage(read: Environment, embedded: dict[str, str], host: str, https: bool) -> StorageSettings | None:
@@ -122,6 +136,7 @@ def _storage(read: Environment, embedded: dict[str, str], host: str, https: bool
     missing = [name for name, value in (("S3_ACCESS_KEY", access), ("S3_SECRET_KEY", secret)) if not value]
     if missing:
         raise SettingsError(f"S3_ENDPOINT is set but {' and '.join(missing)} is not. Set it beside S3_ENDPOINT.")
+    upload_access, upload_secret = _upload_signer(read, embedded)
     public = read.address("S3_PUBLIC_ENDPOINT", endpoint) or endpoint
     _check_public(public, host, https)
     return StorageSettings(
@@ -137,7 +152,18 @@ def _storage(read: Environment, embedded: dict[str, str], host: str, https: bool
         region=read.text("S3_REGION", "us-east-1"),
         public_endpoint=public,
         agent_endpoint=read.address("S3_AGENT_ENDPOINT", public) or public,
+        upload_access_key=upload_access or None,
+        upload_secret_key=upload_secret or None,
     )
+
+
+def _upload_signer(read: Environment, embedded: dict[str, str]) -> tuple[str, str]:
+    names = ("S3_UPLOAD_ACCESS_KEY", "S3_UPLOAD_SECRET_KEY")
+    access, secret = (read.text(name, embedded.get(name, "")) for name in names)
+    if bool(access) != bool(secret):
+        given, missing = names if access else reversed(names)
+        raise SettingsError(f"{given} is set but {missing} is not. Set both, or neither (docs/storage.md).")
+    return access, secret
 
 
 def _check_public(public: str, host: str, https: bool) -> None:

@@ -28,6 +28,7 @@ from app.connection_worker import ConnectionWorker
 from app.connections import ConnectionLimits
 from app.jobs import jobs
 from app.logs import public_path
+from app.storage import direct_uploads
 
 
 def _web_processes() -> int:
@@ -193,6 +194,8 @@ def post_worker_init(worker: Worker) -> None:
     # What was loaded stays: looking through it for cycles would stop every thread for a fifth of a second at a time.
     gc.collect()
     gc.freeze()
+    if _settings.storage is not None:
+        app.extensions["slipway_direct_uploads"].find_out(direct_uploads.WAIT_SECONDS)
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)

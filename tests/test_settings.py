@@ -177,6 +177,21 @@ def test_storage_needs_its_credentials(load: Loader) -> None:
     assert "S3_ACCESS_KEY" in load.refusal(**endpoint, S3_SECRET_KEY="secret")
 
 
+def test_the_upload_identity_has_both_keys_or_neither(load: Loader) -> None:
+    plain = load(**STORAGE).storage_settings
+    assert plain.upload_signer is plain
+
+    keys = {"S3_UPLOAD_ACCESS_KEY": "upload", "S3_UPLOAD_SECRET_KEY": "hidden-upload-secret"}
+    both = load(**STORAGE, **keys).storage_settings
+    assert (both.upload_signer.access_key, both.upload_signer.secret_key) == ("upload", "hidden-upload-secret")
+    assert (both.upload_signer.bucket, both.upload_signer.endpoint) == (both.bucket, both.endpoint)
+    assert (both.access_key, both.secret_key) == ("key", "hidden-secret")
+    for name, other in (tuple(keys), tuple(reversed(keys))):
+        message = load.refusal(**STORAGE, **{name: keys[name]})
+        assert f"{name} is set but {other} is not" in message
+        assert "hidden" not in message
+
+
 def test_storage_has_three_addresses_each_by_default_the_one_before(load: Loader) -> None:
     settings = load(**STORAGE).storage_settings
     assert settings.public_endpoint == settings.agent_endpoint == settings.endpoint == "http://127.0.0.1:9000"

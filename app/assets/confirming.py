@@ -131,7 +131,7 @@ def _living(game_id: str, app_id: str, sha256: str) -> Asset | None:
 
 def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sent) -> str:
     try:
-        with fetched(staging_key) as file:
+        with fetched(staging_key, announced=sent.byte_size) as file:
             facts = verify(file, byte_size=sent.byte_size, sha256=sha256, content_type=sent.content_type)
             passing("asset-verified")
             with cleaned(file, facts) as clean:

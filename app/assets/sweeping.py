@@ -23,6 +23,7 @@ from app.extensions import db
 from app.models import Asset, Blob, BlobVariant, Game, GamePicture, Partner, Revision, StagedAsset, new_id, now
 from app.refusals import Unavailable
 from app.storage.bucket import StorageError, StoredObject, bucket
+from app.storage.write_address_probe import PROBE
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def sweep_assets(
         _note_unused()
     _delete_unused(swept, undo, lease)
     _make_public_copies()
+    _delete_stray_staged(swept)
     if thorough:
         _delete_orphans(swept, young)
     return swept
@@ -201,6 +203,16 @@ def _make_public_copies() -> None:
             return
 
 
+def _delete_stray_staged(swept: SweptAssets) -> None:
+    """What was put on an address whose upload had ended by then: nothing holds room for it. An upload's row is there
+    before its address is, so the age does not matter."""
+    for stray in _orphans_staged():
+        if not stray.key.startswith(f"{STAGING}{PROBE}"):
+            bucket().delete([stray.key])
+            swept.objects += 1
+            swept.bytes_freed += stray.size
+
+
 def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
     for orphan in orphans():
         if orphan.modified < now() - young:
@@ -216,16 +228,20 @@ def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
 def orphans() -> Iterator[StoredObject]:
     """Objects that no row asks for. They are listed before the rows are read: one that gets its row meanwhile is
     seen with it."""
-    for listed in in_batches(bucket().objects(STAGING), 1000):
-        keys = [one.key for one in listed]
-        known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
-        release()
-        yield from (one for one in listed if one.key not in known)
+    yield from _orphans_staged()
     for listed in in_batches(bucket().objects(FINAL), 1000):
         known = _known_keys([one.key for one in listed])
         unnamed = [one for one in listed if one.key not in known]
         being_made = _being_derived(unnamed)
         yield from (one for one in unnamed if parse_key(one.key) not in being_made)
+
+
+def _orphans_staged() -> Iterator[StoredObject]:
+    for listed in in_batches(bucket().objects(STAGING), 1000):
+        keys = [one.key for one in listed]
+        known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
+        release()
+        yield from (one for one in listed if one.key not in known)
 
 
 def _known_keys(keys: Sequence[str]) -> set[str]:

@@ -123,6 +123,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "S3_ENDPOINT": storage.endpoint,
         "S3_ACCESS_KEY": storage.access_key,
         "S3_SECRET_KEY": storage.secret_key,
+        "S3_UPLOAD_ACCESS_KEY": storage.upload_access_key or "",
+        "S3_UPLOAD_SECRET_KEY": storage.upload_secret_key or "",
         "S3_BUCKET": storage.bucket,
         "SLIPWAY_API_RATE": settings.api_rate,
         "SLIPWAY_UPLOAD_RATE": settings.upload_rate,
