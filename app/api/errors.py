@@ -76,8 +76,7 @@ def _call() -> Call | None:
 
 def _present_envelope() -> Envelope:
     """That of the API which is called; before a view is found, of the one that the path belongs to."""
-    call = _call()
-    if call is not None:
+    if call := _call():
         return call.api.envelope
     return NESTED if is_v1() else FLAT
 
@@ -92,7 +91,8 @@ def envelope(status: int, code: str, message: str) -> Response:
     form = _present_envelope()
     response = jsonify(form.write(code, message))
     response.status_code = form.status(status)
-    if status == 401:
+    call = _call()
+    if status == 401 and (call is None or call.security):  # a browser cannot answer this for its reader
         response.headers["WWW-Authenticate"] = "Bearer"
     if request.content_length or request.headers.get("Transfer-Encoding"):
         # The body may not have been read to its end: this connection cannot carry another request.

@@ -13,8 +13,8 @@ API, UPLOAD, PARTS = "api", "upload", "parts"
 
 
 def count(rate: str, *who: str, whom: str) -> None:
-    """Count one call against `rate` for `who` (the limit's name, then whose call it is). Raises RateLimited, which calls
-    the caller `whom`: "this key"."""
+    """Count one call against `rate` for `who` (the limit's name, then whose call it is). Raises RateLimited, which
+    calls the caller `whom`: "this key"."""
     counted = rates.count(rate, *who)
     g.rate_limit = {
         "X-RateLimit-Limit": str(counted.limit),

@@ -7,7 +7,8 @@ import re
 from flask import Blueprint, request
 
 from app import budgets
-from app.api.apis import PARTNERS, UPLOAD
+from app.api.apis import PARTNERS
+from app.api.limits import UPLOAD
 from app.api.partners import schemas
 from app.api.pipeline import Answer
 from app.models import Game

@@ -7,7 +7,8 @@ from typing import Any
 
 from flask import Blueprint, current_app
 
-from app.api.apis import PARTNERS, PARTS, UPLOAD
+from app.api.apis import PARTNERS
+from app.api.limits import PARTS, UPLOAD
 from app.api.partners import upload_schemas as schemas
 from app.api.pipeline import REPEAT, Answer
 from app.jobs import jobs
@@ -112,7 +113,7 @@ def _detail(state: UploadState) -> schemas.UploadDetail:
     arrived = [
         schemas.ArrivedPart(part_number=part.number, size=part.size, etag=part.etag) for part in state.parts or []
     ]
-    return schemas.UploadDetail(**_row(state), parts=arrived)
+    return schemas.UploadDetail(**_row(state), parts=arrived, unchanged=resumable.is_unchanged(state.upload))
 
 
 def _row(state: UploadState) -> dict[str, Any]:
