@@ -19,6 +19,7 @@ from app.api import dashboard, health, limits, media, openapi, v1
 from app.api.partners import builds, games, releases, upload, uploads
 from app.api.servers import own
 from app.assets import processes
+from app.body_guard import BodyGuard, GuardedRequest
 from app.config import MIB, Settings, load_settings
 from app.extensions import csrf, db, htmx, limiter, login, migrate
 from app.fleet.events import hub
@@ -102,6 +103,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_HEADERS_ENABLED=False,
     )
     app.url_map.converters["default"] = _Segment
+    app.request_class = GuardedRequest
+    app.wsgi_app = BodyGuard(app.wsgi_app, settings.body_timeout)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     if settings.trusted_proxies:
         count = settings.trusted_proxies

@@ -13,6 +13,7 @@ from app.refusals import (
     ChecksumMismatch,
     Conflict,
     Forbidden,
+    IncompleteBody,
     InvalidArchive,
     InvalidRequest,
     NotFound,
@@ -33,6 +34,7 @@ STATUS: dict[type[Refusal], int] = {
     InvalidRequest: 400,
     InvalidArchive: 400,
     ChecksumMismatch: 400,
+    IncompleteBody: 400,
     UploadInterrupted: 400,
     Unauthorized: 401,
     Forbidden: 403,
@@ -94,9 +96,6 @@ def envelope(status: int, code: str, message: str) -> Response:
     call = _call()
     if status == 401 and (call is None or call.security):  # a browser cannot answer this for its reader
         response.headers["WWW-Authenticate"] = "Bearer"
-    if request.content_length or request.headers.get("Transfer-Encoding"):
-        # The body may not have been read to its end: this connection cannot carry another request.
-        response.headers["Connection"] = "close"
     return response
 
 
