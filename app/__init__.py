@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import Map, UnicodeConverter
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from app import budgets, commands, failures, logs, rate_storage, shutdown, web
 from app.api import dashboard, health, limits, media, openapi, v1
@@ -102,7 +102,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )
-    app.url_map.converters["default"] = _Segment
+    app.url_map.converters.update(default=_Segment, int=_Number)
     app.request_class = GuardedRequest
     app.wsgi_app = BodyGuard(app.wsgi_app, settings.body_timeout)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -117,6 +117,14 @@ class _Segment(UnicodeConverter):
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map)
         self.regex = r"[^/\x00]+"
+
+
+class _Number(IntegerConverter):
+    """A number in a path, no larger than a column of numbers takes: there is nothing at any other."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map, max=2**31 - 1)
+        self.regex = r"[0-9]{1,10}"
 
 
 def _set_budgets(settings: Settings) -> None:

@@ -46,6 +46,10 @@ def fill_partner(marker: str = MARKER) -> Rows:
         "uploads.part_size": 5 * 1024**2,
         "play_sessions.ended_at": None,
         "apps.name": "Dashboard",
+        "blobs.mime_type": "image/png",
+        "blobs.state": "stored",
+        "blobs.object_key": f"uploads/sh/sha256-{'A' * 43}.{marker}",
+        "components.kind": "deck",
     }
     with writing() as session:
         return fill(session.connection(), Base.metadata, marker, values)
