@@ -104,7 +104,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     )
     app.url_map.converters.update(default=_Segment, int=_Number)
     app.request_class = GuardedRequest
-    app.wsgi_app = BodyGuard(app.wsgi_app, settings.body_timeout)  # type: ignore[method-assign]  # Flask's documented way
+    app.wsgi_app = BodyGuard(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     if settings.trusted_proxies:
         count = settings.trusted_proxies

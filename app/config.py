@@ -72,7 +72,10 @@ class Settings:
     streams: int
     waiting_polls: int
     raw_uploads: int
+    header_timeout: float
     body_timeout: float
+    min_bytes_per_second: int
+    connections: int
     drain_seconds: float
     work_in_web: bool
     cookie_name: str
@@ -220,6 +223,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         streams=read.number("SLIPWAY_STREAMS", 1000),
         waiting_polls=read.number("SLIPWAY_WAITING_POLLS", 32),
         raw_uploads=read.number("SLIPWAY_RAW_UPLOADS", 8, least=1),
+        header_timeout=read.seconds("SLIPWAY_HEADER_TIMEOUT", 10, zero=False),
+        min_bytes_per_second=read.size("SLIPWAY_MIN_BYTES_PER_SECOND", "8K", zero=False),
+        connections=read.number("SLIPWAY_CONNECTIONS", 4096, least=64),
         body_timeout=read.seconds("SLIPWAY_BODY_TIMEOUT", 60, zero=False),
         drain_seconds=read.seconds("SLIPWAY_DRAIN_SECONDS", 3600),
         work_in_web=read.switch("SLIPWAY_WORK_IN_WEB", True),

@@ -74,10 +74,12 @@ class Sending:
         return self
 
     def refusal(self) -> tuple[int, str]:
-        """Status and text of the answer, which is a page or an envelope as its path promises."""
+        """Status and text of the answer, which is a page or an envelope as its path promises, and closes the
+        connection."""
         with self.socket:
             raw = b"".join(iter(lambda: self.socket.recv(65536), b""))
         head, _, body = raw.partition(b"\r\n\r\n")
+        assert b"\r\nconnection: close\r\n" in head.lower()
         text = body.decode()
         if not self.is_page:
             found = json.loads(body)

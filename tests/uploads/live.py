@@ -144,11 +144,19 @@ class World:
     key: str
     server_token: str
 
-    def new_game(self) -> str:
+    def other_partner(self) -> tuple[str, str]:
+        """A partner beside ours: the key, and the slug of its one game."""
+        with self.app.app_context():
+            partner = create_partner(f"Studio {next(_numbers)}", STUDIO)
+            _, key = create_key(partner, "CI", ["read", "write", "upload"], STUDIO)
+            partner_id = partner.id
+        return key, self.new_game(partner_id)
+
+    def new_game(self, partner_id: str | None = None) -> str:
         """The slug of a game of its own."""
         slug = f"game-{next(_numbers)}"
         with self.app.app_context():
-            partner = db.session.get_one(Partner, self.partner_id)
+            partner = db.session.get_one(Partner, partner_id or self.partner_id)
             metadata = {"title": slug, "developer": "Kite Works", "description": "-", "tags": ["Visual Novel"]}
             register_game(partner, slug, metadata | {"launcher": GAME["launcher"]}, STUDIO)
         return slug
