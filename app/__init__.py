@@ -12,10 +12,10 @@ from datetime import timedelta
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import Map, UnicodeConverter
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from app import budgets, commands, failures, logs, rate_storage, shutdown, trusted_hosts, web
-from app.api import health, limits, media, openapi, v1
+from app.api import dashboard, health, limits, media, openapi, v1
 from app.api.partners import builds, games, releases, upload, uploads
 from app.api.servers import own
 from app.assets import processes
@@ -27,6 +27,7 @@ from app.jobs import Jobs
 from app.storage.bucket import Bucket
 from app.storage.direct_uploads import DirectUploads
 from app.storage.note import note
+from app.web.script_caller import script_caller
 
 gc.freeze()
 gc.enable()
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         csrf.exempt(blueprint)  # a bearer token is sent by nobody's browser on its own
     v1.init_app(app)
     web.init_app(app)
+    dashboard.init_app(app, script_caller)
     failures.init_app(app)
     app.after_request(limits.add_headers)
     commands.init_app(app)
@@ -104,7 +106,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )
-    app.url_map.converters["default"] = _Segment
+    app.url_map.converters.update(default=_Segment, int=_Number)
     app.request_class = GuardedRequest
     app.wsgi_app = BodyGuard(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -119,6 +121,14 @@ class _Segment(UnicodeConverter):
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map)
         self.regex = r"[^/\x00]+"
+
+
+class _Number(IntegerConverter):
+    """A number in a path, no larger than a column of numbers takes: there is nothing at any other."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map, max=2**31 - 1)
+        self.regex = r"[0-9]{1,10}"
 
 
 def _set_budgets(settings: Settings) -> None:

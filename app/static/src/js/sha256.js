@@ -7,10 +7,19 @@ const SLICE = 256 * 1024; // about 2 ms of work
 // Of a file's first `size` bytes, lowercase hex. Each slice is read as a task of its own: between two of them the page answers to its
 // reader.
 export async function digestOf(file, size) {
+  return bytesToHex(await sha256Of(file, size));
+}
+
+// Of a whole file, as the assets API takes it: `sha256-` and base64.
+export async function checksumOf(file) {
+  return `sha256-${btoa(String.fromCharCode(...(await sha256Of(file, file.size))))}`;
+}
+
+async function sha256Of(file, size) {
   const hash = sha256.create();
   const end = Math.min(size, file.size);
   for (let at = 0; at < end; at += SLICE) {
     hash.update(new Uint8Array(await file.slice(at, Math.min(at + SLICE, end)).arrayBuffer()));
   }
-  return bytesToHex(hash.digest());
+  return hash.digest();
 }
