@@ -1,11 +1,15 @@
-// SHA-256 of what a browser holds. `crypto.subtle` is not there on a plain-http LAN, and takes no file in pieces.
+// SHA-256 of a file. `crypto.subtle` does not exist on a LAN without https, and cannot take a file in pieces.
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 
-const SLICE = 256 * 1024; // about 2 ms of work
+const SLICE = 256 * 1024; // bytes; about 2 ms of work
 
-// Of a file's first `size` bytes, lowercase hex. Each slice is read as a task of its own: between two of them the page answers to its
-// reader.
+/**
+ * SHA-256 of a file's first `size` bytes, as lowercase hex. Each slice is read in a task of its own, so that the page
+ * answers its reader between two of them.
+ * @param {Blob} file
+ * @param {number} size
+ */
 export async function digestOf(file, size) {
   const hash = sha256.create();
   const end = Math.min(size, file.size);

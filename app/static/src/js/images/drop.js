@@ -1,5 +1,5 @@
 // Images come to a game: dropped anywhere on its gallery, or chosen.
-import htmx from "../requests.js";
+import htmx from "../htmx-setup.js";
 import { images } from "./store.js";
 
 const zone = () => document.getElementById("image-drop");

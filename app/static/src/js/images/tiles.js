@@ -1,6 +1,6 @@
 // Images on their way as tiles of the gallery. Each holds the box that the image itself will have, so nothing jumps.
-import { announce } from "../announce.js";
-import htmx from "../requests.js";
+import { announce } from "../frame/announcements.js";
+import htmx from "../htmx-setup.js";
 import { size, sizeOf } from "../uploads/words.js";
 import { images } from "./store.js";
 

@@ -1,5 +1,5 @@
 // On other pages than their gallery, images on their way are one line of the tray, with the way back to them.
-import htmx from "../requests.js";
+import htmx from "../htmx-setup.js";
 import { uploads } from "../uploads/store.js";
 import { images } from "./store.js";
 import { isHere } from "./tiles.js";

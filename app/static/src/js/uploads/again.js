@@ -5,7 +5,7 @@ import { digestOf } from "../sha256.js";
 import { discard } from "./journey.js";
 import * as memory from "./memory.js";
 import { uploads } from "./store.js";
-import htmx from "../requests.js";
+import htmx from "../htmx-setup.js";
 import { exact, size } from "./words.js";
 
 let restored = null; // whose

@@ -1,7 +1,7 @@
 // A file comes to a game: dropped anywhere on one of its pages, or chosen. On the page of a partner without games it
 // waits in the tray until its game has a name.
-import { announce } from "../announce.js";
-import htmx from "../requests.js";
+import { announce } from "../frame/announcements.js";
+import htmx from "../htmx-setup.js";
 import { stoppedFor } from "./again.js";
 import { uploads } from "./store.js";
 import { size } from "./words.js";

@@ -1,6 +1,6 @@
 // One upload as a row. The element is made once and moves between the tray and the page of its game.
-import { announce } from "../announce.js";
-import { localise } from "../times.js";
+import { announce } from "../frame/announcements.js";
+import { localise } from "../times/local-times.js";
 import { chooseAgain } from "./again.js";
 import { uploads } from "./store.js";
 import { words } from "./words.js";

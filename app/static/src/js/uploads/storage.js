@@ -1,5 +1,5 @@
 // While storage is unreachable nothing is sent: the drop zone holds what it is given, and the page asks again.
-import htmx from "../requests.js";
+import htmx from "../htmx-setup.js";
 import { uploads } from "./store.js";
 
 function look() {

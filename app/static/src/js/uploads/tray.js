@@ -1,5 +1,5 @@
 // Where rows stand: on the page of their game, else in the tray; the sum of all in the top bar and in the tab's title.
-import htmx from "../requests.js";
+import htmx from "../htmx-setup.js";
 import { draw, forget, rowOf } from "./row.js";
 import { uploads } from "./store.js";
 

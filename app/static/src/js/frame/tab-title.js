@@ -1,6 +1,6 @@
 // What a tab in the background says: the worst state first, as the server titles the page, then how far uploads are;
 // and the same as a mark on its icon.
-import { uploads } from "./uploads/store.js";
+import { uploads } from "../uploads/store.js";
 
 const OURS = /(?<=^(?:\(.*?\) )?)\d+\u00a0% · /;
 const marks = [["failed", /^\([^)]*failed/], ["warn", /^\([^)]*(retrying|no contact)/], ["busy", /^\(|\d\u00a0% · /]];
