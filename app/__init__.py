@@ -15,15 +15,17 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Map, UnicodeConverter
 
 from app import budgets, commands, failures, logs, rate_storage, shutdown, web
-from app.api import health, limits, media, openapi, v1
+from app.api import dashboard, health, limits, media, openapi, v1
 from app.api.partners import builds, games, releases, upload, uploads
 from app.api.servers import own
 from app.assets import processes
+from app.body_guard import BodyGuard, GuardedRequest
 from app.config import MIB, Settings, load_settings
 from app.extensions import csrf, db, htmx, limiter, login, migrate
 from app.fleet.events import hub
 from app.jobs import Jobs
 from app.storage.bucket import Bucket
+from app.web.script_caller import script_caller
 
 gc.freeze()
 gc.enable()
@@ -65,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         csrf.exempt(blueprint)  # a bearer token is sent by nobody's browser on its own
     v1.init_app(app)
     web.init_app(app)
+    dashboard.init_app(app, script_caller)
     failures.init_app(app)
     app.after_request(limits.add_headers)
     commands.init_app(app)
@@ -100,6 +103,8 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_HEADERS_ENABLED=False,
     )
     app.url_map.converters["default"] = _Segment
+    app.request_class = GuardedRequest
+    app.wsgi_app = BodyGuard(app.wsgi_app, settings.body_timeout)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     if settings.trusted_proxies:
         count = settings.trusted_proxies

@@ -90,6 +90,18 @@ class ChecksumMismatch(Refusal):
     code = "checksum_mismatch"
 
 
+class IncompleteBody(Refusal):
+    """The request's body did not arrive as announced: it ended early, came too slowly, or its chunks were malformed."""
+
+    def __init__(self, reason: str, received: int, length: int | None) -> None:
+        of = f" of {length:,}" if length is not None else ""
+        super().__init__(
+            f"The request body ended after {received:,}{of} bytes: {reason}. "
+            "Nothing was changed; send the request again."
+        )
+        self.reason = reason
+
+
 class UploadInterrupted(Refusal):
     """The body ended early, stalled, or was cut by a shutdown; nothing was kept."""
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 
-from flask import Response, jsonify, request
+from flask import Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from app.api.envelopes import FLAT, NESTED, Envelope
+from app.api.pipeline import Call, declared
 from app.refusals import (
     ChecksumMismatch,
     Conflict,
     Forbidden,
+    IncompleteBody,
     InvalidArchive,
     InvalidRequest,
     NotFound,
@@ -31,6 +34,7 @@ STATUS: dict[type[Refusal], int] = {
     InvalidRequest: 400,
     InvalidArchive: 400,
     ChecksumMismatch: 400,
+    IncompleteBody: 400,
     UploadInterrupted: 400,
     Unauthorized: 401,
     Forbidden: 403,
@@ -57,18 +61,6 @@ _HTTP_CODES = {
 }
 
 
-# The words of the assets API for what other calls have words of their own for (assets-api.md section 8). What is not
-# here is the flat word in capitals.
-_NESTED_CODES = {
-    "invalid_request": "VALIDATION_ERROR",
-    "forbidden": "PERMISSION_DENIED",
-    "quota_exceeded": "STORAGE_LIMIT_EXCEEDED",
-    "service_unavailable": "INTERNAL_ERROR",
-}
-# It has one status for "not now" and "our fault": 502.
-_NESTED_STATUS = {500: 502, 503: 502}
-
-
 def is_v1() -> bool:
     """Whether the present request is one of the assets API's, whose errors are nested."""
     return f"{request.path}/".startswith("/api/v1/")
@@ -76,7 +68,19 @@ def is_v1() -> bool:
 
 def is_api() -> bool:
     """Whether the present request is answered in JSON, errors too."""
-    return request.path == "/api" or request.path.startswith("/api/")
+    return request.path == "/api" or request.path.startswith("/api/") or _call() is not None
+
+
+def _call() -> Call | None:
+    """The declaration of what is asked for, once its view is found."""
+    return declared(current_app.view_functions.get(request.endpoint or ""))
+
+
+def _present_envelope() -> Envelope:
+    """That of the API which is called; before a view is found, of the one that the path belongs to."""
+    if call := _call():
+        return call.api.envelope
+    return NESTED if is_v1() else FLAT
 
 
 def status_of(refusal: Refusal) -> int:
@@ -85,18 +89,13 @@ def status_of(refusal: Refusal) -> int:
 
 
 def envelope(status: int, code: str, message: str) -> Response:
-    """An error in the form its path promises."""
-    if is_v1():
-        response = jsonify({"error": {"code": _NESTED_CODES.get(code, code.upper()), "message": message}})
-        status = _NESTED_STATUS.get(status, status)
-    else:
-        response = jsonify({"error": code, "message": message})
-    response.status_code = status
-    if status == 401:
+    """An error in the form its API promises."""
+    form = _present_envelope()
+    response = jsonify(form.write(code, message))
+    response.status_code = form.status(status)
+    call = _call()
+    if status == 401 and (call is None or call.security):  # a browser cannot answer this for its reader
         response.headers["WWW-Authenticate"] = "Bearer"
-    if request.content_length or request.headers.get("Transfer-Encoding"):
-        # The body may not have been read to its end: this connection cannot carry another request.
-        response.headers["Connection"] = "close"
     return response
 
 

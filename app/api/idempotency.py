@@ -1,82 +1,68 @@
-"""`Idempotency-Key` on POST: a repeated request gets the first one's answer for 24 hours."""
+"""`Idempotency-Key` on POST: a repeated request gets the first one's answer for 24 hours.
+
+What is stored is the answer with its headers. Of an answer that holds addresses which work for anybody, only what is
+needed to make it anew is stored: a replay has addresses that work, and the database has none."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 
 from flask import Response, request
-from sqlalchemy.exc import IntegrityError
 
-from app.database import writing
-from app.models import AnsweredRequest, ApiKey, now
-from app.refusals import Conflict, InvalidRequest
+from app.partners import answered_requests
+from app.partners.answered_requests import StoredAnswer
+from app.refusals import InvalidRequest
 
-# A process that died at work leaves its row unanswered; after this long the request may be tried again.
-ABANDONED = timedelta(minutes=2)
+# Made anew for each response; a replay has its own.
+_NOT_STORED = {"content-length"}
 
 
-def answer_once(key: ApiKey, body: bytes, work: Callable[[], Response]) -> Response:
-    """Run `work`, or repeat the stored answer. Raises Conflict (`request_in_progress`) while the first is at work,
-    and InvalidRequest when the key was used for another request. Refusals are not stored: the next try may succeed."""
-    token = request.headers.get("Idempotency-Key")
-    if token is None or request.method != "POST":
-        return work()
-    if not re.fullmatch(r"[\x20-\x7e]{1,255}", token):
+def sent_token() -> str | None:
+    """The Idempotency-Key of the present request, if it is a POST with one. Raises InvalidRequest."""
+    token = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    if token is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", token):
         raise InvalidRequest("Idempotency-Key must have 1 to 255 printable ASCII characters, such as a UUID.")
-    key_id = key.id
+    return token
+
+
+def is_replay(key_id: str) -> bool:
+    """Whether the present request was answered before."""
+    token = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    return token is not None and answered_requests.is_answered(key_id, token)
+
+
+def answer_once(
+    key_id: str,
+    token: str,
+    body: bytes,
+    work: Callable[[], tuple[Response, Mapping[str, str] | None]],
+    replay: Callable[[Mapping[str, str]], Response],
+) -> Response:
+    """Run `work`, or repeat its answer. `work` returns the response, and where that must not be stored, what `replay`
+    needs to make it anew. Raises Conflict (`request_in_progress`) while the first is at work, and InvalidRequest when
+    the token was used for another request. Refusals are not stored: the next try may succeed."""
     fingerprint = hashlib.sha256(b"\n".join([request.method.encode(), request.full_path.encode(), body])).hexdigest()
-    stored = _claim(key_id, token, fingerprint)
+    stored = answered_requests.claim(key_id, token, fingerprint)
     if stored is not None:
-        return stored
+        response = replay(json.loads(stored.body)) if stored.made_anew else _restored(stored)
+        response.headers["Idempotent-Replayed"] = "true"
+        return response
     try:
-        response = work()
+        response, kept = work()
     except BaseException:
-        _forget(key_id, token)
+        answered_requests.forget(key_id, token)
         raise
-    with writing() as session:
-        row = session.get(AnsweredRequest, (key_id, token))
-        if row is not None:
-            row.status, row.body = response.status_code, response.get_data(as_text=True)
+    headers = [(name, value) for name, value in response.headers if name.lower() not in _NOT_STORED]
+    text = response.get_data(as_text=True) if kept is None else json.dumps(dict(kept))
+    answered_requests.remember(key_id, token, StoredAnswer(response.status_code, text, headers, kept is not None))
     return response
 
 
-def _claim(key_id: str, token: str, fingerprint: str) -> Response | None:
-    try:
-        with writing() as session:
-            row = session.get(AnsweredRequest, (key_id, token))
-            if row is not None and row.status is None and now() - row.created_at > ABANDONED:
-                session.delete(row)
-                session.flush()
-                row = None
-            if row is None:
-                session.add(AnsweredRequest(key_id=key_id, idempotency_key=token, fingerprint=fingerprint))
-                return None
-            return _repeat(row, fingerprint)
-    except IntegrityError:  # two at once on Postgres: the other one was first
-        raise _in_progress() from None
-
-
-def _repeat(row: AnsweredRequest, fingerprint: str) -> Response:
-    if row.fingerprint != fingerprint:
-        raise InvalidRequest("This Idempotency-Key was used for another request. Use a new one for each request.")
-    if row.status is None:
-        raise _in_progress()
-    response = Response(row.body, status=row.status, mimetype="application/json")
-    response.headers["Idempotent-Replayed"] = "true"
+def _restored(stored: StoredAnswer) -> Response:
+    response = Response(stored.body, status=stored.status)
+    response.headers.clear()
+    response.headers.extend(stored.headers)
     return response
-
-
-def _in_progress() -> Conflict:
-    return Conflict(
-        "A request with this Idempotency-Key is still at work. Ask again in a moment.", "request_in_progress"
-    )
-
-
-def _forget(key_id: str, token: str) -> None:
-    with writing() as session:
-        row = session.get(AnsweredRequest, (key_id, token))
-        if row is not None:
-            session.delete(row)

@@ -8,16 +8,20 @@ from flask import Response, g
 
 from app import rates
 
+# Limits of the partner API: of any call, of sending a build, and of asking for addresses of its parts.
+API, UPLOAD, PARTS = "api", "upload", "parts"
 
-def count(rate: str, *who: str) -> None:
-    """Count one call against `rate` for `who` (the limit's name, then the key). Raises RateLimited."""
+
+def count(rate: str, *who: str, whom: str) -> None:
+    """Count one call against `rate` for `who` (the limit's name, then whose call it is). Raises RateLimited, which
+    calls the caller `whom`: "this key"."""
     counted = rates.count(rate, *who)
     g.rate_limit = {
         "X-RateLimit-Limit": str(counted.limit),
         "X-RateLimit-Remaining": str(counted.remaining),
         "X-RateLimit-Reset": str(math.ceil(counted.resets_at)),
     }
-    counted.require("this key")
+    counted.require(whom)
 
 
 def add_headers(response: Response) -> Response:

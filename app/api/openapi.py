@@ -10,10 +10,9 @@ from flask.blueprints import BlueprintSetupState
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from app.api.calls import Call, declared
-from app.api.partners.schemas import Problem
+from app.api.envelopes import FLAT, NESTED
+from app.api.pipeline import Call, declared
 from app.api.schema import Shape
-from app.api.v1.schemas import NestedProblem
 
 bp = Blueprint("openapi", __name__)
 
@@ -39,12 +38,12 @@ def document() -> Response:
 
 
 def describe(app: Flask) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of every declared call."""
+    """The OpenAPI 3.1 document of every declared call but the dashboard's own."""
     paths: dict[str, dict[str, Any]] = {}
-    shapes: set[type[Shape]] = {Problem, NestedProblem}
+    shapes: set[type[Shape]] = {FLAT.problem, NESTED.problem}
     for rule in sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ()))):
         call = declared(app.view_functions[rule.endpoint])
-        if call is None:
+        if call is None or not call.security:
             continue
         shapes.update(shape for shape in [call.body, *call.answers.values()] if shape)
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
@@ -109,11 +108,10 @@ def _responses(rule: Rule, call: Call) -> dict[str, Any]:
         if shape:
             responses[str(status)]["content"] = {"application/json": {"schema": _ref(shape)}}
     refused = {401, *call.refusals} | ({403, 429} if call.scope else set()) | ({404} if rule.arguments else set())
-    problem = NestedProblem if rule.rule.startswith("/api/v1/") else Problem
     for status in sorted(refused):
         responses[str(status)] = {
             "description": _COMMON[status],
-            "content": {"application/json": {"schema": _ref(problem)}},
+            "content": {"application/json": {"schema": _ref(call.api.envelope.problem)}},
         }
     return responses
 

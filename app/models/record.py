@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, now
@@ -37,6 +37,9 @@ class AnsweredRequest(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))  # SHA-256 of method, path and body
     status: Mapped[int | None]  # None while the first request is still at work
     body: Mapped[str | None] = mapped_column(Text)
+    headers: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))  # [name, value] each
+    # The body is not the answer, but what is needed to make it: it holds addresses that must not be stored.
+    made_anew: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
 

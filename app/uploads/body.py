@@ -6,61 +6,39 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-from gunicorn.http.errors import ParseException
-
 from app import shutdown
 from app.config import MIB, settings
-from app.refusals import PayloadTooLarge, UploadInterrupted
+from app.refusals import IncompleteBody, PayloadTooLarge, UploadInterrupted
 
 PIECE = MIB
 
 
 class IncomingBody:
-    """The body of one request. `length` is the Content-Length, or None for a chunked body; `client` is the connection's
-    socket where the server gives it away, which lets a stalled client be noticed and a draining process cut it."""
+    """The body of one upload. `length` is the Content-Length, or None for a chunked body; `client` is the connection's
+    socket where the server gives it away, which lets a draining process cut the upload."""
 
-    def __init__(
-        self, stream: BinaryIO, length: int | None, most: int, client: socket.socket | None = None, patience: float = 60
-    ) -> None:
+    def __init__(self, stream: BinaryIO, length: int | None, most: int, client: socket.socket | None = None) -> None:
         self.stream = stream
         self.length = length
         self.most = most
         self.client = client
-        self.patience = patience
         self.received = 0
         self.was_cut = False
 
     def pieces(self) -> Iterator[bytes]:
-        """The body in pieces of up to 1 MiB. Raises UploadInterrupted when it ends early or stalls, PayloadTooLarge
-        when more comes than `most`."""
+        """The body in pieces of up to 1 MiB. Raises UploadInterrupted when it ends early or comes too slowly,
+        PayloadTooLarge when more comes than `most`."""
         unregister = shutdown.when_cut(self.cut)
         try:
-            if self.client is not None:
-                self.client.settimeout(self.patience)
-            while piece := self._read():
+            while piece := self.stream.read(PIECE):
                 self.received += len(piece)
                 if self.received > self.most:
                     raise too_large(self.most)
                 yield piece
-            # A client that hangs up looks like the end of the body: only the count tells.
-            if self.length is not None and self.received != self.length:
-                raise self._interrupted("the connection closed")
+        except IncompleteBody as error:
+            raise self._interrupted(error.reason) from None
         finally:
             unregister()
-
-    def _read(self) -> bytes:
-        # Not every server ends the stream where the body ends: a read beyond it would wait for the next request.
-        most = PIECE if self.length is None else min(PIECE, self.length - self.received)
-        if most <= 0:
-            return b""
-        try:
-            return self.stream.read(most)
-        except TimeoutError:
-            raise self._interrupted(f"nothing came for {self.patience:g} seconds") from None
-        except OSError:
-            raise self._interrupted("the connection broke") from None
-        except ParseException:  # what gunicorn makes of a chunked body that breaks the rules of HTTP
-            raise self._interrupted("its chunks are not what HTTP says they must be") from None
 
     def _interrupted(self, why: str) -> UploadInterrupted:
         if self.was_cut:
@@ -87,7 +65,7 @@ def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBod
     if length is not None and length > most:
         raise too_large(most)
     client = environ.get("gunicorn.socket")
-    return IncomingBody(environ["wsgi.input"], length, most, client=client, patience=settings().body_timeout)
+    return IncomingBody(environ["wsgi.input"], length, most, client)
 
 
 def too_large(most: int) -> PayloadTooLarge:

@@ -17,7 +17,7 @@ from app.crash_points import passing
 from app.database import announce, release, writing
 from app.extensions import db
 from app.fleet.events import game_topic
-from app.models import Game, Upload, new_id, now
+from app.models import Build, Game, Upload, new_id, now
 from app.models.upload import RESUMABLE
 from app.partners.actors import Actor
 from app.partners.audit import record
@@ -134,6 +134,14 @@ def read_upload(upload: Upload) -> UploadState:
     if parts is None:
         return UploadState(give_up_lost(upload), [])
     return UploadState(upload, parts)
+
+
+def is_unchanged(upload: Upload) -> bool:
+    """Whether a done upload became no build of its own, because the newest build had the same bytes already."""
+    if upload.state != "done":
+        return False
+    became = select(Build.object_key).where(Build.game_id == upload.game_id, Build.number == upload.build_number)
+    return db.session.scalar(became) not in {None, upload.object_key}
 
 
 def stored_parts(upload: Upload) -> list[StoredPart] | None:

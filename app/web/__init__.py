@@ -38,7 +38,6 @@ from app.web import (
     sign_in,
     storage,
     theme,
-    upload,
     words,
 )
 from app.web.people import here, signed_in
@@ -98,7 +97,7 @@ def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
     for module in (servers, theme, invitation, new_password):
         app.register_blueprint(module.pages)
-    for module in (games, new_game, game, builds, build, releases, details, game_activity, upload, replica):
+    for module in (games, new_game, game, builds, build, releases, details, game_activity, replica):
         app.register_blueprint(module.pages)
     for module in (assets, asset, asset_upload, components, component, component_form, revisions):
         app.register_blueprint(module.pages)

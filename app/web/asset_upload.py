@@ -1,27 +1,23 @@
-"""New images: announced and confirmed for the script, which sends the bytes straight to storage; or taken through the
-app, from pages without one."""
+"""A new image from a page without a script: through the app. The script sends images straight to storage, with the
+calls of the assets API (app/api/dashboard.py)."""
 
 from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
 
-from flask import Blueprint, Response, flash, jsonify, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError, validate_csrf
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
-from wtforms import IntegerField, StringField
-from wtforms.validators import AnyOf, InputRequired, Length, NumberRange, Regexp, ValidationError
+from wtforms.validators import ValidationError
 
 from app import rates
-from app.assets.confirming import Sent, confirm
-from app.assets.limits import MOST_BYTES, TYPES
-from app.assets.presigning import Announced, presign
+from app.assets.limits import MOST_BYTES
 from app.assets.receiving import receive_image
 from app.config import MIB
-from app.database import release
+from app.database import pause, release
 from app.extensions import csrf, db
 from app.models import Game
 from app.partners.accounts import dashboard_app_id
@@ -34,52 +30,8 @@ from app.web.people import me, my_actor, my_partner, require_sign_in, require_wr
 pages = Blueprint("asset_upload", __name__)
 pages.before_request(require_sign_in)
 
-RATE = "240 per minute"  # of one member; the script waits when it is told to
+RATE = "240 per minute"  # of one member
 LONGEST_NAME = 256
-
-
-class AnnouncedForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """What a browser says of a file before it sends it."""
-
-    file_name = StringField("File name", [InputRequired(), Length(max=LONGEST_NAME)])
-    content_type = StringField("Type", [AnyOf(list(TYPES), "Type is none of PNG, JPEG, WebP and GIF")])
-    byte_size = IntegerField("Size", [NumberRange(1, MOST_BYTES, f"An image has 1 to {MOST_BYTES:,} bytes")])
-    sha256 = StringField("Checksum", [Regexp(r"^[0-9a-f]{64}$", message="Checksum is not a SHA-256 in hex")])
-
-
-class SentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """What it says after."""
-
-    key = StringField("Key", [InputRequired(), Length(max=512)])
-    content_type = StringField("Type", [InputRequired(), Length(max=40)])
-    byte_size = IntegerField("Size", [InputRequired()])
-
-
-@pages.post("/games/<slug>/assets/presigned")
-def announce(slug: str) -> Response:
-    """Where the bytes of a file may be put: {url, key}."""
-    game = _writable(slug)
-    form = AnnouncedForm()
-    _require_valid(form)
-    rates.count(RATE, "member-presign", me().id).require("you")
-    said = form.data
-    announced = Announced(said["file_name"], said["content_type"], said["byte_size"], said["sha256"])
-    presigned = presign(game, dashboard_app_id(game.partner_id), announced)
-    answer = jsonify(url=presigned.signed_url, key=presigned.key)
-    answer.headers["Cache-Control"] = "no-store"  # whoever holds the address may upload
-    return answer
-
-
-@pages.post("/games/<slug>/assets/confirmed")
-def arrived(slug: str) -> Response:
-    """The bytes are there: check and show them. {id}."""
-    game = _writable(slug)
-    form = SentForm()
-    _require_valid(form)
-    rates.count(RATE, "member-confirm", me().id).require("you")
-    said = form.data
-    sent = Sent(said["key"], f"/{said['key']}", said["byte_size"], said["content_type"])
-    return jsonify(id=confirm(game, dashboard_app_id(game.partner_id), sent, my_actor()))
 
 
 @pages.post("/games/<slug>/assets")
@@ -111,6 +63,7 @@ csrf.exempt(add)
 def _require_token() -> None:
     # Whoever is signed in may send as much as an image; SameSite cookies keep other sites' forms from being signed in.
     request.max_content_length = MOST_BYTES + MIB
+    pause()  # no database connection is held while it comes
     try:
         validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
     except ValidationError as error:
@@ -126,11 +79,6 @@ def _writable(slug: str) -> Game:
     require_write("Adding images")
     release()  # the member stays readable, whatever becomes of the session: a refusal needs them for its page
     return db.session.get_one(Game, game_id)
-
-
-def _require_valid(form: FlaskForm) -> None:
-    if not form.validate():
-        raise InvalidRequest("; ".join(f"{field.label.text}: {field.errors[0]}" for field in form if field.errors))
 
 
 def _file_name(name: str) -> str:

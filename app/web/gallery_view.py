@@ -24,9 +24,10 @@ WELL = (184, 112)
 
 @dataclass(frozen=True)
 class Tile:
-    """One image. `state`: ready, pending (sizes are being made) or failed, with `why`."""
+    """One image; `key` names its bytes. `state`: ready, pending (sizes are being made) or failed, with `why`."""
 
     id: str
+    key: str
     url: str
     name: str
     facts: str
@@ -125,6 +126,7 @@ def tile(slug: str, image: GalleryImage) -> Tile:
     shown = image.image
     return Tile(
         id=shown.asset_id,
+        key=shown.key,
         url=f"/games/{slug}/assets/{shown.asset_id}",
         name=image.file_name,
         facts=f"{dimensions(shown.width_px, shown.height_px)} · {size(shown.byte_size)}",

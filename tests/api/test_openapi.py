@@ -11,9 +11,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.api.calls import Call, declared
+from app.api.envelopes import Problem
 from app.api.openapi import describe
-from app.api.partners.schemas import Problem
+from app.api.pipeline import Call, declared
 from tests.api.calling import GAMES, Script, body, report
 from tests.archives import game_archive
 from tests.conftest import Cast

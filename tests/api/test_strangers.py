@@ -24,7 +24,7 @@ from sqlalchemy import Table, insert, select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from app.api.calls import declared
+from app.api.pipeline import declared
 from app.database import writing
 from app.extensions import db
 from app.models import ApiKey, Base, Member
@@ -152,7 +152,7 @@ def kind_of(rule: Rule, app: Flask) -> str:
         return "page"
     call = declared(app.view_functions[rule.endpoint])
     if call is None:
-        assert rule.endpoint in OPEN, f"{rule.rule} is no declared call: who may call it? See app/api/calls.py"
+        assert rule.endpoint in OPEN, f"{rule.rule} is no declared call: who may call it? See app/api/pipeline.py"
         return "nobody"
     return "server" if call.security == "serverToken" else "partner"
 

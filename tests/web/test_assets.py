@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 from typing import Any
@@ -17,7 +16,7 @@ from app.config import settings
 from app.database import announce, writing
 from app.models import Asset, Blob
 from app.storage.note import note
-from tests.api_v1.calling import put
+from tests.api_v1.calling import announced, answered, put, refused
 from tests.assets.images import picture
 from tests.conftest import Cast
 from tests.fleet.counting import statements
@@ -52,7 +51,7 @@ def test_who_sees_what(
 ) -> None:
     detail = f"{PAGE}/{card}"
     writes = [f"{detail}/{what}" for what in ("deletion", "restoration", "cover", "cover/deletion", "screenshot")]
-    writes += [PAGE, f"{PAGE}/presigned", f"{PAGE}/confirmed"]
+    writes += [PAGE]
     for path in [*ROUTES, detail]:
         assert visitor.get(path).status_code == 302, path
         assert stranger.get(path).status_code == 404, path
@@ -181,23 +180,38 @@ def test_a_full_quota_is_said_beside_the_field(owner: Visitor, card: str) -> Non
 
 
 def test_a_script_announces_sends_and_confirms(owner: Visitor, game_id: str, cast: Cast) -> None:
-    data = picture()
-    sha256 = hashlib.sha256(data).hexdigest()
-    said = {"file_name": "card.png", "content_type": "image/png", "byte_size": len(data), "sha256": sha256}
-    for wrong in ({"content_type": "image/svg+xml"}, {"byte_size": 0}, {"sha256": "x"}, {"file_name": ""}):
-        refused = owner.post(f"{PAGE}/presigned", said | wrong, headers=HTMX)
-        assert (refused.status_code, refused.mimetype) == (400, "text/plain"), wrong
-    presigned = owner.post(f"{PAGE}/presigned", said, headers=HTMX)
+    data, headers = picture(), {"X-CSRFToken": owner.token()}
+
+    def ask(what: str, body: dict[str, Any]) -> Any:
+        return owner.send("POST", f"{PAGE}/{what}", json=body, headers=headers)
+
+    said = announced(data)
+    for wrong in ({"contentType": "image/svg+xml"}, {"byteSize": 0}, {"checksum": "x"}, {"fileName": ""}):
+        refused(ask("presign", said | wrong), 400, "VALIDATION_ERROR")
+    presigned = ask("presign", said)
     assert presigned.headers["Cache-Control"] == "no-store"
-    assert presigned.json is not None
-    sent = {"key": presigned.json["key"], "content_type": "image/png", "byte_size": len(data)}
-    early = owner.post(f"{PAGE}/confirmed", sent, headers=HTMX)
-    assert (early.status_code, "Nothing has been uploaded" in early.text) == (400, True)
-    assert put(presigned.json["url"], data, "image/png") == 200
-    confirmed = owner.post(f"{PAGE}/confirmed", sent, headers=HTMX)
-    assert confirmed.json is not None
-    assert f'id="asset-{confirmed.json["id"]}"' in owner.get(PAGE).text
-    assert owner.post(f"{PAGE}/confirmed", sent, headers=HTMX).json == confirmed.json
+    address = answered(presigned)
+    sent = {name: address[name] for name in ("key", "publicUrl", "contentType")} | {"byteSize": len(data)}
+    assert "Nothing has been uploaded" in refused(ask("upload-complete", sent), 400, "VALIDATION_ERROR")
+    assert put(address["signedUrl"], data, address["contentType"]) == 200
+    for _ in range(2):
+        assert answered(ask("upload-complete", sent)) == {"ok": True}
+    assert f'data-key="{address["key"]}"' in owner.get(PAGE).text
+
+
+def test_the_scripts_calls_are_for_members_who_may_write(
+    owner: Visitor, viewer: Visitor, stranger: Visitor, visitor: Visitor, game_id: str
+) -> None:
+    for what in ("presign", "upload-complete"):
+        for somebody, status, code in (
+            (visitor, 401, "UNAUTHORIZED"),
+            (stranger, 404, "NOT_FOUND"),
+            (viewer, 403, "PERMISSION_DENIED"),
+        ):
+            headers = {"X-CSRFToken": somebody.token()}
+            refused(somebody.send("POST", f"{PAGE}/{what}", json={}, headers=headers), status, code)
+        message = refused(owner.send("POST", f"{PAGE}/{what}", json={}), 400, "VALIDATION_ERROR")
+        assert "earlier session" in message
 
 
 def test_the_cover_shows_in_the_head_the_list_and_the_partner_api(

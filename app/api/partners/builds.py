@@ -6,12 +6,14 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, redirect, request
 
-from app.api.calls import Answer, Caller, partner_call
+from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
+from app.api.pipeline import Answer
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
 from app.catalog.retention import delete_build
 from app.database import release
 from app.models import Build, Game, now
+from app.partners.callers import Caller
 from app.refusals import NotFound
 from app.storage.bucket import bucket
 
@@ -21,7 +23,7 @@ DOWNLOAD_LIFETIME = timedelta(minutes=15)
 
 
 @bp.get("")
-@partner_call(
+@PARTNERS.call(
     "List builds, newest first",
     scope="read",
     query=schemas.PageQuery,
@@ -37,13 +39,13 @@ def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
 
 
 @bp.get("/<number>")
-@partner_call("Read a build", scope="read", below=find_build, answers={200: schemas.BuildRow})
+@PARTNERS.call("Read a build", scope="read", below=find_build, answers={200: schemas.BuildRow})
 def read(caller: Caller, game: Game, found: Build) -> Answer:
     return Answer(_row(listed(game, found)))
 
 
 @bp.patch("/<number>")
-@partner_call(
+@PARTNERS.call(
     "Change a build's note",
     scope="write",
     below=find_build,
@@ -58,14 +60,16 @@ def change(caller: Caller, game: Game, found: Build, body: schemas.BuildNote) ->
 
 
 @bp.delete("/<number>")
-@partner_call("Delete a build that nothing uses", scope="write", below=find_build, answers={204: None}, refusals=(409,))
+@PARTNERS.call(
+    "Delete a build that nothing uses", scope="write", below=find_build, answers={204: None}, refusals=(409,)
+)
 def delete(caller: Caller, game: Game, found: Build) -> Answer:
     delete_build(game, found.number, caller.actor)
     return Answer(None, 204)
 
 
 @bp.get("/<number>/download")
-@partner_call(
+@PARTNERS.call(
     "Download a build: a redirect, or its address as JSON for who accepts only that",
     scope="read",
     below=find_build,

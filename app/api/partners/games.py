@@ -6,21 +6,23 @@ import hashlib
 
 from flask import Blueprint, Response, request
 
-from app.api.calls import Answer, Caller, partner_call
+from app.api.apis import PARTNERS
 from app.api.partners import schemas
+from app.api.pipeline import Answer
 from app.assets.pictures import links_were_set, shown_pictures
 from app.catalog import games
 from app.fleet.events import catalog_topic
 from app.fleet.matrix import CacheState, cache_state
 from app.fleet.topics import stored_version
 from app.models import Game
+from app.partners.callers import Caller
 from app.refusals import InvalidRequest
 
 bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")
 
 
 @bp.get("")
-@partner_call(
+@PARTNERS.call(
     "List your games", scope="read", query=schemas.GameQuery, answers={200: schemas.GameList}, refusals=(400,)
 )
 def list_games(caller: Caller, query: schemas.GameQuery) -> Answer | Response:
@@ -40,7 +42,7 @@ def list_games(caller: Caller, query: schemas.GameQuery) -> Answer | Response:
 
 
 @bp.post("")
-@partner_call(
+@PARTNERS.call(
     "Register a game",
     scope="write",
     body=schemas.GameRegistration,
@@ -53,13 +55,13 @@ def register(caller: Caller, body: schemas.GameRegistration) -> Answer:
 
 
 @bp.get("/<slug>")
-@partner_call("Read a game", scope="read", answers={200: schemas.GameDetail})
+@PARTNERS.call("Read a game", scope="read", answers={200: schemas.GameDetail})
 def read(caller: Caller, game: Game) -> Answer:
     return Answer(_detail(game))
 
 
 @bp.patch("/<slug>")
-@partner_call(
+@PARTNERS.call(
     "Change a game",
     scope="write",
     body=schemas.GameChanges,
@@ -79,14 +81,14 @@ def change(caller: Caller, game: Game, body: schemas.GameChanges) -> Answer:
 
 
 @bp.delete("/<slug>")
-@partner_call("Delete a game", scope="write", answers={204: None})
+@PARTNERS.call("Delete a game", scope="write", answers={204: None})
 def delete(caller: Caller, game: Game) -> Answer:
     games.delete_game(game, caller.actor)
     return Answer(None, 204)
 
 
 @bp.get("/<slug>/sync")
-@partner_call("See which servers have the released build", scope="read", answers={200: schemas.Sync})
+@PARTNERS.call("See which servers have the released build", scope="read", answers={200: schemas.Sync})
 def sync(caller: Caller, game: Game) -> Answer:
     states = cache_state(game)
     cached = sum(state.cached for state in states)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.api.calls import Answer, Caller, partner_call
+from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
+from app.api.pipeline import Answer
 from app.catalog.build_list import find_build
 from app.catalog.builds import make_release
 from app.catalog.releases import list_releases
 from app.fleet.preview import ServerPreview, preview
 from app.models import Game, Release
+from app.partners.callers import Caller
 
 bp = Blueprint("partner_releases", __name__, url_prefix="/api/partners/games/<slug>/releases")
 
 
 @bp.get("")
-@partner_call(
+@PARTNERS.call(
     "List releases, newest first",
     scope="read",
     query=schemas.PageQuery,
@@ -33,7 +35,7 @@ def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
 
 
 @bp.post("")
-@partner_call(
+@PARTNERS.call(
     "Release a build, or roll back to one",
     scope="write",
     body=schemas.ReleaseRequest,
@@ -46,7 +48,7 @@ def create(caller: Caller, game: Game, body: schemas.ReleaseRequest) -> Answer:
 
 
 @bp.get("/preview")
-@partner_call(
+@PARTNERS.call(
     "See what releasing a build would change",
     scope="read",
     query=schemas.PreviewQuery,

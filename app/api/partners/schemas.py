@@ -165,10 +165,3 @@ class Sync(Shape):
     cached_on: int
     pending_sync: int
     servers: list[SyncServer]
-
-
-class Problem(Shape):
-    """The flat envelope of every error."""
-
-    error: str
-    message: str

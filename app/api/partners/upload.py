@@ -7,9 +7,12 @@ import re
 from flask import Blueprint, request
 
 from app import budgets
-from app.api.calls import UPLOAD, Answer, Caller, partner_call
+from app.api.apis import PARTNERS
+from app.api.limits import UPLOAD
 from app.api.partners import schemas
+from app.api.pipeline import Answer
 from app.models import Game
+from app.partners.callers import Caller
 from app.refusals import InvalidRequest, UnsupportedMediaType
 from app.uploads.body import incoming_body
 from app.uploads.receiving import receive_archive
@@ -20,7 +23,7 @@ TYPES = {"application/gzip", "application/x-gzip"}
 
 
 @bp.put("/<slug>/upload")
-@partner_call(
+@PARTNERS.call(
     "Send a build",
     scope="upload",
     limit=UPLOAD,

@@ -98,9 +98,11 @@ class UploadRow(Shape):
 
 
 class UploadDetail(UploadRow):
-    """`parts`: what has arrived while the phase is `uploading`, as storage lists it."""
+    """`parts`: what has arrived while the phase is `uploading`, as storage lists it. `unchanged`: it became no build of
+    its own, because the newest build had the same bytes already."""
 
     parts: list[ArrivedPart]
+    unchanged: bool
 
 
 class UploadOpened(UploadDetail):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, current_app
 
-from app.api.calls import PARTS, UPLOAD, Answer, Caller, partner_call
+from app.api.apis import PARTNERS
+from app.api.limits import PARTS, UPLOAD
 from app.api.partners import upload_schemas as schemas
+from app.api.pipeline import REPEAT, Answer
 from app.jobs import jobs
-from app.models import Game, Upload
-from app.partners.keys import require_scope
+from app.models import Game, Upload, now
+from app.partners.callers import Caller
 from app.uploads import completing, part_urls, resumable
 from app.uploads.resumable import UploadState, find_upload
 
@@ -20,32 +23,30 @@ bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slu
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
+def begin_again(caller: Caller, game: Game, body: schemas.UploadRequest, kept: Mapping[str, str]) -> Answer:
+    """To a request that is repeated: the upload it began, as it is now, with new addresses."""
+    return _opened(resumable.read_upload(find_upload(game, kept["upload"])))
+
+
 @bp.post("")
-@partner_call(
+@PARTNERS.call(
     "Begin an upload",
     scope="upload",
     limit=UPLOAD,
     body=schemas.UploadRequest,
     answers={201: schemas.UploadOpened},
     refusals=(400, 413, 415, 503),
+    again=begin_again,
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
     if body.release and not game.auto_release:
-        require_scope(caller.key, "write")  # it releases, which the game does not do by itself
+        caller.require("write")  # it releases, which the game does not do by itself
     new = resumable.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
-    upload = resumable.open_upload(game, new, caller.actor)
-    signed = part_urls.first_parts(upload)
-    return Answer(
-        schemas.UploadOpened(
-            **_row(UploadState(upload, [])), parts=[], urls=_urls(signed), urls_expire_at=signed.expires_at
-        ),
-        201,
-        NOT_KEPT,
-    )
+    return _opened(UploadState(resumable.open_upload(game, new, caller.actor), []))
 
 
 @bp.get("")
-@partner_call(
+@PARTNERS.call(
     "List uploads that are sent, checked or have failed",
     scope="read",
     query=schemas.UploadQuery,
@@ -58,13 +59,13 @@ def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Answ
 
 
 @bp.get("/<upload_id>")
-@partner_call("Read an upload", scope="read", below=find_upload, answers={200: schemas.UploadDetail}, refusals=(503,))
+@PARTNERS.call("Read an upload", scope="read", below=find_upload, answers={200: schemas.UploadDetail}, refusals=(503,))
 def read(caller: Caller, game: Game, found: Upload) -> Answer:
     return Answer(_detail(resumable.read_upload(found)))
 
 
 @bp.post("/<upload_id>/parts")
-@partner_call(
+@PARTNERS.call(
     "Get addresses for parts",
     scope="upload",
     limit=PARTS,
@@ -72,6 +73,7 @@ def read(caller: Caller, game: Game, found: Upload) -> Answer:
     body=schemas.PartNumbers,
     answers={200: schemas.PartUrls},
     refusals=(400, 409, 413, 415),
+    again=REPEAT,
 )
 def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -> Answer:
     signed = part_urls.sign_parts(found, body.part_numbers)
@@ -79,7 +81,7 @@ def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -
 
 
 @bp.post("/<upload_id>/complete")
-@partner_call(
+@PARTNERS.call(
     "Complete an upload: every part was sent",
     scope="upload",
     below=find_upload,
@@ -94,17 +96,24 @@ def complete(caller: Caller, game: Game, found: Upload) -> Answer:
 
 
 @bp.delete("/<upload_id>")
-@partner_call("Cancel an upload, or forget one that has ended", scope="upload", below=find_upload, answers={204: None})
+@PARTNERS.call("Cancel an upload, or forget one that has ended", scope="upload", below=find_upload, answers={204: None})
 def cancel(caller: Caller, game: Game, found: Upload) -> Answer:
     resumable.cancel(found, caller.actor)
     return Answer(None, 204)
+
+
+def _opened(state: UploadState) -> Answer:
+    uploading = state.upload.state == "uploading"
+    signed = part_urls.first_parts(state.upload) if uploading else part_urls.SignedParts([], now())
+    shape = schemas.UploadOpened(**vars(_detail(state)), urls=_urls(signed), urls_expire_at=signed.expires_at)
+    return Answer(shape, 201, NOT_KEPT, kept={"upload": state.upload.id})
 
 
 def _detail(state: UploadState) -> schemas.UploadDetail:
     arrived = [
         schemas.ArrivedPart(part_number=part.number, size=part.size, etag=part.etag) for part in state.parts or []
     ]
-    return schemas.UploadDetail(**_row(state), parts=arrived)
+    return schemas.UploadDetail(**_row(state), parts=arrived, unchanged=resumable.is_unchanged(state.upload))
 
 
 def _row(state: UploadState) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.api.calls import Answer, server_call
+from app.api.apis import SERVERS
+from app.api.pipeline import Answer
 from app.api.servers import schemas
 from app.fleet import plan, reports, sessions
 from app.models import Server
@@ -13,7 +14,7 @@ bp = Blueprint("own_server", __name__, url_prefix="/api/servers/self")
 
 
 @bp.get("/plan")
-@server_call("Read what this server should hold", query=schemas.PlanQuery, answers={200: schemas.PlanAnswer})
+@SERVERS.call("Read what this server should hold", query=schemas.PlanQuery, answers={200: schemas.PlanAnswer})
 def read_plan(server: Server, query: schemas.PlanQuery) -> Answer:
     server_id = server.id
     found = plan.plan_for(server, query.since, query.wait)
@@ -30,7 +31,7 @@ def read_plan(server: Server, query: schemas.PlanQuery) -> Answer:
 
 
 @bp.post("/reports")
-@server_call(
+@SERVERS.call(
     "Report what this server holds and does",
     body=schemas.AgentReport,
     answers={200: schemas.ReportReceipt},
@@ -56,7 +57,7 @@ def report(server: Server, body: schemas.AgentReport) -> Answer:
 
 
 @bp.post("/sessions")
-@server_call(
+@SERVERS.call(
     "Start a play session",
     body=schemas.SessionRequest,
     answers={201: schemas.SessionAnswer, 200: schemas.SessionAnswer},
@@ -75,7 +76,7 @@ def start_session(server: Server, body: schemas.SessionRequest) -> Answer:
 
 
 @bp.delete("/sessions/<session_id>")
-@server_call("End a play session", answers={204: None}, refusals=(404,))
+@SERVERS.call("End a play session", answers={204: None}, refusals=(404,))
 def end_session(server: Server, session_id: str) -> Answer:
     sessions.end_session(server, session_id)
     return Answer(None, 204)

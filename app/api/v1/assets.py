@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
-from app.api.calls import Answer, Caller
+from app.api.apis import V1
+from app.api.pipeline import REPEAT, Answer
 from app.api.v1 import schemas
-from app.api.v1.calls import v1_call
 from app.assets.addresses import address
 from app.assets.confirming import Sent, confirm
 from app.assets.deleting import delete_asset
@@ -14,22 +14,24 @@ from app.assets.listing import ListedAsset, list_assets
 from app.assets.names import parse_checksum
 from app.assets.presigning import Announced, presign
 from app.models import Game
+from app.partners.callers import Caller
 
 bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets")
 
 
 @bp.post("/presign")
-@v1_call(
+@V1.call(
     "Begin an upload",
     scope="upload",
     limit="presign",
     body=schemas.PresignRequest,
     answers={200: schemas.PresignAnswer},
     refusals=(400, 413),
+    again=REPEAT,
 )
 def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Answer:
     announced = Announced(body.file_name, body.content_type, body.byte_size, parse_checksum(body.checksum))
-    presigned = presign(game, caller.key.app_id, announced)
+    presigned = presign(game, caller.app_id, announced)
     return Answer(
         schemas.PresignAnswer(
             signed_url=presigned.signed_url,
@@ -42,7 +44,7 @@ def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> A
 
 
 @bp.post("/upload-complete")
-@v1_call(
+@V1.call(
     "Confirm an upload",
     scope="upload",
     limit="confirm",
@@ -52,12 +54,12 @@ def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> A
 )
 def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> Answer:
     sent = Sent(body.key, body.public_url, body.byte_size, body.content_type)
-    confirm(game, caller.key.app_id, sent, caller.actor)
+    confirm(game, caller.app_id, sent, caller.actor)
     return Answer(schemas.ConfirmAnswer(ok=True))
 
 
 @bp.get("")
-@v1_call(
+@V1.call(
     "List this app's assets",
     scope="read",
     limit="list",
@@ -66,7 +68,7 @@ def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> A
     refusals=(400,),
 )
 def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
-    page = list_assets(game.id, caller.key.app_id, query.limit, query.cursor)
+    page = list_assets(game.id, caller.app_id, query.limit, query.cursor)
     shape = schemas.AssetListShape(assets=[_row(asset) for asset in page.assets])
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
@@ -74,9 +76,9 @@ def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
 
 
 @bp.delete("/<asset_id>")
-@v1_call("Delete an asset", scope="write", limit="list", answers={204: None}, refusals=(409,))
+@V1.call("Delete an asset", scope="write", limit="list", answers={204: None}, refusals=(409,))
 def delete(caller: Caller, game: Game, asset_id: str) -> Answer:
-    delete_asset(game, asset_id, caller.actor, caller.key.app_id)
+    delete_asset(game, asset_id, caller.actor, caller.app_id)
     return Answer(None, 204)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
-from app.api.calls import Answer, Caller
+from app.api.apis import V1
+from app.api.pipeline import Answer
 from app.api.v1 import schemas
-from app.api.v1.calls import v1_call
 from app.assets.addresses import address
 from app.assets.components import WantedComponent, component_of, delete_component, save_components
 from app.assets.faces import ShownComponent, ShownImage, list_components
 from app.assets.revisions import revision_of
 from app.models import Game
+from app.partners.callers import Caller
 
 bp = Blueprint("v1_components", __name__, url_prefix="/api/v1/games/<game_id>/components")
 
@@ -19,7 +20,7 @@ WEBP = "image/webp"
 
 
 @bp.post("")
-@v1_call(
+@V1.call(
     "Make or update a component",
     scope="write",
     limit="component",
@@ -28,12 +29,12 @@ WEBP = "image/webp"
     refusals=(400, 409, 413),
 )
 def save(caller: Caller, game: Game, body: schemas.ComponentRequest) -> Answer:
-    (saved,) = save_components(game, caller.key.app_id, [_wanted(body)], caller.actor)
+    (saved,) = save_components(game, caller.app_id, [_wanted(body)], caller.actor)
     return Answer(_shape(saved.component), 201 if saved.created else 200)
 
 
 @bp.post("/batch")
-@v1_call(
+@V1.call(
     "Make or update up to 100 components, all or nothing",
     scope="write",
     limit="component-batch",
@@ -43,12 +44,12 @@ def save(caller: Caller, game: Game, body: schemas.ComponentRequest) -> Answer:
 )
 def save_batch(caller: Caller, game: Game, body: schemas.BatchRequest) -> Answer:
     wanted = [_wanted(one, f"components[{index}]: ") for index, one in enumerate(body.components)]
-    saved = save_components(game, caller.key.app_id, wanted, caller.actor)
+    saved = save_components(game, caller.app_id, wanted, caller.actor)
     return Answer(schemas.BatchAnswer(components=[_shape(one.component) for one in saved]))
 
 
 @bp.get("")
-@v1_call(
+@V1.call(
     "List components",
     scope="read",
     limit="list",
@@ -65,7 +66,7 @@ def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Ans
 
 
 @bp.get("/<component_id>")
-@v1_call(
+@V1.call(
     "Read a component",
     scope="read",
     limit="list",
@@ -79,7 +80,7 @@ def read(caller: Caller, game: Game, component_id: str, query: schemas.RevisionQ
 
 
 @bp.delete("/<component_id>")
-@v1_call("Delete a component", scope="write", limit="list", answers={204: None}, refusals=(409,))
+@V1.call("Delete a component", scope="write", limit="list", answers={204: None}, refusals=(409,))
 def delete(caller: Caller, game: Game, component_id: str) -> Answer:
     delete_component(game, component_id, caller.actor)
     return Answer(None, 204)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.api.calls import Answer, Caller
+from app.api.apis import V1
+from app.api.pipeline import Answer
 from app.api.v1 import schemas
-from app.api.v1.calls import v1_call
 from app.catalog.games import GameFilter, list_games
 from app.catalog.named_games import create_named_game
 from app.models import Game
+from app.partners.callers import Caller
 
 bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
 
 
 @bp.get("")
-@v1_call(
+@V1.call(
     "List your games",
     scope="read",
     limit="list",
@@ -32,7 +33,7 @@ def games(caller: Caller, query: schemas.Paging) -> Answer:
 
 
 @bp.post("")
-@v1_call(
+@V1.call(
     "Make a game",
     scope="write",
     limit="new-game",

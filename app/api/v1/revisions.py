@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from app.api.calls import Answer, Caller
+from app.api.apis import V1
+from app.api.pipeline import Answer
 from app.api.v1 import schemas
-from app.api.v1.calls import v1_call
 from app.assets.refusals import RevisionNotFound
 from app.assets.revisions import RevisionSummary, finalize, list_revisions
 from app.models import Game
+from app.partners.callers import Caller
 
 bp = Blueprint("v1_revisions", __name__, url_prefix="/api/v1/games/<game_id>/revisions")
 
 
 @bp.get("")
-@v1_call("List revisions", scope="read", limit="list", answers={200: schemas.RevisionListShape})
+@V1.call("List revisions", scope="read", limit="list", answers={200: schemas.RevisionListShape})
 def revisions(caller: Caller, game: Game) -> Answer:
     return Answer(schemas.RevisionListShape(revisions=[_shape(one) for one in list_revisions(game)]))
 
 
 @bp.post("/<number>/finalize")
-@v1_call(
+@V1.call(
     "Finalize the draft and open the next",
     scope="write",
     limit="component",

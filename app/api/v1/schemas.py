@@ -31,16 +31,6 @@ ImageType = Annotated[Text, AfterValidator(_image_type)]
 ByteSize = Annotated[int, Field(ge=1, le=MOST_BYTES)]
 
 
-class NestedProblem(Shape):
-    """What went wrong, in a word for programs and a sentence for people."""
-
-    class Error(Shape):
-        code: str
-        message: str
-
-    error: Error
-
-
 class NewGame(Shape):
     name: Name
 

@@ -11,10 +11,19 @@ const SLICE = 256 * 1024; // bytes; about 2 ms of work
  * @param {number} size
  */
 export async function digestOf(file, size) {
+  return bytesToHex(await sha256Of(file, size));
+}
+
+// Of a whole file, as the assets API takes it: `sha256-` and base64.
+export async function checksumOf(file) {
+  return `sha256-${btoa(String.fromCharCode(...(await sha256Of(file, file.size))))}`;
+}
+
+async function sha256Of(file, size) {
   const hash = sha256.create();
   const end = Math.min(size, file.size);
   for (let at = 0; at < end; at += SLICE) {
     hash.update(new Uint8Array(await file.slice(at, Math.min(at + SLICE, end)).arrayBuffer()));
   }
-  return bytesToHex(hash.digest());
+  return hash.digest();
 }

@@ -65,7 +65,7 @@ class Images extends EventTarget {
     this.changed(image);
     const { signal } = image.controller;
     try {
-      image.asset = await send(image, signal, { progress: (bytes) => this.progress(image, bytes), sent: () => this.checking(image) });
+      image.key = await send(image, signal, { progress: (bytes) => this.progress(image, bytes), sent: () => this.checking(image) });
       Object.assign(image, { phase: "stored", percent: 100, storedAt: performance.now() });
     } catch (refusal) {
       if (signal.aborted) return;

@@ -98,6 +98,6 @@ setInterval(() => {
     if (image.phase === "held" && image.retryAt) draw(image);
     if (image.phase !== "stored") continue;
     const late = performance.now() - image.storedAt > 5000;
-    if (!isHere(image) || late || document.getElementById(`asset-${image.asset}`)) images.remove(image);
+    if (!isHere(image) || late || document.querySelector(`#assets-tiles [data-key="${CSS.escape(image.key)}"]`)) images.remove(image);
   }
 }, 200);

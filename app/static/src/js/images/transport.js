@@ -1,6 +1,6 @@
-// How an image gets in: announced to the app, put straight into storage, and said to be there. The app then checks the
-// bytes that arrived; what it refuses, it says why.
-import { digestOf } from "../sha256.js";
+// How an image gets in, with the calls of docs/assets.md and the session instead of a key: announced to the app, put
+// straight into storage, and said to be there. The app then checks the bytes that arrived; what it refuses, it says why.
+import { checksumOf } from "../sha256.js";
 
 const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 const MAGIC = [
@@ -26,21 +26,23 @@ export function typeOf(bytes) {
   return MAGIC.find(([, magic]) => is(magic))?.[0] ?? "";
 }
 
-async function ask(url, fields, signal) {
+async function ask(url, body, signal) {
   let response;
+  let answer;
   try {
-    const headers = { "X-CSRFToken": csrf(), "HX-Request": "true" }; // a refusal is a line of text, not a page
-    response = await fetch(url, { method: "POST", headers, body: new URLSearchParams(fields), signal });
+    const headers = { "X-CSRFToken": csrf(), "Content-Type": "application/json" };
+    response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal });
+    answer = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : null;
   } catch (error) {
     if (signal.aborted) throw error;
     throw new Refusal("Held", "The server cannot be reached", { wait: 5 });
   }
-  const text = await response.text();
-  if (response.ok && response.headers.get("Content-Type")?.startsWith("application/json")) return JSON.parse(text);
-  if (response.redirected) throw new Refusal("Signed out", "Sign in again, then try this one again.");
-  if ([429, 502, 503].includes(response.status)) throw new Refusal("Held", text.trim(), { wait: Number(response.headers.get("Retry-After")) || 5 });
-  const plain = response.headers.get("Content-Type")?.startsWith("text/plain");
-  throw new Refusal("Not taken", plain ? text.trim() : `The server answered ${response.status}.`, { final: response.status === 400 });
+  if (response.ok) return answer;
+  const { status } = response;
+  const told = answer?.error.message ?? `The server answered ${status}.`;
+  if (status === 401) throw new Refusal("Signed out", "Sign in again, then try this one again.");
+  if ([429, 502, 503].includes(status)) throw new Refusal("Held", told, { wait: Number(response.headers.get("Retry-After")) || 5 });
+  throw new Refusal("Not taken", told, { final: status === 400 });
 }
 
 function put(url, file, type, signal, progress) {
@@ -61,20 +63,21 @@ function put(url, file, type, signal, progress) {
   });
 }
 
-// Resolves with the asset's id.
+// Resolves with the key under which the image is kept.
 export async function send({ file, game }, signal, { progress, sent }) {
   let type;
-  let sha256;
+  let checksum;
   try {
     type = typeOf(new Uint8Array(await file.slice(0, 12).arrayBuffer()));
-    if (type) sha256 = await digestOf(file, file.size);
+    if (type) checksum = await checksumOf(file);
   } catch {
     throw new Refusal("Cannot be read", "The file was moved or changed. Choose it again.", { final: true });
   }
   if (!type) throw new Refusal("Not an image", "It is none of PNG, JPEG, WebP and GIF. Export it as one of these.", { final: true });
-  const announced = { file_name: file.name.slice(0, 256), content_type: type, byte_size: file.size, sha256 };
-  const { url, key } = await ask(game.presign, announced, signal);
-  await put(url, file, type, signal, progress);
+  const announced = { fileName: file.name.slice(0, 256), contentType: type, byteSize: file.size, checksum };
+  const { signedUrl, key, publicUrl, contentType } = await ask(game.presign, announced, signal);
+  await put(signedUrl, file, contentType, signal, progress);
   sent();
-  return (await ask(game.confirm, { key, content_type: type, byte_size: file.size }, signal)).id;
+  await ask(game.confirm, { key, publicUrl, byteSize: file.size, contentType }, signal);
+  return key;
 }

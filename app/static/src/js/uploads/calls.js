@@ -1,4 +1,5 @@
-// What the page asks the app about an upload (app/web/upload.py). Bytes do not pass here.
+// What the page asks the app about an upload: the calls of docs/uploads.md, made with the session instead of a key
+// (app/api/dashboard.py). Bytes do not pass here.
 const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 const LONGEST = 60_000; // completing lists every part in storage
 
@@ -17,28 +18,29 @@ export class Refusal extends Error {
   }
 }
 
-async function call(method, path, fields = []) {
-  const options = { method, signal: AbortSignal.timeout(LONGEST) };
-  // As a part of the page: a refusal is then a line of text, not a page.
-  options.headers = { "HX-Request": "true", "X-CSRFToken": csrf() };
-  if (method === "POST") options.body = new URLSearchParams(fields);
+async function call(method, path, body) {
+  const options = { method, headers: { "X-CSRFToken": csrf() }, signal: AbortSignal.timeout(LONGEST) };
+  if (body) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
   let response;
+  let answer;
   try {
     response = await fetch(path, options);
-    if (response.ok) return response.status === 204 ? null : await response.json();
+    answer = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : null;
   } catch {
     throw new Refusal("The connection broke.");
   }
-  const told = response.headers.get("Content-Type")?.startsWith("text/plain") ? (await response.text()).trim() : "";
+  if (response.ok) return answer;
   const wait = Number(response.headers.get("Retry-After")) || 0;
-  throw new Refusal(told || `The server answered ${response.status}.`, { status: response.status, wait });
+  throw new Refusal(answer?.message ?? `The server answered ${response.status}.`, { status: response.status, wait });
 }
 
 const at = (upload, below = "") => `${upload.to}/${upload.key}${below}`;
 
-export const begin = (upload) =>
-  call("POST", upload.to, [["file_name", upload.name], ["size", upload.size], ["release", upload.release ? 1 : 0]]);
+export const begin = (upload) => call("POST", upload.to, { fileName: upload.name, size: upload.size, release: Boolean(upload.release) });
 export const read = (upload) => call("GET", at(upload));
-export const sign = (upload, numbers) => call("POST", at(upload, "/parts"), numbers.map((number) => ["number", number]));
-export const complete = (upload) => call("POST", at(upload, "/completion"));
+export const sign = (upload, partNumbers) => call("POST", at(upload, "/parts"), { partNumbers });
+export const complete = (upload) => call("POST", at(upload, "/complete"));
 export const drop = (upload) => call("DELETE", at(upload));

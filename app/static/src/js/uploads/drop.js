@@ -19,7 +19,7 @@ function nextBuild(game) {
 }
 
 function gameOf(data) {
-  return { slug: data.game, title: data.title, to: data.to, reach: data.reach, next: nextBuild(data) };
+  return { slug: data.game, title: data.title, to: data.to, detail: data.detail, next: nextBuild(data) };
 }
 
 async function take(files) {

@@ -66,7 +66,7 @@ async function recognise(upload) {
 async function follow(upload, first, told) {
   for (let state = first, looks = 0; ; looks += 1) {
     if (state.phase !== "checking") return state;
-    Object.assign(upload, { phase: "checking", filesRead: state.filesRead, bytesRead: state.bytesRead, sent: upload.size, percent: 100 });
+    Object.assign(upload, { phase: "checking", ...state.check, sent: upload.size, percent: 100 });
     told();
     await new Promise((resolve) => setTimeout(resolve, document.hidden ? 5000 : Math.min(1000, 250 * (looks + 1))));
     if (upload.cancelled) return null;

@@ -29,7 +29,7 @@ function write(change) {
   }
 }
 
-const KEPT = ["key", "game", "title", "to", "reach", "becomes", "name", "size", "partSize", "head", "release", "received", "dropped"];
+const KEPT = ["key", "game", "title", "to", "detail", "becomes", "name", "size", "partSize", "head", "release", "received", "dropped"];
 
 export function remember(upload) {
   if (!upload.key) return;

@@ -14,12 +14,14 @@ export const backOff = (tries) => Math.min(60, 2 ** tries) * (0.75 + Math.random
 const active = new Set(); // those who share the connections
 
 export class Parts {
-  // `sign(numbers)` answers {urls: {number: url}}; `told()` is called whenever something moved or changed.
-  constructor(file, partSize, { arrived = [], urls = {}, sign, told }) {
+  // `arrived` and `urls` as the answer to a begun upload has them; `sign(numbers)` answers {urls}; `told()` is called
+  // whenever something moved or changed.
+  constructor(file, partSize, { arrived = [], urls = [], sign, told }) {
     Object.assign(this, { file, partSize, sign, told });
     this.count = Math.ceil(file.size / partSize);
-    this.stored = new Set(arrived);
-    this.urls = new Map(Object.entries(urls).map(([number, url]) => [Number(number), url]));
+    this.stored = new Set(arrived.filter((part) => part.size === this.sizeOf(part.partNumber)).map((part) => part.partNumber));
+    this.urls = new Map();
+    this.note(urls);
     this.flights = new Map(); // number -> {request, bytes, timer}
     this.refused = new Set(); // whose address was renewed once because storage did not take it
     this.moved = 0; // bytes that have left, those sent again too: what the speed is made of
@@ -78,6 +80,10 @@ export class Parts {
 
   // --- inside
 
+  note(urls) {
+    for (const { partNumber, url } of urls) this.urls.set(partNumber, url);
+  }
+
   *missing() {
     for (let number = 1; number <= this.count; number += 1) {
       if (!this.stored.has(number) && !this.flights.has(number)) yield number;
@@ -99,8 +105,7 @@ export class Parts {
     this.asking = true;
     try {
       const numbers = [...take(this.missing(), 2 * SIGNED)].filter((number) => !this.urls.has(number)).slice(0, SIGNED);
-      const { urls } = await this.sign(numbers);
-      for (const [number, url] of Object.entries(urls)) this.urls.set(Number(number), url);
+      this.note((await this.sign(numbers)).urls);
     } catch (refusal) {
       if (refusal.passes) this.putOff(refusal);
       else this.end(refusal);

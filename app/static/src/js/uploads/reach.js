@@ -5,10 +5,10 @@ const EVERY = 2000;
 
 async function look(upload) {
   try {
-    const response = await fetch(upload.reach.replace("/builds/0/", `/builds/${upload.build}/`), { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(upload.detail, { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) return;
-    const { live, cached, servers } = await response.json();
-    Object.assign(upload, live ? { cached, servers } : { phase: "ready" });
+    const { releasedBuild, cacheStatus } = await response.json();
+    Object.assign(upload, releasedBuild === upload.build ? cacheStatus : { phase: "ready" });
     uploads.changed(upload);
   } catch {
     return; // asked again in a moment

@@ -14,7 +14,7 @@ class Uploads extends EventTarget {
   list = [];
   held = false; // storage is unreachable: nothing begins
 
-  // `game`: {slug, title, to, reach, next}, or null while it has no name yet.
+  // `game`: {slug, title, to, detail, next}, or null while it has no name yet.
   add(file, game, release) {
     const upload = this.push({ file, name: file.name, size: file.size, release });
     if (game) Object.assign(upload, ofGame(game));
@@ -177,7 +177,7 @@ class Uploads extends EventTarget {
 }
 
 function ofGame(game) {
-  return { game: game.slug, title: game.title, to: game.to, reach: game.reach, becomes: game.next };
+  return { game: game.slug, title: game.title, to: game.to, detail: game.detail, becomes: game.next };
 }
 
 export const uploads = new Uploads();

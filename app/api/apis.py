@@ -1,0 +1,80 @@
+"""Our JSON APIs, side by side: who calls each, and in which order a call is looked at, as the contracts have it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.api.envelopes import FLAT, NESTED
+from app.api.limits import API, PARTS, UPLOAD
+from app.api.pipeline import Api, Step
+from app.api.steps import (
+    count,
+    look_up,
+    note_use,
+    parse,
+    receive,
+    recognise_key,
+    recognise_server,
+    require_scope,
+)
+
+JSON = frozenset({"application/json"})
+
+# 401, 429, 403, 404, 415, 413, 400 (partner-api.md sections 5 and 7)
+PARTNERS = Api(
+    security="partnerKey",
+    envelope=FLAT,
+    order=(recognise_key, count, require_scope, note_use, look_up, receive, parse),
+    rates={
+        API: lambda found: found.api_rate,
+        UPLOAD: lambda found: found.upload_rate,
+        PARTS: lambda found: found.parts_rate,
+    },
+    default_limit=API,
+    media_types=JSON,
+    idempotent=True,
+)
+
+# 401, 429, 404, 403, 413, 400 (assets-api.md section 1). A script's plain string is as good as one marked as JSON.
+V1 = Api(
+    security="partnerKey",
+    envelope=NESTED,
+    order=(recognise_key, count, look_up, require_scope, note_use, receive, parse),
+    rates={  # each is counted by itself (section 9)
+        "presign": lambda found: found.presign_rate,
+        "confirm": lambda found: found.confirm_rate,
+        "new-game": lambda found: found.new_game_rate,
+        "component": lambda found: found.component_rate,
+        "component-batch": lambda found: found.component_batch_rate,
+        "list": lambda found: found.list_rate,
+    },
+    counted_as="v1-",
+    idempotent=True,
+)
+
+# 401, 415, 413, 400: an agent reports as often as it is told to, and sees only its own server
+SERVERS = Api(
+    security="serverToken",
+    envelope=FLAT,
+    order=(recognise_server, receive, parse),
+    media_types=JSON,
+)
+
+
+def at_the_dashboard(api: Api, recognise_member: Step) -> Api:
+    """The same API for a member who is signed in: the same order of checks and the same envelope, with limits of its
+    own for what a page sends. A page has no Idempotency-Key: those belong to API keys."""
+    own = {
+        UPLOAD: "30 per hour",
+        "presign": "240 per minute",  # the script waits when it is told to
+        "confirm": "240 per minute",
+    }
+    return replace(
+        api,
+        security="",
+        order=tuple(recognise_member if step is recognise_key else step for step in api.order),
+        rates=dict(api.rates) | {name: (lambda _, rate=rate: rate) for name, rate in own.items()},
+        counted_as="member-",
+        whom="you",
+        idempotent=False,
+    )

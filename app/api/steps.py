@@ -1,0 +1,102 @@
+"""The steps that the APIs are made of. Each looks at one thing and raises a Refusal when it is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from app.api import idempotency, limits
+from app.api.limits import UPLOAD
+from app.api.pipeline import Passage, Step
+from app.api.schema import parse_fields, parse_json
+from app.catalog.named_games import game_by_id
+from app.config import settings
+from app.database import release
+from app.fleet.servers import authenticate_server
+from app.partners.callers import KeyCaller
+from app.partners.keys import authenticate
+from app.refusals import UnsupportedMediaType
+
+
+def recognise_key(passage: Passage) -> None:
+    """401 without an API key that is valid."""
+    passage.arguments["caller"] = KeyCaller(authenticate(_bearer()), request.remote_addr)
+
+
+def recognise_server(passage: Passage) -> None:
+    """401 without the token of a server."""
+    passage.arguments["server"] = authenticate_server(_bearer())
+
+
+def count(passage: Passage) -> None:
+    """429 when the caller has used up the limit that the call names."""
+    api, limit = passage.call.api, passage.call.limit
+    if limit == UPLOAD and idempotency.is_replay(passage.caller.id):
+        limit = api.default_limit  # it begins nothing, and repeats an answer
+    if limit:
+        limits.count(api.rates[limit](settings()), f"{api.counted_as}{limit}", passage.caller.id, whom=api.whom)
+
+
+def require_scope(passage: Passage) -> None:
+    """403 when the caller may not do this."""
+    if passage.call.scope:
+        passage.caller.require(passage.call.scope)
+
+
+def note_use(passage: Passage) -> None:
+    """Refuses nothing: remember that the key is in use."""
+    passage.caller.note_use()
+
+
+def look_up(passage: Passage) -> None:
+    """404 for a game that is not the caller's, and for what is not there below it. To find it is to be allowed to."""
+    partner, rest = passage.caller.partner, dict(passage.path)
+    found: dict[str, Any] = {}
+    if "slug" in rest:
+        found["game"] = partner.games.by_slug(rest.pop("slug"))
+    elif "game_id" in rest:
+        found["game"] = game_by_id(partner, rest.pop("game_id"))
+    if passage.call.below:
+        (name,) = rest
+        found["found"] = passage.call.below(found["game"], rest.pop(name))
+    passage.arguments = {"caller": passage.caller} | found | rest
+
+
+def receive(passage: Passage) -> None:
+    """415, 413 or 400 for a body that is of another type, larger than 1 MiB (MAX_CONTENT_LENGTH), cut short or stalled.
+
+    It may take a minute to come. No database connection is held meanwhile, and what was looked up before is looked up
+    again after: the key may have been revoked since, the game deleted."""
+    if not passage.call.body:
+        return
+    accepted = passage.call.api.media_types
+    if accepted and request.mimetype and request.mimetype not in accepted:
+        raise UnsupportedMediaType(
+            f"The body is {request.mimetype}; this call takes JSON. Send it with `Content-Type: application/json`."
+        )
+    release()
+    passage.body = request.get_data(cache=False)
+    for step in passage.call.api.order:
+        if step is receive:
+            break
+        if step not in ONCE:
+            step(passage)
+
+
+ONCE: frozenset[Step] = frozenset({count, note_use})  # what a call does, not what it looks at
+
+
+def parse(passage: Passage) -> None:
+    """400 for fields of the body or the query that break a rule."""
+    call = passage.call
+    if call.body:
+        passage.arguments["body"] = parse_json(call.body, passage.body)
+    if call.query:
+        passage.arguments["query"] = parse_fields(call.query, request.args)
+
+
+def _bearer() -> str | None:
+    """The token of the Authorization header, if it is a bearer token."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
