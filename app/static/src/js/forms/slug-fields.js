@@ -2,20 +2,7 @@
 // proposes.
 import { all, closest, needId } from "../elements.js";
 import { onLoad } from "../htmx-setup.js";
-
-/**
- * The same as slug_of() of app/catalog/named_games.py.
- * @param {string} text
- */
-const slugOf = (text) =>
-  text
-    .normalize("NFKD")
-    .replace(/[^\x20-\x7e]/g, "")
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 100)
-    .replace(/-+$/, "");
+import { slugOf } from "./slug.js";
 
 /**
  * @param {HTMLInputElement} slug

@@ -1,22 +1,35 @@
-// What a tab in the background says: the worst state first, as the server titles the page, then how far uploads are;
-// and the same as a mark on its icon.
-import { uploads } from "../uploads/store.js";
+// What a tab in the background shows. Its title: the worst state first, as the server writes it, then how far uploads
+// are. Its icon: a mark for the worst state.
+import { byId } from "../elements.js";
+import { uploads } from "../uploads/upload-queue.js";
+import { buildTotals } from "./upload-totals.js";
 
-const OURS = /(?<=^(?:\(.*?\) )?)\d+\u00a0% · /;
-const marks = [["failed", /^\([^)]*failed/], ["warn", /^\([^)]*(retrying|no contact)/], ["busy", /^\(|\d\u00a0% · /]];
+const WORST = /^(\(.*?\) )?/; // "(1 failed) "
+const PERCENT = /(?<=^(?:\(.*?\) )?)\d+\u00a0% · /; // what this script has written into the title
 
-function show() {
-  const plain = document.title.replace(OURS, "");
-  const percent = uploads.percent === undefined ? "" : `${uploads.percent}\u00a0% · `;
-  const title = plain.replace(/^(\(.*?\) )?/, (worst) => worst + percent);
-  if (document.title !== title) document.title = title;
-  const icon = document.getElementById("favicon");
-  if (!icon) return;
-  const state = uploads.list.some((upload) => upload.phase === "failed") ? "failed" : marks.find(([, words]) => words.test(title))?.[0];
-  const href = icon.dataset[state ?? "rest"];
-  if (icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+/** Icons by what the title says, the worst first. @type {[icon: string, title: RegExp][]} */
+const ICONS = [
+  ["failed", /^\([^)]*failed/],
+  ["warn", /^\([^)]*(retrying|no contact)/],
+  ["busy", /^\(|\d\u00a0% · /],
+];
+
+/** @param {string} title */
+function iconFor(title) {
+  if (uploads.list.some((upload) => upload.is("failed"))) return "failed";
+  return ICONS.find(([, pattern]) => pattern.test(title))?.[0] ?? "rest";
 }
 
-document.addEventListener("uploads:sum", show);
+function show() {
+  const { percent } = buildTotals();
+  const progress = percent === null ? "" : `${percent}\u00a0% · `;
+  const title = document.title.replace(PERCENT, "").replace(WORST, (worst) => worst + progress);
+  if (document.title !== title) document.title = title;
+  const icon = byId("favicon", HTMLLinkElement);
+  const href = icon?.dataset[iconFor(title)];
+  if (icon && href && icon.getAttribute("href") !== href) icon.setAttribute("href", href);
+}
+
+uploads.changes.add(show);
 new MutationObserver(show).observe(document.head, { subtree: true, childList: true, characterData: true });
 show();

@@ -1,5 +1,6 @@
 // New builds do not push the others away from under a pointer. While the pointer or the focus is in the list, new
 // builds wait behind a button that says how many they are.
+import { counted } from "../counted.js";
 import { all, byId, closest, create, need } from "../elements.js";
 
 /** @param {HTMLElement} list */
@@ -10,7 +11,7 @@ const rowsOf = (root) => all(root, "tbody tr[id]", HTMLTableRowElement);
 
 /** @param {number} count */
 function button(count) {
-  const textContent = `${count} new build${count === 1 ? "" : "s"}: show`;
+  const textContent = `${counted(count, "new build")}: show`;
   return create("button", { type: "button", id: "new-builds", className: "text-button", textContent });
 }
 

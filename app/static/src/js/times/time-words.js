@@ -30,8 +30,8 @@ const secondsBetween = (at, now) => (now.getTime() - at.getTime()) / 1000;
 const daysBetween = (at, now) => Math.round((midnight(now) - midnight(at)) / DAY);
 
 /**
- * "18 Nov", with the year if it is another one. "Sep" is short like every other month, and as the server writes it; en-GB
- * alone has "Sept".
+ * "18 Nov", with the year if it is another one. "Sep" is short like every other month, and as the server writes it;
+ * en-GB alone has "Sept".
  * @param {Date} at
  * @param {Date} now
  */
