@@ -12,21 +12,23 @@ run: .venv/.server app/static/dist/manifest.json ## start everything: storage, d
 	@exec .venv/bin/python -m app.supervisor
 
 # Three at a time on two cores: tests of processes mostly wait for them.
-test: .venv/.dev app/static/dist/manifest.json ## every test but the soak (under 10 minutes)
+test: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## every test but the soak (under 10 minutes)
 	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
-test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite alone, no browser, nothing slow (under a minute)
+test-fast: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## the inner loop: SQLite alone, no browser, nothing slow (under a minute)
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser and not postgres"
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault runs
 	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200
 	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/archive/test_fuzz.py tests/archive/test_pieces.py tests/fleet/test_wanted.py
 
-check: .venv/.dev ## lint, formatting, types, templates
+check: .venv/.dev node_modules/.dev ## lint, formatting, types, templates, scripts
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
 	.venv/bin/python -m djlint app/templates --lint --quiet --profile jinja --ignore H015,J018
+	@$(NPM) --silent run types
+	@$(NPM) --silent run lint
 
 bench: .venv/.dev app/static/dist/manifest.json ## measure; see docs/benchmarks.md
 	.venv/bin/python -m bench
@@ -75,10 +77,19 @@ NPM = $(if $(NODE),npm,PATH="$$PWD/.venv/bin:$$PATH" npm)
 app/static/dist/manifest.json: node_modules/.installed app/static/build.mjs $(shell find app/static/src -type f)
 	@$(NPM) --silent run build
 
+# As with Python: the bundle needs less than the tests and `make check` do. npm begins by emptying node_modules.
 node_modules/.installed: package.json package-lock.json | $(if $(NODE),,.venv/.node)
-	@echo "Installing what package-lock.json names into node_modules …"
-	@$(NPM) ci --silent --ignore-scripts --no-audit --no-fund
+	$(call install-node,--omit=dev)
+
+node_modules/.dev: package.json package-lock.json | $(if $(NODE),,.venv/.node)
+	$(call install-node,)
 	@touch $@
+
+define install-node
+	@echo "Installing what package-lock.json names into node_modules …"
+	@$(NPM) ci $(1) --silent --ignore-scripts --no-audit --no-fund
+	@touch node_modules/.installed
+endef
 
 .venv/.node: requirements-node.lock | .venv/.server
 	$(PIP) --require-hashes -r requirements-node.lock

@@ -1,44 +1,55 @@
-// Bundles what the browser loads into app/static/dist: content-hashed names, a gzipped twin of each text file, and
-// manifest.json, which maps the names that templates use to the names on disk (read by app/web/bundle.py).
+// Bundles what the browser loads into app/static/dist: files with a hash of their content in the name, a gzipped copy
+// of each text file, and manifest.json, which maps the names that templates use to the names on disk (read by
+// app/web/bundle.py).
 //
 //   npm run build            once, minified
-//   npm run watch            again on every change
+//   npm run watch            repeated on every change
 import { context } from "esbuild";
 import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
+/** @typedef {import("esbuild").Metafile} Metafile */
+
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..", "..");
 const out = join(here, "dist");
 const compressible = /\.(js|css|svg)$/;
 
-// Fonts that the first paint needs, under a name that templates can ask for.
+const entries = ["main.js", "main.css", "icons.svg", "favicon.svg"];
+
+// Fonts that the first paint needs, by the start of their file's name, with the name that templates use.
 const preloaded = { "geist-latin-wght-normal": "geist.woff2", "geist-mono-latin-wght-normal": "geist-mono.woff2" };
 
-// The favicon with a mark for the worst state (js/tab.js).
+// The favicon with a mark for the worst state (js/frame/tab-title.js).
 const marked = ["failed", "warn", "busy"].map((state) => `favicon-${state}.svg`);
 
+/** @param {string} path  in esbuild's report, from the root */
+const inOut = (path) => relative(out, join(root, path));
+
+/** @param {Metafile} metafile */
 function manifestOf(metafile) {
+  /** @type {Record<string, string>} */
   const names = {};
   for (const [path, output] of Object.entries(metafile.outputs)) {
-    const file = relative(out, join(root, path));
+    const file = inOut(path);
     if (output.entryPoint) names[basename(output.entryPoint)] = file;
-    const font = Object.keys(preloaded).find((name) => basename(file).startsWith(`${name}-`));
-    if (font) names[preloaded[font]] = file;
+    const font = Object.entries(preloaded).find(([start]) => basename(file).startsWith(`${start}-`));
+    if (font) names[font[1]] = file;
   }
   return names;
 }
 
+/** @param {Metafile} metafile */
 function finish(metafile) {
   const manifest = manifestOf(metafile);
-  const files = new Set(Object.keys(metafile.outputs).map((path) => relative(out, join(root, path))));
+  const files = new Set(Object.keys(metafile.outputs).map(inOut));
   for (const file of files) {
     if (!compressible.test(file)) continue;
     writeFileSync(join(out, `${file}.gz`), gzipSync(readFileSync(join(out, file)), { level: 9 }));
   }
-  // The manifest changes last and at once: a page rendered meanwhile names files that are all there.
+  // The manifest changes last, in one step: a page that is rendered meanwhile names files that all exist.
   writeFileSync(join(out, "manifest.json.new"), JSON.stringify(manifest, null, 2));
   renameSync(join(out, "manifest.json.new"), join(out, "manifest.json"));
   for (const file of readdirSync(out)) {
@@ -49,7 +60,7 @@ function finish(metafile) {
 
 const bundle = await context({
   absWorkingDir: root,
-  entryPoints: ["main.js", "main.css", "icons.svg", "favicon.svg", ...marked].map((name) => join("app/static/src", name)),
+  entryPoints: [...entries, ...marked].map((name) => join("app/static/src", name)),
   outdir: out,
   bundle: true,
   minify: true,
@@ -63,7 +74,10 @@ const bundle = await context({
   plugins: [
     {
       name: "manifest",
-      setup: (build) => build.onEnd((result) => result.errors.length || finish(result.metafile)),
+      setup: (build) =>
+        build.onEnd((result) => {
+          if (result.metafile && !result.errors.length) finish(result.metafile);
+        }),
     },
   ],
 });

@@ -15,7 +15,7 @@ SPACE = "\u00a0"
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _LIMIT_UNITS = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
-# How the browser writes a moment; the forms are in app/static/src/js/times.js.
+# How the browser writes a moment; the forms are in app/static/src/js/times/time-words.js.
 Form = Literal["moment", "within", "brief", "made", "recent", "since", "until", "end", "coming", "day", "exact"]
 
 

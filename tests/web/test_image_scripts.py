@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import random
-import subprocess
 
 import pytest
 from PIL import Image
 
 from app.assets.imaging.thumbhash import thumbhash
-from tests.api_v1.test_javascript import node
-from tests.conftest import ROOT
-
-SOURCE = ROOT / "app" / "static" / "src" / "js" / "images"
-
-
-def run(script: str, given: object) -> object:
-    """What a module prints for what it is given, as JSON both ways."""
-    ended = subprocess.run(
-        [node(), "--input-type=module", "-e", script],
-        input=json.dumps(given),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+from tests.web.scripts import module, run
 
 
 def test_the_digest_of_a_files_beginning_is_its_sha256() -> None:
@@ -37,9 +18,8 @@ def test_the_digest_of_a_files_beginning_is_its_sha256() -> None:
     sizes = [0, 1, 262_144, 262_145, 700_000, 900_000]
     digests = run(
         f"""
-        import {{ readFileSync }} from "node:fs";
-        import {{ digestOf }} from "{(SOURCE.parent / "sha256.js").as_uri()}";
-        const [content, sizes] = JSON.parse(readFileSync(0));
+        import {{ digestOf }} from {module("sha256.js")};
+        const [content, sizes] = given;
         const file = new Blob([Buffer.from(content, "base64")]);
         console.log(JSON.stringify(await Promise.all(sizes.map((size) => digestOf(file, size)))));
         """,
@@ -52,9 +32,8 @@ def pixels(image: Image.Image, size: tuple[int, int]) -> list[int]:
     """The placeholder of an image, as the browser paints it: four bytes a pixel."""
     found = run(
         f"""
-        import {{ readFileSync }} from "node:fs";
-        import {{ bytesOf, pixels }} from "{(SOURCE / "thumbhash.js").as_uri()}";
-        const [hash, width, height] = JSON.parse(readFileSync(0));
+        import {{ bytesOf, pixels }} from {module("images/thumbhash.js")};
+        const [hash, width, height] = given;
         console.log(JSON.stringify([...pixels(bytesOf(hash), width, height)]));
         """,
         [base64.b64encode(thumbhash(image)).decode(), *size],

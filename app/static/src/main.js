@@ -1,22 +1,25 @@
-// The dashboard's script. Every page works without it; it adds what moves: live regions, local times, copying.
-import "./js/requests.js";
-import "./js/morph.js";
-import "./js/order.js";
-import "./js/live.js";
-import "./js/times.js";
-import "./js/theme.js";
-import "./js/copy.js";
-import "./js/keys.js";
-import "./js/password.js";
-import "./js/forms.js";
+// The dashboard's script. Most of the pages work without it. It adds what moves: live regions, local times, uploads,
+// copying.
+import "./js/htmx-setup.js";
+import "./js/live/morph-callbacks.js";
+import "./js/live/row-order.js";
+import "./js/live/live-regions.js";
+import "./js/times/local-times.js";
+import "./js/frame/theme.js";
+import "./js/frame/copy-buttons.js";
+import "./js/frame/keyboard-shortcuts.js";
+import "./js/forms/show-password.js";
+import "./js/forms/slug-fields.js";
+import "./js/forms/character-counts.js";
+import "./js/forms/busy-buttons.js";
 import "./js/uploads/index.js";
 import "./js/images/index.js";
-import "./js/tab.js";
-import "./js/newcomers.js";
-import "./js/toasts.js";
-import "./js/dialog.js";
-import "./js/tabs.js";
-import "./js/signed-out.js";
+import "./js/frame/tab-title.js";
+import "./js/live/new-builds.js";
+import "./js/frame/toasts.js";
+import "./js/frame/dialog.js";
+import "./js/frame/side-navigation.js";
+import "./js/frame/sign-out-broadcast.js";
 
-// Controls that only a script can serve stay hidden until there is one.
+// Controls that need a script are hidden until there is one.
 document.documentElement.classList.add("scripted");

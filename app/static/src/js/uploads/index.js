@@ -1,7 +1,6 @@
-// Uploads: the store knows them, each makes its journey in parts, rows and the tray show them, drop brings files, and
-// again brings those that a reload stopped.
-import "./tray.js";
-import "./drop.js";
-import "./again.js";
-import "./reach.js";
-import "./storage.js";
+// Uploads of builds. What an upload is: upload.js; who goes next: upload-queue.js; the way to a build: send-upload.js.
+import "./upload-tray.js";
+import "./drop-zone.js";
+import "./resume-stopped.js";
+import "./rollout-progress.js";
+import "./storage-outage.js";

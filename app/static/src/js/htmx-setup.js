@@ -1,0 +1,35 @@
+// How htmx talks to the app: the CSRF token, boosted navigation to error pages, and focus after a page change.
+// Its settings are in the page, in <meta name="htmx-config">.
+import htmx from "htmx.org";
+import "htmx-ext-sse";
+import { find } from "./elements.js";
+import { bundleVersion, csrfToken } from "./page-meta.js";
+
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  // The server answers a page of another version of the bundle with a whole page load (app/web/bundle.py).
+  detail.headers["X-Bundle"] = bundleVersion();
+  if (detail.verb !== "get") detail.headers["X-CSRFToken"] = csrfToken();
+});
+
+// A followed link shows the page that it leads to, "not found" too. A fragment that failed is never swapped in.
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.boosted && detail.xhr.status >= 400) {
+    detail.shouldSwap = true;
+    detail.isError = false;
+  }
+});
+
+// After a boosted page change the reader starts at the new page's content, as after a whole page load.
+document.addEventListener("htmx:afterSettle", ({ detail }) => {
+  if (detail.boosted && !document.querySelector("[autofocus]")) {
+    find(document, "main", HTMLElement)?.focus({ preventScroll: true });
+  }
+});
+
+/**
+ * Calls `action` with each new part of the page, the page itself first.
+ * @param {(root: Element) => void} action
+ */
+export const onLoad = (action) => htmx.onLoad((root) => root instanceof Element && action(root));
+
+export default htmx;

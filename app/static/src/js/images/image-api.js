@@ -1,0 +1,140 @@
+// How an image gets in, with the calls of docs/assets.md and the session instead of a key: announced to the app, put
+// straight into storage, and confirmed. The app then checks the bytes that arrived.
+import { csrfToken } from "../page-meta.js";
+import { checksumOf } from "../sha256.js";
+
+/** @typedef {import("./image-upload.js").ImageUpload} ImageUpload */
+
+/**
+ * The answer to an announcement.
+ * @typedef {{signedUrl: string, key: string, publicUrl: string, contentType: string}} Presigned
+ */
+
+const RETRY_WAIT = 5; // seconds, where the server names no time
+const MAX_NAME = 256;
+
+/** Types by the first bytes of a file. @type {[type: string, bytes: number[]][]} */
+const MAGIC = [
+  ["image/png", [0x89, 0x50, 0x4e, 0x47]],
+  ["image/jpeg", [0xff, 0xd8, 0xff]],
+  ["image/gif", [0x47, 0x49, 0x46, 0x38]],
+];
+
+export class ImageRefusal extends Error {
+  /**
+   * @param {string} title
+   * @param {string} message
+   * @param {object} facts
+   * @param {number} [facts.wait]    seconds after which the same may be accepted; 0: it would not be
+   * @param {boolean} [facts.final]  whether the same file would be refused again
+   */
+  constructor(title, message, { wait = 0, final = false } = {}) {
+    super(message);
+    this.title = title;
+    this.wait = wait;
+    this.final = final;
+  }
+}
+
+/**
+ * What the bytes are, whatever the file is called; "" for anything else.
+ * @param {Uint8Array} bytes  the first 12
+ */
+function typeOf(bytes) {
+  const is = (/** @type {number[]} */ magic, at = 0) => magic.every((byte, place) => bytes[at + place] === byte);
+  if (is([0x52, 0x49, 0x46, 0x46]) && is([0x57, 0x45, 0x42, 0x50], 8)) return "image/webp";
+  return MAGIC.find(([, magic]) => is(magic))?.[0] ?? "";
+}
+
+/**
+ * @param {string} url
+ * @param {object} body
+ * @param {AbortSignal} signal
+ * @returns {Promise<any>}  the JSON answer
+ */
+async function call(url, body, signal) {
+  let response;
+  let answer;
+  try {
+    const headers = { "X-CSRFToken": csrfToken(), "Content-Type": "application/json" };
+    response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal });
+    answer = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : null;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new ImageRefusal("Held", "The server cannot be reached", { wait: RETRY_WAIT });
+  }
+  if (response.ok) return answer;
+  const { status } = response;
+  const message = answer?.error.message ?? `The server answered ${status}.`;
+  if (status === 401) throw new ImageRefusal("Signed out", "Sign in again, then try this one again.");
+  if ([429, 502, 503].includes(status)) {
+    throw new ImageRefusal("Held", message, { wait: Number(response.headers.get("Retry-After")) || RETRY_WAIT });
+  }
+  throw new ImageRefusal("Rejected", message, { final: status === 400 });
+}
+
+/**
+ * Puts the bytes into storage. With XMLHttpRequest, because fetch does not tell how much of a request has left.
+ * @param {string} url
+ * @param {File} file
+ * @param {string} type
+ * @param {AbortSignal} signal
+ * @param {(bytes: number) => void} moved  called with the bytes that have left
+ * @returns {Promise<void>}
+ */
+function put(url, file, type, signal, moved) {
+  return new Promise((resolve, reject) => {
+    const away = () => reject(new ImageRefusal("Held", "storage is unreachable", { wait: RETRY_WAIT }));
+    const request = new XMLHttpRequest();
+    request.open("PUT", url);
+    request.setRequestHeader("Content-Type", type);
+    request.upload.onprogress = (event) => moved(Math.min(event.loaded, file.size));
+    request.onload = () => {
+      if (request.status === 200) resolve();
+      else if (request.status >= 500) away();
+      else reject(new ImageRefusal("Not stored", "The address to upload to has expired. Try again."));
+    };
+    request.onerror = away;
+    request.onabort = () => reject(signal.reason);
+    signal.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(file);
+  });
+}
+
+/**
+ * The type and checksum of a file. Throws an ImageRefusal if it is no image.
+ * @param {File} file
+ */
+async function read(file) {
+  let contentType = "";
+  let checksum = "";
+  try {
+    contentType = typeOf(new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+    if (contentType) checksum = await checksumOf(file);
+  } catch {
+    throw new ImageRefusal("Cannot be read", "The file was moved or changed. Choose it again.", { final: true });
+  }
+  if (contentType) return { contentType, checksum };
+  const remedy = "It is none of PNG, JPEG, WebP and GIF. Export it as one of these.";
+  throw new ImageRefusal("Not an image", remedy, { final: true });
+}
+
+/**
+ * Resolves with the key under which the image is stored. Throws an ImageRefusal, or the signal's reason.
+ * @param {ImageUpload} image
+ * @param {AbortSignal} signal
+ * @param {object} told
+ * @param {(bytes: number) => void} told.moved  called with the bytes that have left
+ * @param {() => void} told.sent  called when all have
+ * @returns {Promise<string>}
+ */
+export async function sendImage({ file, gallery }, signal, { moved, sent }) {
+  const byteSize = file.size;
+  const announced = { fileName: file.name.slice(0, MAX_NAME), byteSize, ...(await read(file)) };
+  /** @type {Presigned} */
+  const { signedUrl, key, publicUrl, contentType } = await call(gallery.presign, announced, signal);
+  await put(signedUrl, file, contentType, signal, moved);
+  sent();
+  await call(gallery.confirm, { key, publicUrl, byteSize, contentType }, signal);
+  return key;
+}

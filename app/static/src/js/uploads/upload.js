@@ -1,0 +1,207 @@
+// One upload of a build: what it is, and the states that it goes through. This file holds no network calls and no
+// elements: send-upload.js moves an upload from state to state, upload-row.js shows it.
+//
+//     waiting <-> held ──> uploading <-> paused, held ──> checking ──> ready or live
+//
+// Each of them may fail, and a failed upload may wait again. A reload leaves "stopped", which waits again with its
+// file.
+import { Progress } from "../progress.js";
+
+/**
+ * @typedef {import("./part-sender.js").PartSender} PartSender
+ * @typedef {import("./upload-api.js").UploadRefusal} UploadRefusal
+ */
+
+/**
+ * The game that a build is sent to.
+ * @typedef {object} Game
+ * @property {string} slug
+ * @property {string} title
+ * @property {string} uploadsUrl  where uploads are begun
+ * @property {string} detailUrl   where the game and its rollout are read; "" for uploads that an older page remembered
+ * @property {number} nextBuild   the number that the build is expected to get
+ */
+
+/**
+ * A wait before the next try.
+ * @typedef {object} Retry
+ * @property {number} tries
+ * @property {number} maxTries  may be Infinity
+ * @property {number} at        Date.now() of the next try
+ * @property {UploadRefusal | null} cause
+ */
+
+/**
+ * Not begun: `ahead` uploads of the same game go first, or its game has no name yet.
+ * @typedef {{name: "waiting", ahead: number}} Waiting
+ *
+ * Cannot go on now. Without `retry` it has not begun, because storage is unreachable, and begins by itself.
+ * @typedef {{name: "held", retry: Retry | null}} Held
+ *
+ * @typedef {{name: "uploading"}} Uploading
+ * @typedef {{name: "paused"}} Paused
+ *
+ * Every byte is stored; the server reads the archive.
+ * @typedef {{name: "checking", filesRead: number, bytesRead: number}} Checking
+ *
+ * The page that sent it is gone: its file must be chosen again. `problem` is what was wrong with the last chosen one.
+ * `since` is Date.now() of its last sign of life, `expiresAt` an ISO 8601 time.
+ * @typedef {{name: "stopped", since: number, expiresAt: string | null, problem: string}} Stopped
+ *
+ * It is build `build`. `unchanged`: that build existed before, with the same bytes.
+ * @typedef {{name: "ready", build: number, unchanged: boolean}} Ready
+ *
+ * It is build `build`, and released. `rollout`: on how many servers it is, once that is known.
+ * @typedef {{name: "live", build: number, rollout: Rollout | null}} Live
+ * @typedef {{cached: number, servers: number}} Rollout
+ *
+ * `final`: the same file would fail again.
+ * @typedef {{name: "failed", reason: string, final: boolean}} Failed
+ *
+ * @typedef {Waiting | Held | Uploading | Paused | Checking | Stopped | Ready | Live | Failed} UploadState
+ */
+
+/** @type {Record<UploadState["name"], UploadState["name"][]>} */
+const NEXT = {
+  waiting: ["waiting", "held", "uploading"],
+  held: ["held", "waiting", "uploading", "paused", "checking", "ready", "live", "stopped", "failed"],
+  uploading: ["uploading", "held", "paused", "checking", "ready", "live", "stopped", "failed"],
+  paused: ["paused", "uploading", "held", "checking", "ready", "live", "stopped", "failed"],
+  checking: ["checking", "ready", "live", "stopped", "failed"],
+  stopped: ["stopped", "waiting"],
+  ready: [],
+  live: ["live", "ready"],
+  failed: ["waiting"],
+};
+
+/** A transfer in progress: from its first call to the server until it ends or is cancelled. */
+export class Transfer {
+  startedAt = Date.now();
+  cancelled = false;
+
+  /** @type {PartSender | null} */
+  parts = null;
+
+  #wake = () => {}; // ends the present wait
+
+  /** @param {number} milliseconds */
+  wait(milliseconds) {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve(undefined);
+      };
+    });
+  }
+
+  cancel() {
+    this.cancelled = true;
+    this.parts?.cancel();
+    this.#wake();
+  }
+
+  // What waits for its next try has it now.
+  retryNow() {
+    if (this.parts?.retryAt) this.parts.nudge();
+    else this.#wake();
+  }
+}
+
+/**
+ * What an upload is made from. After a reload the last five are known from before.
+ * @typedef {object} UploadFacts
+ * @property {File | null} file
+ * @property {string} name
+ * @property {number} size  in bytes
+ * @property {boolean} release  whether the build is to go live by itself
+ * @property {Game | null} game
+ * @property {string | null} [id]
+ * @property {number} [partSize]
+ * @property {string} [head]
+ * @property {number} [stored]
+ */
+
+/** @type {UploadState} */
+const WAITING = { name: "waiting", ahead: 0 };
+let count = 0;
+
+export class Upload {
+  /** Of its row in this page. */
+  number = (count += 1);
+  progress = new Progress();
+
+  /** Whether its person has paused it. It is shown as paused once parts are sent. */
+  paused = false;
+
+  /** @type {Transfer | null} */
+  transfer = null;
+
+  /**
+   * @param {UploadFacts} facts
+   * @param {UploadState} state
+   */
+  constructor({ file, name, size, release, game, id = null, partSize = 0, head = "", stored = 0 }, state = WAITING) {
+    this.state = state;
+    this.file = file;
+    this.name = name;
+    this.size = size;
+    this.release = release;
+    this.game = game;
+    /** Its id at the server, once it has begun. */
+    this.id = id;
+    this.partSize = partSize;
+    /** SHA-256 of its first part, "" until it is known. */
+    this.head = head;
+    /** Bytes in parts that storage has acknowledged. */
+    this.stored = stored;
+    if (state.name === "checking") this.progress.finish(size);
+    else this.progress.advance(stored, size);
+  }
+
+  /** Its address at the server. Throws before it has begun. */
+  get url() {
+    if (!this.game || !this.id) throw new Error(`The upload of ${this.name} has not begun.`);
+    return `${this.game.uploadsUrl}/${this.id}`;
+  }
+
+  /** @param {...UploadState["name"]} names */
+  is(...names) {
+    return names.includes(this.state.name);
+  }
+
+  /** It waits for nothing but its person. */
+  get ended() {
+    return this.is("ready", "live", "failed", "stopped");
+  }
+
+  /** It is a build, or never will be one. */
+  get decided() {
+    return this.is("ready", "live") || (this.state.name === "failed" && this.state.final);
+  }
+
+  /**
+   * The only way to another state. Throws for one that cannot follow.
+   * @param {UploadState} state
+   */
+  become(state) {
+    if (!NEXT[this.state.name].includes(state.name)) {
+      throw new Error(`An upload that is ${this.state.name} cannot become ${state.name}.`);
+    }
+    this.state = state;
+    if (state.name === "checking" || state.name === "ready" || state.name === "live") this.progress.finish(this.size);
+  }
+
+  begin() {
+    this.transfer = new Transfer();
+    if (!this.is("checking")) this.become({ name: "uploading" });
+    return this.transfer;
+  }
+
+  // From the beginning, or from what storage has.
+  waitAgain() {
+    this.paused = false;
+    if (!this.id) this.progress = new Progress();
+    this.become(WAITING);
+  }
+}
