@@ -51,9 +51,9 @@ def test_a_password_is_changed_with_the_present_one(owner: Visitor, visitor: Vis
     for present, new, said, field in (
         ("", NEW, "Enter your password", "password"),
         ("wrong wrong", NEW, "This is not your password. Nothing was changed.", "password"),
-        (PASSWORD, "", "Choose a new password", "new"),
-        (PASSWORD, "short", "The new password needs at least 10 characters", "new"),
-        (PASSWORD, "x" * 1000, "A password has at most 999 characters", "new"),
+        (PASSWORD, "", "Choose a password", "new"),
+        (PASSWORD, "eleven char", "The password needs at least 12 characters", "new"),
+        (PASSWORD, "x" * 1001, "A password has at most 1,000 characters", "new"),
     ):
         answer = owner.post("/profile/password", {"password": present, "new": new})
         assert errors(answer) == ["Your password is not changed yet: 1 thing to change", said]
