@@ -44,8 +44,9 @@ def check_password(password: str, *names: str, field: str = "password") -> None:
 
 def _is_common(password: str) -> bool:
     text = unicodedata.normalize("NFKC", password).casefold()
-    bare = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
-    return text in _common_passwords() or bare in _common_passwords()
+    within_signs = re.sub(r"^[\W_]+|[\W_]+$", "", text)
+    within_digits = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", text)
+    return not _common_passwords().isdisjoint({text, within_signs, within_digits})
 
 
 @cache

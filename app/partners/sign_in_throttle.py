@@ -15,15 +15,15 @@ from app.refusals import RateLimited
 
 _WHOEVER = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
 _ACCOUNT = (
-    "Many wrong passwords were tried for this email. Wait {wait}, or sign in from where you signed in before. A link for "
-    "a new password, which an owner or operator can make, works at once."
+    "Many wrong passwords were tried for this email. Wait {wait}, or sign in from where you signed in before. A link "
+    "for a new password, which an owner or operator can make, works at once."
 )
 _AGAIN = "Too many wrong passwords. Wait {wait}, then try again."
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A rate ("10 per 15 minutes"), what is counted and for whom, and what is said where it is reached: `said` has a place
+    """A rate ("10 per 15 minutes"), what is counted and for whom, and what is said where it is reached, with a place
     for how long to wait."""
 
     rate: str
@@ -81,4 +81,6 @@ def network_of(address: str | None) -> str:
 
 def minutes(seconds: int) -> str:
     """`40 seconds`, `4 minutes`: how long to wait, for people."""
-    return f"{seconds} seconds" if seconds < 90 else f"{math.ceil(seconds / 60)} minutes"
+    if seconds < 90:
+        return "1 second" if seconds == 1 else f"{seconds} seconds"
+    return f"{math.ceil(seconds / 60)} minutes"

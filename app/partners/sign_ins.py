@@ -29,7 +29,8 @@ def begin_sign_in(
     member: Member, address: str | None, browser: str, *, replaces: str | None = None
 ) -> tuple[SignIn, str]:
     """A sign-in of a member who has just proved who they are, and the token for the cookie. `replaces` is the token
-    that the browser had before, which ends. Raises Conflict for a member who was removed, or got another password, meanwhile."""
+    that the browser had before, which ends. Raises Conflict for a member who was removed, or got another password,
+    meanwhile."""
     member_id, proved, token = member.id, member.password_hash, new_secret("signin")
     with writing() as session:
         # Held, so that a change of the password comes before, and is seen here, or after, and ends this one too.

@@ -88,8 +88,8 @@ def test_a_key_has_the_app_and_scopes_that_were_asked_for(shell: Shell, cast: Ca
 
 def test_what_is_there_already_is_refused_in_one_line(shell: Shell, cast: Cast) -> None:
     assert "'starlight STUDIO' exists already" in shell.refused("partner", "create", "starlight STUDIO")
-    member = ("member", "create", cast.starlight.owner, "--role", "operator")
-    assert cast.starlight.owner in shell.refused(*member, said=PASSWORD)
+    member = ("member", "create", cast.operator, "--role", "operator")
+    assert cast.operator in shell.refused(*member, said=PASSWORD)
     assert "'srv-01' already" in shell.refused("server", "add", "srv-01")
 
 
@@ -98,7 +98,7 @@ def test_what_breaks_a_rule_is_refused_in_one_line(shell: Shell, cast: Cast) -> 
     in_starlight = ("--partner", "Starlight Studio")
     assert "1 to 150" in shell.refused("partner", "create", " ")
     assert "No partner named 'Nobody'" in shell.refused(*new, "--partner", "Nobody", "--role", "owner", said=PASSWORD)
-    assert "at least 10" in shell.refused(*new, *in_starlight, "--role", "owner", said="short\n")
+    assert "at least 12" in shell.refused(*new, *in_starlight, "--role", "owner", said="short\n")
     assert "0 characters" in shell.refused(*new, *in_starlight, "--role", "owner")
     assert "operator outside" in shell.refused(*new, "--role", "owner", said=PASSWORD)
     assert "operator outside" in shell.refused(*new, *in_starlight, "--role", "operator", said=PASSWORD)

@@ -86,7 +86,7 @@ def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
     member, back = member_of(partner, member_id), url_for("operator_partner.page", partner_id=partner_id)
     if form.validate_on_submit() and member.role == "owner":
         question = password_link_question(member.name, form.number.data or "", back)
-        if answer := asked_again(replace(question, layout="operator/ask.html")):
+        if answer := asked_again(replace(question, place=partner.name, layout="operator/ask.html")):
             return answer
     if form.errors or not form.first_time():
         flash("This link was shown already. Make a new one if it was not copied.")

@@ -37,14 +37,15 @@ class QuestionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @dataclass(frozen=True)
 class Question:
-    """What is about to be done, for the page that asks for the password. `back` is where Cancel leads; `sends` are the
-    fields of the form that is asked about, which are sent again with the password."""
+    """What is about to be done, for the page that asks for the password. `back` is where Cancel leads, and `place` its
+    name; `sends` are the fields of the form that is asked about, which are sent again with the password."""
 
     heading: str
     lead: str
     button: str
     back: str
     sends: Mapping[str, str]
+    place: str = "Members"
     layout: str = "settings/in_page.html"
 
 
