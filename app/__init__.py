@@ -102,7 +102,9 @@ def _configure(app: Flask, settings: Settings) -> None:
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         # Over https it would ask for a Referer too, which our own Referrer-Policy has browsers leave out.
         WTF_CSRF_SSL_STRICT=False,
-        RATELIMIT_STORAGE_URI=f"{rate_storage.SCHEME}{settings.redis_url}" if settings.redis_url else "memory://",
+        RATELIMIT_STORAGE_URI=f"{rate_storage.SCHEME}{settings.redis_url}"
+        if settings.redis_url
+        else rate_storage.IN_MEMORY,
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )

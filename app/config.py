@@ -68,6 +68,8 @@ class Settings:
     parts_rate: str
     upload_lifetime: timedelta
     sign_in_rate: str
+    sign_in_address_rate: str
+    sign_in_account_rate: str
     presign_rate: str
     confirm_rate: str
     new_game_rate: str
@@ -230,7 +232,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         upload_rate=read.rate("SLIPWAY_UPLOAD_RATE", "10 per hour"),
         parts_rate=read.rate("SLIPWAY_PARTS_RATE", "600 per minute"),
         upload_lifetime=timedelta(days=read.number("SLIPWAY_UPLOAD_DAYS", 7, least=1, most=3650)),
-        sign_in_rate=read.rate("SLIPWAY_SIGN_IN_RATE", "10 per 5 minutes"),
+        sign_in_rate=read.rate("SLIPWAY_SIGN_IN_RATE", "10 per 15 minutes"),
+        sign_in_address_rate=read.rate("SLIPWAY_SIGN_IN_ADDRESS_RATE", "60 per 15 minutes"),
+        sign_in_account_rate=read.rate("SLIPWAY_SIGN_IN_ACCOUNT_RATE", "100 per hour"),
         # assets-api.md section 9
         presign_rate=read.rate("SLIPWAY_PRESIGN_RATE", "60 per minute"),
         confirm_rate=read.rate("SLIPWAY_CONFIRM_RATE", "60 per minute"),

@@ -39,7 +39,7 @@ from app.models import Member
 from app.partners.accounts import create_partner
 from app.partners.actors import Actor
 from app.partners.keys import create_key
-from app.partners.secrets import hash_password
+from app.partners.password_hashing import hash_password
 from app.storage.bucket import Bucket
 from app.storage.embedded import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
@@ -136,6 +136,8 @@ def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Setting
             "SLIPWAY_API_RATE": "10000 per minute",
             "SLIPWAY_UPLOAD_RATE": "10000 per minute",
             "SLIPWAY_SIGN_IN_RATE": "10000 per minute",
+            "SLIPWAY_SIGN_IN_ADDRESS_RATE": "10000 per minute",
+            "SLIPWAY_SIGN_IN_ACCOUNT_RATE": "10000 per minute",
         }
         | more
     )
@@ -330,6 +332,7 @@ def _make_cast() -> Cast:
         operator=operator,
         servers={server: add_server(server, "fra", CAST)[1] for server in ("srv-01", "srv-02", "srv-03")},
     )
+    _password_hash()  # it must not be made inside of a transaction
     with writing() as session:
         session.add(_member(None, operator, "operator"))
         for studio in (found.starlight, found.moonbase):

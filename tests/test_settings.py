@@ -129,7 +129,20 @@ REFUSED: list[tuple[str, list[str], str]] = [
     ("SLIPWAY_COOKIE_NAME", ["two words", "a;b", "a=b", "é"], "cookie"),
 ]
 RATES = (
-    *("API", "UPLOAD", "PARTS", "SIGN_IN", "PRESIGN", "CONFIRM", "NEW_GAME", "COMPONENT", "COMPONENT_BATCH", "LIST"),
+    *(
+        "API",
+        "UPLOAD",
+        "PARTS",
+        "SIGN_IN",
+        "SIGN_IN_ADDRESS",
+        "SIGN_IN_ACCOUNT",
+        "PRESIGN",
+        "CONFIRM",
+        "NEW_GAME",
+        "COMPONENT",
+        "COMPONENT_BATCH",
+        "LIST",
+    ),
 )
 
 
