@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006_left_plan"
+revision = "0006"
 down_revision = "0005"
 branch_labels = None
 depends_on = None

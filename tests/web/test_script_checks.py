@@ -75,7 +75,7 @@ def test_every_script_has_types_that_hold(project: Path, files: list[Path]) -> N
 def test_mistakes_are_found(mistake: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "js").symlink_to(SOURCE / "js")
     (tmp_path / "mistake.js").write_text(mistake)
-    options = {"extends": str(SOURCE / "tsconfig.json"), "files": ["mistake.js"], "include": []}
+    options: dict[str, object] = {"extends": str(SOURCE / "tsconfig.json"), "files": ["mistake.js"], "include": []}
     options["compilerOptions"] = {"preserveSymlinks": True, "paths": {"*": [str(TOOLS / "*")]}}
     (tmp_path / "tsconfig.json").write_text(json.dumps(options))
 
@@ -93,7 +93,10 @@ def test_the_linter_finds_nothing() -> None:
 
 def test_every_module_is_used_and_no_two_import_each_other() -> None:
     imports = {
-        path: [(path.parent / name).resolve() for name in re.findall(r'^import [^;]*?"(\.[^"]+)";$', path.read_text(), re.M)]
+        path: [
+            (path.parent / name).resolve()
+            for name in re.findall(r'^import [^;]*?"(\.[^"]+)";$', path.read_text(), re.M)
+        ]
         for path in SCRIPTS
     }
     done: set[Path] = set()
