@@ -82,13 +82,14 @@ def _check_unambiguous(builds: tuple[WantedBuild, ...]) -> None:
 
 
 def _wanted(entry: Any) -> WantedBuild:
-    checksum = _CHECKSUM.fullmatch(str(entry["checksum"]))
-    if not checksum:
-        raise ValueError(f"checksum {reprlib.repr(entry['checksum'])} is not sha256:<64 hex digits>")
+    checksum = entry["checksum"]
+    digest = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
+    if not digest:
+        raise ValueError(f"checksum {reprlib.repr(checksum)} is not sha256:<64 hex digits>")
     return WantedBuild(
         key=_key(entry),
         size=whole_number(entry["size"], "size", MAX_BYTES),
-        sha256=checksum[1],
+        sha256=digest[1],
         unpacked_bytes=whole_number(entry["unpackedBytes"], "unpackedBytes", MAX_BYTES),
         top_directory=checked_segment(entry["topDirectory"], "topDirectory"),
         launcher=checked_segment(entry["launcher"], "launcher"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import math
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from agent.names import BuildKey
 from agent.one_line import MAX_LINE
 from agent.part_file import PartFile
 from agent.plan import MAX_POLL_AFTER_SECONDS, Plan, PlanUnreadable, WantedBuild, read_plan
+from agent.planner import Planner
 from agent.platform_client import (
     MAX_REPORT_AFTER_SECONDS,
     MAX_RETRY_AFTER_SECONDS,
@@ -40,7 +43,7 @@ from agent.settings import Settings
 from agent.transport import make_pool
 from tests.agent.games import Game, make_game
 from tests.agent.hostile import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt
-from tests.agent.platform_server import TOKEN, Platform
+from tests.agent.platform_server import TOKEN, Platform, PlatformServer
 from tests.agent.processes import AgentProcess
 from tests.agent.raw_server import RawServer
 from tests.agent.storage_server import StorageServer
@@ -204,6 +207,24 @@ def test_what_is_read_as_a_plan_is_within_bounds(document: Any) -> None:
 def test_a_plan_out_of_bounds_is_refused_by_what_is_wrong(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(PlanUnreadable, match=named):
         read_plan(PLAN | changes)
+
+
+def test_brackets_within_each_other_are_no_more_than_a_wrong_field() -> None:
+    """What json.loads can just read, str() and repr() a few calls further down cannot."""
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    for field in BUILD:
+        with contextlib.suppress(PlanUnreadable):
+            assert is_within_bounds(read_plan(PLAN | {"builds": [BUILD | {field: deep}]}))
+
+
+@pytest.mark.parametrize("asked", [1e-320, 0.001])
+def test_a_tiny_wait_is_no_busy_loop(asked: float, platform: Platform, server: PlatformServer, cache: Path) -> None:
+    platform.raw_plans.append(_http(as_bytes(PLAN | {"builds": [], "evict": [], "pollAfterSeconds": asked})))
+    client = PlatformClient(make_pool(None), server.url, TOKEN)
+    planner = Planner(client, Backoff(), Event(), on_plan=lambda: None)
+    assert planner._poll() >= 0.1
 
 
 @pytest.fixture
