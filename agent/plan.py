@@ -10,6 +10,7 @@ from typing import Any
 
 from agent.answer_fields import MAX_BYTES, address, entries, flag, wait_seconds, whole_number
 from agent.names import BuildKey, checked_build, checked_identifier, checked_segment
+from agent.one_line import one_line
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
 # A platform without a free place for a held poll names a few seconds. A minute bounds how late a release is heard of.
@@ -64,7 +65,7 @@ def read_plan(document: Any) -> Plan:
     except KeyError as missing:
         raise PlanUnreadable(f"the plan lacks {missing}") from missing
     except (TypeError, ValueError, AttributeError) as wrong:
-        raise PlanUnreadable(f"the plan cannot be read: {wrong}") from wrong
+        raise PlanUnreadable(one_line(f"the plan cannot be read: {wrong}")) from wrong
     return plan
 
 
@@ -81,13 +82,14 @@ def _check_unambiguous(builds: tuple[WantedBuild, ...]) -> None:
 
 
 def _wanted(entry: Any) -> WantedBuild:
-    checksum = _CHECKSUM.fullmatch(str(entry["checksum"]))
-    if not checksum:
-        raise ValueError(f"checksum {reprlib.repr(entry['checksum'])} is not sha256:<64 hex digits>")
+    checksum = entry["checksum"]
+    digest = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
+    if not digest:
+        raise ValueError(f"checksum {reprlib.repr(checksum)} is not sha256:<64 hex digits>")
     return WantedBuild(
         key=_key(entry),
         size=whole_number(entry["size"], "size", MAX_BYTES),
-        sha256=checksum[1],
+        sha256=digest[1],
         unpacked_bytes=whole_number(entry["unpackedBytes"], "unpackedBytes", MAX_BYTES),
         top_directory=checked_segment(entry["topDirectory"], "topDirectory"),
         launcher=checked_segment(entry["launcher"], "launcher"),

@@ -81,7 +81,7 @@ class Planner:
         plan = self._client.plan(since, POLL_SECONDS)
         self._take(plan)
         if plan.poll_after_seconds:
-            return plan.poll_after_seconds
+            return max(_MIN_PAUSE, plan.poll_after_seconds)
         held = time.monotonic() - began
         # An unchanged plan that was not held comes from something in between that does not hold requests.
         return 1.0 if plan.version == since and held < 1.0 else _MIN_PAUSE
