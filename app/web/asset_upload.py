@@ -15,7 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms import IntegerField, StringField
 from wtforms.validators import AnyOf, InputRequired, Length, NumberRange, Regexp, ValidationError
 
-from app import rates
+from app import budgets, rates
 from app.assets.confirming import Sent, confirm
 from app.assets.limits import MOST_BYTES, TYPES
 from app.assets.presigning import Announced, presign
@@ -86,6 +86,14 @@ def arrived(slug: str) -> Response:
 def add(slug: str) -> ResponseReturnValue:
     """One image through the app."""
     require_write("Adding images")  # before a byte of the body is read
+    partner = my_partner()
+    partner_id, name = partner.id, partner.name
+    release()
+    with budgets.image_uploads.held(partner_id, name):
+        return _add(slug)
+
+
+def _add(slug: str) -> ResponseReturnValue:
     _require_token()
     game = _writable(slug)
     form = ImageForm()
