@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from app.refusals import Unavailable
 
 # Threads beside those of live pages: for the budgets below, and 24 that are always left for everything else.
-OTHER_THREADS = 192
+OTHER_THREADS = 208
 
 
 class Slots:
@@ -81,5 +81,6 @@ class Slots:
 streams = Slots("live pages", 1000, retry_after=3)
 waiting_polls = Slots("waiting polls", 32, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
+image_uploads = Slots("images sent through the app", 16, retry_after=10)
 # A client that reads slowly keeps its place but no thread (app/connection_worker.py).
 images = Slots("images on their way", 128, retry_after=1)

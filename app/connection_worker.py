@@ -171,6 +171,8 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
         """Decide what becomes of a request by the bytes of it that are there."""
         stage = conn.gathering.look(conn.sock.received)
         if stage is Stage.READY:
+            if conn.phase is not Phase.BODY:
+                conn.sock.pace = self.limits.pace()
             self._to_thread(conn)
         elif conn.sock.pace.failure:
             self._cut(conn)
@@ -273,6 +275,10 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
         environ["wsgi.multithread"] = True
         environ["slipway.close_connection"] = response.force_close
         environ["slipway.request_is_whole"] = conn.gathering.is_whole
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
         if not self.alive:
             response.force_close()
         began = datetime.now()  # noqa: DTZ005  # as gunicorn's access log takes it
@@ -295,7 +301,9 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
         try:
             conn.keeps = done.result()
             if conn.sock.unsent:
-                conn.sending_pace = conn.sending_pace or self.limits.pace()
+                # A stream of events has sent little when it waits for the hundredth time, and is not slow for that.
+                if conn.sending_pace is None or (conn.answer and conn.answer.response.chunked):
+                    conn.sending_pace = self.limits.pace()
                 self._wait(conn, Phase.SENDING, conn.sending_pace.left)
             elif conn.answer is not None:
                 self.enqueue_req(conn)

@@ -117,6 +117,11 @@ def on_starting(server: Arbiter) -> None:
             "events of one process are unknown to the others without Redis. Set REDIS_URL, or set SLIPWAY_WORKERS "
             "(--workers) to 1: one process serves a thousand live pages."
         )
+    if server.cfg.is_ssl:
+        raise SystemExit(
+            "Slipway did not start: gunicorn was given a certificate, and the app speaks plain HTTP only. Leave out "
+            "--certfile and --keyfile, and put a proxy that speaks TLS in front (docs/self-hosting.md)."
+        )
     _raise_open_files(needed=worker_connections + 512)
 
 

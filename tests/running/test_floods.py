@@ -27,6 +27,7 @@ from tests.archives import game_archive
 from tests.assets.images import picture
 from tests.conftest import bearer
 from tests.running.crowds import Crowd
+from tests.running.processes import wait_until
 from tests.uploads.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.uploads.sending import RawUpload
 
@@ -191,6 +192,22 @@ def test_slow_readers_of_one_image(gunicorn: Gunicorn, person: Person, image: st
         assert len(answer.data) > 6 * MIB
         assert time.monotonic() - began < LONGEST
         assert len(crowd.members) == readers
+
+
+def test_who_reads_too_slowly_is_given_up(world: World, image: str, tmp_path: Path) -> None:
+    server = Gunicorn(world.settings, tmp_path / "log", SLIPWAY_BODY_TIMEOUT="2").start()
+    try:
+        opening = f"GET {image} HTTP/1.1\r\nHost: here\r\n\r\n".encode()
+        with Crowd(server.port, 5, opening, answered=True, small_window=True):
+            wait_until(lambda: connections_of(server) == 0, 30, "the server has closed their connections")
+    finally:
+        server.kill()
+
+
+def connections_of(server: Gunicorn) -> int:
+    """How many clients its worker is connected with."""
+    open_ones = psutil.Process(server.worker).net_connections("tcp")
+    return sum(one.laddr.port == server.port and one.status == psutil.CONN_ESTABLISHED for one in open_ones)
 
 
 @pytest.mark.soak
