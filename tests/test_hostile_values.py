@@ -32,19 +32,16 @@ from tests.filling import Rows
 
 pytestmark = pytest.mark.slow
 
-NUMBERS = [2**31, 2**63, 2**64, -1, -(2**63) - 1, 10**40]
-TEXTS = [
-    *("\x00", "a\x00b", "\ud800", "²", "٣", "nan", "1e400", "9" * 5000),
-    *("0000-00-00", "2026-02-30", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"),
-]
+NUMBERS = [2**31, 2**63, 2**64, -1, 10**40]
+DATES = ["2026-02-30", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
+TEXTS = ["\x00", "\ud800", "²", "9" * 5000, *DATES]
 VALUES = [*map(str, NUMBERS), *TEXTS]
-FLOATS = [1e308, -0.0]
 
 
 def cursors() -> list[str]:
     """Words that look like places in a list."""
-    places = [f"{value} {other}" for value in VALUES[:6] + TEXTS[-4:] for other in ("game_x", VALUES[1])]
-    encoded = [base64.urlsafe_b64encode(place.encode(errors="surrogatepass")) for place in [*VALUES[:8], *places]]
+    places = [f"{value}{more}" for value in VALUES for more in ("", " game_x", f" {2**63}")]
+    encoded = [base64.urlsafe_b64encode(place.encode(errors="surrogatepass")) for place in places]
     return [text.decode().rstrip("=") for text in encoded]
 
 
@@ -79,27 +76,33 @@ class Asker:
 
     def __post_init__(self) -> None:
         self.paths = {**NOBODYS, **{name: self.rows[table][column] for name, (table, column) in OWNED.items()}}
+        self.browsers: dict[str, tuple[FlaskClient, dict[str, str]]] = {}
         self.wrong: list[str] = []
         self.tried = 0
 
     def open(self, rule: Rule, method: str, values: dict[str, Any] | None = None, **options: Any) -> None:
         """One request; a fault of ours is noted."""
-        client = self.app.test_client()
+        client, own = self._client(rule, method)
         known = self.paths | (values or {})
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: quote(_bytes(known[found[1]])), rule.rule)
-        headers = self._headers(rule, client) | options.pop("headers", {})
+        headers = own | options.pop("headers", {})
         answer: TestResponse = client.open(path, method=method, headers=headers, buffered=False, **options)
         self.tried += 1
         if answer.status_code in {500, 502}:
             self.wrong.append(f"{method} {path[:150]} {str(options)[:200]}: {answer.status_code}")
         answer.close()
 
-    def _headers(self, rule: Rule, client: FlaskClient) -> dict[str, str]:
+    def _client(self, rule: Rule, method: str) -> tuple[FlaskClient, dict[str, str]]:
+        """Signed in anew for what changes something: it may have signed out."""
         call = declared(self.app.view_functions[rule.endpoint])
         if call and call.security:
-            return bearer(f"{'pp' if call.security == 'partnerKey' else 'srv'}_{MARKER}")
-        operator = rule.rule.startswith("/operator")
-        return {"X-CSRFToken": begin_session(self.app, client, "operator" if operator else self.rows["members"]["id"])}
+            token = f"{'pp' if call.security == 'partnerKey' else 'srv'}_{MARKER}"
+            return self.app.test_client(use_cookies=False), bearer(token)
+        member = "operator" if rule.rule.startswith("/operator") else self.rows["members"]["id"]
+        if method in CHANGING or member not in self.browsers:
+            client = self.app.test_client()
+            self.browsers[member] = client, {"X-CSRFToken": begin_session(self.app, client, member)}
+        return self.browsers[member]
 
 
 def _bytes(value: Any) -> bytes:
@@ -174,7 +177,7 @@ def done(asker: Asker, at_least: int) -> None:
 def test_in_paths(app: Flask, asker: Asker) -> None:
     for rule, method in rules(app):
         for name in sorted(rule.arguments):
-            for value in VALUES:
+            for value in VALUES[:-3]:
                 asker.open(rule, method, {name: value})
     done(asker, 1000)
 
@@ -204,7 +207,7 @@ def test_in_forms(app: Flask, asker: Asker) -> None:
         names = sorted(Noting.names - {"csrf_token"})
         for value in VALUES:
             asker.open(rule, method, data={name: _bytes(value) for name in names})
-        for name, value in itertools.product(names, VALUES[:7]):
+        for name, value in itertools.product(names, VALUES[:3]):
             asker.open(rule, method, data=FORM | {"number": str(next(number)), name: _bytes(value)})
     done(asker, 300)
 
@@ -217,7 +220,7 @@ def test_in_json(app: Flask, asker: Asker) -> None:
             continue
         good = example(document, document["components"]["schemas"][call.body.__name__])
         for path in leaves(good):
-            for value in [*NUMBERS, *FLOATS, *TEXTS]:
+            for value in [*NUMBERS, 1e308, *TEXTS]:
                 body = json.dumps(changed(good, path, value))
                 asker.open(rule, method, data=body, headers={"Content-Type": "application/json"})
     done(asker, 500)
