@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.assets.metadata.pieces import DamagedContainer
 from app.assets.metadata.stripping import without_metadata
 from app.assets.names import IMMUTABLE, public_copy_key
-from app.assets.processes import DecoderDied, Facts, ImageRefused, Interrupted, checking
+from app.assets.processes import DecoderDied, Facts, ImageProcesses, ImageRefused, Interrupted
 from app.assets.verifying import FetchedFile, WrongBytes, fetched
 from app.database import release as free_connection
 from app.database import writing
@@ -76,14 +76,14 @@ def without_public_copy(session: Session, most: int) -> Sequence[str]:
     return session.scalars(waiting.order_by(Blob.created_at).limit(most)).all()
 
 
-def make_public_copy(blob_id: str) -> None:
+def make_public_copy(blob_id: str, decoder: ImageProcesses) -> None:
     """See to it that the row of a stored blob says what may be shown. Repeatable; holds no connection meanwhile. Raises
     StorageError and Unavailable: then it is to be tried again."""
     key = db.session.scalar(select(Blob.object_key).where(Blob.id == blob_id, Blob.public_key.is_(None)))
     free_connection()
     if key is None:
         return
-    copy = _copy_of(key)
+    copy = _copy_of(key, decoder)
     with writing() as session:
         blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
         if blob is not None and blob.state == "stored" and blob.public_key is None:
@@ -91,10 +91,10 @@ def make_public_copy(blob_id: str) -> None:
     free_connection()
 
 
-def _copy_of(key: str) -> PublicCopy:
+def _copy_of(key: str, decoder: ImageProcesses) -> PublicCopy:
     try:
         with fetched(key) as file:
-            facts = checking.examine(file.path)
+            facts = decoder.examine(file.path)
             with cleaned(file, facts) as clean:
                 return store_public_copy(key, file, clean, facts.mime_type)
     except (WrongBytes, ImageRefused, DecoderDied, ObjectMissing) as refused:

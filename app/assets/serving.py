@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from app.assets.deriving import WEBP
 from app.assets.names import FINAL, parse_key
+from app.assets.processes import checking
 from app.assets.public_copies import make_public_copy
 from app.extensions import db
 from app.models import Blob, BlobVariant
+from app.refusals import Unavailable
+
+# A request that makes the public copy of an older image holds a thread. Beyond these the answer says: come again.
+_MAX_MAKING = 4
+_making = threading.BoundedSemaphore(_MAX_MAKING)
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ def served_image(name: str) -> ServedImage | None:
     if parsed.is_source:
         blob = _shown_blob(key)
         if blob is not None and blob.public_key is None:  # stored by an older version
-            make_public_copy(blob.id)
+            _make_now(blob.id)
             blob = _shown_blob(key)
         if blob is None or not blob.public_key:
             return None
@@ -44,6 +51,15 @@ def served_image(name: str) -> ServedImage | None:
         .where(BlobVariant.object_key == key, Blob.state == "stored", Blob.unused_since.is_(None))
     ).first()
     return ServedImage(key, WEBP, found.byte_size, found.sha256) if found else None
+
+
+def _make_now(blob_id: str) -> None:
+    if not _making.acquire(blocking=False):
+        raise Unavailable("This image is being made ready. Try again in a moment.", 5)
+    try:
+        make_public_copy(blob_id, checking)
+    finally:
+        _making.release()
 
 
 def _shown_blob(key: str) -> Blob | None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.assets.blobs import LEASE, Doomed, bury, doom
 from app.assets.deleting import UNDO, note_if_unused
 from app.assets.names import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
+from app.assets.processes import deriving
 from app.assets.public_copies import make_public_copy, without_public_copy
 from app.assets.quota import give_back, lock_partner, settle
 from app.crash_points import passing
@@ -195,7 +196,7 @@ def _make_public_copies() -> None:
     release()
     for blob_id in found:
         try:
-            make_public_copy(blob_id)
+            make_public_copy(blob_id, deriving)
         except StorageError:
             raise
         except Unavailable as later:

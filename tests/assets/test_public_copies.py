@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from flask.testing import FlaskClient
 from PIL import ImageOps
 from sqlalchemy import select, update
 
+from app.assets import serving
 from app.assets.blobs import LEASE
 from app.assets.deleting import UNDO
 from app.assets.deriving import derive, due
@@ -135,6 +137,20 @@ def test_an_image_of_an_older_version_is_never_shown_with_its_metadata(client: F
     assert the_blob().public_key == f"{the_blob().object_key}.public"
     assert client.get(address).data == shown
     assert check_assets().missing == []
+
+
+def test_older_images_that_are_asked_for_at_once_do_not_take_every_thread(
+    client: FlaskClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = studio.upload(PHOTO)["publicUrl"]
+    of_an_older_version(PHOTO)
+    with monkeypatch.context() as full:
+        full.setattr(serving, "_making", threading.BoundedSemaphore(1))
+        assert serving._making.acquire(blocking=False)  # somebody else makes one
+        answer = client.get(address)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert answer.mimetype == "text/plain"
+    assert client.get(address).status_code == 200
 
 
 def test_the_sweep_makes_the_copies_of_older_images(client: FlaskClient, studio: Studio) -> None:
