@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: run test test-fast soak check bench screenshots help always
 
 run: .venv/.server app/static/dist/manifest.json ## start everything: storage, database, web server, three agents
-	@exec .venv/bin/python -m app.supervisor
+	@exec .venv/bin/python -m app.runtime.supervisor
 
 # Three at a time on two cores: tests of processes mostly wait for them.
 test: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## every test but the soak (under 10 minutes)
@@ -20,7 +20,7 @@ test-fast: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## the inn
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault runs
 	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200
-	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/archive/test_fuzz.py tests/archive/test_pieces.py tests/fleet/test_wanted.py tests/agent/test_hostile_answers.py
+	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/slipway/archive/test_fuzz.py tests/slipway/archive/test_pieces.py tests/app/fleet/test_wanted.py tests/slipway/agent/test_hostile_answers.py
 
 check: .venv/.dev node_modules/.dev ## lint, formatting, types, templates, scripts
 	.venv/bin/python -m ruff check .

@@ -1,8 +1,9 @@
-"""The WSGI entry point: `gunicorn -c python:app.serving wsgi:app`, and what `flask` commands find."""
+"""The WSGI entry point: `gunicorn -c python:app.runtime.web_server.gunicorn_settings wsgi:app`, and what
+`flask` commands find."""
 
 from app import create_app
-from app.config import SettingsError
-from app.private_files import keep_new_files_private
+from app.config.private_files import keep_new_files_private
+from app.config.settings import SettingsError
 
 keep_new_files_private()
 try:

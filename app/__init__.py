@@ -14,20 +14,24 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
-from app import budgets, commands, failures, logs, rate_storage, shutdown, trusted_hosts, web
-from app.api import dashboard, health, limits, media, openapi, v1
-from app.api.partners import builds, games, releases, upload, uploads
-from app.api.servers import own
-from app.assets import processes
-from app.body_guard import BodyGuard, GuardedRequest
-from app.config import MIB, Settings, load_settings
-from app.extensions import csrf, db, htmx, limiter, login, migrate
-from app.fleet.events import hub
-from app.jobs import Jobs
+from app import web
+from app.api import dashboard, health, image_files, openapi, rate_headers, v1
+from app.api.partners import builds, games, raw_upload, releases, uploads
+from app.api.servers import own_server
+from app.config import trusted_hosts
+from app.config.settings import MIB, Settings, load_settings
+from app.data.extensions import csrf, db, htmx, limiter, login, migrate
+from app.images import image_processes
+from app.limits import rate_storage, thread_budgets
+from app.process import logs, shutdown
+from app.runtime import commands, error_handlers
+from app.runtime.jobs import Jobs
+from app.runtime.web_server.body_guard import BodyGuard, GuardedRequest
+from app.storage.availability import note
 from app.storage.bucket import Bucket
 from app.storage.direct_uploads import DirectUploads
-from app.storage.note import note
-from app.web.script_caller import script_caller
+from app.topics.event_hub import hub
+from app.web.frame.script_caller import script_caller
 
 gc.freeze()
 gc.enable()
@@ -54,27 +58,27 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["slipway_jobs"] = Jobs(app, settings)
     _set_budgets(settings)
     shutdown.when_stopping(hub.stop)
-    shutdown.when_stopping(processes.deriving.stop)
-    shutdown.when_cut(processes.checking.stop)
+    shutdown.when_stopping(image_processes.deriving.stop)
+    shutdown.when_cut(image_processes.checking.stop)
 
     for blueprint in (
         games.bp,
-        upload.bp,
+        raw_upload.bp,
         uploads.bp,
         builds.bp,
         releases.bp,
-        own.bp,
+        own_server.bp,
         openapi.bp,
         health.bp,
-        media.bp,
+        image_files.bp,
     ):
         app.register_blueprint(blueprint)
         csrf.exempt(blueprint)  # a bearer token is sent by nobody's browser on its own
     v1.init_app(app)
     web.init_app(app)
     dashboard.init_app(app, script_caller)
-    failures.init_app(app)
-    app.after_request(limits.add_headers)
+    error_handlers.init_app(app)
+    app.after_request(rate_headers.add_headers)
     commands.init_app(app)
     return app
 
@@ -134,6 +138,6 @@ class _Number(IntegerConverter):
 
 
 def _set_budgets(settings: Settings) -> None:
-    budgets.streams.limit = settings.streams
-    budgets.waiting_polls.limit = settings.waiting_polls
-    budgets.raw_uploads.limit = settings.raw_uploads
+    thread_budgets.streams.limit = settings.streams
+    thread_budgets.waiting_polls.limit = settings.waiting_polls
+    thread_budgets.raw_uploads.limit = settings.raw_uploads

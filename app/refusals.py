@@ -1,4 +1,5 @@
-"""Typed errors of the domain. They know no HTTP and no HTML: `app/api/errors.py` and the pages give them their form.
+"""Typed errors of the domain. They know no HTTP and no HTML: `app/api/error_answers.py` and the pages give them their
+form.
 
 The text of a refusal is for people: what happened, which limit and object, what to do.
 """
@@ -79,7 +80,7 @@ class UnsupportedMediaType(Refusal):
 
 
 class InvalidArchive(Refusal):
-    """An archive that breaks a rule of `archive/`; the message names the member and the remedy."""
+    """An archive that breaks a rule of `slipway/archive/`; the message names the member and the remedy."""
 
     code = "invalid_archive"
 

@@ -21,14 +21,14 @@ from PIL import Image
 from sqlalchemy import event, func, insert, select, update
 
 from app import create_app
-from app.assets.imaging.derive import derive as bare_derive
-from app.assets.limits import MOST_PIXELS, SIZES
-from app.assets.processes import deriving
-from app.config import load_settings
-from app.database import writing
-from app.extensions import db
-from app.jobs import jobs
-from app.models import Asset, Blob, Game, Partner, now
+from app.config.settings import load_settings
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import Asset, Blob, Game, Partner, now
+from app.images.decoding.variants import derive as bare_derive
+from app.images.image_limits import MOST_PIXELS, SIZES
+from app.images.image_processes import deriving
+from app.runtime.jobs import jobs
 from bench.stage import Stage, percentile, register_game, running, verdict
 
 IMAGES = int(os.environ.get("SLIPWAY_BENCH_IMAGES", "30"))

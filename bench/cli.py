@@ -10,9 +10,9 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from app.config import GIB, MIB, load_settings
+from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 from bench.stage import ROOT, Stage, register_game, running, verdict
 from bench.upload import make_archive
 
@@ -55,7 +55,7 @@ def _push(stage: Stage, archive: Path, slug: str, home: Path) -> float:
         "XDG_CONFIG_HOME": str(home / "config"),
         "XDG_CACHE_HOME": str(home / "cache"),
     }
-    command = [sys.executable, "-m", "cli", "push", str(archive), "--game", slug, "--quiet", "--wait"]
+    command = [sys.executable, "-m", "slipway.cli", "push", str(archive), "--game", slug, "--quiet", "--wait"]
     begun = time.monotonic()
     subprocess.run([*command, "stored"], cwd=ROOT, env=environment, check=True)
     seconds = time.monotonic() - begun

@@ -19,18 +19,18 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, select
 
 from app import create_app
-from app.config import load_settings
-from app.database import announce, writing
-from app.extensions import db
-from app.fleet.events import game_topic
+from app.accounts.actors import Actor
+from app.config.settings import load_settings
+from app.data.database import announce, writing
+from app.data.extensions import db
+from app.data.models import Partner, Server
 from app.fleet.servers import add_server
-from app.models import Partner, Server
-from app.partners.actors import Actor
+from app.topics.event_hub import game_topic
 from bench.pages import signed_in
 from bench.reports import Agent
 from bench.stage import EMAIL, PASSWORD, Stage, percentile, running, verdict
 from bench.tabs import delays
-from tests.web.scenes import On, Sent, add_game
+from tests.app.web.scenes import On, Sent, add_game
 
 BUILDS, SERVERS = 50, 20
 FEW_BUILDS, FEW_SERVERS = 5, 3

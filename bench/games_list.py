@@ -9,9 +9,9 @@ from pathlib import Path
 from sqlalchemy import event, select
 
 from app import create_app
-from app.config import load_settings
-from app.extensions import db
-from app.models import Game, Partner
+from app.config.settings import load_settings
+from app.data.extensions import db
+from app.data.models import Game, Partner
 from bench.stage import Stage, percentile, running, verdict
 
 GAMES = 1000

@@ -16,9 +16,9 @@ from typing import Any
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
-from app.config import GIB, MIB, load_settings
+from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 from bench.cli import curl_seconds
 from bench.stage import EMAIL, PASSWORD, Stage, register_game, running, verdict
 from bench.upload import make_archive

@@ -17,13 +17,13 @@ import urllib3
 from flask_migrate import upgrade
 
 from app import create_app
-from app.config import load_settings
+from app.accounts.actors import Actor
+from app.accounts.keys import create_key
+from app.accounts.partners import create_member, create_partner
+from app.config.settings import load_settings
 from app.fleet.servers import add_server
-from app.partners.accounts import create_member, create_partner
-from app.partners.actors import Actor
-from app.partners.keys import create_key
-from app.storage.embedded import EmbeddedStorage
-from tests.running.processes import free_port
+from app.storage.embedded_server import EmbeddedStorage
+from tests.app.runtime.processes import free_port
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "measure twice, cut once"
@@ -62,7 +62,7 @@ def running(directory: Path, application: str = "wsgi:app") -> Iterator[Stage]:
         }
         key, token = _prepare(environment)
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", "python:app.serving", application],
+            [sys.executable, "-m", "gunicorn", "-c", "python:app.runtime.web_server.gunicorn_settings", application],
             cwd=ROOT,
             env=os.environ | environment,
             stderr=(directory / "gunicorn.log").open("wb"),

@@ -20,9 +20,9 @@ from typing import Any
 
 from isal import igzip
 
-from app.config import GIB, MIB, load_settings
+from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 from bench.stage import Stage, peak_mib, register_game, reset_peak, rss_mib, running, verdict
 
 ROUNDS = 5

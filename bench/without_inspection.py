@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app import create_app
-from app.uploads import receiving
-from archive.inspection import Inspection, Inspector
+from app.uploads.raw import archive_receiver
+from slipway.archive.inspection import Inspection, Inspector
 
 
 class Unchecked:
@@ -23,5 +23,5 @@ class Unchecked:
         """Nothing to end."""
 
 
-receiving.__dict__["CheckingThread"] = Unchecked
+archive_receiver.__dict__["CheckingThread"] = Unchecked
 app = create_app()

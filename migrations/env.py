@@ -12,8 +12,8 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
-from app.database import WRITES
-from app.extensions import db
+from app.data.database import WRITES
+from app.data.extensions import db
 
 
 def run() -> None:

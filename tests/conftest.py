@@ -30,18 +30,19 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
-from app import budgets, create_app
-from app.config import Settings, load_settings
-from app.database import writing
-from app.extensions import db
+from app import create_app
+from app.accounts.actors import Actor
+from app.accounts.keys import create_key
+from app.accounts.partners import create_partner
+from app.accounts.password_hashing import hash_password
+from app.config.settings import Settings, load_settings
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import Member
 from app.fleet.servers import add_server
-from app.models import Member
-from app.partners.accounts import create_partner
-from app.partners.actors import Actor
-from app.partners.keys import create_key
-from app.partners.password_hashing import hash_password
+from app.limits import thread_budgets
 from app.storage.bucket import Bucket
-from app.storage.embedded import EmbeddedStorage, StorageAccess
+from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
 from tests import once
 from tests.chromium import chromium as chromium
@@ -54,14 +55,16 @@ _numbers = itertools.count(1)
 
 # The two faces hold no rules and ask the database nothing: what they call is tried on both kinds in every run, they
 # themselves on Postgres in the long runs.
-FACES = tuple(str(ROOT / "tests" / face) for face in ("api", "api_v1", "web"))
+FACES = tuple(str(ROOT / "tests" / "app" / face) for face in ("api", "web"))
 # So is what happens between the body of a raw upload and storage: its rules for the database are in tests/uploads_api,
 # and tests/faults has it killed on Postgres too.
-BODIES = tuple(str(ROOT / "tests" / "uploads" / f"{name}.py") for name in ("test_torn", "test_storage_fails"))
+BODIES = tuple(
+    str(ROOT / "tests" / "app" / "uploads" / "raw" / f"{name}.py") for name in ("test_torn", "test_storage_fails")
+)
 
 # What the inner loop (make test-fast) leaves out in any case, and what it asks one question of.
 NOT_FAST = ("postgres", "slow", "soak", "browser")
-ONCE = (*FACES, str(ROOT / "tests" / "uploads_api"))
+ONCE = (*FACES, str(ROOT / "tests" / "app" / "uploads" / "resumable"))
 
 
 # What stands between a change and `main` asks the same every time; `make soak` searches on from where chance leads.
@@ -265,7 +268,7 @@ def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
         db.session.remove()
         db.engine.dispose()
     # Of this process, not of this app: one that is never given back would be missed in every later test.
-    left_open, budgets.streams.taken = budgets.streams.taken, 0
+    left_open, thread_budgets.streams.taken = thread_budgets.streams.taken, 0
     assert not left_open, f"{left_open} live streams were left open"
 
 

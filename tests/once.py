@@ -13,7 +13,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
-from app.partners import password_hashing
+from app.accounts import password_hashing
 
 
 class _Templates(BytecodeCache):

@@ -4,7 +4,7 @@
     .venv/bin/python -m tests.screenshots games settings     those whose name holds one of the words
 
 A page is a line of PARTNER_PAGES or OPERATOR_PAGES: its name and its address. The app is a real one, over a SQLite
-database and a storage of its own, seeded with the situations of tests/web/scenes.py.
+database and a storage of its own, seeded with the situations of tests/app/web/scenes.py.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 from sqlalchemy import select
 
 from app import create_app
-from app.config import MIB
-from app.database import announce, writing
-from app.extensions import db
-from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic
+from app.config.settings import MIB
+from app.data.database import announce, writing
+from app.data.extensions import db
+from app.data.models import Game, Partner
 from app.fleet.servers import add_server
-from app.models import Game, Partner
-from app.storage.embedded import EmbeddedStorage
-from app.storage.note import note
-from app.uploads import parts
+from app.storage.availability import note
+from app.storage.embedded_server import EmbeddedStorage
+from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic
+from app.uploads.raw import part_writer
+from tests.app.web import asset_scenes, fleet_scenes, scenes
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
 from tests.site import Site
-from tests.web import asset_scenes, fleet_scenes, scenes
 
 FOLDER = ROOT / "screenshots"
 GARDEN = "/games/garden-of-forking-paths"
@@ -101,7 +101,7 @@ EMPTY_STUDIO = "Moonbase"
 @contextmanager
 def stage() -> Iterator[Site]:
     """The app, seeded, behind a server."""
-    parts.PART = 5 * MIB  # small uploads show what large ones do
+    part_writer.PART = 5 * MIB  # small uploads show what large ones do
     with tempfile.TemporaryDirectory(prefix="slipway-screenshots-") as folder:
         root = Path(folder)
         (root / "storage").mkdir()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.models import Member
-from app.partners.passwords import accounts_for
-from app.partners.sign_ins import begin_sign_in, sign_in_of
+from app.accounts.passwords import accounts_for
+from app.accounts.sign_ins import begin_sign_in, sign_in_of
+from app.data.models import Member
 
 ADDRESS = "192.0.2.1"
 

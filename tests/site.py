@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from app import budgets
-from app.fleet.events import hub
-from tests.running.processes import wait_until
+from app.limits import thread_budgets
+from app.topics.event_hub import hub
+from tests.app.runtime.processes import wait_until
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -64,4 +64,4 @@ class Site:
             # browser that goes on living asks nothing would be waited for in vain.
             if thread.name.endswith("(process_request_thread)"):
                 thread.join(1)
-        wait_until(lambda: budgets.streams.taken == 0, 20, "all streams have ended")
+        wait_until(lambda: thread_budgets.streams.taken == 0, 20, "all streams have ended")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PACKAGES = ("app", "agent", "archive", "cli", "bench", "migrations", "tests")
+PACKAGES = ("app", "slipway", "bench", "migrations", "tests")
 # What is made or fetched by tools, and not ours to keep tidy.
 NOT_OURS = {".git", ".venv", "node_modules", "instance", "dist", "screenshots", "__pycache__", "slipway.egg-info"}
 TEXTS = {
@@ -123,7 +123,7 @@ def test_what_is_stored_knows_nothing_of_the_rules() -> None:
 
 def test_faces_hold_no_rules_so_nobody_below_needs_them() -> None:
     """Only the wiring knows both faces."""
-    wiring = {"app", "app.failures"}
+    wiring = {"app", "app.runtime.error_handlers"}
     found = [
         str(i)
         for i in imports("app")

@@ -23,10 +23,10 @@ from werkzeug.test import TestResponse
 
 from app.api.openapi import describe
 from app.api.pipeline import declared
-from app.database import writing
-from app.models import Member
-from tests.api.json_calls import MARKER, fill_partner
-from tests.api.test_strangers import CHANGING, FORM, NOBODYS, OWNED, begin_session
+from app.data.database import writing
+from app.data.models import Member
+from tests.app.api.json_calls import MARKER, fill_partner
+from tests.app.api.test_strangers import CHANGING, FORM, NOBODYS, OWNED, begin_session
 from tests.conftest import bearer
 from tests.filling import Rows
 

@@ -10,8 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from pythonjsonlogger.json import JsonFormatter
 
-from app import logs
-from tests.api.calling import GAMES, Script
+from app.process import logs
+from tests.app.api.calling import GAMES, Script
 from tests.archives import game_archive
 from tests.conftest import PASSWORD, Cast
 

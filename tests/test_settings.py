@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.config import GIB, MIB, Settings, SettingsError, load_settings
-from app.environment import parse_size
+from app.config.environment import parse_size
+from app.config.settings import GIB, MIB, Settings, SettingsError, load_settings
 
 STORAGE = {"S3_ENDPOINT": "http://127.0.0.1:9000", "S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "hidden-secret"}
 

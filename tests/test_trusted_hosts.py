@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app.config import SettingsError, load_settings
-from app.environment import host_in
-from app.trusted_hosts import is_trusted, trusted_hosts
+from app.config.environment import host_in
+from app.config.settings import SettingsError, load_settings
+from app.config.trusted_hosts import is_trusted, trusted_hosts
 from tests.conftest import Cast, bearer
 
 BASE = "https://slipway.example"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from flask import Flask
 
-from app.jobs import jobs
+from app.runtime.jobs import jobs
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from app.api.envelopes import FLAT, NESTED
-from app.api.limits import API, PARTS, UPLOAD
 from app.api.pipeline import Api, Step
+from app.api.rate_headers import API, PARTS, UPLOAD
 from app.api.steps import (
     count,
     look_up,

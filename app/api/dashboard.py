@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from flask import Blueprint, Flask
 
+from app.accounts.callers import MemberCaller
 from app.api.apis import PARTNERS, V1, at_the_dashboard
 from app.api.partners import games, uploads
 from app.api.pipeline import Passage, served_by
 from app.api.v1 import assets
-from app.extensions import csrf
-from app.partners.callers import MemberCaller
+from app.data.extensions import csrf
 
 
 def init_app(app: Flask, recognise: Callable[[], MemberCaller]) -> None:

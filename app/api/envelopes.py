@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.api.schema import Shape
+from app.api.json_shapes import Shape
 
 
 class Problem(Shape):

@@ -8,10 +8,10 @@ from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.database import release
-from app.extensions import db
-from app.jobs import jobs
+from app.data.database import release
+from app.data.extensions import db
 from app.refusals import Unavailable
+from app.runtime.jobs import jobs
 from app.storage.bucket import bucket
 
 bp = Blueprint("health", __name__)

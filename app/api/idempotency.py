@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 
 from flask import Response, request
 
-from app.partners import answered_requests
-from app.partners.answered_requests import StoredAnswer
+from app.accounts import answered_requests
+from app.accounts.answered_requests import StoredAnswer
 from app.refusals import InvalidRequest
 
 # Made anew for each response; a replay has its own.

@@ -11,8 +11,8 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from app.api.envelopes import FLAT, NESTED
+from app.api.json_shapes import Shape
 from app.api.pipeline import Call, declared
-from app.api.schema import Shape
 
 bp = Blueprint("openapi", __name__)
 

@@ -5,7 +5,7 @@ and the dashboard differ in nothing else (`app/api/apis.py`). A `Call` declares 
 declarations make the OpenAPI document (`app/api/openapi.py`).
 
 A step (`app/api/steps.py`) does one thing to the `Passage` of a request, or raises a Refusal. What is refused, here or
-before a view is found, is put into the API's envelope by `app/api/errors.py`.
+before a view is found, is put into the API's envelope by `app/api/error_answers.py`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any, Literal
 
 from flask import Response, request
 
+from app.accounts.callers import Caller
 from app.api import idempotency
 from app.api.envelopes import Envelope
-from app.api.schema import Shape
-from app.config import Settings
-from app.models import Game
-from app.partners.callers import Caller
+from app.api.json_shapes import Shape
+from app.config.settings import Settings
+from app.data.models import Game
 
 View = Callable[..., Any]
 REPEAT: Literal["repeat"] = "repeat"

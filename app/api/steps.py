@@ -6,16 +6,16 @@ from typing import Any
 
 from flask import request
 
-from app.api import idempotency, limits
-from app.api.limits import UPLOAD
+from app.accounts.callers import KeyCaller
+from app.accounts.keys import authenticate
+from app.api import idempotency, rate_headers
+from app.api.json_shapes import parse_fields, parse_json
 from app.api.pipeline import Passage, Step
-from app.api.schema import parse_fields, parse_json
-from app.catalog.named_games import game_by_id
-from app.config import settings
-from app.database import release
+from app.api.rate_headers import UPLOAD
+from app.catalog.games_by_id import game_by_id
+from app.config.settings import settings
+from app.data.database import release
 from app.fleet.servers import authenticate_server
-from app.partners.callers import KeyCaller
-from app.partners.keys import authenticate
 from app.refusals import UnsupportedMediaType
 
 
@@ -35,7 +35,7 @@ def count(passage: Passage) -> None:
     if limit == UPLOAD and idempotency.is_replay(passage.caller.id):
         limit = api.default_limit  # it begins nothing, and repeats an answer
     if limit:
-        limits.count(api.rates[limit](settings()), f"{api.counted_as}{limit}", passage.caller.id, whom=api.whom)
+        rate_headers.count(api.rates[limit](settings()), f"{api.counted_as}{limit}", passage.caller.id, whom=api.whom)
 
 
 def require_scope(passage: Passage) -> None:

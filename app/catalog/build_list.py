@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from app.database import announce, lock_for_update, writing
-from app.extensions import db
-from app.fleet.events import game_topic
-from app.models import Build, Game, Replica, Server
-from app.partners.actors import Actor
-from app.partners.audit import record
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.data.database import announce, lock_for_update, writing
+from app.data.extensions import db
+from app.data.models import Build, Game, Replica, Server
 from app.refusals import InvalidRequest, NotFound
+from app.topics.event_hub import game_topic
 
 
 @dataclass(frozen=True)

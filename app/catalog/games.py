@@ -10,16 +10,16 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.catalog.filters import GameFilter as GameFilter  # pages ask with it
-from app.catalog.filters import beyond, cursor_of, narrowed
-from app.database import announce, lock_for_update, writing
-from app.extensions import db
-from app.fleet.events import catalog_topic, game_topic, partner_topic
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
+from app.catalog.game_filters import beyond, cursor_of, narrowed
+from app.data.database import announce, lock_for_update, writing
+from app.data.extensions import db
+from app.data.models import Game, Partner, now
 from app.fleet.replicas import living_servers, replan
-from app.models import Game, Partner, now
-from app.partners.actors import Actor
-from app.partners.audit import record
 from app.refusals import NotFound, SlugTaken
+from app.topics.event_hub import catalog_topic, game_topic, partner_topic
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
 
 
 def delete_game(game: Game, actor: Actor) -> None:
-    """No new sessions from now on; running ones finish, then replicas and objects go (`app/uploads/sweeping.py`).
+    """No new sessions from now on; running ones finish, then replicas and objects go
+    (`app/maintenance/build_sweep.py`).
     The slug is free at once. Raises NotFound for a game that was deleted meanwhile."""
     with writing() as session:
         _hold(session, game)

@@ -12,15 +12,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.crash_points import passing
-from app.database import announce, lock_for_update, release, writing
-from app.extensions import db
-from app.fleet.events import catalog_topic, game_topic, partner_topic, plan_topic
-from app.models import Build, Game, PlaySession, Replica, Server
-from app.partners.actors import Actor
-from app.partners.audit import record
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.data.database import announce, lock_for_update, release, writing
+from app.data.extensions import db
+from app.data.models import Build, Game, PlaySession, Replica, Server
+from app.process.crash_points import passing
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket
+from app.topics.event_hub import catalog_topic, game_topic, partner_topic, plan_topic
 
 log = logging.getLogger(__name__)
 

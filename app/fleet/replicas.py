@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
-from app.database import announce, insert_or, writing
-from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
-from app.models import Build, Game, Replica, Server, now
-from app.partners.actors import Actor
-from app.partners.audit import record
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.data.database import announce, insert_or, writing
+from app.data.models import Build, Game, Replica, Server, now
 from app.refusals import NotFound
+from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
 def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica]) -> set[str]:

@@ -11,17 +11,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
-from app.crash_points import passing
-from app.database import announce, in_batches, lock_for_update, writing
-from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.data.database import announce, in_batches, lock_for_update, writing
+from app.data.models import Build, Game, Replica, Server, now
+from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import in_line, realign
 from app.fleet.reported_sessions import match_sessions
-from app.fleet.sessions import LiveSession
-from app.fleet.topics import stored_version
 from app.fleet.transfers import arrived, note_arrived
 from app.fleet.unplanned_builds import adopt
-from app.models import Build, Game, Replica, Server, now
+from app.process.crash_points import passing
 from app.refusals import Conflict
+from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.topics.versions import stored_version
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from app.database import announce, writing
-from app.fleet.events import FLEET_TOPIC, game_topic, plan_topic
-from app.models import Replica, Server
-from app.partners.actors import Actor
-from app.partners.audit import record
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.data.database import announce, writing
+from app.data.models import Replica, Server
 from app.refusals import Conflict, NotFound
+from app.topics.event_hub import FLEET_TOPIC, game_topic, plan_topic
 
 
 def retry_failed(server_id: str, actor: Actor) -> int:

@@ -8,16 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.database import announce, writing
-from app.extensions import db
-from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.accounts.secrets import fingerprint, hint, new_secret
+from app.data.database import announce, writing
+from app.data.extensions import db
+from app.data.models import Game, Replica, Server, now
+from app.fleet.play_sessions import end_all
 from app.fleet.replicas import equip
-from app.fleet.sessions import end_all
-from app.models import Game, Replica, Server, now
-from app.partners.actors import Actor
-from app.partners.audit import record
-from app.partners.secrets import fingerprint, hint, new_secret
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
+from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
 def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from app.database import insert_or
-from app.extensions import db
-from app.models import Replica, TransferMinute, now
+from app.data.database import insert_or
+from app.data.extensions import db
+from app.data.models import Replica, TransferMinute, now
 
 KEPT = timedelta(hours=3)
 SHOWN_MINUTES = 60

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
-from app.database import announce, in_batches, insert_or
-from app.fleet.events import plan_topic
-from app.models import Build, Replica, Server
+from app.data.database import announce, in_batches, insert_or
+from app.data.models import Build, Replica, Server
+from app.topics.event_hub import plan_topic
 
 Key = tuple[str, int]  # game id, build number
 

@@ -1,6 +1,6 @@
 // Bundles what the browser loads into app/static/dist: files with a hash of their content in the name, a gzipped copy
 // of each text file, and manifest.json, which maps the names that templates use to the names on disk (read by
-// app/web/bundle.py).
+// app/web/frame/static_files.py).
 //
 //   npm run build            once, minified
 //   npm run watch            repeated on every change

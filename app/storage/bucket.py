@@ -23,11 +23,11 @@ from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
 
-from app.config import StorageSettings, settings
-from app.models.base import now
+from app.config.settings import StorageSettings, settings
+from app.data.models.base import now
 from app.refusals import Unavailable
-from app.storage.note import note
-from app.storage.signing import presign
+from app.storage.availability import note
+from app.storage.url_signing import presign
 
 log = logging.getLogger(__name__)
 

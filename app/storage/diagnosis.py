@@ -9,12 +9,12 @@ from datetime import timedelta
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from app.check_result import CheckResult, failed, ok, skipped
-from app.config import StorageSettings, settings
+from app.config.settings import StorageSettings, settings
+from app.process.check_result import CheckResult, failed, ok, skipped
 from app.storage.bucket import Bucket, StorageError
 from app.storage.cors import page_origins
 from app.storage.direct_uploads import in_words
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 from app.storage.write_address_probe import PROBE, probe_write_addresses
 
 _LIFETIME = timedelta(minutes=5)

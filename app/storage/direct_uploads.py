@@ -12,10 +12,10 @@ import time
 
 from flask import current_app
 
-from app.config import StorageSettings, settings
+from app.config.settings import StorageSettings, settings
 from app.refusals import Unavailable
+from app.storage.availability import note
 from app.storage.bucket import StorageError
-from app.storage.note import note
 from app.storage.write_address_probe import Finding, probe_write_addresses
 
 log = logging.getLogger(__name__)

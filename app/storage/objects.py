@@ -11,10 +11,10 @@ from typing import IO
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from app.config import settings
+from app.config.settings import settings
+from app.storage.availability import note
 from app.storage.bucket import StorageError, bucket
-from app.storage.note import note
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 
 log = logging.getLogger(__name__)
 

@@ -19,11 +19,11 @@ import urllib3
 from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 
-from app.config import StorageSettings
-from app.models.base import now
+from app.config.settings import StorageSettings
+from app.data.models.base import now
+from app.storage.availability import note
 from app.storage.bucket import Bucket, StorageError
-from app.storage.note import note
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 
 log = logging.getLogger(__name__)
 

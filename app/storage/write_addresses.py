@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.config import settings
+from app.config.settings import settings
 from app.storage.direct_uploads import direct_uploads
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 
 
 def part_url(key: str, multipart_id: str, number: int, size: int, lifetime: timedelta) -> str:

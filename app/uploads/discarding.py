@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import delete, exists, select
 
-from app.crash_points import passing
-from app.database import release, writing
-from app.extensions import db
-from app.models import Build, Upload
+from app.data.database import release, writing
+from app.data.extensions import db
+from app.data.models import Build, Upload
+from app.process.crash_points import passing
 from app.storage.bucket import Bucket
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from app.config import MIB
-from app.database import release as free_connection
-from app.database import writing
-from app.models import Upload
+from app.config.settings import MIB
+from app.data.database import release as free_connection
+from app.data.database import writing
+from app.data.models import Upload
 from app.refusals import UploadInterrupted
-from app.uploads.quota import reserve_more
+from app.uploads.build_quota import reserve_more
 
 # One transaction per step, smaller ones as the quota fills up.
 STEP = 32 * MIB

@@ -8,40 +8,18 @@ from typing import Any
 
 from flask import Flask, request, url_for
 
-from app.web import (
-    asset,
-    asset_upload,
-    assets,
-    build,
-    builds,
-    bundle,
-    component,
-    component_form,
-    components,
-    details,
-    game,
-    game_activity,
-    games,
-    invitation,
-    live,
-    new_game,
-    new_password,
-    operator,
-    readers,
-    reference,
-    releases,
-    replica,
-    revisions,
-    security,
-    servers,
-    settings,
-    sign_in,
-    storage,
-    theme,
-    words,
-)
-from app.web.people import here, signed_in
-from app.web.terminal import key_quote
+from app.web import operator, settings
+from app.web.accounts import invitation, new_password, sign_in
+from app.web.builds import build_list, build_page, build_words, release_page, replica_page
+from app.web.components import board_page, component_form, component_page, revisions_page
+from app.web.frame import security_headers, static_files, storage_banner, theme
+from app.web.frame.current_user import here, signed_in
+from app.web.frame.shown_commands import key_quote
+from app.web.games import game_activity, game_details, game_list, game_page, new_game
+from app.web.images import gallery_page, image_page, image_upload
+from app.web.live import live_parts, stream_guard
+from app.web.reference import reference_page
+from app.web.servers import server_list
 
 # No eval, no script from a response, nothing to another host; a refused form (422) is shown, an unchanged fragment
 # (304) is not; private pages are not kept for the back button, which asks the server instead.
@@ -95,18 +73,28 @@ def _frame() -> dict[str, Any]:
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-    for module in (servers, theme, invitation, new_password):
+    for module in (server_list, theme, invitation, new_password):
         app.register_blueprint(module.pages)
-    for module in (games, new_game, game, builds, build, releases, details, game_activity, replica):
+    for module in (
+        game_list,
+        new_game,
+        game_page,
+        build_list,
+        build_page,
+        release_page,
+        game_details,
+        game_activity,
+        replica_page,
+    ):
         app.register_blueprint(module.pages)
-    for module in (assets, asset, asset_upload, components, component, component_form, revisions):
+    for module in (gallery_page, image_page, image_upload, board_page, component_page, component_form, revisions_page):
         app.register_blueprint(module.pages)
     for pages in (*settings.PAGES, *operator.PAGES):
         app.register_blueprint(pages)
-    for part in (bundle, security, sign_in, live, readers, storage, reference):
+    for part in (static_files, security_headers, sign_in, live_parts, stream_guard, storage_banner, reference_page):
         part.init_app(app)
     app.context_processor(_frame)
     app.jinja_env.globals["htmx_config"] = HTMX_CONFIG
-    app.jinja_env.filters.update(key_quote=key_quote, initials=words.initials)
+    app.jinja_env.filters.update(key_quote=key_quote, initials=build_words.initials)
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True

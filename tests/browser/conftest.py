@@ -10,11 +10,11 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
-from app.config import MIB
-from app.uploads import parts
+from app.config.settings import MIB
+from app.uploads.raw import part_writer
+from tests.app.web.conftest import six_servers
 from tests.conftest import PASSWORD
 from tests.site import Site
-from tests.web.conftest import six_servers
 from tests.working import working
 
 __all__ = ["six_servers"]
@@ -48,7 +48,7 @@ def with_fonts(page: Page) -> Page:
 @pytest.fixture
 def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Those who check what was sent, as in a web process. Parts have the least size that storage takes."""
-    monkeypatch.setattr(parts, "PART", 5 * MIB)
+    monkeypatch.setattr(part_writer, "PART", 5 * MIB)
     with working(app):
         yield
 

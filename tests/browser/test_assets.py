@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.assets.images import picture
+from tests.app.images.images import picture
+from tests.app.web import scenes
+from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import wait_for
 from tests.conftest import Cast
-from tests.web import scenes
-from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 

@@ -11,12 +11,12 @@ from flask import Flask
 from playwright.sync_api import FilePayload, Page
 from sqlalchemy import select
 
-from app.extensions import db
-from app.models import Game
-from app.storage.note import note
+from app.data.extensions import db
+from app.data.models import Game
+from app.storage.availability import note
+from tests.app.web import asset_scenes, scenes
+from tests.app.web.conftest import ONE_DATABASE
 from tests.conftest import Cast
-from tests.web import asset_scenes, scenes
-from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 

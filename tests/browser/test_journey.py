@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.app.runtime.making import Run
 from tests.archives import big_archive
 from tests.browser.conftest import visit
-from tests.running.making import Run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 

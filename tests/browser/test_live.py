@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app import budgets
+from app.limits import thread_budgets
+from tests.app.runtime.processes import wait_until
+from tests.app.web import scenes
+from tests.app.web.conftest import ONE_DATABASE
+from tests.app.web.scenes import On, Sent
 from tests.browser.conftest import PATIENCE, with_fonts
 from tests.conftest import Cast
-from tests.running.processes import wait_until
-from tests.web import scenes
-from tests.web.conftest import ONE_DATABASE
-from tests.web.scenes import On, Sent
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -100,7 +100,7 @@ def test_a_swap_keeps_focus_scroll_and_what_was_unfolded(sign_in: SignIn, cast: 
 def test_nothing_moves_when_the_page_goes_live_and_when_parts_are_swapped(
     sign_in: SignIn, cast: Cast, game_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budgets.streams, "limit", 0)
+    monkeypatch.setattr(thread_budgets.streams, "limit", 0)
     page = sign_in(cast.starlight.owner)
     page.clock.install()
     page.goto("/games/low-tide")
@@ -113,7 +113,7 @@ def test_nothing_moves_when_the_page_goes_live_and_when_parts_are_swapped(
             }
         }).observe({type: "layout-shift", buffered: false}); }"""
     )
-    monkeypatch.setattr(budgets.streams, "limit", 10)
+    monkeypatch.setattr(thread_budgets.streams, "limit", 10)
     expect(freshness).to_have_text(re.compile("^Updated [1-8]\u00a0s ago$"))
     page.clock.fast_forward(10_000)
     expect(freshness).to_have_text(re.compile("Updated 1[1-9]\u00a0s ago"))
@@ -143,21 +143,21 @@ def test_retry_now_asks_the_server_again(sign_in: SignIn, cast: Cast, game_id: s
 def test_without_a_stream_the_page_polls_and_says_so(
     sign_in: SignIn, cast: Cast, game_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budgets.streams, "limit", 0)
+    monkeypatch.setattr(thread_budgets.streams, "limit", 0)
     page = sign_in(cast.starlight.owner)
     page.goto("/games/low-tide")
     expect(page.locator("#freshness")).to_have_text("Updates every 3\u00a0s")
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
     # When a place is free again the stream comes back by itself.
-    monkeypatch.setattr(budgets.streams, "limit", 10)
+    monkeypatch.setattr(thread_budgets.streams, "limit", 10)
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
 
 
 def test_a_poll_of_what_did_not_change_is_304(
     sign_in: SignIn, cast: Cast, game_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budgets.streams, "limit", 0)
+    monkeypatch.setattr(thread_budgets.streams, "limit", 0)
     page = sign_in(cast.starlight.owner)
     with page.expect_response("**/matrix") as polled:
         page.goto("/games/low-tide")
@@ -172,7 +172,7 @@ def test_when_nothing_answers_the_page_says_since_when(sign_in: SignIn, cast: Ca
 
     page.route("**/matrix", refuse)
     page.route("**/live*", refuse)
-    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
     # The server ends the stream, and nothing answers any more.
     scenes.delete(game_id)
     expect(page.locator("#freshness")).to_have_text(
@@ -188,30 +188,30 @@ def test_a_deleted_game_leaves_its_page(sign_in: SignIn, cast: Cast, game_id: st
 
 def test_a_hidden_page_holds_no_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = opened(sign_in, cast)
-    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
     hide = """(hidden) => { Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
         document.dispatchEvent(new Event("visibilitychange")); }"""
     page.evaluate(hide, True)
-    wait_until(lambda: budgets.streams.taken == 0, PATIENCE, "0 streams are open")
+    wait_until(lambda: thread_budgets.streams.taken == 0, PATIENCE, "0 streams are open")
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     assert "62" not in page.locator("#c2-srv-02").inner_text()
     page.evaluate(hide, False)
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
-    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
 
 
 def test_going_to_another_page_ends_the_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = opened(sign_in, cast)
-    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
     page.get_by_role("link", name="Settings", exact=True).click()
     page.wait_for_url("**/settings**")
     wait_until(
-        lambda: budgets.streams.taken == 0, PATIENCE, "0 streams are open"
+        lambda: thread_budgets.streams.taken == 0, PATIENCE, "0 streams are open"
     )  # nothing is written meanwhile: the connection's end is noticed
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     page.go_back()
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
-    wait_until(lambda: budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
 
 
 def test_two_pages_show_the_same_and_leave_together(sign_in: SignIn, cast: Cast, game_id: str) -> None:

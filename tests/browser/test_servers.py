@@ -9,15 +9,15 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app import budgets
 from app.fleet.servers import retire
+from app.limits import thread_budgets
+from tests.app.runtime.processes import wait_until
+from tests.app.web import fleet_scenes, scenes
+from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.running.processes import wait_until
 from tests.site import Site
-from tests.web import fleet_scenes, scenes
-from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -65,7 +65,7 @@ Enter = Callable[[str, str], Page]
 
 def live(page: Page) -> Page:
     """The page, once its stream is open."""
-    wait_until(lambda: budgets.streams.taken, 20, "the page's stream is open")
+    wait_until(lambda: thread_budgets.streams.taken, 20, "the page's stream is open")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
     return page
 

@@ -12,15 +12,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from app.extensions import db
-from app.models import Member, Partner
-from app.partners.keys import create_key
-from app.partners.members import invite
+from app.accounts.keys import create_key
+from app.accounts.members import invite
+from app.data.extensions import db
+from app.data.models import Member, Partner
+from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import visit, with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.site import Site
-from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, FilePayload, Page, Request, Route, expect
 
-from app.extensions import db
-from app.models import Upload
+from app.data.extensions import db
+from app.data.models import Upload
+from tests.app.web import scenes
+from tests.app.web.conftest import ONE_DATABASE
 from tests.archives import big_archive, game_archive
 from tests.browser.conftest import ZONE, wait_for
 from tests.conftest import Cast
 from tests.faults.packing import packed_game
-from tests.web import scenes
-from tests.web.conftest import ONE_DATABASE
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE, pytest.mark.usefixtures("workers")]
 

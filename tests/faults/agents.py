@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from agent.crash_points import VARIABLE
-from tests.uploads.live import ROOT
+from slipway.agent.crash_points import VARIABLE
+from tests.app.uploads.raw.live import ROOT
 
 
 class RealAgent:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from app.storage.embedded import StorageAccess
+from app.storage.embedded_server import StorageAccess
+from tests.app.uploads.raw.live import Gunicorn, World, world_of, world_on_sqlite
+from tests.app.uploads.resumable.resuming import Platform
 from tests.conftest import run_sql, settings_for
-from tests.uploads.live import Gunicorn, World, world_of, world_on_sqlite
-from tests.uploads_api.resuming import Platform
 
 LIMITS = {"SLIPWAY_BODY_TIMEOUT": "20", "SLIPWAY_DRAIN_SECONDS": "2"}
 

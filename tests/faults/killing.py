@@ -6,11 +6,11 @@ import http.client
 import threading
 from collections.abc import Callable
 
+from tests.app.runtime.processes import is_alive, wait_until
+from tests.app.uploads.raw.live import Gunicorn, World
+from tests.app.uploads.raw.sending import Answer, RawUpload
+from tests.app.uploads.resumable.resuming import Platform
 from tests.faults.packing import Packed
-from tests.running.processes import is_alive, wait_until
-from tests.uploads.live import Gunicorn, World
-from tests.uploads.sending import Answer, RawUpload
-from tests.uploads_api.resuming import Platform
 
 
 def try_upload(gunicorn: Gunicorn, world: World, slug: str, archive: bytes) -> Answer | None:

@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from agent.crash_points import NAMES
-from app.extensions import db
+from app.data.extensions import db
+from app.data.models import Build, Replica
 from app.fleet.servers import add_server, retire
-from app.models import Build, Replica
+from slipway.agent.crash_points import NAMES
+from tests.app.runtime.processes import wait_until
+from tests.app.uploads.raw.live import STUDIO, Gunicorn, World
+from tests.app.uploads.raw.sending import upload
 from tests.faults.agents import RealAgent
 from tests.faults.packing import TOP, Packed, packed_game
-from tests.running.processes import wait_until
-from tests.uploads.live import STUDIO, Gunicorn, World
-from tests.uploads.sending import upload
 
 pytestmark = pytest.mark.slow
 SIZE = 3 * 1024**2

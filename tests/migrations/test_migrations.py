@@ -14,7 +14,7 @@ from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import Connection, Inspector, MetaData, inspect, select, text
 
-from app.extensions import db
+from app.data.extensions import db
 from tests.conftest import ROOT
 from tests.filling import fill
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.config import StorageSettings
+from app.config.settings import StorageSettings
 from app.storage.bucket import Bucket
-from app.storage.embedded import StorageAccess
+from app.storage.embedded_server import StorageAccess
 from tests.conftest import settings_for
 from tests.storage.seaweed import SeaweedFS
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from app.config import StorageSettings
-from app.shutdown import die_with_parent
+from app.config.settings import StorageSettings
+from app.process.shutdown import die_with_parent
 from app.storage.bucket import Bucket, StorageError
 from app.storage.upload_identity import put_only_policy
-from tests.running.processes import free_port, wait_until
+from tests.app.runtime.processes import free_port, wait_until
 
 BUCKET = "builds"
 ROOT = ("root", "root-secret-0123456789")

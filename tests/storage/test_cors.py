@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from app.config import load_settings
+from app.config.settings import load_settings
 from app.storage.cors import page_origins
-from app.storage.embedded import EmbeddedStorage
+from app.storage.embedded_server import EmbeddedStorage
 
 PORTAL = "https://builds.starlight.example"
 

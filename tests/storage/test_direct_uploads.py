@@ -14,26 +14,26 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from app.assets.receiving import receive_image
-from app.config import Settings, StorageSettings
-from app.extensions import db
-from app.models import App, Game, StagedAsset, Upload
+from app.config.settings import Settings, StorageSettings
+from app.data.extensions import db
+from app.data.models import App, Game, StagedAsset, Upload
+from app.images.image_receiver import receive_image
 from app.storage import direct_uploads as checking
+from app.storage.availability import note
 from app.storage.bucket import Bucket
 from app.storage.direct_uploads import DirectUploads, DirectUploadsOff
-from app.storage.embedded import EmbeddedStorage, StorageAccess
-from app.storage.note import note
+from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
-from tests.api.calling import body, refused
-from tests.api_v1.calling import Studio
-from tests.api_v1.calling import refused as nested
+from tests.app.api.calling import body, refused
+from tests.app.api.v1.calling import Studio
+from tests.app.api.v1.calling import refused as nested
+from tests.app.images.images import picture
+from tests.app.runtime.processes import free_port, wait_until
+from tests.app.uploads.raw.live import Gunicorn, world_on_sqlite
+from tests.app.uploads.resumable.rows import objects, transfers
+from tests.app.uploads.resumable.sending import Sender, put_parts
 from tests.archives import game_archive
-from tests.assets.images import picture
 from tests.conftest import CAST, Cast, bearer, settings_for
-from tests.running.processes import free_port, wait_until
-from tests.uploads.live import Gunicorn, world_on_sqlite
-from tests.uploads_api.rows import objects, transfers
-from tests.uploads_api.sending import Sender, put_parts
 
 COPIES = Finding(copied=["a part from this bucket"])
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

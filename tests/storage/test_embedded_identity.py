@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from app.config import StorageSettings, load_settings
-from app.storage.embedded import EmbeddedStorage, StorageAccess
-from app.storage.signing import presign
+from app.config.settings import StorageSettings, load_settings
+from app.storage.embedded_server import EmbeddedStorage, StorageAccess
+from app.storage.url_signing import presign
 from app.storage.write_address_probe import Finding, probe_write_addresses
 
 pytestmark = pytest.mark.slow

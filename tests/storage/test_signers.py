@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from app.assets.names import STAGING
+from app.images.object_keys import STAGING
+from app.maintenance.build_sweep import ARCHIVES
 from app.storage.upload_identity import INCOMING_PREFIXES
-from app.uploads.sweeping import ARCHIVES
 from tests.conftest import ROOT
 
 

@@ -10,12 +10,12 @@ import pytest
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from app.config import StorageSettings
+from app.config.settings import StorageSettings
 from app.storage.bucket import Bucket, StorageError
-from app.storage.embedded import EmbeddedStorage
+from app.storage.embedded_server import EmbeddedStorage
 from app.storage.upload_identity import put_only_policy
 from app.storage.write_address_probe import probe_write_addresses
-from tests.running.processes import free_port
+from tests.app.runtime.processes import free_port
 from tests.storage.seaweed import UPLOAD, SeaweedFS
 
 EVERY_FORM = [

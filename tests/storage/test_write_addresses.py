@@ -14,20 +14,20 @@ import urllib3
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.config import Settings, StorageSettings
+from app.config.settings import Settings, StorageSettings
 from app.storage.bucket import Bucket, bucket
-from app.storage.signing import presign
+from app.storage.url_signing import presign
 from app.storage.write_address_probe import Finding, probe_write_addresses
-from app.uploads.examining import Outcome, examine
-from tests.api.calling import body, refused
-from tests.api_v1.calling import Studio, answered
-from tests.api_v1.calling import put as put_image
+from app.uploads.resumable.archive_check import Outcome, examine
+from tests.app.api.calling import body, refused
+from tests.app.api.v1.calling import Studio, answered
+from tests.app.api.v1.calling import put as put_image
+from tests.app.images.images import picture
+from tests.app.uploads.resumable.rows import builds, is_clean, objects, row
+from tests.app.uploads.resumable.sending import MIB, Sender, put, put_parts
 from tests.archives import big_archive, game_archive
-from tests.assets.images import picture
 from tests.conftest import Cast, bearer
 from tests.storage.seaweed import UPLOAD, SeaweedFS
-from tests.uploads_api.rows import builds, is_clean, objects, row
-from tests.uploads_api.sending import MIB, Sender, put, put_parts
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

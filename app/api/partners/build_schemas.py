@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from app.api.schema import Moment, Shape, Text
+from app.api.json_shapes import Moment, Shape, Text
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 

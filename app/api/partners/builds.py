@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from flask import Blueprint, Response, redirect, request
 
+from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
 from app.api.pipeline import Answer
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
 from app.catalog.retention import delete_build
-from app.database import release
-from app.models import Build, Game, now
-from app.partners.callers import Caller
+from app.data.database import release
+from app.data.models import Build, Game, now
 from app.refusals import NotFound
 from app.storage.bucket import bucket
 

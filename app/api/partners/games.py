@@ -6,26 +6,26 @@ import hashlib
 
 from flask import Blueprint, Response, request
 
+from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
-from app.api.partners import schemas
+from app.api.partners import game_schemas
 from app.api.pipeline import Answer
-from app.assets.pictures import links_were_set, shown_pictures
 from app.catalog import games
-from app.fleet.events import catalog_topic
-from app.fleet.matrix import CacheState, cache_state
-from app.fleet.topics import stored_version
-from app.models import Game
-from app.partners.callers import Caller
+from app.data.models import Game
+from app.fleet.rollout import CacheState, cache_state
+from app.images.game_pictures import links_were_set, shown_pictures
 from app.refusals import InvalidRequest
+from app.topics.event_hub import catalog_topic
+from app.topics.versions import stored_version
 
 bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")
 
 
 @bp.get("")
 @PARTNERS.call(
-    "List your games", scope="read", query=schemas.GameQuery, answers={200: schemas.GameList}, refusals=(400,)
+    "List your games", scope="read", query=game_schemas.GameQuery, answers={200: game_schemas.GameList}, refusals=(400,)
 )
-def list_games(caller: Caller, query: schemas.GameQuery) -> Answer | Response:
+def list_games(caller: Caller, query: game_schemas.GameQuery) -> Answer | Response:
     # The catalog's version makes the ETag, so an unchanged list costs two small queries and no rows.
     version = stored_version(catalog_topic(caller.partner.id))
     question = hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]
@@ -35,7 +35,7 @@ def list_games(caller: Caller, query: schemas.GameQuery) -> Answer | Response:
     page = games.list_games(
         caller.partner, games.GameFilter(query.status, query.tag, query.q, query.limit, query.cursor)
     )
-    shape = schemas.GameList(games=[_row(game) for game in page.games], total=page.total)
+    shape = game_schemas.GameList(games=[_row(game) for game in page.games], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
     return Answer(shape, headers={"ETag": etag})
@@ -45,17 +45,17 @@ def list_games(caller: Caller, query: schemas.GameQuery) -> Answer | Response:
 @PARTNERS.call(
     "Register a game",
     scope="write",
-    body=schemas.GameRegistration,
-    answers={201: schemas.GameRegistered},
+    body=game_schemas.GameRegistration,
+    answers={201: game_schemas.GameRegistered},
     refusals=(400, 409, 413, 415),
 )
-def register(caller: Caller, body: schemas.GameRegistration) -> Answer:
+def register(caller: Caller, body: game_schemas.GameRegistration) -> Answer:
     game = games.register_game(caller.partner, body.slug, body.metadata(), caller.actor)
-    return Answer(schemas.GameRegistered(id=game.id, slug=game.slug, status=game.status), 201)
+    return Answer(game_schemas.GameRegistered(id=game.id, slug=game.slug, status=game.status), 201)
 
 
 @bp.get("/<slug>")
-@PARTNERS.call("Read a game", scope="read", answers={200: schemas.GameDetail})
+@PARTNERS.call("Read a game", scope="read", answers={200: game_schemas.GameDetail})
 def read(caller: Caller, game: Game) -> Answer:
     return Answer(_detail(game))
 
@@ -64,11 +64,11 @@ def read(caller: Caller, game: Game) -> Answer:
 @PARTNERS.call(
     "Change a game",
     scope="write",
-    body=schemas.GameChanges,
-    answers={200: schemas.GameDetail},
+    body=game_schemas.GameChanges,
+    answers={200: game_schemas.GameDetail},
     refusals=(400, 413, 415),
 )
-def change(caller: Caller, game: Game, body: schemas.GameChanges) -> Answer:
+def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Answer:
     if body.slug is not None and body.slug != game.slug:
         raise InvalidRequest(
             f"slug cannot be changed: it is '{game.slug}' for good. Register another game to use '{body.slug}'.",
@@ -88,12 +88,12 @@ def delete(caller: Caller, game: Game) -> Answer:
 
 
 @bp.get("/<slug>/sync")
-@PARTNERS.call("See which servers have the released build", scope="read", answers={200: schemas.Sync})
+@PARTNERS.call("See which servers have the released build", scope="read", answers={200: game_schemas.Sync})
 def sync(caller: Caller, game: Game) -> Answer:
     states = cache_state(game)
     cached = sum(state.cached for state in states)
     return Answer(
-        schemas.Sync(
+        game_schemas.Sync(
             slug=game.slug,
             total_servers=len(states),
             cached_on=cached,
@@ -103,9 +103,9 @@ def sync(caller: Caller, game: Game) -> Answer:
     )
 
 
-def _row(game: Game) -> schemas.GameRow:
+def _row(game: Game) -> game_schemas.GameRow:
     # The rows come from the database, already in order: no need to check each field of a thousand again.
-    return schemas.GameRow.model_construct(
+    return game_schemas.GameRow.model_construct(
         id=game.id,
         slug=game.slug,
         title=game.title,
@@ -117,10 +117,10 @@ def _row(game: Game) -> schemas.GameRow:
     )
 
 
-def _detail(game: Game) -> schemas.GameDetail:
+def _detail(game: Game) -> game_schemas.GameDetail:
     states = cache_state(game)
     pictures = shown_pictures(game, request.url_root)
-    detail = schemas.GameDetail(
+    detail = game_schemas.GameDetail(
         id=game.id,
         slug=game.slug,
         title=game.title,
@@ -131,7 +131,7 @@ def _detail(game: Game) -> schemas.GameDetail:
         renpy_dir=game.renpy_dir or "",
         thumbnail=pictures["thumbnail"],
         status=game.status,
-        cache_status=schemas.CacheStatus(servers=len(states), cached=sum(state.cached for state in states)),
+        cache_status=game_schemas.CacheStatus(servers=len(states), cached=sum(state.cached for state in states)),
         auto_release=game.auto_release,
         released_build=states.released_number,
     )
@@ -143,8 +143,8 @@ def _detail(game: Game) -> schemas.GameDetail:
     return detail
 
 
-def _server(state: CacheState) -> schemas.SyncServer:
-    return schemas.SyncServer(
+def _server(state: CacheState) -> game_schemas.SyncServer:
+    return game_schemas.SyncServer(
         id=state.server_id,
         status="cached" if state.cached else "pending",
         cached_at=state.cached_at if state.cached else None,

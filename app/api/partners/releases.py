@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
 from app.api.pipeline import Answer
 from app.catalog.build_list import find_build
-from app.catalog.builds import make_release
-from app.catalog.releases import list_releases
-from app.fleet.preview import ServerPreview, preview
-from app.models import Game, Release
-from app.partners.callers import Caller
+from app.catalog.publishing import make_release
+from app.catalog.release_history import list_releases
+from app.data.models import Game, Release
+from app.fleet.release_preview import ServerPreview, preview
 
 bp = Blueprint("partner_releases", __name__, url_prefix="/api/partners/games/<slug>/releases")
 

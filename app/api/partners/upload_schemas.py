@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.api.schema import Moment, Shape, Text
+from app.api.json_shapes import Moment, Shape, Text
 
 
 def _sha256(text: str) -> str:

@@ -7,15 +7,15 @@ from typing import Any
 
 from flask import Blueprint, current_app
 
+from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
-from app.api.limits import PARTS, UPLOAD
 from app.api.partners import upload_schemas as schemas
 from app.api.pipeline import REPEAT, Answer
-from app.jobs import jobs
-from app.models import Game, Upload, now
-from app.partners.callers import Caller
-from app.uploads import completing, part_urls, resumable
-from app.uploads.resumable import UploadState, find_upload
+from app.api.rate_headers import PARTS, UPLOAD
+from app.data.models import Game, Upload, now
+from app.runtime.jobs import jobs
+from app.uploads.resumable import completion, part_urls, uploads
+from app.uploads.resumable.uploads import UploadState, find_upload
 
 bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slug>/uploads")
 
@@ -25,7 +25,7 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 
 def begin_again(caller: Caller, game: Game, body: schemas.UploadRequest, kept: Mapping[str, str]) -> Answer:
     """To a request that is repeated: the upload it began, as it is now, with new addresses."""
-    return _opened(resumable.read_upload(find_upload(game, kept["upload"])))
+    return _opened(uploads.read_upload(find_upload(game, kept["upload"])))
 
 
 @bp.post("")
@@ -41,8 +41,8 @@ def begin_again(caller: Caller, game: Game, body: schemas.UploadRequest, kept: M
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
     if body.release and not game.auto_release:
         caller.require("write")  # it releases, which the game does not do by itself
-    new = resumable.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
-    return _opened(UploadState(resumable.open_upload(game, new, caller.actor), []))
+    new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
+    return _opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
 
 
 @bp.get("")
@@ -54,14 +54,14 @@ def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
     refusals=(400,),
 )
 def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Answer:
-    found = resumable.list_uploads(game, query.phase)
+    found = uploads.list_uploads(game, query.phase)
     return Answer(schemas.UploadList(uploads=[schemas.UploadRow(**_row(state)) for state in found], total=len(found)))
 
 
 @bp.get("/<upload_id>")
 @PARTNERS.call("Read an upload", scope="read", below=find_upload, answers={200: schemas.UploadDetail}, refusals=(503,))
 def read(caller: Caller, game: Game, found: Upload) -> Answer:
-    return Answer(_detail(resumable.read_upload(found)))
+    return Answer(_detail(uploads.read_upload(found)))
 
 
 @bp.post("/<upload_id>/parts")
@@ -89,7 +89,7 @@ def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -
     refusals=(400, 409, 503),
 )
 def complete(caller: Caller, game: Game, found: Upload) -> Answer:
-    upload = completing.complete(found)
+    upload = completion.complete(found)
     if upload.state == "checking":
         jobs(current_app).check_soon(upload.id)
     return Answer(_detail(UploadState(upload, [])))
@@ -98,7 +98,7 @@ def complete(caller: Caller, game: Game, found: Upload) -> Answer:
 @bp.delete("/<upload_id>")
 @PARTNERS.call("Cancel an upload, or forget one that has ended", scope="upload", below=find_upload, answers={204: None})
 def cancel(caller: Caller, game: Game, found: Upload) -> Answer:
-    resumable.cancel(found, caller.actor)
+    uploads.cancel(found, caller.actor)
     return Answer(None, 204)
 
 
@@ -113,7 +113,7 @@ def _detail(state: UploadState) -> schemas.UploadDetail:
     arrived = [
         schemas.ArrivedPart(part_number=part.number, size=part.size, etag=part.etag) for part in state.parts or []
     ]
-    return schemas.UploadDetail(**_row(state), parts=arrived, unchanged=resumable.is_unchanged(state.upload))
+    return schemas.UploadDetail(**_row(state), parts=arrived, unchanged=uploads.is_unchanged(state.upload))
 
 
 def _row(state: UploadState) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.api.v1 import assets, components, cors, games, revisions
-from app.extensions import csrf
+from app.data.extensions import csrf
 
 
 def init_app(app: Flask) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
+from app.accounts.callers import Caller
 from app.api.apis import V1
 from app.api.pipeline import REPEAT, Answer
 from app.api.v1 import schemas
-from app.assets.addresses import address
-from app.assets.confirming import Sent, confirm
-from app.assets.deleting import delete_asset
-from app.assets.listing import ListedAsset, list_assets
-from app.assets.names import parse_checksum
-from app.assets.originals import LIFETIME, original_url
-from app.assets.presigning import Announced, presign
-from app.models import Game, now
-from app.partners.callers import Caller
+from app.data.models import Game, now
+from app.images.asset_list import ListedAsset, list_assets
+from app.images.confirmation import Sent, confirm
+from app.images.deletion import delete_asset
+from app.images.image_addresses import address
+from app.images.object_keys import parse_checksum
+from app.images.originals import LIFETIME, original_url
+from app.images.presigning import Announced, presign
 
 bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from flask import Blueprint, request
 
+from app.accounts.callers import Caller
 from app.api.apis import V1
 from app.api.pipeline import Answer
 from app.api.v1 import schemas
-from app.assets.addresses import address
-from app.assets.components import WantedComponent, component_of, delete_component, save_components
-from app.assets.faces import ShownComponent, ShownImage, list_components
-from app.assets.revisions import revision_of
-from app.models import Game
-from app.partners.callers import Caller
+from app.components.component_views import ShownComponent, ShownImage, list_components
+from app.components.components import WantedComponent, component_of, delete_component, save_components
+from app.components.revisions import revision_of
+from app.data.models import Game
+from app.images.image_addresses import address
 
 bp = Blueprint("v1_components", __name__, url_prefix="/api/v1/games/<game_id>/components")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from flask import Flask, Response, request
 
-from app.api.errors import is_v1
-from app.config import settings
+from app.api.error_answers import is_v1
+from app.config.settings import settings
 
 _METHODS = "GET, POST, DELETE"
 _HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id"

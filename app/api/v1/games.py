@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from app.accounts.callers import Caller
 from app.api.apis import V1
 from app.api.pipeline import Answer
 from app.api.v1 import schemas
 from app.catalog.games import GameFilter, list_games
-from app.catalog.named_games import create_named_game
-from app.models import Game
-from app.partners.callers import Caller
+from app.catalog.games_by_id import create_named_game
+from app.data.models import Game
 
 bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
 

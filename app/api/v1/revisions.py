@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from app.accounts.callers import Caller
 from app.api.apis import V1
 from app.api.pipeline import Answer
 from app.api.v1 import schemas
-from app.assets.refusals import RevisionNotFound
-from app.assets.revisions import RevisionSummary, finalize, list_revisions
-from app.models import Game
-from app.partners.callers import Caller
+from app.components.revisions import RevisionSummary, finalize, list_revisions
+from app.data.models import Game
+from app.images.asset_refusals import RevisionNotFound
 
 bp = Blueprint("v1_revisions", __name__, url_prefix="/api/v1/games/<game_id>/revisions")
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, field_validator
 
-from app.api.schema import Moment, Shape, Text
-from app.assets.limits import MOST_BYTES, TYPES
-from app.assets.names import parse_checksum
+from app.api.json_shapes import Moment, Shape, Text
+from app.images.image_limits import MOST_BYTES, TYPES
+from app.images.object_keys import parse_checksum
 
 # Times of assets, components and revisions: whole milliseconds since 1970, UTC.
 Milliseconds = Annotated[datetime, PlainSerializer(lambda at: int(at.timestamp() * 1000), int)]

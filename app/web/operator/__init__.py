@@ -4,18 +4,28 @@ Operators run the platform and belong to no partner; nobody else gets in."""
 
 from __future__ import annotations
 
-from app.web.operator import add_server, audit, partner, partners, retirement, server, servers, storage, token
+from app.web.operator import (
+    add_server_page,
+    audit_page,
+    partner_list,
+    partner_page,
+    retire_server,
+    server_list,
+    server_page,
+    storage_page,
+    token_page,
+)
 
 PAGES = (
-    servers.pages,
-    server.pages,
-    add_server.pages,
-    token.pages,
-    retirement.pages,
-    partners.pages,
-    partner.pages,
-    storage.pages,
-    audit.pages,
+    server_list.pages,
+    server_page.pages,
+    add_server_page.pages,
+    token_page.pages,
+    retire_server.pages,
+    partner_list.pages,
+    partner_page.pages,
+    storage_page.pages,
+    audit_page.pages,
 )
 
 # Main navigation: name, endpoint, and what the addresses below it begin with.

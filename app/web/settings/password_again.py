@@ -11,10 +11,10 @@ from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired, Length
 
-from app.partners.password_rules import MAX_PASSWORD
-from app.partners.passwords import confirm_password
-from app.web.forms import SHOWN, TOO_LONG, Headers, problem, refused
-from app.web.people import me
+from app.accounts.password_rules import MAX_PASSWORD
+from app.accounts.passwords import confirm_password
+from app.web.frame.current_user import me
+from app.web.frame.forms import SHOWN, TOO_LONG, Headers, problem, refused
 
 
 def password_field(label: str = "Your password") -> PasswordField:

@@ -1,4 +1,4 @@
-// Bytes as people read them: "7.2 GB", "3.2 of 7.8 GB". The same as size() of app/web/formats.py.
+// Bytes as people read them: "7.2 GB", "3.2 of 7.8 GB". The same as size() of app/web/frame/formats.py.
 const NO_BREAK = "\u00a0";
 const UNITS = ["B", "kB", "MB", "GB", "TB", "PB"];
 

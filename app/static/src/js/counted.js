@@ -1,5 +1,5 @@
 /**
- * "1 upload", "1,204 files": the same as counted() of app/web/formats.py.
+ * "1 upload", "1,204 files": the same as counted() of app/web/frame/formats.py.
  * @param {number} count
  * @param {string} noun
  */

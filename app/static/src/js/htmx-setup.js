@@ -6,7 +6,7 @@ import { find } from "./elements.js";
 import { bundleVersion, csrfToken } from "./page-meta.js";
 
 document.addEventListener("htmx:configRequest", ({ detail }) => {
-  // The server answers a page of another version of the bundle with a whole page load (app/web/bundle.py).
+  // The server answers a page of another version of the bundle with a whole page load (app/web/frame/static_files.py).
   detail.headers["X-Bundle"] = bundleVersion();
   if (detail.verb !== "get") detail.headers["X-CSRFToken"] = csrfToken();
 });

@@ -1,5 +1,5 @@
 /**
- * The slug of a title: that of slug_of() of app/catalog/named_games.py, apart from empty and reserved ones. The server
+ * The slug of a title: that of slug_of() of app/catalog/games_by_id.py, apart from empty and reserved ones. The server
  * decides.
  * @param {string} title
  */

@@ -1,5 +1,5 @@
 // A moment in words, in the reader's zone: "8 s ago", "Today, 10:31" or "since 10:41". The form names are those of
-// app/web/formats.py.
+// app/web/frame/formats.py.
 
 const NO_BREAK = "\u00a0";
 const HOUR = 3600; // seconds

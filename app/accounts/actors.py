@@ -1,0 +1,28 @@
+"""Who is acting: a key, a member, or the command line. Written into builds and the audit log as they were then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.data.models import ApiKey, Member
+
+
+@dataclass(frozen=True)
+class Actor:
+    """`name` is for people ("CI · pp_8fK2…x9Qd"); `address` is the client's, or None."""
+
+    name: str
+    address: str | None = None
+    key_id: str | None = None
+    member_id: str | None = None
+
+    @classmethod
+    def of_key(cls, key: ApiKey, address: str | None) -> Actor:
+        return cls(f"{key.app.name} · {key.hint}", address, key_id=key.id)
+
+    @classmethod
+    def of_member(cls, member: Member, address: str | None) -> Actor:
+        return cls(member.name, address, member_id=member.id)
+
+
+COMMAND_LINE = Actor("command line")

@@ -1,0 +1,49 @@
+"""Reading the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from app.data.extensions import db
+from app.data.models import AuditEntry, Game, Partner
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """Newest first. `older` is where the next page begins, or None at the end."""
+
+    entries: Sequence[AuditEntry]
+    older: int | None
+
+
+def history(
+    *, partner: Partner | None = None, game: Game | None = None, action: str | None = None, before: int | None = None
+) -> HistoryPage:
+    """A partner's entries, a game's, or (neither given) everybody's, for operators. `action` is a prefix: "key."."""
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE + 1)
+    if partner is not None:
+        query = query.where(AuditEntry.partner_id == partner.id)
+    if game is not None:
+        query = query.where(AuditEntry.game_id == game.id)
+    if action:
+        query = query.where(AuditEntry.action.startswith(action, autoescape=True))
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    found = db.session.scalars(query).all()
+    entries = found[:PAGE]
+    return HistoryPage(entries, entries[-1].id if len(found) > PAGE else None)
+
+
+def refused_builds(game: Game, limit: int = 5) -> Sequence[AuditEntry]:
+    """The newest refusals of a game's archives: all that is left of them."""
+    return db.session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.game_id == game.id, AuditEntry.action == "build.refused")
+        .order_by(AuditEntry.id.desc())
+        .limit(limit)
+    ).all()

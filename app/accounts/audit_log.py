@@ -1,0 +1,34 @@
+"""The audit log: append-only, one row a deed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts.actors import Actor
+from app.data.models import AuditEntry, Game
+
+
+def record(
+    session: Session,
+    actor: Actor,
+    action: str,
+    subject: str,
+    *,
+    partner_id: str | None = None,
+    game: Game | None = None,
+    **details: Any,
+) -> None:
+    """Add an entry, inside the transaction of the deed itself. `details` must be JSON and hold no secret."""
+    session.add(
+        AuditEntry(
+            actor=actor.name,
+            address=actor.address,
+            action=action,
+            subject=subject,
+            partner_id=game.partner_id if game else partner_id,
+            game_id=game.id if game else None,
+            details=details,
+        )
+    )

@@ -1,0 +1,82 @@
+"""Who calls a JSON API: somebody with a key, or a member at the dashboard. What they may do is asked in the same words,
+so that one declaration of a call serves both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.accounts.actors import Actor
+from app.accounts.keys import note_use, require_scope
+from app.accounts.partners import dashboard_app_id
+from app.data.models import ApiKey, Member, Partner
+from app.refusals import Forbidden
+
+
+@dataclass(frozen=True)
+class KeyCaller:
+    """A script, recognised by its API key. `address` is the client's, for the audit log."""
+
+    key: ApiKey
+    address: str | None
+
+    @property
+    def id(self) -> str:
+        """What its calls are counted under."""
+        return self.key.id
+
+    @property
+    def partner(self) -> Partner:
+        return self.key.app.partner
+
+    @property
+    def app_id(self) -> str:
+        """The app that owns what it sends."""
+        return self.key.app_id
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of_key(self.key, self.address)
+
+    def require(self, scope: str) -> None:
+        """Raises Forbidden when the key was not made for this."""
+        require_scope(self.key, scope)
+
+    def note_use(self) -> None:
+        """Remember that the key is in use."""
+        note_use(self.key)
+
+
+@dataclass(frozen=True)
+class MemberCaller:
+    """A page of the dashboard, recognised by the session of its member."""
+
+    member: Member
+    partner: Partner
+    address: str | None
+
+    @property
+    def id(self) -> str:
+        """What its calls are counted under."""
+        return self.member.id
+
+    @property
+    def app_id(self) -> str:
+        """The app that owns what it sends."""
+        return dashboard_app_id(self.partner.id)
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of_member(self.member, self.address)
+
+    def require(self, scope: str) -> None:
+        """Raises Forbidden for a viewer, whose only scope is `read`."""
+        if scope != "read" and not self.member.may_write:
+            raise Forbidden(
+                f"This is for developers and owners; your role is {self.member.role}. Ask an owner to change it."
+            )
+
+    def note_use(self) -> None:
+        """Members are noted as present when a page recognises them."""
+
+
+Caller = KeyCaller | MemberCaller

@@ -1,0 +1,186 @@
+"""API keys: made, recognised, revoked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.accounts.display_names import checked_name
+from app.accounts.partners import DASHBOARD_APP
+from app.accounts.secrets import fingerprint, hint, new_secret
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import ApiKey, App, Partner, now
+from app.data.models.partner import SCOPES
+from app.refusals import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
+
+# Writing "last used" on every call would make every read a write.
+LAST_USED_EVERY = timedelta(minutes=1)
+ROLL_OVERLAP = timedelta(hours=24)
+
+
+def create_key(
+    partner: Partner, app_name: str, scopes: Sequence[str], actor: Actor, name: str = ""
+) -> tuple[ApiKey, str]:
+    """A key for an app of the partner (made if there is none of that name) and its text, which is shown once."""
+    app_name = checked_name(app_name, 100, "The app's name", "app")
+    name = checked_name(name, 100, "The key's name", least=0)
+    unknown = [scope for scope in scopes if scope not in SCOPES]
+    if unknown or not scopes:
+        raise InvalidRequest(f"A key's scopes are some of {', '.join(SCOPES)}.", {"scopes": "unknown or none"})
+    scopes = [scope for scope in SCOPES if scope in scopes]  # each once, in one order
+    secret = new_secret("pp")
+    partner_id = partner.id
+    with writing() as session:
+        _hold_names(session, partner_id)
+        app = session.scalar(select(App).where(App.partner_id == partner_id, App.name == app_name))
+        if app is None:
+            app = App(partner_id=partner_id, name=app_name)
+            session.add(app)
+            session.flush()
+        key = ApiKey(
+            app=app,
+            name=name,
+            secret_hash=fingerprint(secret),
+            hint=hint(secret),
+            scopes=scopes,
+            created_by=actor.name,
+        )
+        session.add(key)
+        record(session, actor, "key.created", f"{app_name} · {key.hint}", partner_id=partner_id, scopes=scopes)
+    return key, secret
+
+
+def authenticate(secret: str | None) -> ApiKey:
+    """The living key with this text. Raises Unauthorized."""
+    if not secret:
+        raise Unauthorized("No API key was sent. Send it as `Authorization: Bearer pp_…`.")
+    key = db.session.scalar(select(ApiKey).where(ApiKey.secret_hash == fingerprint(secret)))
+    if key is None:
+        raise Unauthorized("This API key is not known here. Make one in the dashboard under Settings, API keys.")
+    if key.revoked_at or (key.expires_at and key.expires_at <= now()):
+        raise Unauthorized(f"The key {key.hint} was revoked or has expired. Make a new one in the dashboard.")
+    return key
+
+
+def note_use(key: ApiKey) -> None:
+    """Remember when the key was last used, to the minute."""
+    if key.last_used_at is None or now() - key.last_used_at > LAST_USED_EVERY:
+        with writing():
+            key.last_used_at = now()
+
+
+def require_scope(key: ApiKey, scope: str) -> None:
+    """Raises Forbidden when the key was not made for this."""
+    if scope not in key.scopes:
+        raise Forbidden(
+            f"The key {key.hint} has the scopes {', '.join(key.scopes)}; this call needs '{scope}'. "
+            "Make a key with that scope."
+        )
+
+
+def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tuple[ApiKey, str]:
+    """A new key like this one, and its text, shown once. The old one works for `overlap` longer, so that nothing
+    stops while the new one is put in place. Raises Conflict for a key that ends already."""
+    secret, key_id = new_secret("pp"), key.id
+    with writing() as session:
+        # Rolling twice at the same moment must not make two keys: the row is held first, and read after that.
+        session.execute(select(ApiKey.id).where(ApiKey.id == key_id).with_for_update())
+        if key.revoked_at or key.expires_at:
+            raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
+        key.expires_at = now() + overlap
+        new = ApiKey(
+            app=key.app,
+            name=key.name,
+            secret_hash=fingerprint(secret),
+            hint=hint(secret),
+            scopes=list(key.scopes),
+            created_by=actor.name,
+        )
+        session.add(new)
+        record(
+            session, actor, "key.rolled", f"{key.app.name} · {key.hint}", partner_id=key.app.partner_id, new=new.hint
+        )
+    return new, secret
+
+
+def apps_of(partner: Partner) -> list[tuple[App, list[ApiKey]]]:
+    """Every app of a partner with its living keys, newest first; two queries."""
+    apps = db.session.scalars(select(App).where(App.partner_id == partner.id).order_by(App.created_at)).all()
+    keys = db.session.scalars(
+        select(ApiKey)
+        .where(ApiKey.app_id.in_([app.id for app in apps]), ApiKey.revoked_at.is_(None))
+        .where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()))
+        .order_by(ApiKey.created_at.desc())
+    ).all()
+    return [(app, [key for key in keys if key.app_id == app.id]) for app in apps]
+
+
+def key_of(partner: Partner, key_id: str) -> ApiKey:
+    """A key of this partner. Raises NotFound (also for another partner's)."""
+    key = db.session.get(ApiKey, key_id)
+    if key is None or key.app.partner_id != partner.id:
+        raise NotFound("There is no such key.")
+    return key
+
+
+def app_of(partner: Partner, app_id: str) -> App:
+    """An app of this partner. Raises NotFound (also for another partner's)."""
+    app = db.session.get(App, app_id)
+    if app is None or app.partner_id != partner.id:
+        raise NotFound("There is no such app.")
+    return app
+
+
+def create_app(partner: Partner, name: str, description: str, actor: Actor) -> App:
+    """An app that keys can belong to. Raises InvalidRequest, or Conflict when the name is taken."""
+    name, description = _checked_names(name, description)
+    partner_id = partner.id
+    with writing() as session:
+        _hold_names(session, partner_id)
+        if session.scalar(select(App).where(App.partner_id == partner_id, App.name == name)):
+            raise Conflict(f"There is an app named '{name}' already. Choose another name.")
+        app = App(partner_id=partner_id, name=name, description=description)
+        session.add(app)
+        record(session, actor, "app.created", name, partner_id=partner_id)
+    return app
+
+
+def rename_app(partner: Partner, app_id: str, name: str, description: str, actor: Actor) -> App:
+    """Raises NotFound, InvalidRequest, or Conflict when the name is taken or the app is built in."""
+    name, description = _checked_names(name, description)
+    partner_id = partner.id
+    with writing() as session:
+        _hold_names(session, partner_id)
+        app = app_of(partner, app_id)
+        if app.name == DASHBOARD_APP:
+            raise Conflict(f"'{DASHBOARD_APP}' is built in and keeps its name: what members upload belongs to it.")
+        other = session.scalar(select(App).where(App.partner_id == partner_id, App.name == name))
+        if other is not None and other.id != app.id:
+            raise Conflict(f"There is an app named '{name}' already. Choose another name.")
+        app.name, app.description = name, description
+        record(session, actor, "app.renamed", name, partner_id=partner_id)
+    return app
+
+
+def _hold_names(session: Session, partner_id: str) -> None:
+    # Held until the transaction ends, so that two cannot take the same name at the same moment.
+    session.get_one(Partner, partner_id, with_for_update={"key_share": True})
+
+
+def _checked_names(name: str, description: str) -> tuple[str, str]:
+    description = checked_name(description, 200, "The description", "description", least=0)
+    return checked_name(name, 100, "The app's name"), description
+
+
+def revoke_key(key: ApiKey, actor: Actor) -> None:
+    """End a key now. Revoking it again changes nothing."""
+    with writing() as session:
+        if key.revoked_at is None:
+            key.revoked_at = now()
+            record(session, actor, "key.revoked", f"{key.app.name} · {key.hint}", partner_id=key.app.partner_id)

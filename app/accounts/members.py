@@ -1,0 +1,191 @@
+"""Who belongs to a partner: invited, joined, given another role, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.accounts.display_names import checked_name
+from app.accounts.partners import checked_email, hash_for, require_free_email
+from app.accounts.password_rules import check_password
+from app.accounts.secrets import fingerprint, new_secret
+from app.data.database import announce, writing
+from app.data.extensions import db
+from app.data.models import Invitation, Member, Partner, now
+from app.refusals import Conflict, InvalidRequest, NotFound
+from app.topics.event_hub import SIGN_INS_TOPIC
+
+INVITATION_LASTS = timedelta(days=7)
+PARTNER_ROLES = ("owner", "developer", "viewer")
+
+
+def members_of(partner: Partner) -> Sequence[Member]:
+    """Owners first, then by name."""
+    found = db.session.scalars(select(Member).where(Member.partner_id == partner.id)).all()
+    return sorted(found, key=lambda member: (PARTNER_ROLES.index(member.role), member.name.lower()))
+
+
+def member_of(partner: Partner, member_id: str) -> Member:
+    """A member of this partner. Raises NotFound (also for another partner's)."""
+    return _member(db.session(), partner.id, member_id)
+
+
+def open_invitations(partner: Partner) -> Sequence[Invitation]:
+    """Those that can still be accepted, oldest first."""
+    return db.session.scalars(
+        select(Invitation)
+        .where(Invitation.partner_id == partner.id, Invitation.expires_at > now())
+        .order_by(Invitation.created_at)
+    ).all()
+
+
+def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invitation, str]:
+    """An invitation and the secret of its link, which is shown once. Inviting an address again replaces the link."""
+    email, role = checked_email(email), _checked_role(role)
+    secret = new_secret("inv")
+    partner_id = partner.id
+    with writing() as session:
+        _hold(session, partner_id)
+        require_free_email(session, partner_id, email)
+        invitation = session.scalar(
+            select(Invitation).where(Invitation.partner_id == partner_id, Invitation.email == email)
+        ) or Invitation(partner_id=partner_id, email=email)
+        invitation.role = role
+        invitation.token_hash = fingerprint(secret)
+        invitation.created_by = actor.name
+        invitation.expires_at = now() + INVITATION_LASTS
+        session.add(invitation)
+        record(session, actor, "member.invited", f"{email} ({role})", partner_id=partner_id)
+    return invitation, secret
+
+
+def withdraw(partner: Partner, invitation_id: str, actor: Actor) -> str:
+    """Make an invitation's link useless; returns whose it was. Raises NotFound."""
+    partner_id = partner.id
+    with writing() as session:
+        invitation = _invitation(session, partner_id, invitation_id)
+        email = invitation.email
+        record(session, actor, "member.invitation_withdrawn", email, partner_id=partner_id)
+        session.delete(invitation)
+    return email
+
+
+def change_invited_role(partner: Partner, invitation_id: str, role: str, actor: Actor) -> Invitation:
+    """The role that accepting gives; the link stays the same. Raises NotFound or InvalidRequest."""
+    role = _checked_role(role)
+    with writing() as session:
+        invitation = _invitation(session, partner.id, invitation_id)
+        invitation.role = role
+        record(session, actor, "member.invited", f"{invitation.email} ({role})", partner_id=invitation.partner_id)
+    return invitation
+
+
+def renew_invitation(partner: Partner, invitation_id: str, actor: Actor) -> tuple[Invitation, str]:
+    """A new link for the same address and role; the old one stops working. Raises NotFound."""
+    invitation = _invitation(db.session(), partner.id, invitation_id)
+    return invite(partner, invitation.email, invitation.role, actor)
+
+
+def invitation_by_id(partner: Partner, invitation_id: str) -> Invitation:
+    """An invitation of this partner. Raises NotFound (also for another partner's)."""
+    return _invitation(db.session(), partner.id, invitation_id)
+
+
+def invitation_of(secret: str) -> Invitation:
+    """The open invitation with this secret. Raises NotFound."""
+    found = db.session.scalar(select(Invitation).where(Invitation.token_hash == fingerprint(secret)))
+    if found is None or found.expires_at <= now():
+        raise NotFound("This invitation was used, withdrawn or is older than 7 days. Ask for a new one.")
+    return found
+
+
+def accept_invitation(secret: str, name: str, password: str, address: str | None) -> Member:
+    """Become a member; the link works once. Raises NotFound or InvalidRequest."""
+    name, invited = checked_name(name, 150, "Your name"), invitation_of(secret)
+    check_password(password, name, invited.email, invited.partner.name)
+    password_hash = hash_for(invited.email, password)
+    with writing() as session:
+        # The link works once, also when it is followed twice at the same moment.
+        session.execute(
+            select(Invitation.id).where(Invitation.token_hash == fingerprint(secret)).with_for_update()
+        ).first()
+        invitation = invitation_of(secret)
+        require_free_email(session, invitation.partner_id, invitation.email, "Sign in instead.")
+        member = Member(
+            partner_id=invitation.partner_id,
+            email=invitation.email,
+            name=name,
+            role=invitation.role,
+            password_hash=password_hash,
+        )
+        session.add(member)
+        session.delete(invitation)
+        actor = Actor(name, address)
+        record(session, actor, "member.joined", f"{name} ({member.role})", partner_id=member.partner_id)
+    return member
+
+
+def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Member:
+    """Raises NotFound, InvalidRequest, or Conflict for the only owner."""
+    role, partner_id = _checked_role(role), partner.id
+    with writing() as session:
+        _hold(session, partner_id)
+        member = _member(session, partner_id, member_id)
+        if member.role == "owner" and role != "owner":
+            _keep_an_owner(session, partner_id)
+        if member.role != role:
+            member.role = role
+            record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
+    return member
+
+
+def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
+    """Their sign-ins end now; what they did stays in the log. Raises NotFound, or Conflict for the only owner."""
+    partner_id = partner.id
+    with writing() as session:
+        _hold(session, partner_id)
+        member = _member(session, partner_id, member_id)
+        if member.role == "owner":
+            _keep_an_owner(session, partner_id)
+        record(session, actor, "member.removed", member.name, partner_id=partner_id)
+        session.delete(member)
+        announce(SIGN_INS_TOPIC)  # theirs are gone with them
+
+
+def _member(session: Session, partner_id: str, member_id: str) -> Member:
+    member = session.get(Member, member_id)
+    if member is None or member.partner_id != partner_id:
+        raise NotFound("There is no such member.")
+    return member
+
+
+def _invitation(session: Session, partner_id: str, invitation_id: str) -> Invitation:
+    invitation = session.get(Invitation, invitation_id)
+    if invitation is None or invitation.partner_id != partner_id:
+        raise NotFound("This invitation is not open any more.")
+    return invitation
+
+
+def _hold(session: Session, partner_id: str) -> None:
+    # The partner's row is held until the transaction ends: who belongs to it changes one step at a time, so that two
+    # owners cannot remove each other at the same moment.
+    session.get_one(Partner, partner_id, with_for_update={"key_share": True})
+
+
+def _keep_an_owner(session: Session, partner_id: str) -> None:
+    owners = session.scalar(
+        select(func.count()).select_from(Member).where(Member.partner_id == partner_id, Member.role == "owner")
+    )
+    if owners == 1:
+        raise Conflict("This is the only owner. Make somebody else an owner first.", "only_owner")
+
+
+def _checked_role(role: str) -> str:
+    if role not in PARTNER_ROLES:
+        raise InvalidRequest(f"A role is one of {', '.join(PARTNER_ROLES)}.", {"role": "unknown"})
+    return role

@@ -1,0 +1,91 @@
+"""Forgotten passwords: a link, made by somebody who may, with which a member sets a new one.
+
+As with invitations no mail is sent: whoever makes the link passes it on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.accounts.members import member_of
+from app.accounts.partners import hash_for
+from app.accounts.password_rules import check_password
+from app.accounts.secrets import fingerprint, new_secret
+from app.accounts.sign_ins import end_all
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import Member, Partner, PasswordLink, now
+from app.refusals import Conflict, NotFound
+
+LINK_LASTS = timedelta(days=1)
+
+
+def link_for_member(partner: Partner, member_id: str, actor: Actor) -> tuple[PasswordLink, str]:
+    """A link for a member of this partner, and its secret, which is shown once; one made before stops working.
+    Raises NotFound."""
+    return _make(member_of(partner, member_id), actor)
+
+
+def link_for_email(email: str, actor: Actor, partner: Partner | None = None) -> tuple[PasswordLink, str]:
+    """The same for whoever signs in with this address (in this partner), operators too: for the command line. Raises
+    NotFound, or Conflict when several accounts have the address."""
+    query = select(Member).where(Member.email == email.strip().lower())
+    members = db.session.scalars(query.where(Member.partner_id == partner.id) if partner else query).all()
+    if not members:
+        raise NotFound(f"Nobody signs in with {email}. `flask member create` makes a member.")
+    if len(members) > 1:
+        names = ", ".join(sorted(member.partner.name if member.partner else "the operators" for member in members))
+        raise Conflict(f"{email} has an account in each of {names}. Say whose is meant with --partner.")
+    return _make(members[0], actor)
+
+
+def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:
+    secret = new_secret("pwd")
+    with writing() as session:
+        # Held, so that of two links made at the same moment the later one stays.
+        here = select(Member.id).where(Member.id == member.id).with_for_update(key_share=True)
+        if session.scalar(here) is None:
+            raise NotFound("There is no such member.")
+        session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
+        link = PasswordLink(
+            member_id=member.id,
+            token_hash=fingerprint(secret),
+            created_by=actor.name,
+            expires_at=now() + LINK_LASTS,
+        )
+        session.add(link)
+        record(session, actor, "member.password_link_made", member.name, partner_id=member.partner_id)
+        session.flush()
+        session.refresh(link, ["member"])
+    return link, secret
+
+
+def password_link_of(secret: str) -> PasswordLink:
+    """The open link with this secret. Raises NotFound."""
+    found = db.session.scalar(select(PasswordLink).where(PasswordLink.token_hash == fingerprint(secret)))
+    if found is None or found.expires_at <= now():
+        raise NotFound("This link was used or replaced, or is older than a day. Ask for a new one.")
+    return found
+
+
+def set_password(secret: str, password: str, address: str | None) -> Member:
+    """The member's new password; every sign-in they had is ended, and the link works once. Raises NotFound,
+    InvalidRequest or Unavailable."""
+    found = password_link_of(secret).member
+    check_password(password, found.name, found.email, found.partner.name if found.partner else "")
+    password_hash = hash_for(found.email, password, found.id)  # before the transaction: it takes a while
+    with writing() as session:
+        # The link works once, also when it is followed twice at the same moment.
+        session.execute(
+            select(PasswordLink.id).where(PasswordLink.token_hash == fingerprint(secret)).with_for_update()
+        ).first()
+        link = password_link_of(secret)
+        member = link.member
+        member.password_hash = password_hash
+        end_all(session, member)
+        actor = Actor(member.name, address)
+        record(session, actor, "member.password_set", member.name, partner_id=member.partner_id)
+    return member

@@ -1,0 +1,65 @@
+"""What every JSON shape of ours has in common, and how pydantic's complaints become sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError
+from pydantic.alias_generators import to_camel
+
+from app.refusals import InvalidRequest
+from app.validation import Text as Text  # shapes are declared with it
+from app.validation import sentence
+
+# Times on the wire: ISO 8601, UTC, whole seconds, Z.
+Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str)]
+
+
+class Shape(BaseModel):
+    """A JSON object: camelCase outside, snake_case inside, types taken as they are (no "5" for 5), unknown fields
+    ignored."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, strict=True, extra="ignore", str_strip_whitespace=True
+    )
+
+
+T = TypeVar("T", bound=Shape)
+
+
+def parse_json(shape: type[T], body: bytes) -> T:
+    """A request body as a shape. Raises InvalidRequest that names the field and the rule."""
+    try:
+        return shape.model_validate_json(body or b"null", by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise _refused(error, body) from None
+
+
+def parse_fields(shape: type[T], fields: Mapping[str, Any]) -> T:
+    """Query parameters as a shape; they are all text, so numbers are read from it."""
+    try:
+        return shape.model_validate(dict(fields), strict=False, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise _refused(error, b"{}") from None
+
+
+def _refused(error: ValidationError, body: bytes) -> InvalidRequest:
+    fields: dict[str, str] = {}
+    for problem in error.errors():
+        if problem["type"] == "json_invalid":
+            return InvalidRequest(f"The body is not valid JSON: {problem['ctx']['error']}.")
+        if not problem["loc"]:
+            return InvalidRequest(
+                "The body must be a JSON object." if body.strip() else "The body is empty; send JSON."
+            )
+        fields.setdefault(_path(problem["loc"]), sentence(dict(problem)))
+    return InvalidRequest("; ".join(f"{name} {what}" for name, what in fields.items()), fields)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    text = ""
+    for step in location:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text

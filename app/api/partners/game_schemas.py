@@ -1,0 +1,167 @@
+"""The JSON of /api/partners (partner-api.md sections 3 and 5, DECISIONS.md 1, 6, 7, 8)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from app.api.json_shapes import Moment, Shape, Text
+from app.catalog.game_metadata import (
+    Address,
+    Addresses,
+    Description,
+    Developer,
+    Exact,
+    KeepBuilds,
+    Languages,
+    Launcher,
+    Rating,
+    ReleaseDate,
+    RenpyDir,
+    Slug,
+    Tags,
+    Title,
+)
+
+
+class GameRegistration(Shape):
+    title: Title
+    slug: Slug
+    developer: Developer
+    description: Description
+    tags: Tags
+    launcher: Launcher
+    renpy_dir: RenpyDir
+    thumbnail: Address | None = None
+    screenshots: Addresses | None = None
+    release_date: ReleaseDate | None = None
+    content_rating: Rating | None = None
+    languages: Languages | None = None
+    auto_release: bool = True
+    keep_builds: KeepBuilds | None = None
+
+    def metadata(self) -> dict[str, Any]:
+        """The game's fields by our names, without the slug."""
+        return self.model_dump(exclude={"slug"})
+
+
+class GameChanges(Shape):
+    title: Title | None = None
+    slug: Exact | None = None
+    developer: Developer | None = None
+    description: Description | None = None
+    tags: Tags | None = None
+    launcher: Launcher | None = None
+    renpy_dir: RenpyDir | None = None
+    thumbnail: Address | None = None
+    screenshots: Addresses | None = None
+    release_date: ReleaseDate | None = None
+    content_rating: Rating | None = None
+    languages: Languages | None = None
+    auto_release: bool | None = None
+    keep_builds: KeepBuilds | None = None
+
+    @field_validator(
+        "title", "developer", "description", "tags", "launcher", "renpy_dir", "auto_release", "slug", mode="before"
+    )
+    @classmethod
+    def _not_cleared(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("is required and cannot be cleared; leave it out to keep it")
+        return value
+
+    def changes(self) -> dict[str, Any]:
+        """Only what was sent, by our names."""
+        return self.model_dump(include=self.model_fields_set - {"slug"})
+
+
+class GameQuery(Shape):
+    """`limit` 1 to 200; without it everything is returned."""
+
+    status: Literal["active", "pending_upload"] | None = None
+    tag: Text | None = None
+    q: Text | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] | None = None
+    cursor: Text | None = None
+
+
+class GameRow(Shape):
+    id: str
+    slug: str
+    title: str
+    developer: str
+    tags: list[str]
+    status: Literal["active", "pending_upload"]
+    created_at: Moment
+    updated_at: Moment
+
+
+class GameList(Shape):
+    games: list[GameRow]
+    total: int
+    next_cursor: str | None = None
+
+
+class CacheStatus(Shape):
+    servers: int
+    cached: int
+
+
+class GameDetail(Shape):
+    """Optional fields appear when they are set; `thumbnail` is null when it is not."""
+
+    id: str
+    slug: str
+    title: str
+    developer: str
+    description: str
+    tags: list[str]
+    launcher: str
+    renpy_dir: str
+    thumbnail: str | None
+    status: Literal["active", "pending_upload"]
+    cache_status: CacheStatus
+    auto_release: bool
+    released_build: int | None
+    screenshots: list[str] = []
+    release_date: str = ""
+    content_rating: str = ""
+    languages: list[str] = []
+    keep_builds: int = 0
+
+
+class GameRegistered(Shape):
+    id: str
+    slug: str
+    status: Literal["active", "pending_upload"]
+
+
+class UploadAnswer(Shape):
+    status: Literal["ok"]
+    slug: str
+    size: int
+    checksum: str
+    build: int
+    released: bool
+
+
+class SyncServer(Shape):
+    id: str
+    status: Literal["cached", "pending"]
+    cached_at: Moment | None
+    phase: str
+    bytes_done: int
+    bytes_total: int
+    bytes_per_second: int
+    reported_at: Moment | None
+    attempt: int
+    error: str | None
+
+
+class Sync(Shape):
+    slug: str
+    total_servers: int
+    cached_on: int
+    pending_sync: int
+    servers: list[SyncServer]

@@ -1,0 +1,125 @@
+"""The JSON between agents and the platform (docs/agents.md). Health keeps the documented snake_case of agents."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.api.json_shapes import Moment, Shape, Text
+
+Id = Annotated[Text, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+# Sums of many must stay within 64 bits.
+Bytes = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
+
+
+class PlanQuery(Shape):
+    """`since` is the version the agent has; `wait` is seconds, at most 25."""
+
+    since: Annotated[int, Field(ge=0)] | None = None
+    wait: Annotated[float, Field(ge=0, le=25)] = 0
+
+
+class PlanServer(Shape):
+    id: str
+
+
+class PlanBuild(Shape):
+    game_id: str
+    slug: str
+    build: int
+    size: int
+    checksum: str
+    unpacked_bytes: int
+    top_directory: str
+    launcher: str
+    archive_url: str
+    url_expires_at: Moment
+    active: bool
+    retry: int
+
+
+class PlanEviction(Shape):
+    game_id: str
+    build: int
+
+
+class PlanAnswer(Shape):
+    version: int
+    server: PlanServer
+    poll_after_seconds: int
+    builds: list[PlanBuild]
+    evict: list[PlanEviction]
+
+
+class Health(BaseModel):
+    """game-servers.md 2.2."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    status: Literal["ok", "error"]
+    containers: Annotated[int, Field(ge=0, le=100_000)]
+    cpu_percent: Percent
+    memory_percent: Percent
+    disk_percent: Percent
+
+
+class Disk(Shape):
+    total_bytes: Bytes
+    free_bytes: Bytes
+    floor_bytes: Bytes
+
+
+class BuildReport(Shape):
+    game_id: Id
+    build: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    phase: Literal["pending", "downloading", "verifying", "cached", "failed", "evicting", "removed"]
+    bytes_done: Bytes = 0
+    bytes_total: Bytes = 0
+    bytes_per_second: Bytes = 0
+    attempt: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    reason: Annotated[Text, Field(max_length=2000)] | None = None
+    retry_in_seconds: Annotated[float, Field(ge=0, le=10**7, strict=False)] | None = None
+
+
+class SessionReport(Shape):
+    id: Id
+    game_id: Id
+    build: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    started_at: AwareDatetime
+
+
+class AgentReport(Shape):
+    boot_id: Id
+    previous_boot_id: Id | None = None
+    sequence: Annotated[int, Field(ge=0, le=2**62)]
+    agent_version: Annotated[Text, Field(max_length=40)] | None = None
+    stopping: bool = False
+    health: Health
+    disk: Disk
+    bytes_per_second: Bytes = 0
+    builds: Annotated[list[BuildReport], Field(max_length=10_000)] = []
+    sessions: Annotated[list[SessionReport], Field(max_length=10_000)] = []
+
+
+class ReportReceipt(Shape):
+    """`ignored_sessions`: ids of reported sessions whose builds are not in the server's plan."""
+
+    accepted: bool
+    plan_version: int
+    report_after_seconds: int
+    ignored_sessions: list[str] = []
+
+
+class SessionRequest(Shape):
+    id: Id | None = None
+    game_id: Id
+
+
+class SessionAnswer(Shape):
+    id: str
+    game_id: str
+    build: int
+    path: str
+    launcher: str

@@ -1,0 +1,131 @@
+"""What a game is described with, and the rules of each field: one for the API's bodies and for the pages' forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from app.data.models import Game
+from app.refusals import InvalidRequest
+from app.validation import Text, sentence
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+KEPT_SLUGS = {"new"}  # /games/new registers a game
+
+
+def _slug(text: str) -> str:
+    if not SLUG.fullmatch(text):
+        raise ValueError(
+            "must be lowercase letters and digits with single hyphens between them, such as 'paper-lanterns'"
+        )
+    if text in KEPT_SLUGS:
+        raise ValueError(f"must not be '{text}', which is the address of the page that registers games")
+    return text
+
+
+def _segment(text: str) -> str:
+    if text in {".", ".."} or re.search(r"[/\\\x00-\x1f\x7f]", text):
+        raise ValueError("must be a plain file name, without '/', '\\' or control characters")
+    return text
+
+
+def _script(text: str) -> str:
+    if not text.endswith(".sh") or text == ".sh":
+        raise ValueError("must be a file name that ends in .sh")
+    return text
+
+
+def _date(text: str) -> str:
+    try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            raise ValueError
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a date written YYYY-MM-DD") from None
+    return text
+
+
+def _address(text: str) -> str:
+    # It becomes the source of an image on a page: only what a browser fetches over http, or a path.
+    if re.search(r"[\s\\\x00-\x1f\x7f]", text) or not (_is_http(text) or _is_path(text)):
+        raise ValueError("must be an address that begins with https:// or http://, or a path, without spaces")
+    return text
+
+
+def _is_http(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # half an IPv6 address
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def _is_path(text: str) -> bool:
+    return not re.match(r"//|[A-Za-z][A-Za-z0-9+.-]*:", text)
+
+
+# A slug is compared letter by letter: what is around it is not taken off as it is for texts.
+Exact = Annotated[str, StringConstraints(strip_whitespace=False)]
+Slug = Annotated[Exact, Field(min_length=1, max_length=100), AfterValidator(_slug)]
+Title = Annotated[Text, Field(min_length=1, max_length=200)]
+Developer = Annotated[Text, Field(min_length=1, max_length=150)]
+Description = Annotated[Text, Field(min_length=1, max_length=5000)]
+Tag = Annotated[Text, Field(min_length=1, max_length=100)]
+Tags = Annotated[list[Tag], Field(min_length=1, max_length=10)]
+Launcher = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_script), AfterValidator(_segment)]
+RenpyDir = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_segment)]
+Address = Annotated[Text, Field(min_length=1, max_length=2000), AfterValidator(_address)]
+Addresses = Annotated[list[Address], Field(max_length=50)]
+ReleaseDate = Annotated[Text, AfterValidator(_date)]
+Rating = Annotated[Text, Field(min_length=1, max_length=50)]
+Languages = Annotated[list[Annotated[Text, Field(min_length=1, max_length=50)]], Field(max_length=100)]
+KeepBuilds = Annotated[int, Field(ge=1, le=1000)]
+
+_CONFIG = ConfigDict(strict=True, str_strip_whitespace=True)
+_KINDS: dict[str, Any] = {
+    "title": Title,
+    "slug": Slug,
+    "developer": Developer,
+    "description": Description,
+    "tags": Tags,
+    "launcher": Launcher,
+    "renpy_dir": RenpyDir,
+    "thumbnail": Address | None,
+    "screenshots": Addresses | None,
+    "release_date": ReleaseDate | None,
+    "content_rating": Rating | None,
+    "languages": Languages | None,
+    "auto_release": bool,
+    "keep_builds": KeepBuilds | None,
+}
+_RULES: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(kind, config=_CONFIG) for name, kind in _KINDS.items()}
+
+# What a game must have before a build of it can be played; one made through /api/v1 begins with less.
+REQUIRED = ("title", "developer", "description", "tags", "launcher", "renpy_dir")
+
+
+def checked(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as they are stored. Raises InvalidRequest with all that is wrong: `fields` maps each name to what is
+    to be read behind it ("must have at most 200 characters")."""
+    good: dict[str, Any] = {}
+    wrong: dict[str, str] = {}
+    for name, value in values.items():
+        try:
+            good[name] = _RULES[name].validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            places = [step for step in first["loc"] if isinstance(step, int)]
+            wrong[name] = f"entry {places[0] + 1} {sentence(first)}" if places else sentence(first)
+    if wrong:
+        raise InvalidRequest("; ".join(f"{name} {what}" for name, what in wrong.items()), wrong)
+    return good
+
+
+def missing(game: Game) -> list[str]:
+    """The names of required fields that a game made through /api/v1 still lacks."""
+    return [name for name in REQUIRED if not getattr(game, name)]

@@ -1,0 +1,59 @@
+"""Games as /api/v1 knows them: found by id, and made from a name alone (DECISIONS 1)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+
+from app.accounts.actors import Actor
+from app.catalog.game_metadata import KEPT_SLUGS
+from app.catalog.games import register_game
+from app.data.extensions import db
+from app.data.models import Game, Partner
+from app.images.asset_refusals import GameNotFound
+from app.refusals import Forbidden, SlugTaken
+
+MOST_SLUG = 100
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def game_by_id(partner: Partner, game_id: str) -> Game:
+    """The living game. Raises GameNotFound, and Forbidden for another partner's: ids cannot be guessed, so saying that
+    there is one tells a stranger nothing new (DECISIONS 4)."""
+    game = db.session.get(Game, game_id)
+    if game is None or game.deleted_at is not None:
+        raise GameNotFound(f"No game with id '{game_id}'.")
+    if game.partner_id != partner.id:
+        raise Forbidden(f"The game '{game_id}' belongs to another partner. Use a key of the partner who owns it.")
+    return game
+
+
+def create_named_game(partner: Partner, name: str, actor: Actor) -> Game:
+    """A game titled `name`, waiting for everything else. Its slug is made from the name, with a number behind it where
+    that one is taken."""
+    metadata = {"title": name, "developer": partner.name, "description": "", "tags": []}
+    stem = slug_of(name)
+    number = 1
+    while True:
+        slug = stem if number == 1 else numbered(stem, number)
+        try:
+            return register_game(partner, slug, dict(metadata), actor)
+        except SlugTaken:
+            number += 1
+
+
+def slug_of(name: str) -> str:
+    """Lowercase latin letters and digits with single hyphens, at most 100; `game-` and six random characters when
+    nothing of the name is latin."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MOST_SLUG].rstrip("-")
+    if slug in KEPT_SLUGS:
+        return f"{slug}-game"
+    return slug or "game-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+def numbered(stem: str, number: int) -> str:
+    """The stem with `-2`, `-3` … behind it, still at most 100 characters."""
+    end = f"-{number}"
+    return stem[: MOST_SLUG - len(end)].rstrip("-") + end

@@ -1,0 +1,38 @@
+"""What was live when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from app.catalog.build_list import place_of
+from app.data.extensions import db
+from app.data.models import Game, Release
+
+
+@dataclass(frozen=True)
+class ReleasePage:
+    """Newest first; the first of all is what is live. `next_cursor` is where the next page begins, or None at the
+    end."""
+
+    releases: Sequence[Release]
+    live_id: int | None
+    total: int
+    next_cursor: str | None
+
+
+def list_releases(game: Game, limit: int | None = None, cursor: str | None = None) -> ReleasePage:
+    """Every release, of builds that were deleted since too. Raises InvalidRequest for a cursor that no page gave."""
+    live_id, total = db.session.execute(
+        select(func.max(Release.id), func.count()).where(Release.game_id == game.id)
+    ).one()
+    query = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc())
+    if cursor is not None:
+        query = query.where(Release.id < place_of(cursor))
+    if limit is not None:
+        query = query.limit(limit + 1)
+    found = db.session.scalars(query).all()
+    releases = found if limit is None else found[:limit]
+    return ReleasePage(releases, live_id, total, str(releases[-1].id) if len(releases) < len(found) else None)

@@ -1,0 +1,122 @@
+"""The dashboard's board of components, and what finalizing would freeze."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.components.component_kinds import sides_expected
+from app.components.component_views import ShownComponent, list_components
+from app.components.revisions import Changes, changes, draft_of
+from app.data.models import Game, Revision
+
+_SECTIONS = {"deck", "bundle"}  # a die with its faces is one piece among the others
+
+
+@dataclass(frozen=True)
+class Section:
+    """What lies in one deck or bundle, in order; `parent` None: what lies in none."""
+
+    parent: ShownComponent | None
+    components: Sequence[ShownComponent]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something about a component that looks unfinished: `missing` a side, or an image `pending` or `failed`."""
+
+    component_id: str
+    what: str
+    side: str
+
+
+@dataclass(frozen=True)
+class Board:
+    """`inside`: the faces of each die, by its id. `kinds`: how many of each, whatever was searched for."""
+
+    number: int
+    sections: Sequence[Section]
+    inside: dict[str, list[ShownComponent]]
+    kinds: Counter[str]
+    problems: Sequence[Problem]
+
+
+@dataclass(frozen=True)
+class FreezeSummary:
+    """What finalizing the draft would freeze for good: components by kind, and distinct images with their bytes."""
+
+    number: int
+    kinds: Counter[str]
+    images: int
+    image_bytes: int
+    changes: Changes
+    problems: Sequence[Problem]
+
+    @property
+    def components(self) -> int:
+        return self.kinds.total()
+
+
+@dataclass(frozen=True)
+class BoardFilter:
+    """What the board is narrowed to. `kinds`: of these, or in one of these; `problem`: with one of that sort."""
+
+    text: str | None = None
+    kinds: frozenset[str] = frozenset()
+    problem: str | None = None
+
+
+def board(game: Game, revision: Revision | None, wanted: BoardFilter = BoardFilter()) -> Board:
+    """The components of a revision (None: an empty draft) by parent; a parent shows when it or one in it matches."""
+    everything = list_components(revision).components
+    found = problems(everything)
+    faulty = {one.component_id for one in found if one.what == wanted.problem}
+    inside: dict[str, list[ShownComponent]] = {}
+    shown_ids = {one.id for one in everything if _matches(one, wanted, faulty)}
+    for one in everything:
+        if one.parent_id and one.id in shown_ids:
+            inside.setdefault(one.parent_id, []).append(one)
+    shown = [one for one in everything if one.id in inside or one.id in shown_ids]
+    sections = [Section(one, inside.pop(one.id, [])) for one in shown if one.kind in _SECTIONS]
+    loose = [one for one in shown if one.parent_id is None and one.kind not in _SECTIONS]
+    if loose:
+        sections.append(Section(None, loose))
+    kinds = Counter(one.kind for one in everything)
+    return Board(revision.number if revision else 1, sections, inside, kinds, found)
+
+
+def problems(components: Sequence[ShownComponent]) -> list[Problem]:
+    """What looks unfinished, in the order of the components."""
+    found: list[Problem] = []
+    for one in components:
+        expected = sides_expected(one.kind, one.parent_kind) if one.faces else ()
+        found += [Problem(one.id, "missing", side) for side in expected if side not in one.faces]
+        found += [
+            Problem(one.id, image.derivation, side) for side, image in one.faces.items() if image.derivation != "ready"
+        ]
+    return found
+
+
+def freeze_summary(game: Game) -> FreezeSummary:
+    """What `revisions.finalize` would do now."""
+    draft = draft_of(game.id)
+    components = list_components(draft).components
+    images = {image.key: image.byte_size for one in components for image in one.faces.values()}
+    return FreezeSummary(
+        number=draft.number if draft else 1,
+        kinds=Counter(one.kind for one in components),
+        images=len(images),
+        image_bytes=sum(images.values()),
+        changes=changes(game.id),
+        problems=problems(components),
+    )
+
+
+def _matches(one: ShownComponent, wanted: BoardFilter, faulty: set[str]) -> bool:
+    text = (wanted.text or "").lower()
+    if text not in one.name.lower() and text not in one.external_key.lower():
+        return False
+    if wanted.kinds and not wanted.kinds & {one.kind, one.parent_kind}:
+        return False
+    return wanted.problem is None or one.id in faulty

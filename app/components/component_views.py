@@ -1,0 +1,183 @@
+"""How components and their images are shown: read with a constant number of queries, however many there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import contains_eager
+
+from app.data.extensions import db
+from app.data.models import Asset, BlobVariant, Component, ComponentFace, Revision
+from app.data.models.asset import Derivation
+from app.images.cursors import cursor, place, unknown_cursor
+from app.images.image_limits import SIZES
+
+
+@dataclass(frozen=True)
+class ShownVariant:
+    """What to show where `size` pixels are wanted. A small image is the same for several sizes."""
+
+    size: int
+    key: str
+    width_px: int
+    height_px: int
+    byte_size: int
+
+
+@dataclass(frozen=True)
+class ShownImage:
+    """An image with the sizes made of it (none while `derivation` is not `ready`)."""
+
+    asset_id: str
+    key: str
+    mime_type: str
+    width_px: int
+    height_px: int
+    byte_size: int
+    derivation: Derivation
+    derive_error: str | None
+    placeholder: str | None
+    variants: Sequence[ShownVariant]
+
+    def key_for(self, size: int) -> str:
+        """What to fetch where `size` pixels are wanted: a variant, or the source while there is none."""
+        return next((variant.key for variant in self.variants if variant.size == size), self.key)
+
+
+@dataclass(frozen=True)
+class ShownComponent:
+    """A component of one revision with its images by side."""
+
+    id: str
+    kind: str
+    name: str
+    external_key: str
+    parent_id: str | None
+    parent_kind: str | None
+    parent_external_key: str | None
+    width_mm: float | None
+    height_mm: float | None
+    created_at: datetime
+    updated_at: datetime
+    faces: dict[str, ShownImage] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ComponentPage:
+    components: Sequence[ShownComponent]
+    next_cursor: str | None
+
+
+def shown_image(asset: Asset, made: Sequence[BlobVariant]) -> ShownImage:
+    """An asset whose blob is loaded, with the variants of the blob."""
+    blob = asset.blob
+    return ShownImage(
+        asset_id=asset.id,
+        key=blob.object_key,
+        mime_type=blob.mime_type,
+        width_px=blob.width_px,
+        height_px=blob.height_px,
+        byte_size=blob.size,
+        derivation=blob.derivation,
+        derive_error=blob.derive_error,
+        placeholder=blob.placeholder,
+        variants=_shown_variants(made),
+    )
+
+
+def _shown_variants(made: Sequence[BlobVariant]) -> list[ShownVariant]:
+    if not made:
+        return []
+    shown: list[ShownVariant] = []
+    for size in SIZES:
+        # The largest that is not larger: beyond the image's own size that is the whole of it.
+        best = max((variant for variant in made if variant.size <= size), key=lambda variant: variant.size)
+        shown.append(ShownVariant(size, best.object_key, best.width_px, best.height_px, best.byte_size))
+    return shown
+
+
+def variants_of(blob_ids: Select[Any] | Sequence[str]) -> dict[str, list[BlobVariant]]:
+    """Blob id → its variants; one query."""
+    found: dict[str, list[BlobVariant]] = {}
+    for variant in db.session.scalars(select(BlobVariant).where(BlobVariant.blob_id.in_(blob_ids))):
+        found.setdefault(variant.blob_id, []).append(variant)
+    return found
+
+
+def list_components(revision: Revision | None, limit: int | None = None, after: str | None = None) -> ComponentPage:
+    """The components of a revision in the order in which they were first sent."""
+    if revision is None:
+        return ComponentPage([], None)
+    query = select(Component).where(Component.revision_id == revision.id).order_by(Component.position)
+    if after:
+        (position,) = place(after, 1)
+        if not re.fullmatch(r"[0-9]{1,9}", position):
+            raise unknown_cursor()
+        query = query.where(Component.position > int(position))
+    rows = db.session.scalars(query if limit is None else query.limit(limit + 1)).all()
+    more = limit is not None and len(rows) > limit
+    rows = rows[:limit]
+    return ComponentPage(shown(revision.id, rows), cursor(rows[-1].position) if more else None)
+
+
+def shown(revision_id: str, components: Sequence[Component]) -> list[ShownComponent]:
+    """These components of a revision, with parents and faces."""
+    whole = len(components) > 1000  # then ask for everything instead of naming each
+    parents = _parents(revision_id, None if whole else {c.parent_id for c in components if c.parent_id})
+    faces = _faces(revision_id, None if whole else [c.id for c in components])
+    found: list[ShownComponent] = []
+    for row in components:
+        parent_kind, parent_key = parents.get(row.parent_id or "", (None, None))
+        found.append(
+            ShownComponent(
+                id=row.id,
+                kind=row.kind,
+                name=row.name,
+                external_key=row.external_key,
+                parent_id=row.parent_id,
+                parent_kind=parent_kind,
+                parent_external_key=parent_key,
+                width_mm=row.width_mm,
+                height_mm=row.height_mm,
+                created_at=row.created_at,
+                updated_at=row.updated_at,
+                faces=faces.get(row.id, {}),
+            )
+        )
+    return found
+
+
+def _parents(revision_id: str, ids: set[str] | None) -> dict[str, tuple[str, str]]:
+    query = select(Component.id, Component.kind, Component.external_key).where(Component.revision_id == revision_id)
+    query = query.where(Component.id.in_(ids)) if ids is not None else query.where(Component.parent_id.is_(None))
+    return {row.id: (row.kind, row.external_key) for row in db.session.execute(query)}
+
+
+def _faces(revision_id: str, ids: Sequence[str] | None) -> dict[str, dict[str, ShownImage]]:
+    query = (
+        select(ComponentFace)
+        .join(ComponentFace.asset)
+        .join(Asset.blob)
+        .where(ComponentFace.revision_id == revision_id)
+        .options(contains_eager(ComponentFace.asset).contains_eager(Asset.blob))
+        .order_by(ComponentFace.created_at, ComponentFace.side_key)
+    )
+    blob_ids = select(Asset.blob_id).join(ComponentFace, ComponentFace.asset_id == Asset.id)
+    blob_ids = blob_ids.where(ComponentFace.revision_id == revision_id)
+    if ids is not None:
+        query = query.where(ComponentFace.component_id.in_(ids))
+        blob_ids = blob_ids.where(ComponentFace.component_id.in_(ids))
+    made = variants_of(blob_ids)
+    images: dict[str, ShownImage] = {}  # one back may be on every card of a deck
+    faces: dict[str, dict[str, ShownImage]] = {}
+    for face in db.session.scalars(query):
+        image = images.get(face.asset_id) or images.setdefault(
+            face.asset_id, shown_image(face.asset, made.get(face.asset.blob_id, []))
+        )
+        faces.setdefault(face.component_id, {})[face.side_key] = image
+    return faces

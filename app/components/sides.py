@@ -1,0 +1,64 @@
+"""One side of a component of the draft, set or cleared by hand."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.components.revisions import lock_draft
+from app.data.database import announce, writing
+from app.data.models import Asset, Blob, Component, ComponentFace, Game, now
+from app.images.asset_refusals import AssetNotFound, ComponentNotFound, DerivationFailed
+from app.images.image_quota import lock_partner
+from app.images.presigning import require_living
+from app.refusals import InvalidRequest
+from app.topics.names import assets_topic
+
+LONGEST_SIDE = 64
+
+
+def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, actor: Actor) -> None:
+    """Show an image of the game, whichever app sent it, on a side; None clears the side.
+
+    Raises ComponentNotFound, AssetNotFound, DerivationFailed, and InvalidRequest for a side without a name."""
+    side = side.strip()
+    if not side or len(side) > LONGEST_SIDE or not side.isprintable():
+        raise InvalidRequest(
+            f"A side has a name of 1 to {LONGEST_SIDE} characters, such as front.", {"side": "no name"}
+        )
+    game_id = game.id
+    with writing() as session:
+        lock_partner(session, game.partner_id)
+        living = require_living(session, game_id)
+        draft = lock_draft(session, game_id)
+        component = session.get(Component, (draft.id, component_id))
+        if component is None:
+            raise ComponentNotFound(f"No component with id '{component_id}' in the draft, revision {draft.number}.")
+        face = session.get(ComponentFace, (draft.id, component_id, side))
+        if asset_id is not None:
+            _require_fit(session, game_id, asset_id)
+            face = face or ComponentFace(revision_id=draft.id, component_id=component_id, side_key=side)
+            face.asset_id = asset_id
+            session.add(face)
+        elif face is not None:
+            session.delete(face)
+        component.updated_at = now()
+        record(session, actor, "component.side_set", component.name, game=living, side=side, asset=asset_id or "none")
+        announce(assets_topic(game_id))
+
+
+def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
+    """An image of this game that can be shown."""
+    row = session.execute(
+        select(Asset.file_name, Blob.derivation, Blob.derive_error)
+        .join(Asset.blob)
+        .where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_(None))
+    ).first()
+    if row is None:
+        raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
+    if row.derivation == "failed":
+        raise DerivationFailed(
+            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again and add it anew."
+        )

@@ -1,0 +1,143 @@
+"""How the app talks to its database: SQLite's settings, and the one way to write."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import Session
+
+from app.data.extensions import db
+from app.data.models.audit_record import Topic
+from app.data.models.base import now
+from app.refusals import NotFound
+
+WRITES = "slipway_writes"
+_TOPICS = "slipway_topics"
+T = TypeVar("T")
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None  # SQLAlchemy, not the driver, begins transactions
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "busy_timeout=15000", "foreign_keys=ON", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+    # SQLite's own knows only the letters of ASCII, so that "école" would not find "École" as it does on Postgres.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: str | float | bytes | None) -> str | float | bytes | None:
+    return value.lower() if isinstance(value, str) else value
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    # A deferred transaction that reads and then writes fails at once when another wrote in between (measured: 677 of
+    # 1,600 with 8 threads); one that is immediate waits its turn instead.
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def writing() -> Iterator[Session]:
+    """One transaction that writes. Ends any reading transaction first, so that what it reads, it reads under its
+    own lock; commits at the end, or rolls back on an error. Not nestable.
+
+    Topics announced with `announce()` get their new version in the same commit and wake waiting pages after it.
+    """
+    session = db.session()
+    if session.info.get(WRITES):
+        raise RuntimeError("writing() inside writing(): the inner one would commit the outer one's work")
+    session.rollback()
+    session.expire_all()
+    session.info[WRITES] = True
+    session.info[_TOPICS] = set[str]()
+    try:
+        session.connection(execution_options={WRITES: True})
+        yield session
+        session.flush()
+        versions = _raise_versions(session, session.info[_TOPICS])
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop(WRITES, None)
+        session.info.pop(_TOPICS, None)
+    if versions:
+        from app.topics.event_hub import hub  # the hub reads topics back through this module
+
+        hub.notify(versions)
+
+
+def announce(*topics: str) -> None:
+    """Say, inside `writing()`, that something watched has changed."""
+    announced: set[str] | None = db.session().info.get(_TOPICS)
+    if announced is None:
+        raise RuntimeError("announce() outside writing(): the change would be announced and never committed")
+    announced.update(topics)
+
+
+def release() -> None:
+    """Give the connection back before waiting for a body, a poll, a stream or the bucket.
+
+    Loaded objects stay readable (expire_on_commit is off); what was not loaded is gone."""
+    db.session.remove()
+
+
+def pause() -> None:
+    """Give the connection back as `release()` does, and keep what was loaded attached, for a short wait in the midst of
+    a request. What is read afterwards is read anew, so the two halves may see different facts."""
+    db.session.commit()
+
+
+def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
+    versions: dict[str, int] = {}
+    for batch in in_batches(sorted(topics)):  # one order everywhere: no two transactions wait for each other crosswise
+        raised = [{"name": name, "version": 1, "changed_at": now()} for name in batch]
+        statement = (
+            insert_or(session, Topic)
+            .values(raised)
+            .on_conflict_do_update(
+                index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": now()}
+            )
+        )
+        # .all(): a Result has keys(), so update() would take it for a mapping
+        versions.update(dict(session.execute(statement.returning(Topic.name, Topic.version)).all()))
+    return versions
+
+
+def insert_or(session: Session, entity: type[Any]) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT to which `on_conflict_…` says what is done where the row is there, or is being written."""
+    return postgresql.insert(entity) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(entity)
+
+
+def in_batches(items: Iterable[T], size: int = 5000) -> Iterator[Sequence[T]]:
+    """Lists of at most `size`, for statements that name each item: SQLite takes 32,766 parameters."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def lock_for_update(session: Session, row: Any) -> None:
+    """Hold a row until the transaction ends and read it again. On SQLite the immediate transaction already does.
+
+    Rows that only refer to it may still be added (FOR NO KEY UPDATE): with the stronger lock a report and a release
+    would each wait for what the other holds. Where several are taken the order is server, game, replicas by id, topics
+    by name. Raises NotFound for a row that is gone."""
+    try:
+        session.refresh(row, with_for_update={"key_share": True})
+    except InvalidRequestError:
+        raise NotFound("What this was about was removed a moment ago.") from None

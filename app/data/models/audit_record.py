@@ -1,0 +1,55 @@
+"""What the app remembers about its own doings: the audit log, answered requests, versions of live topics."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.data.models.base import Base, now
+
+
+class AuditEntry(Base):
+    """Append-only: who did what to what, from where. Kept when its subject is gone, hence no foreign keys."""
+
+    __tablename__ = "audit_entries"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(default=now, index=True)
+    partner_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    game_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    actor: Mapped[str] = mapped_column(String(200))  # "Mira Okafor", "CI · pp_8fK2…x9Qd", "command line"
+    address: Mapped[str | None] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64), index=True)  # "game.created", "build.refused"
+    subject: Mapped[str] = mapped_column(String(300))  # for people: "The Garden of Forking Paths, build 3"
+    details: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class AnsweredRequest(Base):
+    """The answer to a POST that carried an Idempotency-Key, for 24 hours."""
+
+    __tablename__ = "answered_requests"
+
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))  # SHA-256 of method, path and body
+    status: Mapped[int | None]  # None while the first request is still at work
+    body: Mapped[str | None] = mapped_column(Text)
+    headers: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))  # [name, value] each
+    # The body is not the answer, but what is needed to make it: it holds addresses that must not be stored.
+    made_anew: Mapped[bool] = mapped_column(default=False, server_default=false())
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+
+
+class Topic(Base):
+    """The version of something that pages and agents watch (`game:<id>`, `plan:<server>`).
+
+    Written in the same transaction as the change it announces, so that a version never runs ahead of its facts."""
+
+    __tablename__ = "topics"
+
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, default=1)
+    changed_at: Mapped[datetime] = mapped_column(default=now, index=True)

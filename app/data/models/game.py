@@ -1,0 +1,135 @@
+"""Games, their builds and releases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Select, String, Text, UniqueConstraint, select, text
+from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship
+
+from app.data.models.base import Base, new_id, now
+from app.data.models.partner import Partner
+from app.refusals import NotFound
+
+Status = Literal["active", "pending_upload"]
+_LIVING = text("deleted_at IS NULL")
+
+
+class Game(Base):
+    """One game: one row in one catalog, seen by slug under /api/partners and by id under /api/v1."""
+
+    __tablename__ = "games"
+    __table_args__ = (
+        # A slug is free again as soon as its game is deleted, while the old row waits for its sessions to end.
+        Index(
+            "uq_games_living_slug",
+            "partner_id",
+            "slug",
+            unique=True,
+            sqlite_where=_LIVING,
+            postgresql_where=_LIVING,
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("game"))
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
+    slug: Mapped[str] = mapped_column(String(100))
+    title: Mapped[str] = mapped_column(String(256))  # the partner API allows 200, /api/v1 allows 256
+    developer: Mapped[str] = mapped_column(String(150))
+    description: Mapped[str] = mapped_column(Text, default="")
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    launcher: Mapped[str | None] = mapped_column(String(255))
+    renpy_dir: Mapped[str | None] = mapped_column(String(255))
+    thumbnail: Mapped[str | None] = mapped_column(String(2000))
+    screenshots: Mapped[list[str] | None]
+    release_date: Mapped[str | None] = mapped_column(String(10))
+    content_rating: Mapped[str | None] = mapped_column(String(50))
+    languages: Mapped[list[str] | None]
+    auto_release: Mapped[bool] = mapped_column(default=True)
+    keep_builds: Mapped[int | None]  # how many of the newest builds retention leaves; None: every one
+    next_build_number: Mapped[int] = mapped_column(default=1)
+    released_build_id: Mapped[str | None] = mapped_column(
+        ForeignKey("builds.id", name="fk_games_released_build_id", use_alter=True)
+    )
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now)
+    deleted_at: Mapped[datetime | None]
+
+    partner: Mapped[Partner] = relationship(lazy="raise")
+    builds: Mapped[list[Build]] = relationship(
+        back_populates="game", foreign_keys="Build.game_id", order_by="Build.number.desc()", lazy="raise"
+    )
+    released_build: Mapped[Build | None] = relationship(
+        foreign_keys=[released_build_id], post_update=True, lazy="raise"
+    )
+
+    @property
+    def status(self) -> Status:
+        """`active` from the first release on, `pending_upload` before (partner API section 4)."""
+        return "active" if self.released_build_id else "pending_upload"
+
+
+class Build(Base):
+    """One immutable, checked archive of a game, numbered 1, 2, 3 … in the transaction that makes it ready."""
+
+    __tablename__ = "builds"
+    __table_args__ = (UniqueConstraint("game_id", "number"),)
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("build"))
+    game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
+    number: Mapped[int]
+    object_key: Mapped[str] = mapped_column(String(200), unique=True)
+    size: Mapped[int] = mapped_column(BigInteger)  # bytes of the packed archive
+    sha256: Mapped[str] = mapped_column(String(64))  # lowercase hex, of the packed archive
+    unpacked_bytes: Mapped[int] = mapped_column(BigInteger)
+    members: Mapped[int]
+    launcher: Mapped[str] = mapped_column(String(255))
+    top_directory: Mapped[str] = mapped_column(String(255))
+    warnings: Mapped[list[str]] = mapped_column(default=list)
+    file_name: Mapped[str | None] = mapped_column(String(255))
+    note: Mapped[str | None] = mapped_column(Text)
+    sent_by: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    first_released_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]  # the latest release of this build
+
+    game: Mapped[Game] = relationship(back_populates="builds", foreign_keys=[game_id], lazy="raise")
+
+    @property
+    def checksum(self) -> str:
+        """The form of the APIs: `sha256:<lowercase hex>`."""
+        return f"sha256:{self.sha256}"
+
+
+class Release(Base):
+    """The game was pointed at a build. Append-only; the newest one is what is live. It outlives its build."""
+
+    __tablename__ = "releases"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
+    build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"), index=True)
+    build_number: Mapped[int]
+    released_at: Mapped[datetime] = mapped_column(default=now)
+    released_by: Mapped[str] = mapped_column(String(200))
+
+
+class GamesOf:
+    """One partner's living games. A game that is found here may be seen by this partner: nothing else authorises."""
+
+    def __init__(self, partner: Partner) -> None:
+        self.partner = partner
+
+    def select(self) -> Select[Game]:
+        return select(Game).where(Game.partner_id == self.partner.id, Game.deleted_at.is_(None))
+
+    def by_slug(self, slug: str, *options: Any) -> Game:
+        """The game, or NotFound (also for another partner's). `options` are loader options."""
+        session = object_session(self.partner)
+        if session is None:
+            raise RuntimeError("the partner is not attached to a session")
+        game = session.scalar(self.select().where(Game.slug == slug).options(*options))
+        if game is None:
+            raise NotFound(f"No game with slug '{slug}'")
+        return game

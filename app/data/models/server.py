@@ -1,0 +1,115 @@
+"""Game servers, what they hold, and the sessions they run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.data.models.base import Base, new_id, now
+from app.data.models.game import Build
+
+PHASES = ("pending", "downloading", "verifying", "cached", "failed", "evicting", "removed")
+
+
+class Server(Base):
+    """A game server and the last thing its agent said of it."""
+
+    __tablename__ = "servers"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)  # "srv-01"
+    region: Mapped[str] = mapped_column(String(40), default="")
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    token_hint: Mapped[str] = mapped_column(String(24), default="", server_default="")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    retired_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]  # an operator stopped its downloads; what it holds stays in play
+
+    boot_id: Mapped[str | None] = mapped_column(String(64))
+    sequence: Mapped[int] = mapped_column(BigInteger, default=0)
+    stopping: Mapped[bool] = mapped_column(default=False)  # the agent said goodbye in its last report
+    last_report_at: Mapped[datetime | None]
+    agent_version: Mapped[str | None] = mapped_column(String(40))
+    health_status: Mapped[str | None] = mapped_column(String(16))
+    containers: Mapped[int | None]
+    cpu_percent: Mapped[float | None]
+    memory_percent: Mapped[float | None]
+    disk_percent: Mapped[float | None]
+    disk_total_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    disk_free_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    disk_floor_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    bytes_per_second: Mapped[int | None] = mapped_column(BigInteger)
+    conflict_at: Mapped[datetime | None]  # a second live agent used this server's token
+    conflict_boot_id: Mapped[str | None] = mapped_column(String(64))
+
+
+class Replica(Base):
+    """What one server holds of one build, as of its last report."""
+
+    __tablename__ = "replicas"
+    __table_args__ = (
+        UniqueConstraint("server_id", "build_id"),
+        CheckConstraint(f"phase IN {PHASES}", name="phase"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    server_id: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), index=True)
+    build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
+    game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
+    wanted: Mapped[bool] = mapped_column(default=True)
+    left_plan_at: Mapped[datetime | None]  # when it last stopped being wanted; never, of what only a report named
+    phase: Mapped[str] = mapped_column(String(16), default="pending")
+    bytes_done: Mapped[int] = mapped_column(BigInteger, default=0)
+    bytes_total: Mapped[int] = mapped_column(BigInteger, default=0)
+    bytes_per_second: Mapped[int] = mapped_column(BigInteger, default=0)
+    attempt: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(String(500))
+    retry_at: Mapped[datetime | None]
+    retries_asked: Mapped[int] = mapped_column(default=0)  # how often a person pressed "Retry now"
+    since: Mapped[datetime] = mapped_column(default=now)  # when the present phase began
+    cached_at: Mapped[datetime | None]
+    reported_at: Mapped[datetime | None]
+
+    server: Mapped[Server] = relationship(lazy="raise")
+    build: Mapped[Build] = relationship(lazy="raise")
+
+
+_RUNNING = text("ended_at IS NULL")
+
+
+class PlaySession(Base):
+    """A play session that an agent runs: blocks eviction of its build, and survives the deletion of its game."""
+
+    __tablename__ = "play_sessions"
+    __table_args__ = (
+        Index(
+            "ix_play_sessions_running",
+            "server_id",
+            "game_id",
+            sqlite_where=_RUNNING,
+            postgresql_where=_RUNNING,
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True, default=lambda: new_id("session"))
+    server_id: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), index=True)
+    game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
+    build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    ended_at: Mapped[datetime | None]
+    # A report made just before this session began may arrive just after; only a second report without it ends it.
+    missed_reports: Mapped[int] = mapped_column(default=0)
+
+    build: Mapped[Build] = relationship(lazy="raise")
+
+
+class TransferMinute(Base):
+    """Bytes of one partner's builds that arrived on one server within one minute; kept for some hours."""
+
+    __tablename__ = "transfer_minutes"
+
+    server_id: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True, index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)

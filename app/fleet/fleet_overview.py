@@ -1,0 +1,258 @@
+"""The fleet at a glance: to a partner, how far their released builds have come on each server; to an operator, how the
+servers are.
+
+Like the matrix it is derived from the last reports at the moment of asking; what servers hold is summed up in the
+database, so that neither the number of builds nor of games decides what a page costs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, select
+
+from app.data.extensions import db
+from app.data.models import Game, PlaySession, Replica, Server, now
+from app.fleet.reports import has_contact
+from app.fleet.server_totals import Failure, Tally, tallies, worst_failures
+from app.fleet.transfers import SHOWN_MINUTES, last_hour
+
+# Worst first: the order of both tables.
+PARTNER_STATES = (
+    "failed",
+    "no_contact",
+    "retrying",
+    "verifying",
+    "downloading",
+    "queued",
+    "not_started",
+    "up_to_date",
+    "nothing",
+)
+SERVER_STATES = ("failed", "conflict", "no_contact", "retrying", "unwell", "paused", "not_started", "healthy")
+
+
+@dataclass(frozen=True)
+class PartnerServer:
+    """One server as a partner sees it: their own builds on it, nothing of anybody else's nor of the machine.
+
+    `state` is of PARTNER_STATES; `tally` is of the released builds; `last_hour` are their bytes a minute."""
+
+    id: str
+    region: str
+    state: str
+    reported_at: datetime | None
+    paused: bool
+    released: int
+    tally: Tally
+    failure: Failure | None
+    last_hour: list[int]
+
+
+@dataclass(frozen=True)
+class PartnerOverview:
+    """Worst first."""
+
+    servers: list[PartnerServer]
+    released: int
+    counts: Counter[str]
+
+
+def partner_overview(partner_id: str) -> PartnerOverview:
+    """In five queries, whatever the number of servers and games."""
+    at = now()
+    of_partner = (Game.partner_id == partner_id, Game.deleted_at.is_(None))
+    released = db.session.scalar(select(func.count()).where(*of_partner, Game.released_build_id.is_not(None))) or 0
+    theirs = and_(*of_partner, Game.released_build_id == Replica.build_id)
+    sums, failures = tallies(theirs), worst_failures(theirs)
+    hours = last_hour(partner_id)
+    servers = [
+        _partner_server(server, sums.get(server.id, Tally()), failures.get(server.id), released, hours, at)
+        for server in _living_servers()
+    ]
+    servers.sort(key=lambda server: (PARTNER_STATES.index(server.state), server.id))
+    return PartnerOverview(servers, released, Counter(server.state for server in servers))
+
+
+def _partner_server(
+    server: Server,
+    tally: Tally,
+    failure: Failure | None,
+    released: int,
+    hours: dict[str, list[int]],
+    at: datetime,
+) -> PartnerServer:
+    contact = has_contact(server, at)
+    return PartnerServer(
+        id=server.id,
+        region=server.region,
+        state=_partner_state(server, tally, failure, released, contact),
+        reported_at=server.last_report_at,
+        paused=server.paused_at is not None,
+        released=released,
+        tally=tally,
+        failure=failure if contact else None,
+        last_hour=_with_present(hours.get(server.id), tally.bytes_per_second if contact else 0),
+    )
+
+
+def _partner_state(server: Server, tally: Tally, failure: Failure | None, released: int, contact: bool) -> str:
+    if not contact:
+        return "no_contact" if server.last_report_at else "not_started"
+    if failure:
+        return "retrying" if failure.retrying else "failed"
+    for state in ("verifying", "downloading"):
+        if getattr(tally, state):
+            return state
+    if tally.cached < released:
+        return "queued"
+    return "up_to_date" if released else "nothing"
+
+
+@dataclass(frozen=True)
+class FleetServer:
+    """One server as an operator sees it. `state` is of SERVER_STATES and began at `since`, if that is known.
+
+    `tally` is of all builds it should hold; sessions, rate and disk are as of its last report."""
+
+    id: str
+    region: str
+    state: str
+    since: datetime | None
+    contact: bool
+    reported_at: datetime | None
+    joined_at: datetime
+    paused_at: datetime | None
+    conflict_at: datetime | None
+    agent_version: str | None
+    token_hint: str
+    cpu_percent: float | None
+    memory_percent: float | None
+    disk_used: int
+    disk_total: int
+    tally: Tally
+    failure: Failure | None
+    sessions: int
+    bytes_per_second: int
+    last_hour: list[int]
+
+
+@dataclass(frozen=True)
+class FleetOverview:
+    """Servers worst first, and what they come to together."""
+
+    servers: list[FleetServer]
+    counts: Counter[str]
+
+    @property
+    def bytes_per_second(self) -> int:
+        return sum(server.bytes_per_second for server in self.servers)
+
+    @property
+    def bytes_to_send(self) -> int:
+        return sum(server.tally.bytes_to_fetch for server in self.servers)
+
+    @property
+    def cached(self) -> int:
+        return sum(server.tally.cached for server in self.servers)
+
+    @property
+    def wanted(self) -> int:
+        return sum(server.tally.builds for server in self.servers)
+
+    @property
+    def disk_used(self) -> int:
+        return sum(server.disk_used for server in self.servers)
+
+    @property
+    def disk_total(self) -> int:
+        return sum(server.disk_total for server in self.servers)
+
+    @property
+    def sessions(self) -> int:
+        return sum(server.sessions for server in self.servers)
+
+
+def fleet_overview(server_id: str | None = None) -> FleetOverview:
+    """All living servers, or one, in five queries."""
+    at = now()
+    wanted = Replica.wanted.is_(True)
+    sums, failures, hours = tallies(wanted), worst_failures(wanted), last_hour()
+    begun = select(PlaySession.server_id, func.count().label("running")).where(PlaySession.ended_at.is_(None))
+    sessions = {row.server_id: row.running for row in db.session.execute(begun.group_by(PlaySession.server_id))}
+    servers = [
+        _fleet_server(
+            server,
+            sums.get(server.id, Tally()),
+            failures.get(server.id),
+            sessions.get(server.id, 0),
+            hours.get(server.id),
+            at,
+        )
+        for server in _living_servers()
+        if server_id in {None, server.id}
+    ]
+    servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
+    return FleetOverview(servers, Counter(server.state for server in servers))
+
+
+def _fleet_server(
+    server: Server, tally: Tally, failure: Failure | None, sessions: int, hour: list[int] | None, at: datetime
+) -> FleetServer:
+    contact = has_contact(server, at)
+    state, since = _server_state(server, failure, contact)
+    total = server.disk_total_bytes or 0
+    rate = (server.bytes_per_second or 0) if contact else 0
+    return FleetServer(
+        id=server.id,
+        region=server.region,
+        state=state,
+        since=since,
+        contact=contact,
+        reported_at=server.last_report_at,
+        joined_at=server.created_at,
+        paused_at=server.paused_at,
+        conflict_at=server.conflict_at,
+        agent_version=server.agent_version,
+        token_hint=server.token_hint,
+        cpu_percent=server.cpu_percent,
+        memory_percent=server.memory_percent,
+        disk_used=max(0, total - (server.disk_free_bytes or 0)),
+        disk_total=total,
+        tally=tally,
+        failure=failure if contact else None,
+        sessions=sessions,
+        bytes_per_second=rate,
+        last_hour=_with_present(hour, rate),
+    )
+
+
+def _server_state(server: Server, failure: Failure | None, contact: bool) -> tuple[str, datetime | None]:
+    found: list[tuple[str, datetime | None]] = []
+    if server.last_report_at is None:
+        found.append(("not_started", server.created_at))
+    elif not contact:
+        found.append(("no_contact", server.last_report_at))
+    elif failure:
+        found.append(("retrying" if failure.retrying else "failed", failure.since))
+    if server.conflict_at:
+        found.append(("conflict", None))  # what is known is when the other was last refused
+    if server.paused_at:
+        found.append(("paused", server.paused_at))
+    if contact and server.health_status == "error":
+        found.append(("unwell", None))
+    return min(found, key=lambda each: SERVER_STATES.index(each[0]), default=("healthy", None))
+
+
+def _living_servers() -> Sequence[Server]:
+    return db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
+
+
+def _with_present(hour: list[int] | None, bytes_per_second: int) -> list[int]:
+    """The minute that has just begun would always look like a fall; the present rate says where it leads."""
+    minutes = list(hour or [0] * SHOWN_MINUTES)
+    minutes[-1] = max(minutes[-1], bytes_per_second * 60)
+    return minutes

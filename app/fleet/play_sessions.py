@@ -1,0 +1,126 @@
+"""Play sessions: started and ended by agents, kept alive by their reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, joinedload
+
+from app.data.database import announce, lock_for_update, writing
+from app.data.extensions import db
+from app.data.models import Build, Game, PlaySession, Replica, Server, new_id, now
+from app.fleet.replicas import planned
+from app.refusals import Conflict, NotFound
+from app.topics.event_hub import FLEET_TOPIC, game_topic, plan_topic
+
+
+@dataclass(frozen=True)
+class LiveSession:
+    """A session as an agent reports it."""
+
+    id: str
+    game_id: str
+    build: int
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class StartedSession:
+    id: str
+    game_id: str
+    build: int
+    path: str  # relative to the agent's cache
+    launcher: str
+    created: bool
+
+
+def start_session(server: Server, game_id: str, session_id: str | None) -> StartedSession:
+    """Begin a session on the released build if this server has it cached, else on the newest cached one that was
+    released before; only builds in the server's plan count. The same id again gives the same answer. Raises NotFound
+    for an unknown or deleted game, Conflict (`not_cached`) when nothing released is cached here."""
+    try:
+        return _start(server, game_id, session_id)
+    except IntegrityError:  # two servers chose one id at the same moment
+        raise _id_taken(str(session_id)) from None
+
+
+def _start(server: Server, game_id: str, session_id: str | None) -> StartedSession:
+    with writing() as session:
+        lock_for_update(session, server)  # the same call again may arrive while the first is at work
+        if session_id:
+            existing = session.get(PlaySession, session_id, options=[joinedload(PlaySession.build)])
+            if existing is not None:
+                if existing.server_id != server.id:
+                    raise _id_taken(session_id)
+                return _started(existing, existing.build, created=False)
+        game = session.get(Game, game_id)
+        if game is None or game.deleted_at is not None:
+            raise NotFound(f"No game with id '{game_id}'; it may have been deleted. No new session can start.")
+        build = _playable_build(session, server, game)
+        row = PlaySession(id=session_id or new_id("session"), server_id=server.id, game_id=game.id, build_id=build.id)
+        session.add(row)
+        announce(game_topic(game.id), FLEET_TOPIC)
+        return _started(row, build, created=True)
+
+
+def _id_taken(session_id: str) -> Conflict:
+    return Conflict(f"Session '{session_id}' belongs to another server. Leave the id out.", "id_taken")
+
+
+def _playable_build(session: Session, server: Server, game: Game) -> Build:
+    cached = session.scalars(
+        select(Build)
+        .join(Replica, Replica.build_id == Build.id)
+        .where(
+            Replica.server_id == server.id,
+            Replica.game_id == game.id,
+            Replica.phase == "cached",
+            planned(server),
+            Build.released_at.is_not(None),
+        )
+        .order_by(Build.released_at.desc())
+    ).all()
+    for build in cached:
+        if build.id == game.released_build_id:
+            return build
+    if not cached:
+        raise Conflict(
+            f"No released build of '{game.slug}' is cached on '{server.id}' yet. Try again when its build has arrived.",
+            "not_cached",
+        )
+    return cached[0]
+
+
+def _started(row: PlaySession, build: Build, created: bool) -> StartedSession:
+    path = f"{build.game_id}/{build.number}/{build.top_directory}"
+    return StartedSession(row.id, build.game_id, build.number, path, build.launcher, created)
+
+
+def end_session(server: Server, session_id: str) -> None:
+    """End a session; ending one that has ended is fine. Raises NotFound."""
+    with writing() as session:
+        lock_for_update(session, server)
+        row = session.get(PlaySession, session_id)
+        if row is None or row.server_id != server.id:
+            raise NotFound(f"No session '{session_id}' on '{server.id}'.")
+        if row.ended_at is None:
+            row.ended_at = now()
+            announce(game_topic(row.game_id), plan_topic(server.id), FLEET_TOPIC)
+
+
+def end_all(session: Session, server: Server) -> None:
+    """The server leaves the fleet: nobody will report the end of what it ran. Inside writing()."""
+    for row in session.scalars(
+        select(PlaySession).where(PlaySession.server_id == server.id, PlaySession.ended_at.is_(None))
+    ):
+        row.ended_at = now()
+        announce(game_topic(row.game_id))
+
+
+def running_sessions(game_id: str) -> int:
+    """How many sessions of a game run anywhere."""
+    running = select(func.count()).where(PlaySession.game_id == game_id, PlaySession.ended_at.is_(None))
+    return db.session.scalar(running) or 0

@@ -1,0 +1,302 @@
+"""How far builds have come on the servers: the facts behind the matrix, the list's berths and the API's sync.
+
+Everything is derived from the last reports at the moment of asking, so nothing is ever stuck "downloading": a server
+that has not spoken for 30 s has no contact, whatever its rows say.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import func, or_, select
+
+from app.data.extensions import db
+from app.data.models import Build, Game, PlaySession, Replica, Server, now
+from app.fleet.reports import has_contact
+from app.fleet.waiting_builds import Ahead, ahead
+
+# Most severe first: the order of every counts line, and of what a page's title carries.
+SEVERITY = (
+    "failed",
+    "no_contact",
+    "retrying",
+    "verifying",
+    "downloading",
+    "queued",
+    "removing",
+    "cached",
+    "not_sent",
+    "removed",
+)
+SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is called failed, though tries go on
+ROWS = 6
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One build on one server. Bytes are of the packed archive while downloading, of the check while verifying.
+
+    `before` is the state that was last reported by a server without contact."""
+
+    server_id: str
+    state: str
+    since: datetime | None = None
+    reported_at: datetime | None = None
+    bytes_done: int = 0
+    bytes_total: int = 0
+    bytes_per_second: int = 0
+    attempt: int = 0
+    retry_at: datetime | None = None
+    reason: str | None = None
+    sessions: int = 0
+    before: str | None = None
+    paused: bool = False  # an operator stopped the server's downloads: what is queued waits for that
+    ahead: Ahead | None = None  # what is queued waits for this
+
+    @property
+    def percent(self) -> int:
+        """Whole percent, rounded down: 100 only when every byte is there."""
+        return min(100, self.bytes_done * 100 // self.bytes_total) if self.bytes_total else 0
+
+
+@dataclass(frozen=True)
+class MatrixServer:
+    id: str
+    region: str
+    reported_at: datetime | None
+    contact: bool
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    build: Build
+    live: bool
+    cells: list[Cell]
+
+    @property
+    def cached_on(self) -> int:
+        return sum(cell.state == "cached" for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Columns are servers in id order; rows are the live build, then newer ones, then older by number."""
+
+    servers: list[MatrixServer]
+    rows: list[MatrixRow]
+    sessions: int
+    bytes_to_send: int
+    counts: Counter[str] = field(default_factory=Counter)  # of the live row
+
+    @property
+    def worst(self) -> str | None:
+        """The most severe state of the live row, or None when nothing is released."""
+        return next((state for state in SEVERITY if self.counts[state]), None)
+
+
+def state_of(replica: Replica | None, server: Server, at: datetime) -> str:
+    """The state to show for one replica (None: never sent)."""
+    if replica is None:
+        return "not_sent" if has_contact(server, at) else "no_contact"
+    if not has_contact(server, at) and replica.phase != "removed":
+        return "no_contact"
+    return _reported_state(replica)
+
+
+def _reported_state(replica: Replica) -> str:
+    if replica.phase == "failed":
+        return "retrying" if replica.attempt <= SHOWN_RETRIES else "failed"
+    return {"pending": "queued", "evicting": "removing"}.get(replica.phase, replica.phase)
+
+
+def matrix(game: Game) -> Matrix:
+    """The matrix of one game, in five queries whatever the number of servers and builds."""
+    at = now()
+    servers = _servers()
+    living = {server.id for server in servers}
+    replicas = [
+        r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in living
+    ]
+    by_place = {(r.build_id, r.server_id): r for r in replicas}
+    sessions = _sessions(game.id)
+    builds = _shown_builds(game, {r.build_id for r in replicas if r.phase != "removed"})
+    rows = [
+        MatrixRow(
+            build,
+            build.id == game.released_build_id,
+            [
+                _cell(by_place.get((build.id, server.id)), build, server, sessions[build.id, server.id], at)
+                for server in servers
+            ],
+        )
+        for build in builds
+    ]
+    _say_what_is_ahead(game, rows)
+    live = next((row for row in rows if row.live), None)
+    cells = live.cells if live else []
+    waiting = {"queued", "downloading", "retrying", "failed", "no_contact"}
+    return Matrix(
+        servers=[MatrixServer(s.id, s.region, s.last_report_at, has_contact(s, at)) for s in servers],
+        rows=rows,
+        sessions=sum(sessions.values()),
+        bytes_to_send=sum(max(0, cell.bytes_total - cell.bytes_done) for cell in cells if cell.state in waiting),
+        counts=Counter(cell.state for cell in cells),
+    )
+
+
+def _say_what_is_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
+    found = ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
+    for row in rows:
+        row.cells[:] = [
+            replace(cell, ahead=found.get(cell.server_id)) if cell.state == "queued" else cell for cell in row.cells
+        ]
+
+
+def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, at: datetime) -> Cell:
+    state = state_of(replica, server, at)
+    if replica is None:
+        return Cell(server.id, state, reported_at=server.last_report_at, bytes_total=build.size)
+    lost = state == "no_contact"
+    return Cell(
+        server_id=server.id,
+        state=state,
+        # Contact was lost when the server last spoke, not when its last phase began.
+        since=server.last_report_at if lost else replica.since,
+        reported_at=server.last_report_at,
+        bytes_done=replica.bytes_done,
+        bytes_total=replica.bytes_total or build.size,
+        bytes_per_second=0 if lost else replica.bytes_per_second,
+        attempt=replica.attempt,
+        retry_at=replica.retry_at,
+        reason=replica.reason,
+        sessions=sessions,
+        before=_reported_state(replica) if lost else None,
+        paused=server.paused_at is not None,
+    )
+
+
+def _servers() -> Sequence[Server]:
+    return db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
+
+
+def _sessions(game_id: str) -> Counter[tuple[str, str]]:
+    rows = db.session.execute(
+        select(PlaySession.build_id, PlaySession.server_id, func.count())
+        .where(PlaySession.game_id == game_id, PlaySession.ended_at.is_(None))
+        .group_by(PlaySession.build_id, PlaySession.server_id)
+    )
+    return Counter({(build_id, server_id): count for build_id, server_id, count in rows})
+
+
+def _shown_builds(game: Game, held: set[str]) -> list[Build]:
+    """The live build, builds newer than it, and older ones that are held anywhere; at most six."""
+    newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).scalar_subquery()
+    shown = or_(Build.id.in_(newest), Build.id == game.released_build_id)
+    builds = db.session.scalars(select(Build).where(shown).order_by(Build.number.desc())).all()
+    live = next((b for b in builds if b.id == game.released_build_id), None)
+    newer = [b for b in builds if live is None or b.number > live.number]
+    older = [b for b in builds if live and b.number < live.number and b.id in held]
+    return (([live] if live else []) + newer + older)[:ROWS]
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """The released build on one server, as the API's sync shows it."""
+
+    server_id: str
+    cached: bool
+    cached_at: datetime | None
+    phase: str
+    bytes_done: int
+    bytes_total: int
+    bytes_per_second: int
+    reported_at: datetime | None
+    attempt: int
+    reason: str | None
+
+
+class CacheStates(list[CacheState]):
+    """One entry a server, in id order; `released_number` is the live build's."""
+
+    released_number: int | None = None
+
+
+def cache_state(game: Game) -> CacheStates:
+    """Where the released build is, in two queries; without one, every server is pending."""
+    at = now()
+    replicas: dict[str, Replica] = {}
+    states = CacheStates()
+    if game.released_build_id:
+        rows = db.session.execute(
+            select(Replica, Build.number)
+            .select_from(Build)
+            .outerjoin(Replica, Replica.build_id == Build.id)
+            .where(Build.id == game.released_build_id)
+        ).all()
+        replicas = {replica.server_id: replica for replica, _ in rows if replica is not None}
+        states.released_number = rows[0][1]
+    for server in _servers():
+        states.append(_cache_state(server, replicas.get(server.id), at))
+    return states
+
+
+def _cache_state(server: Server, replica: Replica | None, at: datetime) -> CacheState:
+    if replica is None:
+        return CacheState(server.id, False, None, "pending", 0, 0, 0, server.last_report_at, 0, None)
+    return CacheState(
+        server_id=server.id,
+        cached=replica.phase == "cached",
+        cached_at=replica.cached_at,
+        phase=replica.phase,
+        bytes_done=replica.bytes_done,
+        bytes_total=replica.bytes_total,
+        bytes_per_second=replica.bytes_per_second if has_contact(server, at) else 0,
+        reported_at=server.last_report_at,
+        attempt=replica.attempt,
+        reason=replica.reason,
+    )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How the released build of one game stands: a state a server, in server order (the berths), and their counts.
+    `states` is empty while nothing is released."""
+
+    states: list[str]
+    counts: Counter[str]
+    reason: tuple[str, str] | None  # (server id, reason) of the first failure
+
+    @property
+    def worst(self) -> str | None:
+        return next((state for state in SEVERITY if self.counts[state]), None)
+
+
+def summaries(games: Sequence[Game]) -> dict[str, Summary]:
+    """By game id, in two queries however many games."""
+    at = now()
+    servers = _servers()
+    released = [game.released_build_id for game in games if game.released_build_id]
+    replicas = {(r.build_id, r.server_id): r for r in _in_batches(released)}
+    result: dict[str, Summary] = {}
+    for game in games:
+        if not game.released_build_id:
+            result[game.id] = Summary([], Counter(), None)
+            continue
+        rows = [(server, replicas.get((game.released_build_id, server.id))) for server in servers]
+        states = [state_of(replica, server, at) for server, replica in rows]
+        reasons = [(s.id, r.reason) for (s, r), state in zip(rows, states, strict=True) if r and r.reason]
+        result[game.id] = Summary(states, Counter(states), reasons[0] if reasons else None)
+    return result
+
+
+def _in_batches(build_ids: Sequence[str], size: int = 5000) -> Iterator[Replica]:
+    for start in range(0, len(build_ids), size):  # SQLite takes 32,766 parameters
+        yield from db.session.scalars(select(Replica).where(Replica.build_id.in_(build_ids[start : start + size])))
+
+
+def summary(game: Game) -> Summary:
+    """One game's summary."""
+    return summaries([game])[game.id]

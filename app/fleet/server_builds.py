@@ -1,0 +1,96 @@
+"""What one server holds and is to hold, build by build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import case, func, select
+
+from app.data.extensions import db
+from app.data.models import Build, Game, Partner, PlaySession, Replica
+from app.fleet.rollout import SHOWN_RETRIES
+
+# Worst first, then what moves, then what waits, then what is simply there.
+_ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One build on one server as of its last report; bytes are of the packed archive, but `bytes_unpacked`."""
+
+    key: str  # of the build, for telling rows apart
+    game: str
+    partner: str
+    build: int
+    live: bool
+    phase: str
+    since: datetime
+    bytes_done: int
+    bytes_total: int
+    bytes_unpacked: int
+    bytes_per_second: int
+    attempt: int
+    reason: str | None
+    retry_at: datetime | None
+    sessions: int
+
+    @property
+    def retrying(self) -> bool:
+        return self.phase == "failed" and self.attempt <= SHOWN_RETRIES
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """The first of them, worst first, and how many there are."""
+
+    shown: list[Holding]
+    count: int
+
+
+def holdings(server_id: str, most: int) -> Holdings:
+    """Two queries, whatever the server holds."""
+    sessions = (
+        select(func.count())
+        .where(
+            PlaySession.server_id == server_id,
+            PlaySession.build_id == Replica.build_id,
+            PlaySession.ended_at.is_(None),
+        )
+        .correlate(Replica)
+        .scalar_subquery()
+    )
+    here = (Replica.server_id == server_id, Replica.phase != "removed")
+    order = case({phase: place for place, phase in enumerate(_ORDER)}, value=Replica.phase, else_=len(_ORDER))
+    rows = db.session.execute(
+        select(Replica, Build, Game, Partner.name, sessions.label("sessions"))
+        .join(Build, Replica.build_id == Build.id)
+        .join(Game, Replica.game_id == Game.id)
+        .join(Partner, Game.partner_id == Partner.id)
+        .where(*here)
+        .order_by(order, Replica.attempt.desc(), Game.title, Game.id, Build.number.desc())
+        .limit(most)
+    ).all()
+    shown = [_holding(replica, build, game, partner, count) for replica, build, game, partner, count in rows]
+    count = len(rows) if len(rows) < most else db.session.scalar(select(func.count()).where(*here)) or 0
+    return Holdings(shown, count)
+
+
+def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int) -> Holding:
+    return Holding(
+        key=build.id,
+        game=game.title,
+        partner=partner,
+        build=build.number,
+        live=game.released_build_id == build.id,
+        phase=replica.phase,
+        since=replica.since,
+        bytes_done=replica.bytes_done,
+        bytes_total=replica.bytes_total or build.size,
+        bytes_unpacked=build.unpacked_bytes,
+        bytes_per_second=replica.bytes_per_second,
+        attempt=replica.attempt,
+        reason=replica.reason,
+        retry_at=replica.retry_at,
+        sessions=sessions,
+    )

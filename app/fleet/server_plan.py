@@ -1,0 +1,106 @@
+"""The plan of one server: what to hold, where to fetch it, what to evict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
+
+from app.data.database import release
+from app.data.extensions import db
+from app.data.models import Build, Game, Replica, Server, now
+from app.limits import thread_budgets
+from app.storage.bucket import bucket
+from app.topics.event_hub import hub, plan_topic
+from app.topics.versions import stored_version
+
+MOST_WAIT = 25.0
+STOPPING_POLL_AFTER = 2  # seconds; a process that is stopping holds no poll
+URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; a 403 makes the agent ask again
+
+
+@dataclass(frozen=True)
+class PlannedBuild:
+    game_id: str
+    slug: str
+    build: int
+    size: int
+    checksum: str
+    unpacked_bytes: int
+    top_directory: str
+    launcher: str
+    archive_url: str
+    url_expires_at: datetime
+    active: bool
+    retry: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    version: int
+    poll_after_seconds: int
+    builds: list[PlannedBuild]
+    evict: list[tuple[str, int]]  # (game id, build number)
+
+
+def plan_for(server: Server, since: int | None, wait: float) -> Plan:
+    """The server's plan; when its version is `since`, held up to `wait` seconds for a change.
+
+    No database connection is held while waiting. When every waiting place is taken the answer comes at once, with
+    `poll_after_seconds` > 0."""
+    server_id, topic = server.id, plan_topic(server.id)
+    poll_after = 0
+    # The stored version, not the hub's: after a change made elsewhere the hub of this process may be 2 s behind the one
+    # that answered before, and an agent that hears two numbers in turn would ask without end.
+    if since is not None and wait > 0 and stored_version(topic) == since:
+        release()
+        if thread_budgets.waiting_polls.try_take():
+            try:
+                hub.wait(topic, since, min(wait, MOST_WAIT))
+            finally:
+                thread_budgets.waiting_polls.give_back()
+            poll_after = STOPPING_POLL_AFTER if hub.stopping else 0
+        else:
+            poll_after = thread_budgets.waiting_polls.retry_after
+    # The version before the rows: a change in between only makes the agent ask once more.
+    return _read(server_id, stored_version(topic), poll_after)
+
+
+def _read(server_id: str, version: int, poll_after: int) -> Plan:
+    rows = db.session.scalars(
+        select(Replica)
+        .where(Replica.server_id == server_id, or_(Replica.wanted, Replica.phase != "removed"))
+        .join(Build, Replica.build_id == Build.id)
+        .options(joinedload(Replica.build).joinedload(Build.game))
+        .order_by(Build.released_at)
+    ).all()
+    paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
+    kept = [row for row in rows if (_stays(row) if paused else row.wanted)]
+    evicted = [] if paused else [row for row in rows if not row.wanted]
+    expires = now() + URL_LIFETIME
+    builds = [_planned(row, row.build, row.build.game, expires) for row in kept]
+    return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
+
+
+def _stays(row: Replica) -> bool:
+    """On a paused server; not what only its own reports name, for the plan also says where to fetch a build."""
+    return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)
+
+
+def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> PlannedBuild:
+    return PlannedBuild(
+        game_id=game.id,
+        slug=game.slug,
+        build=build.number,
+        size=build.size,
+        checksum=build.checksum,
+        unpacked_bytes=build.unpacked_bytes,
+        top_directory=build.top_directory,
+        launcher=build.launcher,
+        archive_url=bucket().agent_url(build.object_key, URL_LIFETIME),
+        url_expires_at=expires,
+        active=game.released_build_id == build.id,
+        retry=replica.retries_asked,
+    )

@@ -1,0 +1,94 @@
+"""What servers hold, summed up in the database: a row a server, so that the number of builds decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, select
+
+from app.data.extensions import db
+from app.data.models import Build, Game, Replica
+from app.fleet.rollout import SHOWN_RETRIES
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The worst replica of a server that failed. `attempt` counts from 1; a next try is due at `retry_at`."""
+
+    game: str
+    build: int
+    attempt: int
+    reason: str | None
+    retry_at: datetime | None
+    since: datetime
+
+    @property
+    def retrying(self) -> bool:
+        return self.attempt <= SHOWN_RETRIES
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Replicas of one server, counted by phase. Bytes are of packed archives."""
+
+    builds: int = 0
+    cached: int = 0
+    queued: int = 0
+    downloading: int = 0
+    verifying: int = 0
+    failed: int = 0
+    bytes_to_fetch: int = 0
+    downloading_done: int = 0
+    downloading_total: int = 0
+    bytes_per_second: int = 0
+    queued_since: datetime | None = field(default=None, kw_only=True)  # the oldest of what is queued
+
+    @property
+    def percent(self) -> int:
+        """Of what is downloading, rounded down."""
+        return self.downloading_done * 100 // self.downloading_total if self.downloading_total else 0
+
+
+def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
+    """By server id, of the replicas that are `chosen`."""
+
+    def summed(value: Any, *phases: str) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((Replica.phase.in_(phases), value), else_=0)), 0)
+
+    missing = Replica.bytes_total - Replica.bytes_done
+    query = select(
+        Replica.server_id,
+        func.count(),
+        *(summed(1, phase) for phase in ("cached", "pending", "downloading", "verifying", "failed")),
+        summed(case((missing > 0, missing), else_=0), "pending", "downloading", "failed"),
+        *(summed(column, "downloading") for column in (Replica.bytes_done, Replica.bytes_total)),
+        summed(Replica.bytes_per_second, "downloading"),
+        func.min(case((Replica.phase == "pending", Replica.since))),
+    )
+    rows = db.session.execute(query.join(Game, Replica.game_id == Game.id).where(chosen).group_by(Replica.server_id))
+    # Postgres sums to numerics.
+    return {server_id: Tally(*map(int, values), queued_since=since) for server_id, *values, since in rows}
+
+
+def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
+    """The worst failure of each server: what is no longer called retrying first, then what was tried most often."""
+    place = func.row_number().over(
+        partition_by=Replica.server_id, order_by=(Replica.attempt.desc(), Replica.since, Replica.id)
+    )
+    query = select(
+        Replica.server_id,
+        Game.title,
+        Build.number,
+        Replica.attempt,
+        Replica.reason,
+        Replica.retry_at,
+        Replica.since,
+        place.label("place"),
+    ).join(Build, Replica.build_id == Build.id)
+    worst = query.join(Game, Replica.game_id == Game.id).where(chosen, Replica.phase == "failed").subquery()
+    rows = db.session.execute(select(worst).where(worst.c.place == 1))
+    return {
+        row.server_id: Failure(row.title, row.number, row.attempt, row.reason, row.retry_at, row.since) for row in rows
+    }

@@ -1,0 +1,44 @@
+"""What a queued build waits for: the build that its server fetches or checks at present."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import case, select
+
+from app.data.extensions import db
+from app.data.models import Build, Game, Replica
+
+_UNDER_WAY = ("downloading", "verifying")
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is under way on a server as far as one partner may know. `build` is None for another partner's, `game` None
+    within the same game; `queued` counts what waits there, of whomever."""
+
+    build: int | None
+    game: str | None
+    queued: int
+
+
+def ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
+    """By server id, where anything is under way; seen from `game`. One query."""
+    nearest = case((Replica.game_id == game.id, 0), (Game.partner_id == game.partner_id, 1), else_=2)
+    rows = db.session.execute(
+        select(Replica.server_id, Replica.phase, Game.id, Game.partner_id, Game.title, Build.number)
+        .join(Game, Replica.game_id == Game.id)
+        .join(Build, Replica.build_id == Build.id)
+        .where(Replica.server_id.in_(server_ids), Replica.wanted, Replica.phase.in_(("pending", *_UNDER_WAY)))
+        .order_by(nearest, Replica.since, Replica.id)
+    ).all()
+    queued = Counter(server_id for server_id, phase, *_ in rows if phase == "pending")
+    found: dict[str, Ahead] = {}
+    for server_id, phase, game_id, partner_id, title, number in rows:
+        if phase in _UNDER_WAY and server_id not in found:
+            own = partner_id == game.partner_id
+            other_game = title if own and game_id != game.id else None
+            found[server_id] = Ahead(number if own else None, other_game, queued[server_id])
+    return found

@@ -1,0 +1,94 @@
+"""Who may write or delete the one object that holds certain bytes of a partner.
+
+The bucket cannot be asked while a row is locked, so the row itself says what is going on: see `Blob`. Confirming
+claims the row, writes the object, and counts on it only if the very same row still stands. Sweeping turns the row to
+`deleting`, deletes the object, and removes the row; whoever confirms meanwhile waits for it to go and begins again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.data.database import writing
+from app.data.models import Blob, BlobVariant, new_id, now
+from app.images.image_limits import SIZES
+from app.images.image_processes import Facts
+from app.images.image_quota import lock_partner
+from app.images.object_keys import final_key, public_copy_key, variant_key
+
+# Longer than any request to storage can take with its retries: a holder that is older is dead.
+LEASE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A blob that may be written. `stored`: its object is there already."""
+
+    blob_id: str
+    stored: bool
+
+
+def claim(partner_id: str, sha256: str, size: int, facts: Facts) -> Claim | None:
+    """The partner's blob of these bytes, made if there is none; None while a sweep is deleting it."""
+    with writing() as session:
+        lock_partner(session, partner_id)
+        blob = session.scalar(
+            select(Blob).where(Blob.partner_id == partner_id, Blob.sha256 == sha256).with_for_update()
+        )
+        if blob is None:
+            blob = Blob(
+                id=new_id("blob"),
+                partner_id=partner_id,
+                sha256=sha256,
+                object_key=final_key(partner_id, sha256),
+                size=size,
+                mime_type=facts.mime_type,
+                width_px=facts.width,
+                height_px=facts.height,
+                state="writing",
+            )
+            session.add(blob)
+        if blob.state == "deleting":
+            return None
+        blob.held_at = now()
+        return Claim(blob.id, blob.state == "stored")
+
+
+def hold(session: Session, blob_id: str) -> Blob | None:
+    """The blob, locked until the transaction ends, unless it is gone or going. With the partner held."""
+    blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
+    return None if blob is None or blob.state == "deleting" else blob
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A blob whose objects are to be deleted, and the token of who may."""
+
+    blob_id: str
+    holder: str
+    keys: list[str]
+    size: int
+
+
+def doom(session: Session, blob: Blob) -> Doomed:
+    """Begin to delete a locked blob: from the commit on nobody counts on its object."""
+    blob.state = "deleting"
+    blob.held_at = now()
+    blob.holder = new_id("holder")
+    # Also what a derivation or a copy left that died before its row was written.
+    keys = {blob.object_key, public_copy_key(blob.object_key)}
+    keys.update(variant_key(blob.object_key, size) for size in SIZES)
+    keys.update(session.scalars(select(BlobVariant.object_key).where(BlobVariant.blob_id == blob.id)))
+    return Doomed(blob.id, blob.holder, sorted(keys), blob.size)
+
+
+def bury(doomed: Doomed) -> None:
+    """Remove the row once its objects are gone, unless somebody took over because it took too long."""
+    with writing() as session:
+        blob = session.get(Blob, doomed.blob_id, with_for_update=True, populate_existing=True)
+        if blob is not None and blob.holder == doomed.holder:
+            session.delete(blob)

@@ -1,0 +1,249 @@
+"""An upload is confirmed: the staged bytes are fetched, verified, kept under the name of their contents, and shown."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import contains_eager
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.data.database import announce, release, writing
+from app.data.extensions import db
+from app.data.models import Asset, Blob, Game, StagedAsset
+from app.images.blobs import claim, hold
+from app.images.derivation import derive_soon
+from app.images.image_limits import TYPES
+from app.images.image_processes import Facts
+from app.images.image_quota import give_back, lock_partner, take
+from app.images.object_keys import IMMUTABLE, parse_key
+from app.images.presigning import known_blob, require_living, staged_upload
+from app.images.public_copies import PublicCopy, cleaned, note_public_copy, store_public_copy
+from app.images.verification import FetchedFile, WrongBytes, fetched, verify
+from app.process.crash_points import passing
+from app.refusals import InvalidRequest, Unavailable
+from app.storage.bucket import StorageError, bucket
+from app.storage.objects import ObjectMissing, write_object
+from app.topics.names import assets_topic
+
+log = logging.getLogger(__name__)
+
+_WAIT_FOR_SWEEP = 20.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a client says it uploaded: all four from presign."""
+
+    key: str
+    public_url: str
+    byte_size: int
+    content_type: str
+
+
+@dataclass(frozen=True)
+class _Upload:
+    """The staged upload as it was when the confirm began, and for whom it is made."""
+
+    staged_id: str
+    partner_id: str
+    game_id: str
+    app_id: str
+    actor: Actor
+
+
+def confirm(game: Game, app_id: str, sent: Sent, actor: Actor) -> str:
+    """Verify and publish an upload; returns the asset's id. Again is fine: the same id, nothing added.
+
+    Raises InvalidRequest (WrongBytes when the bytes are at fault: they are gone then), QuotaExceeded, GameNotFound, and
+    StorageError or Unavailable when it could not be decided: then nothing changed and it can be tried again."""
+    sha256 = _sha256_of(sent, game.partner_id)
+    partner_id, game_id = game.partner_id, game.id
+    staged = staged_upload(db.session(), game_id, app_id, sha256)
+    if staged is None:
+        return _confirmed_before(game_id, app_id, sha256, sent)
+    _compare(sent, staged.byte_size, staged.content_type)
+    upload = _Upload(staged.id, partner_id, game_id, app_id, actor)
+    known = known_blob(db.session(), partner_id, app_id, sha256)
+    staging_key = staged.object_key
+    release()
+    asset_id = _publish(upload, known.id) if known and _is_as_sent(known, sent) else None
+    if asset_id is None:
+        try:
+            asset_id = _fetch_and_publish(upload, staging_key, sha256, sent)
+        except WrongBytes:
+            _discard(upload, staging_key)
+            raise
+    _delete_staged(staging_key)
+    return asset_id
+
+
+def _sha256_of(sent: Sent, partner_id: str) -> str:
+    """What the key says, if it is one of this partner's."""
+    key = parse_key(sent.key)
+    if key is None or not key.is_source or key.partner_id != partner_id:
+        raise InvalidRequest("key is not one that presign answered with. Send it as it was.", {"key": "not presigned"})
+    if not sent.public_url.endswith(f"/{sent.key}"):
+        raise InvalidRequest(
+            "publicUrl is not the one that presign answered with this key. Send it as it was.",
+            {"publicUrl": "does not belong to the key"},
+        )
+    return key.sha256
+
+
+def _compare(sent: Sent, byte_size: int, content_type: str) -> None:
+    if sent.byte_size != byte_size:
+        raise InvalidRequest(
+            f"byteSize is {sent.byte_size:,}; {byte_size:,} was presigned.", {"byteSize": "not as presigned"}
+        )
+    if sent.content_type != content_type:
+        raise InvalidRequest(
+            f"contentType is {sent.content_type}; {content_type} was presigned.", {"contentType": "not as presigned"}
+        )
+
+
+def _is_as_sent(blob: Blob, sent: Sent) -> bool:
+    return blob.mime_type == sent.content_type and blob.size == sent.byte_size
+
+
+def _confirmed_before(game_id: str, app_id: str, sha256: str, sent: Sent) -> str:
+    found = _living(game_id, app_id, sha256)
+    if found is None:
+        raise InvalidRequest(
+            "Nothing with this key was presigned by this app for this game, or it expired. Presign it again.",
+            {"key": "not presigned"},
+        )
+    _compare(sent, found.blob.size, found.blob.mime_type)
+    return found.id
+
+
+def _living(game_id: str, app_id: str, sha256: str) -> Asset | None:
+    return db.session.scalar(
+        select(Asset)
+        .join(Asset.blob)
+        .where(Asset.game_id == game_id, Asset.app_id == app_id, Asset.deleted_at.is_(None), Blob.sha256 == sha256)
+        .options(contains_eager(Asset.blob))
+    )
+
+
+def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sent) -> str:
+    try:
+        with fetched(staging_key, announced=sent.byte_size) as file:
+            facts = verify(file, byte_size=sent.byte_size, sha256=sha256, content_type=sent.content_type)
+            passing("asset-verified")
+            with cleaned(file, facts) as clean:
+                return _store_and_publish(upload, file, clean, facts)
+    except ObjectMissing:
+        if done := _living(upload.game_id, upload.app_id, sha256):  # by the same confirm, sent twice at once
+            return done.id
+        raise InvalidRequest(
+            "Nothing has been uploaded for this key yet. PUT the file to signedUrl first, then confirm."
+        ) from None
+
+
+def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | None, facts: Facts) -> str:
+    """Object first, row after; once more when a sweep came between (app/images/blobs.py)."""
+    deadline = time.monotonic() + _WAIT_FOR_SWEEP
+    while time.monotonic() < deadline:
+        claimed = claim(upload.partner_id, file.sha256, file.size, facts)
+        key = _key_of(claimed.blob_id) if claimed else None
+        release()
+        if claimed is None or key is None:
+            time.sleep(0.05)  # storage is deleting what was there before
+            continue
+        if not claimed.stored or not _is_whole(key, file.size):
+            file.file.seek(0)
+            write_object(
+                key, file.file, file.size, file.md5(), {"Content-Type": facts.mime_type, "Cache-Control": IMMUTABLE}
+            )
+        copy = store_public_copy(key, file, clean, facts.mime_type)
+        passing("asset-stored")
+        asset_id = _publish(upload, claimed.blob_id, copy)
+        if asset_id is not None:
+            return asset_id
+    raise Unavailable("The same image is being deleted just now. Nothing was changed; confirm it again.", 5)
+
+
+def _key_of(blob_id: str) -> str | None:
+    return db.session.scalar(select(Blob.object_key).where(Blob.id == blob_id))
+
+
+def _is_whole(key: str, size: int) -> bool:
+    stored = bucket().stat(key)
+    return stored is not None and stored.size == size
+
+
+def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> str | None:
+    """One transaction: the reservation ends, the bytes are counted, the asset is shown. None when the blob is going.
+    `copy`: what of it everybody may fetch, if that was made just now."""
+    with writing() as session:
+        lock_partner(session, upload.partner_id)
+        game = require_living(session, upload.game_id)
+        blob = hold(session, blob_id)
+        if blob is None:
+            return None
+        staged = session.get(StagedAsset, upload.staged_id)
+        file_name = staged.file_name if staged else checksum_name(blob)
+        if staged is not None:
+            give_back(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
+            session.delete(staged)
+        blob.state = "stored"
+        if copy is not None:
+            note_public_copy(blob, copy)
+        if blob.unused_since is not None:
+            take(session, upload.partner_id, blob.size, "stored", blob.sha256)
+            blob.unused_since = None
+        asset = session.scalar(
+            select(Asset).where(
+                Asset.game_id == upload.game_id,
+                Asset.app_id == upload.app_id,
+                Asset.blob_id == blob.id,
+                Asset.deleted_at.is_(None),
+            )
+        )
+        if asset is None:
+            asset = Asset(
+                game_id=upload.game_id,
+                app_id=upload.app_id,
+                blob_id=blob.id,
+                file_name=file_name,
+                sent_by=upload.actor.name,
+            )
+            session.add(asset)
+            session.flush()
+            record(session, upload.actor, "asset.confirmed", file_name, game=game, asset=asset.id, size=blob.size)
+        pending = blob.derivation == "pending"
+        announce(assets_topic(upload.game_id))
+        asset_id = asset.id
+    passing("asset-published")
+    release()
+    if pending:
+        derive_soon(blob_id)
+    return asset_id
+
+
+def checksum_name(blob: Blob) -> str:
+    """A file name for bytes whose own is not known any more."""
+    return f"{blob.sha256[:12]}.{TYPES[blob.mime_type].lower()}"
+
+
+def _discard(upload: _Upload, staging_key: str) -> None:
+    """The bytes were wrong: the reservation ends, and they go."""
+    with writing() as session:
+        lock_partner(session, upload.partner_id)
+        staged = session.get(StagedAsset, upload.staged_id)
+        if staged is not None:
+            give_back(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
+            session.delete(staged)
+    release()
+    _delete_staged(staging_key)
+
+
+def _delete_staged(staging_key: str) -> None:
+    try:
+        bucket().delete([staging_key])
+    except StorageError:
+        log.info("a staged object could not be deleted; the sweep will do it")

@@ -1,0 +1,65 @@
+"""The sizes in which an image is shown, made anew from its pixels: nothing of the file but the picture goes on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from PIL import Image, ImageOps
+
+from app.images.decoding.colours import plain, to_srgb
+from app.images.decoding.opening import decode, open_image
+from app.images.decoding.thumbhash import thumbhash
+
+QUALITY = 82
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A WebP whose longer side is at most `size`."""
+
+    size: int
+    width: int
+    height: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Derived:
+    variants: list[Variant]
+    placeholder: bytes  # ThumbHash
+
+
+def derive(file: BinaryIO, sizes: Sequence[int], most_pixels: int) -> Derived:
+    """Every size that is not larger than the image, and one for all that are. Raises BadImage, or MemoryError."""
+    image = open_image(file, most_pixels)
+    longest = max(image.size)
+    biggest = max(sizes)
+    if image.format in {"JPEG", "MPO"}:
+        image.draft(None, (biggest, biggest))  # decodes at 1/2, 1/4 or 1/8 where that is large enough
+    decode(image)
+    profile = image.info.get("icc_profile")
+    picture = plain(image)
+    picture.thumbnail((biggest, biggest), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    picture = ImageOps.exif_transpose(picture)
+    picture = to_srgb(picture, profile)
+    picture.info.clear()  # savers write what they find here
+    made: list[Variant] = []
+    for size in sorted(_worth_making(sizes, longest), reverse=True):
+        picture.thumbnail((size, size), Image.Resampling.LANCZOS)
+        made.append(Variant(size, *picture.size, _webp(picture)))
+    return Derived(made[::-1], thumbhash(picture))
+
+
+def _worth_making(sizes: Sequence[int], longest: int) -> list[int]:
+    """Up to and with the first that holds the whole image; beyond it all would be the same picture."""
+    ordered = sorted(sizes)
+    return [size for index, size in enumerate(ordered) if index == 0 or ordered[index - 1] < longest]
+
+
+def _webp(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "WEBP", quality=QUALITY, method=4)
+    return out.getvalue()

@@ -1,0 +1,169 @@
+"""The sizes of an image are made in the background. What is to be done is in rows: a lost job loses nothing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import current_app
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.data.database import announce, release, writing
+from app.data.models import Asset, Blob, BlobVariant, Game, GamePicture, now
+from app.images.image_processes import DecoderDied, ImageRefused, Interrupted, Made, deriving
+from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
+from app.images.verification import WrongBytes, fetched
+from app.process.crash_points import passing
+from app.refusals import Unavailable
+from app.storage.objects import ObjectMissing, write_object
+from app.topics.event_hub import partner_topic
+from app.topics.names import assets_topic
+
+log = logging.getLogger(__name__)
+
+# Longer than a derivation may take with its transfers: whoever began it is dead after that.
+LEASE = timedelta(minutes=3)
+AGAIN = timedelta(seconds=20)
+MOST_ATTEMPTS = 3
+WEBP = "image/webp"
+
+
+@dataclass(frozen=True)
+class _Work:
+    blob_id: str
+    key: str
+    sha256: str
+    attempt: int
+
+
+def derive_soon(blob_id: str) -> None:
+    """Ask a worker to make the sizes of a blob."""
+    from app.runtime.jobs import jobs  # the queue knows the work, so the import cannot stand at the top
+
+    jobs(current_app).derive_soon(blob_id)
+
+
+def due(session: Session, most: int = 500) -> Sequence[str]:
+    """Blobs whose sizes are still to be made and that nobody works on, oldest first."""
+    return session.scalars(
+        select(Blob.id)
+        .where(Blob.derivation == "pending", Blob.state == "stored", Blob.derive_at <= now())
+        .order_by(Blob.created_at)
+        .limit(most)
+    ).all()
+
+
+def derive(blob_id: str) -> None:
+    """Make the sizes of a blob, unless they are made or somebody is at it. What storage, the image or a shutdown
+    does is not raised: the row says how it went, and when to try again."""
+    work = _begin(blob_id)
+    release()
+    if work is None:
+        return
+    try:
+        made = _make(work)
+        keys = _store(work, made)
+    except (ImageRefused, WrongBytes, ObjectMissing) as refused:
+        _fail(work, f"The file {refused}." if isinstance(refused, ImageRefused) else str(refused))
+    except DecoderDied as died:
+        if work.attempt >= MOST_ATTEMPTS:
+            _fail(work, f"The file {died}, {work.attempt} times.")
+        else:
+            _give_back(work, AGAIN, counted=True)
+    except Interrupted:
+        _give_back(work, timedelta(0), counted=False)
+    except Unavailable as later:
+        log.info("sizes of %s: %s", blob_id, later.message)
+        _give_back(work, AGAIN, counted=False)
+    else:
+        _finish(work, made, keys)
+    release()
+
+
+def _begin(blob_id: str) -> _Work | None:
+    with writing() as session:
+        blob = session.get(Blob, blob_id, with_for_update=True)
+        if blob is None or blob.state != "stored" or blob.derivation != "pending" or blob.derive_at > now():
+            return None
+        blob.derive_at = now() + LEASE
+        blob.derive_attempts += 1
+        return _Work(blob.id, blob.object_key, blob.sha256, blob.derive_attempts)
+
+
+def _make(work: _Work) -> Made:
+    with fetched(work.key) as file:
+        if file.sha256 != work.sha256:
+            log.error("the stored object %s has other bytes than were confirmed", work.key)
+            raise WrongBytes(f"The stored file has another checksum than was confirmed: {checksum_of(file.sha256)}.")
+        return deriving.derive(file.path)
+
+
+def _store(work: _Work, made: Made) -> list[str]:
+    keys: list[str] = []
+    for variant in made.variants:
+        keys.append(variant_key(work.key, variant.size))
+        md5 = hashlib.md5(variant.data, usedforsecurity=False).digest()
+        headers = {"Content-Type": WEBP, "Cache-Control": IMMUTABLE}
+        write_object(keys[-1], io.BytesIO(variant.data), len(variant.data), md5, headers)
+        passing("variant-stored")
+    return keys
+
+
+def _finish(work: _Work, made: Made, keys: Sequence[str]) -> None:
+    with writing() as session:
+        blob = session.get(Blob, work.blob_id, with_for_update=True)
+        if blob is None or blob.state == "deleting":
+            return  # deleted meanwhile; the sweep takes the objects
+        session.execute(delete(BlobVariant).where(BlobVariant.blob_id == blob.id))
+        for variant, key in zip(made.variants, keys, strict=True):
+            session.add(
+                BlobVariant(
+                    blob_id=blob.id,
+                    size=variant.size,
+                    object_key=key,
+                    byte_size=len(variant.data),
+                    sha256=variant.sha256,
+                    width_px=variant.width,
+                    height_px=variant.height,
+                )
+            )
+        blob.placeholder = base64.b64encode(made.placeholder).decode()
+        blob.derivation, blob.derive_error = "ready", None
+        _announce(session, blob.id)
+
+
+def _fail(work: _Work, reason: str) -> None:
+    log.warning("no sizes can be made of %s: %s", work.key, reason)
+    with writing() as session:
+        blob = session.get(Blob, work.blob_id, with_for_update=True)
+        if blob is not None:
+            blob.derivation, blob.derive_error = "failed", reason
+            _announce(session, blob.id)
+
+
+def _give_back(work: _Work, wait: timedelta, *, counted: bool) -> None:
+    with writing() as session:
+        blob = session.get(Blob, work.blob_id, with_for_update=True)
+        if blob is not None and blob.derivation == "pending":
+            blob.derive_at = now() + wait
+            blob.derive_attempts -= not counted
+
+
+def _announce(session: Session, blob_id: str) -> None:
+    games = session.scalars(select(Asset.game_id).where(Asset.blob_id == blob_id).distinct())
+    announce(*(assets_topic(game_id) for game_id in games))
+    # A cover is in the list of games too, where its small size replaces the file itself.
+    covers = session.scalars(
+        select(Game.partner_id)
+        .join(GamePicture, GamePicture.game_id == Game.id)
+        .join(Asset, GamePicture.asset_id == Asset.id)
+        .where(Asset.blob_id == blob_id, GamePicture.place == 0)
+        .distinct()
+    )
+    announce(*(partner_topic(partner_id) for partner_id in covers))

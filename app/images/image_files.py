@@ -1,0 +1,68 @@
+"""What stands behind the address of an image: looked up in rows, read from the bucket."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from app.data.extensions import db
+from app.data.models import Blob, BlobVariant
+from app.images.derivation import WEBP
+from app.images.image_processes import checking
+from app.images.object_keys import FINAL, parse_key
+from app.images.public_copies import make_public_copy
+from app.refusals import Unavailable
+
+# A request that makes the public copy of an older image holds a thread. Beyond these the answer says: come again.
+_MAX_MAKING = 4
+_making = threading.BoundedSemaphore(_MAX_MAKING)
+
+
+@dataclass(frozen=True)
+class ServedImage:
+    """An object that may be shown to anybody who knows its address. The type is what we found, or made, ourselves."""
+
+    key: str
+    mime_type: str
+    size: int
+    sha256: str
+
+
+def served_image(name: str) -> ServedImage | None:
+    """The image of the last part of an address, unless no asset shows it (any more). Of a source, what everybody may
+    see of it. Raises StorageError or Unavailable when that is still to be made and cannot be made now."""
+    key = f"{FINAL}{name}"
+    parsed = parse_key(key)
+    if parsed is None or parsed.is_public_copy:
+        return None
+    if parsed.is_source:
+        blob = _shown_blob(key)
+        if blob is not None and blob.public_key is None:  # stored by an older version
+            _make_now(blob.id)
+            blob = _shown_blob(key)
+        if blob is None or not blob.public_key:
+            return None
+        return ServedImage(blob.public_key, blob.mime_type, blob.public_size or 0, blob.public_sha256 or "")
+    found = db.session.execute(
+        select(BlobVariant.byte_size, BlobVariant.sha256)
+        .join(Blob, BlobVariant.blob_id == Blob.id)
+        .where(BlobVariant.object_key == key, Blob.state == "stored", Blob.unused_since.is_(None))
+    ).first()
+    return ServedImage(key, WEBP, found.byte_size, found.sha256) if found else None
+
+
+def _make_now(blob_id: str) -> None:
+    if not _making.acquire(blocking=False):
+        raise Unavailable("This image is being made ready. Try again in a moment.", 5)
+    try:
+        make_public_copy(blob_id, checking)
+    finally:
+        _making.release()
+
+
+def _shown_blob(key: str) -> Blob | None:
+    return db.session.scalar(
+        select(Blob).where(Blob.object_key == key, Blob.state == "stored", Blob.unused_since.is_(None))
+    )

@@ -1,0 +1,11 @@
+"""What an image may be (assets-api.md 5.1 and DECISIONS 12; the pixels are ours)."""
+
+from __future__ import annotations
+
+from app.config.settings import MIB
+
+MOST_BYTES = 20 * MIB
+# A 600 dpi A4 sheet has 35 million. Decoded with alpha this is 160 MB, of which a WebP decoder holds four at once.
+MOST_PIXELS = 40_000_000
+TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP", "image/gif": "GIF"}
+SIZES = (256, 768, 2048)

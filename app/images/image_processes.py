@@ -1,0 +1,220 @@
+"""Child processes that decode images: bounded in number, memory and time, started on first use, ended with us."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.config.settings import MIB
+from app.images.image_limits import MOST_PIXELS, SIZES
+from app.refusals import Unavailable
+
+# Measured at MOST_PIXELS: the hungriest, a WebP with alpha, takes 900 MiB with Python and Pillow around it.
+MEMORY = 1024 * MIB
+_GRACE = 2.0  # the child's own timer comes first
+_START = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_module('decoding.decoder_server', run_name='__main__')"
+
+
+class ImageRefused(Exception):
+    """The image cannot be used; the text completes "The file …"."""
+
+
+class DecoderDied(Exception):
+    """The child ended without an answer: it crashed, or memory ran out. The text completes "The file …"."""
+
+
+class Interrupted(Exception):
+    """The process is stopping. Nothing is said about the image."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an image is. Width and height are as it is shown: after EXIF `orientation` (1 to 8)."""
+
+    mime_type: str
+    width: int
+    height: int
+    orientation: int
+
+
+@dataclass(frozen=True)
+class MadeVariant:
+    """A derived size and its bytes (WebP)."""
+
+    size: int
+    width: int
+    height: int
+    sha256: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Made:
+    variants: list[MadeVariant]
+    placeholder: bytes  # ThumbHash
+
+
+class ImageProcesses:
+    """At most `limit` images at a time, each in a child of its own with `seconds` to live. Thread-safe."""
+
+    def __init__(self, purpose: str, limit: int, seconds: int, patience: float = 60) -> None:
+        self.purpose = purpose
+        self.limit = limit
+        self.seconds = seconds
+        self.patience = patience
+        self.stopping = False
+        self._busy = 0
+        self._free = threading.Condition()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._started_by = 0
+        self._lock = threading.Lock()
+
+    def examine(self, path: Path) -> Facts:
+        """Decode the whole image. Raises ImageRefused, DecoderDied or Interrupted, and Unavailable when every place
+        stays taken."""
+        said, _ = self._ask({"work": "examine"}, path)
+        return Facts(said["type"], said["width"], said["height"], said["orientation"])
+
+    def derive(self, path: Path) -> Made:
+        """Make every size. Raises as `examine`."""
+        said, data = self._ask({"work": "derive", "sizes": SIZES}, path)
+        variants: list[MadeVariant] = []
+        for one in said["variants"]:
+            part, data = data[: one["length"]], data[one["length"] :]
+            variants.append(MadeVariant(one["size"], one["width"], one["height"], one["sha256"], bytes(part)))
+        return Made(variants, bytes.fromhex(said["placeholder"]))
+
+    def stop(self) -> None:
+        """End every child now; whoever waits for one gets Interrupted."""
+        with self._free:
+            self.stopping = True
+            self._free.notify_all()
+        with self._lock:
+            self._end_server()
+
+    def _ask(self, job: dict[str, Any], path: Path) -> tuple[dict[str, Any], memoryview]:
+        with self._place():
+            begun = time.monotonic()
+            job |= {"seconds": self.seconds, "memory": MEMORY, "mostPixels": MOST_PIXELS}
+            answer = self._answer(json.dumps(job).encode(), path)
+            line, _, rest = answer.partition(b"\n")
+            if self.stopping or not line.endswith(b"}"):
+                raise self._died(time.monotonic() - begun)
+        said: dict[str, Any] = json.loads(line)
+        if "bad" in said:
+            raise ImageRefused(said["bad"])
+        return said, memoryview(rest)
+
+    def _died(self, took: float) -> Exception:
+        if self.stopping:
+            return Interrupted("the app is being stopped")
+        if took >= self.seconds - 0.5:
+            return ImageRefused(f"took longer than the {self.seconds} seconds that decoding may take")
+        return DecoderDied("could not be decoded: the decoder ended without an answer")
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        with self._free:
+            if not self._free.wait_for(lambda: self.stopping or self._busy < self.limit, self.patience):
+                raise Unavailable(
+                    f"All {self.limit} places for {self.purpose} were taken for {self.patience:g} s. Try again.",
+                    5,
+                )
+            if self.stopping:
+                raise Interrupted("the app is being stopped")
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._busy -= 1
+                self._free.notify()
+
+    def _answer(self, message: bytes, path: Path) -> bytes:
+        ours, theirs = os.pipe()
+        with os.fdopen(ours, "rb", buffering=0) as answer:
+            try:
+                # Opened anew: the child shares no position with us, and can only read.
+                with path.open("rb") as source:
+                    self._send(message, [source.fileno(), theirs])
+            finally:
+                os.close(theirs)
+            return self._read(answer.fileno())
+
+    def _send(self, message: bytes, descriptors: list[int]) -> None:
+        with self._lock:
+            for attempt in (1, 2):
+                control = self._running()
+                try:
+                    socket.send_fds(control, [message], descriptors)
+                    return
+                except OSError:
+                    self._end_server()  # it died; the next one is fresh
+                    if attempt == 2:
+                        raise DecoderDied("could not be decoded: the decoder does not start") from None
+
+    def _read(self, descriptor: int) -> bytes:
+        """Everything until every writer of the pipe is gone."""
+        parts: list[bytes] = []
+        deadline = time.monotonic() + self.seconds + _GRACE
+        with selectors.DefaultSelector() as ready:
+            ready.register(descriptor, selectors.EVENT_READ)
+            while True:
+                if not ready.select(max(0.0, deadline - time.monotonic())):
+                    with self._lock:  # it ignored its own timer
+                        self._end_server()
+                    return b""
+                part = os.read(descriptor, MIB)
+                if not part:
+                    return b"".join(parts)
+                parts.append(part)
+
+    def _running(self) -> socket.socket:
+        """The control socket of a server of this process. With the lock held."""
+        if self.stopping:
+            raise Interrupted("the app is being stopped")
+        if self._control is not None and self._started_by == os.getpid():
+            return self._control
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._server = subprocess.Popen(
+                [sys.executable, "-I", "-c", _START, str(Path(__file__).parent)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                # A decoder must not find our keys and addresses in its memory. Large pages where the kernel gives
+                # them: a fresh child touches some 60 MB for a picture, 4 KiB at a time 20 ms of page faults.
+                env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
+                cwd="/",
+                start_new_session=True,
+            )
+        self._control, self._started_by = ours, os.getpid()
+        return ours
+
+    def _end_server(self) -> None:
+        """Kill it and its children. With the lock held."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._server is not None and self._started_by == os.getpid():
+            with suppress(ProcessLookupError):
+                os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
+        self._server = None
+
+
+# Requests wait for the first, background work for the second: a full queue of derivations holds up no confirm.
+checking = ImageProcesses("checking images", 2, seconds=20)
+deriving = ImageProcesses("making sizes", 2, seconds=60)

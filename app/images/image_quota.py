@@ -1,0 +1,94 @@
+"""A partner's quota of asset bytes, kept as an append-only ledger: reserved at presign, stored at confirm, given back
+at deletion or expiry. Every change is made while holding the partner's row: two cannot both take the last of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.config.settings import settings
+from app.data.models import Blob, Partner, QuotaEntry, StagedAsset
+from app.refusals import QuotaExceeded
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AssetQuota:
+    """Bytes. `reserved` is for uploads that were presigned and not yet confirmed."""
+
+    used: int
+    reserved: int
+    limit: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.limit - self.used - self.reserved)
+
+
+def asset_quota(session: Session, partner_id: str) -> AssetQuota:
+    """What is used and reserved now."""
+    reserved = _reserved(session, partner_id)
+    return AssetQuota(balance(session, partner_id) - reserved, reserved, settings().asset_quota_bytes)
+
+
+def lock_partner(session: Session, partner_id: str) -> None:
+    """Hold the partner's row until the transaction ends: first in the order of locks here, before a revision, before a
+    blob. Rows that only refer to the partner may still be added."""
+    session.execute(select(Partner.id).where(Partner.id == partner_id).with_for_update(key_share=True)).scalar_one()
+
+
+def balance(session: Session, partner_id: str) -> int:
+    """Bytes taken of the quota, reservations included."""
+    newest = select(QuotaEntry.balance).where(QuotaEntry.partner_id == partner_id)
+    return session.scalar(newest.order_by(QuotaEntry.id.desc()).limit(1)) or 0
+
+
+def take(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
+    """Add `size` bytes if they fit. Raises QuotaExceeded. With the partner held."""
+    limit = settings().asset_quota_bytes
+    taken = balance(session, partner_id)
+    if size > 0 and taken + size > limit:
+        raise QuotaExceeded(
+            f"Your images may take {limit:,} bytes together; {taken:,} are used or reserved, so the {size:,} of this "
+            "one do not fit. Delete images that are not used any more, or ask the operator for more."
+        )
+    _enter(session, partner_id, size, taken, reason, subject)
+
+
+def give_back(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
+    """Take `size` bytes off. With the partner held."""
+    _enter(session, partner_id, -size, balance(session, partner_id), reason, subject)
+
+
+def settle(session: Session, partner_id: str) -> int:
+    """Make the ledger agree with the rows again, after rows went with their game; returns the correction. With the
+    partner held."""
+    counted = select(func.coalesce(func.sum(Blob.size), 0)).where(
+        Blob.partner_id == partner_id, Blob.unused_since.is_(None)
+    )
+    taken = balance(session, partner_id)
+    correction = int(session.scalar(counted) or 0) + _reserved(session, partner_id) - taken
+    if correction:
+        log.info("the asset ledger of %s is corrected by %s bytes", partner_id, correction)
+        _enter(session, partner_id, correction, taken, "corrected", partner_id)
+    return correction
+
+
+def _reserved(session: Session, partner_id: str) -> int:
+    reserved = select(func.coalesce(func.sum(StagedAsset.reserved_bytes), 0))
+    return int(session.scalar(reserved.where(StagedAsset.partner_id == partner_id)) or 0)
+
+
+def _enter(session: Session, partner_id: str, change: int, before: int, reason: str, subject: str) -> None:
+    if change:
+        session.add(
+            QuotaEntry(
+                partner_id=partner_id, byte_change=change, balance=before + change, reason=reason, subject=subject[:64]
+            )
+        )
+        session.flush()  # the next entry of this transaction reads this balance

@@ -1,0 +1,61 @@
+"""An image that comes through the app itself: for pages without a script. The same three steps, taken here."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import IO
+
+from app.accounts.actors import Actor
+from app.data.extensions import db
+from app.data.models import Game
+from app.images.confirmation import Sent, confirm
+from app.images.image_limits import MOST_BYTES, TYPES
+from app.images.presigning import Announced, stage
+from app.refusals import InvalidRequest
+from app.storage.objects import PIECE, write_object
+
+_MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+
+
+def receive_image(game: Game, app_id: str, file: IO[bytes], file_name: str, actor: Actor) -> str:
+    """Announce, store and confirm the file (read from its beginning); returns the asset's id.
+
+    Raises what `stage` and `confirm` raise, and InvalidRequest for what is no image or too large."""
+    game_id = game.id
+    announced, md5 = _measured(file, file_name)
+    staged = stage(game_id, game.partner_id, app_id, announced)
+    file.seek(0)
+    write_object(staged.staging_key, file, announced.byte_size, md5, {"Content-Type": announced.content_type})
+    sent = Sent(staged.key, f"/{staged.key}", announced.byte_size, announced.content_type)
+    return confirm(db.session.get_one(Game, game_id), app_id, sent, actor)
+
+
+def _measured(file: IO[bytes], file_name: str) -> tuple[Announced, bytes]:
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    file.seek(0)
+    content_type = type_of(file.read(16))
+    file.seek(0)
+    while piece := file.read(PIECE):
+        size += len(piece)
+        sha256.update(piece)
+        md5.update(piece)
+    if size > MOST_BYTES:
+        raise InvalidRequest(
+            f"'{file_name}' has {size:,} bytes; an image may have {MOST_BYTES:,}. Export it smaller, then choose it.",
+            {"file": "too large"},
+        )
+    if size == 0:
+        raise InvalidRequest(f"'{file_name}' is empty. Export it again, then choose it.", {"file": "empty"})
+    if content_type is None:
+        kinds = ", ".join(TYPES.values())
+        raise InvalidRequest(
+            f"'{file_name}' is none of {kinds}. Export it as one of these and choose it again.", {"file": "no image"}
+        )
+    return Announced(file_name, content_type, size, sha256.hexdigest()), md5.digest()
+
+
+def type_of(head: bytes) -> str | None:
+    """The type that the first 12 bytes promise; confirming looks at all of them."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)

@@ -1,0 +1,144 @@
+"""An upload begins: room is reserved, and a place is named where exactly these bytes may be put."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from app.data.database import release, writing
+from app.data.models import Asset, Blob, Game, StagedAsset, new_id, now
+from app.images.asset_refusals import GameNotFound
+from app.images.image_quota import lock_partner, take
+from app.images.object_keys import STAGING, final_key
+from app.refusals import InvalidRequest
+from app.storage.direct_uploads import direct_uploads
+from app.storage.write_addresses import staging_url
+
+LIFETIME = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What a client says of a file before it sends it. `sha256` is lowercase hex, the type one of `limits.TYPES`."""
+
+    file_name: str
+    content_type: str
+    byte_size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Presigned:
+    """`key` is where the bytes will be once they are confirmed; `signed_url` takes them before, for 30 minutes."""
+
+    signed_url: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Staged:
+    """An open upload: its bytes are put at `staging_key`, and are kept at `key` once they are confirmed."""
+
+    staging_key: str
+    key: str
+
+
+def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
+    """Reserve the room and sign the upload. The same file again is the same upload with a new URL.
+
+    Raises what `stage` raises, and DirectUploadsOff while storage is not safe to send to."""
+    game_id, partner_id = game.id, game.partner_id
+    release()
+    direct_uploads().require()  # before room is reserved
+    staged = stage(game_id, partner_id, app_id, announced)
+    url = staging_url(
+        staged.staging_key, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME
+    )
+    return Presigned(url, staged.key)
+
+
+def stage(game_id: str, partner_id: str, app_id: str, announced: Announced) -> Staged:
+    """Reserve the room and name the place. Raises QuotaExceeded, InvalidRequest when bytes with this checksum are known
+    to have another size, or GameNotFound when the game was deleted meanwhile."""
+    with writing() as session:
+        lock_partner(session, partner_id)
+        require_living(session, game_id)
+        staged = staged_upload(session, game_id, app_id, announced.sha256)
+        if staged is None:
+            staged_id = new_id("staged")
+            staged = StagedAsset(
+                id=staged_id,
+                partner_id=partner_id,
+                game_id=game_id,
+                app_id=app_id,
+                sha256=announced.sha256,
+                object_key=f"{STAGING}{staged_id}",
+                reserved_bytes=0,
+            )
+        # Addresses that were handed out before still take what they were signed for: room that is reserved stays so
+        # until the upload ends, whatever size is announced now.
+        needed = max(_room_for(session, staged, announced), staged.reserved_bytes)
+        take(session, partner_id, needed - staged.reserved_bytes, "reserved", staged.id)
+        staged.reserved_bytes = needed
+        staged.byte_size = announced.byte_size
+        staged.content_type = announced.content_type
+        staged.file_name = announced.file_name
+        staged.expires_at = now() + LIFETIME
+        session.add(staged)
+        staging_key = staged.object_key
+    release()
+    return Staged(staging_key, final_key(partner_id, announced.sha256))
+
+
+def _room_for(session: Session, staged: StagedAsset, announced: Announced) -> int:
+    """Bytes that this upload needs. Bytes that this app has confirmed before need no second room, but in one place at a
+    time: each of many games could hold a copy otherwise."""
+    known = known_blob(session, staged.partner_id, staged.app_id, announced.sha256)
+    if known is None:
+        return announced.byte_size
+    if known.size != announced.byte_size:
+        raise InvalidRequest(
+            f"byteSize is {announced.byte_size:,}, but the file with this checksum has {known.size:,} bytes. Send its "
+            "real size.",
+            {"byteSize": "not the size of the file with this checksum"},
+        )
+    elsewhere = exists().where(
+        StagedAsset.partner_id == staged.partner_id,
+        StagedAsset.sha256 == announced.sha256,
+        StagedAsset.id != staged.id,
+        StagedAsset.reserved_bytes == 0,
+    )
+    return announced.byte_size if session.scalar(select(elsewhere)) else 0
+
+
+def staged_upload(session: Session, game_id: str, app_id: str, sha256: str) -> StagedAsset | None:
+    """This app's open upload of these bytes to this game."""
+    return session.scalar(
+        select(StagedAsset).where(
+            StagedAsset.game_id == game_id, StagedAsset.app_id == app_id, StagedAsset.sha256 == sha256
+        )
+    )
+
+
+def known_blob(session: Session, partner_id: str, app_id: str, sha256: str) -> Blob | None:
+    """The stored bytes, if this very app has an asset that shows them: another app must prove that it has them too."""
+    return session.scalar(
+        select(Blob)
+        .where(Blob.partner_id == partner_id, Blob.sha256 == sha256, Blob.state == "stored")
+        .where(
+            select(Asset.id)
+            .where(Asset.blob_id == Blob.id, Asset.app_id == app_id, Asset.deleted_at.is_(None))
+            .exists()
+        )
+    )
+
+
+def require_living(session: Session, game_id: str) -> Game:
+    """The game, unless it was deleted meanwhile (GameNotFound)."""
+    game = session.get(Game, game_id)
+    if game is None or game.deleted_at is not None:
+        raise GameNotFound("The game was deleted meanwhile. Nothing was kept.")
+    return game

@@ -1,0 +1,99 @@
+"""Checks the bytes that arrived, in a file of our own that nobody else can change: what is checked is what is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from app.images.image_limits import MOST_BYTES, TYPES
+from app.images.image_processes import DecoderDied, Facts, ImageRefused, Interrupted, checking
+from app.images.object_keys import checksum_of
+from app.refusals import InvalidRequest, Unavailable
+from app.storage.objects import open_object
+
+
+class WrongBytes(InvalidRequest):
+    """What was uploaded is not what was announced, or no image we take; the text says which."""
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """An object in a temporary file. `sha256` is lowercase hex."""
+
+    file: IO[bytes]
+    path: Path
+    size: int
+    sha256: str
+
+    def md5(self) -> bytes:
+        """The bare digest, for storage to compare with."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+
+
+@contextmanager
+def fetched(key: str, most: int = MOST_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
+    """An object in a temporary file for the length of the block. Raises ObjectMissing, StorageError, and, before a byte
+    of it is fetched, WrongBytes when it is larger than `most` or not the `announced` number of bytes long."""
+    source = open_object(key)
+    with tempfile.NamedTemporaryFile(prefix="slipway-asset-") as file:
+        sha256, size = hashlib.sha256(), 0
+        if source.length > most:
+            source.close()
+            raise _too_large(source.length, most)
+        if announced is not None and source.length != announced:
+            source.close()
+            raise _wrong_size(source.length, announced)
+        for piece in source.pieces():
+            size += len(piece)
+            sha256.update(piece)
+            write_temporary(file.file, piece)
+        file.flush()
+        file.seek(0)
+        yield FetchedFile(file.file, Path(file.name), size, sha256.hexdigest())
+
+
+def write_temporary(file: IO[bytes], piece: bytes) -> None:
+    """Write to a temporary file. Raises Unavailable when there is no room."""
+    try:
+        file.write(piece)
+    except OSError as error:
+        raise Unavailable(
+            f"There is no room for the check in {tempfile.gettempdir()} ({error.strerror}). Nothing was changed; the "
+            "operator must make room there (TMPDIR).",
+            30,
+        ) from error
+
+
+def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str) -> Facts:
+    """Compare with what was announced and decode the whole image. Raises WrongBytes, or Unavailable."""
+    if found.size != byte_size:
+        raise _wrong_size(found.size, byte_size)
+    if found.sha256 != sha256:
+        raise WrongBytes(
+            f"The uploaded file's checksum is {checksum_of(found.sha256)}; {checksum_of(sha256)} was announced."
+        )
+    try:
+        facts = checking.examine(found.path)
+    except (ImageRefused, DecoderDied) as refused:
+        raise WrongBytes(f"The uploaded file {refused}.") from None
+    except Interrupted:
+        raise Unavailable("The app is being stopped. Nothing was changed; try again in a moment.", 10) from None
+    if facts.mime_type != content_type:
+        raise WrongBytes(
+            f"The uploaded file is {TYPES[facts.mime_type]} ({facts.mime_type}); {content_type} was announced."
+        )
+    return facts
+
+
+def _wrong_size(size: int, announced: int) -> WrongBytes:
+    return WrongBytes(f"The uploaded file has {size:,} bytes; {announced:,} were announced.")
+
+
+def _too_large(size: int, most: int) -> WrongBytes:
+    return WrongBytes(f"The uploaded file has {size:,} bytes; an image may have {most:,}.")

@@ -1,0 +1,54 @@
+"""How often something may be done: counted for whoever is known to ask.
+
+Counts are kept in Flask-Limiter's storage (memory, or Redis when there are several processes). Its own decorators count
+before a view can authenticate, so its strategy is asked directly.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import cast
+
+from limits import parse
+
+from app.data.extensions import limiter
+from app.limits.rate_storage import ForgivingRedis, MemoryCounts
+from app.refusals import RateLimited
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Where somebody stands after one more."""
+
+    rate: str
+    allowed: bool
+    limit: int
+    remaining: int
+    resets_at: float  # Unix time
+
+    def require(self, whom: str) -> None:
+        """Raise RateLimited when this was one too many. `whom`: "this key"."""
+        if self.allowed:
+            return
+        wait = max(1, math.ceil(self.resets_at - time.time()))
+        raise RateLimited(
+            f"More than {self.rate} for {whom}. Wait {wait} seconds (Retry-After), then go on; "
+            "refused calls do not lengthen the wait.",
+            wait,
+        )
+
+
+def count(rate: str, *who: str) -> Counted:
+    """Count one against `rate` ("30 per hour") for `who`: the limit's name, then somebody."""
+    item = parse(rate)
+    allowed = limiter.limiter.hit(item, *who)
+    window = limiter.limiter.get_window_stats(item, *who)
+    return Counted(rate, allowed, item.amount, max(0, window.remaining), window.reset_time)
+
+
+def take_back(rate: str, *who: str) -> None:
+    """Undo one `count` of the same arguments: what was counted ahead turned out not to count."""
+    storage = cast(ForgivingRedis | MemoryCounts, limiter.storage)
+    storage.decr(parse(rate).key_for(*who))

@@ -1,0 +1,206 @@
+"""Continues or removes what was left half done: uploads of processes that died, objects without rows, deleted games.
+
+Publish = object first, row after; delete = row first, object by the sweeper. So an object without a row is garbage once
+it is old enough not to be on its way, and a row without an object is a loss that `check()` reports.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, delete, exists, not_, or_, select
+
+from app.accounts import sign_ins
+from app.catalog import retention
+from app.data.database import release, writing
+from app.data.extensions import db
+from app.data.models import AnsweredRequest, Build, Game, PlaySession, Replica, Server, Topic, Upload, now
+from app.data.models.upload import RAW
+from app.fleet import transfers
+from app.maintenance.image_sweep import check_assets, sweep_assets
+from app.process.crash_points import passing
+from app.storage.bucket import OpenMultipart, StoredObject, bucket
+from app.uploads.discarding import discard_upload
+from app.uploads.resumable.expiry import remove_expired
+
+log = logging.getLogger(__name__)
+
+STALE_UPLOAD = timedelta(minutes=10)  # a living one is touched every 15 s
+YOUNG_OBJECT = timedelta(hours=1)
+FORGET_ANSWERS = timedelta(hours=24)
+LOST_SERVER = timedelta(hours=24)  # a deleted game does not wait longer for a server that is silent
+ARCHIVES = "archives/"
+
+
+@dataclass
+class Swept:
+    """What a sweep removed."""
+
+    uploads: int = 0
+    objects: int = 0
+    games: int = 0
+    bytes_freed: int = 0
+
+
+@dataclass
+class Checked:
+    """What `check()` found. `missing`: builds whose object is gone, or has another size; `orphans`: objects that
+    belong to nothing; `transfers`: open multipart transfers that belong to nothing."""
+
+    builds: int = 0
+    missing: list[str] = field(default_factory=list)
+    orphans: list[StoredObject] = field(default_factory=list)
+    transfers: list[str] = field(default_factory=list)
+
+
+def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
+    """Everything that needs sweeping. Raises StorageError when storage is unreachable; what was done stays done."""
+    swept = Swept()
+    _sweep_uploads(swept)
+    expired = remove_expired()
+    swept.uploads += expired.uploads
+    swept.bytes_freed += expired.bytes_freed
+    # Before the games go, whose rows would take those of their images along.
+    assets = sweep_assets(young)
+    swept.uploads += assets.uploads
+    swept.objects += assets.objects
+    swept.bytes_freed += assets.bytes_freed
+    gone = retention.apply_everywhere()
+    swept.objects += len(gone)
+    swept.bytes_freed += sum(gone)
+    _sweep_deleted_games(swept)
+    _sweep_orphans(swept, young)
+    with writing() as session:
+        session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - FORGET_ANSWERS))
+        transfers.forget_old(session)
+        sign_ins.forget_old(session)
+    return swept
+
+
+def _sweep_uploads(swept: Swept) -> None:
+    before = now() - STALE_UPLOAD
+    dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
+    uploads = db.session.scalars(select(Upload).where(dead)).all()
+    release()
+    for upload in uploads:
+        if not _claim(upload.id, before):
+            continue
+        stored = bucket().stat(upload.object_key)
+        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+        swept.uploads += 1
+        swept.bytes_freed += stored.size if stored else 0
+
+
+def _claim(upload_id: str, before: datetime) -> bool:
+    """Mark an upload as going, unless it turns out to be alive. `publish()` holds the same row, and makes no build of
+    one that is going: whichever is first, no build loses its object."""
+    with writing() as session:
+        upload = session.get(Upload, upload_id, with_for_update=True)
+        if upload is None or (upload.state != "discarding" and (upload.door != RAW or upload.touched_at >= before)):
+            return False
+        upload.state = "discarding"
+        return True
+
+
+def _sweep_deleted_games(swept: Swept) -> None:
+    deleted = db.session.scalars(select(Game.id).where(Game.deleted_at.is_not(None))).all()
+    release()
+    for game_id in deleted:
+        if _is_done_with(game_id):
+            _purge(game_id, swept)
+
+
+def _is_done_with(game_id: str) -> bool:
+    """No session runs on it, and no server holds any of it: none that can still be asked, that is."""
+    may_return = (Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER)
+    running = exists().where(
+        PlaySession.game_id == game_id, PlaySession.ended_at.is_(None), PlaySession.server_id == Server.id, *may_return
+    )
+    held = exists().where(
+        Replica.game_id == game_id, Replica.phase != "removed", Replica.server_id == Server.id, *may_return
+    )
+    uploading = exists().where(Upload.game_id == game_id)
+    waits = db.session.scalar(select(running | held | uploading))
+    release()
+    return not waits
+
+
+def _purge(game_id: str, swept: Swept) -> None:
+    """Rows first: from here on its objects are orphans, which the next sweep removes if this one dies."""
+    with writing() as session:
+        builds = session.execute(select(Build.object_key, Build.size).where(Build.game_id == game_id)).all()
+        game = session.get(Game, game_id)
+        if game is not None:
+            game.released_build_id = None
+            session.flush()
+            session.execute(delete(Game).where(Game.id == game_id))
+        session.execute(delete(Topic).where(Topic.name == f"game:{game_id}"))
+    passing("mid-purge")
+    bucket().delete(row.object_key for row in builds)
+    swept.games += 1
+    swept.objects += len(builds)
+    swept.bytes_freed += sum(row.size for row in builds)
+
+
+def _sweep_orphans(swept: Swept, young: timedelta) -> None:
+    before = now() - young
+    for orphan in _orphans(bucket().objects(ARCHIVES)):
+        if orphan.modified < before:
+            bucket().delete([orphan.key])
+            swept.objects += 1
+            swept.bytes_freed += orphan.size
+    for transfer in _orphan_transfers():
+        if transfer.begun < before:
+            bucket().abort_multipart(transfer.key, transfer.multipart_id)
+
+
+def _orphan_transfers() -> list[OpenMultipart]:
+    """Open transfers to keys that no upload names, listed before the rows are read. A build's key is no excuse: its
+    object is complete."""
+    listed = bucket().open_multiparts(ARCHIVES)
+    known = set(db.session.scalars(select(Upload.object_key)))
+    release()
+    return [found for found in listed if found.key not in known]
+
+
+def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
+    """Objects that neither a build nor an upload names. The objects are listed before the rows are read: an object
+    that gets its row meanwhile is seen with it."""
+    listed = list(objects)
+    known = _known_keys()
+    return [found for found in listed if found.key not in known]
+
+
+def _known_keys() -> set[str]:
+    # Uploads first: one that becomes a build in between is then seen as the build. One that has ended and reserves
+    # nothing has no object of its own any more, and must not keep that of a build which was deleted.
+    ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
+    keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
+    keys.update(db.session.scalars(select(Build.object_key)))
+    release()
+    return keys
+
+
+def check() -> Checked:
+    """Compare rows and objects; changes nothing. Builds are read before the objects are listed and everything else
+    after, so that what arrives meanwhile is not taken for a fault."""
+    builds = db.session.execute(
+        select(Build.object_key, Build.size, Build.number, Game.slug).join(Game, Build.game_id == Game.id)
+    ).all()
+    release()
+    listed = list(bucket().objects(ARCHIVES))
+    sizes = {found.key: found.size for found in listed}
+    known = _known_keys()
+    result = Checked(builds=len(builds))
+    for row in builds:
+        if sizes.get(row.object_key) != row.size and row.object_key in known:
+            result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
+    result.orphans = [found for found in listed if found.key not in known]
+    result.transfers = [transfer.key for transfer in _orphan_transfers()]
+    assets = check_assets()
+    result.missing += assets.missing
+    result.orphans += assets.orphans
+    return result

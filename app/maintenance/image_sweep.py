@@ -1,0 +1,337 @@
+"""Removes what is left of uploads that were never confirmed, images nobody shows, and objects without rows."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, exists, or_, select
+from sqlalchemy.orm import Session
+
+from app.data.database import in_batches, release, writing
+from app.data.extensions import db
+from app.data.models import Asset, Blob, BlobVariant, Game, GamePicture, Partner, Revision, StagedAsset, new_id, now
+from app.images.blobs import LEASE, Doomed, bury, doom
+from app.images.deletion import UNDO, note_if_unused
+from app.images.image_processes import deriving
+from app.images.image_quota import give_back, lock_partner, settle
+from app.images.object_keys import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
+from app.images.public_copies import make_public_copy, without_public_copy
+from app.process.crash_points import passing
+from app.refusals import Unavailable
+from app.storage.bucket import StorageError, StoredObject, bucket
+from app.storage.write_address_probe import PROBE
+
+log = logging.getLogger(__name__)
+
+# A PUT that began in time may still be going when its URL expires.
+AFTER_EXPIRY = timedelta(minutes=5)
+# Comparing every object with its row takes a request to storage per thousand: not every minute.
+SCAN_EVERY = 3600.0
+_COPIES_PER_SWEEP = 50
+_scanned_at = float("-inf")
+_scan_lock = threading.Lock()
+
+
+@dataclass
+class SweptAssets:
+    """What a sweep of assets removed."""
+
+    uploads: int = 0
+    objects: int = 0
+    bytes_freed: int = 0
+
+
+@dataclass
+class CheckedAssets:
+    """What `check_assets()` found. `objects`: that there should be; `missing`: keys of those that are gone or have
+    another size; `orphans`: what has no row."""
+
+    objects: int
+    missing: list[str]
+    orphans: list[StoredObject]
+
+
+def sweep_assets(
+    young: timedelta, *, undo: timedelta = UNDO, lease: timedelta = LEASE, scan: bool | None = None
+) -> SweptAssets:
+    """Everything of assets that needs sweeping. Objects younger than `young` are left alone; everything is
+    compared with everything when `scan` says so, or once an hour. Raises StorageError; what was done stays done."""
+    swept = SweptAssets()
+    _expire(swept)
+    _clear_deleted_games()
+    _forget_deleted(undo)
+    if thorough := _take_scan() if scan is None else scan:
+        _note_unused()
+    _delete_unused(swept, undo, lease)
+    _make_public_copies()
+    _delete_stray_staged(swept)
+    if thorough:
+        _delete_orphans(swept, young)
+    return swept
+
+
+def _take_scan() -> bool:
+    global _scanned_at
+    with _scan_lock:
+        is_due = time.monotonic() - _scanned_at > SCAN_EVERY
+        if is_due:
+            _scanned_at = time.monotonic()
+        return is_due
+
+
+def _expire(swept: SweptAssets) -> None:
+    late = db.session.scalars(select(StagedAsset).where(StagedAsset.expires_at < now() - AFTER_EXPIRY)).all()
+    found = [(staged.id, staged.partner_id) for staged in late]
+    release()
+    for staged_id, partner_id in found:
+        with writing() as session:
+            lock_partner(session, partner_id)
+            staged = session.get(StagedAsset, staged_id)
+            # Presigned again meanwhile: it lives on.
+            if staged is None or staged.expires_at >= now() - AFTER_EXPIRY:
+                continue
+            key = staged.object_key
+            give_back(session, partner_id, staged.reserved_bytes, "released", staged.id)
+            session.delete(staged)
+        release()
+        passing("reservation-released")
+        bucket().delete([key])
+        swept.uploads += 1
+
+
+def _clear_deleted_games() -> None:
+    """A deleted game shows nothing: its rows here go before the game's own would take them along uncounted."""
+    games = db.session.execute(
+        select(Game.id, Game.partner_id).where(
+            Game.deleted_at.is_not(None),
+            or_(
+                exists().where(Asset.game_id == Game.id),
+                exists().where(StagedAsset.game_id == Game.id),
+                exists().where(Revision.game_id == Game.id),
+            ),
+        )
+    ).all()
+    release()
+    for game_id, partner_id in games:
+        with writing() as session:
+            lock_partner(session, partner_id)
+            blob_ids = session.scalars(select(Asset.blob_id).where(Asset.game_id == game_id)).all()
+            for table in (StagedAsset, GamePicture, Revision, Asset):
+                session.execute(delete(table).where(table.game_id == game_id))
+            for blob_id in blob_ids:
+                note_if_unused(session, partner_id, blob_id)
+            session.flush()
+            settle(session, partner_id)  # what it had staged
+        release()
+
+
+def _forget_deleted(undo: timedelta) -> None:
+    with writing() as session:
+        session.execute(delete(Asset).where(Asset.deleted_at < now() - undo))
+    release()
+
+
+def _note_unused() -> None:
+    """Blobs whose last asset went with a row above it."""
+    found = db.session.execute(
+        select(Blob.id, Blob.partner_id).where(
+            Blob.unused_since.is_(None),
+            ~exists().where(Asset.blob_id == Blob.id, Asset.deleted_at.is_(None)),
+        )
+    ).all()
+    release()
+    for blob_id, partner_id in found:
+        with writing() as session:
+            lock_partner(session, partner_id)
+            note_if_unused(session, partner_id, blob_id)
+        release()
+
+
+def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> None:
+    found = db.session.execute(
+        select(Blob.id, Blob.partner_id).where(
+            Blob.unused_since < now() - undo, or_(Blob.state == "stored", Blob.held_at < now() - lease)
+        )
+    ).all()
+    release()
+    for blob_id, partner_id in found:
+        doomed = _doom_if_unused(blob_id, partner_id, undo, lease)
+        release()
+        if doomed is not None:
+            passing("blob-doomed")
+            _delete_and_bury(doomed)
+            swept.objects += 1
+            swept.bytes_freed += doomed.size
+
+
+def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> Doomed | None:
+    """Look again under the lock: it may be shown, held or gone by now."""
+    with writing() as session:
+        lock_partner(session, partner_id)
+        blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
+        if blob is None or blob.unused_since is None or blob.unused_since >= now() - undo:
+            return None
+        if blob.held_at >= now() - lease:
+            return None  # somebody writes or deletes it just now
+        # Assets that were deleted point to it until their time for undo is over, which is then over for it too.
+        session.execute(delete(Asset).where(Asset.blob_id == blob.id, Asset.deleted_at.is_not(None)))
+        return doom(session, blob)
+
+
+def _delete_and_bury(doomed: Doomed) -> None:
+    bucket().delete(doomed.keys)
+    passing("objects-deleted")
+    bury(doomed)
+    release()
+
+
+def _make_public_copies() -> None:
+    """Of images that an older version stored, some at a time. Those that are asked for first are made then."""
+    found = without_public_copy(db.session(), _COPIES_PER_SWEEP)
+    release()
+    for blob_id in found:
+        try:
+            make_public_copy(blob_id, deriving)
+        except StorageError:
+            raise
+        except Unavailable as later:
+            log.info("public copies of older images are made later: %s", later.message)
+            return
+
+
+def _delete_stray_staged(swept: SweptAssets) -> None:
+    """What was put on an address whose upload had ended by then: nothing holds room for it. An upload's row is there
+    before its address is, so the age does not matter."""
+    for stray in _orphans_staged():
+        if not stray.key.startswith(f"{STAGING}{PROBE}"):
+            bucket().delete([stray.key])
+            swept.objects += 1
+            swept.bytes_freed += stray.size
+
+
+def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
+    for orphan in orphans():
+        if orphan.modified < now() - young:
+            parsed = parse_key(orphan.key)
+            if parsed is None:
+                bucket().delete([orphan.key])
+            elif not _delete_while_holding(orphan, parsed):
+                continue
+            swept.objects += 1
+            swept.bytes_freed += orphan.size
+
+
+def orphans() -> Iterator[StoredObject]:
+    """Objects that no row asks for. They are listed before the rows are read: one that gets its row meanwhile is
+    seen with it."""
+    yield from _orphans_staged()
+    for listed in in_batches(bucket().objects(FINAL), 1000):
+        known = _known_keys([one.key for one in listed])
+        unnamed = [one for one in listed if one.key not in known]
+        being_made = _being_derived(unnamed)
+        yield from (one for one in unnamed if parse_key(one.key) not in being_made)
+
+
+def _orphans_staged() -> Iterator[StoredObject]:
+    for listed in in_batches(bucket().objects(STAGING), 1000):
+        keys = [one.key for one in listed]
+        known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
+        release()
+        yield from (one for one in listed if one.key not in known)
+
+
+def _known_keys(keys: Sequence[str]) -> set[str]:
+    known = set(db.session.scalars(select(Blob.object_key).where(Blob.object_key.in_(keys))))
+    known.update(db.session.scalars(select(Blob.public_key).where(Blob.public_key.in_(keys))))
+    known.update(db.session.scalars(select(BlobVariant.object_key).where(BlobVariant.object_key.in_(keys))))
+    release()
+    return known
+
+
+def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
+    """What of these is a size of an image whose sizes are still being made: the row comes when all are stored."""
+    sizes = {key for one in objects if (key := parse_key(one.key)) and key.size}
+    if not sizes:
+        return set()
+    pending = select(Blob.sha256, Blob.partner_id).where(
+        Blob.state == "stored", Blob.derivation == "pending", Blob.sha256.in_({key.sha256 for key in sizes})
+    )
+    blobs = {(sha256, partner_id) for sha256, partner_id in db.session.execute(pending)}
+    release()
+    return {key for key in sizes if (key.sha256, key.partner_id) in blobs}
+
+
+def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
+    """Delete an object under a final name while nobody can confirm or derive the same bytes."""
+    with writing() as session:
+        partner = session.get(Partner, parsed.partner_id)
+        blob: Blob | None = None
+        if partner is not None:
+            lock_partner(session, parsed.partner_id)
+            blob = session.scalar(
+                select(Blob).where(Blob.partner_id == parsed.partner_id, Blob.sha256 == parsed.sha256).with_for_update()
+            )
+            if blob is not None and not _is_stray(session, blob, orphan.key):
+                return False
+        doomed = None
+        if partner is not None and blob is None:
+            blob = _placeholder_row(orphan, parsed)
+            session.add(blob)
+            session.flush()
+            doomed = doom(session, blob)
+    release()
+    if doomed is None:
+        bucket().delete([orphan.key])
+    else:
+        _delete_and_bury(doomed)
+    return True
+
+
+def _is_stray(session: Session, blob: Blob, key: str) -> bool:
+    """A size or a public copy that an earlier attempt left: the blob stands, nothing is being made of it, and it names
+    another. Asked once more under the lock: a derivation may have begun since the objects were listed."""
+    if key == public_copy_key(blob.object_key):
+        return blob.state == "stored" and blob.public_key not in (None, key)
+    named = session.scalar(select(exists().where(BlobVariant.object_key == key)))
+    return blob.object_key != key and blob.state == "stored" and blob.derivation != "pending" and not named
+
+
+def _placeholder_row(orphan: StoredObject, parsed: FinalKey) -> Blob:
+    """A row that stands only while the object is deleted, so that a confirm of the same bytes waits for that."""
+    return Blob(
+        id=new_id("blob"),
+        partner_id=parsed.partner_id,
+        sha256=parsed.sha256,
+        object_key=final_key(parsed.partner_id, parsed.sha256),
+        size=orphan.size,
+        mime_type="application/octet-stream",
+        width_px=0,
+        height_px=0,
+    )
+
+
+def check_assets() -> CheckedAssets:
+    """Compare rows and objects; changes nothing. Rows are read before the objects are listed, and those that miss
+    theirs once more after, so that what arrives or goes meanwhile is not taken for a fault."""
+    rows = _expected()
+    sizes = {one.key: one.size for one in bucket().objects(FINAL)}
+    missing = [key for key, size in rows.items() if sizes.get(key) != size]
+    still_there = _expected() if missing else {}
+    return CheckedAssets(len(rows), [key for key in missing if key in still_there], list(orphans()))
+
+
+def _expected() -> dict[str, int]:
+    """Key → bytes of every image and size that somebody may ask for."""
+    stored = Blob.state == "stored"
+    found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
+    variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)
+    found.update(db.session.execute(variants.where(stored)).all())
+    copies = select(Blob.public_key, Blob.public_size).where(stored, Blob.public_key > "")
+    found.update({key: size for key, size in db.session.execute(copies) if key and size})
+    release()
+    return found

@@ -1,0 +1,65 @@
+"""Named points at which the kill tests end the app as a power cut would: no handler runs, nothing is flushed.
+
+The agent has its own (`slipway/agent/crash_points.py`): it never imports the app.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+POINTS = (
+    "upload-row-written",
+    "multipart-opened",
+    "mid-body",
+    "body-read",
+    "parts-stored",
+    "object-complete",
+    "before-publish",
+    "in-publish",
+    "after-publish",
+    "mid-discard",
+    "in-report",
+    "mid-purge",
+    "resumable-row-written",
+    "resumable-opened",
+    "resumable-ready",
+    "parts-verified",
+    "completion-written",
+    "check-claimed",
+    "parts-joined",
+    "mid-check",
+    "archive-read",
+    "check-published",
+    "refusal-written",
+    "upload-tidied",
+    "expiry-marked",
+    "build-removed",
+    "asset-verified",
+    "asset-stored",
+    "asset-published",
+    "variant-stored",
+    "reservation-released",
+    "blob-doomed",
+    "objects-deleted",
+)
+_chosen = os.environ.get("SLIPWAY_APP_CRASH_AT")
+# A file that names a point: whoever passes it there removes the file first, so that the next process lives on.
+_file = Path(os.environ["SLIPWAY_APP_CRASH_FILE"]) if "SLIPWAY_APP_CRASH_FILE" in os.environ else None
+
+
+def passing(point: str) -> None:
+    """SIGKILL this process if the environment names this point."""
+    if (_chosen is not None and _chosen == point) or (_file is not None and _is_named(_file, point)):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _is_named(file: Path, point: str) -> bool:
+    try:
+        if file.read_text() != point:
+            return False
+        file.unlink()
+    except FileNotFoundError:
+        return False
+    return True

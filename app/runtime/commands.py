@@ -1,0 +1,199 @@
+"""`flask` commands for operators: the same domain calls as the APIs and pages."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import sys
+from datetime import timedelta
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from app.accounts.actors import COMMAND_LINE
+from app.accounts.keys import create_key
+from app.accounts.partners import create_member, create_partner, partner_named
+from app.accounts.password_links import link_for_email
+from app.config.settings import SettingsError, settings
+from app.data.database import release
+from app.fleet.servers import add_server
+from app.maintenance import build_sweep
+from app.process import shutdown
+from app.refusals import Refusal
+from app.runtime import doctor
+from app.runtime.jobs import jobs
+
+STOP_SECONDS = 8.0
+
+partner_group = AppGroup("partner", help="Partners.")
+member_group = AppGroup("member", help="People who sign in.")
+key_group = AppGroup("key", help="API keys.")
+server_group = AppGroup("server", help="Game servers.")
+
+
+class _Plainly(click.Command):
+    """A command whose refusals are one line on standard error and exit code 1, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            raise click.ClickException(refusal.message) from None
+        except SettingsError as error:
+            raise click.ClickException(str(error)) from None
+        except (OperationalError, ProgrammingError) as error:
+            why = str(error.orig).strip().partition("\n")[0]
+            raise click.ClickException(
+                f"The database could not be used: {why}. Is DATABASE_URL right, and was it migrated (flask db upgrade)?"
+            ) from None
+
+
+@partner_group.command("create", cls=_Plainly)
+@click.argument("name")
+def partner_create(name: str) -> None:
+    """Make a partner named NAME."""
+    partner = create_partner(name, COMMAND_LINE)
+    click.echo(f"Partner '{partner.name}' made: {partner.id}")
+
+
+@member_group.command("create", cls=_Plainly)
+@click.argument("email")
+@click.option("--partner", help="The partner's name; leave it out for an operator.")
+@click.option("--name", default="", help="The person's name.")
+@click.option("--role", type=click.Choice(["owner", "developer", "viewer", "operator"]), required=True)
+def member_create(email: str, partner: str | None, name: str, role: str) -> None:
+    """Make a person with EMAIL who can sign in. The password is asked for, or read from standard input."""
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    member = create_member(partner_named(partner) if partner else None, email, name, role, password, COMMAND_LINE)
+    click.echo(f"{member.name} can sign in with {member.email} as {member.role}.")
+
+
+@member_group.command("link", cls=_Plainly)
+@click.argument("email")
+@click.option("--partner", help="The partner's name, for an address with an account in several.")
+def member_link(email: str, partner: str | None) -> None:
+    """Print a link with which whoever signs in with EMAIL sets a new password, once."""
+    link, secret = link_for_email(email, COMMAND_LINE, partner_named(partner) if partner else None)
+    own = settings()
+    base = own.base_url or f"http://{own.host}:{own.port}"
+    click.echo(f"{base}/new-password/{secret}")
+    click.echo(
+        f"{link.member.name} can set a new password with it, once and within a day. This is the only time it is shown.",
+        err=True,
+    )
+
+
+@key_group.command("create", cls=_Plainly)
+@click.option("--partner", required=True, help="The partner's name.")
+@click.option("--app", "app_name", default="CI", show_default=True, help="What the key is for.")
+@click.option("--scope", "scopes", multiple=True, default=["read", "write", "upload"], show_default=True)
+def key_create(partner: str, app_name: str, scopes: tuple[str, ...]) -> None:
+    """Make an API key and print it, once."""
+    _, secret = create_key(partner_named(partner), app_name, scopes, COMMAND_LINE)
+    click.echo(secret)
+    click.echo("This is the only time the key is shown: store it now.", err=True)
+
+
+@server_group.command("add", cls=_Plainly)
+@click.argument("server_id")
+@click.option("--region", default="", help="Where it stands, such as fra.")
+def server_add(server_id: str, region: str) -> None:
+    """Add a game server and print its token, once."""
+    _, token = add_server(server_id, region, COMMAND_LINE)
+    click.echo(token)
+    click.echo("This is the only time the token is shown: give it to the server's agent now.", err=True)
+
+
+@click.command("sweep", cls=_Plainly)
+@with_appcontext
+@click.option(
+    "--young-minutes",
+    type=click.IntRange(min=0),
+    default=60,
+    show_default=True,
+    help="Objects younger than this are left alone.",
+)
+def sweep_command(young_minutes: int) -> None:
+    """Remove what dead uploads, deleted games and lost rows left in storage."""
+    swept = build_sweep.sweep(timedelta(minutes=young_minutes))
+    click.echo(
+        f"Removed {swept.uploads} dead uploads, {swept.games} deleted games, {swept.objects} objects: "
+        f"{swept.bytes_freed:,} bytes freed."
+    )
+
+
+@click.command("check", cls=_Plainly)
+@with_appcontext
+def check_command() -> None:
+    """List builds without objects and objects without rows; exit code 1 when a build's bytes are missing."""
+    found = build_sweep.check()
+    for missing in found.missing:
+        click.echo(f"missing   {missing}")
+    for orphan in found.orphans:
+        click.echo(f"orphan    {orphan.key} ({orphan.size:,} bytes)")
+    for transfer in found.transfers:
+        click.echo(f"unfinished {transfer}")
+    click.echo(
+        f"{found.builds} builds: {len(found.missing)} without their object; {len(found.orphans)} objects and "
+        f"{len(found.transfers)} unfinished transfers without a row (flask sweep removes them)."
+    )
+    if found.missing:
+        raise SystemExit(1)
+
+
+@click.command("doctor", cls=_Plainly)
+@with_appcontext
+def doctor_command() -> None:
+    """Try out this installation and say what to set; exit code 1 when a check fails."""
+    states = []
+    for name, result in doctor.results():
+        click.echo(f"{result.state:<8} {name}: {result.text}")
+        states.append(result.state)
+    click.echo(f"{len(states)} checks, {states.count('failed')} failed.")
+    if "failed" in states:
+        raise SystemExit(1)
+
+
+@click.command("worker")
+@with_appcontext
+def worker_command() -> None:
+    """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: what it is
+    checking is given back to the other workers."""
+    # A handler may interrupt a thread that holds the very lock it needs; a SimpleQueue is safe to put to from one.
+    asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.put(None))
+    working = jobs(current_app)
+    working.start_workers()
+    release()
+    logging.getLogger(__name__).info("the worker is ready")
+    while True:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
+        try:
+            asked.get(timeout=1.0)
+            break
+        except queue.Empty:
+            continue
+    shutdown.begin(0)
+    working.stop_workers()
+    working.wait(STOP_SECONDS)
+
+
+def init_app(app: Flask) -> None:
+    """Register every command."""
+    for command in (
+        partner_group,
+        member_group,
+        key_group,
+        server_group,
+        sweep_command,
+        check_command,
+        doctor_command,
+        worker_command,
+    ):
+        app.cli.add_command(command)

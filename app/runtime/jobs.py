@@ -1,0 +1,186 @@
+"""Background work: Huey, with worker threads inside the web process by default, or `flask worker` processes on Redis.
+
+The queue only wakes. What is to be done is in rows, and the periodic sweep picks up what a crash left, so a lost job
+loses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from huey import RedisHuey, SqliteHuey, crontab
+from huey.consumer import Consumer
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.config.settings import Settings
+from app.data.extensions import db
+from app.images.derivation import derive, due
+from app.images.image_processes import deriving
+from app.maintenance.build_sweep import sweep
+from app.uploads.raw.receiver_lock import mark_dead_uploads
+from app.uploads.resumable.archive_check import examine
+from app.uploads.resumable.check_claims import LEASE, due_checks
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+log = logging.getLogger(__name__)
+WORKERS = 2
+CHECKERS = 2
+PING_SECONDS = 3.0
+PING_EVERY = 2.0
+
+
+class Jobs:
+    """The queue of one app and what can be asked of it."""
+
+    def __init__(self, app: Flask, settings: Settings) -> None:
+        self.huey = _queue("slipway", settings)
+        # A queue of its own: a thousand images must not stand between a sweep or a health check and its worker.
+        self.images = _queue("slipway-images", settings)
+        # Checking an archive takes minutes.
+        self.checks = _queue("slipway-checks", settings)
+        self._app = app
+        self._instance = settings.instance
+        self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
+        self._consumers: list[Any] = []
+        self._ping_lock = threading.Lock()
+        self._pinged_at = float("-inf")
+        self._ping_ok = False
+
+        @self.huey.task(name="ping")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def ping() -> bool:
+            return True
+
+        @self.huey.task(name="sweep")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def sweep_now() -> None:
+            with app.app_context():
+                self._sweep_and_say()
+
+        @self.huey.periodic_task(crontab(minute="*"), name="sweep_every_minute")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def sweep_every_minute() -> None:
+            with app.app_context():
+                self._sweep_and_say()
+
+        @self.images.task(name="derive")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def derive_blob(blob_id: str) -> None:
+            with app.app_context():
+                derive(blob_id)
+
+        @self.checks.task(name="check")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def check_upload(upload_id: str) -> None:
+            with app.app_context():
+                examine(upload_id)
+
+        @self.checks.task(name="resume_checks")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def resume_checks() -> None:
+            with app.app_context():
+                self._ask_for_due_checks()
+
+        self._check = check_upload
+        self._resume_checks = resume_checks
+        self._derive = derive_blob
+        self._ping = ping
+        self._sweep = sweep_now
+
+    def sweep_soon(self) -> None:
+        """Ask a worker to sweep: a session ended, a replica went, an upload died."""
+        self._sweep()
+
+    def derive_soon(self, blob_id: str) -> None:
+        """Ask a worker to make the sizes of an image."""
+        self._derive(blob_id)
+
+    def check_soon(self, upload_id: str) -> None:
+        """Ask a worker to check an upload. Its row waits for that whatever becomes of the queue."""
+        try:
+            self._check(upload_id)
+        except Exception:  # of any kind: the sweep asks again
+            log.warning("the check of upload %s was not queued; the sweep will ask for it", upload_id)
+
+    def start_workers(self) -> None:
+        """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
+        if self._alone:
+            self._sweep_after_the_dead()  # before a worker of ours claims anything
+        # One more than there are children: while two images are decoded, a third is fetched or stored.
+        for queue, workers in ((self.huey, WORKERS), (self.images, deriving.limit + 1), (self.checks, CHECKERS)):
+            consumer = Consumer(queue, workers=workers, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
+            if queue is not self.images:
+                consumer.scheduler.start()
+            for _, worker in consumer.worker_threads:
+                worker.start()
+            self._consumers.append(consumer)
+        # What another process gave back in order is free now, the claims of one that died when their lease is over.
+        self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)
+        self._resume_checks()
+
+    def _sweep_after_the_dead(self) -> None:
+        try:
+            with self._app.app_context():
+                marked = mark_dead_uploads(self._instance)
+        except SQLAlchemyError:
+            log.exception("uploads of an earlier process could not be marked; the sweep takes them after 10 minutes")
+            return
+        if marked:
+            log.info("an earlier process died while it received %s uploads; they are being swept", marked)
+            self.sweep_soon()
+
+    def stop_workers(self) -> None:
+        """Let worker threads end after what they are doing."""
+        for consumer in self._consumers:
+            consumer.stop_flag.set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long for worker threads that were told to stop to do so."""
+        until = time.monotonic() + seconds
+        for consumer in self._consumers:
+            for _, thread in consumer.worker_threads:
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def worker_answers(self) -> bool:
+        """Whether a worker takes a job and answers within 3 s. Asked of the queue at most every 2 s, so that health
+        checks cannot flood it."""
+        with self._ping_lock:
+            if time.monotonic() - self._pinged_at > PING_EVERY:
+                try:
+                    self._ping_ok = self._ping()(blocking=True, timeout=PING_SECONDS) is True
+                except Exception:  # Huey raises its own and the storage's errors; each means "no"
+                    log.warning("the background worker did not answer within %s s", PING_SECONDS)
+                    self._ping_ok = False
+                self._pinged_at = time.monotonic()
+            return self._ping_ok
+
+    def _sweep_and_say(self) -> None:
+        if self.images.pending_count() == 0:  # else a long queue would be asked for again and again
+            for blob_id in due(db.session()):
+                self.derive_soon(blob_id)
+        if self.checks.pending_count() == 0:
+            self._ask_for_due_checks()
+        swept = sweep()
+        if swept.uploads or swept.objects or swept.games:
+            log.info(
+                "swept %s uploads, %s objects, %s games; %s bytes freed",
+                swept.uploads,
+                swept.objects,
+                swept.games,
+                swept.bytes_freed,
+            )
+
+    def _ask_for_due_checks(self) -> None:
+        for upload_id in due_checks():
+            self.check_soon(upload_id)
+
+
+def _queue(name: str, settings: Settings) -> Any:
+    if settings.redis_url:
+        return RedisHuey(name, url=settings.redis_url, results=True)
+    return SqliteHuey(name, filename=str(settings.instance / "queue.db"), results=True)
+
+
+def jobs(app: Flask) -> Jobs:
+    """The app's queue."""
+    found: Jobs = app.extensions["slipway_jobs"]
+    return found

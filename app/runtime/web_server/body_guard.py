@@ -1,0 +1,156 @@
+"""One layer under every request body: each way a body can go wrong becomes a refusal that the app answers.
+
+A WSGI server ends a body early without saying so, and has exceptions of its own for broken chunks. Werkzeug passes both
+on: a JSON body that was cut was taken as whole, a malformed chunk was a 500, and of a chunked body over the limit the
+first part was used. Here the bytes are counted once, for JSON, forms and archives alike.
+
+An answer that leaves body on the connection closes it: what is left would be read as the next request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any, Protocol, cast
+
+from flask import Request
+from gunicorn.http.errors import NoMoreData, ParseException
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.utils import cached_property
+
+from app.refusals import IncompleteBody
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+_PIECE = 256 * 1024  # what is asked for at once of a body that is wanted whole
+_LINE = 8192
+
+
+class StartResponse(Protocol):
+    """What a WSGI app calls with its status line and headers."""
+
+    def __call__(self, status: str, headers: Headers, exc_info: Any = None, /) -> Callable[[bytes], object]: ...
+
+
+class GuardedBody:
+    """The body of one request as a file to read. Reading raises IncompleteBody when the body ends early, comes too
+    slowly or breaks the rules of HTTP, and RequestEntityTooLarge when more than `maximum` bytes come.
+
+    `length` is the Content-Length, or None for a chunked body.
+    """
+
+    def __init__(self, environ: Environ) -> None:
+        self.length = _length(environ)
+        self.maximum: int | None = None
+        self.received = 0
+        self.failed = False
+        self._stream: IO[bytes] = environ["wsgi.input"]
+        self._ended = self.length == 0
+        self._held = b""  # read ahead for readline()
+
+    @property
+    def is_read(self) -> bool:
+        """Whether every byte of the body has come."""
+        return self._ended or self.received == self.length
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Up to `size` bytes and fewer only at the end; everything that is left when `size` is negative or None."""
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(_PIECE), b""))
+        if self._held:
+            data, self._held = self._held[:size], self._held[size:]
+            return data
+        return self._receive(size)
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """One line with its end, of at most `size` bytes."""
+        most = size if size is not None and size >= 0 else None
+        line = self._held
+        while b"\n" not in line and (most is None or len(line) < most) and (more := self._receive(_LINE)):
+            line += more
+        end = line.find(b"\n") + 1 or len(line)
+        end = end if most is None else min(end, most)
+        self._held = line[end:]
+        return line[:end]
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        """All lines that are left; `hint` is not needed, as WSGI allows."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _receive(self, size: int) -> bytes:
+        # Not every server ends the stream where the body ends: a read beyond it would wait for the next request.
+        wanted = size if self.length is None else min(size, self.length - self.received)
+        if self._ended or wanted <= 0:
+            return b""
+        try:
+            data = self._stream.read(wanted)
+        except TimeoutError as error:
+            raise self._incomplete(str(error)) from None
+        except NoMoreData:
+            raise self._incomplete("the connection closed") from None
+        except ParseException:  # what gunicorn makes of a body that breaks the rules of HTTP
+            raise self._incomplete("its chunks are not what HTTP says they must be") from None
+        except OSError:
+            raise self._incomplete("the connection broke") from None
+        self.received += len(data)
+        if self.maximum is not None and self.received > self.maximum:
+            raise RequestEntityTooLarge
+        if not data:
+            # A client that hangs up looks like the end of the body: only the count tells.
+            if self.length is not None:
+                raise self._incomplete("the connection closed")
+            self._ended = True
+        return data
+
+    def _incomplete(self, reason: str) -> IncompleteBody:
+        self.failed = True
+        return IncompleteBody(reason, self.received, self.length)
+
+
+def _length(environ: Environ) -> int | None:
+    """The Content-Length; None for a chunked body, 0 for no body."""
+    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower() and environ.get("wsgi.input_terminated"):
+        return None
+    text = environ.get("CONTENT_LENGTH") or "0"
+    return int(text) if text.isdecimal() else 0
+
+
+class BodyGuard:
+    """The WSGI middleware: the app under it reads a GuardedBody, whichever server runs it."""
+
+    def __init__(self, app: Callable[[Environ, Any], Iterable[bytes]]) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        body = environ["wsgi.input"] = GuardedBody(environ)
+        whole = environ.get(
+            "slipway.request_is_whole", False
+        )  # app/runtime/web_server/connection_worker.py sets these two
+        close_connection = environ.get("slipway.close_connection")
+
+        def start(status: str, headers: Headers, *exc_info: Any) -> Callable[[bytes], object]:
+            if body.failed or not (body.is_read or whole):
+                if close_connection:
+                    close_connection()  # gunicorn ignores the header, which others understand
+                headers = [(name, value) for name, value in headers if name.lower() != "connection"]
+                headers.append(("Connection", "close"))
+            return start_response(status, headers, *exc_info)
+
+        return self._app(environ, start)
+
+
+class GuardedRequest(Request):
+    """Flask's request, reading the GuardedBody itself: Werkzeug's own limit cuts a chunked body silently."""
+
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body, of at most `max_content_length` bytes. Raises RequestEntityTooLarge for one that announces more."""
+        body = self.environ["wsgi.input"]
+        if not isinstance(body, GuardedBody):  # a request that came through no server, made by test_request_context()
+            return super().stream
+        body.maximum = self.max_content_length
+        if body.maximum is not None and (body.length or 0) > body.maximum:
+            raise RequestEntityTooLarge
+        return cast(IO[bytes], body)

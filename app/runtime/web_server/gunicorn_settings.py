@@ -1,0 +1,231 @@
+"""The web server's configuration: `gunicorn -c python:app.runtime.web_server.gunicorn_settings wsgi:app`.
+
+One process with many threads: each live page, waiting poll and raw upload holds a thread while it lasts, and a budget
+of each kind (app/limits/thread_budgets.py) keeps some free for everything else. Every name gunicorn knows as a
+setting is one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import math
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Any
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+from app.config.settings import SettingsError, load_settings
+from app.limits import thread_budgets
+from app.process import shutdown
+from app.process.logs import public_path
+from app.runtime.jobs import jobs
+from app.runtime.web_server.connection_worker import ConnectionWorker
+from app.runtime.web_server.connections import ConnectionLimits
+from app.storage import direct_uploads
+
+
+def _web_processes() -> int:
+    text = os.environ.get("SLIPWAY_WORKERS", "").strip() or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"SLIPWAY_WORKERS={text!r} must be a whole number of at least 1.")
+    return int(text)
+
+
+try:
+    _settings = load_settings()
+    workers = _web_processes()
+except SettingsError as error:
+    raise SystemExit(f"Slipway did not start: {error}") from None
+
+bind = f"{_settings.host}:{_settings.port}"
+ConnectionWorker.limits = ConnectionLimits(
+    head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_bytes_per_second
+)
+worker_class = ConnectionWorker
+threads = _settings.streams + thread_budgets.OTHER_THREADS
+# Above the threads: the rest wait, for a request or for its client, and need none.
+worker_connections = threads + _settings.connections
+# Uploads are cut by app.process.shutdown; the two seconds more are for their requests to take back what they stored
+# and say so.
+graceful_timeout = math.ceil(_settings.drain_seconds) + 2
+timeout = 60
+proc_name = "slipway"
+# Two gunicorns of one user would claim the same one.
+control_socket_disable = True
+# TRUSTED_PROXIES alone decides whose X-Forwarded-* are believed; gunicorn would believe everything on loopback.
+forwarded_allow_ips = ""
+
+accesslog = "-"
+# %(U)s is the path without its query: queries can hold secrets.
+access_log_format = "%(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms %({x-request-id}o)s"
+
+
+class WithoutSecrets(logging.Filter):
+    """Takes what is secret out of addresses, in the access log and in gunicorn's own messages ("Error handling request
+    GET /a?b")."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                public_path(argument) if isinstance(argument, str) and argument.startswith("/") else argument
+                for argument in record.args
+            )
+        elif isinstance(record.args, dict) and isinstance(record.args.get("U"), str):
+            record.args["U"] = public_path(record.args["U"])
+        return True
+
+
+# One JSON line an event, as everything else of the app logs (app/process/logs.py).
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "root": {"level": "INFO", "handlers": []},
+    "loggers": {
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.access": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "stream": "ext://sys.stderr",
+            "formatter": "json",
+            "filters": ["without-secrets"],
+        }
+    },
+    "filters": {"without-secrets": {"()": WithoutSecrets}},
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(levelname)s %(name)s %(message)s",
+            "timestamp": True,
+        }
+    },
+}
+
+
+def on_starting(server: Arbiter) -> None:
+    """In the master, before anything listens: what cannot work is refused here."""
+    if server.cfg.workers > 1 and not _settings.redis_url:
+        raise SystemExit(
+            f"Slipway did not start: {server.cfg.workers} web processes were asked for, and rate limits and live "
+            "events of one process are unknown to the others without Redis. Set REDIS_URL, or set SLIPWAY_WORKERS "
+            "(--workers) to 1: one process serves a thousand live pages."
+        )
+    if server.cfg.is_ssl:
+        raise SystemExit(
+            "Slipway did not start: gunicorn was given a certificate, and the app speaks plain HTTP only. Leave out "
+            "--certfile and --keyfile, and put a proxy that speaks TLS in front (docs/self-hosting.md)."
+        )
+    _raise_open_files(needed=worker_connections + 512)
+
+
+def _raise_open_files(needed: int) -> None:
+    """A connection takes a file; the rest are for the database, storage and what is written."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        logging.getLogger("gunicorn.error").warning(
+            "only %s files may be open, and %s live pages and %s waiting connections may need %s; raise the limit "
+            "(ulimit -Hn) or lower SLIPWAY_STREAMS or SLIPWAY_CONNECTIONS",
+            soft,
+            _settings.streams,
+            _settings.connections,
+            needed,
+        )
+
+
+# In the master: the signals that asked it to stop. Appending to a list needs no lock, as a handler must not.
+_stops_asked: list[int] = []
+
+
+def when_ready(server: Arbiter) -> None:
+    """In the master: the first signal drains and the second ends at once, whether it is SIGTERM or a Ctrl-C.
+
+    gunicorn's own SIGINT is abrupt the first time, and its second SIGTERM is ignored.
+    """
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        server.signal(signal.SIGQUIT if _stops_asked else signal.SIGTERM, frame)
+        _stops_asked.append(signal_number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    if not _settings.redis_url:
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # one worker more; see on_starting
+
+
+def on_exit(server: Arbiter) -> None:
+    """In the master, at its very end. Python's own tidying up would take more than half a second from the ten that
+    `make run` has to stop in."""
+    if _stops_asked:
+        os._exit(0)
+
+
+def worker_exit(server: Arbiter, worker: Worker) -> None:
+    """In a worker, at its very end (for the master it also runs when a worker was gone already)."""
+    if worker.pid == os.getpid() and worker.booted and not worker.alive:
+        os._exit(0)
+
+
+def post_fork(server: Arbiter, worker: Worker) -> None:
+    """In the worker, before the app is made."""
+    shutdown.die_with_parent(worker.ppid)
+    # A thousand stacks of the default 8 MiB would be 8 GiB of address space, more than some containers allow. Deep
+    # recursion through C (sorted, repr) was seen to crash at 1 MiB before Python's own limit, and not at 2.
+    threading.stack_size(2 * 1024**2)
+    _limit_malloc_arenas(2)
+
+
+def _limit_malloc_arenas(count: int) -> None:
+    """Keep glibc from giving threads arenas of their own, which hold freed memory (mallopt(3), M_ARENA_MAX)."""
+    m_arena_max = -8
+    libc = ctypes.CDLL(None)
+    if sys.platform == "linux" and hasattr(libc, "mallopt"):  # musl has none
+        libc.mallopt(m_arena_max, count)
+
+
+def post_worker_init(worker: Worker) -> None:
+    """In the worker, with the app made: background work, and what signals mean."""
+    app: Any = worker.wsgi
+    # What was loaded stays: looking through it for cycles would stop every thread for a fifth of a second at a time.
+    gc.collect()
+    gc.freeze()
+    if _settings.storage is not None:
+        app.extensions["slipway_direct_uploads"].find_out(direct_uploads.WAIT_SECONDS)
+    if _settings.work_in_web:
+        jobs(app).start_workers()
+        shutdown.when_stopping(jobs(app).stop_workers)
+
+    # A handler may interrupt a thread that holds the very lock it needs; a SimpleQueue is safe to put to from one.
+    asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def begin_when_asked() -> None:
+        asked.get()
+        shutdown.begin(_settings.drain_seconds)
+
+    threading.Thread(target=begin_when_asked, name="shutdown", daemon=True).start()
+
+    def drain(signal_number: int, frame: FrameType | None) -> None:
+        asked.put(None)
+        worker.handle_exit(signal_number, frame)
+
+    def end_now(signal_number: int, frame: FrameType | None) -> None:
+        # sys.exit would wait for every thread of the pool. What is half done is repeatable by design.
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, drain)
+    signal.siginterrupt(signal.SIGTERM, False)
+    signal.signal(signal.SIGQUIT, end_now)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the whole group: the master decides

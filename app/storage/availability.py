@@ -1,0 +1,63 @@
+"""Whether storage answers, as this process last heard it: no page waits to find out.
+
+Every call to the bucket leaves its word here. While it does not answer, pages have it asked again in the background."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.data.models.base import now
+
+RETRY_SECONDS = 8.0  # between two questions while it does not answer
+QUIET_SECONDS = 30.0  # without a word for so long, it is asked too
+
+
+@dataclass(frozen=True)
+class Outage:
+    """`since`: the first call that got no answer; `asked_at`: the last one."""
+
+    since: datetime
+    asked_at: datetime
+
+
+class Note:
+    """One a process; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything: another bucket is used from now on."""
+        with self._lock:
+            self._since: datetime | None = None
+            self.returned_at = float("-inf")  # when the last outage ended, by the monotonic clock
+            self._heard_at = now()
+            self._due = time.monotonic() + QUIET_SECONDS
+
+    def heard(self, answered: bool) -> None:
+        """A call got an answer, of whatever kind, or none."""
+        with self._lock:
+            self._heard_at = now()
+            if answered and self._since:
+                self.returned_at = time.monotonic()
+            self._since = None if answered else self._since or self._heard_at
+            self._due = time.monotonic() + (QUIET_SECONDS if answered else RETRY_SECONDS)
+
+    def outage(self, ask: Callable[[], None]) -> Outage | None:
+        """What is known, at once. `ask` is called in a thread of its own when it is time to; it leaves its word."""
+        with self._lock:
+            found = Outage(self._since, self._heard_at) if self._since else None
+            due = time.monotonic() >= self._due
+            if due:
+                self._due = time.monotonic() + RETRY_SECONDS
+        if due:
+            threading.Thread(target=ask, name="storage-note", daemon=True).start()
+        return found
+
+
+note = Note()

@@ -1,8 +1,0 @@
-"""`python -m app.supervisor`."""
-
-import os
-
-from app.supervisor.run import main
-
-# Not sys.exit: everything is ended and written by now, and Python's tidying up would take half a second more.
-os._exit(main())

@@ -1,0 +1,13 @@
+"""The stored version of a topic, for ETags: never behind what the same request then reads."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from app.data.extensions import db
+from app.data.models import Topic
+
+
+def stored_version(topic: str) -> int:
+    """0 for a topic that never changed."""
+    return db.session.scalar(select(Topic.version).where(Topic.name == topic)) or 0

@@ -1,0 +1,72 @@
+"""A partner's quota of build bytes: what is stored, what is on its way, what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.data.models import Build, Game, Partner, Upload
+from app.refusals import QuotaExceeded
+
+_SHARE_AHEAD = 16  # of what is left a growing upload takes at most this fraction ahead: others need room too
+
+
+@dataclass(frozen=True)
+class BuildQuota:
+    """Bytes. `limit` None: no limit."""
+
+    used: int
+    reserved: int
+    limit: int | None
+
+    @property
+    def left(self) -> int | None:
+        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+
+
+def build_quota(session: Session, partner: Partner) -> BuildQuota:
+    """Builds of deleted games count until their objects are gone."""
+    used = session.scalar(
+        select(func.coalesce(func.sum(Build.size), 0))
+        .join(Game, Build.game_id == Game.id)
+        .where(Game.partner_id == partner.id)
+    )
+    reserved = session.scalar(
+        select(func.coalesce(func.sum(Upload.reserved_bytes), 0))
+        .join(Game, Upload.game_id == Game.id)
+        .where(Game.partner_id == partner.id)
+    )
+    return BuildQuota(int(used or 0), int(reserved or 0), partner.build_quota_bytes)
+
+
+def reserve(session: Session, partner_id: str, size: int) -> int:
+    """Check that `size` more bytes fit, holding the partner's row so that two uploads cannot both take the last of
+    it; returns what to note on the upload. Raises QuotaExceeded. Inside writing()."""
+    partner = session.get_one(Partner, partner_id, with_for_update=True)
+    quota = build_quota(session, partner)
+    if quota.left is not None and size > quota.left:
+        raise _exceeded(partner, quota.used + quota.reserved, f"this archive has {size:,}")
+    return size
+
+
+def reserve_more(session: Session, partner_id: str, upload: Upload, received: int, ahead: int) -> None:
+    """Raise what the upload has reserved to `received` bytes, and up to `ahead` more. Raises QuotaExceeded when
+    `received` does not fit. Holds the partner's row as `reserve` does. Inside writing()."""
+    partner = session.get_one(Partner, partner_id, with_for_update=True)
+    quota = build_quota(session, partner)
+    if quota.left is not None:
+        room = upload.reserved_bytes + quota.left - received
+        if room < 0:
+            taken = quota.used + quota.reserved - upload.reserved_bytes
+            raise _exceeded(partner, taken, f"{received:,} of this archive have arrived, and it goes on")
+        ahead = min(ahead, room // _SHARE_AHEAD)
+    upload.reserved_bytes = received + ahead
+
+
+def _exceeded(partner: Partner, taken: int, archive: str) -> QuotaExceeded:
+    return QuotaExceeded(
+        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {taken:,} are taken and {archive}. "
+        "Delete games that are no longer needed, or ask the operator for more."
+    )

@@ -1,0 +1,184 @@
+"""The first door: a raw archive streamed through the app into the bucket, hashed and inspected on its way.
+
+Peak memory does not depend on the archive's size, and no database connection is held while bytes flow. Whatever ends
+the upload early, the transfer is aborted and only an audit row tells of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import replace
+
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.catalog.publishing import Published, ReceivedArchive, publish
+from app.config.settings import settings
+from app.data.database import announce, writing
+from app.data.database import release as give_back
+from app.data.models import Game, Upload, new_id
+from app.process.crash_points import passing
+from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
+from app.storage.bucket import StorageError, bucket
+from app.topics.event_hub import game_topic
+from app.uploads.build_quota import reserve
+from app.uploads.discarding import discard_upload
+from app.uploads.raw.incoming_body import IncomingBody
+from app.uploads.raw.inspection_thread import CheckingThread
+from app.uploads.raw.part_writer import PartWriter, part_size
+from app.uploads.raw.receiver_heartbeat import kept_alive
+from app.uploads.raw.receiver_lock import note_receiver
+from app.uploads.reservation import GrowingReservation
+from slipway.archive.archive_limits import Limits
+from slipway.archive.inspection import Inspector
+
+log = logging.getLogger(__name__)
+
+
+def receive_archive(
+    game: Game,
+    body: IncomingBody,
+    actor: Actor,
+    *,
+    announced_sha256: str | None = None,
+    file_name: str | None = None,
+    release: bool | None = None,
+) -> Published:
+    """Store, check and publish one archive; `release` None: it goes live as the game is set. Raises a Refusal that
+    says why it was not taken; then nothing is kept."""
+    game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
+    upload: Upload | None = None
+    note_receiver(settings().instance)
+    try:
+        upload = _write_row(game_id, partner_id, actor, body.length)
+        with kept_alive(upload.id):
+            upload = _open(upload)
+            reservation = GrowingReservation(upload, partner_id) if body.length is None else None
+            received = _transfer(upload, body, launcher, announced_sha256, file_name, reservation)
+            if reservation:
+                reservation.settle(received.size)
+            passing("before-publish")
+            published = publish(game_id, replace(received, release=release), actor)
+            passing("after-publish")
+    except BaseException as error:
+        if upload is not None:
+            _discard(upload)
+        if isinstance(error, Refusal):
+            _note_refusal(game_id, actor, error, body.received, file_name)
+        raise
+    give_back()  # the build stays readable; the next transaction would expire it
+    if published.unchanged:
+        _discard(upload)
+    return published
+
+
+def _write_row(game_id: str, partner_id: str, actor: Actor, length: int | None) -> Upload:
+    upload_id = new_id("upload")
+    with writing() as session:
+        upload = Upload(
+            id=upload_id,
+            game_id=game_id,
+            object_key=f"archives/{upload_id}.tar.gz",
+            sent_by=actor.name,
+            reserved_bytes=reserve(session, partner_id, length or 0),
+        )
+        session.add(upload)
+    passing("upload-row-written")
+    give_back()
+    return upload
+
+
+def _open(upload: Upload) -> Upload:
+    multipart_id = bucket().start_multipart(upload.object_key)
+    passing("multipart-opened")
+    with writing() as session:
+        opened = session.get_one(Upload, upload.id)
+        opened.multipart_id = multipart_id
+    give_back()
+    return opened
+
+
+def _transfer(
+    upload: Upload,
+    body: IncomingBody,
+    launcher: str | None,
+    announced_sha256: str | None,
+    file_name: str | None,
+    reservation: GrowingReservation | None,
+) -> ReceivedArchive:
+    """Read the body once: hash, inspection and storage side by side; then make the object of its parts. `reservation`
+    grows with a body that did not say its length."""
+    store = bucket()
+    writer = PartWriter(
+        store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
+    )
+    limits = Limits(unpacked_bytes=settings().max_unpacked_bytes)
+    checker = CheckingThread(Inspector(limits, launcher))
+    digest = hashlib.sha256()
+    try:
+        try:
+            for piece in body.pieces():
+                if reservation:
+                    reservation.cover(body.received)
+                checker.feed(piece)
+                writer.write(piece)
+                digest.update(piece)
+                passing("mid-body")
+        except UploadInterrupted:
+            checker.finish_early()  # of two reasons the archive's own is the one to act on
+            raise
+        inspection = checker.finish()
+        passing("body-read")
+        _compare(digest.hexdigest(), announced_sha256)
+        etags = writer.finish()
+        passing("parts-stored")
+        # Also when the newest build has these bytes: by the time of publish() there may be a newer one.
+        store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
+        stored = store.stat(upload.object_key)
+        if stored is None or stored.size != body.received:
+            raise StorageError("finishing an upload")
+        passing("object-complete")
+    finally:
+        checker.close()
+        writer.close()
+    return ReceivedArchive(upload.id, upload.object_key, body.received, digest.hexdigest(), inspection, file_name)
+
+
+def _compare(sha256: str, announced: str | None) -> None:
+    if announced is not None and announced != sha256:
+        raise ChecksumMismatch(
+            f"X-Checksum-Sha256 says {announced}, but the bytes that arrived have {sha256}. "
+            "Nothing was kept; send the archive again."
+        )
+
+
+def _discard(upload: Upload) -> None:
+    """Take back what the upload stored. What fails here is left to the sweeper, which finds it by the row."""
+    try:
+        with writing() as session:
+            session.execute(update(Upload).where(Upload.id == upload.id).values(state="discarding"))
+        give_back()
+        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+    except (Refusal, SQLAlchemyError) as error:
+        log.warning("upload %s is left to the sweeper: %s", upload.id, error)
+
+
+def _note_refusal(game_id: str, actor: Actor, error: Refusal, received: int, file_name: str | None) -> None:
+    with writing() as session:
+        game = session.get(Game, game_id)
+        if game is not None:
+            record(
+                session,
+                actor,
+                "build.refused",
+                game.title,
+                game=game,
+                code=error.code,
+                reason=error.message,
+                bytes=received,
+                file_name=file_name,
+            )
+            announce(game_topic(game_id))

@@ -1,0 +1,76 @@
+"""A request body read in pieces, with every way it can end early told apart."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+from app.config.settings import MIB, settings
+from app.process import shutdown
+from app.refusals import IncompleteBody, PayloadTooLarge, UploadInterrupted
+
+PIECE = MIB
+
+
+class IncomingBody:
+    """The body of one upload. `length` is the Content-Length, or None for a chunked body; `client` is the connection's
+    socket where the server gives it away, which lets a draining process cut the upload."""
+
+    def __init__(self, stream: BinaryIO, length: int | None, most: int, client: socket.socket | None = None) -> None:
+        self.stream = stream
+        self.length = length
+        self.most = most
+        self.client = client
+        self.received = 0
+        self.was_cut = False
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body in pieces of up to 1 MiB. Raises UploadInterrupted when it ends early or comes too slowly,
+        PayloadTooLarge when more comes than `most`."""
+        unregister = shutdown.when_cut(self.cut)
+        try:
+            while piece := self.stream.read(PIECE):
+                self.received += len(piece)
+                if self.received > self.most:
+                    raise too_large(self.most)
+                yield piece
+        except IncompleteBody as error:
+            raise self._interrupted(error.reason) from None
+        finally:
+            unregister()
+
+    def _interrupted(self, why: str) -> UploadInterrupted:
+        if self.was_cut:
+            why = "the app is being stopped"
+        of = f" of {self.length:,}" if self.length is not None else ""
+        return UploadInterrupted(
+            f"The upload ended after {self.received:,}{of} bytes: {why}. Nothing was kept; send the archive again."
+        )
+
+    def cut(self) -> None:
+        """End the body now, from another thread: the reader sees the end of the stream."""
+        self.was_cut = True
+        if self.client is not None:
+            try:
+                self.client.shutdown(socket.SHUT_RD)
+            except OSError:
+                return  # the client was faster
+
+
+def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBody:
+    """The body of a WSGI request, refused before a byte of it is read when its Content-Length is over the ceiling.
+    `length` is None for a chunked one."""
+    most = settings().max_archive_bytes
+    if length is not None and length > most:
+        raise too_large(most)
+    client = environ.get("gunicorn.socket")
+    return IncomingBody(environ["wsgi.input"], length, most, client)
+
+
+def too_large(most: int) -> PayloadTooLarge:
+    """The refusal for an archive over the ceiling, in the words every door uses."""
+    return PayloadTooLarge(
+        f"The archive is larger than {most:,} bytes ({most / 1024**3:.4g} GiB), the most this platform takes "
+        "(MAX_ARCHIVE_BYTES). Make it smaller, or ask the operator to raise the limit."
+    )

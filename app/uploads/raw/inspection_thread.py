@@ -1,0 +1,68 @@
+"""Inspects an archive in a thread of its own while its bytes are hashed and stored."""
+
+from __future__ import annotations
+
+import queue
+import threading
+
+from app.refusals import InvalidArchive
+from slipway.archive.inspection import Inspection, Inspector
+from slipway.archive.rejection import ArchiveRejected
+
+_AHEAD = 4  # pieces of 1 MiB that may wait for the inspector
+
+
+class CheckingThread:
+    """Feeds an inspector. gunzip releases the interpreter, so this runs beside the hash on another core."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        self._inspector = inspector
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+        self._error: BaseException | None = None
+        self._stop = False
+        self._thread = threading.Thread(target=self._run, name="inspection", daemon=True)
+        self._thread.start()
+
+    def feed(self, piece: bytes) -> None:
+        """Raises InvalidArchive as soon as a rule is seen broken."""
+        self._raise_error()
+        self._queue.put(piece)
+
+    def finish(self) -> Inspection:
+        """Wait for the verdict."""
+        self.finish_early()
+        try:
+            return self._inspector.finish()
+        except ArchiveRejected as rejected:
+            raise InvalidArchive(str(rejected)) from rejected
+
+    def finish_early(self) -> None:
+        """Wait until all that came was looked at. Raises InvalidArchive if a rule was broken in it."""
+        self._queue.put(None)
+        self._thread.join()
+        self._raise_error()
+
+    def close(self) -> None:
+        """Stop early; what waits is dropped."""
+        self._stop = True
+        while self._thread.is_alive():
+            try:
+                self._queue.put(None, timeout=0.1)
+                self._thread.join(timeout=1)
+            except queue.Full:
+                continue  # the thread is draining the queue
+
+    def _run(self) -> None:
+        while (piece := self._queue.get()) is not None:
+            if self._stop or self._error is not None:
+                continue  # keep emptying the queue, so that nobody waits for room in it
+            try:
+                self._inspector.feed(piece)
+            except BaseException as error:
+                self._error = error
+
+    def _raise_error(self) -> None:
+        if isinstance(self._error, ArchiveRejected):
+            raise InvalidArchive(str(self._error)) from self._error
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,42 @@
+"""Says of an upload that the process which receives it is alive, for as long as it is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Flask, current_app
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.data.database import writing
+from app.data.models import Upload, now
+
+log = logging.getLogger(__name__)
+
+TOUCH_SECONDS = 15.0
+
+
+@contextmanager
+def kept_alive(upload_id: str) -> Iterator[None]:
+    """Touch the upload's row every 15 s during the block, whatever the block waits for: a client that sends a byte now
+    and then fills no piece for many minutes, and the sweeper must not take its upload for dead."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Werkzeug's proxies hide it
+    ended = threading.Event()
+    thread = threading.Thread(target=_touch_until, args=(app, upload_id, ended), name="upload-alive", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _touch_until(app: Flask, upload_id: str, ended: threading.Event) -> None:
+    while not ended.wait(TOUCH_SECONDS):
+        try:
+            with app.app_context(), writing() as session:
+                session.execute(update(Upload).where(Upload.id == upload_id).values(touched_at=now()))
+        except SQLAlchemyError:
+            log.warning("upload %s could not be marked as alive; trying again in %s s", upload_id, TOUCH_SECONDS)

@@ -1,0 +1,147 @@
+"""At most one worker checks an upload: a claim in its row, kept alive by a heartbeat.
+
+A worker that dies, or is frozen longer than the lease, loses its claim to the next; should it wake up, it finds that
+out at its next heartbeat, and at the latest when it tries to publish.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.data.database import announce, release, writing
+from app.data.extensions import db
+from app.data.models import Upload, new_id, now
+from app.data.models.upload import RESUMABLE
+from app.refusals import Refusal
+from app.topics.event_hub import game_topic
+from app.uploads.resumable.phases import fail, hold
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+BEAT_SECONDS = 1.0
+QUIET_BEATS = 5  # with nothing new to say, every fifth beat is written
+MOST_BEGUN = 10
+
+
+class CheckBroken(Refusal):
+    """Whatever checks this upload fails or dies each time."""
+
+    code = "check_failed"
+
+
+def due_checks() -> Sequence[str]:
+    """Uploads that wait for a check, or whose check has not been heard of for the length of a lease."""
+    found = db.session.scalars(
+        select(Upload.id)
+        .where(
+            Upload.door == RESUMABLE,
+            Upload.state == "checking",
+            or_(Upload.checker.is_(None), Upload.touched_at < now() - LEASE),
+        )
+        .order_by(Upload.touched_at)
+    ).all()
+    release()
+    return found
+
+
+def claim(upload_id: str) -> Upload | None:
+    """Take an upload for checking; None when there is nothing to check or another worker is at it. One that was begun
+    too often comes back as `failed`."""
+    try:
+        with writing() as session:
+            row = hold(session, upload_id)
+            if row is None or row.state != "checking":
+                return None
+            if row.checker is not None and row.touched_at > now() - LEASE:
+                return None
+            if row.checks_begun >= MOST_BEGUN:
+                message = f"Checking it failed {MOST_BEGUN} times on our side; the log says why."
+                fail(session, row, CheckBroken(f"{message} Send the archive again, or tell the operator."))
+                return row
+            row.checker = new_id("check")
+            row.checks_begun += 1
+            row.bytes_read = row.files_read = 0
+            row.touched_at = now()
+        return row
+    finally:
+        release()  # what was taken stays readable, and nothing later expires it
+
+
+def still_ours(upload: Upload) -> bool:
+    """Whether a claim stands: its upload was neither cancelled nor taken over."""
+    found = db.session.scalar(select(Upload.id).where(Upload.id == upload.id, Upload.checker == upload.checker))
+    release()
+    return found is not None
+
+
+def give_back(upload: Upload) -> None:
+    """End a check in order and without a verdict: storage does not answer, or the process stops."""
+    with writing() as session:
+        session.execute(
+            update(Upload)
+            .where(Upload.id == upload.id, Upload.checker == upload.checker)
+            .values(checker=None, checks_begun=Upload.checks_begun - 1, touched_at=now())
+        )
+    release()
+
+
+class Heartbeat:
+    """Keeps a claim alive and tells how far the check is, at most once a second, from a thread of its own: a storage
+    that stalls does not make the worker look dead. Set `bytes_read` and `files_read`; `lost` says that the upload was
+    cancelled or taken over."""
+
+    def __init__(self, app: Flask, upload: Upload) -> None:
+        self.bytes_read = 0
+        self.files_read = 0
+        self.lost = threading.Event()
+        self._app = app
+        self._upload = upload
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="check-heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        said, quiet = (0, 0), 0
+        while not self._ended.wait(BEAT_SECONDS):
+            present = (self.bytes_read, self.files_read)
+            quiet = 0 if present != said else quiet + 1
+            if quiet % QUIET_BEATS:
+                continue
+            try:
+                with self._app.app_context():
+                    alive = self._beat(*present, announced=present != said)
+            except SQLAlchemyError:
+                log.warning("the heartbeat of upload %s was not written; trying again", self._upload.id)
+                continue
+            said = present
+            if not alive:
+                self.lost.set()
+                return
+
+    def _beat(self, bytes_read: int, files_read: int, *, announced: bool) -> bool:
+        with writing() as session:
+            beaten = session.scalar(
+                update(Upload)
+                .where(Upload.id == self._upload.id, Upload.checker == self._upload.checker)
+                .values(touched_at=now(), bytes_read=bytes_read, files_read=files_read)
+                .returning(Upload.id)
+            )
+            if beaten and announced:
+                announce(game_topic(self._upload.game_id))
+        release()
+        return beaten is not None

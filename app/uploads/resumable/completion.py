@@ -1,0 +1,88 @@
+"""From parts to one object: what has arrived is compared with what was announced, then joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.data.database import release, writing
+from app.data.models import Upload
+from app.process.crash_points import passing
+from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
+from app.storage.bucket import StoredPart, bucket
+from app.storage.direct_uploads import direct_uploads
+from app.uploads.resumable.part_layout import PartLayout, spoken
+from app.uploads.resumable.phases import begin_checking, hold
+from app.uploads.resumable.uploads import PartsLost, give_up_lost, stored_parts
+
+
+def complete(upload: Upload) -> Upload:
+    """Every part was sent: have the archive checked. Again, or after a lost answer, it only says how far that is.
+
+    Raises DirectUploadsOff, and Conflict (`parts_missing`) or InvalidRequest naming the parts that are missing or of
+    another size; the upload then stays open. The parts are joined by the worker that checks, so that a crash at any
+    point is continued there."""
+    if upload.state != "uploading":
+        return upload
+    release()
+    direct_uploads().require()  # else a part may be a copy of something that its sender may not read
+    parts = stored_parts(upload)
+    if parts is None:
+        return give_up_lost(upload)
+    require_whole(PartLayout(upload.size, upload.part_size), parts)
+    passing("parts-verified")
+    with writing() as session:
+        row = hold(session, upload.id)
+        if row is None:
+            raise NotFound(f"The upload '{upload.id}' was cancelled a moment ago.")
+        if row.state == "uploading":
+            begin_checking(row)
+    passing("completion-written")
+    return row
+
+
+def require_whole(layout: PartLayout, parts: Sequence[StoredPart]) -> None:
+    """Raise Conflict (`parts_missing`) or InvalidRequest unless exactly the announced bytes have arrived."""
+    missing = layout.missing(parts)
+    if missing:
+        which = f"Part {spoken(missing)} has" if len(missing) == 1 else f"Parts {spoken(missing)} have"
+        raise Conflict(
+            f"{which} not arrived ({layout.count:,} in all). Send what is missing, then complete again.",
+            "parts_missing",
+        )
+    for part in layout.misfits(parts):
+        raise InvalidRequest(
+            f"Part {part.number} of {layout.count:,} has {part.size:,} bytes; it must have "
+            f"{layout.size_of(part.number):,}. Send it again, then complete again."
+        )
+
+
+def join_parts(upload: Upload) -> None:
+    """Make the object of the parts, unless it is there. Repeatable. Raises a Refusal when it can never be made, and
+    StorageError when it may be later."""
+    store = bucket()
+    stored = store.stat(upload.object_key)
+    if stored is None:
+        parts = store.parts(upload.object_key, upload.multipart_id or "")
+        if parts is None:
+            # Whoever joined them before us is seen now; nobody will join them after.
+            stored = store.stat(upload.object_key)
+            if stored is None:
+                raise PartsLost("Storage no longer has the parts that were sent. Send the archive again.")
+        else:
+            layout = PartLayout(upload.size, upload.part_size)
+            require_whole(layout, parts)
+            etags = [part.etag for part in layout.within(parts)]
+            store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
+            stored = store.stat(upload.object_key)
+    passing("parts-joined")
+    if stored is None or stored.size != upload.size:
+        raise WrongSize(
+            f"Storage has {stored.size if stored else 0:,} bytes of the {upload.size:,} that were announced. "
+            "Send the archive again."
+        )
+
+
+class WrongSize(Refusal):
+    """The joined object is not as long as what was announced."""
+
+    code = "wrong_size"

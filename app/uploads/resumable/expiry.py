@@ -1,0 +1,105 @@
+"""Resumable uploads that nobody continues: found, asked for signs of life, and removed with their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import and_, or_, select
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.config.settings import settings
+from app.data.database import announce, release, writing
+from app.data.extensions import db
+from app.data.models import Game, Upload, now
+from app.data.models.upload import RESUMABLE
+from app.process.crash_points import passing
+from app.storage.bucket import StoredPart, bucket
+from app.topics.event_hub import game_topic
+from app.uploads.discarding import discard_upload
+from app.uploads.resumable.check_claims import LEASE
+from app.uploads.resumable.phases import hold, tidy
+
+SWEEP = Actor("sweep")
+OPENING = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died opening it
+
+
+@dataclass
+class Expired:
+    """What was removed: uploads that had not become a build, and bytes in the bucket."""
+
+    uploads: int = 0
+    bytes_freed: int = 0
+
+
+def remove_expired() -> Expired:
+    """Remove what has expired or belongs to a deleted game, and the bytes of what has ended. Repeatable. Raises
+    StorageError; what was done stays done."""
+    removed = Expired()
+    for upload in _left_over():
+        removed.bytes_freed += upload.reserved_bytes
+        tidy(upload)
+    for upload in _ending():
+        _remove(upload, removed)
+    return removed
+
+
+def _left_over() -> Sequence[Upload]:
+    """Ended uploads whose bytes are still there: the process died between the verdict and the tidying up."""
+    found = db.session.scalars(
+        select(Upload).where(Upload.door == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
+    ).all()
+    release()
+    return found
+
+
+def _ending() -> Sequence[Upload]:
+    at = now()
+    unclaimed = or_(Upload.checker.is_(None), Upload.touched_at < at - LEASE)
+    never_opened = and_(Upload.state == "uploading", Upload.multipart_id.is_(None), Upload.created_at < at - OPENING)
+    expired = and_(Upload.state.in_(["uploading", "done", "failed"]), Upload.expires_at < at)
+    orphaned = and_(Game.deleted_at.is_not(None), or_(Upload.state != "checking", unclaimed))
+    found = db.session.scalars(
+        select(Upload)
+        .join(Game, Upload.game_id == Game.id)
+        .where(Upload.door == RESUMABLE, Upload.state != "discarding", or_(never_opened, expired, orphaned))
+    ).all()
+    release()
+    return found
+
+
+def _remove(upload: Upload, removed: Expired) -> None:
+    parts: list[StoredPart] = []
+    if upload.state == "uploading" and upload.multipart_id:
+        parts = bucket().parts(upload.object_key, upload.multipart_id) or []
+    if not _mark(upload, parts):
+        return
+    passing("expiry-marked")
+    stored = bucket().stat(upload.object_key) if upload.state == "checking" else None
+    discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+    release()
+    removed.uploads += upload.state != "done"
+    removed.bytes_freed += stored.size if stored else sum(part.size for part in parts)
+
+
+def _mark(upload: Upload, parts: Sequence[StoredPart]) -> bool:
+    """Mark it as going, unless it has moved on since it was found, or parts of it have arrived within a week."""
+    with writing() as session:
+        row = hold(session, upload.id)
+        if row is None or row.state != upload.state or row.checker != upload.checker:
+            return False
+        game = session.get_one(Game, row.game_id)
+        if parts and game.deleted_at is None:
+            row.expires_at = max(part.modified for part in parts) + settings().upload_lifetime
+            if row.expires_at > now():
+                return False
+        if row.state == "uploading" and game.deleted_at is None and row.multipart_id:
+            arrived = sum(part.size for part in parts)
+            name = row.file_name or "an archive"
+            record(session, SWEEP, "upload.expired", f"{game.title}, {name}", game=game, bytes=arrived, of=row.size)
+        row.state = "discarding"
+        row.checker = None
+        announce(game_topic(row.game_id))
+        return True

@@ -1,0 +1,93 @@
+"""The phases of a resumable upload, and what each step leaves behind: uploading → checking → done, or failed.
+
+Every step is one transaction on the held row; what it leaves in the bucket is removed after it, and again by the sweep
+if the process died in between.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.config.settings import settings
+from app.data.database import announce, release, writing
+from app.data.extensions import db
+from app.data.models import Build, Game, Upload, now
+from app.data.models.upload import RESUMABLE
+from app.process.crash_points import passing
+from app.refusals import Refusal
+from app.storage.bucket import bucket
+from app.topics.event_hub import game_topic
+from app.uploads.discarding import discard_upload, transfers_of
+
+log = logging.getLogger(__name__)
+
+
+def hold(session: Session, upload_id: str) -> Upload | None:
+    """The row of a resumable upload as it is now, held until the transaction ends; None when it is gone or going."""
+    found = session.get(Upload, upload_id, with_for_update={"key_share": True}, populate_existing=True)
+    return found if found is not None and found.door == RESUMABLE and found.state != "discarding" else None
+
+
+def sender(upload: Upload) -> Actor:
+    """Who sent it, for what is done in their name later."""
+    return Actor(upload.sent_by, upload.sent_from)
+
+
+def begin_checking(upload: Upload) -> None:
+    """Every part is there: from here on workers take over. Inside writing(), with the row held."""
+    upload.state = "checking"
+    upload.checker = None
+    upload.bytes_read = upload.files_read = 0
+    upload.touched_at = now()
+    announce(game_topic(upload.game_id))
+
+
+def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
+    """The upload will not become a build; the reason is kept until it expires. `tidy()` then removes its bytes. Inside
+    writing(), with the row held."""
+    upload.state = "failed"
+    upload.checker = None
+    upload.reason_code, upload.reason = refusal.code, refusal.message
+    upload.expires_at = now() + settings().upload_lifetime
+    game = session.get_one(Game, upload.game_id)
+    record(
+        session,
+        sender(upload),
+        "build.refused",
+        game.title,
+        game=game,
+        code=refusal.code,
+        reason=refusal.message,
+        bytes=upload.size,
+        file_name=upload.file_name,
+    )
+    announce(game_topic(upload.game_id))
+
+
+def tidy(upload: Upload) -> None:
+    """Remove the bytes of an upload that is done or failed and not a build's, and free what it reserved. Repeatable."""
+    store = bucket()
+    for transfer in [upload.multipart_id] if upload.multipart_id else transfers_of(store, upload.object_key):
+        store.abort_multipart(upload.object_key, transfer)
+    belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == upload.object_key)))
+    release()
+    if not belongs_to_build:
+        store.delete([upload.object_key])
+    passing("upload-tidied")
+    with writing() as session:
+        session.execute(update(Upload).where(Upload.id == upload.id).values(reserved_bytes=0, multipart_id=None))
+    release()
+
+
+def discard(upload: Upload) -> None:
+    """Remove an upload that was marked `discarding`, bytes and row. What fails here is left to the sweep."""
+    try:
+        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+    except Refusal as error:
+        log.warning("upload %s is left to the sweep: %s", upload.id, error)
+    release()

@@ -1,0 +1,211 @@
+"""The second door: an upload whose parts go straight to the bucket, which survives whatever happens to either end.
+
+The bucket knows which parts arrived; the row knows the rest. Nothing here holds a database connection while it asks
+the bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.config.settings import settings
+from app.data.database import announce, release, writing
+from app.data.extensions import db
+from app.data.models import Build, Game, Upload, new_id, now
+from app.data.models.upload import RESUMABLE
+from app.process.crash_points import passing
+from app.refusals import NotFound, Refusal
+from app.storage.bucket import StorageError, StoredPart, bucket
+from app.storage.direct_uploads import direct_uploads
+from app.topics.event_hub import game_topic
+from app.uploads.build_quota import reserve
+from app.uploads.raw.incoming_body import too_large
+from app.uploads.resumable.part_layout import PartLayout
+from app.uploads.resumable.phases import discard, fail, hold
+
+MOST_ASKED = 50
+
+
+class PartsLost(Refusal):
+    """Storage no longer knows the transfer: somebody, or a rule of the bucket, dropped it."""
+
+    code = "parts_lost"
+
+
+@dataclass(frozen=True)
+class NewUpload:
+    """What is announced before the first byte. `sha256` is lowercase hex; `release` None: as the game is set."""
+
+    file_name: str
+    size: int
+    sha256: str | None = None
+    note: str | None = None
+    release: bool | None = None
+
+
+@dataclass(frozen=True)
+class UploadState:
+    """An upload and the parts that arrived, by number; `parts` is None where storage was not asked or did not
+    answer."""
+
+    upload: Upload
+    parts: Sequence[StoredPart] | None
+
+    @property
+    def layout(self) -> PartLayout:
+        return PartLayout(self.upload.size, self.upload.part_size)
+
+    @property
+    def received_bytes(self) -> int | None:
+        """Bytes that are stored, or None when it is not known."""
+        if self.upload.state != "uploading":
+            return self.upload.size
+        return None if self.parts is None else sum(part.size for part in self.layout.within(self.parts))
+
+    @property
+    def expires_at(self) -> datetime:
+        """While parts are sent, a week after the last that arrived."""
+        lifetime = settings().upload_lifetime
+        return max([self.upload.expires_at or now(), *(part.modified + lifetime for part in self.parts or ())])
+
+
+def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
+    """Begin an upload: its row, its place in the quota, its transfer in the bucket. Raises PayloadTooLarge,
+    QuotaExceeded, DirectUploadsOff or StorageError before a byte is sent; then nothing is kept."""
+    if new.size > settings().max_archive_bytes:
+        raise too_large(settings().max_archive_bytes)
+    game_id, partner_id = game.id, game.partner_id
+    release()
+    direct_uploads().require()
+    upload = _write_row(game_id, partner_id, new, actor)
+    passing("resumable-row-written")
+    release()
+    try:
+        multipart_id = bucket().start_multipart(upload.object_key)
+    except StorageError:
+        _mark_discarding(upload.id)
+        discard(upload)
+        raise
+    passing("resumable-opened")
+    with writing() as session:
+        upload = session.get_one(Upload, upload.id)
+        upload.multipart_id = multipart_id
+    passing("resumable-ready")
+    return upload
+
+
+def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> Upload:
+    upload_id = new_id("upload")
+    with writing() as session:
+        upload = Upload(
+            id=upload_id,
+            game_id=game_id,
+            door=RESUMABLE,
+            object_key=f"archives/{upload_id}.tar.gz",
+            sent_by=actor.name,
+            sent_from=actor.address,
+            reserved_bytes=reserve(session, partner_id, new.size),
+            file_name=new.file_name,
+            size=new.size,
+            part_size=PartLayout.of(new.size).part_size,
+            announced_sha256=new.sha256,
+            note=new.note,
+            release=new.release,
+            expires_at=now() + settings().upload_lifetime,
+        )
+        session.add(upload)
+        announce(game_topic(game_id))
+    return upload
+
+
+def find_upload(game: Game, upload_id: str) -> Upload:
+    """An upload of this game. Raises NotFound, also for another game's."""
+    upload = db.session.get(Upload, upload_id)
+    if upload is None or upload.game_id != game.id or upload.door != RESUMABLE or upload.state == "discarding":
+        raise NotFound(f"No upload '{upload_id}' of '{game.slug}'. It may have been cancelled or have expired.")
+    return upload
+
+
+def read_upload(upload: Upload) -> UploadState:
+    """The upload, with its parts as the storage lists them while they are sent. Raises StorageError."""
+    parts = stored_parts(upload) if upload.state == "uploading" else []
+    if parts is None:
+        return UploadState(give_up_lost(upload), [])
+    return UploadState(upload, parts)
+
+
+def is_unchanged(upload: Upload) -> bool:
+    """Whether a done upload became no build of its own, because the newest build had the same bytes already."""
+    if upload.state != "done":
+        return False
+    became = select(Build.object_key).where(Build.game_id == upload.game_id, Build.number == upload.build_number)
+    return db.session.scalar(became) not in {None, upload.object_key}
+
+
+def stored_parts(upload: Upload) -> list[StoredPart] | None:
+    """What has arrived; None when the storage knows no such transfer."""
+    release()
+    return bucket().parts(upload.object_key, upload.multipart_id) if upload.multipart_id else []
+
+
+def give_up_lost(upload: Upload) -> Upload:
+    """The storage knows no transfer of an upload that was read as `uploading`: it has gone on since, or is lost."""
+    with writing() as session:
+        row = hold(session, upload.id)
+        if row is None:
+            raise NotFound(f"The upload '{upload.id}' was cancelled a moment ago.")
+        if row.state == "uploading" and row.multipart_id == upload.multipart_id:
+            fail(session, row, PartsLost("Storage no longer has the parts that were sent. Send the archive again."))
+    return row
+
+
+def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
+    """The uploads in one phase, or every one that is being sent or checked or has failed, newest first. Where storage
+    does not answer, and of uploads beyond the newest fifty, what has arrived is not known."""
+    states = [phase] if phase else ["uploading", "checking", "failed"]
+    uploads = db.session.scalars(
+        select(Upload)
+        .where(Upload.game_id == game.id, Upload.door == RESUMABLE, Upload.state.in_(states))
+        .order_by(Upload.created_at.desc(), Upload.id)
+    ).all()
+    release()
+    found: list[UploadState] = []
+    answers = True
+    for upload in uploads:
+        try:
+            found.append(read_upload(upload) if answers and len(found) < MOST_ASKED else UploadState(upload, None))
+        except NotFound:
+            continue  # cancelled while we looked
+        except StorageError:
+            answers = False  # each further question would wait for its own timeout
+            found.append(UploadState(upload, None))
+    return found
+
+
+def cancel(upload: Upload, actor: Actor) -> None:
+    """Drop an upload and its bytes, or forget one that has ended; a build it became stays. Repeatable."""
+    with writing() as session:
+        row = hold(session, upload.id)
+        if row is None:
+            return
+        if row.state in {"uploading", "checking"}:
+            game = session.get_one(Game, row.game_id)
+            name = row.file_name or "an archive"
+            record(session, actor, "upload.cancelled", f"{game.title}, {name}", game=game, bytes=row.size)
+        row.state = "discarding"
+        row.checker = None
+        announce(game_topic(row.game_id))
+    discard(row)
+
+
+def _mark_discarding(upload_id: str) -> None:
+    with writing() as session:
+        row = hold(session, upload_id)
+        if row is not None:
+            row.state, row.reserved_bytes = "discarding", 0  # nothing of it was ever sent

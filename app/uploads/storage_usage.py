@@ -1,0 +1,38 @@
+"""Where a partner's bytes went, game by game."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from app.data.extensions import db
+from app.data.models import Build, Game, Partner
+
+
+@dataclass(frozen=True)
+class GameUsage:
+    """Stored builds of one game. A deleted game counts until its objects are gone."""
+
+    title: str
+    slug: str
+    deleted: bool
+    builds: int
+    size: int
+
+
+def usage_by_game(partner: Partner) -> Sequence[GameUsage]:
+    """Largest first; games without a build are left out. One query."""
+    total = func.sum(Build.size)
+    rows = db.session.execute(
+        select(Game.title, Game.slug, Game.deleted_at, func.count(Build.id), total)
+        .join(Build, Build.game_id == Game.id)
+        .where(Game.partner_id == partner.id)
+        .group_by(Game.id, Game.title, Game.slug, Game.deleted_at)
+        .order_by(total.desc(), Game.title)
+    )
+    return [
+        GameUsage(title, slug, deleted_at is not None, builds, int(size))
+        for title, slug, deleted_at, builds, size in rows
+    ]

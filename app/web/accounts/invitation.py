@@ -1,0 +1,71 @@
+"""The page behind an invitation's link: who is invited to what, and the two fields that make an account."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import StringField
+from wtforms.validators import DataRequired, Length
+
+from app.accounts.members import accept_invitation, invitation_of
+from app.data.models import Invitation
+from app.refusals import NotFound
+from app.web.frame.entering import closed_link, let_in
+from app.web.frame.formats import Moment
+from app.web.frame.forms import SHOWN, new_password_field, problem, refused
+from app.web.frame.shown_commands import base_url
+
+pages = Blueprint("invitation", __name__)
+
+CLOSED = "This invitation is not open any more"
+
+
+class JoinForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    name = StringField(
+        "Your name", [DataRequired("Enter your name"), Length(max=150, message="A name has at most 150 characters")]
+    )
+    password = new_password_field("Password")
+
+
+def link(secret: str) -> str:
+    """The address to hand to whoever is invited."""
+    return base_url() + url_for("invitation.form", secret=secret)
+
+
+@pages.get("/invitations/<secret>")
+def form(secret: str) -> ResponseReturnValue:
+    """Who is invited, by whom, to what."""
+    try:
+        return _page(invitation_of(secret), JoinForm())
+    except NotFound as refusal:
+        return closed_link(CLOSED, refusal)
+
+
+@pages.post("/invitations/<secret>")
+def join(secret: str) -> ResponseReturnValue:
+    """Become a member, and be signed in."""
+    form = JoinForm()
+    try:
+        invitation = invitation_of(secret)  # before the password is hashed: guessing must cost the guesser only
+        if not form.validate_on_submit():
+            return _page(invitation, form), 422
+        member = accept_invitation(secret, form.name.data or "", form.password.data or "", request.remote_addr)
+    except NotFound as refusal:
+        return closed_link(CLOSED, refusal)
+    except SHOWN as refusal:
+        answer = refused(form, refusal)
+        return _page(invitation, form), *answer
+    let_in(member)
+    flash(f"Welcome to {invitation.partner.name}")
+    return redirect(url_for("games.index"), 303)
+
+
+def _page(invitation: Invitation, form: JoinForm) -> str:
+    return render_template(
+        "accounts/invitation.html",
+        invitation=invitation,
+        until=Moment(invitation.expires_at, "end"),
+        form=form,
+        problem=problem(form, "You have not joined yet"),
+    )

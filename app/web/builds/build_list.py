@@ -1,0 +1,70 @@
+"""All builds of a game, and how they are kept and released."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, IntegerField
+from wtforms.validators import NumberRange, Optional
+
+from app.catalog.games import update_game
+from app.data.models import Game
+from app.web.builds.build_rows import PAGE, build_page, note
+from app.web.frame.address_numbers import asked_number
+from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.forms import problem
+from app.web.games.game_header import head
+
+pages = Blueprint("builds", __name__)
+pages.before_request(require_sign_in)
+
+_KEEP = "Keep 1 to 1,000 builds, or leave it empty to keep all"
+
+
+class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """What happens to new builds and to old ones."""
+
+    auto_release = BooleanField("Release when ready")
+    keep_builds = IntegerField("Keep the newest", [Optional(), NumberRange(1, 1000, _KEEP)])
+
+
+@pages.get("/games/<slug>/builds")
+def page(slug: str) -> ResponseReturnValue:
+    """Newest first, in pages."""
+    game = my_partner().games.by_slug(slug)
+    form = PolicyForm(formdata=None, auto_release=game.auto_release, keep_builds=game.keep_builds)
+    return _page(game, form)
+
+
+@pages.post("/games/<slug>/builds")
+def change(slug: str) -> ResponseReturnValue:
+    """Set whether builds go live by themselves, and how many are kept."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Changing how builds are kept")
+    form = PolicyForm()
+    if not form.validate():
+        if form.keep_builds.process_errors:
+            form.keep_builds.errors = [_KEEP]
+        return _page(game, form), 422
+    values = {"auto_release": form.auto_release.data, "keep_builds": form.keep_builds.data}
+    changes = {name: value for name, value in values.items() if getattr(game, name) != value}
+    if changes:
+        update_game(game, changes, my_actor())
+    flash("How builds are kept is saved" if changes else "Nothing was changed: builds are kept as before")
+    return redirect(url_for("builds.page", slug=slug), 303)
+
+
+def _page(game: Game, form: PolicyForm) -> str:
+    before = asked_number("before")
+    found = build_page(game, PAGE, before)
+    return render_template(
+        "builds/builds.html",
+        builds=found,
+        note=note(found),
+        newest=url_for("builds.page", slug=game.slug) if before else "",
+        older=url_for("builds.page", slug=game.slug, before=found.older) if found.older else "",
+        form=form,
+        problem=problem(form, "How builds are kept is not saved yet"),
+        **head(game),
+    )

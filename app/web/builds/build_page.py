@@ -1,0 +1,146 @@
+"""One build: what it is, where it is, its note, its archive, and its end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import TextAreaField
+from wtforms.validators import Length
+
+from app.catalog.build_list import find_build, set_note
+from app.catalog.retention import delete_build
+from app.data.database import release
+from app.data.models import Build, Game
+from app.fleet.release_preview import ReleasePreview, preview
+from app.refusals import NotFound
+from app.storage.bucket import bucket
+from app.web.builds import build_words
+from app.web.builds.build_rows import action_of
+from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.formats import Moment, Text, counted, size
+from app.web.frame.forms import SHOWN, problem, refused
+from app.web.games.game_header import head, listed
+from app.web.settings.confirm_question import ask
+
+pages = Blueprint("build", __name__)
+pages.before_request(require_sign_in)
+
+DOWNLOAD_LIFETIME = timedelta(minutes=15)
+LONGEST_NOTE = 2000
+
+
+class NoteForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    note = TextAreaField(
+        "Note", [Length(max=LONGEST_NOTE, message=f"The note has at most {LONGEST_NOTE:,} characters. Shorten it.")]
+    )
+
+
+@pages.get("/games/<slug>/builds/<int:number>")
+def page(slug: str, number: int) -> ResponseReturnValue:
+    """Its facts."""
+    game = my_partner().games.by_slug(slug)
+    build = find_build(game, str(number))
+    return _page(game, build, NoteForm(formdata=None, note=build.note or ""))
+
+
+@pages.post("/games/<slug>/builds/<int:number>/note")
+def change(slug: str, number: int) -> ResponseReturnValue:
+    """Change its note, the one thing of a build that may change."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Changing notes")
+    build, form = find_build(game, str(number)), NoteForm()
+    if not form.validate():
+        return _page(game, build, form), 422
+    note = (form.note.data or "").replace("\r\n", "\n").replace("\x00", "").strip()
+    set_note(game, build, note or None, my_actor())
+    flash(f"The note of build {number} is saved")
+    return redirect(url_for("build.page", slug=slug, number=number), 303)
+
+
+@pages.get("/games/<slug>/builds/<int:number>/download")
+def download(slug: str, number: int) -> ResponseReturnValue:
+    """On to its archive in storage, at an address that lives for minutes."""
+    build = find_build(my_partner().games.by_slug(slug), str(number))
+    key = build.object_key
+    release()
+    if bucket().stat(key) is None:
+        raise NotFound(f"The archive of build {number} is not in storage. Tell the operator (flask check lists it).")
+    answer = redirect(bucket().browser_url(key, DOWNLOAD_LIFETIME, f"{slug}-{number}.tar.gz"), 302, Response)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@pages.get("/games/<slug>/builds/<int:number>/deletion")
+def deletion(slug: str, number: int) -> ResponseReturnValue:
+    """What deleting it does."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Deleting builds")
+    return _ask_deletion(game, find_build(game, str(number)), FlaskForm(formdata=None))
+
+
+@pages.post("/games/<slug>/builds/<int:number>/deletion")
+def delete(slug: str, number: int) -> ResponseReturnValue:
+    """Delete it, unless it is live or in use."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Deleting builds")
+    build, form = find_build(game, str(number)), FlaskForm()
+    try:
+        delete_build(game, number, my_actor())
+    except SHOWN as refusal:
+        answer = refused(form, refusal)
+        return _ask_deletion(game, build, form), *answer
+    flash(f"Build {number} is deleted")
+    return redirect(url_for("builds.page", slug=slug), 303)
+
+
+def _ask_deletion(game: Game, build: Build, form: FlaskForm) -> str:
+    return ask(
+        "builds/build_delete.html",
+        back=url_for("build.page", slug=game.slug, number=build.number),
+        of="games",
+        number=build.number,
+        bytes=size(build.size),
+        form=form,
+        problem=problem(form, f"Build {build.number} is not deleted"),
+        **head(game),
+    )
+
+
+def _page(game: Game, build: Build, form: NoteForm) -> str:
+    found = preview(game, build)
+    live = found.live
+    return render_template(
+        "builds/build.html",
+        number=build.number,
+        state=build_words.build_state(build, build.number == live),
+        action=action_of(build.number, live),
+        facts=_facts(found),
+        warnings=build.warnings,
+        form=form,
+        problem=problem(form, "The note is not saved yet"),
+        **head(game),
+    )
+
+
+def _facts(found: ReleasePreview) -> list[tuple[str, Text]]:
+    """(label, value), what does not apply left out."""
+    build, servers = found.build, found.servers
+    holding = [server.server_id for server in servers if build.number in server.has]
+    cached = f"{len(holding)} of {len(servers)}" + (f": {listed(holding)}" if holding else "")
+    facts: list[tuple[str, Text]] = [
+        ("Received", (Moment(build.created_at, "moment"),)),
+        ("Sent by", (build.sent_by,)),
+        ("Cached on", (cached,)),
+        ("Packed", (size(build.size),)),
+        ("Unpacked", (f"{size(build.unpacked_bytes)} in {counted(build.members, 'file')}",)),
+        ("Launcher", (build.launcher,)),
+        ("SHA-256", (build.sha256,)),
+    ]
+    if build.released_at:
+        facts.insert(1, ("Last released", (Moment(build.released_at, "moment"),)))
+    if build.file_name:
+        facts.insert(0, ("File", (build.file_name,)))
+    return facts

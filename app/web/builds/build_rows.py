@@ -1,0 +1,124 @@
+"""A game's builds as lines of a table: numbered ones, and the archives that were refused, which have no number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from app.accounts.audit_history import refused_builds
+from app.catalog.build_list import cached_counts
+from app.data.extensions import db
+from app.data.models import AuditEntry, Build, Game, Server
+from app.web.builds import build_words
+from app.web.frame.formats import Moment, Text, size
+
+SHOWN = 10  # on the game's page
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class BuildLine:
+    """`number` is None for a refused archive; `what_to_do` is the remedy of its refusal. `id` is the row's; `cached` is
+    `5 of 6` servers; `action` is what makes the build live: Release, Roll back, or "" for the live one."""
+
+    id: str
+    number: int | None
+    live: bool
+    icon: str
+    state: Text
+    size: str
+    sent_by: str
+    received: Moment
+    what_to_do: str = ""
+    note: str = ""
+    cached: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class BuildPage:
+    """Newest first. `older` is where the next page begins, or None at the end."""
+
+    lines: Sequence[BuildLine] = field(default_factory=list)
+    total: int = 0
+    older: int | None = None
+
+
+def build_page(game: Game, most: int, before: int | None = None) -> BuildPage:
+    """In six queries, whatever there is. Refusals stand between the builds by time: those before the newest build
+    that is not shown are left out."""
+    query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(most + 1)
+    if before is not None:
+        query = query.where(Build.number < before)
+    found = db.session.scalars(query).all()
+    builds = found[:most]
+    total = db.session.scalar(select(func.count()).select_from(Build).where(Build.game_id == game.id)) or 0
+    refused = refused_builds(game) if before is None else []
+    oldest = builds[-1].created_at if len(found) > most else None
+    cached, servers, live = cached_counts(game), _servers(), _live_number(game)
+    lines = [_build(build, live, f"{cached[build.id]} of {servers}" if servers else "") for build in builds]
+    lines += [_refused(entry) for entry in refused if oldest is None or entry.at > oldest]
+    lines.sort(key=lambda line: line.received.at, reverse=True)
+    return BuildPage(lines, total, builds[-1].number if len(found) > most else None)
+
+
+def note(page: BuildPage) -> str:
+    """`14, newest first`."""
+    if not page.total:
+        return ""
+    return (
+        f"{len([x for x in page.lines if x.number])} of {page.total:,}, newest first"
+        if page.older
+        else (f"{page.total:,}, newest first")
+    )
+
+
+def action_of(number: int, live: int | None) -> str:
+    """What it is called to make this build live, when that one is now."""
+    if number == live:
+        return ""
+    return "Roll back" if live is not None and number < live else "Release"
+
+
+def _servers() -> int:
+    return db.session.scalar(select(func.count()).where(Server.retired_at.is_(None))) or 0
+
+
+def _live_number(game: Game) -> int | None:
+    return db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
+
+
+def _build(build: Build, live: int | None, cached: str) -> BuildLine:
+    icon, state = build_words.build_state(build, build.number == live)
+    return BuildLine(
+        id=f"b{build.number}",
+        number=build.number,
+        live=build.number == live,
+        icon=icon,
+        state=state,
+        size=size(build.size),
+        sent_by=build.sent_by,
+        received=Moment(build.created_at, "moment"),
+        note=build.note or "",
+        cached=cached,
+        action=action_of(build.number, live),
+    )
+
+
+def _refused(entry: AuditEntry) -> BuildLine:
+    known = entry.details or {}
+    state, what_to_do = build_words.refused(str(known.get("code") or ""), str(known.get("reason") or ""))
+    sent = int(known.get("bytes") or 0)
+    return BuildLine(
+        f"refused-{entry.id}",
+        None,
+        False,
+        "failed",
+        state,
+        size(sent) if sent else "",
+        entry.actor,
+        Moment(entry.at, "moment"),
+        what_to_do,
+    )

@@ -1,0 +1,277 @@
+"""What the pages say: the copy of every state, from plain facts. No HTML, no database.
+
+State = icon + word + number, always. "Failed" is never said while a retry is due, and no percentage is shown for a
+server without contact; "reported 8 s ago" (last word heard) and "since 10:02" (the state began) are two facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.data.models import Build, Game
+from app.fleet.rollout import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.web.frame.formats import SPACE, Moment, Text, counted, duration, percent, rate, size
+
+# state -> (icon, word in counts lines)
+STATES = {
+    "failed": ("failed", "failed"),
+    "no_contact": ("no-contact", "no contact"),
+    "retrying": ("retrying", "retrying"),
+    "verifying": ("verifying", "verifying"),
+    "downloading": ("downloading", "downloading"),
+    "queued": ("queued", "queued"),
+    "removing": ("removing", "removing"),
+    "cached": ("cached", "cached"),
+    "not_sent": ("none", "not sent"),
+    "removed": ("none", "removed"),
+}
+
+# What a mark in the list of games shows (SPEC "Berths").
+_BERTHS = {
+    "cached": "cached",
+    "downloading": "arriving",
+    "verifying": "arriving",
+    "retrying": "retrying",
+    "failed": "failed",
+    "no_contact": "no-contact",
+}
+
+
+@dataclass(frozen=True)
+class CellWords:
+    """One cell of the matrix. `action` is the label of its button, or None; `ring` a percentage, or None."""
+
+    state: str
+    icon: str
+    word: str
+    fact: Text
+    ring: int | None = None
+    action: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Count:
+    icon: str
+    text: str
+    bad: bool
+
+
+@dataclass(frozen=True)
+class Said:
+    """A short statement with its look: `tone` is bad, warn, live, quiet or plain."""
+
+    icon: str
+    text: str
+    tone: str = "plain"
+
+
+def short_reason(reason: str | None) -> str:
+    """`disk full: 3.2 GB needed, 1.1 GB free` -> `disk full`."""
+    return (reason or "").split(":", 1)[0].strip()
+
+
+def cell_words(cell: Cell) -> CellWords:
+    """The words of one cell (SPEC section 6, "Replica")."""
+    return _CELLS[cell.state](cell)
+
+
+def _since(cell: Cell) -> Text:
+    return ("since ", Moment(cell.since, "since")) if cell.since else ()
+
+
+def _cached(cell: Cell) -> CellWords:
+    fact: Text = (counted(cell.sessions, "session"),) if cell.sessions else _since(cell)
+    return CellWords(cell.state, "cached", "Cached", fact)
+
+
+def _downloading(cell: Cell) -> CellWords:
+    done = percent(cell.bytes_done, cell.bytes_total)
+    fact = rate(cell.bytes_per_second)
+    if cell.bytes_per_second > 0:
+        fact += f" · {duration((cell.bytes_total - cell.bytes_done) / cell.bytes_per_second)}"
+    return CellWords(cell.state, "downloading", f"{done}{SPACE}%", (fact,), ring=done)
+
+
+def _verifying(cell: Cell) -> CellWords:
+    done = percent(cell.bytes_done, cell.bytes_total)
+    fact: Text = (rate(cell.bytes_per_second),) if cell.bytes_per_second else _since(cell)
+    return CellWords(cell.state, "verifying", f"Verifying {done}{SPACE}%", fact)
+
+
+def _queued(cell: Cell) -> CellWords:
+    return CellWords(cell.state, "queued", "Queued", (waits_for(cell),) if cell.paused or cell.ahead else _since(cell))
+
+
+def waits_for(cell: Cell) -> str:
+    """What a queued build waits for, in few words; "" when nothing is ahead of it."""
+    if cell.paused:
+        return "downloads paused"
+    if cell.ahead is None:
+        return ""
+    what = "another game"
+    if cell.ahead.build is not None:
+        what = f"{cell.ahead.game or 'build'} {cell.ahead.build}"
+    return f"next after {what}" if cell.ahead.queued <= 1 else f"one of {cell.ahead.queued} after {what}"
+
+
+def _retrying(cell: Cell) -> CellWords:
+    due: Text = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
+    word = f"Retrying {cell.attempt} of {SHOWN_RETRIES}"
+    return CellWords(cell.state, "retrying", word, (*due, " ·"), action="Now", reason=cell.reason)
+
+
+def _failed(cell: Cell) -> CellWords:
+    reason = short_reason(cell.reason)
+    word = f"Failed: {reason}" if reason else "Failed"
+    return CellWords(cell.state, "failed", word, (), action="Retry now", reason=cell.reason)
+
+
+def _no_contact(cell: Cell) -> CellWords:
+    since = cell.since or cell.reported_at
+    if since is None:
+        return CellWords(cell.state, "no-contact", "No contact", ("never reported",))
+    # What was under way is not known any more; what the server held, it probably still holds.
+    was = f"was {cell.before}, " if cell.before in {"cached", "removed"} else "since "
+    return CellWords(cell.state, "no-contact", "No contact", (was, Moment(since, "since")))
+
+
+def _removing(cell: Cell) -> CellWords:
+    return CellWords(cell.state, "removing", "Removing", (size(cell.bytes_total),))
+
+
+def _removed(cell: Cell) -> CellWords:
+    fact: Text = (Moment(cell.since, "day"),) if cell.since else ()
+    return CellWords(cell.state, "none", "Removed", fact)
+
+
+def _not_sent(cell: Cell) -> CellWords:
+    return CellWords(cell.state, "none", "Not sent", (f"{size(cell.bytes_total)} to fetch",))
+
+
+_CELLS = {
+    "cached": _cached,
+    "downloading": _downloading,
+    "verifying": _verifying,
+    "queued": _queued,
+    "retrying": _retrying,
+    "failed": _failed,
+    "no_contact": _no_contact,
+    "removing": _removing,
+    "removed": _removed,
+    "not_sent": _not_sent,
+}
+
+
+def row_note(row: MatrixRow) -> str:
+    """Second line of a build's row head."""
+    if row.live or row.build.first_released_at:
+        return f"cached on {row.cached_on} of {len(row.cells)}"
+    return "ready, not released"
+
+
+def reported(server: MatrixServer) -> Text:
+    """When a server was last heard: `reported 8 s ago`."""
+    return ("reported ", Moment(server.reported_at, "within")) if server.reported_at else ("never reported",)
+
+
+def counts(found: Counter[str]) -> list[Count]:
+    """`1 failed`, `5 cached`: most severe first, nothing that is zero."""
+    return [
+        Count(STATES[state][0], f"{found[state]} {STATES[state][1]}", state == "failed")
+        for state in SEVERITY
+        if found[state]
+    ]
+
+
+def berths(summary: Summary, servers: int) -> list[str]:
+    """One mark a server, in server order; without a released build all are empty."""
+    return [_BERTHS.get(state, "waiting") for state in summary.states] or ["waiting"] * servers
+
+
+def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, released: bool = True) -> Said:
+    """How the released build stands, worst first (SPEC section 6, "Summary").
+
+    `reason` is (server id, reason) of a failure; given, it is named."""
+    total = sum(found.values())
+    if not released:
+        return Said("queued", "No build yet", "quiet")
+    if total == 0:
+        return Said("queued", "No servers yet", "quiet")
+    if found["failed"]:
+        named = f": {reason[0]}, {short_reason(reason[1])}" if reason else ""
+        return Said("failed", f"Failed on {found['failed']} of {total}{named}", "bad")
+    if found["retrying"]:
+        return Said("retrying", f"Retrying on {found['retrying']} of {total}", "warn")
+    arriving = found["downloading"] + found["verifying"]
+    if arriving:
+        return Said("downloading", f"Arriving on {arriving} of {total}")
+    if found["cached"]:
+        return Said("cached", f"Cached on {found['cached']} of {total}")
+    if found["no_contact"]:
+        return Said("no-contact", f"No contact with {found['no_contact']} of {total}")
+    return Said("queued", f"Waiting on {total} of {total}")
+
+
+def worst_chip(found: Matrix) -> Said | None:
+    """The chip beside the live one: what is worst, with a lost server named even when all else is well."""
+    live = next((row for row in found.rows if row.live), None)
+    if live is None or not live.cells:
+        return None
+    failure = next(((c.server_id, c.reason or "") for c in live.cells if c.state == "failed"), None)
+    if found.counts["no_contact"] and not failure:
+        return Said("no-contact", f"No contact with {found.counts['no_contact']} of {len(live.cells)}")
+    return summary_words(found.counts, failure)
+
+
+def status_words(game: Game) -> Said:
+    """A game's status in lists: `Live` means the released build only."""
+    if game.released_build_id:
+        return Said("live", "Live")
+    return Said("queued", "Waiting for a build")
+
+
+def live_chip(game: Game, live: Build | None) -> Said:
+    """The first chip of a game's page."""
+    if live is None:
+        return Said("queued", "Waiting for a build")
+    return Said("live", f"Live: build {live.number}", "live")
+
+
+def build_state(build: Build, live: bool) -> tuple[str, Text]:
+    """(icon, words) of a build in the builds table."""
+    if live and build.released_at:
+        return "live", ("Live since ", Moment(build.released_at, "since"))
+    if build.first_released_at:
+        return "ready", ("Ready, was live",)
+    return "ready", ("Ready",)
+
+
+def refused(code: str, reason: str) -> tuple[Text, str]:
+    """(state, what to do) of an archive that was not taken. Only a broken rule of the archive is a failed check."""
+    problem, _, remedy = reason.partition(". ")
+    word = "Failed check" if code == "invalid_archive" else "Not taken"
+    return (f"{word}: {problem.rstrip('.')}",), remedy
+
+
+def title(name: str, found: Counter[str]) -> str:
+    """A tab's title: worst state first, `(1 failed) The Garden of Forking Paths · Slipway`."""
+    telling = ("failed", "no_contact", "retrying", "downloading", "verifying")
+    worst = next((state for state in telling if found[state]), None)
+    prefix = f"({found[worst]} {STATES[worst][1]}) " if worst else ""
+    return f"{prefix}{name} · Slipway"
+
+
+def released_line(released_at: datetime | None, released_by: str | None) -> Text:
+    """`Released today, 10:38 by Mira Okafor`."""
+    if released_at is None:
+        return ()
+    return ("Released ", Moment(released_at, "within"), f" by {released_by}" if released_by else "")
+
+
+def initials(name: str) -> str:
+    """`Mira Okafor` -> `MO`."""
+    words = [word for word in name.replace("@", " ").split() if word[0].isalnum()]
+    letters = [words[0][0], words[-1][0]] if len(words) > 1 else [words[0][:2]] if words else ["?"]
+    return "".join(letters).upper()

@@ -1,0 +1,128 @@
+"""What the question before a release says: from which build to which, what it costs, what each server will do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.data.models import Build, Game
+from app.fleet.release_preview import ReleasePreview, ServerPreview
+from app.fleet.rollout import Cell, Matrix
+from app.web.builds.build_rows import action_of
+from app.web.frame.formats import SPACE, Moment, Text, counted, percent, size
+
+
+@dataclass(frozen=True)
+class ServerWords:
+    id: str
+    region: str
+    has: str
+    fetch: str
+    instead_of: str
+    icon: str
+    expect: Text
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class QuestionWords:
+    """`button` is "" when there is nothing to do. `notes` are (icon, sentence)."""
+
+    heading: str
+    subject: Text
+    live_now: str
+    live_next: str
+    fetch: str
+    instead_of: str
+    servers: Sequence[ServerWords]
+    notes: Sequence[tuple[str, str]]
+    button: str
+    busy: str
+
+
+def question_words(game: Game, found: ReleasePreview, now: Matrix) -> QuestionWords:
+    """`now` is how the live build stands on the servers."""
+    number, build = found.build.number, found.build
+    back = action_of(number, found.live) == "Roll back"
+    heading = f"Roll back to build {number}" if back else f"Release build {number}"
+    whole = sum(server.bytes_of for server in found.servers)
+    live_cells = {cell.server_id: cell for row in now.rows if row.live for cell in row.cells}
+    return QuestionWords(
+        heading=heading if found.changes else f"Build {number} is live already",
+        subject=(f"{game.title}, received ", Moment(build.created_at, "within"), f" from {build.sent_by}"),
+        live_now=f"Build {found.live}" if found.live else "None",
+        live_next=f"Build {number}",
+        fetch=size(found.bytes_to_fetch),
+        instead_of=size(whole) if found.bytes_to_fetch < whole else "",
+        servers=[_server(server, build, found.live, live_cells.get(server.server_id)) for server in found.servers],
+        notes=list(_notes(found)),
+        button=_button(heading, back, len(found.servers)) if found.changes else "",
+        busy="Rolling back…" if back else "Releasing…",
+    )
+
+
+def _button(heading: str, back: bool, servers: int) -> str:
+    return f"{heading} {'on' if back else 'to'} {counted(servers, 'server')}" if servers else heading
+
+
+def _notes(found: ReleasePreview) -> Sequence[tuple[str, str]]:
+    number, notes = found.build.number, []
+    if not found.changes:
+        return [("live", "Nothing changes: choose another build to release.")]
+    if found.sessions:
+        stay = "stays on the build it" if found.sessions == 1 else "stay on the build they"
+        end = "it ends" if found.sessions == 1 else "they end"
+        notes.append(("sessions", f"{counted(found.sessions, 'session')} {stay} started with until {end}."))
+    if not found.servers:
+        notes.append(("queued", "There is no server yet. Each new one fetches what is live."))
+    if found.live:
+        notes.append(
+            (
+                "roll-back",
+                f"A server plays build {found.live} until it has build {number} whole. The way back is one click.",
+            )
+        )
+    return notes
+
+
+def _server(server: ServerPreview, build: Build, live: int | None, cell: Cell | None) -> ServerWords:
+    icon, expect = _expect(server, build, live, cell)
+    return ServerWords(
+        id=server.server_id,
+        region=server.region,
+        has=_has(server, live, cell),
+        fetch=size(server.bytes_to_fetch),
+        instead_of=size(server.bytes_of),
+        icon=icon,
+        expect=expect,
+        bad=icon == "failed",
+    )
+
+
+def _has(server: ServerPreview, live: int | None, cell: Cell | None) -> str:
+    parts = [f"Build {server.has[0]}"] if server.has else []
+    if cell and cell.state == "downloading":
+        done = percent(cell.bytes_done, cell.bytes_total)
+        parts.append(f"{done}{SPACE}% of {'' if parts else 'build '}{live}")
+    return ", ".join(parts) or "Nothing"
+
+
+def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | None) -> tuple[str, Text]:
+    if not server.contact:
+        if server.reported_at is None:
+            return "no-contact", ("Never reported: fetches later",)
+        return "no-contact", ("No contact since ", Moment(server.reported_at, "since"), ": fetches later")
+    if server.state in {"cached", "verifying"}:
+        return ("ready", ("Ready at once",)) if server.state == "cached" else ("verifying", ("Checks it, then ready",))
+    if server.paused:
+        return "stopped", ("Downloads paused: fetches later",)
+    need = server.bytes_to_fetch + build.unpacked_bytes
+    if server.free_bytes is not None and server.free_bytes < need:
+        return "failed", (f"Disk full: needs {size(need)}, {size(server.free_bytes)} free",)
+    if cell and build.number != live and cell.state in {"retrying", "failed"}:
+        return "retrying", (f"Replaces the retry of build {live}",)
+    if cell and build.number != live and cell.state in {"downloading", "verifying", "queued"}:
+        return "downloading", (f"Replaces the download of build {live}",)
+    return "downloading", (
+        "Goes on with its download" if 0 < server.bytes_to_fetch < server.bytes_of else "Fetches it now",
+    )

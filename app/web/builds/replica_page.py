@@ -1,0 +1,59 @@
+"""One build on one server, in full: what a cell of the matrix leads to."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from app.data.models import Game
+from app.fleet.rollout import Cell, Matrix, matrix
+from app.refusals import NotFound
+from app.web.builds import build_words
+from app.web.frame.current_user import me, my_partner, require_sign_in
+from app.web.frame.formats import Moment, Text, counted, rate, size
+
+pages = Blueprint("replica", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>")
+def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
+    """State, since when, how far, why not, and the button to try again."""
+    game = my_partner().games.by_slug(slug)
+    cell = _cell(game, matrix(game), number, server_id)
+    return render_template(
+        "builds/replica.html",
+        game=game,
+        number=number,
+        server_id=server_id,
+        words=build_words.cell_words(cell),
+        facts=_facts(cell),
+        may_write=me().may_write,
+    )
+
+
+def _cell(game: Game, found: Matrix, number: int, server_id: str) -> Cell:
+    for row in found.rows:
+        for cell in row.cells:
+            if row.build.number == number and cell.server_id == server_id:
+                return cell
+    raise NotFound(f"Build {number} of '{game.slug}' is not on {server_id}, nor on its way there.")
+
+
+def _facts(cell: Cell) -> list[tuple[str, Text]]:
+    """(label, value) for what is known; what does not apply is left out."""
+    facts: list[tuple[str, Text]] = []
+    if cell.state == "queued" and (waiting := build_words.waits_for(cell)):
+        facts.append(("Waiting", (f"{waiting[0].upper()}{waiting[1:]}",)))
+    if cell.since:
+        facts.append(("State since", (Moment(cell.since, "moment"),)))
+    facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))
+    facts.append(("Bytes", (f"{size(cell.bytes_done)} of {size(cell.bytes_total)}",)))
+    if cell.bytes_per_second:
+        facts.append(("Now", (rate(cell.bytes_per_second),)))
+    if cell.attempt > 1 or cell.state in {"retrying", "failed"}:
+        facts.append(("Attempt", (str(cell.attempt),)))
+    if cell.retry_at:
+        facts.append(("Next try", (Moment(cell.retry_at, "until"),)))
+    facts.append(("Sessions", (counted(cell.sessions, "session") if cell.sessions else "None",)))
+    return facts

@@ -1,0 +1,206 @@
+"""A game's components as its page shows them, live: the revision, filters, and a board of cards by parent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask
+
+from app.components.board import Board, BoardFilter, Section, board
+from app.components.component_views import ShownComponent
+from app.components.revisions import Changes, changes, draft_of, list_revisions, revision_of
+from app.data.extensions import db
+from app.data.models import Game
+from app.topics.names import assets_topic
+from app.web.components.component_cards import Card, Cards
+from app.web.components.component_words import counted_kind, kind_name, millimetres
+from app.web.frame.formats import Moment, Text, counted
+from app.web.images.gallery_view import Segment
+from app.web.live.live_parts import Part, Rendered
+from app.web.live.streams import part
+
+# In a section of several; its own page has them all.
+SHOWN = 5
+LOOSE = 40
+SEGMENTS: dict[str, tuple[str, frozenset[str]]] = {
+    "": ("All", frozenset()),
+    "decks": ("Decks", frozenset({"deck", "bundle"})),
+    "boards": ("Boards", frozenset({"board"})),
+    "dice": ("Dice", frozenset({"die"})),
+    "tokens": ("Tokens", frozenset({"tokenSprite", "tokenModel"})),
+    "other": ("Other", frozenset({"tile", "container", "counter"})),
+}
+PROBLEMS = {"": "Any problem", "missing": "A side is missing", "pending": "Sizes are being made", "failed": "No sizes"}
+
+
+@dataclass(frozen=True)
+class SectionView:
+    """Cards that lie in one deck, or in none. `all_url`: where the rest of them is, "" when all are shown."""
+
+    id: str
+    name: str
+    url: str
+    note: str
+    key: str
+    cards: Sequence[Card]
+    total: int
+    all_url: str
+    adds: str
+
+
+@dataclass(frozen=True)
+class RevisionBar:
+    """The revision that is looked at. `state` is draft or finalized."""
+
+    number: int
+    state: str
+    words: Text
+    changed: bool
+    note: Text
+
+
+@dataclass(frozen=True)
+class BoardSubject:
+    """A revision's components (0: the draft), narrowed as the address says. `inside`: the one section that is shown
+    whole, the id of its parent or `none`."""
+
+    game_id: str
+    may_write: bool
+    number: int = 0
+    text: str = ""
+    kind: str = ""
+    problem: str = ""
+    inside: str = ""
+
+    @property
+    def topic(self) -> str:
+        return assets_topic(self.game_id)
+
+    def query(self) -> dict[str, str]:
+        """What stands in the address; empty values are left out."""
+        number = str(self.number) if self.number else ""
+        found = {"revision": number, "kind": self.kind, "q": self.text, "problem": self.problem, "in": self.inside}
+        return {name: value for name, value in found.items() if value}
+
+    def url(self, slug: str, **changed: Any) -> str:
+        """The page, narrowed otherwise."""
+        query = urlencode(replace(self, **changed).query())
+        return f"/games/{slug}/components{'?' if query else ''}{query}"
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        game = db.session.get(Game, self.game_id)
+        if game is None or game.deleted_at is not None:
+            return None
+        revision = revision_of(game.id, self.number or None)
+        draft = revision is None or revision.state == "draft"
+        wanted = BoardFilter(self.text or None, SEGMENTS[self.kind][1], self.problem or None)
+        found = board(game, revision, wanted)
+        since = changes(game.id) if draft else None
+        cards = Cards(game.slug, found, since, self.number)
+        shown = [
+            self._section(game.slug, one, cards)
+            for one in found.sections
+            if not self.inside or self.inside == (one.parent.id if one.parent else "none")
+        ]
+        writes = self.may_write and draft
+        rows = tuple(
+            part(app, f"in-{one.id}", "components/_section.html", section=one, may_write=writes) for one in shown
+        )
+        return Rendered(
+            title=f"Components: {game.title} · Slipway",
+            parts=(
+                self._bar_part(app, game, since),
+                part(app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)),
+                part(app, "board", "components/_board.html", rows=rows, asked=self, slug=game.slug, writes=writes),
+            ),
+            rows=rows,
+            version=version,
+        )
+
+    def _bar_part(self, app: Flask, game: Game, since: Changes | None) -> Part:
+        bar = draft_bar(game, since) if since else finalized_bar(game, self.number)
+        return part(
+            app, "revision-bar", "components/_bar.html", bar=bar, slug=game.slug, may_write=self.may_write,
+            revisions=[(one.number, one.state) for one in list_revisions(game)[:6]],
+        )  # fmt: skip
+
+    def _segments(self, slug: str, found: Board) -> list[Segment]:
+        segments = []
+        for key, (label, kinds) in SEGMENTS.items():
+            count = sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
+            if count or not key or key == self.kind:
+                segments.append(Segment(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
+        return segments
+
+    def _section(self, slug: str, section: Section, cards: Cards) -> SectionView:
+        parent, total = section.parent, len(section.components)
+        most = total if self.inside else SHOWN if parent else LOOSE
+        place = parent.id if parent else "none"
+        return SectionView(
+            id=place,
+            name=parent.name if parent else "Not in a deck",
+            url=cards.url(parent) if parent else "",
+            note=_note(parent, section.components),
+            key=parent.external_key if parent else "",
+            cards=[cards.card(one, alone=parent is None) for one in section.components[:most]],
+            total=total,
+            all_url=self.url(slug, inside=place) if total > most else "",
+            adds=f"/games/{slug}/components/new" + (f"?parent={parent.external_key}" if parent else ""),
+        )
+
+
+def _note(parent: ShownComponent | None, inside: Sequence[ShownComponent]) -> str:
+    """`Deck · 42 cards · 63.5 × 88.9 mm`, or what lies around: `Boards, dice, tokens`."""
+    if parent is None:
+        names = dict.fromkeys(counted_kind(2, one.kind).partition(" ")[2] for one in inside)
+        return ", ".join(names).capitalize()
+    kinds = {one.kind for one in inside}
+    facts = [kind_name(parent.kind), counted_kind(len(inside), kinds.pop() if len(kinds) == 1 else None)]
+    sizes = {millimetres(one) for one in inside}
+    if len(sizes) == 1:
+        facts += [size for size in sizes if size]
+    return " · ".join(facts)
+
+
+def draft_bar(game: Game, since: Changes) -> RevisionBar:
+    """What has changed since the newest finalized revision, and what finalizing does."""
+    draft = draft_of(game.id)
+    number = draft.number if draft else 1
+    note: list[str | Moment] = [
+        f"A finalized revision cannot be changed. Finalizing opens revision {number + 1} as a copy with the same "
+        "component ids."
+    ]
+    if since.since is None:
+        words = counted(len(since.added), "component") + ", none finalized yet"
+        return RevisionBar(number, "draft", (words,), bool(since.added), tuple(note))
+    last = next(one for one in list_revisions(game) if one.number == since.since)
+    if last.finalized_at:
+        note += [
+            f" Revision {last.number} was finalized ",
+            Moment(last.finalized_at, "day"),
+            f" by {last.finalized_by}.",
+        ]
+    return RevisionBar(number, "draft", (changes_words(since),), since.count > 0, tuple(note))
+
+
+def finalized_bar(game: Game, number: int) -> RevisionBar:
+    """Who made it final, and when."""
+    revision = revision_of(game.id, number)
+    if revision is None or revision.finalized_at is None:
+        return RevisionBar(number, "draft", (), changed=False, note=())
+    words = ("Finalized ", Moment(revision.finalized_at, "day"), f" by {revision.finalized_by}")
+    return RevisionBar(
+        number, "finalized", words, changed=False, note=("It never changes. Changes go into the draft.",)
+    )
+
+
+def changes_words(since: Changes) -> str:
+    """`6 changes since revision 3: 3 added, 2 changed, 1 removed`."""
+    if not since.count:
+        return f"No changes since revision {since.since}"
+    counts = {"added": since.added, "changed": since.changed, "removed": since.removed}
+    parts = [f"{len(refs)} {what}" for what, refs in counts.items() if refs]
+    return f"{counted(since.count, 'change')} since revision {since.since}: {', '.join(parts)}"

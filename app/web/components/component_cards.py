@@ -1,0 +1,138 @@
+"""A component as a card: its faces side by side in true proportion, its key, what looks unfinished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from app.components.board import Board, Problem
+from app.components.component_views import ShownComponent, ShownImage
+from app.components.revisions import Changes
+from app.web.components.component_words import counted_kind, kind_name, millimetres
+from app.web.frame.formats import counted
+from app.web.frame.image_tags import Picture, beside_each_other, picture
+
+WELL = (176.0, 104.0)
+_FIRST = {"front": 0, "back": 1}
+_MOST_FACES = 4
+
+
+@dataclass(frozen=True)
+class Face:
+    """One side. `picture` None: it is missing, or its image is not to be shown (`word`)."""
+
+    side: str
+    width: int
+    height: int
+    picture: Picture | None
+    word: str
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A line about what looks unfinished. `tone`: warn or bad."""
+
+    icon: str
+    text: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Card:
+    id: str
+    url: str
+    name: str
+    key: str
+    facts: str
+    faces: Sequence[Face]
+    flag: Flag | None
+    badge: str
+    wide: bool
+
+
+class Cards:
+    """Makes the cards of one board."""
+
+    def __init__(self, slug: str, found: Board, since: Changes | None, number: int) -> None:
+        self._slug, self._board, self._number = slug, found, number
+        compared = since if since and since.since is not None else None
+        self._added = {ref.id for ref in compared.added} if compared else set()
+        self._changed = {ref.id for ref in compared.changed} if compared else set()
+        self._problems: dict[str, list[Problem]] = {}
+        for problem in found.problems:
+            self._problems.setdefault(problem.component_id, []).append(problem)
+
+    def url(self, one: ShownComponent) -> str:
+        revision = f"?revision={self._number}" if self._number else ""
+        return f"/games/{self._slug}/components/{one.id}{revision}"
+
+    def card(self, one: ShownComponent, *, alone: bool) -> Card:
+        """`alone`: it lies in no deck, so its kind is said."""
+        inside = self._board.inside.get(one.id, [])
+        missing = [problem.side for problem in self._problems.get(one.id, []) if problem.what == "missing"]
+        facts = [kind_name(one.kind)] if alone else []
+        facts.append(counted(len(inside) or len(one.faces), "face"))
+        return Card(
+            id=one.id,
+            url=self.url(one),
+            name=one.name,
+            key=one.external_key,
+            facts=" · ".join([*facts, *([millimetres(one)] if millimetres(one) else [])]),
+            faces=faces(one, inside, missing, *WELL),
+            flag=_flag(self._problems.get(one.id, [])),
+            badge="Added" if one.id in self._added else "Changed" if one.id in self._changed else "",
+            wide=one.kind == "board",
+        )
+
+
+def faces(
+    one: ShownComponent, inside: Sequence[ShownComponent], missing: Sequence[str], width: float, height: float
+) -> list[Face]:
+    """Front, back, then the others; a die shows what lies in it. Missing sides have the shape of the others."""
+    sides = sorted(one.faces.items(), key=lambda face: _FIRST.get(face[0], 2))
+    if not sides:
+        sides = [(child.name, image) for child in inside for image in list(child.faces.values())[:1]]
+    sides = sides[:_MOST_FACES]
+    shapes = [_shape(one, image) for _, image in sides]
+    if not shapes:
+        shapes, missing = [_shape(one, None)], ["face"]
+    shapes += [shapes[0]] * (len(missing) if sides else 0)
+    boxes = beside_each_other(shapes, width - 8 * (len(shapes) - 1), height)
+    found = [Face(side, *box, *_shown(image, box)) for (side, image), box in zip(sides, boxes, strict=False)]
+    found += [Face(side, *box, None, f"No {side}") for side, box in zip(missing, boxes[len(sides) :], strict=True)]
+    return found
+
+
+def _shape(one: ShownComponent, image: ShownImage | None) -> tuple[float, float]:
+    if image is not None:
+        return float(image.width_px), float(image.height_px)
+    return (one.width_mm or 1.0, one.height_mm or one.width_mm or 1.0)
+
+
+def _shown(image: ShownImage, box: tuple[int, int]) -> tuple[Picture | None, str]:
+    if image.derivation == "pending":
+        return None, "Making sizes"
+    if image.derivation == "failed":
+        return None, "No sizes"
+    return replace(picture(image, *box), width=box[0], height=box[1]), ""
+
+
+def _flag(problems: Sequence[Problem]) -> Flag | None:
+    """The worst, in words."""
+    by_kind: dict[str, list[str]] = {}
+    for problem in problems:
+        by_kind.setdefault(problem.what, []).append(problem.side)
+    if failed := by_kind.get("failed"):
+        return Flag("failed", f"{failed[0].capitalize()}: no sizes can be made", "bad")
+    if missing := by_kind.get("missing"):
+        verb = "is" if len(missing) == 1 else "are"
+        return Flag("warning", f"{' and '.join(missing).capitalize()} {verb} missing", "warn")
+    if by_kind.get("pending"):
+        return Flag("verifying", "Making sizes", "quiet")
+    return None
+
+
+def inside_words(children: Sequence[ShownComponent]) -> str:
+    """`42 cards`."""
+    kinds = {child.kind for child in children}
+    return counted_kind(len(children), kinds.pop() if len(kinds) == 1 else None)

@@ -1,0 +1,159 @@
+"""Components are added and changed by hand: name, kind, key, size, and what they lie in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import FloatField, SelectField, StringField
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
+
+from app.accounts.partners import dashboard_app_id
+from app.components.component_kinds import PARENTS
+from app.components.component_views import ShownComponent, list_components
+from app.components.components import WantedComponent, save_components
+from app.components.revisions import draft_of
+from app.data.database import release
+from app.data.extensions import db, htmx
+from app.data.models import Game
+from app.refusals import InvalidRequest, Refusal
+from app.web.components.component_page import component_of_draft
+from app.web.components.component_words import KINDS, kind_name
+from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.forms import SHOWN, choices, problem, refused
+from app.web.games.game_header import head
+
+pages = Blueprint("component_form", __name__)
+pages.before_request(require_sign_in)
+
+_SIZE = [Optional(), NumberRange(0.001, 1_000_000, "Enter millimetres, more than 0")]
+_SHORT = Length(max=256, message="Use at most 256 characters")
+_CALLED = {"externalKey": "external_key", "parentExternalKey": "parent", "kind": "kind"}
+
+
+class Millimetres(FloatField):
+    """A length as people type it, with a point or a comma."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        text = (valuelist[0] if valuelist else "").strip().replace(",", ".")
+        try:
+            self.data = float(text) if text else None
+        except ValueError:
+            self.data = None
+            raise ValueError(f"Enter a number of millimetres, such as 63.5. You entered {text}") from None
+
+
+class ComponentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """One component of the draft."""
+
+    kind = SelectField("Kind", choices=choices({kind: kind_name(kind) for kind in KINDS}))
+    name = StringField("Name", [DataRequired("Enter a name"), _SHORT])
+    external_key = StringField("External key", [DataRequired("Enter a key"), _SHORT])
+    parent = SelectField("Lies in")
+    width_mm = Millimetres("Width in mm", _SIZE)
+    height_mm = Millimetres("Height in mm", _SIZE)
+
+    def wanted(self, kind: str, external_key: str, *, new: bool) -> WantedComponent:
+        """The upsert it stands for."""
+        fields = {
+            "width_mm": self.width_mm.data,
+            "height_mm": self.height_mm.data,
+            "parent_external_key": self.parent.data or None,
+        }
+        return WantedComponent(kind, (self.name.data or "").strip(), external_key, fields, {}, new=new)
+
+
+@pages.get("/games/<slug>/components/new")
+def new(slug: str) -> ResponseReturnValue:
+    """The empty form."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Adding components")
+    parent = request.args.get("parent", "")
+    return _show(game, _form(game, data={"kind": "card" if parent else "tile", "parent": parent}), None)
+
+
+@pages.post("/games/<slug>/components")
+def add(slug: str) -> ResponseReturnValue:
+    """A new component of the draft."""
+    game = _writable(slug, "Adding components")
+    form = _form(game)
+    return _save(game, form, None)
+
+
+@pages.get("/games/<slug>/components/<component_id>/details")
+def edit(slug: str, component_id: str) -> ResponseReturnValue:
+    """The form, filled."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Changing components")
+    one = component_of_draft(game, component_id)
+    filled: dict[str, Any] = {"kind": one.kind, "name": one.name, "external_key": one.external_key}
+    filled |= {"parent": one.parent_external_key or "", "width_mm": one.width_mm, "height_mm": one.height_mm}
+    return _show(game, _form(game, data=filled), one)
+
+
+@pages.post("/games/<slug>/components/<component_id>/details")
+def change(slug: str, component_id: str) -> ResponseReturnValue:
+    """Store what was changed; kind and key stay."""
+    game = _writable(slug, "Changing components")
+    one = component_of_draft(game, component_id)
+    form = _form(game)
+    form.kind.data, form.external_key.data = one.kind, one.external_key
+    return _save(game, form, one)
+
+
+def _writable(slug: str, what: str) -> Game:
+    game_id = my_partner().games.by_slug(slug).id
+    require_write(what)
+    release()  # the member stays readable, whatever becomes of the session
+    return db.session.get_one(Game, game_id)
+
+
+def _save(game: Game, form: ComponentForm, one: ShownComponent | None) -> ResponseReturnValue:
+    slug, game_id = game.slug, game.id
+    if not form.validate():
+        return _show(game, form, one), 422
+    kind, key = form.kind.data, (form.external_key.data or "").strip()
+    wanted = form.wanted(kind, key, new=one is None)
+    try:
+        (saved,) = save_components(game, dashboard_app_id(game.partner_id), [wanted], my_actor())
+    except SHOWN as refusal:
+        status, headers = refused(form, _in_words(refusal), **_CALLED)
+        return _show(db.session.get_one(Game, game_id), form, one), status, headers
+    flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
+    return redirect(url_for("components.page", slug=slug, _anchor=f"c-{saved.component.id}"), 303)
+
+
+def _in_words(refusal: Refusal) -> Refusal:
+    """Without the API's name of the field, which the form calls otherwise."""
+    fields = getattr(refusal, "fields", {})
+    why = fields.get("parentExternalKey")
+    return InvalidRequest(f"{why[0].upper()}{why[1:]}", fields) if why else refusal
+
+
+def _form(game: Game, **filled: Any) -> ComponentForm:
+    form = ComponentForm(**filled)
+    fitting = {kind for kinds in PARENTS.values() for kind in kinds}
+    parents = [one for one in list_components(draft_of(game.id)).components if one.kind in fitting]
+    labels = {one.external_key: f"{one.name} ({kind_name(one.kind).lower()})" for one in parents}
+    form.parent.choices = choices({"": "Nothing"} | labels)
+    return form
+
+
+def _show(game: Game, form: ComponentForm, one: ShownComponent | None) -> str:
+    slug = game.slug
+    to = url_for("component_form.add", slug=slug)
+    if one:
+        to = url_for("component_form.change", slug=slug, component_id=one.id)
+    shown = {
+        "slug": slug,
+        "form": form,
+        "component": one,
+        "to": to,
+        "problem": problem(form, "The component is not saved yet"),
+        "back": url_for("components.page", slug=slug),
+    }
+    if htmx and not htmx.boosted:
+        return render_template("components/component_form.html", layout="images/in_dialog.html", **shown)
+    return render_template("components/component_form.html", layout="components/in_page.html", **shown, **head(game))

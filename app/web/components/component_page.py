@@ -1,0 +1,123 @@
+"""One component: its sides, its size, what it lies in; a page, or a dialog of the board."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import SelectField, StringField
+
+from app.components.component_views import ShownComponent
+from app.components.components import component_of, delete_component
+from app.components.revisions import revision_of
+from app.components.sides import LONGEST_SIDE, put_on_side
+from app.data.extensions import htmx
+from app.data.models import Game
+from app.images.gallery import GalleryFilter, gallery
+from app.refusals import InvalidRequest
+from app.web.components.component_cards import faces
+from app.web.components.component_words import kind_name, millimetres
+from app.web.frame.address_numbers import asked_number
+from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.formats import Moment, Text
+from app.web.frame.forms import choices, problem, refused
+from app.web.games.game_header import head
+
+pages = Blueprint("component", __name__)
+pages.before_request(require_sign_in)
+
+SHOWN = (440.0, 300.0)
+OFFERED = 200  # images in the list, newest first
+
+
+class SideForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """An image for a side, "" to clear it."""
+
+    side = StringField("Side")
+    asset = SelectField("Image")
+
+
+@pages.get("/games/<slug>/components/<component_id>")
+def page(slug: str, component_id: str) -> ResponseReturnValue:
+    """Everything about it, in the draft or the revision that is asked for."""
+    game = my_partner().games.by_slug(slug)
+    return _show(game, _component(game, component_id), _side_form(game))
+
+
+@pages.post("/games/<slug>/components/<component_id>/sides")
+def side(slug: str, component_id: str) -> ResponseReturnValue:
+    """Put an image on a side, or take it off."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Changing components")
+    component, form = component_of_draft(game, component_id), _side_form(game)
+    try:
+        if not form.validate_on_submit():
+            raise InvalidRequest("Choose one of the images that the list offers", {"asset": "not in the list"})
+        put_on_side(game, component_id, form.side.data or "", form.asset.data or None, my_actor())
+    except InvalidRequest as refusal:
+        form.asset.errors = []
+        status, headers = refused(form, refusal)
+        return _show(game, component, form), status, headers
+    flash(f"{component.name}: {form.side.data} is {'changed' if form.asset.data else 'empty'}")
+    return redirect(url_for("components.page", slug=slug, _anchor=f"c-{component_id}"), 303)
+
+
+@pages.post("/games/<slug>/components/<component_id>/deletion")
+def delete(slug: str, component_id: str) -> ResponseReturnValue:
+    """Take it and what lies in it out of the draft."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Deleting components")
+    name = component_of_draft(game, component_id).name
+    delete_component(game, component_id, my_actor())
+    flash(f"{name} is deleted from the draft. Its images stay")
+    return redirect(url_for("components.page", slug=slug), 303)
+
+
+def component_of_draft(game: Game, component_id: str) -> ShownComponent:
+    """Raises ComponentNotFound."""
+    draft = revision_of(game.id, None)
+    return component_of(draft.id if draft else None, component_id)
+
+
+def _component(game: Game, component_id: str) -> ShownComponent:
+    number = asked_number("revision")
+    revision = revision_of(game.id, number)
+    return component_of(revision.id if revision else None, component_id)
+
+
+def _side_form(game: Game) -> SideForm:
+    form = SideForm()
+    newest = gallery(game, GalleryFilter(limit=OFFERED)).images
+    labels = {"": "No image"} | {tile.image.asset_id: tile.file_name for tile in newest}
+    form.asset.choices = choices(labels)
+    return form
+
+
+def _show(game: Game, one: ShownComponent, form: SideForm) -> str:
+    finalized = asked_number("revision")
+    shown: dict[str, Any] = {
+        "slug": game.slug,
+        "component": one,
+        "faces": faces(one, [], [], *SHOWN),
+        "facts": _facts(one),
+        "form": form,
+        "sides": sorted({"front", "back", *one.faces}),
+        "longest": LONGEST_SIDE,
+        "problem": problem(form, "The side is not changed"),
+        "may_write": me().may_write and not finalized,
+        "back": url_for("components.page", slug=game.slug, revision=finalized or None),
+    }
+    if htmx and not htmx.boosted:
+        return render_template("components/component.html", layout="images/in_dialog.html", **shown)
+    return render_template("components/component.html", layout="components/in_page.html", **shown, **head(game))
+
+
+def _facts(one: ShownComponent) -> list[tuple[str, Text]]:
+    facts: list[tuple[str, Text]] = [("Kind", (kind_name(one.kind),)), ("External key", (one.external_key,))]
+    if one.parent_external_key:
+        facts.append(("Lies in", (f"{kind_name(one.parent_kind or '')} {one.parent_external_key}",)))
+    if millimetres(one):
+        facts.append(("Size", (millimetres(one),)))
+    return [*facts, ("Changed", (Moment(one.updated_at),))]

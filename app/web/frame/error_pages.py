@@ -1,0 +1,110 @@
+"""Failures as pages: what happened, what to do, and the request id to quote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+
+from flask import Response, current_app, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from app.data.extensions import db, htmx
+from app.data.models import Game
+from app.process.logs import request_id
+from app.refusals import NotFound, RateLimited, Refusal, Unavailable
+from app.web.frame.current_user import signed_in
+from app.web.frame.formats import Moment
+
+_TITLES = {
+    400: "This request was not understood",
+    403: "Your role does not allow this",
+    404: "No page at this address",
+    405: "This address does not take that",
+    409: "This cannot be done now",
+    413: "That is more than this page takes",
+    429: "Too many requests",
+    503: "Not available right now",
+}
+
+
+@dataclass(frozen=True)
+class Nearest:
+    title: str
+    url: str
+
+
+def answer_refusal(refusal: Refusal, status: int) -> ResponseReturnValue:
+    """A typed refusal of the domain."""
+    headers = {}
+    if isinstance(refusal, RateLimited | Unavailable):
+        headers["Retry-After"] = str(refusal.retry_after)
+    slug = (request.view_args or {}).get("slug")
+    if isinstance(refusal, NotFound) and slug and "games" in request.path:
+        return _no_game(slug, refusal)
+    return _page(status, _TITLES.get(status, "This was not done"), refusal.message, headers)
+
+
+def answer_http_error(error: HTTPException) -> ResponseReturnValue:
+    """What Flask itself refuses."""
+    status = error.code or 500
+    if isinstance(error, CSRFError):
+        message = (
+            "The form came from a page of an earlier session, so nothing was done. "
+            "Go back, reload the page, and send it again."
+        )
+        return _page(400, "This form is out of date", message)
+    if status < 400:
+        return error.get_response()
+    messages = {
+        404: "The address may be mistyped, or what stood here was deleted.",
+        405: f"{request.method} is not for {request.path}. Use the buttons of its page.",
+    }
+    return _page(status, _TITLES.get(status, error.name), messages.get(status, error.description or error.name))
+
+
+def answer_unexpected(request_id: str) -> ResponseReturnValue:
+    """A fault of ours. Rendered without a look at who is signed in: the database may be what failed."""
+    if _wants_line():
+        return _line(500, f"Something failed on our side. Quote request {request_id} if you ask an operator.")
+    template = current_app.jinja_env.get_template("frame/failed.html")
+    return Response(template.render(request_id=request_id, at=_now(), theme="auto"), 500, mimetype="text/html")
+
+
+def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
+    member = signed_in()
+    partner = member.partner if member else None
+    if _wants_line() or partner is None:
+        return _page(404, _TITLES[404], refusal.message)
+    rows = db.session.execute(partner.games.select().with_only_columns(Game.slug, Game.title))
+    own = {row.slug: row.title for row in rows}
+    if slug in own:  # the game is there; it is a build or a server that is not
+        return _page(404, _TITLES[404], refusal.message)
+    close = get_close_matches(slug, list(own), n=1, cutoff=0.6)
+    nearest = Nearest(own[close[0]], url_for("game.page", slug=close[0])) if close else None
+    known = {"slug": slug, "partner": partner, "nearest": nearest}
+    return Response(render_template("games/no_game.html", **known, request_id=request_id(), at=_now()), 404)
+
+
+def _page(status: int, title: str, message: str, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+    if _wants_line():
+        return _line(status, message, headers)
+    page = render_template(
+        "frame/refusal.html", status=status, heading=title, message=message, request_id=request_id(), at=_now()
+    )
+    return Response(page, status, headers)
+
+
+def _wants_line() -> bool:
+    """Fragments and streams get a line of text: a page inside a page helps nobody."""
+    return bool(htmx and not htmx.boosted) or "text/event-stream" in request.accept_mimetypes.values()
+
+
+def _line(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    return Response(f"{message}\n", status, headers, mimetype="text/plain")
+
+
+def _now() -> Moment:
+    return Moment(datetime.now(UTC), "exact")

@@ -1,0 +1,97 @@
+"""What the forms of the pages share: what the domain refuses stands beside the field it is about, and a form whose
+answer shows a secret is answered once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from flask_wtf import FlaskForm
+from limits import parse
+from wtforms import HiddenField, PasswordField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are older than WTForms 3.3
+from wtforms.validators import InputRequired, Length
+
+from app.accounts.password_rules import MAX_PASSWORD, MIN_PASSWORD
+from app.accounts.secrets import fingerprint
+from app.data.extensions import limiter
+from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken, Unavailable
+
+# Refusals that a form shows. All others (not there, not allowed) are pages of their own.
+SHOWN = (InvalidRequest, Conflict, SlugTaken, RateLimited, Unavailable)
+
+TOO_LONG = f"A password has at most {MAX_PASSWORD:,} characters"
+
+Headers = dict[str, str]
+
+
+def choices(labels: Mapping[str, str]) -> Any:
+    """The choices of a select: value -> label."""
+    return [SelectChoice(value, label) for value, label in labels.items()]
+
+
+def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Headers]:
+    """Put a refusal on the form. Returns status and headers of the answer: 422, or 429 or 503 when it is about waiting.
+
+    `called`: the domain's name of a field -> the form's, where they differ."""
+    fields = {called.get(name, name): what for name, what in getattr(refusal, "fields", {}).items()}
+    known = [name for name in fields if name in form]
+    if len(fields) == len(known) == 1:
+        _add(form, known[0], refusal.message)
+    elif known and len(known) == len(fields):
+        for name in known:
+            _add(form, name, f"{form[name].label.text}: {fields[name]}")
+    else:
+        form.form_errors.append(refusal.message)
+    if isinstance(refusal, RateLimited):
+        return 429, {"Retry-After": str(refusal.retry_after)}
+    if isinstance(refusal, Unavailable):
+        return 503, {"Retry-After": str(refusal.retry_after)}
+    return 422, {}
+
+
+def _add(form: FlaskForm, name: str, message: str) -> None:
+    form[name].errors = [*form[name].errors, message]
+
+
+def problem(form: FlaskForm, what: str) -> str:
+    """The title of a summary, `The key is not made yet: 2 things to change`, or "" for a form without errors."""
+    count = len(form.form_errors) + sum(bool(field.errors) for field in form)
+    if not count:
+        return ""
+    return f"{what}: {count} {'thing' if count == 1 else 'things'} to change"
+
+
+def new_password_field(label: str) -> PasswordField:
+    """A password to be chosen."""
+    return PasswordField(
+        label,
+        [
+            InputRequired("Choose a password"),
+            Length(min=MIN_PASSWORD, message=f"The password needs at least {MIN_PASSWORD} characters"),
+            Length(max=MAX_PASSWORD, message=TOO_LONG),
+        ],
+    )
+
+
+def _new_number() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class OnceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form whose answer shows a secret. The secret is stored nowhere, so it is in the answer itself and not behind a
+    redirect; a browser that sends the form again (a reload, a second click) must not make a second one."""
+
+    number = HiddenField(
+        default=_new_number,
+        validators=[InputRequired("This form is out of date: reload the page"), Length(max=64)],
+    )
+
+    def first_time(self) -> bool:
+        """Whether this form was not answered before. Kept where rate limits are, so that all processes know it."""
+        return limiter.limiter.hit(parse("1 per day"), "form", fingerprint(self.number.data or ""))
+
+    def renew(self) -> None:
+        """Let a form that is shown again, with what to change, be sent again."""
+        self.number.data = _new_number()

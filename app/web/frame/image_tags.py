@@ -1,0 +1,65 @@
+"""Images of the platform on pages: which file is fetched, and what is painted until it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.components.component_views import ShownImage
+from app.config.settings import settings
+
+# ThumbHash has no detail beyond this.
+_CANVAS = 32
+
+
+@dataclass(frozen=True)
+class Picture:
+    """For the `picture` macro. `width` and `height` are the box it takes on the page, in CSS pixels; `canvas` the one
+    of its placeholder, which has the same shape."""
+
+    url: str
+    srcset: str
+    width: int
+    height: int
+    placeholder: str | None
+    canvas: tuple[int, int]
+
+
+def image_url(key: str) -> str:
+    """The address for a page of ours: of this very host, whatever name it was reached by, or of the CDN."""
+    return f"{settings().asset_base_url or ''}/{key}"
+
+
+def picture(image: ShownImage, width: int, height: int) -> Picture:
+    """The image in a box of at most `width` × `height` CSS pixels, sharp on dense screens too."""
+    return Picture(
+        url=image_url(image.key_for(256 if max(width, height) <= 256 else 768)),
+        srcset=_srcset(image, 768 if max(width, height) <= 256 else 2048),
+        width=max(1, round(image.width_px * _scale(image, width, height))),
+        height=max(1, round(image.height_px * _scale(image, width, height))),
+        placeholder=image.placeholder,
+        canvas=_canvas(image.width_px, image.height_px),
+    )
+
+
+def _scale(image: ShownImage, width: int, height: int) -> float:
+    return min(1.0, width / max(image.width_px, 1), height / max(image.height_px, 1))
+
+
+def _srcset(image: ShownImage, largest: int) -> str:
+    widths: dict[int, str] = {v.width_px: v.key for v in image.variants if v.size <= largest}
+    return ", ".join(f"{image_url(key)} {width}w" for width, key in widths.items()) if len(widths) > 1 else ""
+
+
+def _canvas(width: int, height: int) -> tuple[int, int]:
+    longer = max(width, height, 1)
+    return max(1, round(_CANVAS * width / longer)), max(1, round(_CANVAS * height / longer))
+
+
+def beside_each_other(boxes: Sequence[tuple[float, float]], width: float, height: float) -> list[tuple[int, int]]:
+    """Sizes in CSS pixels for things shown side by side in true proportion: none higher than `height`, all of them
+    together not wider than `width`."""
+    tallest = max((tall for _, tall in boxes), default=1) or 1
+    total = sum(wide for wide, _ in boxes) or 1
+    scale = min(height / tallest, width / total)
+    return [(max(1, round(wide * scale)), max(1, round(tall * scale))) for wide, tall in boxes]

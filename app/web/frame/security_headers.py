@@ -1,0 +1,72 @@
+"""What every answer tells the browser not to do. One place, so that a page cannot forget it."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
+
+from app.config.settings import Settings
+
+
+def content_security_policy(storage: str | None = None, images: str | None = None) -> str:
+    """Nothing is allowed but what is named. No `unsafe-*`: no inline script or style, no eval (THREATS "Web").
+
+    `storage`: where pages send uploads to; `images`: the CDN before the app's own, if there is one."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "font-src 'self'",
+            f"img-src 'self'{_origin(images)}",
+            f"connect-src 'self'{_origin(storage)}",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _origin(address: str | None) -> str:
+    parts = urlsplit(address or "")
+    return f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
+
+
+def protect(response: Response) -> Response:
+    """Headers for any answer; what a view has set itself stays."""
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", current_app.config["SLIPWAY_PAGE_POLICY"])
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("X-Frame-Options", "DENY")
+    if request.is_secure:
+        # On plain http browsers ignore both and complain in the console; a LAN without https must work too.
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    if response.mimetype == "text/html":
+        # Pages hold a partner's own things: nobody keeps them, neither a proxy nor the browser's disk.
+        headers.setdefault("Cache-Control", "private, no-store")
+        response.vary.update(("HX-Request", "Cookie"))
+    return response
+
+
+class PageSessions(SecureCookieSessionInterface):
+    """Sessions are for pages. Flask-Login looks into the session of every request, which would put `Vary: Cookie` and a
+    renewed cookie on built files, streams and the API too, and so keep browsers from caching the first."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if request.path.startswith(("/static/", "/api/")) or response.mimetype == "text/event-stream":
+            return
+        super().save_session(app, session, response)
+
+
+def init_app(app: Flask) -> None:
+    """Bind both to the app."""
+    known: Settings = app.config["SLIPWAY"]
+    app.config["SLIPWAY_PAGE_POLICY"] = content_security_policy(
+        known.storage.public_endpoint if known.storage else None, known.asset_base_url
+    )
+    app.after_request(protect)
+    app.session_interface = PageSessions()

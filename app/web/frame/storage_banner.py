@@ -1,0 +1,68 @@
+"""Storage that does not answer: said on every page, looked at again by itself and on demand."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.data.database import release
+from app.data.extensions import htmx
+from app.refusals import Unavailable
+from app.storage.availability import RETRY_SECONDS, note
+from app.storage.bucket import Bucket, bucket
+from app.web.frame.current_user import local_address, require_sign_in
+from app.web.frame.formats import Moment
+
+pages = Blueprint("storage", __name__)
+pages.before_request(require_sign_in)
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What the banner says."""
+
+    since: Moment
+    next_try: Moment
+
+
+@pages.get("/storage")
+def state() -> ResponseReturnValue:
+    """The banner, or nothing in its place."""
+    return render_template("parts/storage.html") if htmx else redirect(url_for("games.index"))
+
+
+@pages.post("/storage/tries")
+def look() -> ResponseReturnValue:
+    """Ask storage now. May take as long as its timeouts, so without a database connection."""
+    release()
+    _ask(bucket())
+    if htmx and not htmx.boosted:
+        return render_template("parts/storage.html")
+    return redirect(local_address(request.form.get("next"), url_for("games.index")), 303)
+
+
+def trouble() -> Trouble | None:
+    """What this process knows, at once: no page waits for storage."""
+    store: Bucket | None = current_app.extensions["slipway_bucket"]
+    if store is None:
+        return None
+    outage = note.outage(lambda: _ask(store))
+    if outage is None:
+        return None
+    next_try = outage.asked_at + timedelta(seconds=RETRY_SECONDS)
+    return Trouble(Moment(outage.since, "since"), Moment(next_try, "until"))
+
+
+def _ask(store: Bucket) -> None:
+    with contextlib.suppress(Unavailable):  # the answer, or its lack, is in the note
+        store.ping()
+
+
+def init_app(app: Flask) -> None:
+    """Register the pages, and `storage_trouble()` for templates."""
+    app.register_blueprint(pages)
+    app.jinja_env.globals["storage_trouble"] = trouble

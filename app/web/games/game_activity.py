@@ -1,0 +1,27 @@
+"""What was done with one game, by whom and from where."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.accounts.audit_history import history
+from app.web.frame.address_numbers import asked_number
+from app.web.frame.current_user import my_partner, require_sign_in
+from app.web.games.game_header import head
+from app.web.settings.audit_words import Line
+
+pages = Blueprint("game_activity", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.get("/games/<slug>/activity")
+def page(slug: str) -> ResponseReturnValue:
+    """Newest first, in pages."""
+    game = my_partner().games.by_slug(slug)
+    before = asked_number("before")
+    found = history(game=game, before=before)
+    lines = [Line.of(entry) for entry in found.entries]
+    older = url_for("game_activity.page", slug=slug, before=found.older) if found.older else ""
+    newest = url_for("game_activity.page", slug=slug) if before else ""
+    return render_template("games/game_activity.html", lines=lines, older=older, newest=newest, **head(game))

@@ -1,0 +1,80 @@
+"""A game's details: what describes it, and the end of it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import StringField
+
+from app.catalog.games import delete_game, update_game
+from app.data.models import Game
+from app.fleet.play_sessions import running_sessions
+from app.images.game_pictures import links_were_set
+from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.formats import counted
+from app.web.frame.forms import problem
+from app.web.games.game_form import GameForm
+from app.web.games.game_header import head
+
+pages = Blueprint("details", __name__)
+pages.before_request(require_sign_in)
+
+
+class DeletionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """The slug is typed, so that no game is deleted by a slip of the hand."""
+
+    typed = StringField("Slug of the game")
+
+
+@pages.get("/games/<slug>/details")
+def page(slug: str) -> ResponseReturnValue:
+    """The form, filled; viewers read it as facts."""
+    game = my_partner().games.by_slug(slug)
+    return _page(game, GameForm.of(game), DeletionForm())
+
+
+@pages.post("/games/<slug>/details")
+def change(slug: str) -> ResponseReturnValue:
+    """Store what was changed."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Changing games")
+    form = GameForm()
+    changes = form.changes(game)
+    if form.has_errors:
+        return _page(game, form, DeletionForm(formdata=None)), 422
+    if changes:
+        update_game(game, changes, my_actor())
+        links_were_set(game, changes, request.url_root, my_actor())
+    flash("The details are saved" if changes else "Nothing was changed: the details are as they were")
+    return redirect(url_for("details.page", slug=slug), 303)
+
+
+@pages.post("/games/<slug>/deletion")
+def delete(slug: str) -> ResponseReturnValue:
+    """Delete the game, once its slug was typed."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Deleting games")
+    deletion = DeletionForm()
+    if (deletion.typed.data or "").strip() != game.slug:
+        said = f"Type {game.slug} to delete it. You entered {deletion.typed.data or 'nothing'}"
+        deletion.typed.errors = [*deletion.typed.errors, said]
+        return _page(game, GameForm(formdata=None, data=GameForm.of(game).data), deletion), 422
+    title = game.title
+    delete_game(game, my_actor())
+    flash(f"{title} is deleted")
+    return redirect(url_for("games.index"), 303)
+
+
+def _page(game: Game, form: GameForm, deletion: DeletionForm) -> str:
+    sessions = running_sessions(game.id)
+    return render_template(
+        "games/game_details.html",
+        form=form,
+        deletion=deletion,
+        problem=problem(form, "The details are not saved yet") or problem(deletion, "The game is not deleted"),
+        wrong=deletion if deletion.typed.errors else form,
+        may_write=me().may_write,
+        sessions=counted(sessions, "session") if sessions else "",
+        **head(game),
+    )

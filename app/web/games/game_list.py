@@ -1,0 +1,215 @@
+"""The list of a partner's games, live."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.catalog.games import GameFilter, list_games
+from app.components.component_views import ShownImage
+from app.config.settings import settings
+from app.data.extensions import db
+from app.data.models import Build, Game, Partner, Server, now
+from app.fleet.rollout import Summary, summaries
+from app.images.game_pictures import covers_of
+from app.topics.event_hub import partner_topic
+from app.web.builds import build_words
+from app.web.builds.build_words import Said
+from app.web.frame.current_user import me, my_partner, require_sign_in
+from app.web.frame.formats import Moment, counted, limit, size
+from app.web.frame.image_tags import Picture, picture
+from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
+from app.web.live.live_parts import Rendered
+from app.web.live.streams import fragment, part, present, stream
+from app.web.servers import server_words
+
+pages = Blueprint("games", __name__)
+pages.before_request(require_sign_in)
+
+# Segments of the list: key in the address -> label.
+SEGMENTS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
+_ATTENTION = {"failed", "retrying"}
+_TELLING = ("failed", "retrying", "downloading", "verifying")
+THUMB = (104, 48)
+_GONE = "This partner is not there any more."
+
+
+@dataclass(frozen=True)
+class GameLine:
+    """One row of the list."""
+
+    slug: str
+    title: str
+    status: Said
+    build: str
+    berths: Sequence[str]
+    summary: Said
+    size: str
+    tags: Sequence[str]
+    updated: Moment
+    segments: frozenset[str]
+    cover: Picture | None
+    worst: str  # for the tab's title: what wants somebody, or is on its way; "" for neither
+
+
+@dataclass(frozen=True)
+class Segment:
+    key: str
+    label: str
+    count: int
+    url: str
+
+
+@dataclass(frozen=True)
+class GameListSubject:
+    """A partner's games, narrowed as the address says."""
+
+    partner_id: str
+    text: str
+    tag: str
+    status: str
+
+    @property
+    def topic(self) -> str:
+        return partner_topic(self.partner_id)
+
+    def query(self) -> dict[str, str]:
+        """What stands in the address; empty values are left out."""
+        found = {"status": self.status, "q": self.text, "tag": self.tag}
+        return {name: value for name, value in found.items() if value}
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        partner = db.session.get(Partner, self.partner_id)
+        if partner is None:
+            return None
+        games = list_games(partner, GameFilter(text=self.text or None, tag=self.tag or None)).games
+        servers = db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
+        lines = _lines(games, len(servers))
+        shown = [line for line in lines if not self.status or self.status in line.segments]
+        shown.sort(key=lambda line: line.updated.at, reverse=True)
+        rows = tuple(part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in shown)
+        segments = _segments(lines, self)
+        return Rendered(
+            title=build_words.title("Games", Counter(line.worst for line in lines if line.worst)),
+            parts=(
+                part(app, "games-segments", "games/_game_segments.html", segments=segments, chosen=self.status),
+                part(app, "games-count", "games/_game_count.html", count=counted(len(shown), "game")),
+                part(
+                    app, "games-table", "games/_game_table.html", rows=rows, servers=[s.id for s in servers], asked=self
+                ),
+            ),
+            rows=rows,
+            version=version,
+            changes_at=server_words.changes_at((server.last_report_at for server in servers), now()),
+        )
+
+
+@pages.get("/")
+def home() -> ResponseReturnValue:
+    """The dashboard starts at the games."""
+    return redirect(url_for("games.index"))
+
+
+@pages.get("/games")
+def index() -> ResponseReturnValue:
+    """All games with what is live where; filters are in the address. Operators have no games, but servers."""
+    if me().is_operator:
+        return redirect(url_for("operator_servers.index"))
+    partner, asked = my_partner(), _asked()
+    if not (asked.text or asked.tag) and not list_games(partner, GameFilter(limit=1)).games:
+        return _first_use()
+    return render_template(
+        "games/game_list.html",
+        partner=partner,
+        chosen=asked.status,
+        text=asked.text,
+        tag=asked.tag,
+        tags=_tags(partner.id),
+        query=urlencode(asked.query()),
+        live=present(asked, _GONE),
+        made_at=Moment(now()),
+    )
+
+
+@pages.get("/catalog/parts")
+def parts() -> Response:
+    """The list's live parts for pages that poll. Not below /games: that is where slugs are."""
+    return fragment(_asked(), _GONE)
+
+
+@pages.get("/catalog/live")
+def live() -> Response:
+    """The list's live parts as a stream."""
+    return stream(_asked())
+
+
+def _asked() -> GameListSubject:
+    text, tag, status = (request.args.get(name, "").strip() for name in ("q", "tag", "status"))
+    return GameListSubject(my_partner().id, text, tag, status if status in SEGMENTS else "")
+
+
+def _first_use() -> ResponseReturnValue:
+    partner = my_partner()
+    return render_template(
+        "games/first_use.html",
+        partner=partner,
+        most=settings().max_archive_bytes,
+        packed=limit(settings().max_archive_bytes),
+        unpacked=limit(settings().max_unpacked_bytes),
+        register=register_lines(base_url(), partner.name),
+        upload=upload_lines(base_url(), EXAMPLE_SLUG),
+    )
+
+
+def _lines(games: Sequence[Game], servers: int) -> list[GameLine]:
+    found = summaries(games)
+    released = [game.released_build_id for game in games if game.released_build_id]
+    builds: dict[str, Build] = {}
+    for start in range(0, len(released), 5000):
+        batch = db.session.scalars(select(Build).where(Build.id.in_(released[start : start + 5000])))
+        builds |= {build.id: build for build in batch}
+    covers = covers_of([game.id for game in games])
+    return [
+        _line(game, builds.get(game.released_build_id or ""), found[game.id], servers, covers.get(game.id))
+        for game in games
+    ]
+
+
+def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover: ShownImage | None) -> GameLine:
+    segments = {"live" if build else "waiting"}
+    if _ATTENTION & summary.counts.keys():
+        segments.add("attention")
+    return GameLine(
+        slug=game.slug,
+        title=game.title,
+        status=build_words.status_words(game),
+        build=f"Build {build.number}" if build else "",
+        berths=build_words.berths(summary, servers),
+        summary=build_words.summary_words(summary.counts, released=build is not None),
+        size=size(build.size) if build else "",
+        tags=game.tags,
+        updated=Moment(game.updated_at, "brief"),
+        segments=frozenset(segments),
+        cover=picture(cover, *THUMB) if cover else None,
+        worst=next((state for state in _TELLING if summary.counts[state]), ""),
+    )
+
+
+def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[Segment]:
+    segments = []
+    for key, label in SEGMENTS.items():
+        count = sum(not key or key in line.segments for line in lines)
+        query = urlencode(replace(asked, status=key).query())
+        segments.append(Segment(key, label, count, f"/games?{query}" if query else "/games"))
+    return segments
+
+
+def _tags(partner_id: str) -> list[str]:
+    rows = db.session.scalars(select(Game.tags).where(Game.partner_id == partner_id, Game.deleted_at.is_(None)))
+    return sorted({tag for tags in rows for tag in tags}, key=str.casefold)

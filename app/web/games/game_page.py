@@ -1,0 +1,55 @@
+"""A game's page: sending a build, its builds, and where they are on the servers, live."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.data.extensions import htmx
+from app.data.models import now
+from app.fleet.replicas import retry_now
+from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.formats import Moment
+from app.web.frame.shown_commands import base_url, upload_lines
+from app.web.games.game_header import head, live_of
+from app.web.live.live_parts import GameSubject
+from app.web.live.streams import fragment, stream
+
+pages = Blueprint("game", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.get("/games/<slug>")
+def page(slug: str) -> ResponseReturnValue:
+    """The whole page; its live parts are the same bytes that streams and polls get."""
+    game = my_partner().games.by_slug(slug)
+    return render_template(
+        "games/game.html",
+        **head(game),
+        upload=upload_lines(base_url(), game.slug),
+        made_at=Moment(now()),
+    )
+
+
+@pages.get("/games/<slug>/matrix")
+def matrix(slug: str) -> ResponseReturnValue:
+    """The live parts as a fragment, for pages without a stream. 304 when nothing changed."""
+    game = my_partner().games.by_slug(slug)
+    return fragment(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
+
+
+@pages.get("/games/<slug>/live")
+def live(slug: str) -> ResponseReturnValue:
+    """The live parts as server-sent events. 503 when all streams are taken: the page polls instead."""
+    return stream(GameSubject(my_partner().games.by_slug(slug).id, me().may_write))
+
+
+@pages.post("/games/<slug>/builds/<int:number>/servers/<server_id>/retries")
+def retry(slug: str, number: int, server_id: str) -> ResponseReturnValue:
+    """Have a server try a build again now, without waiting for its back-off."""
+    game = my_partner().games.by_slug(slug)
+    require_write("Retrying")
+    retry_now(game.id, number, server_id, my_actor())
+    if htmx and not htmx.boosted:
+        return Response(live_of(game).fragment())
+    return redirect(url_for("game.page", slug=slug, _anchor="fleet"), 303)

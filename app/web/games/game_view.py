@@ -1,0 +1,108 @@
+"""What a game's page shows, as plain values: no row, no session and no query is left in it when it is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from app.data.extensions import db
+from app.data.models import Game, Release
+from app.fleet.reports import CONTACT_SECONDS
+from app.fleet.rollout import Matrix, MatrixRow, matrix
+from app.web.builds import build_words
+from app.web.builds.build_rows import SHOWN, BuildLine, build_page, note
+from app.web.builds.build_words import CellWords, Count, Said
+from app.web.frame.formats import Text, counted, size
+
+
+@dataclass(frozen=True)
+class ServerView:
+    id: str
+    region: str
+    reported: Text
+
+
+@dataclass(frozen=True)
+class RowView:
+    """One build across the servers; `cells` in the order of the servers."""
+
+    number: int
+    live: bool
+    note: str
+    cells: Sequence[CellWords]
+
+
+@dataclass(frozen=True)
+class GameView:
+    """Everything live on a game's page. `changes_at`: when time alone changes it (contact is lost), or None."""
+
+    slug: str
+    tab_title: str
+    chips: Sequence[Said]
+    released: Text
+    release_next: int | None  # a ready build that is newer than the live one
+    builds: Sequence[BuildLine]
+    builds_note: str
+    all_builds: bool  # whether there are more than are shown
+    counts: Sequence[Count]
+    sessions: str
+    to_send: str
+    servers: Sequence[ServerView]
+    rows: Sequence[RowView]
+    may_write: bool
+    changes_at: datetime | None
+
+
+def game_view(game_id: str, may_write: bool) -> GameView | None:
+    """The view of a living game, or None. A constant number of queries."""
+    game = db.session.scalar(
+        select(Game).where(Game.id == game_id, Game.deleted_at.is_(None)).options(joinedload(Game.released_build))
+    )
+    if game is None:
+        return None
+    found = matrix(game)
+    builds = build_page(game, SHOWN)
+    live = game.released_build
+    return GameView(
+        slug=game.slug,
+        tab_title=build_words.title(game.title, found.counts),
+        chips=[chip for chip in (build_words.live_chip(game, live), build_words.worst_chip(found)) if chip],
+        released=_released(game),
+        release_next=_next(builds.lines),
+        builds=builds.lines,
+        builds_note=note(builds),
+        all_builds=builds.older is not None,
+        counts=build_words.counts(found.counts),
+        sessions=counted(found.sessions, "session") if found.sessions else "",
+        to_send=f"Bytes still to send: {size(found.bytes_to_send)}" if live else "",
+        servers=[ServerView(s.id, s.region, build_words.reported(s)) for s in found.servers],
+        rows=[_row(row) for row in found.rows],
+        may_write=may_write,
+        changes_at=_changes_at(found),
+    )
+
+
+def _row(row: MatrixRow) -> RowView:
+    return RowView(
+        row.build.number, row.live, build_words.row_note(row), [build_words.cell_words(cell) for cell in row.cells]
+    )
+
+
+def _next(lines: Sequence[BuildLine]) -> int | None:
+    newest = next((line for line in lines if line.number), None)
+    return newest.number if newest and newest.action == "Release" else None
+
+
+def _released(game: Game) -> Text:
+    newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
+    release = db.session.scalar(newest) if game.released_build_id else None
+    return build_words.released_line(release.released_at, release.released_by) if release else ()
+
+
+def _changes_at(found: Matrix) -> datetime | None:
+    spoken = [server.reported_at for server in found.servers if server.contact and server.reported_at]
+    return min(spoken) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if spoken else None

@@ -1,0 +1,81 @@
+"""Registering a game."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.catalog.game_metadata import REQUIRED
+from app.catalog.games import register_game
+from app.catalog.games_by_id import numbered, slug_of
+from app.data.extensions import db
+from app.data.models import Game
+from app.refusals import SlugTaken
+from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.forms import problem
+from app.web.games.game_form import GameForm
+
+pages = Blueprint("new_game", __name__)
+pages.before_request(require_sign_in)
+
+_FIELDS = (*REQUIRED, "thumbnail", "screenshots", "release_date", "content_rating", "languages", "auto_release")
+
+
+@pages.get("/games/new")
+def page() -> ResponseReturnValue:
+    """The empty form. A file that was dropped on the list may have named the game already."""
+    require_write("Registering games")
+    title = request.args.get("title", "")[:200]
+    filled = {"title": title, "slug": slug_of(title) if title else "", "developer": my_partner().name}
+    return _page(GameForm(data=filled | {"auto_release": True}))
+
+
+@pages.post("/games/new")
+def register() -> ResponseReturnValue:
+    """A new game, whose page is next. Without a slug it takes one from the title."""
+    require_write("Registering games")
+    form = GameForm()
+    form.slug.data = (form.slug.data or "").strip() or _proposed(form.title.data or "")
+    values = form.take("slug", *_FIELDS)
+    if form.has_errors:
+        _look_whether_taken(form)
+        return _page(form), 422
+    try:
+        game = register_game(my_partner(), values.pop("slug"), values, my_actor())
+    except SlugTaken as refusal:
+        form.taken(refusal)
+        return _page(form), 422
+    flash(f"{game.title} is registered. Send its first build")
+    return redirect(url_for("game.page", slug=game.slug), 303)
+
+
+def _page(form: GameForm) -> str:
+    taken = form.slug.errors and "taken" in form.slug.errors[0]
+    return render_template(
+        "games/new_game.html",
+        form=form,
+        problem=problem(form, "The game is not registered yet"),
+        proposal=_proposed(form.title.data or "") if taken else "",
+    )
+
+
+def _look_whether_taken(form: GameForm) -> None:
+    """All that is to change is said at once, also what registering would have found out."""
+    if not form.slug.errors and form.slug.data in _taken_slugs():
+        form.taken(SlugTaken(""))
+
+
+def _proposed(title: str) -> str:
+    """A free slug made from the title, or "" without one."""
+    if not title.strip():
+        return ""
+    taken, stem, number = _taken_slugs(), slug_of(title), 1
+    slug = stem
+    while slug in taken:
+        number += 1
+        slug = numbered(stem, number)
+    return slug
+
+
+def _taken_slugs() -> set[str]:
+    return set(db.session.scalars(my_partner().games.select().with_only_columns(Game.slug)))

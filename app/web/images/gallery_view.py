@@ -1,0 +1,153 @@
+"""The gallery of a game's images as its page shows it, live: tiles, filters, and the meter of the quota."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from flask import Flask
+
+from app.data.extensions import db
+from app.data.models import Game
+from app.images.gallery import GalleryFilter, GalleryImage, GalleryPage, QuotaSummary, gallery, quota_summary
+from app.topics.names import assets_topic
+from app.web.components.component_words import dimensions, uses
+from app.web.frame.formats import counted, limit, size
+from app.web.frame.image_tags import Picture, picture
+from app.web.live.live_parts import Rendered
+from app.web.live.streams import part
+
+PAGE = 60
+USED = {"": None, "yes": True, "no": False}
+WELL = (184, 112)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image; `key` names its bytes. `state`: ready, pending (sizes are being made) or failed, with `why`."""
+
+    id: str
+    key: str
+    url: str
+    name: str
+    facts: str
+    uses: str
+    state: str
+    why: str
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class Segment:
+    label: str
+    count: int
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class QuotaWords:
+    """The meter: bytes for it, words beside it. `percent` counts what is on its way too."""
+
+    taken: int
+    limit: int
+    used: str
+    of: str
+    percent: int
+    on_its_way: str
+    images: str
+    unused: str
+
+
+@dataclass(frozen=True)
+class GallerySubject:
+    """A game's images, narrowed as the address says."""
+
+    game_id: str
+    text: str = ""
+    used: str = ""
+    app_id: str = ""
+    after: str = ""
+
+    @property
+    def topic(self) -> str:
+        return assets_topic(self.game_id)
+
+    def query(self) -> dict[str, str]:
+        """What stands in the address; empty values are left out."""
+        found = {"used": self.used, "q": self.text, "app": self.app_id, "after": self.after}
+        return {name: value for name, value in found.items() if value}
+
+    def filter(self) -> GalleryFilter:
+        return GalleryFilter(self.text or None, USED[self.used], self.app_id or None, PAGE, self.after or None)
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        game = db.session.get(Game, self.game_id)
+        if game is None or game.deleted_at is not None:
+            return None
+        page = gallery(game, self.filter())
+        tiles = [tile(game.slug, image) for image in page.images]
+        rows = tuple(part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
+        quota = quota_words(quota_summary(game.partner_id))
+        failed = sum(one.state == "failed" for one in tiles)
+        return Rendered(
+            title=f"{f'({failed} failed) ' if failed else ''}Assets: {game.title} · Slipway",
+            parts=(
+                part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
+                part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
+                part(app, "assets-pages", "images/_pages.html", pages=self._pages(game.slug, page)),
+                part(app, "assets-tiles", "images/_tiles.html", rows=rows, asked=self, slug=game.slug),
+            ),
+            rows=rows,
+            version=version,
+        )
+
+    def _segments(self, slug: str, page: GalleryPage) -> list[Segment]:
+        counts = {"": page.counts.all, "yes": page.counts.used, "no": page.counts.unused}
+        labels = {"": "All", "yes": "In use", "no": "Not used"}
+        return [
+            Segment(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
+            for key, count in counts.items()
+        ]
+
+    def _pages(self, slug: str, page: GalleryPage) -> dict[str, str]:
+        return {
+            "newest": self._url(slug, after="") if self.after else "",
+            "older": self._url(slug, after=page.next_cursor) if page.next_cursor else "",
+        }
+
+    def _url(self, slug: str, **changed: str) -> str:
+        query = urlencode(replace(self, **changed).query())
+        return f"/games/{slug}/assets{'?' if query else ''}{query}"
+
+
+def tile(slug: str, image: GalleryImage) -> Tile:
+    """A tile in words."""
+    shown = image.image
+    return Tile(
+        id=shown.asset_id,
+        key=shown.key,
+        url=f"/games/{slug}/assets/{shown.asset_id}",
+        name=image.file_name,
+        facts=f"{dimensions(shown.width_px, shown.height_px)} · {size(shown.byte_size)}",
+        uses=" · ".join(uses(image)),
+        state=shown.derivation,
+        why=shown.derive_error or "",
+        picture=picture(shown, *WELL),
+    )
+
+
+def quota_words(summary: QuotaSummary) -> QuotaWords:
+    """The meter of a partner's images."""
+    quota = summary.quota
+    taken = quota.used + quota.reserved
+    return QuotaWords(
+        taken=taken,
+        limit=quota.limit,
+        used=size(quota.used),
+        of=limit(quota.limit),
+        percent=min(100, taken * 100 // quota.limit) if quota.limit else 100,
+        on_its_way=size(quota.reserved) if quota.reserved else "",
+        images=counted(summary.images, "image"),
+        unused=f"{summary.unused:,}" if summary.unused else "",
+    )

@@ -1,0 +1,253 @@
+"""A page's live parts: rendered once a change for everybody who may see the same, sent to streams and polls alike.
+
+Measured in design: 1,000 streams of one process at one event a second. So a change is rendered by the first thread that
+asks and its bytes are shared; a stream waits in the event hub without a database connection; and a stream that saw
+the state before is sent only the parts that changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from flask import Flask, current_app
+from markupsafe import escape
+
+from app.data.models import now
+from app.topics.event_hub import game_topic, hub
+from app.web.games.game_view import GameView, game_view
+
+BEAT_SECONDS = 12.0
+LOOK_SECONDS = 3.0  # between two looks whether the reader is still there and still signed in
+PAUSE_SECONDS = 0.5  # between two renderings of one page, however often servers report
+LIFETIME_SECONDS = 600.0  # then the browser connects again and is recognised again
+KEPT = 512
+BEAT = b"event: beat\ndata:\n\n"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One element of the page, swapped by its id. `row` parts are table sections and stand inside a template."""
+
+    id: str
+    html: str
+    row: bool = False
+
+    @property
+    def swap(self) -> str:
+        """The part as htmx takes it out of band."""
+        html = self.html.replace(f' id="{self.id}"', f' hx-swap-oob="morph" id="{self.id}"', 1)
+        return f"<template>{html}</template>" if self.row else html
+
+
+@dataclass
+class Rendered:
+    """All live parts of a page in one state. `etag` names that state."""
+
+    title: str
+    parts: tuple[Part, ...]  # what the page consists of
+    rows: tuple[Part, ...]  # the pieces of the last part, for when only some of them change
+    version: int
+    changes_at: datetime | None = None  # when time alone makes it wrong
+    etag: str = ""
+
+    def __post_init__(self) -> None:
+        whole = "\0".join((self.title, *(part.html for part in self.parts)))
+        self.etag = f'"{hashlib.sha256(whole.encode()).hexdigest()[:20]}"'
+        self._events: dict[str, bytes] = {}
+
+    def holds(self, version: int) -> bool:
+        """Whether this is still how things are at `version` of the page's topic."""
+        return self.version == version and (self.changes_at is None or now() < self.changes_at)
+
+    def html(self, part_id: str) -> str:
+        """One part, for the page."""
+        return next(part.html for part in self.parts if part.id == part_id)
+
+    def fragment(self) -> str:
+        """Everything, for a poll."""
+        return "".join((self._title(), *(part.swap for part in self.parts)))
+
+    def event(self, seen: Rendered | None) -> bytes:
+        """The server-sent event that takes a page from `seen` (None: from anything) to this state."""
+        key = seen.etag if seen else ""
+        if key not in self._events:
+            html = self.fragment() if seen is None else self._difference(seen)
+            lines = "".join(f"data: {line}\n" for line in html.split("\n") if line)
+            self._events[key] = f"id: {self.etag}\nevent: live\n{lines}\n".encode()
+        return self._events[key]
+
+    def _difference(self, seen: Rendered) -> str:
+        before = {part.id: part.html for part in (*seen.parts, *seen.rows)}
+        same_rows = [row.id for row in self.rows] == [row.id for row in seen.rows]
+        candidates = (*self.parts[:-1], *self.rows) if same_rows else self.parts
+        changed = [part.swap for part in candidates if before.get(part.id) != part.html]
+        return "".join((self._title(), *changed))
+
+    def _title(self) -> str:
+        return f"<title>{escape(self.title)}</title>"
+
+
+class Subject(Protocol):
+    """What a page shows live. Hashable: equal ones share one rendering, so what differs between readers is in it."""
+
+    @property
+    def topic(self) -> str:
+        """The topic that is announced when this changes."""
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        """The parts as of now, or None for what is gone. In an app context without a request."""
+
+
+@dataclass(frozen=True)
+class GameSubject:
+    """A game's page."""
+
+    game_id: str
+    may_write: bool
+
+    @property
+    def topic(self) -> str:
+        return game_topic(self.game_id)
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        view = game_view(self.game_id, self.may_write)
+        return render(app, view, version) if view else None
+
+
+class _Entry:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.rendered: Rendered | None = None
+
+
+class LiveParts:
+    """The rendered parts of what is being watched. One a process; safe from any thread."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Subject, _Entry] = OrderedDict()
+        self.renderings = 0
+
+    def get(self, game_id: str, may_write: bool) -> Rendered | None:
+        """A game's parts; see `of`."""
+        return self.of(GameSubject(game_id, may_write))
+
+    def of(self, subject: Subject) -> Rendered | None:
+        """The parts as of now, or None for what is gone. The caller must hold no database connection: it may wait for
+        the thread that renders, which needs one."""
+        entry = self._entry(subject)
+        version = hub.version(subject.topic)
+        ready = entry.rendered
+        if ready and ready.holds(version):  # without the lock, for which a thousand streams would stand in line
+            return ready
+        with entry.lock:
+            found = entry.rendered
+            if found and found.holds(version):
+                return found
+            fresh = self._render(subject, version)
+            if found and fresh and fresh.etag == found.etag:
+                found.version, found.changes_at = fresh.version, fresh.changes_at
+                return found
+            entry.rendered = fresh
+            return fresh
+
+    def _entry(self, subject: Subject) -> _Entry:
+        known = self._entries.get(subject)
+        if known is not None:
+            return known
+        with self._lock:
+            entry = self._entries.setdefault(subject, _Entry())
+            if len(self._entries) > KEPT:
+                self._entries.popitem(last=False)
+            return entry
+
+    def _render(self, subject: Subject, version: int) -> Rendered | None:
+        # Its own context: a stream has none any more, and the page's objects are not to be shared with other threads.
+        with self._app.app_context():
+            self.renderings += 1
+            return subject.render(self._app, version)
+
+    def stream(self, game_id: str, may_write: bool, seen_etag: str | None) -> Generator[bytes]:
+        """A game's stream; see `stream_of`."""
+        return self.stream_of(GameSubject(game_id, may_write), seen_etag)
+
+    def stream_of(
+        self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool] = lambda: True, reader: str = ""
+    ) -> Generator[bytes]:
+        """The body of an event stream: parts when they change, a beat when they do not. It ends when the reader, who
+        is asked about before every event, at least every LOOK_SECONDS, and when the hub wakes `reader`, does not
+        stay."""
+        ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
+        yield b"retry: 2000\n" + BEAT
+        seen: Rendered | None = None
+        wrote_at = time.monotonic()
+        while not hub.stopping and time.monotonic() < ends:
+            if not stays():
+                return
+            present = self.of(subject)
+            if present is None:
+                return  # gone: the browser connects again and is told
+            if seen is None and present.etag == seen_etag:
+                seen = present
+            elif seen is None or present.etag != seen.etag:
+                yield present.event(seen)
+                seen, wrote_at = present, time.monotonic()
+                time.sleep(PAUSE_SECONDS)  # several servers' reports become one event
+            elif time.monotonic() - wrote_at >= BEAT_SECONDS:
+                yield BEAT
+                wrote_at = time.monotonic()
+            beat_in = wrote_at + BEAT_SECONDS - time.monotonic()
+            look_in = min(LOOK_SECONDS, beat_in, _seconds_to(present.changes_at))
+            hub.wait(subject.topic, present.version, max(0.0, look_in), reader)
+
+
+def _seconds_to(moment: datetime | None) -> float:
+    return BEAT_SECONDS if moment is None else (moment - now()).total_seconds()
+
+
+def render(app: Flask, view: GameView, version: int) -> Rendered:
+    """A game's parts from facts. No request, no database: what differs between readers is only `may_write`."""
+    environment = app.jinja_env
+
+    def part(part_id: str, template: str, row: bool = False, **context: object) -> Part:
+        html = environment.get_template(template).render(view=view, **context).strip()
+        return Part(part_id, html, row)
+
+    rows = (
+        part("fleet-head", "games/_rollout_head.html", row=True),
+        *(part(f"build-{row.number}", "games/_rollout_row.html", row=True, row_view=row) for row in view.rows),
+    )
+    counts = part("fleet-counts", "games/_rollout_counts.html")
+    fleet = part("fleet", "games/_rollout.html", inner_rows=rows, counts=counts)
+    return Rendered(
+        title=view.tab_title,
+        parts=(
+            part("game-state", "games/_game_state.html"),
+            part("game-action", "games/_game_action.html"),
+            part("builds", "builds/_latest_builds.html"),
+            fleet,
+        ),
+        rows=(counts, *rows),
+        version=version,
+        changes_at=view.changes_at,
+    )
+
+
+def live_parts() -> LiveParts:
+    """The running app's."""
+    found: LiveParts = current_app.extensions["slipway_live"]
+    return found
+
+
+def init_app(app: Flask) -> None:
+    """One cache of rendered parts for the app."""
+    app.extensions["slipway_live"] = LiveParts(app)

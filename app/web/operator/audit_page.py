@@ -1,0 +1,72 @@
+"""The whole audit log: who did what, in which partner, from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.accounts.audit_history import history
+from app.data.extensions import db
+from app.data.models import AuditEntry, Partner
+from app.web.frame.address_numbers import asked_number
+from app.web.operator.operator_access import require_operator
+from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
+
+pages = Blueprint("operator_audit", __name__)
+pages.before_request(require_operator)
+
+KINDS: Kinds = {
+    "": ("All", ""),
+    "servers": ("Servers", "server."),
+    "partners": ("Partners", "partner."),
+    "members": ("Members", "member."),
+    "keys": ("Keys", "key."),
+    "games": ("Games", "game."),
+    "builds": ("Builds", "build."),
+}
+
+
+@dataclass(frozen=True)
+class Entry(Line):
+    """One row. `partner` is "" for what concerns the platform."""
+
+    partner: str
+    partner_id: str
+
+
+@pages.get("/operator/audit")
+def page() -> ResponseReturnValue:
+    """Newest first, in pages; filters are in the address."""
+    kind = kind_asked_for(KINDS)
+    names = {row.id: row.name for row in db.session.execute(select(Partner.id, Partner.name).order_by(Partner.name))}
+    chosen = db.session.get(Partner, request.args.get("partner", ""))
+    before = asked_number("before")
+    found = history(partner=chosen, action=KINDS[kind][1] or None, before=before)
+
+    def address(kind: str, before: int | None = None) -> str:
+        partner = chosen.id if chosen else None
+        return url_for("operator_audit.page", kind=kind or None, partner=partner, before=before)
+
+    return render_template(
+        "operator/audit.html",
+        entries=[_entry(entry, names) for entry in found.entries],
+        segments=segments(KINDS, address),
+        kind=kind,
+        chosen=chosen,
+        partners=list(names.items()),
+        filtered=bool(kind or chosen),
+        newest=address(kind) if before else "",
+        older=address(kind, found.older) if found.older else "",
+    )
+
+
+def _entry(entry: AuditEntry, names: dict[str, str]) -> Entry:
+    partner = names.get(entry.partner_id or "", "")
+    return Entry.of(
+        entry,
+        partner="" if partner == entry.subject else partner,
+        partner_id=entry.partner_id or "" if partner else "",
+    )

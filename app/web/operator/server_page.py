@@ -1,0 +1,116 @@
+"""One server on a page of its own, and what is done with it at once: downloads paused and resumed, retries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.data.models import now
+from app.fleet.fleet_overview import FleetServer, fleet_overview
+from app.fleet.retries import retry_failed
+from app.fleet.servers import pause
+from app.refusals import InvalidRequest, NotFound
+from app.topics.event_hub import FLEET_TOPIC
+from app.web.frame.current_user import local_address, my_actor
+from app.web.frame.formats import Moment, counted, plain
+from app.web.live.live_parts import Rendered
+from app.web.live.streams import fragment, part, present, stream
+from app.web.operator.operator_access import require_operator
+from app.web.operator.server_detail import opened_parts
+from app.web.servers import server_words
+
+pages = Blueprint("operator_server", __name__)
+pages.before_request(require_operator)
+
+
+@dataclass(frozen=True)
+class ServerSubject:
+    """One server on its own page."""
+
+    server_id: str
+
+    @property
+    def topic(self) -> str:
+        return FLEET_TOPIC
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        at, server = now(), find(self.server_id)
+        if server is None:
+            return None
+        words = server_words.fleet_state(server)
+        tone = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}.get(server.state, "")
+        chip = {"icon": server_words.ICONS[server.state], "words": words, "tone": tone}
+        builds, facts = opened_parts(app, server, alone=True)
+        return Rendered(
+            title=f"{server.id}: {plain(words)} · Slipway",
+            parts=(part(app, "server-state", "operator/_server_state.html", chip=chip), facts, builds),
+            rows=(),
+            version=version,
+            changes_at=server_words.changes_at((server.reported_at,), at),
+        )
+
+
+def find(server_id: str) -> FleetServer | None:
+    """A living server, or None."""
+    return next(iter(fleet_overview(server_id).servers), None)
+
+
+def living(server_id: str) -> FleetServer:
+    """A living server. Raises NotFound."""
+    server = find(server_id)
+    if server is None:
+        raise NotFound(_gone(server_id))
+    return server
+
+
+def _gone(server_id: str) -> str:
+    return f"There is no server '{server_id}', or it was retired."
+
+
+@pages.get("/operator/servers/<server_id>")
+def page(server_id: str) -> ResponseReturnValue:
+    """The whole page."""
+    live = present(ServerSubject(server_id), _gone(server_id))
+    server = living(server_id)
+    return render_template("operator/server.html", live=live, server=server, made_at=Moment(now()))
+
+
+@pages.get("/operator/servers/<server_id>/parts")
+def parts(server_id: str) -> Response:
+    """The live parts for pages that poll."""
+    return fragment(ServerSubject(server_id), _gone(server_id))
+
+
+@pages.get("/operator/servers/<server_id>/live")
+def live(server_id: str) -> Response:
+    """The live parts as a stream."""
+    living(server_id)
+    return stream(ServerSubject(server_id))
+
+
+@pages.post("/operator/servers/<server_id>/downloads")
+def downloads(server_id: str) -> ResponseReturnValue:
+    """Pause them, or resume them."""
+    wanted = request.form.get("downloads")
+    if wanted not in {"pause", "resume"}:
+        raise InvalidRequest("Downloads are paused or resumed: send `downloads` as pause or resume.")
+    pause(server_id, wanted == "pause", my_actor())
+    return _done(server_id, f"Downloads of {server_id} are {'paused' if wanted == 'pause' else 'resumed'}")
+
+
+@pages.post("/operator/servers/<server_id>/retries")
+def retries(server_id: str) -> ResponseReturnValue:
+    """Everything that failed there is tried again now."""
+    count = retry_failed(server_id, my_actor())
+    return _done(
+        server_id, f"{server_id} tries {counted(count, 'build')} again now" if count else "Nothing failed there"
+    )
+
+
+def _done(server_id: str, said: str) -> ResponseReturnValue:
+    """Back to where the button was."""
+    flash(said)
+    own_page = url_for("operator_server.page", server_id=server_id)
+    return redirect(local_address(request.form.get("next"), own_page), 303)

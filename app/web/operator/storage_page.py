@@ -1,0 +1,124 @@
+"""Storage: whether it answers, what it holds, and what a check of rows against objects finds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Blueprint, Flask, Response, render_template
+from flask.typing import ResponseReturnValue
+
+from app.data.database import release
+from app.data.models import now
+from app.maintenance import build_sweep
+from app.storage.bucket import StorageError
+from app.uploads.storage_totals import Totals, totals
+from app.web.frame.formats import SPACE, Moment, counted, size
+from app.web.frame.storage_banner import trouble
+from app.web.live.live_parts import Rendered
+from app.web.live.streams import fragment, part, present, stream
+from app.web.operator.operator_access import require_operator
+
+pages = Blueprint("operator_storage", __name__)
+pages.before_request(require_operator)
+
+LOOK_EVERY = timedelta(seconds=5)
+SHOWN = 50  # names of what a check found, of each kind
+_GONE = "There is no storage to show."
+
+
+@dataclass(frozen=True)
+class StorageSubject:
+    """Nothing announces it: it is looked at again and again while somebody looks."""
+
+    @property
+    def topic(self) -> str:
+        return "storage"
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        found = trouble()
+        return Rendered(
+            title="(unreachable) Storage · Slipway" if found else "Storage · Slipway",
+            parts=(
+                part(app, "storage-state", "operator/_storage_state.html", trouble=found),
+                part(app, "storage-facts", "operator/_storage_facts.html", facts=_facts(totals())),
+            ),
+            rows=(),
+            version=version,
+            changes_at=now() + LOOK_EVERY,
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check found, as plain values. `at`: when."""
+
+    at: Moment
+    builds: str
+    missing: Sequence[str]
+    missing_count: int
+    orphans: Sequence[tuple[str, str]]
+    orphans_words: str
+    transfers: Sequence[str]
+    transfers_count: int
+
+
+@pages.get("/operator/storage")
+def page() -> ResponseReturnValue:
+    """The page."""
+    return _page()
+
+
+@pages.get("/operator/storage/parts")
+def parts() -> Response:
+    """The live parts for pages that poll."""
+    return fragment(StorageSubject(), _GONE)
+
+
+@pages.get("/operator/storage/live")
+def live() -> Response:
+    """The live parts as a stream."""
+    return stream(StorageSubject())
+
+
+@pages.post("/operator/storage/checks")
+def check() -> ResponseReturnValue:
+    """Compare rows with objects, now. Changes nothing, so its answer is the page itself."""
+    release()
+    try:
+        found = build_sweep.check()
+    except StorageError as refusal:
+        return _page(problem=refusal.message), 503
+    orphans = [(each.key, size(each.size)) for each in found.orphans[:SHOWN]]
+    orphan_bytes = sum(each.size for each in found.orphans)
+    return _page(
+        Found(
+            at=Moment(now()),
+            builds=counted(found.builds, "build"),
+            missing=found.missing[:SHOWN],
+            missing_count=len(found.missing),
+            orphans=orphans,
+            orphans_words=f"{counted(len(found.orphans), 'object')}, {size(orphan_bytes)}" if orphans else "",
+            transfers=found.transfers[:SHOWN],
+            transfers_count=len(found.transfers),
+        )
+    )
+
+
+def _page(found: Found | None = None, problem: str = "") -> str:
+    live = present(StorageSubject(), _GONE)
+    return render_template(
+        "operator/storage.html", live=live, found=found, problem=problem, shown=SHOWN, made_at=Moment(now())
+    )
+
+
+def _facts(found: Totals) -> list[tuple[str, str, str]]:
+    """(label, number, unit)."""
+    number, unit = size(found.builds_bytes).split(SPACE)
+    facts = [("Bytes of builds", number, unit), ("Builds", f"{found.builds:,}", "")]
+    waiting, waiting_unit = size(found.deleted_bytes).split(SPACE)
+    facts.append(("Of deleted games", waiting, waiting_unit))
+    reserved = f"for {size(found.reserved_bytes)}" if found.reserved_bytes else ""
+    facts.append(("Uploads under way", f"{found.uploads:,}", reserved))
+    return facts

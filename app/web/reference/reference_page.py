@@ -1,0 +1,150 @@
+"""The API reference: every call of the OpenAPI document, with a command that is the reader's own where it can be."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Flask, current_app, render_template
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.accounts.keys import apps_of
+from app.data.extensions import db
+from app.data.models import ApiKey, Game
+from app.web.frame.current_user import signed_in
+from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url
+from app.web.reference.api_words import Operation, operations
+
+pages = Blueprint("reference", __name__)
+
+# How paths begin -> (heading, what they are).
+GROUPS = {
+    "/api/partners": ("Games and builds", "Registering games, sending builds, and seeing where they are."),
+    "/api/v1": ("Assets and components", "Images and the pieces of a game that show them."),
+    "/api/servers": ("For a server’s agent", "What the program on a game server calls. Partners do not need these."),
+}
+_EXAMPLE_ID = "game_7k3m9pqr5tvwxyz2a4c6e8"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What makes the commands the reader's own: their first game, and for each scope a key of theirs that has it."""
+
+    slug: str = EXAMPLE_SLUG
+    game_id: str = _EXAMPLE_ID
+    keys: Mapping[str, ApiKey] | None = None  # None: nobody is signed in, or an operator
+    any_key: ApiKey | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A call and its command. `key_note` says which key of the reader's can make it."""
+
+    call: Operation
+    command: Sequence[str]
+    key_note: str
+
+
+@dataclass(frozen=True)
+class Group:
+    heading: str
+    words: str
+    calls: Sequence[Shown]
+
+
+@pages.get("/reference")
+def page() -> ResponseReturnValue:
+    """For everybody: what can be called is no secret, and who is signed in gets their own slug and key."""
+    reader, base = _reader(), base_url()
+    groups = [
+        Group(heading, words, [Shown(call, command(call, base, reader), key_note(call, reader)) for call in calls])
+        for heading, words, calls in _calls()()
+        if calls
+    ]
+    return render_template("reference/page.html", groups=groups, reader=reader, base=base)
+
+
+def _calls() -> Callable[[], list[tuple[str, str, list[Operation]]]]:
+    found: Callable[[], list[tuple[str, str, list[Operation]]]] = current_app.extensions["slipway_reference"]
+    return found
+
+
+def _reader() -> Reader:
+    member = signed_in()
+    partner = member.partner if member else None
+    if partner is None:
+        return Reader()
+    first = db.session.execute(
+        select(Game.slug, Game.id)
+        .where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+        .order_by(Game.created_at, Game.id)
+        .limit(1)
+    ).first()
+    keys = [key for _, found in apps_of(partner) for key in found if key.expires_at is None]
+    by_scope = {scope: key for key in reversed(keys) for scope in key.scopes}
+    slug, game_id = first or (EXAMPLE_SLUG, _EXAMPLE_ID)
+    return Reader(slug, game_id, by_scope, keys[0] if keys else None)
+
+
+def key_note(call: Operation, reader: Reader) -> str:
+    """`Your key pp_8fK2…x9Qd for CI has the scope.`"""
+    if call.for_servers:
+        return "Takes a server’s token instead of a key."
+    if not call.scope:
+        return ""
+    needs = f"Needs a key with the scope {call.scope}"
+    if reader.keys is None:
+        return f"{needs}."
+    key = reader.keys.get(call.scope)
+    if key is None:
+        return f"{needs}; none of yours has it."
+    return f"{needs}: {key.hint}, your key for {key.app.name}, has it."
+
+
+def command(call: Operation, base: str, reader: Reader) -> list[str]:
+    """The `curl` of a call, line by line. The key comes from the environment."""
+    path = call.path
+    for name in call.path_parameters:
+        value = {"slug": reader.slug, "game_id": reader.game_id, "gameId": reader.game_id}.get(name, name.upper())
+        path = path.replace(f"{{{name}}}", value)
+    secret = "$SLIPWAY_TOKEN" if call.for_servers else "$SLIPWAY_KEY"
+    options = [f'-H "Authorization: Bearer {secret}"']
+    start = "curl "
+    if call.body_type and call.example is None:
+        start = f"curl -T {reader.slug}.tar.gz "
+    elif call.method not in {"GET", "POST"} or (call.method == "POST" and call.example is None):
+        start = f"curl -X {call.method} "
+    if call.body_type:
+        options.append(f'-H "Content-Type: {call.body_type}"')
+    if call.example is not None:
+        options.append(f"-d '{_body(call.example)}'")
+    lines = [f"{start}{base}{path}", *(f"  {option}" for option in options)]
+    return [f"{line} \\" for line in "\n".join(lines[:-1]).split("\n")] + lines[-1].split("\n")
+
+
+def _body(value: Any) -> str:
+    """JSON between single quotes of a shell, one field a line where there are several."""
+    text = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict) and len(text) > 72:
+        rows = [f"{json.dumps(name)}: {json.dumps(inner, ensure_ascii=False)}" for name, inner in value.items()]
+        text = "{" + ",\n       ".join(rows) + "}"
+    return text.replace("'", "'\\''")
+
+
+def init_app(app: Flask) -> None:
+    """Register the page. The document is read once, when somebody first asks: all routes are known then."""
+
+    @functools.cache
+    def calls() -> list[tuple[str, str, list[Operation]]]:
+        found = operations(app.extensions["slipway_describe_api"](app))
+        return [
+            (heading, words, [call for call in found if call.path.startswith(start)])
+            for start, (heading, words) in GROUPS.items()
+        ]
+
+    app.extensions["slipway_reference"] = calls
+    app.register_blueprint(pages)

@@ -1,0 +1,126 @@
+"""Servers as a partner sees them: how far their released builds have come on each, live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, Flask, Response, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.data.models import now
+from app.fleet.fleet_overview import PartnerServer, partner_overview
+from app.topics.event_hub import partner_topic
+from app.web.builds.build_words import Count
+from app.web.frame.current_user import me, my_partner, require_sign_in
+from app.web.frame.formats import Moment, Text, counted, rate, size
+from app.web.live.live_parts import Rendered
+from app.web.live.sparkline import Sparkline, sparkline
+from app.web.live.streams import fragment, part, present, stream
+from app.web.servers import server_words
+
+pages = Blueprint("servers", __name__)
+pages.before_request(require_sign_in)
+
+_GONE = "This partner is not there any more."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server. `fill` is how much of a bar is full, in percent; "" stands for what is not known."""
+
+    id: str
+    region: str
+    state: str
+    icon: str
+    words: Text
+    reported: Text
+    cached: str
+    fill: int
+    to_fetch: str
+    last_hour: Sparkline
+    now: str
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything live on the page, as plain values."""
+
+    heading: str
+    counts: Sequence[Count]
+    banner: tuple[Text, str] | None
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class PartnerSubject:
+    """The servers for one partner; everybody in it sees the same."""
+
+    partner_id: str
+
+    @property
+    def topic(self) -> str:
+        return partner_topic(self.partner_id)
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        at = now()
+        overview = partner_overview(self.partner_id)
+        view = View(
+            heading=counted(len(overview.servers), "server"),
+            counts=server_words.partner_counts(overview.counts),
+            banner=server_words.lost(overview.servers),
+            rows=[_row(server) for server in overview.servers],
+        )
+        rows = tuple(
+            part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
+        )
+        return Rendered(
+            title=server_words.title("Servers", overview.counts),
+            parts=(
+                part(app, "servers-banner", "servers/_problem_banner.html", view=view),
+                part(app, "servers-head", "servers/_server_head.html", view=view),
+                part(app, "servers-table", "servers/_server_table.html", view=view, rows=rows),
+            ),
+            rows=rows,
+            version=version,
+            changes_at=server_words.changes_at((server.reported_at for server in overview.servers), at),
+        )
+
+
+@pages.get("/servers")
+def index() -> ResponseReturnValue:
+    """The page. Operators have one of their own."""
+    if me().is_operator:
+        return redirect(url_for("operator_servers.index"))
+    live = present(PartnerSubject(my_partner().id), _GONE)
+    return render_template("servers/server_list.html", live=live, made_at=Moment(now()))
+
+
+@pages.get("/servers/parts")
+def parts() -> Response:
+    """The live parts for pages that poll."""
+    return fragment(PartnerSubject(my_partner().id), _GONE)
+
+
+@pages.get("/servers/live")
+def live() -> Response:
+    """The live parts as a stream."""
+    return stream(PartnerSubject(my_partner().id))
+
+
+def _row(server: PartnerServer) -> Row:
+    contact = server.state not in {"no_contact", "not_started"}
+    silent = server_words.silent_minutes(server.reported_at, contact, now())
+    return Row(
+        id=server.id,
+        region=server.region,
+        state=server.state,
+        icon=server_words.ICONS[server.state],
+        words=server_words.partner_state(server),
+        reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
+        cached=f"{server.tally.cached} of {server.released}" if server.released else "",
+        fill=server.tally.cached * 100 // server.released if server.released else 0,
+        to_fetch=size(server.tally.bytes_to_fetch) if contact else "",
+        last_hour=sparkline(server.last_hour, silent),
+        now=rate(server.tally.bytes_per_second) if contact else "",
+    )

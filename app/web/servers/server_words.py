@@ -1,0 +1,171 @@
+"""What the pages say of servers: the copy of every state, from plain facts. No HTML, no database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from app.fleet.fleet_overview import FleetServer, PartnerServer
+from app.fleet.reports import CONTACT_SECONDS
+from app.fleet.rollout import SHOWN_RETRIES
+from app.fleet.server_totals import Failure
+from app.web.builds.build_words import Count, short_reason
+from app.web.frame.formats import SPACE, Moment, Text, counted, size
+
+# state -> icon
+ICONS = {
+    "failed": "failed",
+    "conflict": "warning",
+    "no_contact": "no-contact",
+    "retrying": "retrying",
+    "verifying": "verifying",
+    "downloading": "downloading",
+    "queued": "queued",
+    "not_started": "queued",
+    "unwell": "warning",
+    "paused": "stopped",
+    "up_to_date": "cached",
+    "healthy": "cached",
+    "nothing": "none",
+}
+# What a tab's title carries, worst first.
+_TITLES = {
+    "failed": "failed",
+    "conflict": "with two agents",
+    "no_contact": "no contact",
+    "retrying": "retrying",
+    "unwell": "unwell",
+}
+
+
+def partner_state(server: PartnerServer) -> Text:
+    """The state of a partner's builds on one server."""
+    if server.failure:
+        return _failing(server.failure, f"Failed: {short_reason(server.failure.reason)}".removesuffix(": "))
+    if server.state == "no_contact" and server.reported_at:
+        return ("No contact since ", Moment(server.reported_at, "since"))
+    if server.state == "downloading":
+        return (f"Downloading {server.tally.percent}{SPACE}%",)
+    if server.state == "queued" and server.tally.queued_since and not server.paused:
+        return ("Queued since ", Moment(server.tally.queued_since, "since"))
+    words = {
+        "verifying": "Verifying",
+        "queued": "Queued, downloads paused" if server.paused else "Queued",
+        "not_started": "Not started yet",
+        "up_to_date": "Up to date",
+    }
+    return (words.get(server.state, "Nothing released yet"),)
+
+
+def fleet_state(server: FleetServer) -> Text:
+    """How one server is."""
+    since = Moment(server.since, "since") if server.since else None
+    if server.state in {"failed", "retrying"} and server.failure:
+        reason = short_reason(server.failure.reason) or "failed"
+        found = _failing(server.failure, reason[0].upper() + reason[1:])
+        return (*found, " since ", since) if since and server.state == "failed" else found
+    if server.state == "no_contact" and since:
+        return ("No contact since ", since)
+    if server.state == "paused" and since:
+        return ("Downloads paused since ", since)
+    words = {
+        "conflict": "Two agents use its token",
+        "unwell": "Its agent reports an error",
+        "not_started": "Waiting for its agent",
+    }
+    return (words.get(server.state, "Healthy"),)
+
+
+def _failing(failure: Failure, failed: str) -> Text:
+    if not failure.retrying:
+        return (failed,)
+    due: Text = (Moment(failure.retry_at, "until"),) if failure.retry_at else ("now",)
+    return (f"Retrying {failure.attempt} of {SHOWN_RETRIES} ", *due)
+
+
+def partner_counts(found: Counter[str]) -> list[Count]:
+    """`1 failed`, `1 no contact`, `3 up to date or arriving`."""
+    arriving = found["verifying"] + found["downloading"] + found["queued"]
+    fine = found["up_to_date"] + arriving
+    each = [
+        Count("failed", f"{found['failed']} failed", bad=True),
+        Count("no-contact", f"{found['no_contact']} no contact", bad=False),
+        Count("retrying", f"{found['retrying']} retrying", bad=False),
+        Count("queued", f"{found['not_started']} not started yet", bad=False),
+        Count("cached", f"{fine} {'up to date or arriving' if arriving else 'up to date'}", bad=False),
+    ]
+    return [count for count in each if not count.text.startswith("0 ")]
+
+
+def fleet_counts(servers: Sequence[FleetServer], found: Counter[str]) -> list[Count]:
+    """`1 disk full`, `1 no contact`, `3 healthy`: failures under their reasons."""
+    reasons = Counter(
+        short_reason(server.failure.reason) or "failed"
+        for server in servers
+        if server.state == "failed" and server.failure
+    )
+    each = [Count("failed", f"{count} {reason}", bad=True) for reason, count in sorted(reasons.items())]
+    words = {
+        "conflict": "with two agents",
+        "no_contact": "no contact",
+        "retrying": "retrying",
+        "unwell": "with an error",
+        "paused": "paused",
+        "not_started": "waiting for its agent" if found["not_started"] == 1 else "waiting for their agents",
+        "healthy": "healthy",
+    }
+    each += [
+        Count(ICONS[state], f"{found[state]} {text}", bad=state == "conflict")
+        for state, text in words.items()
+        if found[state]
+    ]
+    return each
+
+
+def title(name: str, found: Counter[str]) -> str:
+    """A tab's title, worst state first: `(1 failed) Servers · Slipway`."""
+    worst = next((state for state in _TITLES if found[state]), None)
+    return f"({found[worst]} {_TITLES[worst]}) {name} · Slipway" if worst else f"{name} · Slipway"
+
+
+def lost(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
+    """What a banner says of servers without contact: what is the case, and what it means."""
+    silent = [server for server in servers if server.state == "no_contact" and server.reported_at]
+    if not silent:
+        return None
+    if len(silent) == 1 and silent[0].reported_at:
+        what: Text = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
+    else:
+        names = ", ".join(server.id for server in silent)
+        what = (f"No contact with {len(silent)} servers: {names}",)
+    one = len(silent) == 1
+    goes_on = "It continues by itself when it reports" if one else "They continue by themselves when they report"
+    others = sum(server.state not in {"no_contact", "not_started"} for server in servers)
+    if not others:
+        return what, f"{goes_on} again. What they hold stays there; operators of the platform see this too."
+    to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
+    return what, f"Players are sent to {to}. {goes_on} again; nothing for you to do."
+
+
+def share(used: int, total: int, digits: int = 1) -> str:
+    """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the whole; `digits` after the point of the part."""
+    whole = size(total)
+    number, _, unit = whole.partition(SPACE)
+    factor = total / float(number.replace(",", "")) if total else 1
+    in_unit = used / factor
+    return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {whole}"
+
+
+def silent_minutes(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:
+    """For how many minutes of the last hour nothing was heard, or None while there is contact."""
+    if contact:
+        return None
+    return int((at - reported_at).total_seconds() // 60) if reported_at else 60
+
+
+def changes_at(reported: Iterable[datetime | None], at: datetime) -> datetime:
+    """When time alone changes what is shown: a contact is lost, or a minute has passed."""
+    lifetime = timedelta(seconds=CONTACT_SECONDS, milliseconds=100)
+    ends = [moment + lifetime for moment in reported if moment and at - moment <= lifetime]
+    return min([*ends, at.replace(second=0, microsecond=0) + timedelta(minutes=1)])

@@ -1,0 +1,63 @@
+"""The audit log: who did what, from where."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.accounts.audit_history import history
+from app.data.extensions import db
+from app.data.models import Game, Partner
+from app.web.frame.address_numbers import asked_number
+from app.web.frame.current_user import my_partner, require_sign_in
+from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
+
+pages = Blueprint("activity", __name__)
+pages.before_request(require_sign_in)
+
+KINDS: Kinds = {
+    "": ("All", ""),
+    "games": ("Games", "game."),
+    "builds": ("Builds", "build."),
+    "keys": ("Keys", "key."),
+    "apps": ("Apps", "app."),
+    "members": ("Members", "member."),
+    "partner": ("Partner", "partner."),
+}
+
+
+@pages.get("/settings/activity")
+def page() -> ResponseReturnValue:
+    """Newest first, in pages; filters are in the address."""
+    partner = my_partner()
+    games = _games(partner)
+    kind = kind_asked_for(KINDS)
+    slug = request.args.get("game", "")
+    game = partner.games.by_slug(slug) if slug else None
+    before = asked_number("before")
+    found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
+
+    def address(kind: str, before: int | None = None) -> str:
+        return url_for("activity.page", kind=kind or None, game=slug or None, before=before)
+
+    return render_template(
+        "settings/activity.html",
+        partner=partner,
+        entries=[Line.of(entry) for entry in found.entries],
+        segments=segments(KINDS, address),
+        kind=kind,
+        game=game,
+        games=games,
+        filtered=bool(kind or game),
+        newest=address(kind) if before else "",
+        older=address(kind, found.older) if found.older else "",
+    )
+
+
+def _games(partner: Partner) -> list[tuple[str, str]]:
+    """(slug, title) of the living games, by title."""
+    rows = db.session.execute(
+        select(Game.slug, Game.title).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+    )
+    return sorted(((slug, title) for slug, title in rows), key=lambda row: row[1].casefold())

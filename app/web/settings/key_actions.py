@@ -1,0 +1,85 @@
+"""One API key: rolled, or revoked. Both are asked about first."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from app.accounts.keys import ROLL_OVERLAP, key_of, revoke_key, roll_key
+from app.data.models import ApiKey, now
+from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
+from app.web.frame.formats import Moment, Text
+from app.web.frame.forms import SHOWN, OnceForm, problem, refused
+from app.web.settings.confirm_question import ask
+from app.web.settings.key_rows import Made
+from app.web.settings.keys_page import made_already, show
+from app.web.settings.password_again import check_again, password_field
+
+pages = Blueprint("key", __name__)
+pages.before_request(require_sign_in)
+
+
+class RollForm(OnceForm):
+    password = password_field()
+
+
+@pages.get("/settings/keys/<key_id>/roll")
+def roll_form(key_id: str) -> ResponseReturnValue:
+    """What rolling does."""
+    require_owner("Rolling keys")
+    return _ask_roll(key_of(my_partner(), key_id), RollForm())
+
+
+@pages.post("/settings/keys/<key_id>/roll")
+def roll(key_id: str) -> ResponseReturnValue:
+    """Make the key's successor; both work for a day."""
+    require_owner("Rolling keys")
+    key, form = key_of(my_partner(), key_id), RollForm()
+    if not form.validate_on_submit():
+        return _ask_roll(key, form), 422
+    try:
+        check_again(form.password.data)
+        if not form.first_time():
+            return made_already()
+        new, secret = roll_key(key, my_actor())
+    except SHOWN as refusal:
+        form.renew()
+        answer = refused(form, refusal)
+        return _ask_roll(key, form), *answer
+    return show(Made(new, secret, old=key))
+
+
+@pages.get("/settings/keys/<key_id>/revocation")
+def revoke_form(key_id: str) -> ResponseReturnValue:
+    """What revoking does, and when the key was last used."""
+    require_owner("Revoking keys")
+    key = key_of(my_partner(), key_id)
+    return ask("settings/key_revoke.html", back=url_for("keys.page"), form=FlaskForm(), key=key, used=_last_use(key))
+
+
+@pages.post("/settings/keys/<key_id>/revocation")
+def revoke(key_id: str) -> ResponseReturnValue:
+    """End the key now."""
+    require_owner("Revoking keys")
+    key = key_of(my_partner(), key_id)
+    revoke_key(key, my_actor())
+    flash(f"{key.hint} is revoked")
+    return redirect(url_for("keys.page"), 303)
+
+
+def _ask_roll(key: ApiKey, form: RollForm) -> str:
+    return ask(
+        "settings/key_roll.html",
+        back=url_for("keys.page"),
+        form=form,
+        problem=problem(form, "The key is not rolled yet"),
+        key=key,
+        until=Moment(key.expires_at or now() + ROLL_OVERLAP, "coming"),
+    )
+
+
+def _last_use(key: ApiKey) -> Text:
+    if key.last_used_at is None:
+        return ("It was never used.",)
+    return (f"{key.app.name} used it ", Moment(key.last_used_at, "within"), ".")

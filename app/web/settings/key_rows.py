@@ -1,0 +1,69 @@
+"""API keys as a page says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.data.models import ApiKey, App, now
+from app.web.frame.formats import Moment, Text
+
+_FRESH = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class KeyLine:
+    """One key. `used` is when it was last used, or until when it works."""
+
+    id: str
+    name: str
+    hint: str
+    scopes: Sequence[str]
+    created: Moment
+    used: Text
+    ends: bool
+
+
+@dataclass(frozen=True)
+class AppKeys:
+    id: str
+    name: str
+    description: str
+    keys: Sequence[KeyLine]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A key that was just made, with its text: in this answer and nowhere else. `old` is the key it replaces."""
+
+    key: ApiKey
+    secret: str
+    old: ApiKey | None = None
+
+    @property
+    def note(self) -> Text:
+        scopes = f"Scopes: {', '.join(self.key.scopes)}."
+        if self.old is None or self.old.expires_at is None:
+            return (scopes,)
+        return (f"{scopes} The old key {self.old.hint} works until ", Moment(self.old.expires_at, "coming"), ".")
+
+
+def app_keys(app: App, keys: Sequence[ApiKey]) -> AppKeys:
+    """An app with its keys."""
+    return AppKeys(app.id, app.name, app.description, [_line(key) for key in keys])
+
+
+def _line(key: ApiKey) -> KeyLine:
+    name, used = key.name or "Unnamed", _used(key)
+    if key.expires_at:
+        name, used = f"{name}, old", ("Works until ", Moment(key.expires_at, "end"))
+    created = Moment(key.created_at, "made")
+    return KeyLine(key.id, name, key.hint, key.scopes, created, used, key.expires_at is not None)
+
+
+def _used(key: ApiKey) -> Text:
+    """When a key was last used."""
+    if key.last_used_at:
+        return (Moment(key.last_used_at, "recent"),)
+    return ("Not used yet" if now() - key.created_at < _FRESH else "Never used",)

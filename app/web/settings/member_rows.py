@@ -1,0 +1,77 @@
+"""Members and invitations as their page says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.data.models import Invitation, Member
+from app.web.accounts.invitation import link
+from app.web.frame.current_user import me
+from app.web.frame.formats import Moment, Text
+
+DEEDS = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
+# Role -> whether each of the deeds is its.
+MAY = {"Owner": (True, True, True, True), "Developer": (True, True, True, False), "Viewer": (True, False, False, False)}
+
+
+@dataclass(frozen=True)
+class MemberLine:
+    """One row. `only_owner`: can neither be removed nor get another role."""
+
+    id: str
+    name: str
+    email: str
+    role: str
+    you: bool
+    only_owner: bool
+    seen: Text
+
+
+@dataclass(frozen=True)
+class InvitationLine:
+    id: str
+    email: str
+    role: str
+    expires: Moment
+
+
+@dataclass(frozen=True)
+class Invited:
+    """An invitation that was just made, with its link: in this answer and nowhere else."""
+
+    email: str
+    link: str
+    until: Moment
+
+    @classmethod
+    def of(cls, invitation: Invitation, secret: str) -> Invited:
+        return cls(invitation.email, link(secret), Moment(invitation.expires_at, "end"))
+
+
+def member_lines(people: Sequence[Member]) -> list[MemberLine]:
+    """A line a member; the only owner is marked."""
+    owners = sum(member.role == "owner" for member in people)
+    return [
+        MemberLine(
+            id=member.id,
+            name=member.name,
+            email=member.email,
+            role=member.role,
+            you=member.id == me().id,
+            only_owner=member.role == "owner" and owners == 1,
+            seen=_seen(member),
+        )
+        for member in people
+    ]
+
+
+def _seen(member: Member) -> Text:
+    if member.id == me().id:
+        return ("Now, this browser",)
+    return (Moment(member.last_seen_at, "recent"),) if member.last_seen_at else ("Never",)
+
+
+def invitation_line(invitation: Invitation) -> InvitationLine:
+    """One open invitation."""
+    return InvitationLine(invitation.id, invitation.email, invitation.role, Moment(invitation.expires_at, "day"))

@@ -1,0 +1,59 @@
+"""Where everything lies in a cache directory. Pure paths; docs/agents.md shows the same picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slipway.agent.plan_names import BuildKey
+
+PRIVATE = ".slipway"
+
+
+class Layout:
+    """Games are open to read (0755); `.slipway` holds the token and is the agent's alone (0700)."""
+
+    def __init__(self, cache: Path) -> None:
+        self.cache = cache
+        self.private = cache / PRIVATE
+        self.agent_lock = self.private / "agent.lock"
+        self.sessions_lock = self.private / "sessions.lock"
+        self.connection = self.private / "connection.json"
+        self.state = self.private / "state.json"
+        self.downloads = self.private / "downloads"
+        self.unpack = self.private / "unpack"
+        self.whole = self.private / "whole"
+        self.trash = self.private / "trash"
+        self.sessions = self.private / "sessions"
+
+    def create(self) -> None:
+        """Make what is missing. Modes are set apart, so that the umask of whoever starts the agent has no say."""
+        self.cache.mkdir(parents=True, exist_ok=True)
+        private = (self.private, self.downloads, self.unpack, self.whole, self.trash, self.sessions)
+        for directory in private:
+            directory.mkdir(exist_ok=True)
+            directory.chmod(0o700)
+
+    def part(self, key: BuildKey) -> Path:
+        return self.downloads / f"{key}.part"
+
+    def part_note(self, key: BuildKey) -> Path:
+        """Which archive the `.part` beside it belongs to."""
+        return self.downloads / f"{key}.json"
+
+    def unpacking(self, key: BuildKey) -> Path:
+        return self.unpack / str(key)
+
+    def marker(self, key: BuildKey) -> Path:
+        return self.whole / f"{key}.json"
+
+    def game(self, game_id: str) -> Path:
+        return self.cache / game_id
+
+    def build(self, key: BuildKey) -> Path:
+        return self.cache / key.game_id / str(key.build)
+
+    def current(self, game_id: str) -> Path:
+        return self.cache / game_id / "current"
+
+    def session(self, session_id: str) -> Path:
+        return self.sessions / f"{session_id}.json"

@@ -1,0 +1,97 @@
+"""Fetching an archive from storage: one range at a time, continued where the last attempt ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from slipway.agent.cache.part_file import PartFile
+from slipway.agent.crash_points import crash_point
+from slipway.client.one_line import one_line
+from slipway.client.sizes import format_size
+from slipway.client.transport import in_words
+
+PIECE_BYTES = 1 << 20
+_TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
+# Compared as text: a number may have any length.
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19})")
+
+
+class FetchFailed(Exception):
+    """This attempt is over; str() is the reason for people."""
+
+
+class UrlRefused(FetchFailed):
+    """403: the presigned address is no longer good. The plan has a fresh one."""
+
+
+def download(pool: urllib3.PoolManager, url: str, size: int, part: PartFile, wrote: Callable[[int], None]) -> None:
+    """Append to `part` until it has `size` bytes. `wrote(count)` is called after every piece and may raise.
+
+    Raises FetchFailed; what arrived until then stays in `part`, unless it cannot be a beginning of the archive.
+    """
+    if part.length == size:
+        return
+    response = _ask(pool, url, part.length, size)
+    try:
+        _check_answer(response, part, size)
+        while part.length < size:
+            # read1 hands over what has arrived: progress shows on a slow line, and a torn connection loses nothing.
+            piece = response.read1(min(PIECE_BYTES, size - part.length), decode_content=False)
+            if not piece:
+                break
+            part.append(piece)
+            wrote(len(piece))
+            if part.length >= size // 2:
+                crash_point("mid-download")
+    except HTTPError as error:
+        raise FetchFailed(f"storage: {in_words(error)} at {_position(part, size)}") from error
+    finally:
+        response.close()
+    if part.length < size:
+        raise FetchFailed(f"storage: the connection broke at {_position(part, size)}")
+
+
+def _ask(pool: urllib3.PoolManager, url: str, start: int, size: int) -> urllib3.BaseHTTPResponse:
+    headers = {"Range": f"bytes={start}-{size - 1}", "Accept-Encoding": "identity"}
+    try:
+        return pool.request("GET", url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False)
+    except (HTTPError, OSError) as error:
+        raise FetchFailed(f"storage: {in_words(error)}") from error
+
+
+def _check_answer(response: urllib3.BaseHTTPResponse, part: PartFile, size: int) -> None:
+    """Make sure that the body continues `part`. Storage may ignore a Range, and ignores If-Range (SERVING.md)."""
+    if response.status == 403:
+        raise UrlRefused("storage refused the address of the archive (403)")
+    if response.status == 404:
+        raise FetchFailed("storage has no such archive (404)")
+    if response.status == 416:
+        part.restart()
+        raise FetchFailed(f"storage has fewer bytes than the {size} of the plan (416)")
+    if response.status == 200:
+        # The whole object in answer to a range: it can only be taken from its first byte.
+        part.restart()
+        _check_size(response.headers.get("Content-Length"), part, size)
+    elif response.status == 206:
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if not match or match[1] != str(part.length):
+            raise FetchFailed("storage answered with another range than the one asked for")
+        _check_size(match[2], part, size)
+    elif 300 <= response.status < 400:
+        raise FetchFailed(f"storage answered {response.status} (a redirect), and no redirect is followed")
+    else:
+        raise FetchFailed(f"storage answered {response.status}")
+
+
+def _check_size(announced: str | None, part: PartFile, size: int) -> None:
+    if announced is not None and announced != str(size):
+        part.restart()
+        raise FetchFailed(f"wrong size: storage has {one_line(announced, 40)} bytes, the plan says {size}")
+
+
+def _position(part: PartFile, size: int) -> str:
+    return f"{format_size(part.length)} of {format_size(size)}"

@@ -1,0 +1,52 @@
+"""A download on its way: `<key>.part` and beside it a note which archive it belongs to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+
+from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.plan import WantedBuild
+from slipway.client.durable import read_json, write_json
+
+
+class PartFile:
+    """Append-only. Unbuffered, so what the process had read when it was killed is there to continue from."""
+
+    def __init__(self, layout: Layout, wanted: WantedBuild) -> None:
+        self.path: Path = layout.part(wanted.key)
+        self._note_path = layout.part_note(wanted.key)
+        self._note = {"checksum": f"sha256:{wanted.sha256}", "size": wanted.size}
+        self._descriptor = -1
+        self.length = 0
+
+    def __enter__(self) -> PartFile:
+        # Bytes of another archive under the same number (a platform restored from a backup) would only be found out
+        # by the digest, after the whole download.
+        fresh = read_json(self._note_path) != self._note
+        if fresh:
+            self.path.unlink(missing_ok=True)
+            write_json(self._note_path, self._note)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._descriptor = os.open(self.path, flags, 0o600)
+        self.length = os.fstat(self._descriptor).st_size
+        if self.length > int(str(self._note["size"])):
+            self.restart()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def append(self, piece: bytes) -> None:
+        view = memoryview(piece)
+        while view:
+            written = os.write(self._descriptor, view)
+            self.length += written
+            view = view[written:]
+
+    def restart(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        self.length = 0

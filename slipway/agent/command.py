@@ -1,0 +1,164 @@
+"""The `slipway-agent` command. What each call needs is imported when it is called: launch scripts want it quick."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from slipway.agent import VERSION
+from slipway.client.exit_codes import ExitCode
+from slipway.client.sizes import parse_size
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code; see `exit_codes` and docs/agents.md."""
+    options = _parser().parse_args(arguments)
+    if options.command == "run":
+        return _run(options)
+    if options.action == "start":
+        return _start_session(options)
+    return _end_session(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="slipway-agent", description="Keeps a game server's builds cached and its sessions known."
+    )
+    parser.add_argument("--version", action="version", version=f"slipway-agent {VERSION}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_run(commands.add_parser("run", help="run the agent until it is told to stop"))
+    session = commands.add_parser("session", help="begin and end play sessions (for launch scripts)")
+    actions = session.add_subparsers(dest="action", required=True)
+    start = actions.add_parser("start", help="begin a session; prints its id and where the build lies")
+    start.add_argument("game_id", metavar="gameId")
+    start.add_argument("--pid", type=int, required=True, help="the process that plays; the session ends with it")
+    end = actions.add_parser("end", help="end a session")
+    end.add_argument("session_id", metavar="id")
+    for action in (start, end):
+        action.add_argument("--cache", type=Path, required=True, help="the cache directory of the agent")
+    start.add_argument("--json", action="store_true", help="print one JSON object instead of key=value lines")
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", required=True, help="the platform's address, like https://portal.example")
+    parser.add_argument("--cache", type=Path, required=True, help="directory for builds, like /srv/games")
+    parser.add_argument(
+        "--token-file", type=Path, help="file with the server's token; without it SLIPWAY_TOKEN is read"
+    )
+    parser.add_argument("--ca-file", type=Path, help="PEM file of a certificate authority to trust as well")
+    parser.add_argument(
+        "--disk-floor",
+        type=_size,
+        default=_size("2G"),
+        metavar="SIZE",
+        help="space that downloads leave free, like 500M (default 2G)",
+    )
+    parser.add_argument(
+        "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds fetched side by side (default 2)"
+    )
+    _add_storage_hosts(parser)
+
+
+def _add_storage_hosts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage-hosts",
+        metavar="HOSTS",
+        help="fetch archives from these hosts alone, like storage.example,http://10.0.0.5:9000; without it "
+        "SLIPWAY_AGENT_STORAGE_HOSTS is read, and without that any host will do",
+    )
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _run(options: argparse.Namespace) -> int:
+    from slipway.agent import logs
+    from slipway.agent.cache.locks import CacheTaken
+    from slipway.agent.program import run
+    from slipway.agent.settings import Settings, SettingsRefused, checked_url, read_storage_hosts, read_token
+
+    logs.start_logging()
+    try:
+        settings = Settings(
+            url=checked_url(options.url),
+            token=read_token(options.token_file, os.environ),
+            cache=options.cache.absolute(),
+            ca_file=options.ca_file,
+            disk_floor=options.disk_floor,
+            downloads=options.downloads,
+            storage_hosts=read_storage_hosts(options.storage_hosts, os.environ),
+        )
+        return _leave_now(run(settings))
+    except SettingsRefused as error:
+        return _complain(str(error), ExitCode.USAGE)
+    except CacheTaken as holder:
+        return _complain(
+            f"another slipway-agent (pid {holder}) runs on {options.cache}: one cache directory has one agent",
+            ExitCode.CACHE_TAKEN,
+        )
+    except OSError as error:
+        return _complain(f"cannot start: {error}", ExitCode.UNEXPECTED)
+
+
+def _leave_now(code: int) -> NoReturn:
+    """End without waiting for worker threads: one may sit in a read or an fsync for longer than the two seconds that
+    a stop may take, and none has anything to lose."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _start_session(options: argparse.Namespace) -> int:
+    from slipway.agent.sessions.commands import SessionCommands, SessionRefused
+
+    try:
+        started = SessionCommands(options.cache.absolute()).start(options.game_id, options.pid)
+    except SessionRefused as refused:
+        return _complain(str(refused), refused.exit_code)
+    if started.note:
+        _say(started.note)
+    answer = {
+        "id": started.id,
+        "gameId": started.game_id,
+        "build": started.build,
+        "path": str(started.path),
+        "launcher": started.launcher,
+        "registered": started.registered,
+    }
+    if options.json:
+        sys.stdout.write(json.dumps(answer) + "\n")
+    else:
+        answer["registered"] = "yes" if started.registered else "no"
+        sys.stdout.writelines(f"{name}={value}\n" for name, value in answer.items())
+    return ExitCode.OK
+
+
+def _end_session(options: argparse.Namespace) -> int:
+    from slipway.agent.sessions.commands import SessionCommands, SessionRefused
+
+    try:
+        note = SessionCommands(options.cache.absolute()).end(options.session_id)
+    except SessionRefused as refused:
+        return _complain(str(refused), refused.exit_code)
+    if note:
+        _say(note)
+    return ExitCode.OK
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"slipway-agent: {text}\n")
+
+
+def _complain(text: str, code: ExitCode) -> int:
+    _say(text)
+    return code

@@ -1,0 +1,129 @@
+"""Inspecting an archive while it streams by, in memory that does not depend on its size."""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from slipway.archive.archive_limits import Limits
+from slipway.archive.gunzip import Gunzip
+from slipway.archive.member_rules import Rules
+from slipway.archive.members import Member
+from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.tar_header import Header
+from slipway.archive.tar_parser import TarReader
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What an accepted archive holds. `unpacked_bytes` is the sum of its files' contents."""
+
+    top_directory: str
+    launcher: str
+    unpacked_bytes: int
+    members: int
+    warnings: tuple[str, ...]
+
+
+class Sink(Protocol):
+    """Takes admitted members, each before its content."""
+
+    def begin(self, member: Member) -> None: ...
+
+    def content(self, data: memoryview) -> None: ...
+
+
+class Inspector:
+    """A push parser: feed() the pieces in order, then finish().
+
+    The answer depends on the archive's bytes alone, never on how they were cut into pieces. With `sink`, every
+    member that passed the rules is handed on with its content. After a refusal every further call refuses again.
+    """
+
+    def __init__(self, limits: Limits, launcher: str | None, sink: Sink | None = None) -> None:
+        self._limits = limits
+        self._sink = sink
+        self._rules = Rules(limits, launcher)
+        self._tar = TarReader(self._member, sink.content if sink else None)
+        self._gunzip = Gunzip(self._chunk)
+        self._stream_bytes = 0  # everything that came out of gunzip
+        self._spent = 0.0  # CPU seconds in earlier calls of feed()
+        self._entered = 0.0
+        self._rejection: ArchiveRejected | None = None
+
+    @property
+    def members_read(self) -> int:
+        """Members seen so far."""
+        return self._rules.members
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """File contents seen so far."""
+        return self._tar.content_bytes
+
+    def feed(self, piece: bytes | memoryview) -> None:
+        """Take the next piece of the archive, of any length. Raises ArchiveRejected as early as it can be known."""
+        if self._rejection:
+            raise self._rejection
+        # CPU time of this thread: a slow client, a full disk and busy neighbours are not the archive's doing.
+        self._entered = time.thread_time()
+        try:
+            self._gunzip.feed(piece)
+            self._check_time()  # here too: a stream can be made to give nothing for ever
+        except ArchiveRejected as rejection:
+            self._rejection = rejection
+            raise
+        finally:
+            self._spent += time.thread_time() - self._entered
+
+    def finish(self) -> Inspection:
+        """The archive has ended. Raises ArchiveRejected when it is cut off, or is not a packaged game."""
+        if self._rejection:
+            raise self._rejection
+        self._entered = time.thread_time()
+        try:
+            self._gunzip.finish()
+            self._tar.finish()
+            top_directory, launcher = self._rules.conclude()
+        except ArchiveRejected as rejection:
+            self._rejection = rejection
+            raise
+        warnings = self._rules.warnings()
+        return Inspection(top_directory, launcher, self.unpacked_bytes, self.members_read, warnings)
+
+    def _chunk(self, chunk: bytes) -> None:
+        self._stream_bytes += len(chunk)
+        if self._stream_bytes > self._limits.unpacked_bytes:
+            raise self._too_large(None)
+        limits, packed = self._limits, self._gunzip.compressed_bytes
+        if self._stream_bytes > max(limits.ratio_grace_bytes, limits.ratio * packed):
+            raise ArchiveRejected(
+                f"The archive unpacks to more than {limits.ratio} times its size "
+                f"({self._stream_bytes} bytes from {packed})",
+                "Leave out files that hold nothing but padding",
+            )
+        self._tar.feed(chunk)
+        self._check_time()
+
+    def _check_time(self) -> None:
+        seconds = self._limits.processing_seconds
+        if self._spent + time.thread_time() - self._entered > seconds:
+            raise ArchiveRejected(
+                f"Reading the archive took more than {seconds:g} s of processing",
+                f"Pack small files together, into .rpa archives for example. {REPACKAGE}",
+            )
+
+    def _member(self, header: Header) -> None:
+        member = self._rules.admit(header)
+        # A declared size is refused before its content has been sent.
+        if self._tar.content_bytes + header.size > self._limits.unpacked_bytes:
+            raise self._too_large(display(header.name))
+        if self._sink and member:
+            self._sink.begin(member)
+
+    def _too_large(self, member: str | None) -> ArchiveRejected:
+        where = f"With {member} the" if member else "The"
+        return ArchiveRejected(
+            f"{where} archive unpacks to more than {self._limits.unpacked_bytes} bytes",
+            "Leave out what the game does not need, or ask the operator for a higher limit",
+            member,
+        )

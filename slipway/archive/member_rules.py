@@ -1,0 +1,111 @@
+"""What a game's archive may hold: every rule that is about members rather than about bytes."""
+
+from slipway.archive.archive_limits import Limits
+from slipway.archive.links import hard_link_target, symlink_target
+from slipway.archive.member_names import parse_path
+from slipway.archive.members import Kind, Member
+from slipway.archive.name_tree import Tree
+from slipway.archive.packaging import Packaging
+from slipway.archive.pax_headers import sparse
+from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.tar_header import Header
+
+_FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which every reader treats as a file
+_HARD_LINK, _SYMLINK, _DIRECTORY, _GNU_SPARSE = b"1", b"2", b"5", b"S"
+_REFUSED_TYPES = {
+    b"3": "a character device",
+    b"4": "a block device",
+    b"6": "a FIFO (named pipe)",
+    b"D": "part of an incremental backup",
+    b"M": "part of a multi-volume archive",
+    b"V": "a volume label",
+}
+_SET_ID_BITS = 0o6000
+_EXECUTE_BITS = 0o111
+
+
+class Rules:
+    """Admits members one after another; memory is bounded by the number of members allowed."""
+
+    def __init__(self, limits: Limits, launcher: str | None) -> None:
+        self._limits = limits
+        self._tree = Tree()
+        self._packaging = Packaging(launcher)
+        self.members = 0
+
+    def admit(self, header: Header) -> Member | None:
+        """Check the next member; None for "./", which adds nothing. Raises ArchiveRejected."""
+        path = parse_path(header.name, header.name, self._limits)
+        self._check_type(header)
+        self._check_mode(header)
+        self.members += 1
+        if not path:
+            self._check_budget(header)
+            self._only_a_directory(header)
+            return None
+        self._packaging.check_place(path, is_directory=_is_directory(header))
+        member = self._member(path, header)
+        self._packaging.check_member(member)
+        self._tree.add(path, member.kind)
+        self._check_budget(header)
+        return member
+
+    def conclude(self) -> tuple[str, str]:
+        """All members have been seen. Returns top directory and launcher; raises ArchiveRejected."""
+        return self._packaging.conclude(self._tree)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is accepted but should be known."""
+        return self._packaging.warnings() + self._tree.warnings()
+
+    def _check_type(self, header: Header) -> None:
+        kind, shown = header.typeflag, header.name
+        if shown.endswith((b"/", b"/.")) and not _is_directory(header):
+            raise _refused(shown, "is a file or link with the name of a directory", REPACKAGE)
+        if kind in _FILE_TYPES:
+            if header.size and header.name.endswith(b"/"):
+                raise _refused(shown, "is a directory that holds data", REPACKAGE)
+        elif kind in (_HARD_LINK, _SYMLINK, _DIRECTORY):
+            if header.size:
+                raise _refused(shown, "is a directory or link that holds data", REPACKAGE)
+        elif kind == _GNU_SPARSE:
+            raise sparse(header.name)
+        else:
+            what = _REFUSED_TYPES.get(kind, f"of an unknown type ({display(kind)})")
+            raise _refused(shown, f"is {what}", f"Only files, directories and links are accepted. {REPACKAGE}")
+
+    def _check_mode(self, header: Header) -> None:
+        if header.mode & _SET_ID_BITS and header.typeflag != _SYMLINK:
+            remedy = "Take the bits off and package again: chmod -R u-s,g-s mygame"
+            raise _refused(header.name, f"has its setuid or setgid bit set (mode {header.mode & 0o7777:04o})", remedy)
+
+    def _check_budget(self, header: Header) -> None:
+        if max(self.members, len(self._tree)) > self._limits.members:
+            problem = f"is one member more than the {self._limits.members} that are allowed"
+            raise _refused(header.name, problem, "Pack small files together, into .rpa archives for example")
+
+    def _only_a_directory(self, header: Header) -> None:
+        if not _is_directory(header):
+            raise _refused(header.name, "is not a directory", REPACKAGE)
+
+    def _member(self, path: str, header: Header) -> Member:
+        if _is_directory(header):
+            return Member(path, Kind.DIRECTORY, 0, header.mtime)
+        if header.typeflag == _SYMLINK:
+            target = symlink_target(path, header.linkname, header.name, self._limits)
+            return Member(path, Kind.SYMLINK, 0, header.mtime, target)
+        if header.typeflag == _HARD_LINK:
+            target, kind = hard_link_target(path, header.linkname, header.name, self._tree, self._limits)
+            return Member(path, kind, 0, header.mtime, target, hard_link=True)
+        kind = Kind.PROGRAM if header.mode & _EXECUTE_BITS else Kind.FILE
+        return Member(path, kind, header.size, header.mtime)
+
+
+def _is_directory(header: Header) -> bool:
+    """v7 tars had no type for directories: there it is a trailing slash."""
+    return header.typeflag == _DIRECTORY or (header.typeflag in _FILE_TYPES and header.name.endswith(b"/"))
+
+
+def _refused(name: bytes, problem: str, remedy: str) -> ArchiveRejected:
+    shown = display(name)
+    return ArchiveRejected(f"{shown} {problem}", remedy, shown)

@@ -1,0 +1,131 @@
+"""Writing members to disk so that nothing can land outside the directory, even if a rule had a hole.
+
+Every step of a path is opened below the directory before it, without following links (O_NOFOLLOW), and every file is
+made anew (O_EXCL): a symbolic link on the way, wherever it points, is an error and not a way out. Steps that are not
+plain names are refused once more.
+"""
+
+import errno
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from slipway.archive.members import Kind, Member
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY_MODE, _FILE_MODE, _PROGRAM_MODE = 0o755, 0o644, 0o755
+_LATEST_MTIME = 2**33  # year 2242; some file systems refuse what lies far out
+
+
+class TreeWriter:
+    """A sink for slipway/archive/inspection.py. Holds open the chain of directories down to where members go now."""
+
+    def __init__(self, into: Path) -> None:
+        """Raises FileExistsError when `into` is not empty, OSError when it is not a directory or is a link."""
+        self._root = os.open(into, _DIRECTORY)
+        self._names: list[str] = []
+        self._chain = [self._root]  # one longer than _names
+        self._file: int | None = None
+        self._mtime: int | None = None
+        with os.scandir(self._root) as entries:
+            found = next(entries, None)
+        if found:
+            self.close()
+            raise FileExistsError(f"{into} is not empty: it holds {found.name}")
+
+    def begin(self, member: Member) -> None:
+        """Make the member; a file's content follows through content()."""
+        self._finish_file()
+        *above, name = steps = _steps(member.path)
+        if member.kind is Kind.DIRECTORY:
+            self._enter(steps)
+            return
+        directory = self._enter(above)
+        if member.kind is Kind.SYMLINK:
+            os.symlink(member.target or "", name, dir_fd=directory)
+        elif member.hard_link:
+            self._link(member.target or "", name, directory)
+        else:
+            self._file = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
+            self._mtime = member.mtime
+            # fchmod, because the mode given to open() would be narrowed by the umask.
+            os.fchmod(self._file, _PROGRAM_MODE if member.kind is Kind.PROGRAM else _FILE_MODE)
+
+    def content(self, data: memoryview) -> None:
+        """The next bytes of the file begun last."""
+        assert self._file is not None, "content without a file"
+        while data:
+            data = data[os.write(self._file, data) :]
+
+    def finish(self) -> None:
+        """All members are written."""
+        self._finish_file()
+
+    def close(self) -> None:
+        """Let go of every open file and directory, whatever state they are in."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        while self._chain:
+            os.close(self._chain.pop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _finish_file(self) -> None:
+        if self._file is None:
+            return
+        if self._mtime is not None:
+            mtime = min(max(self._mtime, 0), _LATEST_MTIME)
+            os.utime(self._file, (mtime, mtime))
+        done, self._file = self._file, None
+        os.close(done)
+
+    def _enter(self, names: list[str]) -> int:
+        """The open directory down those names, made where it is missing."""
+        shared = 0
+        while shared < min(len(names), len(self._names)) and names[shared] == self._names[shared]:
+            shared += 1
+        while len(self._names) > shared:
+            self._names.pop()
+            os.close(self._chain.pop())
+        for name in names[shared:]:
+            self._chain.append(_open_or_make(name, self._chain[-1]))
+            self._names.append(name)
+        return self._chain[-1]
+
+    def _link(self, target: str, name: str, directory: int) -> None:
+        *above, target_name = _steps(target)
+        opened: list[int] = []
+        try:
+            for step in above:
+                opened.append(os.open(step, _DIRECTORY, dir_fd=opened[-1] if opened else self._root))
+            source = opened[-1] if opened else self._root
+            os.link(target_name, name, src_dir_fd=source, dst_dir_fd=directory, follow_symlinks=False)
+        finally:
+            for fd in opened:
+                os.close(fd)
+
+
+def _steps(path: str) -> list[str]:
+    names = path.split("/")
+    if not {"", ".", ".."}.isdisjoint(names):
+        raise PermissionError(errno.EPERM, "not the path of a member", path)
+    return names
+
+
+def _open_or_make(name: str, parent: int) -> int:
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        os.mkdir(name, _DIRECTORY_MODE, dir_fd=parent)
+    made = os.open(name, _DIRECTORY, dir_fd=parent)
+    os.fchmod(made, _DIRECTORY_MODE)  # as above: whatever the umask
+    return made

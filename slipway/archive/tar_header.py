@@ -1,0 +1,81 @@
+"""One 512-byte tar header block: v7, ustar (POSIX.1-2001) and GNU.
+
+Fields are taken as bytes; what they may say is for slipway/archive/member_rules.py.
+"""
+
+import re
+import struct
+from typing import NamedTuple
+
+BLOCK_BYTES = 512
+ZERO_BLOCK = bytes(BLOCK_BYTES)
+
+# name, mode, (uid, gid), size, mtime, checksum, typeflag, linkname, magic+version, (owner, group, device), prefix
+_FIELDS = struct.Struct("100s 8s 16x 12s 12s 8s 1s 100s 8s 80x 155s 12x")
+_CHECKSUM = slice(148, 156)
+_SPACES = 8 * ord(" ")  # the checksum field counts as spaces
+_OCTAL = re.compile(rb" *([0-7]*)[ \0]*", re.ASCII)
+
+_POSIX_MAGIC = b"ustar\x00"  # only here the last field is a prefix of the name; GNU keeps times there
+
+
+class Header(NamedTuple):
+    """`size` in bytes, `mtime` in seconds (None when unreadable), `typeflag` one byte."""
+
+    name: bytes
+    linkname: bytes
+    typeflag: bytes
+    size: int
+    mode: int
+    mtime: int | None
+
+
+class DamagedHeader(ValueError):
+    """A block that should be a tar header and is not one."""
+
+
+def parse_header(block: bytes) -> Header:
+    """Read one block of BLOCK_BYTES bytes, verifying its checksum. Raises DamagedHeader."""
+    name, mode, size, mtime, checksum, typeflag, linkname, magic, prefix = _FIELDS.unpack(block)
+    _verify_checksum(block, parse_number(checksum))
+    size_value, mode_value = parse_number(size), parse_number(mode)
+    if size_value is None or size_value < 0 or mode_value is None or mode_value < 0:
+        raise DamagedHeader("its size or mode is not a number")
+    name = _until_nul(name)
+    if magic.startswith(_POSIX_MAGIC) and prefix[0]:
+        name = _until_nul(prefix) + b"/" + name
+    return Header(name, _until_nul(linkname), typeflag, size_value, mode_value, parse_number(mtime))
+
+
+def is_tar_header(block: bytes) -> bool:
+    """Whether a file that begins with `block` is a tar."""
+    if len(block) < BLOCK_BYTES or not block[0]:
+        return False
+    try:
+        parse_header(block[:BLOCK_BYTES])
+    except DamagedHeader:
+        return False
+    return True
+
+
+def parse_number(field: bytes) -> int | None:
+    """Octal digits, or GNU's base-256 when the top bit of the first byte is set. An empty field is 0."""
+    if field[0] in (0x80, 0xFF):
+        return int.from_bytes(field[1:], "big", signed=False) - (256 ** (len(field) - 1) if field[0] == 0xFF else 0)
+    digits = _OCTAL.fullmatch(field)
+    return int(digits[1] or b"0", 8) if digits else None
+
+
+def _until_nul(field: bytes) -> bytes:
+    end = field.find(b"\0")
+    return field if end < 0 else field[:end]
+
+
+def _verify_checksum(block: bytes, expected: int | None) -> None:
+    unsigned = sum(block) - sum(block[_CHECKSUM]) + _SPACES
+    if expected == unsigned:
+        return
+    # Some historic tars summed signed characters: the same sum, less 256 for every byte with its top bit set.
+    outside = block[: _CHECKSUM.start] + block[_CHECKSUM.stop :]
+    if expected != unsigned - 256 * sum(byte > 127 for byte in outside):
+        raise DamagedHeader("its checksum does not fit")

@@ -1,0 +1,7 @@
+"""`python -m slipway.cli`."""
+
+import sys
+
+from slipway.cli.commands import main
+
+sys.exit(main())

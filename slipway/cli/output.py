@@ -1,0 +1,101 @@
+"""What a command says, and to whom: a person at a terminal, a log, nobody, or a program that reads JSON lines.
+
+Progress and notes go to standard error, results to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.problems import Problem
+from slipway.cli.progress_bar import Step, Track
+from slipway.cli.sizes import printable
+
+_LINE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A table."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+class Output:
+    """Says nothing but errors and is the base of those that say more (`--quiet`)."""
+
+    def plan(self, phases: Sequence[str]) -> None:
+        """What a long command will go through."""
+
+    def note(self, text: str) -> None:
+        """A sentence on the way."""
+
+    def step(self, step: Step) -> None:
+        """How far it is; called as often as one likes."""
+
+    def result(self, facts: dict[str, Any], text: str, table: Listing | None = None) -> None:
+        """What came of it."""
+
+    def problem(self, problem: Problem) -> None:
+        sys.stderr.write(f"slipway: {printable(str(problem))}\n")
+
+    def close(self) -> None:
+        """No more progress."""
+
+
+class JsonLines(Output):
+    """For programs: an object a line; the last one has `"event": "result"` and everything, also when it failed."""
+
+    def __init__(self) -> None:
+        self._track: Track | None = None
+        self._phase = ""
+        self._said_at = 0.0
+
+    def plan(self, phases: Sequence[str]) -> None:
+        self._track = Track(phases)
+
+    def note(self, text: str) -> None:
+        self._write({"event": "note", "message": text})
+
+    def step(self, step: Step) -> None:
+        now = time.monotonic()
+        place = self._track.advance(step) if self._track else None
+        if step.phase == self._phase and step.done != step.total and now - self._said_at < _LINE_SECONDS:
+            return
+        self._phase, self._said_at = step.phase, now
+        line: dict[str, Any] = {"event": "progress", "phase": step.phase, "done": step.done, "total": step.total}
+        if place is not None:
+            line["fraction"] = round(place, 4)
+        if step.bytes_per_second is not None:
+            line["bytesPerSecond"] = round(step.bytes_per_second)
+        self._write(line)
+
+    def result(self, facts: dict[str, Any], text: str, table: Listing | None = None) -> None:
+        self._write({"event": "result", "ok": True, "exitCode": int(ExitCode.OK), "message": text, **facts})
+
+    def problem(self, problem: Problem) -> None:
+        failed = {"ok": False, "exitCode": int(problem.code), "error": problem.word, "message": str(problem)}
+        self._write({"event": "result", **failed, **problem.facts})
+
+    def _write(self, document: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
+        sys.stdout.flush()
+
+
+def output_for(*, as_json: bool, quiet: bool) -> Output:
+    """The one the options and the terminal ask for."""
+    if as_json:
+        return JsonLines()
+    if quiet:
+        return Output()
+    # rich takes as long to import as everything else: only who looks waits for it.
+    from slipway.cli.terminal import Lines, Terminal
+
+    return Terminal() if sys.stderr.isatty() else Lines()

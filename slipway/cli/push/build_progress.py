@@ -1,0 +1,131 @@
+"""What happens after the last byte: the check on the platform, then the servers that fetch the build."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.output import Output
+from slipway.cli.platform_client import Platform, game_path
+from slipway.cli.problems import Problem
+from slipway.cli.progress_bar import Step
+from slipway.cli.rate import Rate
+from slipway.cli.sizes import format_seconds, format_size, printable
+
+CACHE_POLL_SECONDS = 2.0
+
+
+class Deadline:
+    """`seconds` from now; None never comes."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._at = None if seconds is None else time.monotonic() + seconds
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait, though not beyond it; False when it has come."""
+        left = seconds if self._at is None else min(seconds, self._at - time.monotonic())
+        if left > 0:
+            time.sleep(left)
+        return self._at is None or time.monotonic() < self._at
+
+
+def until_checked(platform: Platform, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
+    """The upload, once it became a build. Raises Problem: NOT_CHECKED while there is no verdict, REFUSED_ARCHIVE."""
+    pause, rate = 0.2, Rate()
+    while True:
+        upload = _asked(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
+        size = int(upload["size"])
+        if upload["phase"] == "done":
+            output.step(Step("checking", size, size, 0.0, f"{format_size(size)} of {format_size(size)}"))
+            return upload
+        if upload["phase"] == "failed":
+            raise refused(upload)
+        read = int(upload["check"]["bytesRead"])
+        speed = rate.at(read)
+        text = f"{format_size(read)} of {format_size(size)}" if read else "waiting for a worker"
+        output.step(Step("checking", read, size, speed, text))
+        if not deadline.sleep(pause):
+            raise Problem(
+                "The archive is stored, but its check has not ended in time. `slipway status` shows more.",
+                ExitCode.NOT_CHECKED,
+                uploadId=upload["id"],
+                phase=upload["phase"],
+            )
+        pause = min(2.0, pause * 1.5)
+
+
+def refused(upload: dict[str, Any]) -> Problem:
+    """What a failed upload says of itself."""
+    reason = printable(str(upload["reason"] or "The platform did not say why."))
+    return Problem(reason, ExitCode.REFUSED_ARCHIVE, str(upload["error"] or ""), uploadId=upload["id"], phase="failed")
+
+
+def until_cached(platform: Platform, slug: str, build: int, output: Output, deadline: Deadline) -> dict[str, Any]:
+    """The sync of the game, once every server has the build. Raises Problem: NOT_CACHED, or NOT_RELEASED when another
+    build went live meanwhile."""
+    rate = Rate()
+    while True:
+        live = _asked(lambda: platform.game(slug), ExitCode.NOT_CACHED, f"Build {build} is live")["releasedBuild"]
+        if live != build:
+            instead = f": build {live} is" if live else ""
+            raise Problem(
+                f"Build {build} is not live{instead}. `slipway release {build}` makes it so.",
+                ExitCode.NOT_RELEASED,
+                build=build,
+                releasedBuild=live,
+            )
+        sync = _asked(lambda: platform.game(slug, "/sync"), ExitCode.NOT_CACHED, f"Build {build} is live")
+        output.step(_caching(sync, rate))
+        # Nobody released another one between the two questions: the sync is of this build.
+        if not sync["pendingSync"] and sync["totalServers"] and platform.game(slug)["releasedBuild"] == build:
+            return sync
+        if not sync["totalServers"] or not deadline.sleep(CACHE_POLL_SECONDS):
+            raise _not_cached(build, sync)
+
+
+def _asked(ask: Callable[[], dict[str, Any]], code: ExitCode, reached: str) -> dict[str, Any]:
+    """An answer; a platform that cannot be reached any more does not undo what was reached."""
+    try:
+        return ask()
+    except Problem as problem:
+        if problem.code is ExitCode.UNREACHABLE:
+            raise Problem(f"{reached}, but then: {problem}", code, problem.word) from problem
+        raise
+
+
+def _caching(sync: dict[str, Any], rate: Rate) -> Step:
+    servers = sync["servers"]
+    whole = max((int(server["bytesTotal"]) for server in servers), default=0) or 1
+    done = sum(whole if server["status"] == "cached" else min(whole, int(server["bytesDone"])) for server in servers)
+    total = whole * len(servers)
+    # Bytes that are there are not yet unpacked: the last hundredth is the servers' word for it.
+    done = done if not sync["pendingSync"] else min(done, int(total * 0.99))
+    return Step("caching", done, total, rate.at(done), f"Cached on {sync['cachedOn']} of {sync['totalServers']}")
+
+
+def _not_cached(build: int, sync: dict[str, Any]) -> Problem:
+    waiting = [server for server in sync["servers"] if server["status"] != "cached"]
+    named = ", ".join(f"{server['id']} ({server['error'] or server['phase']})" for server in waiting[:5])
+    if len(waiting) > 5:
+        named += f" and {len(waiting) - 5} more"
+    text = (
+        f"Build {build} is live, but cached on {sync['cachedOn']} of {sync['totalServers']} servers. Still waiting: "
+        f"{printable(named)}. `slipway watch` goes on watching."
+        if waiting
+        else f"Build {build} is live, but there is no server to cache it. Ask the operator to add one."
+    )
+    return Problem(text, ExitCode.NOT_CACHED, build=build, cachedOn=sync["cachedOn"], totalServers=sync["totalServers"])
+
+
+def uploading(done: int, total: int, speed: float) -> Step:
+    """A step of sending, in the words of the dashboard."""
+    text = f"{100 * done // max(total, 1)} % · {format_size(done)} of {format_size(total)}"
+    if speed:
+        text += f" · {format_size(speed)}/s · about {format_seconds((total - done) / speed)}"
+    return Step("uploading", done, total, speed, text)
+
+
+def upload_path(slug: str, upload_id: str = "", below: str = "") -> str:
+    return game_path(slug, f"/uploads{f'/{upload_id}' if upload_id else ''}{below}")

@@ -1,0 +1,80 @@
+"""What of a directory goes into its archive: everything but what version control and macOS leave lying about."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.problems import Problem
+from slipway.cli.sizes import printable
+
+LEFT_OUT = frozenset({".git", ".DS_Store", "__MACOSX"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One member: its name in the archive, where it lies, and what it is."""
+
+    name: str
+    path: str
+    status: os.stat_result
+
+
+@dataclass
+class Tree:
+    """Entries in the archive's order, the bytes of their contents, and what was left out (relative to the top)."""
+
+    top: str
+    entries: list[Entry] = field(default_factory=list)
+    size: int = 0
+    left_out: list[str] = field(default_factory=list)
+
+
+def read_tree(directory: Path) -> Tree:
+    """Everything below `directory`, which gives its name to the archive's top. Raises Problem."""
+    root = Path(os.path.realpath(directory))
+    tree = Tree(root.name)
+    if not (root / "game").is_dir():
+        raise Problem(
+            f"{directory} has no game/ folder, so it is not a packaged game. Name the folder that holds game/ and the "
+            "launcher.",
+            ExitCode.REFUSED_ARCHIVE,
+            "invalid_archive",
+        )
+    _add(tree, Entry(tree.top, str(root), root.lstat()))
+    return tree
+
+
+def _add(tree: Tree, entry: Entry) -> None:
+    kind = stat.S_IFMT(entry.status.st_mode)
+    if kind not in {stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK}:
+        raise _unusable(entry, "is neither a file, a folder nor a link")
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        raise _unusable(entry, "has a name that is not UTF-8") from None
+    tree.entries.append(entry)
+    if kind == stat.S_IFREG:
+        tree.size += entry.status.st_size
+    if kind != stat.S_IFDIR:
+        return
+    try:
+        with os.scandir(entry.path) as listing:
+            # By bytes, which no locale changes.
+            found = sorted(listing, key=lambda child: os.fsencode(child.name))
+        for child in found:
+            name = f"{entry.name}/{child.name}"
+            if child.name in LEFT_OUT or child.name.startswith("._"):
+                tree.left_out.append(name.partition("/")[2])
+            else:
+                _add(tree, Entry(name, child.path, child.stat(follow_symlinks=False)))
+    except OSError as error:
+        raise _unusable(entry, f"cannot be read ({error.strerror})") from error
+
+
+def _unusable(entry: Entry, what: str) -> Problem:
+    name = printable(entry.name.encode(errors="replace").decode())
+    return Problem(f"{name} {what}. Change or remove it, then push again.", ExitCode.REFUSED_ARCHIVE, "invalid_archive")

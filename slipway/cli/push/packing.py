@@ -1,0 +1,141 @@
+"""A directory as a tar.gz that depends on nothing but its contents: the same tree gives the same bytes, whoever packs
+it and whenever. Constant memory, one pass."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any
+
+from isal import igzip
+
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.problems import Problem
+from slipway.cli.push.directory_tree import Entry, Tree
+from slipway.cli.sizes import printable
+
+# 1980-01-01, the earliest date that zip tools and FAT know.
+_MTIME = 315532800
+# The bytes of a level may change with isal's version and the processor; the tar inside never does.
+_LEVEL = 2
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Lowercase hex of the archive and of the tar inside it, and the archive's bytes."""
+
+    size: int
+    sha256: str
+    tar_sha256: str
+
+
+class _Sink:
+    """Counts and hashes what is written on its way to the next."""
+
+    def __init__(self, target: IO[bytes]) -> None:
+        self._target = target
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        self._target.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        self._target.flush()
+
+
+def pack(tree: Tree, target: IO[bytes], on_progress: Callable[[int], None]) -> Packed:
+    """Write the archive. `on_progress` is told how many bytes of contents are in. Raises Problem."""
+    outer = _Sink(target)
+    open_packed: Any = igzip.GzipFile  # carries no types
+    try:
+        # Without a file name and a time in its header.
+        with open_packed(filename="", mode="wb", compresslevel=_LEVEL, fileobj=outer, mtime=0) as packed:
+            inner = _Sink(packed)
+            _write_tar(tree, inner, on_progress)
+        outer.flush()
+    except OSError as error:
+        raise Problem(
+            f"The archive cannot be packed: {error.strerror or error}. It needs as much room as the packed game; set "
+            "TMPDIR to a folder that has it.",
+            ExitCode.UNEXPECTED,
+        ) from error
+    return Packed(outer.size, outer.digest.hexdigest(), inner.digest.hexdigest())
+
+
+def _write_tar(tree: Tree, sink: Any, on_progress: Callable[[int], None]) -> None:
+    done = 0
+    open_tar: Any = tarfile.open  # its types know no copybufsize
+    with open_tar(fileobj=sink, mode="w|", bufsize=_PIECE, copybufsize=_PIECE, format=tarfile.PAX_FORMAT) as tar:
+        for entry in tree.entries:
+            member = _member(entry)
+            if not member.isreg():
+                tar.addfile(member)
+                continue
+            with _opened(entry) as file:
+                counted = _Counted(file, done, on_progress)
+                try:
+                    tar.addfile(member, counted)
+                except tarfile.ReadError as error:
+                    raise _changed(entry) from error
+                except OSError as error:
+                    # tarfile says "unexpected end of data" without an errno when a file has shrunk.
+                    raise (_changed(entry) if error.errno is None else error) from error
+            done += member.size
+    on_progress(done)
+
+
+def _member(entry: Entry) -> tarfile.TarInfo:
+    mode = entry.status.st_mode
+    member = tarfile.TarInfo(entry.name)
+    member.mtime = _MTIME
+    # What of the mode matters to a game is who may run it; the rest is the packer's umask.
+    member.mode = 0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644
+    if stat.S_ISDIR(mode):
+        member.type = tarfile.DIRTYPE
+    elif stat.S_ISLNK(mode):
+        member.type, member.mode = tarfile.SYMTYPE, 0o777
+        member.linkname = os.readlink(entry.path)  # noqa: PTH115 - Path would tidy the text of the link
+    else:
+        member.size = entry.status.st_size
+    return member
+
+
+def _opened(entry: Entry) -> IO[bytes]:
+    try:
+        file = os.fdopen(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0)
+    except OSError as error:
+        raise Problem(
+            f"{printable(entry.name)} cannot be read: {error.strerror}. Make it readable, then push again.",
+            ExitCode.REFUSED_ARCHIVE,
+        ) from error
+    if os.fstat(file.fileno()).st_size != entry.status.st_size:
+        file.close()
+        raise _changed(entry)
+    return file
+
+
+class _Counted:
+    def __init__(self, file: IO[bytes], before: int, on_progress: Callable[[int], None]) -> None:
+        self._file, self._done, self._on_progress = file, before, on_progress
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._done += len(data)
+        self._on_progress(self._done)
+        return data
+
+
+def _changed(entry: Entry) -> Problem:
+    return Problem(
+        f"{printable(entry.name)} was changed while it was packed. Push again when nothing writes there.",
+        ExitCode.REFUSED_ARCHIVE,
+    )

@@ -1,0 +1,160 @@
+"""`slipway push`: from a folder or a tar.gz to a build, released and cached, as far as was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.output import Output
+from slipway.cli.platform_client import Platform
+from slipway.cli.problems import Problem
+from slipway.cli.progress_bar import Step
+from slipway.cli.push.archive_file import Archive, open_archive, pack_archive
+from slipway.cli.push.archive_sender import Sending
+from slipway.cli.push.build_progress import Deadline, until_cached, until_checked, upload_path
+from slipway.cli.push.directory_tree import read_tree
+from slipway.cli.push.last_push import remember, same_as
+from slipway.cli.push.unfinished_push import Unfinished
+from slipway.cli.sizes import format_size
+
+WAITS = ("stored", "checked", "released", "cached")
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """`wait` is how far to follow. `release` None: as the game is set. Seconds: `timeout` for what comes after the last
+    byte, `patience` for a network that does not answer."""
+
+    slug: str
+    note: str | None = None
+    release: bool | None = None
+    if_changed: bool = False
+    wait: str = "checked"
+    timeout: float = 3600.0
+    patience: float = 300.0
+
+
+class Push:
+    """One push. `facts` is what the last line of `--json` carries, also when it ends early."""
+
+    def __init__(self, platform: Platform, output: Output, options: PushOptions) -> None:
+        self._platform = platform
+        self._output = output
+        self._options = options
+        self._if_interrupted = "Nothing was sent; push again."
+        self.facts: dict[str, Any] = {"game": options.slug, "reached": None}
+
+    def run(self, path: Path) -> str:
+        """What was reached, in a sentence. Raises Problem."""
+        self._output.plan(self._phases(path))
+        try:
+            return self._run(path)
+        except Problem as problem:
+            problem.facts = self.facts | problem.facts
+            raise
+        except KeyboardInterrupt:
+            raise Problem(
+                f"Interrupted. {self._if_interrupted}", ExitCode.INTERRUPTED, "interrupted", **self.facts
+            ) from None
+
+    def _phases(self, path: Path) -> list[str]:
+        options = self._options
+        first = ["packing"] if path.is_dir() else ["reading"] if options.if_changed else []
+        after = {"stored": [], "cached": ["checking", "caching"]}.get(options.wait, ["checking"])
+        return [*first, "uploading", *after]
+
+    def _run(self, path: Path) -> str:
+        self._platform.game(self._options.slug)  # an unknown game or key is said before anything is packed
+        self._platform.be_patient(self._options.patience)
+        archive = self._archive(path)
+        try:
+            if self._options.if_changed:
+                newest = self._unchanged(archive)
+                if newest is not None:
+                    return self._nothing_changed(newest)
+            upload = self._send(archive)
+            return self._follow(archive, upload)
+        finally:
+            archive.close()
+
+    def _archive(self, path: Path) -> Archive:
+        if not path.is_dir():
+            return open_archive(path)
+        tree = read_tree(path)
+        if tree.left_out:
+            shown = ", ".join(tree.left_out[:5]) + (" …" if len(tree.left_out) > 5 else "")
+            self._output.note(f"Left out: {len(tree.left_out)} ({shown})")
+        self.facts["leftOut"] = tree.left_out[:1000]
+        total = format_size(tree.size)
+
+        def packed(done: int) -> None:
+            self._output.step(Step("packing", done, tree.size, None, f"{format_size(done)} of {total}"))
+
+        return pack_archive(path, tree, packed)
+
+    def _unchanged(self, archive: Archive) -> dict[str, Any] | None:
+        """The newest build, when it is what would be sent."""
+        size = archive.size
+        archive.compute_sha256(lambda done: self._output.step(Step("reading", done, size, None, format_size(done))))
+        builds = self._platform.game(self._options.slug, "/builds?limit=1")["builds"]
+        if builds and same_as(builds[0], archive, self._platform.url, self._options.slug):
+            return dict(builds[0])
+        return None
+
+    def _nothing_changed(self, newest: dict[str, Any]) -> str:
+        self.facts |= {"changed": False, "build": newest["number"], "checksum": newest["checksum"], "bytesSent": 0}
+        return f"Nothing changed since build {newest['number']}. {self._reached(newest['number'], newest['released'])}"
+
+    def _send(self, archive: Archive) -> dict[str, Any]:
+        options = self._options
+        unfinished = Unfinished(self._platform.url, options.slug, archive.fingerprint(), options.release)
+        sending = Sending(self._platform, options.slug, archive, self._output, options.patience)
+        self._if_interrupted = "What arrived is kept: push again to continue."
+        self.facts["size"] = archive.size
+        upload = sending.send(unfinished, options.note, options.release)
+        self._if_interrupted = "The archive is stored and will be checked: `slipway status` shows what becomes of it."
+        self.facts |= {
+            "changed": True,
+            "reached": "stored",
+            "uploadId": upload["id"],
+            "bytesSent": sending.bytes_sent,
+            "bytesThereBefore": sending.bytes_there_before,
+        }
+        self._unfinished = unfinished
+        return upload
+
+    def _follow(self, archive: Archive, upload: dict[str, Any]) -> str:
+        if self._options.wait == "stored":
+            return f"Stored: {format_size(archive.size)}. The check goes on without this command."
+        try:
+            done = until_checked(
+                self._platform,
+                upload_path(self._options.slug, str(upload["id"])),
+                self._output,
+                Deadline(self._options.timeout),
+            )
+        except Problem as problem:
+            if problem.code is ExitCode.REFUSED_ARCHIVE:
+                self._unfinished.forget()
+            raise
+        self._unfinished.forget()
+        remember(archive, self._platform.url, self._options.slug)
+        self.facts["build"] = done["build"]
+        return self._reached(int(done["build"]), bool(done["released"]))
+
+    def _reached(self, build: int, released: bool) -> str:
+        """From a checked build to what was asked for."""
+        self.facts |= {"reached": "released" if released else "checked", "released": released}
+        if not released:
+            text = f"Build {build} is checked and not live; `slipway release {build}` makes it so."
+            if self._options.wait in {"released", "cached"}:
+                raise Problem(text, ExitCode.NOT_RELEASED)
+            return text
+        if self._options.wait != "cached":
+            return f"Build {build} is live."
+        self._if_interrupted = f"Build {build} is live; `slipway watch` goes on watching."
+        sync = until_cached(self._platform, self._options.slug, build, self._output, Deadline(self._options.timeout))
+        self.facts |= {"reached": "cached", "cachedOn": sync["cachedOn"], "totalServers": sync["totalServers"]}
+        return f"Build {build} is live and cached on {sync['cachedOn']} of {sync['totalServers']} servers."

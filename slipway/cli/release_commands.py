@@ -1,0 +1,89 @@
+"""`slipway release` and `rollback`: which build is live."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from slipway.cli.command_session import Session, game_option, runs
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.platform_client import Platform
+from slipway.cli.problems import Problem
+from slipway.cli.sizes import format_size, printable
+
+_yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command()
+@click.argument("build", type=click.IntRange(min=1))
+@game_option
+@_yes_option
+@runs
+def release(session: Session, build: int, slug: str | None, yes: bool) -> None:
+    """Make a build live."""
+    platform = session.platform()
+    _release(session, platform, session.slug(slug, platform), build, yes)
+
+
+@click.command()
+@click.argument("build", type=click.IntRange(min=1), required=False)
+@game_option
+@_yes_option
+@runs
+def rollback(session: Session, build: int | None, slug: str | None, yes: bool) -> None:
+    """Make an earlier build live again: the one before, or BUILD."""
+    platform = session.platform()
+    slug = session.slug(slug, platform)
+    _release(session, platform, slug, build or _one_before(platform, slug), yes)
+
+
+def _one_before(platform: Platform, slug: str) -> int:
+    """The build that was live before the present one and is still kept."""
+    releases = platform.game(slug, "/releases?limit=200")["releases"]
+    live = next((release["build"] for release in releases if release["live"]), None)
+    for release in releases:
+        if release["build"] != live and release["buildKept"]:
+            return int(release["build"])
+    raise Problem("No build was live before this one. `slipway status` lists the builds; name one.", ExitCode.NOT_FOUND)
+
+
+def _release(session: Session, platform: Platform, slug: str, build: int, yes: bool) -> None:
+    forecast = platform.game(slug, f"/releases/preview?build={build}")
+    if not forecast["changes"]:
+        session.output.result({"game": slug, "build": build, "changed": False}, f"Build {build} is live already.")
+        return
+    for line in _forecast(forecast):
+        session.output.note(line)
+    if not yes:
+        _confirm(build, slug, forecast)
+    made = platform.game(slug, "/releases", "POST", {"build": build})
+    facts = {
+        "game": slug,
+        "build": build,
+        "changed": True,
+        "before": forecast["live"],
+        "releasedAt": made["releasedAt"],
+    }
+    session.output.result(facts, f"Build {build} is live. `slipway watch` shows it arrive on the servers.")
+
+
+def _forecast(forecast: dict[str, Any]) -> list[str]:
+    lines = []
+    for server in forecast["servers"]:
+        fetch = server["bytesToFetch"]
+        what = f"fetches {format_size(fetch)}" if fetch else "has it"
+        away = "" if server["contact"] else ", no contact now"
+        lines.append(printable(f"  {server['id']} {what}{away}"))
+    if forecast["sessions"]:
+        lines.append(f"  {forecast['sessions']} sessions go on with the build they were started on")
+    return lines
+
+
+def _confirm(build: int, slug: str, forecast: dict[str, Any]) -> None:
+    if not sys.stdin.isatty():
+        raise Problem("There is nobody to ask here. Say --yes to release without a question.", ExitCode.USAGE)
+    instead = f" instead of build {forecast['live']}" if forecast["live"] else ""
+    if not click.confirm(f"Release build {build} of {slug}{instead}?", err=True):
+        raise Problem("Nothing was changed.", ExitCode.INTERRUPTED, "declined")

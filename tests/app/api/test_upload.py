@@ -1,0 +1,123 @@
+"""PUT /api/partners/games/{slug}/upload, as the contract's section 5.5 and DECISIONS 8 have it."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from app.data.extensions import db
+from app.data.models import AuditEntry, Build, Partner, Upload
+from app.maintenance.build_sweep import check
+from app.storage.bucket import bucket
+from tests.archives import big_archive, game_archive
+from tests.conftest import GAME, Cast, bearer
+
+GAMES = "/api/partners/games"
+
+
+@pytest.fixture
+def key(cast: Cast, client: FlaskClient) -> str:
+    """Starlight's key, with one game registered."""
+    answer = client.post(GAMES, json=GAME, headers=bearer(cast.starlight.key))
+    assert answer.status_code == 201, answer.text
+    return cast.starlight.key
+
+
+def send(client: FlaskClient, key: str, archive: bytes, **headers: str) -> TestResponse:
+    return client.put(
+        f"{GAMES}/paper-lanterns/upload",
+        data=archive,
+        headers={"Content-Type": "application/gzip", **bearer(key), **headers},
+    )
+
+
+def nothing_is_left(app: Flask) -> bool:
+    """No upload row, no object and no open transfer that belongs to nothing."""
+    found = check()
+    uploads = db.session.scalars(select(Upload)).all()
+    return not (uploads or found.orphans or found.transfers or found.missing or bucket().open_multiparts("archives/"))
+
+
+def test_an_archive_becomes_a_released_build(app: Flask, client: FlaskClient, key: str) -> None:
+    archive = game_archive()
+
+    answer = send(client, key, archive)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.json == {
+        "status": "ok",
+        "slug": "paper-lanterns",
+        "size": len(archive),
+        "checksum": f"sha256:{hashlib.sha256(archive).hexdigest()}",
+        "build": 1,
+        "released": True,
+    }
+    game = client.get(f"{GAMES}/paper-lanterns", headers=bearer(key)).json
+    assert game is not None
+    assert game["status"] == "active"
+    build = db.session.scalars(select(Build)).one()
+    assert build.launcher == "paper-lanterns.sh"
+    assert build.top_directory == "PaperLanterns-1.0"
+    stored = bucket().stat(build.object_key)
+    assert stored is not None
+    assert stored.size == len(archive)
+    assert nothing_is_left(app)
+
+
+def test_an_archive_of_several_parts_is_stored_byte_for_byte(app: Flask, client: FlaskClient, key: str) -> None:
+    archive = big_archive(40 * 1024**2)
+
+    answer = send(client, key, archive)
+
+    assert answer.status_code == 200, answer.text
+    build = db.session.scalars(select(Build)).one()
+    url = bucket().agent_url(build.object_key, timedelta(minutes=5))
+    assert hashlib.sha256(bucket().http.request("GET", url).data).hexdigest() == build.sha256
+    assert nothing_is_left(app)
+
+
+def test_the_same_bytes_again_make_no_new_build(app: Flask, client: FlaskClient, key: str) -> None:
+    first = send(client, key, game_archive()).json
+    again = send(client, key, game_archive()).json
+
+    assert again == first
+    assert len(db.session.scalars(select(Build)).all()) == 1
+    assert nothing_is_left(app)
+
+
+def test_a_refused_archive_leaves_an_audit_row_and_the_earlier_build(app: Flask, client: FlaskClient, key: str) -> None:
+    send(client, key, game_archive())
+
+    answer = send(client, key, b"PK\x03\x04 this is a zip")
+
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json["error"] == "invalid_archive"
+    assert "zip" in answer.json["message"].lower()
+    assert len(db.session.scalars(select(Build)).all()) == 1
+    refused = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "build.refused")).one()
+    assert refused.details["code"] == "invalid_archive"
+    assert nothing_is_left(app)
+
+
+def test_an_archive_over_the_quota_is_refused_before_it_is_read(app: Flask, client: FlaskClient, key: str) -> None:
+    send(client, key, game_archive(seed=1))
+    partner = db.session.scalars(select(Partner).where(Partner.name == "Starlight Studio")).one()
+    stored = db.session.scalars(select(Build)).one().size
+    partner.build_quota_bytes = stored + 100
+    db.session.commit()
+
+    answer = send(client, key, game_archive(seed=2))
+
+    assert answer.status_code == 413
+    assert answer.json is not None
+    assert answer.json["error"] == "quota_exceeded"
+    assert f"{stored + 100:,} bytes" in answer.json["message"]
+    assert len(db.session.scalars(select(Build)).all()) == 1
+    assert nothing_is_left(app)

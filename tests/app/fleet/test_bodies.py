@@ -1,0 +1,51 @@
+"""While the body of a call comes in, nothing is held that others need."""
+
+from __future__ import annotations
+
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import QueuePool
+
+from app.data.extensions import db
+from app.data.models import Build, Game
+from tests.app.fleet.acting import SELF, FleetAgent, held, new_build
+from tests.conftest import Cast, bearer
+
+
+@pytest.fixture
+def build(game: Game) -> Build:
+    return new_build(game)
+
+
+def test_no_database_connection_is_held_while_a_report_comes_in(
+    app: Flask, cast: Cast, agent: FleetAgent, build: Build
+) -> None:
+    document = json.dumps(agent.document(held(build, "cached"))).encode()
+    pool: Any = db.engine.pool
+    assert isinstance(pool, QueuePool)
+    db.session.remove()
+    held_meanwhile: list[int] = []
+
+    class Watched(io.BytesIO):
+        def readinto(self, buffer: Any) -> int:
+            held_meanwhile.append(pool.checkedout())
+            return super().readinto(buffer)
+
+    def send() -> int:
+        answer = app.test_client().post(
+            f"{SELF}/reports",
+            input_stream=Watched(document),
+            content_length=len(document),
+            headers=bearer(agent.token) | {"Content-Type": "application/json"},
+        )
+        return answer.status_code
+
+    with ThreadPoolExecutor(1) as thread:  # in a context of its own, as requests are
+        assert thread.submit(send).result(20) == 200
+    assert held_meanwhile
+    assert set(held_meanwhile) == {0}

@@ -1,0 +1,209 @@
+"""gunicorn under app/runtime/web_server/gunicorn_settings.py: what it refuses, what a first and a second signal
+do, and that no worker is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from tests.app.runtime.processes import free_port, is_alive, tree, wait_until
+
+pytestmark = pytest.mark.slow
+
+GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:app.runtime.web_server.gunicorn_settings"]
+
+
+def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("S3_", "SLIPWAY_", "REDIS_"))}
+    return kept | {"SLIPWAY_INSTANCE": str(folder), "PORT": str(port), "SLIPWAY_WORK_IN_WEB": "off"} | more
+
+
+def refusal(folder: Path, *arguments: str, **settings: str) -> str:
+    """What gunicorn says on standard error when it does not start."""
+    ended = subprocess.run(
+        [*GUNICORN, *arguments, "tests.app.runtime.waiting_app:app"],
+        env=environment(folder, free_port(), **settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+class Server:
+    """A running gunicorn with the waiting app. `ask` does so from another thread."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.log = folder / "gunicorn.log"
+        self.http = urllib3.PoolManager(retries=False, timeout=70, maxsize=8)
+        self._pool = ThreadPoolExecutor(8)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*GUNICORN, "tests.app.runtime.waiting_app:app"],
+                env=environment(folder / "instance", self.port, **settings),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self._answers, 60, f"gunicorn answers; its log: {self.log.read_text()}")
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0 and self.get("/") == "here"
+
+    def get(self, path: str) -> str:
+        return self.http.request("GET", f"http://127.0.0.1:{self.port}{path}").data.decode()
+
+    def ask(self, path: str) -> Future[str]:
+        """Returned once a worker thread has the request."""
+        answer = self._pool.submit(self.get, path)
+        wait_until(lambda: f"begun: {path}" in self.log.read_text(), 10, f"{path} is being worked on")
+        return answer
+
+    def close(self) -> None:
+        for pid in tree(self.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self._pool.shutdown()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path, SLIPWAY_DRAIN_SECONDS="2", SLIPWAY_STREAMS="50")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests that only ask it something."""
+    running = Server(tmp_path_factory.mktemp("serving"), SLIPWAY_STREAMS="50")
+    yield running
+    running.close()
+
+
+def test_more_than_one_process_without_redis_is_refused_however_it_is_asked_for(tmp_path: Path) -> None:
+    for said in (refusal(tmp_path, SLIPWAY_WORKERS="2"), refusal(tmp_path, "--workers", "2")):
+        assert "2 web processes were asked for" in said
+        assert "REDIS_URL" in said
+
+
+def test_a_setting_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
+    assert refusal(tmp_path, SLIPWAY_WORKERS="many").strip() == (
+        "Slipway did not start: SLIPWAY_WORKERS='many' must be a whole number of at least 1."
+    )
+    assert refusal(tmp_path, SLIPWAY_STREAMS="lots").startswith("Slipway did not start: SLIPWAY_STREAMS='lots'")
+
+
+def test_a_certificate_is_refused_because_a_proxy_has_it(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "--certfile", "cert.pem", "--keyfile", "key.pem")
+    assert "put a proxy that speaks TLS in front" in said
+
+
+def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(server: Server) -> None:
+    pids = tree(server.process.pid)
+    waiting, transferring = server.ask("/until-stopping"), server.ask("/until-cut")
+    ended: list[str] = []
+    for future in (transferring, waiting):
+        future.add_done_callback(lambda done: ended.append(done.result()))
+    began = time.monotonic()
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: len(ended) == 2, 20, "both have ended")
+    assert ended == ["stopping", "cut"]
+    assert time.monotonic() - began >= 2.0
+    assert server.process.wait(10) == 0
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_ctrl_c_in_its_terminal_drains_too(server: Server) -> None:
+    transferring = server.ask("/until-cut")
+    began = time.monotonic()
+    os.killpg(server.process.pid, signal.SIGINT)  # what a terminal does: master and worker both get it
+    assert transferring.result(10) == "cut"
+    assert time.monotonic() - began >= 2.0
+    assert server.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_everything_at_once(tmp_path: Path, again: signal.Signals) -> None:
+    server = Server(tmp_path, SLIPWAY_DRAIN_SECONDS="40", SLIPWAY_STREAMS="50")
+    try:
+        pids = tree(server.process.pid)
+        server.ask("/until-killed")
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "Handling signal: term" in server.log.read_text(), 10, "the first signal is being handled")
+        began = time.monotonic()
+        server.process.send_signal(again)
+        server.process.wait(10)
+        assert time.monotonic() - began < 3
+        assert not any(is_alive(pid) for pid in pids)
+    finally:
+        server.close()
+
+
+def test_a_worker_does_not_outlive_a_killed_master(server: Server) -> None:
+    workers = [pid for pid in tree(server.process.pid) if pid != server.process.pid]
+    assert len(workers) == 1
+    server.ask("/until-killed")
+    server.process.kill()
+    server.process.wait()
+    wait_until(lambda: not is_alive(workers[0]), 5, "the worker ended with its master")
+
+
+def test_there_are_files_and_stacks_for_every_thread(lasting: Server) -> None:
+    limits = json.loads(lasting.get("/limits"))
+    assert limits["openFiles"] >= 2 * (50 + 64)
+    assert limits["threadStack"] == 2 * 1024**2
+
+
+def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(lasting: Server) -> None:
+    lasting.get("/?X-Amz-Signature=s3cr3t")
+    lasting.get("/fails?token=s3cr3t")
+    lasting.get("/fails%0a%7B%22forged%22%3A1%7D")
+    log = lasting.log.read_text()
+    assert "s3cr3t" not in log
+    assert "fails on purpose" in log
+    for line in log.splitlines():
+        assert "levelname" in json.loads(line)
+
+
+def test_links_that_let_somebody_in_are_in_no_log(lasting: Server) -> None:
+    """Such a path is a secret: whoever has it becomes a member, or takes a member's place."""
+    lasting.get("/invitations/inv_s3cr3t")
+    lasting.get("/new-password/pwd_s3cr3t")
+    wait_until(lambda: "GET /new-password/" in lasting.log.read_text(), 10, "the access log has the requests")
+    assert "GET /invitations/" in lasting.log.read_text()
+    assert "s3cr3t" not in lasting.log.read_text()
+
+
+def test_headers_of_a_proxy_nobody_configured_are_not_believed(lasting: Server) -> None:
+    """With gunicorn's default, anything on this machine could claim https."""
+    claim = {"X-Forwarded-Proto": "https"}
+    assert lasting.http.request("GET", f"http://127.0.0.1:{lasting.port}/scheme", headers=claim).data == b"http"
+
+
+def test_clients_that_keep_their_end_open_keep_nobody_else_waiting(lasting: Server) -> None:
+    """gunicorn's own way of closing would accept nobody for two seconds for each of them."""
+    held = [socket.create_connection(("127.0.0.1", lasting.port), timeout=10) for _ in range(30)]
+    for connection in held:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+        assert b"here" in connection.makefile("rb").read()
+    fresh = urllib3.PoolManager(retries=False, timeout=10)
+    assert fresh.request("GET", f"http://127.0.0.1:{lasting.port}/").data == b"here"
+    for connection in held:
+        connection.close()

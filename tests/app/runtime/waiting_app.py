@@ -1,0 +1,57 @@
+"""A WSGI app whose answers wait for what app.process.shutdown tells: what the web server's own behaviour is
+tested with."""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import threading
+from collections.abc import Callable, Iterable
+
+from app.process import shutdown
+
+LONGEST_SECONDS = 60.0
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+def _until_stopping() -> str:
+    return "stopping" if shutdown.stopping.wait(LONGEST_SECONDS) else "never told"
+
+
+def _until_cut() -> str:
+    cut = threading.Event()
+    shutdown.when_cut(cut.set)
+    return "cut" if cut.wait(LONGEST_SECONDS) else "never told"
+
+
+def _until_killed() -> str:
+    threading.Event().wait(LONGEST_SECONDS)
+    return "never killed"
+
+
+def _limits() -> str:
+    return json.dumps(
+        {"openFiles": resource.getrlimit(resource.RLIMIT_NOFILE)[0], "threadStack": threading.stack_size()}
+    )
+
+
+_ANSWERS: dict[str, Callable[[], str]] = {
+    "/until-stopping": _until_stopping,
+    "/until-cut": _until_cut,
+    "/until-killed": _until_killed,
+    "/limits": _limits,
+}
+
+
+def app(environ: dict[str, str], start_response: StartResponse) -> Iterable[bytes]:
+    path = environ["PATH_INFO"]
+    if path == "/fails":
+        raise RuntimeError("fails on purpose")
+    logging.getLogger("gunicorn.error").info("begun: %s", path)
+    if path == "/scheme":
+        body = environ["wsgi.url_scheme"].encode()
+    else:
+        body = _ANSWERS[path]().encode() if path in _ANSWERS else b"here"
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]

@@ -1,0 +1,150 @@
+"""The list of games."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select
+
+from app.data.database import announce, writing
+from app.data.extensions import db
+from app.data.models import Replica
+from app.topics.event_hub import partner_topic
+from tests.app.web import scenes
+from tests.app.web.conftest import HTMX, Visitor
+from tests.app.web.scenes import On, Sent
+from tests.conftest import Cast
+
+
+@pytest.fixture
+def catalog(cast: Cast, six_servers: list[str]) -> None:
+    scenes.catalog(cast.starlight.partner_id)
+    scenes.servers_report(silent=["srv-06"])
+
+
+def titles(page: str) -> list[str]:
+    return re.findall(r'class="row-link"[^>]*>([^<]+)<', page)
+
+
+def test_without_games_the_page_teaches_the_two_commands(owner: Visitor) -> None:
+    page = owner.get("/games").text
+    assert "Starlight Studio has no games yet." in page
+    assert "curl http://localhost/api/partners/games \\" in page
+    assert "http://localhost/api/partners/games/paper-lanterns/upload" in page
+    assert "at most 20\u00a0GiB packed" in page
+    assert "$SLIPWAY_KEY" in page
+
+
+def test_each_game_says_what_is_live_and_where(owner: Visitor, catalog: None) -> None:
+    page = owner.get("/games").text
+    assert "Showing 8 games" in page
+    assert titles(page)[0] == "The Garden of Forking Paths"
+    assert titles(page)[-1] == "Platform Nine"
+    for words in ("Failed on 1 of 6", "Arriving on 4 of 6", "Cached on 5 of 6", "No build yet", "Waiting for a build"):
+        assert words in page
+    assert "One mark a server, srv-01 to srv-06." in page
+
+
+def test_another_partner_sees_none_of_them(stranger: Visitor, catalog: None) -> None:
+    assert "Moonbase has no games yet." in stranger.get("/games").text
+
+
+def test_a_viewer_sees_them(viewer: Visitor, catalog: None) -> None:
+    assert len(titles(viewer.get("/games").text)) == 8
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=ferry", ["Night Ferry"]),
+        ("q=salt-and", ["Salt and Cedar"]),
+        ("tag=Horror", ["Night Ferry"]),
+        ("status=attention", ["The Garden of Forking Paths"]),
+        ("status=waiting", ["Moth Season"]),
+        ("tag=Visual+Novel&q=tide", ["Low Tide"]),
+    ],
+)
+def test_filters_are_in_the_address(owner: Visitor, catalog: None, query: str, found: list[str]) -> None:
+    assert titles(owner.get(f"/games?{query}").text) == found
+
+
+def test_segments_count_and_keep_the_other_filters(owner: Visitor, catalog: None) -> None:
+    page = owner.get("/games?tag=Visual+Novel").text
+    assert re.search(
+        r'href="/games\?status=waiting&amp;tag=Visual\+Novel"[^>]*>Waiting for a build <span class="count">1<', page
+    )
+    assert "Tag: Visual Novel" in page
+
+
+def test_no_match_is_not_the_same_as_no_games(owner: Visitor, catalog: None) -> None:
+    page = owner.get("/games?q=<lantern>").text
+    assert "No games match “&lt;lantern&gt;”" in page
+    assert "has no games yet" not in page
+
+
+def test_the_number_of_queries_does_not_grow_with_the_games(app: Flask, cast: Cast, owner: Visitor) -> None:
+    def queries() -> int:
+        count = 0
+
+        def counted(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        event.listen(db.engine, "before_cursor_execute", counted)
+        owner.get("/games")
+        event.remove(db.engine, "before_cursor_execute", counted)
+        return count
+
+    scenes.add_game(cast.starlight.partner_id, "One", "one", [Sent(on=[On("srv-01")])])
+    few = queries()
+    for number in range(20):
+        scenes.add_game(
+            cast.starlight.partner_id,
+            f"Game {number}",
+            f"game-{number}",
+            [Sent(on=[On("srv-01")])],
+            age=timedelta(days=1),
+        )
+    assert queries() == few
+
+
+def test_a_title_with_markup_is_text(owner: Visitor, cast: Cast) -> None:
+    scenes.add_game(cast.starlight.partner_id, "<script>alert(1)</script>", "markup")
+    for path in ("/games", "/games/markup", "/games/markup/matrix"):
+        assert "<script>alert" not in owner.get(path).text
+
+
+def test_a_fragment_request_gets_the_same_page(owner: Visitor, catalog: None) -> None:
+    answer = owner.get("/games", headers=HTMX)
+    assert answer.status_code == 200
+    assert "HX-Request" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("path", ["/catalog/parts", "/catalog/live", "/catalog/parts?tag=Horror"])
+def test_the_list_is_live_for_its_own_partner(
+    owner: Visitor, stranger: Visitor, visitor: Visitor, catalog: None, path: str
+) -> None:
+    if "parts" in path:
+        assert "Night Ferry" in owner.get(path, headers=HTMX).text
+        assert "Night Ferry" not in stranger.get(path, headers=HTMX).text
+    assert visitor.get(path).status_code == 302
+    assert visitor.get(path, headers=HTMX).status_code == 401
+
+
+def test_a_change_on_a_server_changes_its_row_and_the_title(owner: Visitor, cast: Cast) -> None:
+    game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=[On("srv-01")])])
+    scenes.servers_report()
+    first = owner.get("/catalog/parts", headers=HTMX)
+    unchanged = owner.get("/catalog/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    assert unchanged.status_code == 304
+    with writing() as session:
+        replica = session.scalars(select(Replica).where(Replica.game_id == game_id)).one()
+        replica.phase, replica.attempt, replica.reason = "failed", 9, "disk full"
+        announce(partner_topic(cast.starlight.partner_id))
+    changed = owner.get("/catalog/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+    assert "<title>(1 failed) Games · Slipway</title>" in changed.text
+    assert "Failed on 1 of 3" in changed.text

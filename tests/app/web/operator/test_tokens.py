@@ -1,0 +1,235 @@
+"""Adding servers and rolling their tokens: shown once, with a command that works."""
+
+from __future__ import annotations
+
+import html
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.accounts.secrets import fingerprint
+from app.data.extensions import db
+from app.data.models import AuditEntry, Server
+from tests.app.runtime.processes import wait_until
+from tests.app.web.conftest import ONE_DATABASE, Visitor
+from tests.conftest import PASSWORD, Cast, bearer
+from tests.site import Site
+
+pytestmark = ONE_DATABASE
+
+ADD = "/operator/add-server"
+AGENT = Path(sys.executable).parent / "slipway-agent"
+
+
+@pytest.fixture
+def operator(cast: Cast, signed_in: Callable[[str], Visitor]) -> Visitor:
+    return signed_in(cast.operator)
+
+
+def fields(page: str) -> dict[str, str]:
+    """What a browser sends with the form besides what a person writes: its number."""
+    found = re.search(r'name="number"[^>]* value="([^"]+)"', page)
+    assert found, page
+    return {"number": found[1]}
+
+
+def command(page: str) -> str:
+    """The line that the page shows with the token."""
+    found = re.search(r'aria-label="The command with the token">(.*?)\n?</pre>', page, re.DOTALL)
+    assert found, page
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1])).strip()
+
+
+def token_in(page: str) -> str:
+    found = re.search(r"'(srv_[^']+)'", command(page))
+    assert found, page
+    return found[1]
+
+
+def server(server_id: str) -> Server | None:
+    db.session.rollback()
+    return db.session.scalar(select(Server).where(Server.id == server_id).execution_options(populate_existing=True))
+
+
+def add(operator: Visitor, server_id: str, **more: str) -> str:
+    """Send the form; the page that answers."""
+    form = {"id": server_id, "region": "sin", "password": PASSWORD} | fields(operator.get(ADD).text) | more
+    answer = operator.post(ADD, form)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    return answer.text
+
+
+# --- adding
+
+
+def test_a_server_is_added_and_its_token_shown_in_a_command(operator: Visitor, cast: Cast) -> None:
+    page = add(operator, "srv-04")
+    assert "<h1>srv-04 is added</h1>" in page
+    line, token = command(page), token_in(page)
+    assert line == (
+        f"install -m 600 -o slipway /dev/stdin /etc/slipway-agent.token <<< '{token}' && "
+        "runuser -u slipway -- /opt/slipway/bin/slipway-agent run --url http://localhost --cache /srv/games "
+        "--token-file /etc/slipway-agent.token"
+    )
+    found = server("srv-04")
+    assert found
+    assert (found.region, found.token_hash) == ("sin", fingerprint(token))
+
+
+def test_the_token_is_shown_once_and_stored_nowhere(operator: Visitor, cast: Cast) -> None:
+    token = token_in(add(operator, "srv-04"))
+    for path in (ADD, "/operator/servers", "/operator/servers/srv-04", "/operator/audit"):
+        assert token not in operator.get(path).text
+    assert not any(token in str(cookie.value) for cookie in (operator.client._cookies or {}).values())
+    assert all(token not in str(entry.details) for entry in db.session.scalars(select(AuditEntry)))
+
+
+def test_a_form_that_is_sent_twice_adds_one_server(operator: Visitor, cast: Cast) -> None:
+    number = fields(operator.get(ADD).text)
+    first = token_in(add(operator, "srv-04", **number))
+    again = operator.post(ADD, {"id": "srv-04", "region": "sin", "password": PASSWORD} | number)
+    assert (again.status_code, again.location) == (303, "/operator/servers/srv-04")
+    found = server("srv-04")
+    assert found
+    assert found.token_hash == fingerprint(first)
+    assert "The token of srv-04 was shown already" in operator.get(again.location).text
+
+
+@pytest.mark.parametrize(
+    ("server_id", "said"),
+    [
+        ("", "Name the server"),
+        ("SRV 04", "Use at most 40 lowercase letters, digits and hyphens"),
+        ("x" * 41, "An id has at most 40 characters"),
+        ("srv-01", "There is a server"),
+    ],
+)
+def test_what_cannot_be_an_id_is_said_beside_it_and_input_is_kept(
+    operator: Visitor, cast: Cast, server_id: str, said: str
+) -> None:
+    form = {"id": server_id, "region": "Oslo", "password": PASSWORD} | fields(operator.get(ADD).text)
+    answer = operator.post(ADD, form)
+    assert answer.status_code == 422
+    assert "The server is not added yet: 1 thing to change" in answer.text
+    assert re.search(rf'<p class="error" id="id-error">.*?{said}', answer.text)
+    assert f'value="{html.escape(server_id)}"' in answer.text
+    assert 'value="Oslo"' in answer.text
+    assert PASSWORD not in answer.text
+    assert fields(answer.text)["number"]
+
+
+def test_adding_takes_the_password_once_more(operator: Visitor, cast: Cast) -> None:
+    form = {"id": "srv-04", "password": "not mine at all"} | fields(operator.get(ADD).text)
+    answer = operator.post(ADD, form)
+    assert answer.status_code == 422
+    assert "This is not your password" in answer.text
+    assert server("srv-04") is None
+    token_in(add(operator, "srv-04", **fields(answer.text)))
+
+
+def test_the_page_says_how_an_agent_is_installed(operator: Visitor, cast: Cast) -> None:
+    page = html.unescape(add(operator, "srv-04"))
+    assert "python3 -m venv /opt/slipway && /opt/slipway/bin/pip install /path/to/slipway" in page
+
+
+# --- rolling
+
+
+def roll(operator: Visitor, server_id: str) -> str:
+    path = f"/operator/servers/{server_id}/token"
+    answer = operator.post(path, {"password": PASSWORD} | fields(operator.get(path).text))
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_rolling_says_what_happens_and_then_shows_the_new_token(
+    app: Flask, operator: Visitor, visitor: Visitor, cast: Cast
+) -> None:
+    question = operator.get("/operator/servers/srv-01/token").text
+    assert "stops working now" in question
+    page = roll(operator, "srv-01")
+    token = token_in(page)
+    assert command(page).endswith("&& systemctl restart slipway-agent")
+    plan = "/api/servers/self/plan"
+    assert visitor.get(plan, headers=bearer(cast.servers["srv-01"])).status_code == 401
+    assert visitor.get(plan, headers=bearer(token)).status_code == 200
+
+
+def test_a_form_that_is_sent_twice_rolls_once(operator: Visitor, cast: Cast) -> None:
+    path = "/operator/servers/srv-01/token"
+    form = {"password": PASSWORD} | fields(operator.get(path).text)
+    token = token_in(operator.post(path, form).text)
+    again = operator.post(path, form)
+    assert (again.status_code, again.location) == (303, "/operator/servers/srv-01")
+    found = server("srv-01")
+    assert found
+    assert found.token_hash == fingerprint(token)
+
+
+def test_rolling_takes_the_password_once_more(operator: Visitor, cast: Cast) -> None:
+    path = "/operator/servers/srv-01/token"
+    for password in ("", "not mine at all"):
+        answer = operator.post(path, {"password": password} | fields(operator.get(path).text))
+        assert answer.status_code == 422
+        assert "The token is not rolled yet: 1 thing to change" in answer.text
+    found = server("srv-01")
+    assert found
+    assert found.token_hash == fingerprint(cast.servers["srv-01"])
+
+
+# --- the command, run for real
+
+
+@pytest.fixture
+def address(app: Flask) -> Iterator[str]:
+    """The app behind a server on loopback."""
+    site = Site(app)
+    site.start()
+    yield site.url
+    site.stop()
+
+
+def test_the_command_starts_an_agent_and_its_token_is_in_no_command_line(
+    operator: Visitor, cast: Cast, address: str, tmp_path: Path
+) -> None:
+    page = add(operator, "srv-04")
+    token, token_file = token_in(page), tmp_path / "agent.token"
+    # The users and places of a game server, put into this machine's.
+    line = (
+        command(page)
+        .replace("/opt/slipway/bin/slipway-agent", str(AGENT))
+        .replace("runuser -u slipway -- ", "exec ")
+        .replace("-o slipway ", "")
+        .replace("/etc/slipway-agent.token", str(token_file))
+        .replace("/srv/games", str(tmp_path / "games"))
+        .replace("http://localhost", address)
+    )
+    # bash reads the line from its standard input, as it does what somebody types.
+    shell = subprocess.Popen(["bash"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert shell.stdin
+    shell.stdin.write(f"{line}\n")
+    shell.stdin.close()
+    try:
+
+        def reported() -> bool:
+            found = server("srv-04")
+            return bool(found and found.last_report_at)
+
+        wait_until(reported, 30, "the agent reports")
+        assert token_file.stat().st_mode & 0o777 == 0o600
+        assert token_file.read_text().strip() == token
+        lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+        assert any(str(token_file) in line for line in lines), "the agent runs"
+        assert not any(token in argument for line in lines for argument in line)
+        assert "Healthy" in operator.get("/operator/servers/srv-04").text
+    finally:
+        shell.terminate()
+        shell.wait(10)

@@ -1,0 +1,218 @@
+"""Servers as partners see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from app.data.models import now
+from app.fleet.servers import pause, retire
+from app.limits import thread_budgets
+from app.web.servers import server_words
+from tests.app.fleet.counting import statements
+from tests.app.web import fleet_scenes, scenes
+from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.app.web.scenes import On, Sent
+from tests.conftest import CAST, Cast
+
+pytestmark = ONE_DATABASE
+PAGE = "/servers"
+ROUTES = [PAGE, f"{PAGE}/parts", f"{PAGE}/live"]
+
+
+@pytest.fixture
+def garden(cast: Cast, six_servers: list[str]) -> str:
+    """One game of Starlight's with one server in each state; its id."""
+    game_id = scenes.forking_paths(cast.starlight.partner_id)
+    scenes.servers_report(silent=["srv-06"])
+    return game_id
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text.replace("\u00a0", " ")))
+
+
+def row(page: str, server: str) -> str:
+    found = re.search(rf'<tbody role="rowgroup" id="server-{server}">.*?</tbody>', page, re.DOTALL)
+    assert found, page
+    return plain(found[0])
+
+
+def order(page: str) -> list[str]:
+    return re.findall(r'<tbody role="rowgroup" id="server-([^"]+)"', page)
+
+
+def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden: str) -> None:
+    page = owner.get(PAGE).text
+    assert order(page) == ["srv-04", "srv-06", "srv-05", "srv-02", "srv-03", "srv-01"]
+    for server, words in {
+        "srv-01": ("Up to date", "1 of 1", "0 B "),
+        "srv-02": ("Downloading 62 %", "0 of 1", "2.7 GB", "18.4 MB/s"),
+        "srv-03": ("Queued", "7.2 GB", "0 B/s"),
+        "srv-04": ("Failed: disk full",),
+        "srv-05": ("Retrying 2 of 5",),
+        "srv-06": ("No contact since", "— "),
+    }.items():
+        for word in words:
+            assert word in row(page, server)
+
+
+def test_the_head_counts_and_the_title_carries_the_worst(owner: Visitor, garden: str) -> None:
+    page = owner.get(PAGE).text
+    assert "<title>(1 failed) Servers · Slipway</title>" in page
+    text = plain(page)
+    assert "6 servers 1 failed 1 no contact 1 retrying 3 up to date or arriving" in text
+
+
+def test_a_lost_server_is_said_first(owner: Visitor, cast: Cast, garden: str) -> None:
+    text = plain(owner.get(PAGE).text)
+    assert "No contact with srv-06 since" in text
+    assert "Players are sent to the other 5 servers. It continues by itself when it reports again" in text
+    scenes.servers_report(silent=["srv-05", "srv-06"])
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    again = plain(owner.get(PAGE).text)
+    assert "No contact with 2 servers: srv-05, srv-06" in again
+    assert "the other 4 servers. They continue by themselves when they report again" in again
+    scenes.servers_report(silent=[f"srv-0{n}" for n in range(1, 7)])
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    assert "nothing for you to do" not in plain(owner.get(PAGE).text)
+
+
+def test_nothing_of_the_machine_or_of_others_is_shown(owner: Visitor, cast: Cast, garden: str) -> None:
+    fleet_scenes.machines()
+    scenes.add_game(
+        cast.moonbase.partner_id, "Sea of Rain", "sea-of-rain", [Sent(on=[On("srv-01", "failed", attempt=9)])]
+    )
+    page = owner.get(PAGE).text
+    for word in ("1.0.3", "Disk", "CPU", "Sessions", "Sea of Rain"):
+        assert word not in page
+    assert "Up to date" in row(page, "srv-01")
+
+
+def test_the_last_hour_is_drawn_and_ends_where_contact_was_lost(owner: Visitor, cast: Cast, garden: str) -> None:
+    fleet_scenes.last_hour(cast.starlight.partner_id)
+    page = owner.get(PAGE).text
+    assert page.count('class="sparkline"') == 5
+    assert page.count('class="sparkline lost"') == 1
+    assert 'aria-hidden="true"' in re.findall(r'<svg class="sparkline[^>]*>', page)[0]
+
+
+def test_a_paused_server_says_what_its_queue_waits_for(owner: Visitor, garden: str) -> None:
+    pause("srv-03", True, CAST)
+    assert "Queued, downloads paused" in row(owner.get(PAGE).text, "srv-03")
+    assert "Queued downloads paused" in plain(owner.get("/games/garden-of-forking-paths").text)
+
+
+def test_a_new_server_is_not_called_lost(owner: Visitor, cast: Cast) -> None:
+    text = plain(owner.get(PAGE).text)
+    assert "No contact" not in text
+    assert "3 servers 3 not started yet" in text
+
+
+def test_a_partner_without_a_release_is_told_so(stranger: Visitor, garden: str) -> None:
+    page = stranger.get(PAGE).text
+    assert "Nothing released yet" in row(page, "srv-01")
+    assert "Garden" not in page
+
+
+def test_without_servers_the_page_says_who_adds_them(owner: Visitor, cast: Cast) -> None:
+    for server in cast.servers:
+        retire(server, CAST)
+    assert "No servers yet. An operator adds them" in plain(owner.get(PAGE).text)
+
+
+def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: str) -> None:
+    page, fragment = owner.get(PAGE).text, owner.get(f"{PAGE}/parts", headers=HTMX).text
+    parts = re.findall(r'hx-swap-oob="morph" id="([^"]+)"', fragment)
+    assert parts == ["servers-banner", "servers-head", "servers-table"]
+    lines = (
+        fragment.replace(' hx-swap-oob="morph"', "")
+        .split("</title>")[1]
+        .replace('<div id="servers', '\n<div id="servers')
+    )
+    for line in lines.replace('<div class="heading"', '\n<div class="heading"').split("\n"):
+        assert line in page
+
+
+def test_an_unchanged_fragment_is_304_until_a_server_reports_something_new(
+    owner: Visitor, cast: Cast, garden: str
+) -> None:
+    first = owner.get(f"{PAGE}/parts", headers=HTMX)
+    again = owner.get(f"{PAGE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    scenes.send(garden, Sent(on=[On(f"srv-0{n}") for n in range(1, 7)]))
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    changed = owner.get(f"{PAGE}/parts", headers=HTMX | {"If-None-Match": first.headers["ETag"]})
+    assert changed.status_code == 200
+    assert "Up to date" in row(changed.text.replace(' hx-swap-oob="morph"', ""), "srv-04")
+
+
+def test_the_stream_brings_the_parts_and_gives_its_place_back(owner: Visitor, garden: str) -> None:
+    before = thread_budgets.streams.taken
+    answer = owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}, buffered=False)
+    assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
+    events = iter(answer.iter_encoded())
+    assert b"event: beat" in next(events)
+    assert 'hx-swap-oob="morph" id="servers-table"' in next(events).decode()
+    answer.close()
+    assert thread_budgets.streams.taken == before
+
+
+@pytest.mark.settings(SLIPWAY_STREAMS="0")
+def test_without_a_free_place_the_page_polls(owner: Visitor, garden: str) -> None:
+    assert owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}).status_code == 503
+    assert owner.get(f"{PAGE}/parts").status_code == 200
+
+
+def test_all_members_of_a_partner_share_one_rendering(
+    app: Flask, cast: Cast, garden: str, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_words, "changes_at", lambda *_: now() + timedelta(hours=1))  # else with every minute
+    live = app.extensions["slipway_live"]
+    for email in (cast.starlight.owner, cast.starlight.developer, cast.starlight.viewer):
+        assert signed_in(email).get(f"{PAGE}/parts").status_code == 200
+    assert live.renderings == 1
+
+
+def test_it_takes_the_same_queries_for_many_games_as_for_one(owner: Visitor, cast: Cast, garden: str) -> None:
+    def queries() -> int:
+        with statements() as sent:
+            assert owner.get(PAGE).status_code == 200
+        return sent.queries
+
+    few = queries()
+    for number in range(12):
+        # Announces the partner's topic, so the page is made anew.
+        scenes.add_game(cast.starlight.partner_id, f"Game {number}", f"game-{number}", [Sent(on=[On("srv-01")])])
+    assert queries() == few <= 10
+
+
+def test_lost_contact_shows_without_any_report(app: Flask, owner: Visitor, garden: str) -> None:
+    before = now()
+    assert "srv-01: No contact" not in plain(owner.get(PAGE).text)
+    # As if the 30 seconds had passed: the report is older now, and nothing was announced.
+    fleet_scenes.columns("srv-01", last_report_at=now() - timedelta(seconds=31))
+    for entry in app.extensions["slipway_live"]._entries.values():
+        assert entry.rendered.changes_at > before
+        entry.rendered.changes_at = now()
+    assert "No contact since" in row(owner.get(PAGE).text, "srv-01")
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_nobody_gets_in_without_signing_in(visitor: Visitor, cast: Cast, path: str) -> None:
+    answer = visitor.get(path)
+    assert (answer.status_code, answer.location) == (302, f"/sign-in?next={path}")
+    assert visitor.get(path, headers=HTMX).status_code == 401
+
+
+def test_a_viewer_sees_all_of_it(viewer: Visitor, garden: str) -> None:
+    assert "Failed: disk full" in row(viewer.get(PAGE).text, "srv-04")
+
+
+def test_the_navigation_leads_here(owner: Visitor, cast: Cast) -> None:
+    assert '<a href="/servers">Servers</a>' in owner.get("/games").text
+    assert '<a href="/servers" aria-current="page">Servers</a>' in owner.get(PAGE).text

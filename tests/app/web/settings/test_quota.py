@@ -1,0 +1,112 @@
+"""Quota and limits, in words."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models import Game, Partner, Upload, now
+from app.web.settings.quota_page import rate_words
+from tests.app.web import scenes
+from tests.app.web.conftest import Visitor
+from tests.app.web.reading import plain
+from tests.app.web.scenes import Sent
+from tests.conftest import Cast
+
+PAGE = "/settings/quota"
+GB = 10**9
+
+
+@pytest.fixture
+def partner(cast: Cast) -> Partner:
+    """Two games of 7.2 and 30 GB, one upload of 5 GB under way."""
+    scenes.add_game(cast.starlight.partner_id, "Night Ferry", "night-ferry", [Sent(7_200_000_000)])
+    game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(10 * GB), Sent(20 * GB)])
+    with writing() as session:
+        session.add(Upload(game_id=game_id, object_key="x", sent_by="CI", reserved_bytes=5 * GB))
+    return db.session.get_one(Partner, cast.starlight.partner_id)
+
+
+def test_the_meter_and_its_words_say_the_same(owner: Visitor, partner: Partner) -> None:
+    with writing():
+        partner.build_quota_bytes = 100 * GB
+    page = owner.get(PAGE).text
+    assert "37.2 GB of 100 GB used" in plain(page)
+    assert "On its way: 5.0 GB · Left: 57.8 GB" in plain(page)
+    meter = re.search(r"<meter [^>]+builds-quota[^>]*>", page)
+    assert meter
+    for part in ('max="100000000000"', 'value="42200000000"', 'low="90000000000"', 'high="95000000000"'):
+        assert part in meter[0]
+
+
+def test_without_a_quota_there_is_no_meter(owner: Visitor, partner: Partner) -> None:
+    page = owner.get(PAGE).text
+    assert "37.2 GB used, no limit is set" in plain(page)
+    assert page.count("<meter") == 1, "that of images, which always have one"
+
+
+def test_images_have_a_meter_of_their_own(owner: Visitor, partner: Partner) -> None:
+    page = owner.get(PAGE).text
+    assert "Images 0 B of 2 GiB used" in plain(page)
+    assert 'max="2147483648"' in page
+
+
+def test_the_largest_games_come_first(owner: Visitor, partner: Partner) -> None:
+    words = plain(owner.get(PAGE).text)
+    assert "Low Tide 2 builds 30.0 GB Night Ferry 1 build 7.2 GB" in words
+
+
+def test_a_deleted_game_counts_until_it_is_swept(owner: Visitor, partner: Partner) -> None:
+    with writing() as session:
+        session.scalars(select(Game).where(Game.slug == "low-tide")).one().deleted_at = now()
+    page = owner.get(PAGE).text
+    assert "Low Tide deleted, freed soon 2 builds 30.0 GB" in plain(page)
+    assert 'href="/games/low-tide"' not in page
+
+
+def test_more_games_than_are_shown_are_counted(owner: Visitor, cast: Cast) -> None:
+    for index in range(12):
+        scenes.add_game(cast.starlight.partner_id, f"Game {index}", f"game-{index}", [Sent(GB)])
+    assert "Largest games and 2 smaller games" in plain(owner.get(PAGE).text)
+
+
+def test_a_stranger_sees_their_own(stranger: Visitor, partner: Partner) -> None:
+    page = plain(stranger.get(PAGE).text)
+    assert "0 B used, no limit is set" in page
+    assert "Low Tide" not in page
+
+
+@pytest.mark.settings(
+    SLIPWAY_API_RATE="100 per minute",
+    SLIPWAY_UPLOAD_RATE="10 per hour",
+    SLIPWAY_SIGN_IN_RATE="5 per 3 minutes",
+    MAX_ARCHIVE_BYTES="20G",
+)
+def test_the_limits_are_those_that_are_set(viewer: Visitor) -> None:
+    words = plain(viewer.get(PAGE).text)
+    for limit in (
+        "Calls of the API 100 calls a minute for each key",
+        "Builds sent with a key 10 uploads an hour for each key, refused ones too",
+        "A build, packed at most 20 GiB",
+        "Wrong passwords 5 tries in 3 minutes, then a wait",
+        "A rolled key works 24 h longer",
+        "An invitation works once, for 7 days",
+    ):
+        assert limit in words
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        ("100 per minute", "100 calls a minute"),
+        ("1 per hour", "1 call an hour"),
+        ("2000 per day", "2,000 calls a day"),
+        ("10 per 5 minutes", "10 calls in 5 minutes"),
+    ],
+)
+def test_rates_in_words(rate: str, words: str) -> None:
+    assert rate_words(rate, "call").replace("\u00a0", " ") == words

@@ -1,7 +1,0 @@
-"""A game of Starlight's, spoken to through the domain and through its app."""
-
-from __future__ import annotations
-
-from tests.api_v1.conftest import studio
-
-__all__ = ["studio"]

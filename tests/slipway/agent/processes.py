@@ -1,0 +1,70 @@
+"""The agent as a process of its own, started as an operator would."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from slipway.agent.crash_points import FAULT_VARIABLE, VARIABLE
+from tests.slipway.agent.platform_server import TOKEN
+
+ROOT = Path(__file__).parents[3]
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {
+        name: value for name, value in os.environ.items() if name not in {"SLIPWAY_TOKEN", VARIABLE, FAULT_VARIABLE}
+    }
+    return kept | more
+
+
+class AgentProcess:
+    """`log` collects its stderr. `program` runs in the place of the command, with the same arguments."""
+
+    def __init__(
+        self,
+        url: str,
+        cache: Path,
+        log: Path,
+        arguments: Sequence[str] = (),
+        crash_at: str = "",
+        fault_at: str = "",
+        program: str = "",
+    ) -> None:
+        self.log_path = log
+        command = [sys.executable, *(["-c", program] if program else ["-m", "slipway.agent"])]
+        command += ["run", "--url", url, "--cache", str(cache)]
+        command += ["--disk-floor", "1M", *arguments]
+        with log.open("wb") as stderr:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment(SLIPWAY_TOKEN=TOKEN, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(encoding="utf-8")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = 15.0) -> int:
+        """Its exit code, negative for a signal."""
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it as a power cut would; nothing happens when it has ended."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()

@@ -1,0 +1,78 @@
+"""The `slipway` command as a process of its own, the way a pipeline runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+SECONDS = 160.0  # the longest that a command of a test waits for by itself is 150
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The objects of `--json`."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The last of them."""
+        last = self.lines[-1]
+        assert last["event"] == "result"
+        assert last["exitCode"] == self.code
+        return last
+
+
+@dataclass
+class Slipway:
+    """Runs commands with a home of their own. `environment` is added to, or (None) taken from, theirs."""
+
+    home: Path
+    environment: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config" / "slipway"
+
+    def but(self, **environment: str | None) -> Slipway:
+        """The same with another environment."""
+        return Slipway(self.home, self.environment | environment)
+
+    def begin(self, *arguments: object) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "slipway.cli", *map(str, arguments)],
+            cwd=ROOT,
+            env=self.variables(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *arguments: object) -> Ended:
+        return ended(self.begin(*arguments))
+
+    def variables(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "XDG_"))}
+        folders = {f"XDG_{kind.upper()}_HOME": str(self.home / kind) for kind in ("config", "cache")}
+        found: dict[str, str | None] = {**kept, "HOME": str(self.home), **folders, **self.environment}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    """Wait for the command."""
+    out, err = process.communicate(timeout=SECONDS)
+    return Ended(process.returncode, out, err)
