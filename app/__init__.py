@@ -30,6 +30,7 @@ from app.runtime.web_server.body_guard import BodyGuard, GuardedRequest
 from app.storage.availability import note
 from app.storage.bucket import Bucket
 from app.storage.direct_uploads import DirectUploads
+from app.topics import queue
 from app.topics.event_hub import hub
 from app.web.frame.script_caller import script_caller
 
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     note.clear()
     app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None
     app.extensions["slipway_direct_uploads"] = DirectUploads(settings.storage)
-    app.extensions["slipway_jobs"] = Jobs(app, settings)
+    queue.provide(app, Jobs(app, settings))
     _set_budgets(settings)
     shutdown.when_stopping(hub.stop)
     shutdown.when_stopping(image_processes.deriving.stop)

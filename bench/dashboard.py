@@ -25,7 +25,7 @@ from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models import Partner, Server
 from app.fleet.servers import add_server
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 from bench.pages import signed_in
 from bench.reports import Agent
 from bench.stage import EMAIL, PASSWORD, Stage, percentile, running, verdict

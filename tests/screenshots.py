@@ -32,7 +32,7 @@ from app.data.models import Game, Partner
 from app.fleet.servers import add_server
 from app.storage.availability import note
 from app.storage.embedded_server import EmbeddedStorage
-from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic
+from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
 from app.uploads.raw import part_writer
 from tests.app.web import asset_scenes, fleet_scenes, scenes
 from tests.chromium import ARGUMENTS, CHROMIUM

@@ -18,7 +18,7 @@ from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models import Invitation, Member, Partner, now
 from app.refusals import Conflict, InvalidRequest, NotFound
-from app.topics.event_hub import SIGN_INS_TOPIC
+from app.topics.names import SIGN_INS_TOPIC
 
 INVITATION_LASTS = timedelta(days=7)
 PARTNER_ROLES = ("owner", "developer", "viewer")

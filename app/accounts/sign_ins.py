@@ -15,7 +15,7 @@ from app.data.database import announce, in_batches, writing
 from app.data.extensions import db
 from app.data.models import Member, PasswordLink, SignIn, now
 from app.refusals import Conflict, NotFound
-from app.topics.event_hub import SIGN_INS_TOPIC
+from app.topics.names import SIGN_INS_TOPIC
 
 MAX_IDLE = timedelta(days=14)
 MAX_AGE = timedelta(days=30)

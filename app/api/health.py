@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, Response, current_app, jsonify
+from flask import Blueprint, Response, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.data.database import release
 from app.data.extensions import db
 from app.refusals import Unavailable
-from app.runtime.jobs import jobs
 from app.storage.bucket import bucket
+from app.topics.queue import worker_answers
 
 bp = Blueprint("health", __name__)
 log = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    found = {"database": _database(), "storage": _storage(), "worker": jobs(current_app).worker_answers()}
+    found = {"database": _database(), "storage": _storage(), "worker": worker_answers()}
     healthy = all(found.values())
     response = jsonify(
         {"status": "ok" if healthy else "error"} | {name: "ok" if ok else "error" for name, ok in found.items()}

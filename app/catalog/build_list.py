@@ -15,7 +15,7 @@ from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models import Build, Game, Replica, Server
 from app.refusals import InvalidRequest, NotFound
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from app.data.extensions import db
 from app.data.models import Game, Partner, now
 from app.fleet.replicas import living_servers, replan
 from app.refusals import NotFound, SlugTaken
-from app.topics.event_hub import catalog_topic, game_topic, partner_topic
+from app.topics.names import catalog_topic, game_topic, partner_topic
 
 
 @dataclass(frozen=True)

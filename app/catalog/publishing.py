@@ -17,7 +17,7 @@ from app.data.models.upload import RESUMABLE
 from app.fleet.replicas import living_servers, replan
 from app.process.crash_points import passing
 from app.refusals import NotFound, Refusal, UploadInterrupted
-from app.topics.event_hub import catalog_topic, game_topic, partner_topic
+from app.topics.names import catalog_topic, game_topic, partner_topic
 from slipway.archive.inspection import Inspection
 
 REMEMBERED = timedelta(days=7)  # how long a resumable upload goes on saying which build it became

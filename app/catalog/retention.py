@@ -20,7 +20,7 @@ from app.data.models import Build, Game, PlaySession, Replica, Server
 from app.process.crash_points import passing
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket
-from app.topics.event_hub import catalog_topic, game_topic, partner_topic, plan_topic
+from app.topics.names import catalog_topic, game_topic, partner_topic, plan_topic
 
 log = logging.getLogger(__name__)
 

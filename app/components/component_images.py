@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
+from app.components.wanted_component import WantedComponent
 from app.config.settings import settings
 from app.data.database import release
 from app.data.extensions import db
@@ -21,9 +21,6 @@ from app.images.asset_refusals import AssetNotFound, DerivationFailed
 from app.images.object_keys import parse_key
 from app.topics.event_hub import hub
 from app.topics.names import assets_topic
-
-if TYPE_CHECKING:
-    from app.components.components import WantedComponent
 
 # Calls that wait for sizes each hold a thread; beyond these the answer says `pending`, and the sizes come later.
 _MOST_WAITING = 16

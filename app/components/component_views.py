@@ -6,47 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
 
 from app.data.extensions import db
-from app.data.models import Asset, BlobVariant, Component, ComponentFace, Revision
-from app.data.models.asset import Derivation
+from app.data.models import Asset, Component, ComponentFace, Revision
 from app.images.cursors import cursor, place, unknown_cursor
-from app.images.image_limits import SIZES
-
-
-@dataclass(frozen=True)
-class ShownVariant:
-    """What to show where `size` pixels are wanted. A small image is the same for several sizes."""
-
-    size: int
-    key: str
-    width_px: int
-    height_px: int
-    byte_size: int
-
-
-@dataclass(frozen=True)
-class ShownImage:
-    """An image with the sizes made of it (none while `derivation` is not `ready`)."""
-
-    asset_id: str
-    key: str
-    mime_type: str
-    width_px: int
-    height_px: int
-    byte_size: int
-    derivation: Derivation
-    derive_error: str | None
-    placeholder: str | None
-    variants: Sequence[ShownVariant]
-
-    def key_for(self, size: int) -> str:
-        """What to fetch where `size` pixels are wanted: a variant, or the source while there is none."""
-        return next((variant.key for variant in self.variants if variant.size == size), self.key)
+from app.images.shown_images import ShownImage, shown_image, variants_of
 
 
 @dataclass(frozen=True)
@@ -71,42 +38,6 @@ class ShownComponent:
 class ComponentPage:
     components: Sequence[ShownComponent]
     next_cursor: str | None
-
-
-def shown_image(asset: Asset, made: Sequence[BlobVariant]) -> ShownImage:
-    """An asset whose blob is loaded, with the variants of the blob."""
-    blob = asset.blob
-    return ShownImage(
-        asset_id=asset.id,
-        key=blob.object_key,
-        mime_type=blob.mime_type,
-        width_px=blob.width_px,
-        height_px=blob.height_px,
-        byte_size=blob.size,
-        derivation=blob.derivation,
-        derive_error=blob.derive_error,
-        placeholder=blob.placeholder,
-        variants=_shown_variants(made),
-    )
-
-
-def _shown_variants(made: Sequence[BlobVariant]) -> list[ShownVariant]:
-    if not made:
-        return []
-    shown: list[ShownVariant] = []
-    for size in SIZES:
-        # The largest that is not larger: beyond the image's own size that is the whole of it.
-        best = max((variant for variant in made if variant.size <= size), key=lambda variant: variant.size)
-        shown.append(ShownVariant(size, best.object_key, best.width_px, best.height_px, best.byte_size))
-    return shown
-
-
-def variants_of(blob_ids: Select[Any] | Sequence[str]) -> dict[str, list[BlobVariant]]:
-    """Blob id → its variants; one query."""
-    found: dict[str, list[BlobVariant]] = {}
-    for variant in db.session.scalars(select(BlobVariant).where(BlobVariant.blob_id.in_(blob_ids))):
-        found.setdefault(variant.blob_id, []).append(variant)
-    return found
 
 
 def list_components(revision: Revision | None, limit: int | None = None, after: str | None = None) -> ComponentPage:

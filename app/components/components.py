@@ -15,6 +15,7 @@ from app.components.component_images import assets_in_game, carried
 from app.components.component_kinds import ONLY_AS_CHILD, PARENTS, family_of, stored_kind
 from app.components.component_views import ShownComponent, shown
 from app.components.revisions import lock_draft
+from app.components.wanted_component import WantedComponent
 from app.data.database import announce, release, writing
 from app.data.extensions import db
 from app.data.models import Component, ComponentFace, Game, now
@@ -24,21 +25,6 @@ from app.images.image_quota import lock_partner
 from app.images.presigning import require_living
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic
-
-
-@dataclass(frozen=True)
-class WantedComponent:
-    """One upsert. `fields` holds what was named of `parent_external_key`, `width_mm` and `height_mm`; what is not in it
-    stays. `faces`: side → key of a confirmed asset; sides that are not in it stay. `where` leads its messages. `new`:
-    it must not be there yet."""
-
-    kind: str
-    name: str
-    external_key: str
-    fields: Mapping[str, Any]
-    faces: Mapping[str, str]
-    where: str = ""
-    new: bool = False
 
 
 @dataclass(frozen=True)

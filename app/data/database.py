@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
@@ -20,6 +20,8 @@ from app.refusals import NotFound
 
 WRITES = "slipway_writes"
 _TOPICS = "slipway_topics"
+Listener = Callable[[Mapping[str, int]], None]
+_listeners: list[Listener] = []
 T = TypeVar("T")
 
 
@@ -77,9 +79,14 @@ def writing() -> Iterator[Session]:
         session.info.pop(WRITES, None)
         session.info.pop(_TOPICS, None)
     if versions:
-        from app.topics.event_hub import hub  # the hub reads topics back through this module
+        for listener in _listeners:
+            listener(versions)
 
-        hub.notify(versions)
+
+def when_topics_change(listener: Listener) -> None:
+    """Have `listener` called after each commit that raised versions of topics, with topic → new version."""
+    if listener not in _listeners:
+        _listeners.append(listener)
 
 
 def announce(*topics: str) -> None:

@@ -14,7 +14,7 @@ from app.data.extensions import db
 from app.data.models import Build, Game, PlaySession, Replica, Server, new_id, now
 from app.fleet.replicas import planned
 from app.refusals import Conflict, NotFound
-from app.topics.event_hub import FLEET_TOPIC, game_topic, plan_topic
+from app.topics.names import FLEET_TOPIC, game_topic, plan_topic
 
 
 @dataclass(frozen=True)

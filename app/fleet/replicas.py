@@ -12,7 +12,7 @@ from app.accounts.audit_log import record
 from app.data.database import announce, insert_or, writing
 from app.data.models import Build, Game, Replica, Server, now
 from app.refusals import NotFound
-from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
 def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica]) -> set[str]:

@@ -12,7 +12,7 @@ from app.data.database import announce, in_batches
 from app.data.models import Build, PlaySession, Replica, Server
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import planned
-from app.topics.event_hub import game_topic, plan_topic
+from app.topics.names import game_topic, plan_topic
 
 REPORTS_TO_MISS = 2
 # A session that was begun without the platform, on a build that left the plan just then, is first named a report later.

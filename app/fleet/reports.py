@@ -20,7 +20,7 @@ from app.fleet.transfers import arrived, note_arrived
 from app.fleet.unplanned_builds import adopt
 from app.process.crash_points import passing
 from app.refusals import Conflict
-from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.topics.versions import stored_version
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from app.accounts.audit_log import record
 from app.data.database import announce, writing
 from app.data.models import Replica, Server
 from app.refusals import Conflict, NotFound
-from app.topics.event_hub import FLEET_TOPIC, game_topic, plan_topic
+from app.topics.names import FLEET_TOPIC, game_topic, plan_topic
 
 
 def retry_failed(server_id: str, actor: Actor) -> int:

@@ -13,7 +13,8 @@ from app.data.extensions import db
 from app.data.models import Build, Game, Replica, Server, now
 from app.limits import thread_budgets
 from app.storage.bucket import bucket
-from app.topics.event_hub import hub, plan_topic
+from app.topics.event_hub import hub
+from app.topics.names import plan_topic
 from app.topics.versions import stored_version
 
 MOST_WAIT = 25.0

@@ -17,7 +17,7 @@ from app.data.models import Game, Replica, Server, now
 from app.fleet.play_sessions import end_all
 from app.fleet.replicas import equip
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
-from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
 def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches, insert_or
 from app.data.models import Build, Replica, Server
-from app.topics.event_hub import plan_topic
+from app.topics.names import plan_topic
 
 Key = tuple[str, int]  # game id, build number
 

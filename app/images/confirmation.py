@@ -15,7 +15,6 @@ from app.data.database import announce, release, writing
 from app.data.extensions import db
 from app.data.models import Asset, Blob, Game, StagedAsset
 from app.images.blobs import claim, hold
-from app.images.derivation import derive_soon
 from app.images.image_limits import TYPES
 from app.images.image_processes import Facts
 from app.images.image_quota import give_back, lock_partner, take
@@ -28,6 +27,7 @@ from app.refusals import InvalidRequest, Unavailable
 from app.storage.bucket import StorageError, bucket
 from app.storage.objects import ObjectMissing, write_object
 from app.topics.names import assets_topic
+from app.topics.queue import enqueue
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
     passing("asset-published")
     release()
     if pending:
-        derive_soon(blob_id)
+        enqueue("derive_image", blob_id)
     return asset_id
 
 

@@ -18,8 +18,7 @@ from app.images.asset_refusals import AssetNotFound, RevisionFinalized
 from app.images.blobs import hold
 from app.images.image_quota import give_back, lock_partner, take
 from app.images.presigning import require_living
-from app.topics.event_hub import catalog_topic, game_topic, partner_topic
-from app.topics.names import assets_topic
+from app.topics.names import assets_topic, catalog_topic, game_topic, partner_topic
 
 UNDO = timedelta(minutes=15)
 

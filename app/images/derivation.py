@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flask import current_app
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
@@ -22,8 +21,7 @@ from app.images.verification import WrongBytes, fetched
 from app.process.crash_points import passing
 from app.refusals import Unavailable
 from app.storage.objects import ObjectMissing, write_object
-from app.topics.event_hub import partner_topic
-from app.topics.names import assets_topic
+from app.topics.names import assets_topic, partner_topic
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +38,6 @@ class _Work:
     key: str
     sha256: str
     attempt: int
-
-
-def derive_soon(blob_id: str) -> None:
-    """Ask a worker to make the sizes of a blob."""
-    from app.runtime.jobs import jobs  # the queue knows the work, so the import cannot stand at the top
-
-    jobs(current_app).derive_soon(blob_id)
 
 
 def due(session: Session, most: int = 500) -> Sequence[str]:

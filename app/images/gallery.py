@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import contains_eager
 
-from app.components.component_views import ShownImage, shown_image, variants_of
 from app.data.extensions import db
 from app.data.models import App, Asset, Component, ComponentFace, Game, GamePicture, Revision
 from app.images.asset_list import place_of
@@ -18,6 +17,7 @@ from app.images.asset_refusals import AssetNotFound
 from app.images.cursors import cursor
 from app.images.game_pictures import COVER
 from app.images.image_quota import AssetQuota, asset_quota
+from app.images.shown_images import ShownImage, shown_image, variants_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session, contains_eager
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.components.component_views import ShownImage, shown_image, variants_of
 from app.data.database import announce, in_batches, writing
 from app.data.extensions import db
 from app.data.models import Asset, Game, GamePicture
@@ -20,9 +19,9 @@ from app.images.asset_refusals import AssetNotFound
 from app.images.image_addresses import address
 from app.images.image_quota import lock_partner
 from app.images.presigning import require_living
+from app.images.shown_images import ShownImage, shown_image, variants_of
 from app.refusals import InvalidRequest
-from app.topics.event_hub import catalog_topic, game_topic, partner_topic
-from app.topics.names import assets_topic
+from app.topics.names import assets_topic, catalog_topic, game_topic, partner_topic
 
 MOST_SCREENSHOTS = 50
 COVER = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from huey import RedisHuey, SqliteHuey, crontab
@@ -20,6 +21,7 @@ from app.data.extensions import db
 from app.images.derivation import derive, due
 from app.images.image_processes import deriving
 from app.maintenance.build_sweep import sweep
+from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import mark_dead_uploads
 from app.uploads.resumable.archive_check import examine
 from app.uploads.resumable.check_claims import LEASE, due_checks
@@ -80,9 +82,8 @@ class Jobs:
             with app.app_context():
                 self._ask_for_due_checks()
 
-        self._check = check_upload
+        self._tasks: dict[Job, Callable[[str], object]] = {"check_upload": check_upload, "derive_image": derive_blob}
         self._resume_checks = resume_checks
-        self._derive = derive_blob
         self._ping = ping
         self._sweep = sweep_now
 
@@ -90,16 +91,12 @@ class Jobs:
         """Ask a worker to sweep: a session ended, a replica went, an upload died."""
         self._sweep()
 
-    def derive_soon(self, blob_id: str) -> None:
-        """Ask a worker to make the sizes of an image."""
-        self._derive(blob_id)
-
-    def check_soon(self, upload_id: str) -> None:
-        """Ask a worker to check an upload. Its row waits for that whatever becomes of the queue."""
+    def enqueue(self, job: Job, row_id: str) -> None:
+        """Ask a worker to do a job for a row, which waits for that whatever becomes of the queue."""
         try:
-            self._check(upload_id)
+            self._tasks[job](row_id)
         except Exception:  # of any kind: the sweep asks again
-            log.warning("the check of upload %s was not queued; the sweep will ask for it", upload_id)
+            log.warning("the job %s for %s was not queued; the sweep will ask for it", job, row_id)
 
     def start_workers(self) -> None:
         """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
@@ -156,7 +153,7 @@ class Jobs:
     def _sweep_and_say(self) -> None:
         if self.images.pending_count() == 0:  # else a long queue would be asked for again and again
             for blob_id in due(db.session()):
-                self.derive_soon(blob_id)
+                self.enqueue("derive_image", blob_id)
         if self.checks.pending_count() == 0:
             self._ask_for_due_checks()
         swept = sweep()
@@ -171,7 +168,7 @@ class Jobs:
 
     def _ask_for_due_checks(self) -> None:
         for upload_id in due_checks():
-            self.check_soon(upload_id)
+            self.enqueue("check_upload", upload_id)
 
 
 def _queue(name: str, settings: Settings) -> Any:
@@ -181,6 +178,6 @@ def _queue(name: str, settings: Settings) -> Any:
 
 
 def jobs(app: Flask) -> Jobs:
-    """The app's queue."""
-    found: Jobs = app.extensions["slipway_jobs"]
+    """The app's queue, for those who start and stop its workers."""
+    found: Jobs = app.extensions["slipway_queue"]
     return found

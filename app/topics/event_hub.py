@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.data.database import when_topics_change
+from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
 
@@ -153,6 +155,7 @@ class Hub:
 
     def init_app(self, app: Flask, redis_url: str | None) -> None:
         """Bind to the app whose database holds the topics, and forget any app before it."""
+        when_topics_change(self.notify)
         self._stopped.set()  # the threads of the app before, if any, end
         self._stopped = threading.Event()
         self._reader = None
@@ -229,8 +232,6 @@ class Hub:
     def _engine(self) -> Engine:
         if self._app is None:
             raise RuntimeError("the hub is not bound to an app")
-        from app.data.extensions import db
-
         with self._app.app_context():
             return db.engine
 
@@ -308,27 +309,3 @@ def _redis_client(url: str) -> Any:
 
 
 hub = Hub()
-
-
-def game_topic(game_id: str) -> str:
-    """What a game's page watches: its builds, releases and replicas."""
-    return f"game:{game_id}"
-
-
-def plan_topic(server_id: str) -> str:
-    """What one server should hold."""
-    return f"plan:{server_id}"
-
-
-def partner_topic(partner_id: str) -> str:
-    """A partner's list of games and how far each has come on the servers."""
-    return f"partner:{partner_id}"
-
-
-def catalog_topic(partner_id: str) -> str:
-    """A partner's games themselves, whatever the servers do: what the API's list shows."""
-    return f"catalog:{partner_id}"
-
-
-FLEET_TOPIC = "fleet"
-SIGN_INS_TOPIC = "sign-ins"  # changes when any has ended

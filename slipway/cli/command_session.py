@@ -12,7 +12,8 @@ import click
 
 from slipway.cli.credentials import checked_key, chosen_url, known_key
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.output import Output, output_for
+from slipway.cli.output import Output
+from slipway.cli.output_choice import output_for
 from slipway.cli.platform_client import Platform
 from slipway.cli.problems import Problem
 

@@ -87,15 +87,3 @@ class JsonLines(Output):
     def _write(self, document: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(document, ensure_ascii=True) + "\n")
         sys.stdout.flush()
-
-
-def output_for(*, as_json: bool, quiet: bool) -> Output:
-    """The one the options and the terminal ask for."""
-    if as_json:
-        return JsonLines()
-    if quiet:
-        return Output()
-    # rich takes as long to import as everything else: only who looks waits for it.
-    from slipway.cli.terminal import Lines, Terminal
-
-    return Terminal() if sys.stderr.isatty() else Lines()

@@ -15,7 +15,7 @@ from app.data.models import Game
 from app.fleet.rollout import CacheState, cache_state
 from app.images.game_pictures import links_were_set, shown_pictures
 from app.refusals import InvalidRequest
-from app.topics.event_hub import catalog_topic
+from app.topics.names import catalog_topic
 from app.topics.versions import stored_version
 
 bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")

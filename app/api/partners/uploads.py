@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
@@ -13,7 +13,7 @@ from app.api.partners import upload_schemas as schemas
 from app.api.pipeline import REPEAT, Answer
 from app.api.rate_headers import PARTS, UPLOAD
 from app.data.models import Game, Upload, now
-from app.runtime.jobs import jobs
+from app.topics.queue import enqueue
 from app.uploads.resumable import completion, part_urls, uploads
 from app.uploads.resumable.uploads import UploadState, find_upload
 
@@ -91,7 +91,7 @@ def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -
 def complete(caller: Caller, game: Game, found: Upload) -> Answer:
     upload = completion.complete(found)
     if upload.state == "checking":
-        jobs(current_app).check_soon(upload.id)
+        enqueue("check_upload", upload.id)
     return Answer(_detail(UploadState(upload, [])))
 
 

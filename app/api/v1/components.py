@@ -8,11 +8,13 @@ from app.accounts.callers import Caller
 from app.api.apis import V1
 from app.api.pipeline import Answer
 from app.api.v1 import schemas
-from app.components.component_views import ShownComponent, ShownImage, list_components
-from app.components.components import WantedComponent, component_of, delete_component, save_components
+from app.components.component_views import ShownComponent, list_components
+from app.components.components import component_of, delete_component, save_components
 from app.components.revisions import revision_of
+from app.components.wanted_component import WantedComponent
 from app.data.models import Game
 from app.images.image_addresses import address
+from app.images.shown_images import ShownImage
 
 bp = Blueprint("v1_components", __name__, url_prefix="/api/v1/games/<game_id>/components")
 

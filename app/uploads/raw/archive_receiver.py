@@ -23,7 +23,7 @@ from app.data.models import Game, Upload, new_id
 from app.process.crash_points import passing
 from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
 from app.uploads.discarding import discard_upload
 from app.uploads.raw.incoming_body import IncomingBody

@@ -20,7 +20,7 @@ from app.data.extensions import db
 from app.data.models import Upload, new_id, now
 from app.data.models.upload import RESUMABLE
 from app.refusals import Refusal
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 from app.uploads.resumable.phases import fail, hold
 
 log = logging.getLogger(__name__)

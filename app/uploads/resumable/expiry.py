@@ -17,7 +17,7 @@ from app.data.models import Game, Upload, now
 from app.data.models.upload import RESUMABLE
 from app.process.crash_points import passing
 from app.storage.bucket import StoredPart, bucket
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 from app.uploads.discarding import discard_upload
 from app.uploads.resumable.check_claims import LEASE
 from app.uploads.resumable.phases import hold, tidy

@@ -21,7 +21,7 @@ from app.data.models.upload import RESUMABLE
 from app.process.crash_points import passing
 from app.refusals import Refusal
 from app.storage.bucket import bucket
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 from app.uploads.discarding import discard_upload, transfers_of
 
 log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from app.process.crash_points import passing
 from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.components.board import Board, Problem
-from app.components.component_views import ShownComponent, ShownImage
+from app.components.component_views import ShownComponent
 from app.components.revisions import Changes
+from app.images.shown_images import ShownImage
 from app.web.components.component_words import counted_kind, kind_name, millimetres
 from app.web.frame.formats import counted
 from app.web.frame.image_tags import Picture, beside_each_other, picture

@@ -13,8 +13,9 @@ from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from app.accounts.partners import dashboard_app_id
 from app.components.component_kinds import PARENTS
 from app.components.component_views import ShownComponent, list_components
-from app.components.components import WantedComponent, save_components
+from app.components.components import save_components
 from app.components.revisions import draft_of
+from app.components.wanted_component import WantedComponent
 from app.data.database import release
 from app.data.extensions import db, htmx
 from app.data.models import Game

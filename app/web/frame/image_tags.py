@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.components.component_views import ShownImage
 from app.config.settings import settings
+from app.images.shown_images import ShownImage
 
 # ThumbHash has no detail beyond this.
 _CANVAS = 32

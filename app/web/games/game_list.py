@@ -12,13 +12,13 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from app.catalog.games import GameFilter, list_games
-from app.components.component_views import ShownImage
 from app.config.settings import settings
 from app.data.extensions import db
 from app.data.models import Build, Game, Partner, Server, now
 from app.fleet.rollout import Summary, summaries
 from app.images.game_pictures import covers_of
-from app.topics.event_hub import partner_topic
+from app.images.shown_images import ShownImage
+from app.topics.names import partner_topic
 from app.web.builds import build_words
 from app.web.builds.build_words import Said
 from app.web.frame.current_user import me, my_partner, require_sign_in

@@ -21,7 +21,8 @@ from flask import Flask, current_app
 from markupsafe import escape
 
 from app.data.models import now
-from app.topics.event_hub import game_topic, hub
+from app.topics.event_hub import hub
+from app.topics.names import game_topic
 from app.web.games.game_view import GameView, game_view
 
 BEAT_SECONDS = 12.0

@@ -20,7 +20,8 @@ from flask import Flask, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.sign_ins import living
-from app.topics.event_hub import SIGN_INS_TOPIC, hub
+from app.topics.event_hub import hub
+from app.topics.names import SIGN_INS_TOPIC
 from app.web.frame.current_user import current_sign_in
 from app.web.live.live_parts import LOOK_SECONDS
 

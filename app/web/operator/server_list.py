@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.data.database import release
 from app.data.models import now
 from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
-from app.topics.event_hub import FLEET_TOPIC
+from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
 from app.web.frame.formats import SPACE, Moment, Text, rate, size
 from app.web.live.live_parts import Rendered

@@ -12,7 +12,7 @@ from app.fleet.fleet_overview import FleetServer, fleet_overview
 from app.fleet.retries import retry_failed
 from app.fleet.servers import pause
 from app.refusals import InvalidRequest, NotFound
-from app.topics.event_hub import FLEET_TOPIC
+from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import local_address, my_actor
 from app.web.frame.formats import Moment, counted, plain
 from app.web.live.live_parts import Rendered

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.data.models import now
 from app.fleet.fleet_overview import PartnerServer, partner_overview
-from app.topics.event_hub import partner_topic
+from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.formats import Moment, Text, counted, rate, size

@@ -15,7 +15,7 @@ from app.fleet.rollout import matrix
 from app.fleet.server_builds import holdings
 from app.fleet.servers import pause, retire, roll_token
 from app.refusals import Conflict, NotFound
-from app.topics.event_hub import FLEET_TOPIC, game_topic, partner_topic
+from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
 from app.topics.versions import stored_version
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_build, new_game, replica
 from tests.app.fleet.counting import statements

@@ -22,7 +22,8 @@ from app.fleet.replicas import retry_now
 from app.fleet.servers import pause, retire, roll_token
 from app.limits import thread_budgets
 from app.topics import event_hub
-from app.topics.event_hub import hub, plan_topic
+from app.topics.event_hub import hub
+from app.topics.names import plan_topic
 from tests.app.fleet.acting import SELF, STUDIO, FleetAgent, held, new_build, new_game
 from tests.app.runtime.processes import wait_until
 from tests.conftest import Cast, bearer

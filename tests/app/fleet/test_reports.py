@@ -12,7 +12,7 @@ from sqlalchemy import select
 from app.data.extensions import db
 from app.data.models import Build, Game, Server
 from app.fleet import reports
-from app.topics.event_hub import game_topic, partner_topic
+from app.topics.names import game_topic, partner_topic
 from app.topics.versions import stored_version
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, new_game, phase, replica
 from tests.app.fleet.counting import statements

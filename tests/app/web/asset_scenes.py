@@ -9,9 +9,10 @@ import math
 from PIL import Image, ImageDraw
 
 from app.accounts.partners import dashboard_app_id
-from app.components.components import WantedComponent, save_components
+from app.components.components import save_components
 from app.components.revisions import finalize
 from app.components.sides import put_on_side
+from app.components.wanted_component import WantedComponent
 from app.data.database import release
 from app.data.extensions import db
 from app.data.models import Asset, Game

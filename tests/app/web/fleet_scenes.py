@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.data.database import announce, writing
 from app.data.models import Server, now
 from app.fleet.transfers import note_arrived
-from app.topics.event_hub import FLEET_TOPIC, partner_topic
+from app.topics.names import FLEET_TOPIC, partner_topic
 
 TB, MB = 10**12, 10**6
 

@@ -15,7 +15,7 @@ from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models import Build, Game, PlaySession, Release, Replica, Server, now
 from app.data.models.base import new_id
-from app.topics.event_hub import game_topic, partner_topic
+from app.topics.names import game_topic, partner_topic
 
 MB, GB = 10**6, 10**9
 

@@ -13,7 +13,7 @@ from flask import Flask
 from app.data.extensions import db
 from app.runtime.jobs import jobs
 from app.storage import bucket as storage_bucket
-from app.topics.event_hub import game_topic
+from app.topics.names import game_topic
 from app.topics.versions import stored_version
 from app.uploads.resumable import archive_check, check_claims
 from app.uploads.resumable.archive_check import Outcome, examine
