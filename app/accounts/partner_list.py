@@ -73,3 +73,8 @@ def partner_by_id(partner_id: str) -> Partner:
 
 def _by_partner(query: Select[Any, int]) -> dict[str, int]:
     return {partner_id: int(amount) for partner_id, amount in db.session.execute(query)}
+
+
+def partner_names() -> dict[str, str]:
+    """Partner id → name, by name."""
+    return {row.id: row.name for row in db.session.execute(select(Partner.id, Partner.name).order_by(Partner.name))}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
 from app.accounts.actors import Actor
+from app.accounts.audit_history import refused_builds
 from app.accounts.audit_log import record
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
-from app.data.models import Build, Game, Replica, Server
+from app.data.models import AuditEntry, Build, Game, Replica, Server
+from app.fleet.active_servers import active_server_count
 from app.refusals import InvalidRequest, NotFound
 from app.topics.names import game_topic
 
@@ -49,6 +51,48 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
     cached = cached_counts(game)
     listed = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
     return BuildPage(listed, total, str(builds[-1].number) if len(builds) < len(found) else None)
+
+
+@dataclass(frozen=True)
+class BuildTable:
+    """A game's builds as a table of the dashboard shows them, newest first, with the archives that were refused between
+    them. `cached`: build id → servers that have all of it, of `servers`; `live`: the number of the live build; `older`:
+    where the next page begins, or None at the end."""
+
+    builds: Sequence[Build]
+    refused: Sequence[AuditEntry]
+    cached: Mapping[str, int]
+    servers: int
+    live: int | None
+    total: int
+    older: int | None
+
+
+def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable:
+    """In six queries, whatever there is. Refusals stand between the builds by time: those before the newest build
+    that is not shown are left out."""
+    query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(Build.number < before)
+    found = db.session.scalars(query).all()
+    builds = found[:limit]
+    more = len(found) > limit
+    oldest = builds[-1].created_at if more else None
+    refused = refused_builds(game) if before is None else []
+    return BuildTable(
+        builds=builds,
+        refused=[entry for entry in refused if oldest is None or entry.at > oldest],
+        cached=cached_counts(game),
+        servers=active_server_count(),
+        live=live_number(game),
+        total=db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0,
+        older=builds[-1].number if more else None,
+    )
+
+
+def live_number(game: Game) -> int | None:
+    """The number of the live build."""
+    return db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
 
 
 def listed(game: Game, build: Build) -> ListedBuild:

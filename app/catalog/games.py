@@ -17,7 +17,8 @@ from app.catalog.game_filters import beyond, cursor_of, narrowed
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models import Game, Partner, now
-from app.fleet.replicas import living_servers, replan
+from app.fleet.active_servers import active_servers
+from app.fleet.replicas import replan
 from app.refusals import NotFound, SlugTaken
 from app.topics.names import catalog_topic, game_topic, partner_topic
 
@@ -90,7 +91,7 @@ def delete_game(game: Game, actor: Actor) -> None:
         game.deleted_at = now()
         record(session, actor, "game.deleted", game.title, game=game, slug=game.slug)
         session.flush()
-        replan(session, game, living_servers(session))
+        replan(session, game, active_servers(session))
         announce(catalog_topic(game.partner_id))
 
 

@@ -14,7 +14,8 @@ from app.catalog.retention import retain
 from app.data.database import announce, lock_for_update, writing
 from app.data.models import Build, Game, Release, Upload, now
 from app.data.models.upload import RESUMABLE
-from app.fleet.replicas import living_servers, replan
+from app.fleet.active_servers import active_servers
+from app.fleet.replicas import replan
 from app.process.crash_points import passing
 from app.refusals import NotFound, Refusal, UploadInterrupted
 from app.topics.names import catalog_topic, game_topic, partner_topic
@@ -181,5 +182,5 @@ def _release(session: Session, game: Game, build: Build, actor: Actor) -> None:
     )
     record(session, actor, "build.released", f"{game.title}, build {build.number}", game=game)
     session.flush()
-    replan(session, game, living_servers(session))
+    replan(session, game, active_servers(session))
     announce(catalog_topic(game.partner_id))

@@ -23,6 +23,13 @@ class ReleasePage:
     next_cursor: str | None
 
 
+def newest_release(game: Game) -> Release | None:
+    """The release that made the live build live, or None for a game with none."""
+    if game.released_build_id is None:
+        return None
+    return db.session.scalar(select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1))
+
+
 def list_releases(game: Game, limit: int | None = None, cursor: str | None = None) -> ReleasePage:
     """Every release, of builds that were deleted since too. Raises InvalidRequest for a cursor that no page gave."""
     live_id, total = db.session.execute(

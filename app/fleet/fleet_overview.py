@@ -8,7 +8,6 @@ database, so that neither the number of builds nor of games decides what a page 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +15,8 @@ from sqlalchemy import and_, func, select
 
 from app.data.extensions import db
 from app.data.models import Game, PlaySession, Replica, Server, now
-from app.fleet.reports import has_contact
+from app.fleet.active_servers import active_servers
+from app.fleet.contact import has_contact
 from app.fleet.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import SHOWN_MINUTES, last_hour
 
@@ -71,7 +71,7 @@ def partner_overview(partner_id: str) -> PartnerOverview:
     hours = last_hour(partner_id)
     servers = [
         _partner_server(server, sums.get(server.id, Tally()), failures.get(server.id), released, hours, at)
-        for server in _living_servers()
+        for server in active_servers()
     ]
     servers.sort(key=lambda server: (PARTNER_STATES.index(server.state), server.id))
     return PartnerOverview(servers, released, Counter(server.state for server in servers))
@@ -192,7 +192,7 @@ def fleet_overview(server_id: str | None = None) -> FleetOverview:
             hours.get(server.id),
             at,
         )
-        for server in _living_servers()
+        for server in active_servers()
         if server_id in {None, server.id}
     ]
     servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
@@ -245,10 +245,6 @@ def _server_state(server: Server, failure: Failure | None, contact: bool) -> tup
     if contact and server.health_status == "error":
         found.append(("unwell", None))
     return min(found, key=lambda each: SERVER_STATES.index(each[0]), default=("healthy", None))
-
-
-def _living_servers() -> Sequence[Server]:
-    return db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
 
 
 def _with_present(hour: list[int] | None, bytes_per_second: int) -> list[int]:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import joinedload
 
 from app.data.extensions import db
 from app.data.models import Build, Game, PlaySession, Replica, Server, now
-from app.fleet.reports import has_contact
+from app.fleet.active_servers import active_servers
+from app.fleet.contact import has_contact
 from app.fleet.rollout import state_of
 
 
@@ -53,7 +54,7 @@ class ReleasePreview:
 def preview(game: Game, build: Build) -> ReleasePreview:
     """In four queries, whatever the number of servers and builds."""
     at = now()
-    servers = db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
+    servers = active_servers()
     replicas = db.session.scalars(
         select(Replica).where(Replica.game_id == game.id).options(joinedload(Replica.build))
     ).all()

@@ -38,11 +38,6 @@ def planned(server: Server) -> ColumnElement[bool]:
     return or_(Replica.wanted, and_(Replica.phase == "cached", Replica.left_plan_at.is_not(None)))
 
 
-def living_servers(session: Session) -> Sequence[Server]:
-    """Every server that is not retired, in id order."""
-    return session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
-
-
 def in_line(released_build_id: str | None, replicas: Sequence[Replica]) -> bool:
     """Whether the wanted flags of one game on one server are what `wanted_build_ids` says."""
     wanted = wanted_build_ids(released_build_id, replicas)

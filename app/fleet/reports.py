@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches, lock_for_update, writing
 from app.data.models import Build, Game, Replica, Server, now
+from app.fleet.contact import CONTACT_SECONDS, has_contact
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import in_line, realign
 from app.fleet.reported_sessions import match_sessions
@@ -25,7 +26,6 @@ from app.topics.versions import stored_version
 
 log = logging.getLogger(__name__)
 
-CONTACT_SECONDS = 30
 BUSY_SECONDS, IDLE_SECONDS = 1, 10
 # Reports closer together than this, in which nothing but numbers moved, are acknowledged and not written.
 COALESCE = timedelta(milliseconds=400)
@@ -70,11 +70,6 @@ class Receipt:
     plan_version: int
     report_after_seconds: int
     ignored_sessions: list[str] = field(default_factory=list)
-
-
-def has_contact(server: Server, at: datetime) -> bool:
-    """Whether the server's last report is fresh enough to be believed."""
-    return bool(server.last_report_at and at - server.last_report_at <= timedelta(seconds=CONTACT_SECONDS))
 
 
 def accept(server: Server, report: Report) -> Receipt:

@@ -15,7 +15,8 @@ from sqlalchemy import func, or_, select
 
 from app.data.extensions import db
 from app.data.models import Build, Game, PlaySession, Replica, Server, now
-from app.fleet.reports import has_contact
+from app.fleet.active_servers import active_servers
+from app.fleet.contact import has_contact
 from app.fleet.waiting_builds import Ahead, ahead
 
 # Most severe first: the order of every counts line, and of what a page's title carries.
@@ -115,7 +116,7 @@ def _reported_state(replica: Replica) -> str:
 def matrix(game: Game) -> Matrix:
     """The matrix of one game, in five queries whatever the number of servers and builds."""
     at = now()
-    servers = _servers()
+    servers = active_servers()
     living = {server.id for server in servers}
     replicas = [
         r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in living
@@ -178,10 +179,6 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
     )
 
 
-def _servers() -> Sequence[Server]:
-    return db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
-
-
 def _sessions(game_id: str) -> Counter[tuple[str, str]]:
     rows = db.session.execute(
         select(PlaySession.build_id, PlaySession.server_id, func.count())
@@ -238,7 +235,7 @@ def cache_state(game: Game) -> CacheStates:
         ).all()
         replicas = {replica.server_id: replica for replica, _ in rows if replica is not None}
         states.released_number = rows[0][1]
-    for server in _servers():
+    for server in active_servers():
         states.append(_cache_state(server, replicas.get(server.id), at))
     return states
 
@@ -277,7 +274,7 @@ class Summary:
 def summaries(games: Sequence[Game]) -> dict[str, Summary]:
     """By game id, in two queries however many games."""
     at = now()
-    servers = _servers()
+    servers = active_servers()
     released = [game.released_build_id for game in games if game.released_build_id]
     replicas = {(r.build_id, r.server_id): r for r in _in_batches(released)}
     result: dict[str, Summary] = {}

@@ -3,23 +3,80 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
-from flask import Flask, request, url_for
+from flask import Flask
 
-from app.web import operator, settings
 from app.web.accounts import invitation, new_password, sign_in
 from app.web.builds import build_list, build_page, build_words, release_page, replica_page
 from app.web.components import board_page, component_form, component_page, revisions_page
 from app.web.frame import security_headers, static_files, storage_banner, theme
 from app.web.frame.current_user import here, signed_in
+from app.web.frame.navigation import navigation
 from app.web.frame.shown_commands import key_quote
 from app.web.games import game_activity, game_details, game_list, game_page, new_game
 from app.web.images import gallery_page, image_page, image_upload
 from app.web.live import live_parts, stream_guard
+from app.web.operator import (
+    add_server_page,
+    audit_page,
+    partner_list,
+    retire_server,
+    server_page,
+    storage_page,
+    token_page,
+)
+from app.web.operator import partner_page as operator_partner_page
+from app.web.operator import server_list as operator_server_list
 from app.web.reference import reference_page
 from app.web.servers import server_list
+from app.web.settings import (
+    activity_page,
+    app_pages,
+    appearance_page,
+    invitation_actions,
+    key_actions,
+    keys_page,
+    members_page,
+    partner_page,
+    password_link_actions,
+    profile_page,
+    quota_page,
+)
+
+AREAS: tuple[tuple[ModuleType, ...], ...] = (
+    (theme, invitation, new_password),
+    (game_list, new_game, game_page, game_details, game_activity),
+    (build_list, build_page, release_page, replica_page),
+    (gallery_page, image_page, image_upload),
+    (board_page, component_page, component_form, revisions_page),
+    (server_list,),
+    (
+        partner_page,
+        members_page,
+        password_link_actions,
+        invitation_actions,
+        keys_page,
+        key_actions,
+        app_pages,
+        quota_page,
+        appearance_page,
+        activity_page,
+        profile_page,
+    ),
+    (
+        operator_server_list,
+        server_page,
+        add_server_page,
+        token_page,
+        retire_server,
+        partner_list,
+        operator_partner_page,
+        storage_page,
+        audit_page,
+    ),
+)
 
 # No eval, no script from a response, nothing to another host; a refused form (422) is shown, an unchanged fragment
 # (304) is not; private pages are not kept for the back button, which asks the server instead.
@@ -44,53 +101,16 @@ HTMX_CONFIG = json.dumps(
 )
 
 
-@dataclass(frozen=True)
-class Place:
-    """An entry of the main navigation."""
-
-    name: str
-    url: str
-    current: bool
-
-
-def _navigation() -> list[Place]:
-    member = signed_in()
-    if member is None:
-        return []
-    if member.is_operator:
-        return [Place(name, url_for(page), request.path.startswith(below)) for name, page, below in operator.PLACES]
-    return [
-        Place("Games", url_for("games.index"), request.path.startswith("/games")),
-        Place("Servers", url_for("servers.index"), request.path.startswith("/servers")),
-        Place("Settings", url_for("partner.page"), request.path.startswith("/settings")),
-    ]
-
-
 def _frame() -> dict[str, Any]:
     """What the frame around every page needs."""
-    return {"member": signed_in(), "nav": _navigation(), "theme": theme.chosen(), "here": here()}
+    return {"member": signed_in(), "nav": navigation(), "theme": theme.chosen(), "here": here()}
 
 
 def init_app(app: Flask) -> None:
     """Register every page, and what templates share."""
-    for module in (server_list, theme, invitation, new_password):
-        app.register_blueprint(module.pages)
-    for module in (
-        game_list,
-        new_game,
-        game_page,
-        build_list,
-        build_page,
-        release_page,
-        game_details,
-        game_activity,
-        replica_page,
-    ):
-        app.register_blueprint(module.pages)
-    for module in (gallery_page, image_page, image_upload, board_page, component_page, component_form, revisions_page):
-        app.register_blueprint(module.pages)
-    for pages in (*settings.PAGES, *operator.PAGES):
-        app.register_blueprint(pages)
+    for area in AREAS:
+        for page in area:
+            app.register_blueprint(page.pages)
     for part in (static_files, security_headers, sign_in, live_parts, stream_guard, storage_banner, reference_page):
         part.init_app(app)
     app.context_processor(_frame)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
-
-from app.accounts.audit_history import refused_builds
-from app.catalog.build_list import cached_counts
-from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Game, Server
+from app.catalog.build_list import BuildTable, build_table
+from app.data.models import AuditEntry, Build, Game
 from app.web.builds import build_words
 from app.web.frame.formats import Moment, Text, size
 
@@ -47,21 +43,16 @@ class BuildPage:
 
 
 def build_page(game: Game, most: int, before: int | None = None) -> BuildPage:
-    """In six queries, whatever there is. Refusals stand between the builds by time: those before the newest build
-    that is not shown are left out."""
-    query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(most + 1)
-    if before is not None:
-        query = query.where(Build.number < before)
-    found = db.session.scalars(query).all()
-    builds = found[:most]
-    total = db.session.scalar(select(func.count()).select_from(Build).where(Build.game_id == game.id)) or 0
-    refused = refused_builds(game) if before is None else []
-    oldest = builds[-1].created_at if len(found) > most else None
-    cached, servers, live = cached_counts(game), _servers(), _live_number(game)
-    lines = [_build(build, live, f"{cached[build.id]} of {servers}" if servers else "") for build in builds]
-    lines += [_refused(entry) for entry in refused if oldest is None or entry.at > oldest]
+    """In six queries, whatever there is."""
+    table = build_table(game, most, before)
+    lines = [_build(build, table.live, _cached_on(build, table)) for build in table.builds]
+    lines += [_refused(entry) for entry in table.refused]
     lines.sort(key=lambda line: line.received.at, reverse=True)
-    return BuildPage(lines, total, builds[-1].number if len(found) > most else None)
+    return BuildPage(lines, table.total, table.older)
+
+
+def _cached_on(build: Build, table: BuildTable) -> str:
+    return f"{table.cached.get(build.id, 0)} of {table.servers}" if table.servers else ""
 
 
 def note(page: BuildPage) -> str:
@@ -80,14 +71,6 @@ def action_of(number: int, live: int | None) -> str:
     if number == live:
         return ""
     return "Roll back" if live is not None and number < live else "Release"
-
-
-def _servers() -> int:
-    return db.session.scalar(select(func.count()).where(Server.retired_at.is_(None))) or 0
-
-
-def _live_number(game: Game) -> int | None:
-    return db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
 
 
 def _build(build: Build, live: int | None, cached: str) -> BuildLine:

@@ -19,8 +19,7 @@ from app.web.components.component_cards import Card, Cards
 from app.web.components.component_words import counted_kind, kind_name, millimetres
 from app.web.frame.formats import Moment, Text, counted
 from app.web.images.gallery_view import Segment
-from app.web.live.live_parts import Part, Rendered
-from app.web.live.streams import part
+from app.web.live.live_parts import Part, Rendered, part
 
 # In a section of several; its own page has them all.
 SHOWN = 5

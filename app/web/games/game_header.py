@@ -16,6 +16,7 @@ from app.web.frame.current_user import me
 from app.web.frame.formats import limit
 from app.web.frame.image_tags import picture
 from app.web.games.game_form import GameForm
+from app.web.games.live_game import GameSubject
 from app.web.live.live_parts import Rendered, live_parts
 
 COVER = (342, 160)
@@ -48,7 +49,7 @@ def live_of(game: Game) -> Rendered:
     """The live parts of a game as its reader may see them. Raises NotFound when it was deleted a moment ago."""
     game_id, may_write = game.id, me().may_write
     release()
-    found = live_parts().get(game_id, may_write)
+    found = live_parts().of(GameSubject(game_id, may_write))
     if found is None:
         raise NotFound(f"No game with slug '{game.slug}'")
     return found

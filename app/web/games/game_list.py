@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
+from app.catalog.game_lookup import live_builds, tags_in_use
 from app.catalog.games import GameFilter, list_games
 from app.config.settings import settings
 from app.data.extensions import db
-from app.data.models import Build, Game, Partner, Server, now
+from app.data.models import Build, Game, Partner, now
+from app.fleet.active_servers import active_servers
 from app.fleet.rollout import Summary, summaries
 from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
@@ -25,8 +26,8 @@ from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.formats import Moment, counted, limit, size
 from app.web.frame.image_tags import Picture, picture
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
-from app.web.live.live_parts import Rendered
-from app.web.live.streams import fragment, part, present, stream
+from app.web.live.live_parts import Rendered, part
+from app.web.live.streams import fragment, present, stream
 from app.web.servers import server_words
 
 pages = Blueprint("games", __name__)
@@ -89,7 +90,7 @@ class GameListSubject:
         if partner is None:
             return None
         games = list_games(partner, GameFilter(text=self.text or None, tag=self.tag or None)).games
-        servers = db.session.scalars(select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)).all()
+        servers = active_servers()
         lines = _lines(games, len(servers))
         shown = [line for line in lines if not self.status or self.status in line.segments]
         shown.sort(key=lambda line: line.updated.at, reverse=True)
@@ -130,7 +131,7 @@ def index() -> ResponseReturnValue:
         chosen=asked.status,
         text=asked.text,
         tag=asked.tag,
-        tags=_tags(partner.id),
+        tags=tags_in_use(partner),
         query=urlencode(asked.query()),
         live=present(asked, _GONE),
         made_at=Moment(now()),
@@ -169,11 +170,7 @@ def _first_use() -> ResponseReturnValue:
 
 def _lines(games: Sequence[Game], servers: int) -> list[GameLine]:
     found = summaries(games)
-    released = [game.released_build_id for game in games if game.released_build_id]
-    builds: dict[str, Build] = {}
-    for start in range(0, len(released), 5000):
-        batch = db.session.scalars(select(Build).where(Build.id.in_(released[start : start + 5000])))
-        builds |= {build.id: build for build in batch}
+    builds = live_builds(games)
     covers = covers_of([game.id for game in games])
     return [
         _line(game, builds.get(game.released_build_id or ""), found[game.id], servers, covers.get(game.id))
@@ -208,8 +205,3 @@ def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[Segment
         query = urlencode(replace(asked, status=key).query())
         segments.append(Segment(key, label, count, f"/games?{query}" if query else "/games"))
     return segments
-
-
-def _tags(partner_id: str) -> list[str]:
-    rows = db.session.scalars(select(Game.tags).where(Game.partner_id == partner_id, Game.deleted_at.is_(None)))
-    return sorted({tag for tags in rows for tag in tags}, key=str.casefold)

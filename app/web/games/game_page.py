@@ -12,7 +12,7 @@ from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in
 from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
 from app.web.games.game_header import head, live_of
-from app.web.live.live_parts import GameSubject
+from app.web.games.live_game import GameSubject
 from app.web.live.streams import fragment, stream
 
 pages = Blueprint("game", __name__)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.orm import joinedload
-
-from app.data.extensions import db
-from app.data.models import Game, Release
-from app.fleet.reports import CONTACT_SECONDS
+from app.catalog.game_lookup import game_with_live_build
+from app.catalog.release_history import newest_release
+from app.data.models import Game
+from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import Matrix, MatrixRow, matrix
 from app.web.builds import build_words
 from app.web.builds.build_rows import SHOWN, BuildLine, build_page, note
@@ -59,9 +57,7 @@ class GameView:
 
 def game_view(game_id: str, may_write: bool) -> GameView | None:
     """The view of a living game, or None. A constant number of queries."""
-    game = db.session.scalar(
-        select(Game).where(Game.id == game_id, Game.deleted_at.is_(None)).options(joinedload(Game.released_build))
-    )
+    game = game_with_live_build(game_id)
     if game is None:
         return None
     found = matrix(game)
@@ -98,8 +94,7 @@ def _next(lines: Sequence[BuildLine]) -> int | None:
 
 
 def _released(game: Game) -> Text:
-    newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
-    release = db.session.scalar(newest) if game.released_build_id else None
+    release = newest_release(game)
     return build_words.released_line(release.released_at, release.released_by) if release else ()
 
 

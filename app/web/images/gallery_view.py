@@ -14,8 +14,7 @@ from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
 from app.web.frame.formats import counted, limit, size
 from app.web.frame.image_tags import Picture, picture
-from app.web.live.live_parts import Rendered
-from app.web.live.streams import part
+from app.web.live.live_parts import Rendered, part
 
 PAGE = 60
 USED = {"": None, "yes": True, "no": False}

@@ -22,8 +22,6 @@ from markupsafe import escape
 
 from app.data.models import now
 from app.topics.event_hub import hub
-from app.topics.names import game_topic
-from app.web.games.game_view import GameView, game_view
 
 BEAT_SECONDS = 12.0
 LOOK_SECONDS = 3.0  # between two looks whether the reader is still there and still signed in
@@ -107,22 +105,6 @@ class Subject(Protocol):
         """The parts as of now, or None for what is gone. In an app context without a request."""
 
 
-@dataclass(frozen=True)
-class GameSubject:
-    """A game's page."""
-
-    game_id: str
-    may_write: bool
-
-    @property
-    def topic(self) -> str:
-        return game_topic(self.game_id)
-
-    def render(self, app: Flask, version: int) -> Rendered | None:
-        view = game_view(self.game_id, self.may_write)
-        return render(app, view, version) if view else None
-
-
 class _Entry:
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -137,10 +119,6 @@ class LiveParts:
         self._lock = threading.Lock()
         self._entries: OrderedDict[Subject, _Entry] = OrderedDict()
         self.renderings = 0
-
-    def get(self, game_id: str, may_write: bool) -> Rendered | None:
-        """A game's parts; see `of`."""
-        return self.of(GameSubject(game_id, may_write))
 
     def of(self, subject: Subject) -> Rendered | None:
         """The parts as of now, or None for what is gone. The caller must hold no database connection: it may wait for
@@ -177,10 +155,6 @@ class LiveParts:
             self.renderings += 1
             return subject.render(self._app, version)
 
-    def stream(self, game_id: str, may_write: bool, seen_etag: str | None) -> Generator[bytes]:
-        """A game's stream; see `stream_of`."""
-        return self.stream_of(GameSubject(game_id, may_write), seen_etag)
-
     def stream_of(
         self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool] = lambda: True, reader: str = ""
     ) -> Generator[bytes]:
@@ -215,34 +189,6 @@ def _seconds_to(moment: datetime | None) -> float:
     return BEAT_SECONDS if moment is None else (moment - now()).total_seconds()
 
 
-def render(app: Flask, view: GameView, version: int) -> Rendered:
-    """A game's parts from facts. No request, no database: what differs between readers is only `may_write`."""
-    environment = app.jinja_env
-
-    def part(part_id: str, template: str, row: bool = False, **context: object) -> Part:
-        html = environment.get_template(template).render(view=view, **context).strip()
-        return Part(part_id, html, row)
-
-    rows = (
-        part("fleet-head", "games/_rollout_head.html", row=True),
-        *(part(f"build-{row.number}", "games/_rollout_row.html", row=True, row_view=row) for row in view.rows),
-    )
-    counts = part("fleet-counts", "games/_rollout_counts.html")
-    fleet = part("fleet", "games/_rollout.html", inner_rows=rows, counts=counts)
-    return Rendered(
-        title=view.tab_title,
-        parts=(
-            part("game-state", "games/_game_state.html"),
-            part("game-action", "games/_game_action.html"),
-            part("builds", "builds/_latest_builds.html"),
-            fleet,
-        ),
-        rows=(counts, *rows),
-        version=version,
-        changes_at=view.changes_at,
-    )
-
-
 def live_parts() -> LiveParts:
     """The running app's."""
     found: LiveParts = current_app.extensions["slipway_live"]
@@ -252,3 +198,8 @@ def live_parts() -> LiveParts:
 def init_app(app: Flask) -> None:
     """One cache of rendered parts for the app."""
     app.extensions["slipway_live"] = LiveParts(app)
+
+
+def part(app: Flask, part_id: str, template: str, *, row: bool = False, **context: object) -> Part:
+    """One part from its template, which sets its id. No request: its bytes are everybody's."""
+    return Part(part_id, app.jinja_env.get_template(template).render(**context).strip(), row)

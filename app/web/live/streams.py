@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Response, request
 
 from app.data.database import release
 from app.limits import thread_budgets
 from app.refusals import NotFound
-from app.web.live.live_parts import Part, Rendered, Subject, live_parts
+from app.web.live.live_parts import Rendered, Subject, live_parts
 from app.web.live.stream_guard import reader
-
-
-def part(app: Flask, part_id: str, template: str, *, row: bool = False, **context: object) -> Part:
-    """One part from its template, which sets its id. No request: its bytes are everybody's."""
-    return Part(part_id, app.jinja_env.get_template(template).render(**context).strip(), row)
 
 
 def present(subject: Subject, gone: str) -> Rendered:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from app.accounts.audit_history import history
+from app.accounts.partner_list import partner_names
 from app.data.extensions import db
 from app.data.models import AuditEntry, Partner
 from app.web.frame.address_numbers import asked_number
@@ -41,7 +41,7 @@ class Entry(Line):
 def page() -> ResponseReturnValue:
     """Newest first, in pages; filters are in the address."""
     kind = kind_asked_for(KINDS)
-    names = {row.id: row.name for row in db.session.execute(select(Partner.id, Partner.name).order_by(Partner.name))}
+    names = partner_names()
     chosen = db.session.get(Partner, request.args.get("partner", ""))
     before = asked_number("before")
     found = history(partner=chosen, action=KINDS[kind][1] or None, before=before)

@@ -13,9 +13,8 @@ from app.fleet.rollout import SHOWN_RETRIES
 from app.fleet.server_builds import Holding, holdings
 from app.web.builds.build_words import short_reason
 from app.web.frame.formats import SPACE, Moment, Text, counted, percent, rate, size
-from app.web.live.live_parts import Part
+from app.web.live.live_parts import Part, part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import part
 from app.web.servers import server_words
 
 SHOWN_BELOW, SHOWN_ALONE = 20, 200  # builds, in the list of servers and on the server's own page

@@ -14,9 +14,9 @@ from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
 from app.web.frame.formats import SPACE, Moment, Text, rate, size
-from app.web.live.live_parts import Rendered
+from app.web.live.live_parts import Rendered, part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import fragment, part, present, stream
+from app.web.live.streams import fragment, present, stream
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import opened_parts
 from app.web.servers import server_words

@@ -15,8 +15,8 @@ from app.refusals import InvalidRequest, NotFound
 from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import local_address, my_actor
 from app.web.frame.formats import Moment, counted, plain
-from app.web.live.live_parts import Rendered
-from app.web.live.streams import fragment, part, present, stream
+from app.web.live.live_parts import Rendered, part
+from app.web.live.streams import fragment, present, stream
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import opened_parts
 from app.web.servers import server_words

@@ -16,8 +16,8 @@ from app.storage.bucket import StorageError
 from app.uploads.storage_totals import Totals, totals
 from app.web.frame.formats import SPACE, Moment, counted, size
 from app.web.frame.storage_banner import trouble
-from app.web.live.live_parts import Rendered
-from app.web.live.streams import fragment, part, present, stream
+from app.web.live.live_parts import Rendered, part
+from app.web.live.streams import fragment, present, stream
 from app.web.operator.operator_access import require_operator
 
 pages = Blueprint("operator_storage", __name__)

@@ -10,11 +10,10 @@ from typing import Any
 
 from flask import Blueprint, Flask, current_app, render_template
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from app.accounts.keys import apps_of
-from app.data.extensions import db
-from app.data.models import ApiKey, Game
+from app.catalog.game_lookup import oldest_game
+from app.data.models import ApiKey
 from app.web.frame.current_user import signed_in
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url
 from app.web.reference.api_words import Operation, operations
@@ -78,15 +77,10 @@ def _reader() -> Reader:
     partner = member.partner if member else None
     if partner is None:
         return Reader()
-    first = db.session.execute(
-        select(Game.slug, Game.id)
-        .where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
-        .order_by(Game.created_at, Game.id)
-        .limit(1)
-    ).first()
+    first = oldest_game(partner)
     keys = [key for _, found in apps_of(partner) for key in found if key.expires_at is None]
     by_scope = {scope: key for key in reversed(keys) for scope in key.scopes}
-    slug, game_id = first or (EXAMPLE_SLUG, _EXAMPLE_ID)
+    slug, game_id = (first.slug, first.id) if first else (EXAMPLE_SLUG, _EXAMPLE_ID)
     return Reader(slug, game_id, by_scope, keys[0] if keys else None)
 
 

@@ -14,9 +14,9 @@ from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.formats import Moment, Text, counted, rate, size
-from app.web.live.live_parts import Rendered
+from app.web.live.live_parts import Rendered, part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import fragment, part, present, stream
+from app.web.live.streams import fragment, present, stream
 from app.web.servers import server_words
 
 pages = Blueprint("servers", __name__)

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.fleet_overview import FleetServer, PartnerServer
-from app.fleet.reports import CONTACT_SECONDS
 from app.fleet.rollout import SHOWN_RETRIES
 from app.fleet.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from app.accounts.audit_history import history
-from app.data.extensions import db
-from app.data.models import Game, Partner
+from app.catalog.game_lookup import game_titles
 from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import my_partner, require_sign_in
 from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
@@ -31,7 +29,7 @@ KINDS: Kinds = {
 def page() -> ResponseReturnValue:
     """Newest first, in pages; filters are in the address."""
     partner = my_partner()
-    games = _games(partner)
+    games = game_titles(partner)
     kind = kind_asked_for(KINDS)
     slug = request.args.get("game", "")
     game = partner.games.by_slug(slug) if slug else None
@@ -53,11 +51,3 @@ def page() -> ResponseReturnValue:
         newest=address(kind) if before else "",
         older=address(kind, found.older) if found.older else "",
     )
-
-
-def _games(partner: Partner) -> list[tuple[str, str]]:
-    """(slug, title) of the living games, by title."""
-    rows = db.session.execute(
-        select(Game.slug, Game.title).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
-    )
-    return sorted(((slug, title) for slug, title in rows), key=lambda row: row[1].casefold())

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models import Game, Server
-from app.fleet.reports import CONTACT_SECONDS
+from app.fleet.contact import CONTACT_SECONDS
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, phase
 from tests.conftest import Cast
 

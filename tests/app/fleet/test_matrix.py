@@ -10,7 +10,7 @@ from app.catalog.publishing import release
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models import Build, Game, Replica
-from app.fleet.reports import CONTACT_SECONDS
+from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import cache_state, matrix, summaries
 from app.fleet.servers import add_server, retire
 from app.web.builds.build_words import cell_words

@@ -15,6 +15,7 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models import Game, Server, now
 from app.topics.event_hub import hub
+from app.web.games.live_game import GameSubject
 from app.web.live.live_parts import LiveParts, Part, Rendered
 from tests.app.web import scenes
 from tests.app.web.scenes import On, Sent
@@ -89,10 +90,10 @@ def test_the_same_event_is_made_once_for_all_streams() -> None:
 
 
 def test_a_change_makes_a_new_state_and_reading_does_not(parts: LiveParts, game_id: str) -> None:
-    first = parts.get(game_id, True)
-    assert parts.get(game_id, True) is first
+    first = parts.of(GameSubject(game_id, True))
+    assert parts.of(GameSubject(game_id, True)) is first
     scenes.change(game_id, 2, "srv-02", bytes_done=720_000_000 * 5)
-    second = parts.get(game_id, True)
+    second = parts.of(GameSubject(game_id, True))
     assert first
     assert second
     assert second.etag != first.etag
@@ -103,7 +104,7 @@ def test_a_change_makes_a_new_state_and_reading_does_not(parts: LiveParts, game_
 
 
 def test_lost_contact_shows_without_any_report(parts: LiveParts, game_id: str) -> None:
-    first = parts.get(game_id, True)
+    first = parts.of(GameSubject(game_id, True))
     assert first
     assert first.changes_at
     assert first.changes_at > now()
@@ -112,13 +113,13 @@ def test_lost_contact_shows_without_any_report(parts: LiveParts, game_id: str) -
         for server in session.query(Server):
             server.last_report_at = now() - timedelta(seconds=31)
     first.changes_at = now()
-    second = parts.get(game_id, True)
+    second = parts.of(GameSubject(game_id, True))
     assert second
     assert "No contact" in second.fragment()
 
 
 def test_a_deleted_game_has_no_parts_and_ends_its_streams(parts: LiveParts, game_id: str) -> None:
-    with closing(parts.stream(game_id, True, None)) as stream:
+    with closing(parts.stream_of(GameSubject(game_id, True), None)) as stream:
         next(stream)
         with writing() as session:
             session.get_one(Game, game_id).deleted_at = now()
@@ -126,9 +127,9 @@ def test_a_deleted_game_has_no_parts_and_ends_its_streams(parts: LiveParts, game
 
 
 def test_a_page_that_is_up_to_date_is_sent_nothing_until_something_changes(parts: LiveParts, game_id: str) -> None:
-    present = parts.get(game_id, True)
+    present = parts.of(GameSubject(game_id, True))
     assert present
-    with closing(parts.stream(game_id, True, present.etag)) as stream:
+    with closing(parts.stream_of(GameSubject(game_id, True), present.etag)) as stream:
         assert b"beat" in next(stream)
         heard = _in_thread(stream)
         scenes.change(game_id, 2, "srv-02", bytes_done=7_000_000_000)
@@ -139,7 +140,7 @@ def test_waiting_streams_hold_no_database_connection(app: Flask, parts: LivePart
     pool = db.engine.pool
     assert isinstance(pool, QueuePool)
     db.session.remove()
-    streams = [parts.stream(game_id, True, None) for _ in range(20)]
+    streams = [parts.stream_of(GameSubject(game_id, True), None) for _ in range(20)]
     waiting = []
     for stream in streams:
         next(stream)
@@ -153,7 +154,7 @@ def test_waiting_streams_hold_no_database_connection(app: Flask, parts: LivePart
 
 
 def test_streams_end_when_the_process_stops(parts: LiveParts, game_id: str) -> None:
-    stream = parts.stream(game_id, True, None)
+    stream = parts.stream_of(GameSubject(game_id, True), None)
     next(stream)
     next(stream)
     ended = threading.Event()

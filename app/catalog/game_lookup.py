@@ -1,0 +1,54 @@
+"""Finding games, and facts that many pages show of them. Looking a game up through its partner authorises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
+from app.data.database import in_batches
+from app.data.extensions import db
+from app.data.models import Build, Game, Partner
+
+
+def game_with_live_build(game_id: str) -> Game | None:
+    """A game that was not deleted, with its live build loaded."""
+    return db.session.scalar(
+        select(Game).where(Game.id == game_id, Game.deleted_at.is_(None)).options(joinedload(Game.released_build))
+    )
+
+
+def live_builds(games: Sequence[Game]) -> dict[str, Build]:
+    """Build id → build, for the live builds of these games; one query for each 5,000."""
+    released = [game.released_build_id for game in games if game.released_build_id]
+    return {
+        build.id: build
+        for batch in in_batches(released)
+        for build in db.session.scalars(select(Build).where(Build.id.in_(batch)))
+    }
+
+
+def tags_in_use(partner: Partner) -> list[str]:
+    """Every tag of a partner's games, once, in alphabetical order."""
+    rows = db.session.scalars(select(Game.tags).where(Game.partner_id == partner.id, Game.deleted_at.is_(None)))
+    return sorted({tag for tags in rows for tag in tags}, key=str.casefold)
+
+
+def game_titles(partner: Partner) -> list[tuple[str, str]]:
+    """(slug, title) of a partner's games, by title."""
+    rows = db.session.execute(
+        select(Game.slug, Game.title).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+    )
+    return sorted(((slug, title) for slug, title in rows), key=lambda row: row[1].casefold())
+
+
+def oldest_game(partner: Partner) -> Game | None:
+    """The partner's first game that was not deleted: what examples are about."""
+    return db.session.scalar(
+        select(Game)
+        .where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+        .order_by(Game.created_at, Game.id)
+        .limit(1)
+    )

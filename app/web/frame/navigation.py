@@ -1,0 +1,41 @@
+"""The main navigation: what a member may go to, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request, url_for
+
+from app.web.frame.current_user import signed_in
+
+
+@dataclass(frozen=True)
+class Place:
+    """An entry of the main navigation."""
+
+    name: str
+    url: str
+    current: bool
+
+
+# Name, endpoint, and what the addresses below it begin with.
+_OPERATOR = (
+    ("Servers", "operator_servers.index", ("/operator/servers", "/operator/fleet", "/operator/add-server")),
+    ("Partners", "operator_partners.index", ("/operator/partners",)),
+    ("Storage", "operator_storage.page", ("/operator/storage",)),
+    ("Audit", "operator_audit.page", ("/operator/audit",)),
+)
+_MEMBER = (
+    ("Games", "games.index", ("/games",)),
+    ("Servers", "servers.index", ("/servers",)),
+    ("Settings", "partner.page", ("/settings",)),
+)
+
+
+def navigation() -> list[Place]:
+    """The entries for whoever is signed in; nothing for anybody else."""
+    member = signed_in()
+    if member is None:
+        return []
+    places = _OPERATOR if member.is_operator else _MEMBER
+    return [Place(name, url_for(page), request.path.startswith(below)) for name, page, below in places]

@@ -1,0 +1,55 @@
+"""A game's page as live parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask
+
+from app.topics.names import game_topic
+from app.web.games.game_view import GameView, game_view
+from app.web.live.live_parts import Part, Rendered
+
+
+@dataclass(frozen=True)
+class GameSubject:
+    """A game's page."""
+
+    game_id: str
+    may_write: bool
+
+    @property
+    def topic(self) -> str:
+        return game_topic(self.game_id)
+
+    def render(self, app: Flask, version: int) -> Rendered | None:
+        view = game_view(self.game_id, self.may_write)
+        return render_game(app, view, version) if view else None
+
+
+def render_game(app: Flask, view: GameView, version: int) -> Rendered:
+    """A game's parts from facts. No request, no database: what differs between readers is only `may_write`."""
+    environment = app.jinja_env
+
+    def part(part_id: str, template: str, row: bool = False, **context: object) -> Part:
+        html = environment.get_template(template).render(view=view, **context).strip()
+        return Part(part_id, html, row)
+
+    rows = (
+        part("fleet-head", "games/_rollout_head.html", row=True),
+        *(part(f"build-{row.number}", "games/_rollout_row.html", row=True, row_view=row) for row in view.rows),
+    )
+    counts = part("fleet-counts", "games/_rollout_counts.html")
+    fleet = part("fleet", "games/_rollout.html", inner_rows=rows, counts=counts)
+    return Rendered(
+        title=view.tab_title,
+        parts=(
+            part("game-state", "games/_game_state.html"),
+            part("game-action", "games/_game_action.html"),
+            part("builds", "builds/_latest_builds.html"),
+            fleet,
+        ),
+        rows=(counts, *rows),
+        version=version,
+        changes_at=view.changes_at,
+    )
