@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from app.data.models import ApiKey, Member
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class _Key(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+    @property
+    def app(self) -> _Named: ...
+
+
+class _Member(_Named, Protocol):
+    @property
+    def id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -17,11 +35,11 @@ class Actor:
     member_id: str | None = None
 
     @classmethod
-    def of_key(cls, key: ApiKey, address: str | None) -> Actor:
+    def of_key(cls, key: _Key, address: str | None) -> Actor:
         return cls(f"{key.app.name} · {key.hint}", address, key_id=key.id)
 
     @classmethod
-    def of_member(cls, member: Member, address: str | None) -> Actor:
+    def of_member(cls, member: _Member, address: str | None) -> Actor:
         return cls(member.name, address, member_id=member.id)
 
 

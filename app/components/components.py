@@ -14,7 +14,7 @@ from app.accounts.audit_log import record
 from app.components.component_images import assets_in_game, carried
 from app.components.component_kinds import ONLY_AS_CHILD, PARENTS, family_of, stored_kind
 from app.components.component_views import ShownComponent, shown
-from app.components.revisions import lock_draft
+from app.components.revisions import lock_draft, revision_of
 from app.components.wanted_component import WantedComponent
 from app.data.database import announce, release, writing
 from app.data.extensions import db
@@ -211,3 +211,9 @@ def delete_component(game: Game, component_id: str, actor: Actor) -> None:
             delete(Component).where(Component.revision_id == draft.id, Component.id == component_id)
         )
         announce(assets_topic(game_id))
+
+
+def component_of_draft(game: Game, component_id: str) -> ShownComponent:
+    """Raises ComponentNotFound."""
+    draft = revision_of(game.id, None)
+    return component_of(draft.id if draft else None, component_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
@@ -17,85 +17,10 @@ from app.data.extensions import db
 from app.data.models import Build, Game, PlaySession, Replica, Server, now
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
-from app.fleet.waiting_builds import Ahead, ahead
+from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.fleet.waiting_builds import ahead
 
-# Most severe first: the order of every counts line, and of what a page's title carries.
-SEVERITY = (
-    "failed",
-    "no_contact",
-    "retrying",
-    "verifying",
-    "downloading",
-    "queued",
-    "removing",
-    "cached",
-    "not_sent",
-    "removed",
-)
-SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is called failed, though tries go on
 ROWS = 6
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One build on one server. Bytes are of the packed archive while downloading, of the check while verifying.
-
-    `before` is the state that was last reported by a server without contact."""
-
-    server_id: str
-    state: str
-    since: datetime | None = None
-    reported_at: datetime | None = None
-    bytes_done: int = 0
-    bytes_total: int = 0
-    bytes_per_second: int = 0
-    attempt: int = 0
-    retry_at: datetime | None = None
-    reason: str | None = None
-    sessions: int = 0
-    before: str | None = None
-    paused: bool = False  # an operator stopped the server's downloads: what is queued waits for that
-    ahead: Ahead | None = None  # what is queued waits for this
-
-    @property
-    def percent(self) -> int:
-        """Whole percent, rounded down: 100 only when every byte is there."""
-        return min(100, self.bytes_done * 100 // self.bytes_total) if self.bytes_total else 0
-
-
-@dataclass(frozen=True)
-class MatrixServer:
-    id: str
-    region: str
-    reported_at: datetime | None
-    contact: bool
-
-
-@dataclass(frozen=True)
-class MatrixRow:
-    build: Build
-    live: bool
-    cells: list[Cell]
-
-    @property
-    def cached_on(self) -> int:
-        return sum(cell.state == "cached" for cell in self.cells)
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Columns are servers in id order; rows are the live build, then newer ones, then older by number."""
-
-    servers: list[MatrixServer]
-    rows: list[MatrixRow]
-    sessions: int
-    bytes_to_send: int
-    counts: Counter[str] = field(default_factory=Counter)  # of the live row
-
-    @property
-    def worst(self) -> str | None:
-        """The most severe state of the live row, or None when nothing is released."""
-        return next((state for state in SEVERITY if self.counts[state]), None)
 
 
 def state_of(replica: Replica | None, server: Server, at: datetime) -> str:
@@ -255,20 +180,6 @@ def _cache_state(server: Server, replica: Replica | None, at: datetime) -> Cache
         attempt=replica.attempt,
         reason=replica.reason,
     )
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How the released build of one game stands: a state a server, in server order (the berths), and their counts.
-    `states` is empty while nothing is released."""
-
-    states: list[str]
-    counts: Counter[str]
-    reason: tuple[str, str] | None  # (server id, reason) of the first failure
-
-    @property
-    def worst(self) -> str | None:
-        return next((state for state in SEVERITY if self.counts[state]), None)
 
 
 def summaries(games: Sequence[Game]) -> dict[str, Summary]:

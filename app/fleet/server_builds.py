@@ -9,7 +9,7 @@ from sqlalchemy import case, func, select
 
 from app.data.extensions import db
 from app.data.models import Build, Game, Partner, PlaySession, Replica
-from app.fleet.rollout import SHOWN_RETRIES
+from app.fleet.rollout_states import SHOWN_RETRIES
 
 # Worst first, then what moves, then what waits, then what is simply there.
 _ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")

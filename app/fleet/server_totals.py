@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, case, func, select
 
 from app.data.extensions import db
 from app.data.models import Build, Game, Replica
-from app.fleet.rollout import SHOWN_RETRIES
+from app.fleet.rollout_states import SHOWN_RETRIES
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from sqlalchemy import case, select
 
 from app.data.extensions import db
 from app.data.models import Build, Game, Replica
+from app.fleet.rollout_states import Ahead
 
 _UNDER_WAY = ("downloading", "verifying")
-
-
-@dataclass(frozen=True)
-class Ahead:
-    """What is under way on a server as far as one partner may know. `build` is None for another partner's, `game` None
-    within the same game; `queued` counts what waits there, of whomever."""
-
-    build: int | None
-    game: str | None
-    queued: int
 
 
 def ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:

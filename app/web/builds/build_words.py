@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.data.models import Build, Game
-from app.fleet.rollout import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.web.frame.formats import SPACE, Moment, Text, counted, duration, percent, rate, size
 
 # state -> (icon, word in counts lines)

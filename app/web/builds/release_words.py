@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.data.models import Build, Game
 from app.fleet.release_preview import ReleasePreview, ServerPreview
-from app.fleet.rollout import Cell, Matrix
+from app.fleet.rollout_states import Cell, Matrix
 from app.web.builds.build_rows import action_of
 from app.web.frame.formats import SPACE, Moment, Text, counted, percent, size
 

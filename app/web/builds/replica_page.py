@@ -6,7 +6,8 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from app.data.models import Game
-from app.fleet.rollout import Cell, Matrix, matrix
+from app.fleet.rollout import matrix
+from app.fleet.rollout_states import Cell, Matrix
 from app.refusals import NotFound
 from app.web.builds import build_words
 from app.web.frame.current_user import me, my_partner, require_sign_in

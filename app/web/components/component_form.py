@@ -13,14 +13,13 @@ from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from app.accounts.partners import dashboard_app_id
 from app.components.component_kinds import PARENTS
 from app.components.component_views import ShownComponent, list_components
-from app.components.components import save_components
+from app.components.components import component_of_draft, save_components
 from app.components.revisions import draft_of
 from app.components.wanted_component import WantedComponent
 from app.data.database import release
 from app.data.extensions import db, htmx
 from app.data.models import Game
 from app.refusals import InvalidRequest, Refusal
-from app.web.components.component_page import component_of_draft
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
 from app.web.frame.forms import SHOWN, choices, problem, refused

@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
 
 from app.components.component_views import ShownComponent
-from app.components.components import component_of, delete_component
+from app.components.components import component_of, component_of_draft, delete_component
 from app.components.revisions import revision_of
 from app.components.sides import LONGEST_SIDE, put_on_side
 from app.data.extensions import htmx
@@ -73,12 +73,6 @@ def delete(slug: str, component_id: str) -> ResponseReturnValue:
     delete_component(game, component_id, my_actor())
     flash(f"{name} is deleted from the draft. Its images stay")
     return redirect(url_for("components.page", slug=slug), 303)
-
-
-def component_of_draft(game: Game, component_id: str) -> ShownComponent:
-    """Raises ComponentNotFound."""
-    draft = revision_of(game.id, None)
-    return component_of(draft.id if draft else None, component_id)
 
 
 def _component(game: Game, component_id: str) -> ShownComponent:

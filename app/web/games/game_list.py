@@ -16,7 +16,8 @@ from app.config.settings import settings
 from app.data.extensions import db
 from app.data.models import Build, Game, Partner, now
 from app.fleet.active_servers import active_servers
-from app.fleet.rollout import Summary, summaries
+from app.fleet.rollout import summaries
+from app.fleet.rollout_states import Summary
 from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
 from app.topics.names import partner_topic

@@ -10,7 +10,8 @@ from app.catalog.game_lookup import game_with_live_build
 from app.catalog.release_history import newest_release
 from app.data.models import Game
 from app.fleet.contact import CONTACT_SECONDS
-from app.fleet.rollout import Matrix, MatrixRow, matrix
+from app.fleet.rollout import matrix
+from app.fleet.rollout_states import Matrix, MatrixRow
 from app.web.builds import build_words
 from app.web.builds.build_rows import SHOWN, BuildLine, build_page, note
 from app.web.builds.build_words import CellWords, Count, Said

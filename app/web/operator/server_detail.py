@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.data.models import now
 from app.fleet.fleet_overview import FleetServer
-from app.fleet.rollout import SHOWN_RETRIES
+from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_builds import Holding, holdings
 from app.web.builds.build_words import short_reason
 from app.web.frame.formats import SPACE, Moment, Text, counted, percent, rate, size

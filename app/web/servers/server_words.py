@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.fleet_overview import FleetServer, PartnerServer
-from app.fleet.rollout import SHOWN_RETRIES
+from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
 from app.web.frame.formats import SPACE, Moment, Text, counted, size

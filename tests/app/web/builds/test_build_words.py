@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.fleet.rollout import SEVERITY, Cell
-from app.fleet.waiting_builds import Ahead
+from app.fleet.rollout_states import SEVERITY, Ahead, Cell
 from app.web.builds import build_words
 from app.web.frame.formats import SPACE, plain
 
