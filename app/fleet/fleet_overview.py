@@ -19,6 +19,7 @@ from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
 from app.fleet.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import SHOWN_MINUTES, last_hour
+from app.refusals import NotFound
 
 # Worst first: the order of both tables.
 PARTNER_STATES = (
@@ -197,6 +198,23 @@ def fleet_overview(server_id: str | None = None) -> FleetOverview:
     ]
     servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
     return FleetOverview(servers, Counter(server.state for server in servers))
+
+
+def find_fleet_server(server_id: str) -> FleetServer | None:
+    """A server that is not retired, or None."""
+    return next(iter(fleet_overview(server_id).servers), None)
+
+
+def fleet_server(server_id: str) -> FleetServer:
+    """A server that is not retired. Raises NotFound."""
+    server = find_fleet_server(server_id)
+    if server is None:
+        raise NotFound(no_server(server_id))
+    return server
+
+
+def no_server(server_id: str) -> str:
+    return f"There is no server '{server_id}', or it was retired."
 
 
 def _fleet_server(

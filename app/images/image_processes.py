@@ -24,7 +24,10 @@ from app.refusals import Unavailable
 # Measured at MOST_PIXELS: the hungriest, a WebP with alpha, takes 900 MiB with Python and Pillow around it.
 MEMORY = 1024 * MIB
 _GRACE = 2.0  # the child's own timer comes first
-_START = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_module('decoding.decoder_server', run_name='__main__')"
+_START = (
+    "import runpy, sys; sys.path.insert(0, sys.argv[1]); "
+    "runpy.run_module('decoding.decoder_server', run_name='__main__')"
+)
 
 
 class ImageRefused(Exception):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from app.fleet.fleet_overview import fleet_server
 from app.fleet.servers import retire
 from app.web.frame.current_user import my_actor
 from app.web.operator.operator_access import require_operator
-from app.web.operator.server_page import living
 
 pages = Blueprint("operator_retirement", __name__)
 pages.before_request(require_operator)
@@ -17,13 +17,13 @@ pages.before_request(require_operator)
 @pages.get("/operator/servers/<server_id>/retirement")
 def form(server_id: str) -> ResponseReturnValue:
     """What retiring does, and how many sessions it meets."""
-    return render_template("operator/retire.html", server=living(server_id))
+    return render_template("operator/retire.html", server=fleet_server(server_id))
 
 
 @pages.post("/operator/servers/<server_id>/retirement")
 def confirm(server_id: str) -> ResponseReturnValue:
     """Take it out of the fleet."""
-    living(server_id)
+    fleet_server(server_id)
     retire(server_id, my_actor())
     flash(f"{server_id} is retired")
     return redirect(url_for("operator_servers.index"), 303)

@@ -8,10 +8,10 @@ from flask import Blueprint, Flask, Response, flash, redirect, render_template, 
 from flask.typing import ResponseReturnValue
 
 from app.data.models import now
-from app.fleet.fleet_overview import FleetServer, fleet_overview
+from app.fleet.fleet_overview import find_fleet_server, fleet_server, no_server
 from app.fleet.retries import retry_failed
 from app.fleet.servers import pause
-from app.refusals import InvalidRequest, NotFound
+from app.refusals import InvalidRequest
 from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import local_address, my_actor
 from app.web.frame.formats import Moment, counted, plain
@@ -36,7 +36,7 @@ class ServerSubject:
         return FLEET_TOPIC
 
     def render(self, app: Flask, version: int) -> Rendered | None:
-        at, server = now(), find(self.server_id)
+        at, server = now(), find_fleet_server(self.server_id)
         if server is None:
             return None
         words = server_words.fleet_state(server)
@@ -52,41 +52,24 @@ class ServerSubject:
         )
 
 
-def find(server_id: str) -> FleetServer | None:
-    """A living server, or None."""
-    return next(iter(fleet_overview(server_id).servers), None)
-
-
-def living(server_id: str) -> FleetServer:
-    """A living server. Raises NotFound."""
-    server = find(server_id)
-    if server is None:
-        raise NotFound(_gone(server_id))
-    return server
-
-
-def _gone(server_id: str) -> str:
-    return f"There is no server '{server_id}', or it was retired."
-
-
 @pages.get("/operator/servers/<server_id>")
 def page(server_id: str) -> ResponseReturnValue:
     """The whole page."""
-    live = present(ServerSubject(server_id), _gone(server_id))
-    server = living(server_id)
+    live = present(ServerSubject(server_id), no_server(server_id))
+    server = fleet_server(server_id)
     return render_template("operator/server.html", live=live, server=server, made_at=Moment(now()))
 
 
 @pages.get("/operator/servers/<server_id>/parts")
 def parts(server_id: str) -> Response:
     """The live parts for pages that poll."""
-    return fragment(ServerSubject(server_id), _gone(server_id))
+    return fragment(ServerSubject(server_id), no_server(server_id))
 
 
 @pages.get("/operator/servers/<server_id>/live")
 def live(server_id: str) -> Response:
     """The live parts as a stream."""
-    living(server_id)
+    fleet_server(server_id)
     return stream(ServerSubject(server_id))
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.fleet.fleet_overview import FleetServer
+from app.fleet.fleet_overview import FleetServer, fleet_server
 from app.fleet.servers import roll_token
 from app.web.frame.current_user import my_actor
 from app.web.frame.forms import SHOWN, OnceForm, problem, refused
 from app.web.operator.install_command import Installed, shown_already
 from app.web.operator.operator_access import require_operator
-from app.web.operator.server_page import living
 from app.web.settings.password_again import check_again, password_field
 
 pages = Blueprint("operator_token", __name__)
@@ -25,13 +24,13 @@ class RollForm(OnceForm):
 @pages.get("/operator/servers/<server_id>/token")
 def form(server_id: str) -> ResponseReturnValue:
     """What rolling does."""
-    return _ask(living(server_id), RollForm())
+    return _ask(fleet_server(server_id), RollForm())
 
 
 @pages.post("/operator/servers/<server_id>/token")
 def roll(server_id: str) -> ResponseReturnValue:
     """Make the new token. It is in the answer itself: it is stored nowhere, so no redirect can bring it."""
-    server, form = living(server_id), RollForm()
+    server, form = fleet_server(server_id), RollForm()
     if not form.validate_on_submit():
         return _ask(server, form), 422
     try:
