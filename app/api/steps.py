@@ -12,6 +12,7 @@ from app.api import idempotency, rate_headers
 from app.api.json_shapes import parse_fields, parse_json
 from app.api.pipeline import Passage, Step
 from app.api.rate_headers import UPLOAD
+from app.catalog.game_lookup import find_game
 from app.catalog.games_by_id import game_by_id
 from app.config.settings import settings
 from app.data.database import release
@@ -54,7 +55,7 @@ def look_up(passage: Passage) -> None:
     partner, rest = passage.caller.partner, dict(passage.path)
     found: dict[str, Any] = {}
     if "slug" in rest:
-        found["game"] = partner.games.by_slug(rest.pop("slug"))
+        found["game"] = find_game(partner, rest.pop("slug"))
     elif "game_id" in rest:
         found["game"] = game_by_id(partner, rest.pop("game_id"))
     if passage.call.below:

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
 from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
 from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models import Build, Game, Partner
+from app.refusals import NotFound
+
+
+def games_of(partner: Partner) -> Select[Game]:
+    """A partner's games that were not deleted."""
+    return select(Game).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+
+
+def find_game(partner: Partner, slug: str, *options: Any) -> Game:
+    """The partner's game with this slug: what is found here, the partner may see, and nothing else authorises. Raises
+    NotFound, also for another partner's game. `options` are loader options."""
+    game = db.session.scalar(games_of(partner).where(Game.slug == slug).options(*options))
+    if game is None:
+        raise NotFound(f"No game with slug '{slug}'")
+    return game
 
 
 def game_with_live_build(game_id: str) -> Game | None:

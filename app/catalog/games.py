@@ -14,6 +14,7 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
 from app.catalog.game_filters import beyond, cursor_of, narrowed
+from app.catalog.game_lookup import games_of
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models import Game, Partner, now
@@ -32,7 +33,7 @@ class GamePage:
 
 def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
     """Oldest first, then by id. A constant number of queries, however many games."""
-    matching = narrowed(partner.games.select(), wanted)
+    matching = narrowed(games_of(partner), wanted)
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     query = matching.order_by(Game.created_at, Game.id)
     if wanted.after:

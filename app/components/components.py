@@ -21,8 +21,8 @@ from app.data.extensions import db
 from app.data.models import Component, ComponentFace, Game, now
 from app.data.models.asset import new_bare_id
 from app.images.asset_refusals import ComponentNotFound
+from app.images.game_check import require_living
 from app.images.image_quota import lock_partner
-from app.images.presigning import require_living
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic
 

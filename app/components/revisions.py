@@ -16,7 +16,7 @@ from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models import Component, ComponentFace, Game, Revision, now
 from app.images.asset_refusals import RevisionFinalized, RevisionNotFound
-from app.images.presigning import require_living
+from app.images.game_check import require_living
 from app.topics.names import assets_topic
 
 

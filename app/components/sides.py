@@ -11,8 +11,8 @@ from app.components.revisions import lock_draft
 from app.data.database import announce, writing
 from app.data.models import Asset, Blob, Component, ComponentFace, Game, now
 from app.images.asset_refusals import AssetNotFound, ComponentNotFound, DerivationFailed
+from app.images.game_check import require_living
 from app.images.image_quota import lock_partner
-from app.images.presigning import require_living
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic
 

@@ -15,11 +15,12 @@ from app.data.database import announce, release, writing
 from app.data.extensions import db
 from app.data.models import Asset, Blob, Game, StagedAsset
 from app.images.blobs import claim, hold
+from app.images.game_check import require_living
 from app.images.image_limits import TYPES
 from app.images.image_processes import Facts
 from app.images.image_quota import give_back, lock_partner, take
 from app.images.object_keys import IMMUTABLE, parse_key
-from app.images.presigning import known_blob, require_living, staged_upload
+from app.images.presigning import known_blob, staged_upload
 from app.images.public_copies import PublicCopy, cleaned, note_public_copy, store_public_copy
 from app.images.verification import FetchedFile, WrongBytes, fetched, verify
 from app.process.crash_points import passing

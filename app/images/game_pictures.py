@@ -16,9 +16,9 @@ from app.data.database import announce, in_batches, writing
 from app.data.extensions import db
 from app.data.models import Asset, Game, GamePicture
 from app.images.asset_refusals import AssetNotFound
+from app.images.game_check import require_living
 from app.images.image_addresses import address
 from app.images.image_quota import lock_partner
-from app.images.presigning import require_living
 from app.images.shown_images import ShownImage, shown_image, variants_of
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic, catalog_topic, game_topic, partner_topic

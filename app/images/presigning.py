@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.data.database import release, writing
 from app.data.models import Asset, Blob, Game, StagedAsset, new_id, now
-from app.images.asset_refusals import GameNotFound
+from app.images.game_check import require_living
 from app.images.image_quota import lock_partner, take
 from app.images.object_keys import STAGING, final_key
 from app.refusals import InvalidRequest
@@ -134,11 +134,3 @@ def known_blob(session: Session, partner_id: str, app_id: str, sha256: str) -> B
             .exists()
         )
     )
-
-
-def require_living(session: Session, game_id: str) -> Game:
-    """The game, unless it was deleted meanwhile (GameNotFound)."""
-    game = session.get(Game, game_id)
-    if game is None or game.deleted_at is not None:
-        raise GameNotFound("The game was deleted meanwhile. Nothing was kept.")
-    return game

@@ -12,11 +12,11 @@ from datetime import timedelta
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
+from app.components.image_deletion import UNDO, note_if_unused
 from app.data.database import in_batches, release, writing
 from app.data.extensions import db
 from app.data.models import Asset, Blob, BlobVariant, Game, GamePicture, Partner, Revision, StagedAsset, new_id, now
 from app.images.blobs import LEASE, Doomed, bury, doom
-from app.images.deletion import UNDO, note_if_unused
 from app.images.image_processes import deriving
 from app.images.image_quota import give_back, lock_partner, settle
 from app.images.object_keys import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key

@@ -19,10 +19,10 @@ from sqlalchemy import select
 from urllib3.exceptions import HTTPError
 
 from app.accounts.partners import dashboard_app_id
+from app.components.image_deletion import delete_asset
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models import Asset, Blob, Game, StagedAsset, now
-from app.images.deletion import delete_asset
 from app.images.derivation import derive
 from app.images.image_quota import asset_quota
 from app.images.image_receiver import receive_image

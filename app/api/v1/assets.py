@@ -8,10 +8,10 @@ from app.accounts.callers import Caller
 from app.api.apis import V1
 from app.api.pipeline import REPEAT, Answer
 from app.api.v1 import schemas
+from app.components.image_deletion import delete_asset
 from app.data.models import Game, now
 from app.images.asset_list import ListedAsset, list_assets
 from app.images.confirmation import Sent, confirm
-from app.images.deletion import delete_asset
 from app.images.image_addresses import address
 from app.images.object_keys import parse_checksum
 from app.images.originals import LIFETIME, original_url

@@ -4,7 +4,7 @@ from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture, QuotaEn
 from app.data.models.audit_record import AnsweredRequest, AuditEntry, Topic
 from app.data.models.base import Base, new_id, now
 from app.data.models.component import Component, ComponentFace, Revision
-from app.data.models.game import Build, Game, GamesOf, Release
+from app.data.models.game import Build, Game, Release
 from app.data.models.partner import ApiKey, App, Invitation, Member, Partner, PasswordLink, SignIn
 from app.data.models.server import PlaySession, Replica, Server, TransferMinute
 from app.data.models.upload import Upload
@@ -23,7 +23,6 @@ __all__ = [
     "ComponentFace",
     "Game",
     "GamePicture",
-    "GamesOf",
     "Invitation",
     "Member",
     "Partner",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Select, String, Text, UniqueConstraint, select, text
-from sqlalchemy.orm import Mapped, mapped_column, object_session, relationship
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.data.models.base import Base, new_id, now
 from app.data.models.partner import Partner
-from app.refusals import NotFound
 
 Status = Literal["active", "pending_upload"]
 _LIVING = text("deleted_at IS NULL")
@@ -113,23 +112,3 @@ class Release(Base):
     build_number: Mapped[int]
     released_at: Mapped[datetime] = mapped_column(default=now)
     released_by: Mapped[str] = mapped_column(String(200))
-
-
-class GamesOf:
-    """One partner's living games. A game that is found here may be seen by this partner: nothing else authorises."""
-
-    def __init__(self, partner: Partner) -> None:
-        self.partner = partner
-
-    def select(self) -> Select[Game]:
-        return select(Game).where(Game.partner_id == self.partner.id, Game.deleted_at.is_(None))
-
-    def by_slug(self, slug: str, *options: Any) -> Game:
-        """The game, or NotFound (also for another partner's). `options` are loader options."""
-        session = object_session(self.partner)
-        if session is None:
-            raise RuntimeError("the partner is not attached to a session")
-        game = session.scalar(self.select().where(Game.slug == slug).options(*options))
-        if game is None:
-            raise NotFound(f"No game with slug '{slug}'")
-        return game

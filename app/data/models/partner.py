@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.data.models.base import Base, new_id, now
-
-if TYPE_CHECKING:
-    from app.data.models.game import GamesOf
 
 ROLES = ("owner", "developer", "viewer", "operator")
 SCOPES = ("read", "write", "upload")
@@ -28,13 +24,6 @@ class Partner(Base):
     # Bytes all builds of the partner may take together; None means no limit.
     build_quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=now)
-
-    @property
-    def games(self) -> GamesOf:
-        """This partner's catalog; looking a game up through it is the authorisation."""
-        from app.data.models.game import GamesOf  # games know their partner: the import cannot stand at the top
-
-        return GamesOf(self)
 
 
 class Member(Base):

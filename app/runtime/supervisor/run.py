@@ -144,7 +144,7 @@ class Supervisor:
         return spawn(command, environment, self._log(name), (self.instance.lock_fd,))
 
     def _prepare(self) -> None:
-        arguments = ("app.runtime.supervisor.prepare", self.addresses.base_url)
+        arguments = ("flask", "--app", "wsgi", "prepare-demo", self.addresses.base_url)
         child = Child(
             "prepare", partial(self._spawn, "prepare", *arguments, environment=self.environment), self._log("prepare")
         )

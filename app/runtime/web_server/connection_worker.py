@@ -46,6 +46,7 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP
 class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     """Connections wait in the event loop; threads only work. Everything but handle() runs in the main thread."""
 
+    alive: bool  # gunicorn's: false once the worker is to end
     limits = ConnectionLimits(head=10, window=60, rate=8192)  # set by app/runtime/web_server/gunicorn_settings.py
 
     def __init__(self, *arguments: Any, **named: Any) -> None:

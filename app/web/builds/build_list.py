@@ -12,7 +12,7 @@ from app.catalog.games import update_game
 from app.data.models import Game
 from app.web.builds.build_rows import PAGE, build_page, note
 from app.web.frame.address_numbers import asked_number
-from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.forms import problem
 from app.web.games.game_header import head
 
@@ -32,7 +32,7 @@ class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/builds")
 def page(slug: str) -> ResponseReturnValue:
     """Newest first, in pages."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     form = PolicyForm(formdata=None, auto_release=game.auto_release, keep_builds=game.keep_builds)
     return _page(game, form)
 
@@ -40,7 +40,7 @@ def page(slug: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/builds")
 def change(slug: str) -> ResponseReturnValue:
     """Set whether builds go live by themselves, and how many are kept."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Changing how builds are kept")
     form = PolicyForm()
     if not form.validate():

@@ -19,7 +19,7 @@ from app.refusals import NotFound
 from app.storage.bucket import bucket
 from app.web.builds import build_words
 from app.web.builds.build_rows import action_of
-from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Text, counted, size
 from app.web.frame.forms import SHOWN, problem, refused
 from app.web.games.game_header import head, listed
@@ -41,7 +41,7 @@ class NoteForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/builds/<int:number>")
 def page(slug: str, number: int) -> ResponseReturnValue:
     """Its facts."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     build = find_build(game, str(number))
     return _page(game, build, NoteForm(formdata=None, note=build.note or ""))
 
@@ -49,7 +49,7 @@ def page(slug: str, number: int) -> ResponseReturnValue:
 @pages.post("/games/<slug>/builds/<int:number>/note")
 def change(slug: str, number: int) -> ResponseReturnValue:
     """Change its note, the one thing of a build that may change."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Changing notes")
     build, form = find_build(game, str(number)), NoteForm()
     if not form.validate():
@@ -63,7 +63,7 @@ def change(slug: str, number: int) -> ResponseReturnValue:
 @pages.get("/games/<slug>/builds/<int:number>/download")
 def download(slug: str, number: int) -> ResponseReturnValue:
     """On to its archive in storage, at an address that lives for minutes."""
-    build = find_build(my_partner().games.by_slug(slug), str(number))
+    build = find_build(my_game(slug), str(number))
     key = build.object_key
     release()
     if bucket().stat(key) is None:
@@ -76,7 +76,7 @@ def download(slug: str, number: int) -> ResponseReturnValue:
 @pages.get("/games/<slug>/builds/<int:number>/deletion")
 def deletion(slug: str, number: int) -> ResponseReturnValue:
     """What deleting it does."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Deleting builds")
     return _ask_deletion(game, find_build(game, str(number)), FlaskForm(formdata=None))
 
@@ -84,7 +84,7 @@ def deletion(slug: str, number: int) -> ResponseReturnValue:
 @pages.post("/games/<slug>/builds/<int:number>/deletion")
 def delete(slug: str, number: int) -> ResponseReturnValue:
     """Delete it, unless it is live or in use."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Deleting builds")
     build, form = find_build(game, str(number)), FlaskForm()
     try:

@@ -13,7 +13,7 @@ from app.data.models import Game
 from app.fleet.release_preview import preview
 from app.fleet.rollout import matrix
 from app.web.builds.release_words import question_words
-from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.forms import problem
 from app.web.frame.toasts import flash_with_question
 from app.web.games.game_header import head
@@ -32,7 +32,7 @@ class ReleaseForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/builds/<int:number>/release")
 def question(slug: str, number: int) -> ResponseReturnValue:
     """What would change: from which build to which, and what every server fetches for it."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Releasing builds")
     return _ask(game, number, ReleaseForm(formdata=None))
 
@@ -40,7 +40,7 @@ def question(slug: str, number: int) -> ResponseReturnValue:
 @pages.post("/games/<slug>/builds/<int:number>/release")
 def release(slug: str, number: int) -> ResponseReturnValue:
     """Make it live, unless something else went live since the question was read."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Releasing builds")
     form = ReleaseForm()
     before = preview(game, find_build(game, str(number))).live

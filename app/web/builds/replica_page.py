@@ -10,7 +10,7 @@ from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Cell, Matrix
 from app.refusals import NotFound
 from app.web.builds import build_words
-from app.web.frame.current_user import me, my_partner, require_sign_in
+from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment, Text, counted, rate, size
 
 pages = Blueprint("replica", __name__)
@@ -20,7 +20,7 @@ pages.before_request(require_sign_in)
 @pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>")
 def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
     """State, since when, how far, why not, and the button to try again."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     cell = _cell(game, matrix(game), number, server_id)
     return render_template(
         "builds/replica.html",

@@ -11,7 +11,7 @@ from app.components.revisions import draft_of, revision_of
 from app.data.models import Game, now
 from app.web.components.board_view import PROBLEMS, SEGMENTS, BoardSubject
 from app.web.frame.address_numbers import asked_number
-from app.web.frame.current_user import me, my_partner, require_sign_in
+from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment
 from app.web.games.game_header import head
 from app.web.live.streams import fragment, present, stream
@@ -25,7 +25,7 @@ _GONE = "This game is not there any more."
 @pages.get("/games/<slug>/components")
 def page(slug: str) -> ResponseReturnValue:
     """The board; revision and filters are in the address."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     asked = _asked(game)
     found = head(game)
     query = urlencode(asked.query())
@@ -45,13 +45,13 @@ def page(slug: str) -> ResponseReturnValue:
 @pages.get("/games/<slug>/components/parts")
 def parts(slug: str) -> Response:
     """The live parts for pages that poll. 304 when nothing changed."""
-    return fragment(_asked(my_partner().games.by_slug(slug)), _GONE)
+    return fragment(_asked(my_game(slug)), _GONE)
 
 
 @pages.get("/games/<slug>/components/live")
 def live(slug: str) -> Response:
     """The live parts as a stream. 503 when all streams are taken: the page polls instead."""
-    return stream(_asked(my_partner().games.by_slug(slug)))
+    return stream(_asked(my_game(slug)))
 
 
 def _asked(game: Game) -> BoardSubject:

@@ -21,7 +21,7 @@ from app.data.extensions import db, htmx
 from app.data.models import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.component_words import KINDS, kind_name
-from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.forms import SHOWN, choices, problem, refused
 from app.web.games.game_header import head
 
@@ -68,7 +68,7 @@ class ComponentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/components/new")
 def new(slug: str) -> ResponseReturnValue:
     """The empty form."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Adding components")
     parent = request.args.get("parent", "")
     return _show(game, _form(game, data={"kind": "card" if parent else "tile", "parent": parent}), None)
@@ -85,7 +85,7 @@ def add(slug: str) -> ResponseReturnValue:
 @pages.get("/games/<slug>/components/<component_id>/details")
 def edit(slug: str, component_id: str) -> ResponseReturnValue:
     """The form, filled."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Changing components")
     one = component_of_draft(game, component_id)
     filled: dict[str, Any] = {"kind": one.kind, "name": one.name, "external_key": one.external_key}
@@ -104,7 +104,7 @@ def change(slug: str, component_id: str) -> ResponseReturnValue:
 
 
 def _writable(slug: str, what: str) -> Game:
-    game_id = my_partner().games.by_slug(slug).id
+    game_id = my_game(slug).id
     require_write(what)
     release()  # the member stays readable, whatever becomes of the session
     return db.session.get_one(Game, game_id)

@@ -20,7 +20,7 @@ from app.refusals import InvalidRequest
 from app.web.components.component_cards import faces
 from app.web.components.component_words import kind_name, millimetres
 from app.web.frame.address_numbers import asked_number
-from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Text
 from app.web.frame.forms import choices, problem, refused
 from app.web.games.game_header import head
@@ -42,14 +42,14 @@ class SideForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/components/<component_id>")
 def page(slug: str, component_id: str) -> ResponseReturnValue:
     """Everything about it, in the draft or the revision that is asked for."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     return _show(game, _component(game, component_id), _side_form(game))
 
 
 @pages.post("/games/<slug>/components/<component_id>/sides")
 def side(slug: str, component_id: str) -> ResponseReturnValue:
     """Put an image on a side, or take it off."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Changing components")
     component, form = component_of_draft(game, component_id), _side_form(game)
     try:
@@ -67,7 +67,7 @@ def side(slug: str, component_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/components/<component_id>/deletion")
 def delete(slug: str, component_id: str) -> ResponseReturnValue:
     """Take it and what lies in it out of the draft."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Deleting components")
     name = component_of_draft(game, component_id).name
     delete_component(game, component_id, my_actor())

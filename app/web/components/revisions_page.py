@@ -14,7 +14,7 @@ from app.data.models import Game
 from app.images.asset_refusals import RevisionFinalized
 from app.web.components.board_view import changes_words
 from app.web.components.component_words import counted_kind, kind_name
-from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Text, counted, size
 from app.web.games.game_header import head
 
@@ -27,7 +27,7 @@ NAMED = 50  # of each, in the list of changes
 @pages.get("/games/<slug>/revisions")
 def page(slug: str) -> ResponseReturnValue:
     """All revisions, newest first."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     lines = [_line(slug, one) for one in list_revisions(game)]
     return render_template("components/revisions.html", lines=lines, may_write=me().may_write, **head(game))
 
@@ -35,7 +35,7 @@ def page(slug: str) -> ResponseReturnValue:
 @pages.get("/games/<slug>/revisions/draft/changes")
 def draft_changes(slug: str) -> ResponseReturnValue:
     """What the draft has that the newest finalized revision has not, and the other way round."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     found = changes(game.id)
     return _ask("components/changes.html", game, groups=_groups(found), since=found.since)
 
@@ -43,7 +43,7 @@ def draft_changes(slug: str) -> ResponseReturnValue:
 @pages.get("/games/<slug>/revisions/<int:number>/finalization")
 def ask(slug: str, number: int) -> ResponseReturnValue:
     """What will be frozen."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Finalizing")
     summary = freeze_summary(game)
     if summary.number != number:
@@ -55,7 +55,7 @@ def ask(slug: str, number: int) -> ResponseReturnValue:
 @pages.post("/games/<slug>/revisions/<int:number>/finalization")
 def make_final(slug: str, number: int) -> ResponseReturnValue:
     """Freeze the draft and open the next."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Finalizing")
     try:
         finalize(game, number, my_actor())

@@ -13,8 +13,9 @@ from flask_login import current_user
 from app.accounts import sign_ins
 from app.accounts.actors import Actor
 from app.accounts.members import members_of
+from app.catalog.game_lookup import find_game
 from app.data.extensions import login
-from app.data.models import Member, Partner, SignIn
+from app.data.models import Game, Member, Partner, SignIn
 from app.refusals import Forbidden
 
 
@@ -96,6 +97,11 @@ def my_partner() -> Partner:
             "Sign in as a member of the partner whose page you want to see."
         )
     return partner
+
+
+def my_game(slug: str) -> Game:
+    """A game of the member's partner. Raises NotFound, and Forbidden for an operator."""
+    return find_game(my_partner(), slug)
 
 
 def my_actor() -> Actor:

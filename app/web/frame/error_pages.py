@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from app.catalog.game_lookup import games_of
 from app.data.extensions import db, htmx
 from app.data.models import Game
 from app.process.logs import request_id
@@ -78,7 +79,7 @@ def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
     partner = member.partner if member else None
     if _wants_line() or partner is None:
         return _page(404, _TITLES[404], refusal.message)
-    rows = db.session.execute(partner.games.select().with_only_columns(Game.slug, Game.title))
+    rows = db.session.execute(games_of(partner).with_only_columns(Game.slug, Game.title))
     own = {row.slug: row.title for row in rows}
     if slug in own:  # the game is there; it is a build or a server that is not
         return _page(404, _TITLES[404], refusal.message)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts.audit_history import history
 from app.web.frame.address_numbers import asked_number
-from app.web.frame.current_user import my_partner, require_sign_in
+from app.web.frame.current_user import my_game, require_sign_in
 from app.web.games.game_header import head
 from app.web.settings.audit_words import Line
 
@@ -18,7 +18,7 @@ pages.before_request(require_sign_in)
 @pages.get("/games/<slug>/activity")
 def page(slug: str) -> ResponseReturnValue:
     """Newest first, in pages."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     before = asked_number("before")
     found = history(game=game, before=before)
     lines = [Line.of(entry) for entry in found.entries]

@@ -11,7 +11,7 @@ from app.catalog.games import delete_game, update_game
 from app.data.models import Game
 from app.fleet.play_sessions import running_sessions
 from app.images.game_pictures import links_were_set
-from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import counted
 from app.web.frame.forms import problem
 from app.web.games.game_form import GameForm
@@ -30,14 +30,14 @@ class DeletionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/details")
 def page(slug: str) -> ResponseReturnValue:
     """The form, filled; viewers read it as facts."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     return _page(game, GameForm.of(game), DeletionForm())
 
 
 @pages.post("/games/<slug>/details")
 def change(slug: str) -> ResponseReturnValue:
     """Store what was changed."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Changing games")
     form = GameForm()
     changes = form.changes(game)
@@ -53,7 +53,7 @@ def change(slug: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/deletion")
 def delete(slug: str) -> ResponseReturnValue:
     """Delete the game, once its slug was typed."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Deleting games")
     deletion = DeletionForm()
     if (deletion.typed.data or "").strip() != game.slug:

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.data.extensions import htmx
 from app.data.models import now
 from app.fleet.replicas import retry_now
-from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
 from app.web.games.game_header import head, live_of
@@ -22,7 +22,7 @@ pages.before_request(require_sign_in)
 @pages.get("/games/<slug>")
 def page(slug: str) -> ResponseReturnValue:
     """The whole page; its live parts are the same bytes that streams and polls get."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     return render_template(
         "games/game.html",
         **head(game),
@@ -34,20 +34,20 @@ def page(slug: str) -> ResponseReturnValue:
 @pages.get("/games/<slug>/matrix")
 def matrix(slug: str) -> ResponseReturnValue:
     """The live parts as a fragment, for pages without a stream. 304 when nothing changed."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     return fragment(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
 
 
 @pages.get("/games/<slug>/live")
 def live(slug: str) -> ResponseReturnValue:
     """The live parts as server-sent events. 503 when all streams are taken: the page polls instead."""
-    return stream(GameSubject(my_partner().games.by_slug(slug).id, me().may_write))
+    return stream(GameSubject(my_game(slug).id, me().may_write))
 
 
 @pages.post("/games/<slug>/builds/<int:number>/servers/<server_id>/retries")
 def retry(slug: str, number: int, server_id: str) -> ResponseReturnValue:
     """Have a server try a build again now, without waiting for its back-off."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Retrying")
     retry_now(game.id, number, server_id, my_actor())
     if htmx and not htmx.boosted:

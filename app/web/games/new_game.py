@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from app.catalog.game_lookup import games_of
 from app.catalog.game_metadata import REQUIRED
 from app.catalog.games import register_game
 from app.catalog.games_by_id import numbered, slug_of
@@ -78,4 +79,4 @@ def _proposed(title: str) -> str:
 
 
 def _taken_slugs() -> set[str]:
-    return set(db.session.scalars(my_partner().games.select().with_only_columns(Game.slug)))
+    return set(db.session.scalars(games_of(my_partner()).with_only_columns(Game.slug)))

@@ -12,7 +12,7 @@ from wtforms import FileField
 from app.data.models import Game, now
 from app.images.gallery import apps_with_assets
 from app.images.image_limits import MOST_BYTES, TYPES
-from app.web.frame.current_user import my_partner, require_sign_in
+from app.web.frame.current_user import my_game, require_sign_in
 from app.web.frame.formats import Moment, limit
 from app.web.frame.forms import problem
 from app.web.games.game_header import head
@@ -34,19 +34,19 @@ class ImageForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/assets")
 def page(slug: str) -> ResponseReturnValue:
     """The gallery; filters are in the address."""
-    return show(my_partner().games.by_slug(slug), ImageForm())
+    return show(my_game(slug), ImageForm())
 
 
 @pages.get("/games/<slug>/assets/parts")
 def parts(slug: str) -> Response:
     """The live parts for pages that poll. 304 when nothing changed."""
-    return fragment(_asked(my_partner().games.by_slug(slug)), _GONE)
+    return fragment(_asked(my_game(slug)), _GONE)
 
 
 @pages.get("/games/<slug>/assets/live")
 def live(slug: str) -> Response:
     """The live parts as a stream. 503 when all streams are taken: the page polls instead."""
-    return stream(_asked(my_partner().games.by_slug(slug)))
+    return stream(_asked(my_game(slug)))
 
 
 def show(game: Game, form: ImageForm) -> str:

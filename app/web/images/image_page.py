@@ -10,16 +10,16 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField
 
+from app.components.image_deletion import UNDO, delete_asset, restore_asset
 from app.data.extensions import htmx
 from app.data.models import Game
 from app.images.asset_refusals import RevisionFinalized
-from app.images.deletion import UNDO, delete_asset, restore_asset
 from app.images.gallery import AssetDetail, asset_detail
 from app.images.game_pictures import MOST_SCREENSHOTS, pick_cover, pictures_of, place_screenshot
 from app.images.originals import original_url
 from app.refusals import InvalidRequest, QuotaExceeded
 from app.web.components.component_words import dimensions, kind_name
-from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Text, duration, size
 from app.web.frame.forms import choices
 from app.web.frame.image_tags import image_url, picture
@@ -42,7 +42,7 @@ class PlaceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/games/<slug>/assets/<asset_id>")
 def page(slug: str, asset_id: str) -> ResponseReturnValue:
     """Everything about it."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     detail = asset_detail(game, asset_id)
     form = _place_form(game, detail)
     shown = {
@@ -66,7 +66,7 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.get("/games/<slug>/assets/<asset_id>/original")
 def original(slug: str, asset_id: str) -> ResponseReturnValue:
     """On to the file as it was sent, at an address in storage that lives for minutes."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     answer = redirect(original_url(game.id, asset_id), 302, Response)
     answer.headers["Cache-Control"] = "no-store"
     return answer
@@ -75,7 +75,7 @@ def original(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/deletion")
 def delete(slug: str, asset_id: str) -> ResponseReturnValue:
     """Take it out of everything; the toast brings it back."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Deleting images")
     name = asset_detail(game, asset_id).tile.file_name
     try:
@@ -90,7 +90,7 @@ def delete(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/restoration")
 def restore(slug: str, asset_id: str) -> ResponseReturnValue:
     """Bring it back, to where it was shown."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Bringing images back")
     try:
         restored = restore_asset(game, asset_id, my_actor())
@@ -104,7 +104,7 @@ def restore(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/cover")
 def cover(slug: str, asset_id: str) -> ResponseReturnValue:
     """Show it as the game's cover."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Picking the cover")
     name = asset_detail(game, asset_id).tile.file_name
     pick_cover(game, asset_id, my_actor())
@@ -115,7 +115,7 @@ def cover(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/cover/deletion")
 def no_cover(slug: str, asset_id: str) -> ResponseReturnValue:
     """Show none any more, if this one is it."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Picking the cover")
     tile = asset_detail(game, asset_id).tile
     if tile.is_cover:
@@ -127,7 +127,7 @@ def no_cover(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/screenshot")
 def screenshot(slug: str, asset_id: str) -> ResponseReturnValue:
     """Put it at a place among the screenshots, or take it out."""
-    game = my_partner().games.by_slug(slug)
+    game = my_game(slug)
     require_write("Picking screenshots")
     detail = asset_detail(game, asset_id)
     form, name = _place_form(game, detail), detail.tile.file_name

@@ -22,7 +22,7 @@ from app.images.image_limits import MOST_BYTES
 from app.images.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
-from app.web.frame.current_user import me, my_actor, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import me, my_actor, my_game, my_partner, require_sign_in, require_write
 from app.web.frame.formats import limit
 from app.web.frame.forms import SHOWN, refused
 from app.web.images.gallery_page import ImageForm, show
@@ -83,7 +83,7 @@ def _require_token() -> None:
 
 
 def _writable(slug: str) -> Game:
-    game_id = my_partner().games.by_slug(slug).id
+    game_id = my_game(slug).id
     require_write("Adding images")
     release()  # the member stays readable, whatever becomes of the session: a refusal needs them for its page
     return db.session.get_one(Game, game_id)

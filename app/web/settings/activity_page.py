@@ -6,7 +6,7 @@ from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.accounts.audit_history import history
-from app.catalog.game_lookup import game_titles
+from app.catalog.game_lookup import find_game, game_titles
 from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import my_partner, require_sign_in
 from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
@@ -32,7 +32,7 @@ def page() -> ResponseReturnValue:
     games = game_titles(partner)
     kind = kind_asked_for(KINDS)
     slug = request.args.get("game", "")
-    game = partner.games.by_slug(slug) if slug else None
+    game = find_game(partner, slug) if slug else None
     before = asked_number("before")
     found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
 

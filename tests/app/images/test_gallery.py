@@ -12,12 +12,12 @@ from sqlalchemy import event, insert
 
 from app.catalog.games import update_game
 from app.components.board import BoardFilter, board, freeze_summary
+from app.components.image_deletion import delete_asset, restore_asset
 from app.components.revisions import changes, draft_of
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models import Asset, Blob, Game, now
 from app.images.asset_refusals import AssetNotFound
-from app.images.deletion import delete_asset, restore_asset
 from app.images.derivation import derive, due
 from app.images.gallery import GalleryFilter, apps_with_assets, asset_detail, gallery, quota_summary
 from app.images.game_pictures import pick_cover, pick_screenshots, pictures_of

@@ -13,12 +13,12 @@ from flask.testing import FlaskClient
 from PIL import ImageOps
 from sqlalchemy import select, update
 
+from app.components.image_deletion import UNDO
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models import Blob, now
 from app.images import image_files
 from app.images.blobs import LEASE
-from app.images.deletion import UNDO
 from app.images.derivation import derive, due
 from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.storage.bucket import bucket

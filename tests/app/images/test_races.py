@@ -14,12 +14,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from app.components.image_deletion import restore_asset
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models import Asset, Blob, Game, QuotaEntry
 from app.images.asset_refusals import AssetNotFound
 from app.images.blobs import claim
-from app.images.deletion import restore_asset
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket

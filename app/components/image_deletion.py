@@ -16,8 +16,8 @@ from app.data.database import announce, writing
 from app.data.models import Asset, Component, ComponentFace, Game, GamePicture, Revision, now
 from app.images.asset_refusals import AssetNotFound, RevisionFinalized
 from app.images.blobs import hold
+from app.images.game_check import require_living
 from app.images.image_quota import give_back, lock_partner, take
-from app.images.presigning import require_living
 from app.topics.names import assets_topic, catalog_topic, game_topic, partner_topic
 
 UNDO = timedelta(minutes=15)

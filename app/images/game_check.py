@@ -1,0 +1,16 @@
+"""Whether a game is still there, asked within the transaction that adds to it."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from app.data.models import Game
+from app.images.asset_refusals import GameNotFound
+
+
+def require_living(session: Session, game_id: str) -> Game:
+    """The game, unless it was deleted meanwhile (GameNotFound)."""
+    game = session.get(Game, game_id)
+    if game is None or game.deleted_at is not None:
+        raise GameNotFound("The game was deleted meanwhile. Nothing was kept.")
+    return game
