@@ -24,7 +24,10 @@ from app import create_app
 from app.config.settings import load_settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, Game, Partner, now
+from app.data.models.asset import Asset, Blob
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.images.decoding.variants import derive as bare_derive
 from app.images.image_limits import MOST_PIXELS, SIZES
 from app.images.image_processes import deriving

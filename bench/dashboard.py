@@ -23,7 +23,8 @@ from app.accounts.actors import Actor
 from app.config.settings import load_settings
 from app.data.database import announce, writing
 from app.data.extensions import db
-from app.data.models import Partner, Server
+from app.data.models.partner import Partner
+from app.data.models.server import Server
 from app.fleet.servers import add_server
 from app.topics.names import game_topic
 from bench.pages import signed_in

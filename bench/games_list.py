@@ -11,7 +11,8 @@ from sqlalchemy import event, select
 from app import create_app
 from app.config.settings import load_settings
 from app.data.extensions import db
-from app.data.models import Game, Partner
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from bench.stage import Stage, percentile, running, verdict
 
 GAMES = 1000

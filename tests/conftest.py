@@ -38,7 +38,7 @@ from app.accounts.password_hashing import hash_password
 from app.config.settings import Settings, load_settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Member
+from app.data.models.partner import Member
 from app.fleet.servers import add_server
 from app.limits import thread_budgets
 from app.storage.bucket import Bucket

@@ -28,7 +28,8 @@ from app import create_app
 from app.config.settings import MIB
 from app.data.database import announce, writing
 from app.data.extensions import db
-from app.data.models import Game, Partner
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.fleet.servers import add_server
 from app.storage.availability import note
 from app.storage.embedded_server import EmbeddedStorage

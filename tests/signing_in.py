@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.accounts.passwords import accounts_for
 from app.accounts.sign_ins import begin_sign_in, sign_in_of
-from app.data.models import Member
+from app.data.models.partner import Member
 
 ADDRESS = "192.0.2.1"
 

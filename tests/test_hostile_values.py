@@ -24,7 +24,7 @@ from werkzeug.test import TestResponse
 from app.api.openapi import describe
 from app.api.pipeline import declared
 from app.data.database import writing
-from app.data.models import Member
+from app.data.models.partner import Member
 from tests.app.api.json_calls import MARKER, fill_partner
 from tests.app.api.test_strangers import CHANGING, FORM, NOBODYS, OWNED, begin_session
 from tests.conftest import bearer

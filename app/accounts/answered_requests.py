@@ -9,7 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AnsweredRequest, now
+from app.data.models.audit_record import AnsweredRequest
+from app.data.models.base import now
 from app.refusals import Conflict, InvalidRequest
 
 # A process that died at work leaves its row unanswered; after this long the request may be tried again.

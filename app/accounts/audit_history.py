@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 
 PAGE = 50
 

@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
-from app.data.models import AuditEntry, Game
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
 
 
 def record(

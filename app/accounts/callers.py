@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.accounts.actors import Actor
 from app.accounts.keys import note_use, require_scope
 from app.accounts.partners import dashboard_app_id
-from app.data.models import ApiKey, Member, Partner
+from app.data.models.partner import ApiKey, Member, Partner
 from app.refusals import Forbidden
 
 

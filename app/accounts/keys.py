@@ -15,8 +15,8 @@ from app.accounts.partners import DASHBOARD_APP
 from app.accounts.secrets import fingerprint, hint, new_secret
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import ApiKey, App, Partner, now
-from app.data.models.partner import SCOPES
+from app.data.models.base import now
+from app.data.models.partner import SCOPES, ApiKey, App, Partner
 from app.refusals import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
 
 # Writing "last used" on every call would make every read a write.

@@ -16,7 +16,8 @@ from app.accounts.password_rules import check_password
 from app.accounts.secrets import fingerprint, new_secret
 from app.data.database import announce, writing
 from app.data.extensions import db
-from app.data.models import Invitation, Member, Partner, now
+from app.data.models.base import now
+from app.data.models.partner import Invitation, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound
 from app.topics.names import SIGN_INS_TOPIC
 

@@ -8,7 +8,7 @@ from app.accounts.actors import Actor
 from app.accounts.members import invite
 from app.accounts.partners import checked_email, checked_partner_name, create_partner, set_build_quota
 from app.data.extensions import db
-from app.data.models import Invitation, Partner
+from app.data.models.partner import Invitation, Partner
 from app.refusals import InvalidRequest
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Invitation, Member, Partner, now
+from app.data.models.base import now
+from app.data.models.game import Build, Game
+from app.data.models.partner import Invitation, Member, Partner
 from app.refusals import NotFound
 
 

@@ -14,7 +14,7 @@ from app.accounts.password_hashing import hash_password
 from app.accounts.password_rules import check_password
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import App, Member, Partner
+from app.data.models.partner import App, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound
 
 # One @, and nothing around it that is no character of an address: space, controls, half a surrogate pair.

@@ -17,7 +17,8 @@ from app.accounts.secrets import fingerprint, new_secret
 from app.accounts.sign_ins import end_all
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Member, Partner, PasswordLink, now
+from app.data.models.base import now
+from app.data.models.partner import Member, Partner, PasswordLink
 from app.refusals import Conflict, NotFound
 
 LINK_LASTS = timedelta(days=1)

@@ -13,7 +13,7 @@ from app.accounts.sign_in_throttle import Limit, confirmation_limits, count_try,
 from app.accounts.sign_ins import addresses_of, end_all
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Member, SignIn
+from app.data.models.partner import Member, SignIn
 from app.refusals import InvalidRequest, Unavailable
 
 

@@ -13,7 +13,8 @@ from app.accounts.audit_log import record
 from app.accounts.secrets import fingerprint, new_secret
 from app.data.database import announce, in_batches, writing
 from app.data.extensions import db
-from app.data.models import Member, PasswordLink, SignIn, now
+from app.data.models.base import now
+from app.data.models.partner import Member, PasswordLink, SignIn
 from app.refusals import Conflict, NotFound
 from app.topics.names import SIGN_INS_TOPIC
 

@@ -22,7 +22,7 @@ from app.api import idempotency
 from app.api.envelopes import Envelope
 from app.api.json_shapes import Shape
 from app.config.settings import Settings
-from app.data.models import Game
+from app.data.models.game import Game
 
 View = Callable[..., Any]
 REPEAT: Literal["repeat"] = "repeat"

@@ -14,7 +14,9 @@ from app.accounts.audit_history import refused_builds
 from app.accounts.audit_log import record
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Game, Replica, Server
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica, Server
 from app.fleet.active_servers import active_server_count
 from app.refusals import InvalidRequest, NotFound
 from app.topics.names import game_topic

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, String, exists, false, func, literal, or_, select, tuple_
 
 from app.data.extensions import db
-from app.data.models import Game
+from app.data.models.game import Game
 from app.refusals import InvalidRequest
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import joinedload
 from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
 from app.data.database import in_batches
 from app.data.extensions import db
-from app.data.models import Build, Game, Partner
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
 from app.refusals import NotFound
 
 

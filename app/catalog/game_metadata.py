@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from app.data.models import Game
+from app.data.models.game import Game
 from app.refusals import InvalidRequest
 from app.validation import Text, sentence
 

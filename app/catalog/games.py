@@ -17,7 +17,9 @@ from app.catalog.game_filters import beyond, cursor_of, narrowed
 from app.catalog.game_lookup import games_of
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
-from app.data.models import Game, Partner, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.fleet.active_servers import active_servers
 from app.fleet.replicas import replan
 from app.refusals import NotFound, SlugTaken

@@ -10,7 +10,8 @@ from app.accounts.actors import Actor
 from app.catalog.game_metadata import KEPT_SLUGS
 from app.catalog.games import register_game
 from app.data.extensions import db
-from app.data.models import Game, Partner
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.images.asset_refusals import GameNotFound
 from app.refusals import Forbidden, SlugTaken
 

@@ -12,8 +12,9 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.retention import retain
 from app.data.database import announce, lock_for_update, writing
-from app.data.models import Build, Game, Release, Upload, now
-from app.data.models.upload import RESUMABLE
+from app.data.models.base import now
+from app.data.models.game import Build, Game, Release
+from app.data.models.upload import RESUMABLE, Upload
 from app.fleet.active_servers import active_servers
 from app.fleet.replicas import replan
 from app.process.crash_points import passing

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.catalog.build_list import place_of
 from app.data.extensions import db
-from app.data.models import Game, Release
+from app.data.models.game import Game, Release
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.data.database import announce, lock_for_update, release, writing
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, Replica, Server
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession, Replica, Server
 from app.process.crash_points import passing
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from app.components.component_kinds import sides_expected
 from app.components.component_views import ShownComponent, list_components
 from app.components.revisions import Changes, changes, draft_of
-from app.data.models import Game, Revision
+from app.data.models.component import Revision
+from app.data.models.game import Game
 
 _SECTIONS = {"deck", "bundle"}  # a die with its faces is one piece among the others
 

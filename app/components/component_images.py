@@ -15,8 +15,7 @@ from app.components.wanted_component import WantedComponent
 from app.config.settings import settings
 from app.data.database import release
 from app.data.extensions import db
-from app.data.models import Asset, Blob
-from app.data.models.asset import Derivation
+from app.data.models.asset import Asset, Blob, Derivation
 from app.images.asset_refusals import AssetNotFound, DerivationFailed
 from app.images.object_keys import parse_key
 from app.topics.event_hub import hub

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
 
 from app.data.extensions import db
-from app.data.models import Asset, Component, ComponentFace, Revision
+from app.data.models.asset import Asset
+from app.data.models.component import Component, ComponentFace, Revision
 from app.images.cursors import cursor, place, unknown_cursor
 from app.images.shown_images import ShownImage, shown_image, variants_of
 

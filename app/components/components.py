@@ -18,8 +18,10 @@ from app.components.revisions import lock_draft, revision_of
 from app.components.wanted_component import WantedComponent
 from app.data.database import announce, release, writing
 from app.data.extensions import db
-from app.data.models import Component, ComponentFace, Game, now
 from app.data.models.asset import new_bare_id
+from app.data.models.base import now
+from app.data.models.component import Component, ComponentFace
+from app.data.models.game import Game
 from app.images.asset_refusals import ComponentNotFound
 from app.images.game_check import require_living
 from app.images.image_quota import lock_partner

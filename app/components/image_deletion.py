@@ -13,7 +13,10 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.components.revisions import lock_draft
 from app.data.database import announce, writing
-from app.data.models import Asset, Component, ComponentFace, Game, GamePicture, Revision, now
+from app.data.models.asset import Asset, GamePicture
+from app.data.models.base import now
+from app.data.models.component import Component, ComponentFace, Revision
+from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound, RevisionFinalized
 from app.images.blobs import hold
 from app.images.game_check import require_living

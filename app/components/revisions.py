@@ -14,7 +14,9 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
-from app.data.models import Component, ComponentFace, Game, Revision, now
+from app.data.models.base import now
+from app.data.models.component import Component, ComponentFace, Revision
+from app.data.models.game import Game
 from app.images.asset_refusals import RevisionFinalized, RevisionNotFound
 from app.images.game_check import require_living
 from app.topics.names import assets_topic

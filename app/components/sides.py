@@ -9,7 +9,10 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.components.revisions import lock_draft
 from app.data.database import announce, writing
-from app.data.models import Asset, Blob, Component, ComponentFace, Game, now
+from app.data.models.asset import Asset, Blob
+from app.data.models.base import now
+from app.data.models.component import Component, ComponentFace
+from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound, ComponentNotFound, DerivationFailed
 from app.images.game_check import require_living
 from app.images.image_quota import lock_partner

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.data.extensions import db
-from app.data.models import Server
+from app.data.models.server import Server
 
 
 def active_servers(session: Session | None = None) -> Sequence[Server]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from app.data.models import Server
+from app.data.models.server import Server
 
 CONTACT_SECONDS = 30
 

@@ -14,7 +14,9 @@ from datetime import datetime
 from sqlalchemy import and_, func, select
 
 from app.data.extensions import db
-from app.data.models import Game, PlaySession, Replica, Server, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
 from app.fleet.server_totals import Failure, Tally, tallies, worst_failures

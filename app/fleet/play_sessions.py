@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, Replica, Server, new_id, now
+from app.data.models.base import new_id, now
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.replicas import planned
 from app.refusals import Conflict, NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, plan_topic

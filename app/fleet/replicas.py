@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session, contains_eager
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.data.database import announce, insert_or, writing
-from app.data.models import Build, Game, Replica, Server, now
+from app.data.models.base import now
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica, Server
 from app.refusals import NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 

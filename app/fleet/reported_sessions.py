@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from app.data.database import announce, in_batches
-from app.data.models import Build, PlaySession, Replica, Server
+from app.data.models.game import Build
+from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import planned
 from app.topics.names import game_topic, plan_topic

@@ -12,7 +12,9 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches, lock_for_update, writing
-from app.data.models import Build, Game, Replica, Server, now
+from app.data.models.base import now
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica, Server
 from app.fleet.contact import CONTACT_SECONDS, has_contact
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import in_line, realign

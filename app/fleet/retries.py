@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.data.database import announce, writing
-from app.data.models import Replica, Server
+from app.data.models.server import Replica, Server
 from app.refusals import Conflict, NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, plan_topic
 

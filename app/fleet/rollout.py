@@ -14,7 +14,9 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, Replica, Server, now
+from app.data.models.base import now
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
 from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary

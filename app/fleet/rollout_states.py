@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.data.models import Build
+from app.data.models.game import Build
 
 
 @dataclass(frozen=True)

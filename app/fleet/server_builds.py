@@ -8,7 +8,9 @@ from datetime import datetime
 from sqlalchemy import case, func, select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Partner, PlaySession, Replica
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
+from app.data.models.server import PlaySession, Replica
 from app.fleet.rollout_states import SHOWN_RETRIES
 
 # Worst first, then what moves, then what waits, then what is simply there.

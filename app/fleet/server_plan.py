@@ -10,7 +10,9 @@ from sqlalchemy.orm import joinedload
 
 from app.data.database import release
 from app.data.extensions import db
-from app.data.models import Build, Game, Replica, Server, now
+from app.data.models.base import now
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica, Server
 from app.limits import thread_budgets
 from app.storage.bucket import bucket
 from app.topics.event_hub import hub

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, case, func, select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Replica
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica
 from app.fleet.rollout_states import SHOWN_RETRIES
 
 

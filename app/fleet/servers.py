@@ -13,7 +13,9 @@ from app.accounts.audit_log import record
 from app.accounts.secrets import fingerprint, hint, new_secret
 from app.data.database import announce, writing
 from app.data.extensions import db
-from app.data.models import Game, Replica, Server, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.server import Replica, Server
 from app.fleet.play_sessions import end_all
 from app.fleet.replicas import equip
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized

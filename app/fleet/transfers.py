@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.data.database import insert_or
 from app.data.extensions import db
-from app.data.models import Replica, TransferMinute, now
+from app.data.models.base import now
+from app.data.models.server import Replica, TransferMinute
 
 KEPT = timedelta(hours=3)
 SHOWN_MINUTES = 60

@@ -8,7 +8,8 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches, insert_or
-from app.data.models import Build, Replica, Server
+from app.data.models.game import Build
+from app.data.models.server import Replica, Server
 from app.topics.names import plan_topic
 
 Key = tuple[str, int]  # game id, build number

@@ -8,7 +8,8 @@ from collections.abc import Collection
 from sqlalchemy import case, select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Replica
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica
 from app.fleet.rollout_states import Ahead
 
 _UNDER_WAY = ("downloading", "verifying")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from sqlalchemy import String, Tuple, literal, select, tuple_
 
 from app.data.extensions import db
-from app.data.models import Asset, Blob, Component, ComponentFace, Revision
+from app.data.models.asset import Asset, Blob
+from app.data.models.component import Component, ComponentFace, Revision
 from app.images.cursors import cursor, place, unknown_cursor
 
 

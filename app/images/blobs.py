@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.data.database import writing
-from app.data.models import Blob, BlobVariant, new_id, now
+from app.data.models.asset import Blob, BlobVariant
+from app.data.models.base import new_id, now
 from app.images.image_limits import SIZES
 from app.images.image_processes import Facts
 from app.images.image_quota import lock_partner

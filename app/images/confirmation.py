@@ -13,7 +13,8 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.data.database import announce, release, writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, Game, StagedAsset
+from app.data.models.asset import Asset, Blob, StagedAsset
+from app.data.models.game import Game
 from app.images.blobs import claim, hold
 from app.images.game_check import require_living
 from app.images.image_limits import TYPES

@@ -14,7 +14,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from app.data.database import announce, release, writing
-from app.data.models import Asset, Blob, BlobVariant, Game, GamePicture, now
+from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture
+from app.data.models.base import now
+from app.data.models.game import Game
 from app.images.image_processes import DecoderDied, ImageRefused, Interrupted, Made, deriving
 from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
 from app.images.verification import WrongBytes, fetched

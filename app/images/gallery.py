@@ -11,7 +11,10 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import contains_eager
 
 from app.data.extensions import db
-from app.data.models import App, Asset, Component, ComponentFace, Game, GamePicture, Revision
+from app.data.models.asset import Asset, GamePicture
+from app.data.models.component import Component, ComponentFace, Revision
+from app.data.models.game import Game
+from app.data.models.partner import App
 from app.images.asset_list import place_of
 from app.images.asset_refusals import AssetNotFound
 from app.images.cursors import cursor

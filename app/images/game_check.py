@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.asset_refusals import GameNotFound
 
 

@@ -14,7 +14,8 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.data.database import announce, in_batches, writing
 from app.data.extensions import db
-from app.data.models import Asset, Game, GamePicture
+from app.data.models.asset import Asset, GamePicture
+from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound
 from app.images.game_check import require_living
 from app.images.image_addresses import address

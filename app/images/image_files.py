@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Blob, BlobVariant
+from app.data.models.asset import Blob, BlobVariant
 from app.images.derivation import WEBP
 from app.images.image_processes import checking
 from app.images.object_keys import FINAL, parse_key

@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.config.settings import settings
-from app.data.models import Blob, Partner, QuotaEntry, StagedAsset
+from app.data.models.asset import Blob, QuotaEntry, StagedAsset
+from app.data.models.partner import Partner
 from app.refusals import QuotaExceeded
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.data.database import release as free_connection
 from app.data.extensions import db
-from app.data.models import Asset, Blob
+from app.data.models.asset import Asset, Blob
 from app.images.asset_refusals import AssetNotFound
 from app.storage.bucket import bucket
 

@@ -9,7 +9,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.data.database import release, writing
-from app.data.models import Asset, Blob, Game, StagedAsset, new_id, now
+from app.data.models.asset import Asset, Blob, StagedAsset
+from app.data.models.base import new_id, now
+from app.data.models.game import Game
 from app.images.game_check import require_living
 from app.images.image_quota import lock_partner, take
 from app.images.object_keys import STAGING, final_key

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.data.database import release as free_connection
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Blob
+from app.data.models.asset import Blob
 from app.images.image_processes import DecoderDied, Facts, ImageProcesses, ImageRefused, Interrupted
 from app.images.metadata.pieces import DamagedContainer
 from app.images.metadata.stripping import without_metadata

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from app.data.extensions import db
-from app.data.models import Asset, BlobVariant
-from app.data.models.asset import Derivation
+from app.data.models.asset import Asset, BlobVariant, Derivation
 from app.images.image_limits import SIZES
 
 

@@ -17,8 +17,11 @@ from app.accounts import sign_ins
 from app.catalog import retention
 from app.data.database import release, writing
 from app.data.extensions import db
-from app.data.models import AnsweredRequest, Build, Game, PlaySession, Replica, Server, Topic, Upload, now
-from app.data.models.upload import RAW
+from app.data.models.audit_record import AnsweredRequest, Topic
+from app.data.models.base import now
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession, Replica, Server
+from app.data.models.upload import RAW, Upload
 from app.fleet import transfers
 from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.process.crash_points import passing

@@ -15,7 +15,11 @@ from sqlalchemy.orm import Session
 from app.components.image_deletion import UNDO, note_if_unused
 from app.data.database import in_batches, release, writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, BlobVariant, Game, GamePicture, Partner, Revision, StagedAsset, new_id, now
+from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture, StagedAsset
+from app.data.models.base import new_id, now
+from app.data.models.component import Revision
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.images.blobs import LEASE, Doomed, bury, doom
 from app.images.image_processes import deriving
 from app.images.image_quota import give_back, lock_partner, settle

@@ -22,7 +22,8 @@ from app.accounts.sign_ins import end_all
 from app.config.settings import StorageSettings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Member, Partner, Server
+from app.data.models.partner import Member, Partner
+from app.data.models.server import Server
 from app.fleet.servers import add_server, roll_token
 from app.refusals import Unauthorized
 

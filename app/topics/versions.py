@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Topic
+from app.data.models.audit_record import Topic
 
 
 def stored_version(topic: str) -> int:

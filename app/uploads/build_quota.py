@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.data.models import Build, Game, Partner, Upload
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
+from app.data.models.upload import Upload
 from app.refusals import QuotaExceeded
 
 _SHARE_AHEAD = 16  # of what is left a growing upload takes at most this fraction ahead: others need room too

@@ -6,7 +6,8 @@ from sqlalchemy import delete, exists, select
 
 from app.data.database import release, writing
 from app.data.extensions import db
-from app.data.models import Build, Upload
+from app.data.models.game import Build
+from app.data.models.upload import Upload
 from app.process.crash_points import passing
 from app.storage.bucket import Bucket
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import case, func, select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Upload
+from app.data.models.game import Build, Game
+from app.data.models.upload import Upload
 
 
 @dataclass(frozen=True)

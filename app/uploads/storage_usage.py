@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Partner
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
 
 
 @dataclass(frozen=True)

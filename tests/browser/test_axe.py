@@ -12,7 +12,7 @@ from playwright.sync_api import FilePayload, Page
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Game
+from app.data.models.game import Game
 from app.storage.availability import note
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from app.accounts.keys import create_key
 from app.accounts.members import invite
 from app.data.extensions import db
-from app.data.models import Member, Partner
+from app.data.models.partner import Member, Partner
 from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import visit, with_fonts
 from tests.browser.test_axe import LOOKS, findings

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, FilePayload, Page, Request, Route, expect
 
 from app.data.extensions import db
-from app.data.models import Upload
+from app.data.models.upload import Upload
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.archives import big_archive, game_archive

@@ -17,7 +17,8 @@ import pytest
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Build, Replica
+from app.data.models.game import Build
+from app.data.models.server import Replica
 from app.fleet.servers import add_server, retire
 from slipway.agent.crash_points import NAMES
 from tests.app.runtime.processes import wait_until

@@ -20,7 +20,10 @@ from app.catalog.publishing import ReceivedArchive, publish
 from app.config.settings import MIB
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Game, Replica, Server, Upload, new_id
+from app.data.models.base import new_id
+from app.data.models.game import Game
+from app.data.models.server import Replica, Server
+from app.data.models.upload import Upload
 from app.storage.bucket import bucket
 from slipway.archive.inspection import Inspection
 from tests.app.fleet.acting import FleetAgent

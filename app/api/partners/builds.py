@@ -13,7 +13,8 @@ from app.api.pipeline import Answer
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
 from app.catalog.retention import delete_build
 from app.data.database import release
-from app.data.models import Build, Game, now
+from app.data.models.base import now
+from app.data.models.game import Build, Game
 from app.refusals import NotFound
 from app.storage.bucket import bucket
 

@@ -11,7 +11,7 @@ from app.api.apis import PARTNERS
 from app.api.partners import game_schemas
 from app.api.pipeline import Answer
 from app.catalog import games
-from app.data.models import Game
+from app.data.models.game import Game
 from app.fleet.rollout import CacheState, cache_state
 from app.images.game_pictures import links_were_set, shown_pictures
 from app.refusals import InvalidRequest

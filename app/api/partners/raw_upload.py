@@ -11,7 +11,7 @@ from app.api.apis import PARTNERS
 from app.api.partners import game_schemas
 from app.api.pipeline import Answer
 from app.api.rate_headers import UPLOAD
-from app.data.models import Game
+from app.data.models.game import Game
 from app.limits import thread_budgets
 from app.refusals import InvalidRequest, UnsupportedMediaType
 from app.uploads.raw.archive_receiver import receive_archive

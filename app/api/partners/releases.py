@@ -11,7 +11,7 @@ from app.api.pipeline import Answer
 from app.catalog.build_list import find_build
 from app.catalog.publishing import make_release
 from app.catalog.release_history import list_releases
-from app.data.models import Game, Release
+from app.data.models.game import Game, Release
 from app.fleet.release_preview import ServerPreview, preview
 
 bp = Blueprint("partner_releases", __name__, url_prefix="/api/partners/games/<slug>/releases")

@@ -12,7 +12,9 @@ from app.api.apis import PARTNERS
 from app.api.partners import upload_schemas as schemas
 from app.api.pipeline import REPEAT, Answer
 from app.api.rate_headers import PARTS, UPLOAD
-from app.data.models import Game, Upload, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.upload import Upload
 from app.topics.queue import enqueue
 from app.uploads.resumable import completion, part_urls, uploads
 from app.uploads.resumable.uploads import UploadState, find_upload

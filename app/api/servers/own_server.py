@@ -7,7 +7,7 @@ from flask import Blueprint
 from app.api.apis import SERVERS
 from app.api.pipeline import Answer
 from app.api.servers import agent_schemas
-from app.data.models import Server
+from app.data.models.server import Server
 from app.fleet import play_sessions, reports, server_plan
 
 bp = Blueprint("own_server", __name__, url_prefix="/api/servers/self")

@@ -9,7 +9,8 @@ from app.api.apis import V1
 from app.api.pipeline import REPEAT, Answer
 from app.api.v1 import schemas
 from app.components.image_deletion import delete_asset
-from app.data.models import Game, now
+from app.data.models.base import now
+from app.data.models.game import Game
 from app.images.asset_list import ListedAsset, list_assets
 from app.images.confirmation import Sent, confirm
 from app.images.image_addresses import address

@@ -12,7 +12,7 @@ from app.components.component_views import ShownComponent, list_components
 from app.components.components import component_of, delete_component, save_components
 from app.components.revisions import revision_of
 from app.components.wanted_component import WantedComponent
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.image_addresses import address
 from app.images.shown_images import ShownImage
 

@@ -10,7 +10,7 @@ from app.api.pipeline import Answer
 from app.api.v1 import schemas
 from app.catalog.games import GameFilter, list_games
 from app.catalog.games_by_id import create_named_game
-from app.data.models import Game
+from app.data.models.game import Game
 
 bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
 

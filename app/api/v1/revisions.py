@@ -9,7 +9,7 @@ from app.api.apis import V1
 from app.api.pipeline import Answer
 from app.api.v1 import schemas
 from app.components.revisions import RevisionSummary, finalize, list_revisions
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.asset_refusals import RevisionNotFound
 
 bp = Blueprint("v1_revisions", __name__, url_prefix="/api/v1/games/<game_id>/revisions")

@@ -19,7 +19,9 @@ from app.catalog.publishing import Published, ReceivedArchive, publish
 from app.config.settings import settings
 from app.data.database import announce, writing
 from app.data.database import release as give_back
-from app.data.models import Game, Upload, new_id
+from app.data.models.base import new_id
+from app.data.models.game import Game
+from app.data.models.upload import Upload
 from app.process.crash_points import passing
 from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket

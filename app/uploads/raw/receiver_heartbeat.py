@@ -12,7 +12,8 @@ from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.data.database import writing
-from app.data.models import Upload, now
+from app.data.models.base import now
+from app.data.models.upload import Upload
 
 log = logging.getLogger(__name__)
 

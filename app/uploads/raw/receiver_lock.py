@@ -15,8 +15,7 @@ from pathlib import Path
 from sqlalchemy import CursorResult, update
 
 from app.data.database import writing
-from app.data.models import Upload
-from app.data.models.upload import RAW
+from app.data.models.upload import RAW, Upload
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _held: dict[Path, int] = {}  # never closed: what holds the lock is the process

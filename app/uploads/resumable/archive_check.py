@@ -17,7 +17,8 @@ from app.catalog.publishing import ClaimLost, Published, ReceivedArchive, publis
 from app.config.settings import MIB, settings
 from app.data.database import release, writing
 from app.data.extensions import db
-from app.data.models import Game, Upload
+from app.data.models.game import Game
+from app.data.models.upload import Upload
 from app.process import shutdown
 from app.process.crash_points import passing
 from app.refusals import ChecksumMismatch, Refusal, Unavailable

@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.data.database import announce, release, writing
 from app.data.extensions import db
-from app.data.models import Upload, new_id, now
-from app.data.models.upload import RESUMABLE
+from app.data.models.base import new_id, now
+from app.data.models.upload import RESUMABLE, Upload
 from app.refusals import Refusal
 from app.topics.names import game_topic
 from app.uploads.resumable.phases import fail, hold

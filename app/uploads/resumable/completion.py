@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.data.database import release, writing
-from app.data.models import Upload
+from app.data.models.upload import Upload
 from app.process.crash_points import passing
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
 from app.storage.bucket import StoredPart, bucket

@@ -13,8 +13,9 @@ from app.accounts.audit_log import record
 from app.config.settings import settings
 from app.data.database import announce, release, writing
 from app.data.extensions import db
-from app.data.models import Game, Upload, now
-from app.data.models.upload import RESUMABLE
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import passing
 from app.storage.bucket import StoredPart, bucket
 from app.topics.names import game_topic

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from app.data.database import release
-from app.data.models import Upload, now
+from app.data.models.base import now
+from app.data.models.upload import Upload
 from app.refusals import Conflict, InvalidRequest
 from app.storage.write_addresses import part_url
 from app.uploads.resumable.part_layout import PartLayout, spoken

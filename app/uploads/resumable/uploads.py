@@ -17,8 +17,9 @@ from app.accounts.audit_log import record
 from app.config.settings import settings
 from app.data.database import announce, release, writing
 from app.data.extensions import db
-from app.data.models import Build, Game, Upload, new_id, now
-from app.data.models.upload import RESUMABLE
+from app.data.models.base import new_id, now
+from app.data.models.game import Build, Game
+from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import passing
 from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket

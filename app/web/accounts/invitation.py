@@ -9,7 +9,7 @@ from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
 from app.accounts.members import accept_invitation, invitation_of
-from app.data.models import Invitation
+from app.data.models.partner import Invitation
 from app.refusals import NotFound
 from app.web.frame.entering import closed_link, let_in
 from app.web.frame.formats import Moment

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from app.accounts.password_links import password_link_of, set_password
-from app.data.models import PasswordLink
+from app.data.models.partner import PasswordLink
 from app.refusals import NotFound
 from app.web.frame.entering import closed_link, let_in
 from app.web.frame.formats import Moment

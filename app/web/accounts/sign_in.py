@@ -11,7 +11,7 @@ from wtforms.validators import InputRequired, Length
 from app.accounts.password_rules import MAX_PASSWORD
 from app.accounts.passwords import accounts_for
 from app.data.extensions import htmx, login
-from app.data.models import Member
+from app.data.models.partner import Member
 from app.refusals import RateLimited, Unavailable
 from app.web.frame.current_user import here, local_address, signed_in, visit_of
 from app.web.frame.entering import let_in, let_out

@@ -9,7 +9,7 @@ from wtforms import BooleanField, IntegerField
 from wtforms.validators import NumberRange, Optional
 
 from app.catalog.games import update_game
-from app.data.models import Game
+from app.data.models.game import Game
 from app.web.builds.build_rows import PAGE, build_page, note
 from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write

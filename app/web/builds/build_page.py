@@ -13,7 +13,7 @@ from wtforms.validators import Length
 from app.catalog.build_list import find_build, set_note
 from app.catalog.retention import delete_build
 from app.data.database import release
-from app.data.models import Build, Game
+from app.data.models.game import Build, Game
 from app.fleet.release_preview import ReleasePreview, preview
 from app.refusals import NotFound
 from app.storage.bucket import bucket

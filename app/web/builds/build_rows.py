@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.catalog.build_list import BuildTable, build_table
-from app.data.models import AuditEntry, Build, Game
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build, Game
 from app.web.builds import build_words
 from app.web.frame.formats import Moment, Text, size
 

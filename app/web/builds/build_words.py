@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.data.models import Build, Game
+from app.data.models.game import Build, Game
 from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.web.frame.formats import SPACE, Moment, Text, counted, duration, percent, rate, size
 

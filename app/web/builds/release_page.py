@@ -9,7 +9,7 @@ from wtforms import HiddenField
 
 from app.catalog.build_list import find_build
 from app.catalog.publishing import make_release
-from app.data.models import Game
+from app.data.models.game import Game
 from app.fleet.release_preview import preview
 from app.fleet.rollout import matrix
 from app.web.builds.release_words import question_words

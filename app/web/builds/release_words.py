@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.data.models import Build, Game
+from app.data.models.game import Build, Game
 from app.fleet.release_preview import ReleasePreview, ServerPreview
 from app.fleet.rollout_states import Cell, Matrix
 from app.web.builds.build_rows import action_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.data.models import Game
+from app.data.models.game import Game
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Cell, Matrix
 from app.refusals import NotFound

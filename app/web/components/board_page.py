@@ -8,7 +8,8 @@ from flask import Blueprint, Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.components.revisions import draft_of, revision_of
-from app.data.models import Game, now
+from app.data.models.base import now
+from app.data.models.game import Game
 from app.web.components.board_view import PROBLEMS, SEGMENTS, BoardSubject
 from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import me, my_game, require_sign_in

@@ -13,7 +13,7 @@ from app.components.board import Board, BoardFilter, Section, board
 from app.components.component_views import ShownComponent
 from app.components.revisions import Changes, changes, draft_of, list_revisions, revision_of
 from app.data.extensions import db
-from app.data.models import Game
+from app.data.models.game import Game
 from app.topics.names import assets_topic
 from app.web.components.component_cards import Card, Cards
 from app.web.components.component_words import counted_kind, kind_name, millimetres

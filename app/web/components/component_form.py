@@ -18,7 +18,7 @@ from app.components.revisions import draft_of
 from app.components.wanted_component import WantedComponent
 from app.data.database import release
 from app.data.extensions import db, htmx
-from app.data.models import Game
+from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write

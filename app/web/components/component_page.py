@@ -14,7 +14,7 @@ from app.components.components import component_of, component_of_draft, delete_c
 from app.components.revisions import revision_of
 from app.components.sides import LONGEST_SIDE, put_on_side
 from app.data.extensions import htmx
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, gallery
 from app.refusals import InvalidRequest
 from app.web.components.component_cards import faces

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.components.board import FreezeSummary, freeze_summary
 from app.components.revisions import Changes, RevisionSummary, changes, finalize, list_revisions
 from app.data.extensions import htmx
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.asset_refusals import RevisionFinalized
 from app.web.components.board_view import changes_words
 from app.web.components.component_words import counted_kind, kind_name

@@ -15,7 +15,8 @@ from app.accounts.actors import Actor
 from app.accounts.members import members_of
 from app.catalog.game_lookup import find_game
 from app.data.extensions import login
-from app.data.models import Game, Member, Partner, SignIn
+from app.data.models.game import Game
+from app.data.models.partner import Member, Partner, SignIn
 from app.refusals import Forbidden
 
 

@@ -6,7 +6,8 @@ from flask import Response, render_template, request, session
 from flask_login import login_user, logout_user
 
 from app.accounts.sign_ins import begin_sign_in, end_sign_in
-from app.data.models import Member, now
+from app.data.models.base import now
+from app.data.models.partner import Member
 from app.process.logs import request_id
 from app.refusals import NotFound
 from app.web.accounts.browser_names import browser_name

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from app.catalog.game_lookup import games_of
 from app.data.extensions import db, htmx
-from app.data.models import Game
+from app.data.models.game import Game
 from app.process.logs import request_id
 from app.refusals import NotFound, RateLimited, Refusal, Unavailable
 from app.web.frame.current_user import signed_in

@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 
 from app.catalog.games import delete_game, update_game
-from app.data.models import Game
+from app.data.models.game import Game
 from app.fleet.play_sessions import running_sessions
 from app.images.game_pictures import links_were_set
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write

@@ -10,7 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, StringField, TextAreaField
 
 from app.catalog.game_metadata import REQUIRED, checked
-from app.data.models import Game
+from app.data.models.game import Game
 from app.refusals import InvalidRequest, SlugTaken
 
 # How a list is typed: name -> what stands between its entries.

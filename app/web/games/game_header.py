@@ -8,7 +8,7 @@ from typing import Any
 from app.catalog.game_metadata import missing
 from app.config.settings import settings
 from app.data.database import release
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.gallery import asset_counts
 from app.images.game_pictures import covers_of
 from app.refusals import NotFound

@@ -14,7 +14,9 @@ from app.catalog.game_lookup import live_builds, tags_in_use
 from app.catalog.games import GameFilter, list_games
 from app.config.settings import settings
 from app.data.extensions import db
-from app.data.models import Build, Game, Partner, now
+from app.data.models.base import now
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
 from app.fleet.active_servers import active_servers
 from app.fleet.rollout import summaries
 from app.fleet.rollout_states import Summary

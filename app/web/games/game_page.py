@@ -6,7 +6,7 @@ from flask import Blueprint, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.extensions import htmx
-from app.data.models import now
+from app.data.models.base import now
 from app.fleet.replicas import retry_now
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment

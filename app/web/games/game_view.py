@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from app.catalog.game_lookup import game_with_live_build
 from app.catalog.release_history import newest_release
-from app.data.models import Game
+from app.data.models.game import Game
 from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow

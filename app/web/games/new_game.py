@@ -10,7 +10,7 @@ from app.catalog.game_metadata import REQUIRED
 from app.catalog.games import register_game
 from app.catalog.games_by_id import numbered, slug_of
 from app.data.extensions import db
-from app.data.models import Game
+from app.data.models.game import Game
 from app.refusals import SlugTaken
 from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
 from app.web.frame.forms import problem

@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import FileField
 
-from app.data.models import Game, now
+from app.data.models.base import now
+from app.data.models.game import Game
 from app.images.gallery import apps_with_assets
 from app.images.image_limits import MOST_BYTES, TYPES
 from app.web.frame.current_user import my_game, require_sign_in

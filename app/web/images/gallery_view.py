@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Flask
 
 from app.data.extensions import db
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, GalleryImage, GalleryPage, QuotaSummary, gallery, quota_summary
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses

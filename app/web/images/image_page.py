@@ -12,7 +12,7 @@ from wtforms import SelectField
 
 from app.components.image_deletion import UNDO, delete_asset, restore_asset
 from app.data.extensions import htmx
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.asset_refusals import RevisionFinalized
 from app.images.gallery import AssetDetail, asset_detail
 from app.images.game_pictures import MOST_SCREENSHOTS, pick_cover, pictures_of, place_screenshot

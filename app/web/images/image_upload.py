@@ -17,7 +17,7 @@ from app.accounts.partners import dashboard_app_id
 from app.config.settings import MIB
 from app.data.database import pause, release
 from app.data.extensions import csrf, db
-from app.data.models import Game
+from app.data.models.game import Game
 from app.images.image_limits import MOST_BYTES
 from app.images.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets

@@ -20,7 +20,7 @@ from typing import Protocol
 from flask import Flask, current_app
 from markupsafe import escape
 
-from app.data.models import now
+from app.data.models.base import now
 from app.topics.event_hub import hub
 
 BEAT_SECONDS = 12.0

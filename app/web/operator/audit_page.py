@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 from app.accounts.audit_history import history
 from app.accounts.partner_list import partner_names
 from app.data.extensions import db
-from app.data.models import AuditEntry, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.partner import Partner
 from app.web.frame.address_numbers import asked_number
 from app.web.operator.operator_access import require_operator
 from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments

@@ -15,7 +15,7 @@ from app.accounts.partner_list import partner_by_id
 from app.accounts.partners import set_build_quota
 from app.accounts.password_links import link_for_member
 from app.data.extensions import db
-from app.data.models import Partner
+from app.data.models.partner import Partner
 from app.uploads.build_quota import BuildQuota, build_quota
 from app.web.accounts.invitation import link
 from app.web.accounts.new_password import MadeLink

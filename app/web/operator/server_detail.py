@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from app.data.models import now
+from app.data.models.base import now
 from app.fleet.fleet_overview import FleetServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_builds import Holding, holdings

@@ -9,7 +9,7 @@ from flask import Blueprint, Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.data.database import release
-from app.data.models import now
+from app.data.models.base import now
 from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.data.models import now
+from app.data.models.base import now
 from app.fleet.fleet_overview import find_fleet_server, fleet_server, no_server
 from app.fleet.retries import retry_failed
 from app.fleet.servers import pause

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, render_template
 from flask.typing import ResponseReturnValue
 
 from app.data.database import release
-from app.data.models import now
+from app.data.models.base import now
 from app.maintenance import build_sweep
 from app.storage.bucket import StorageError
 from app.uploads.storage_totals import Totals, totals

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts.keys import apps_of
 from app.catalog.game_lookup import oldest_game
-from app.data.models import ApiKey
+from app.data.models.partner import ApiKey
 from app.web.frame.current_user import signed_in
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url
 from app.web.reference.api_words import Operation, operations

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.data.models import now
+from app.data.models.base import now
 from app.fleet.fleet_overview import PartnerServer, partner_overview
 from app.topics.names import partner_topic
 from app.web.builds.build_words import Count

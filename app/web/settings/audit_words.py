@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from flask import request
 
-from app.data.models import AuditEntry
+from app.data.models.audit_record import AuditEntry
 from app.web.frame.formats import SPACE, Moment, size
 
 # Action -> what was done; the subject follows it.

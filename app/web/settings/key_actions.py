@@ -7,7 +7,8 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from app.accounts.keys import ROLL_OVERLAP, key_of, revoke_key, roll_key
-from app.data.models import ApiKey, now
+from app.data.models.base import now
+from app.data.models.partner import ApiKey
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
 from app.web.frame.formats import Moment, Text
 from app.web.frame.forms import SHOWN, OnceForm, problem, refused

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.data.models import ApiKey, App, now
+from app.data.models.base import now
+from app.data.models.partner import ApiKey, App
 from app.web.frame.formats import Moment, Text
 
 _FRESH = timedelta(days=7)

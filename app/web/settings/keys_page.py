@@ -12,7 +12,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.accounts.keys import apps_of, authenticate, create_key
 from app.accounts.partners import DASHBOARD_APP
-from app.data.models import App
+from app.data.models.partner import App
 from app.refusals import NotFound, Unauthorized
 from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.frame.forms import SHOWN, OnceForm, choices, problem, refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.data.models import Invitation, Member
+from app.data.models.partner import Invitation, Member
 from app.web.accounts.invitation import link
 from app.web.frame.current_user import me
 from app.web.frame.formats import Moment, Text

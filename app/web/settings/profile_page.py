@@ -13,7 +13,7 @@ from wtforms.validators import DataRequired, Length
 from app.accounts import sign_ins
 from app.accounts.partners import rename_member
 from app.accounts.passwords import change_password
-from app.data.models import SignIn
+from app.data.models.partner import SignIn
 from app.web.frame.current_user import current_sign_in, me, my_actor, require_sign_in
 from app.web.frame.entering import let_out
 from app.web.frame.formats import Moment

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from app.accounts import secrets
 from app.accounts.partners import create_member, create_partner, partner_named, rename_partner
 from app.data.extensions import db
-from app.data.models import App, AuditEntry, Member, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.partner import App, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound
 from tests.conftest import CAST, PASSWORD, Cast
 

@@ -13,7 +13,9 @@ from app.accounts import keys
 from app.accounts.partners import DASHBOARD_APP
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import ApiKey, App, AuditEntry, Partner, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.partner import ApiKey, App, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
 from tests.conftest import CAST, Cast
 

@@ -15,7 +15,9 @@ from app.accounts.partners import create_member
 from app.accounts.secrets import fingerprint
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Invitation, Member, Partner, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.partner import Invitation, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.signing_in import account, browser_of, is_signed_in

@@ -16,7 +16,9 @@ from app.accounts.secrets import fingerprint
 from app.accounts.sign_ins import sign_out_everywhere
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Member, Partner, PasswordLink, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.partner import Member, Partner, PasswordLink
 from app.refusals import InvalidRequest, NotFound
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.signing_in import account, browser_of, is_signed_in

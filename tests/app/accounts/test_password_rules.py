@@ -14,7 +14,7 @@ from app.accounts.password_rules import MAX_PASSWORD, MIN_PASSWORD, check_passwo
 from app.accounts.passwords import change_password
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Member, Partner
+from app.data.models.partner import Member, Partner
 from app.refusals import InvalidRequest
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.signing_in import account

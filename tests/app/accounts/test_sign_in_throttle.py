@@ -16,7 +16,7 @@ from app.accounts.passwords import accounts_for, confirm_password
 from app.accounts.sign_in_throttle import minutes, network_of
 from app.config.settings import Settings
 from app.data.extensions import db
-from app.data.models import Member
+from app.data.models.partner import Member
 from app.refusals import InvalidRequest, RateLimited, Unavailable
 from app.storage.embedded_server import StorageAccess
 from tests.app.runtime.processes import free_port

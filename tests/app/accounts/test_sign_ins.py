@@ -29,7 +29,9 @@ from app.accounts.sign_ins import (
 )
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Member, Partner, SignIn, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.partner import Member, Partner, SignIn
 from app.refusals import Conflict, InvalidRequest, NotFound
 from tests.app.fleet.counting import statements
 from tests.conftest import CAST, PASSWORD, Cast

@@ -12,7 +12,7 @@ from flask import Flask
 from app.accounts.secrets import fingerprint
 from app.api.pipeline import Call, declared
 from app.data.database import writing
-from app.data.models import Base
+from app.data.models.base import Base
 from app.data.models.upload import RESUMABLE
 from tests.app.api.test_strangers import OWNED, begin_session
 from tests.conftest import bearer

@@ -14,7 +14,11 @@ from sqlalchemy import QueuePool, func, select, update
 from werkzeug.test import TestResponse
 
 from app.data.extensions import db
-from app.data.models import ApiKey, Game, Member, Server, Upload, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.partner import ApiKey, Member
+from app.data.models.server import Server
+from app.data.models.upload import Upload
 from tests.app.api.json_calls import JsonCall, fill_partner, json_calls
 from tests.filling import Rows
 

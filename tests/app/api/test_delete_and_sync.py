@@ -6,7 +6,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
 from app.fleet.servers import add_server, retire
 from tests.app.api.calling import Script, body, refused, report, shape
 from tests.archives import game_archive

@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AnsweredRequest, Game
+from app.data.models.audit_record import AnsweredRequest
+from app.data.models.game import Game
 from app.maintenance.build_sweep import sweep
 from tests.app.api.calling import GAMES, Script, body, refused
 from tests.conftest import GAME, Cast

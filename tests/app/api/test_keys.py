@@ -15,8 +15,8 @@ from app.accounts.keys import create_key, revoke_key, roll_key
 from app.accounts.partners import partner_named
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import ApiKey, Base, now
-from app.data.models.partner import SCOPES
+from app.data.models.base import Base, now
+from app.data.models.partner import SCOPES, ApiKey
 from tests.app.api.calling import GAMES, Script, body, refused
 from tests.conftest import CAST, Cast, bearer
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Game
+from app.data.models.game import Game
 from tests.app.api.calling import GAMES, Script, body, counting, refused, shape
 from tests.archives import game_archive
 from tests.conftest import Cast

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.accounts.keys import revoke_key
 from app.data.extensions import db
-from app.data.models import ApiKey
+from app.data.models.partner import ApiKey
 from tests.app.api.calling import GAMES, Script, body, refused
 from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer

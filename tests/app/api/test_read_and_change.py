@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 from app.catalog.games import delete_game, update_game
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
 from app.refusals import NotFound
 from tests.app.api.calling import GAMES, Script, body, refused, report, shape
 from tests.app.api.test_register import REFUSED, TAKEN

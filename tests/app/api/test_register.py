@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
 from tests.app.api.calling import GAMES, Script, body, refused, shape
 from tests.conftest import GAME
 

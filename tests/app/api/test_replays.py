@@ -16,7 +16,8 @@ from app.api.envelopes import Problem
 from app.api.pipeline import Answer
 from app.data.database import writing
 from app.data.extensions import csrf, db
-from app.data.models import AnsweredRequest, Upload
+from app.data.models.audit_record import AnsweredRequest
+from app.data.models.upload import Upload
 from app.uploads.resumable.archive_check import examine
 from tests.app.api.calling import GAMES, Script, body, refused
 from tests.app.api.v1.calling import Studio, announced, answered

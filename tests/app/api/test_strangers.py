@@ -28,7 +28,8 @@ from app.accounts.secrets import fingerprint
 from app.api.pipeline import declared
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import ApiKey, Base, Member, now
+from app.data.models.base import Base, now
+from app.data.models.partner import ApiKey, Member
 from tests.conftest import bearer
 from tests.filling import Rows, fill
 from tests.signing_in import browser_of

@@ -12,7 +12,10 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Partner, Upload
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build
+from app.data.models.partner import Partner
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check
 from app.storage.bucket import bucket
 from tests.archives import big_archive, game_archive

@@ -12,7 +12,8 @@ from sqlalchemy import func, select, update
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Build, Game, Upload
+from app.data.models.game import Build, Game
+from app.data.models.upload import Upload
 from tests.app.api.calling import Script, body, refused, shape
 from tests.archives import add_file, game_archive
 

@@ -16,7 +16,11 @@ from app.catalog.games import register_game
 from app.catalog.publishing import ReceivedArchive, publish
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Build, Game, Partner, Replica, Server, Upload, new_id, now
+from app.data.models.base import new_id, now
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
+from app.data.models.server import Replica, Server
+from app.data.models.upload import Upload
 from slipway.archive.inspection import Inspection
 from tests.conftest import bearer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from app.data.models import Game
+from app.data.models.game import Game
 from tests.app.fleet.acting import FleetAgent, new_game
 from tests.conftest import Cast
 

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import QueuePool
 
 from app.data.extensions import db
-from app.data.models import Build, Game
+from app.data.models.game import Build, Game
 from tests.app.fleet.acting import SELF, FleetAgent, held, new_build
 from tests.conftest import Cast, bearer
 

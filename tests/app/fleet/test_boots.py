@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Game, Server
+from app.data.models.game import Game
+from app.data.models.server import Server
 from app.fleet.contact import CONTACT_SECONDS
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, phase
 from tests.conftest import Cast

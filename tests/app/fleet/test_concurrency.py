@@ -15,7 +15,8 @@ from sqlalchemy.orm import joinedload
 from app.accounts.secrets import fingerprint
 from app.catalog.publishing import release
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, Replica, Server
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.replicas import in_line, retry_now
 from app.fleet.servers import add_server
 from app.refusals import Conflict, NotFound

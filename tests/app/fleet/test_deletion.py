@@ -12,7 +12,11 @@ from sqlalchemy import func, select, update
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, Release, Replica, Topic, Upload, now
+from app.data.models.audit_record import Topic
+from app.data.models.base import now
+from app.data.models.game import Build, Game, Release
+from app.data.models.server import PlaySession, Replica
+from app.data.models.upload import Upload
 from app.fleet.servers import pause, retire
 from app.maintenance.build_sweep import check, sweep
 from app.storage.bucket import bucket

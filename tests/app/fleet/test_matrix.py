@@ -9,7 +9,8 @@ from sqlalchemy import insert, select
 from app.catalog.publishing import release
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Build, Game, Replica
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica
 from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import cache_state, matrix, summaries
 from app.fleet.servers import add_server, retire

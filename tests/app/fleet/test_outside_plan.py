@@ -13,7 +13,9 @@ from app.catalog.games import delete_game
 from app.catalog.publishing import release
 from app.catalog.retention import delete_build
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, new_id, now
+from app.data.models.base import new_id, now
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession
 from app.fleet.play_sessions import running_sessions
 from app.fleet.servers import pause
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_build, new_game, phase, replica

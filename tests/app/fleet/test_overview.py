@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.data.extensions import db
-from app.data.models import Build, Game
+from app.data.models.game import Build, Game
 from app.fleet.fleet_overview import FleetServer, PartnerServer, fleet_overview, partner_overview
 from app.fleet.retries import retry_failed
 from app.fleet.rollout import matrix

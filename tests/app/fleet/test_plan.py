@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 
 from app.catalog.publishing import release
 from app.data.extensions import db
-from app.data.models import Game, Topic, now
+from app.data.models.audit_record import Topic
+from app.data.models.base import now
+from app.data.models.game import Game
 from app.fleet.replicas import retry_now
 from app.fleet.servers import pause, retire, roll_token
 from app.limits import thread_budgets

@@ -9,7 +9,9 @@ from sqlalchemy import select
 from app.catalog.publishing import release
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game, PlaySession, Replica, Server
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.replicas import retry_now
 from app.fleet.rollout import cache_state
 from app.fleet.servers import add_server, retire

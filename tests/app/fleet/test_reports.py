@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Server
+from app.data.models.game import Build, Game
+from app.data.models.server import Server
 from app.fleet import reports
 from app.topics.names import game_topic, partner_topic
 from app.topics.versions import stored_version

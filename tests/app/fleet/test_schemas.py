@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.data.extensions import db
-from app.data.models import Build, Game, Server
+from app.data.models.game import Build, Game
+from app.data.models.server import Server
 from tests.app.fleet.acting import DISK, HEALTH, SELF, FleetAgent, held, new_build
 from tests.conftest import bearer
 

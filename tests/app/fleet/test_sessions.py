@@ -10,7 +10,9 @@ from flask.testing import FlaskClient
 from app.catalog.games import delete_game
 from app.catalog.publishing import release
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, new_id
+from app.data.models.base import new_id
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession
 from app.fleet.play_sessions import running_sessions
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_build, new_game
 from tests.conftest import Cast

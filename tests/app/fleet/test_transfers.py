@@ -10,7 +10,9 @@ from sqlalchemy import func, select
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Game, Replica, Server, TransferMinute, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.server import Replica, Server, TransferMinute
 from app.fleet import transfers
 from app.fleet.transfers import KEPT, arrived, last_hour, note_arrived
 from app.maintenance.build_sweep import sweep

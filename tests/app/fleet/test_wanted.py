@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.data.models import Build, Replica
-from app.data.models.server import PHASES
+from app.data.models.game import Build
+from app.data.models.server import PHASES, Replica
 from app.fleet.replicas import in_line, wanted_build_ids
 
 # No matter how busy the machine is.

@@ -21,7 +21,8 @@ from sqlalchemy import update
 from app.config.settings import Settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Blob, BlobVariant, now
+from app.data.models.asset import Blob, BlobVariant
+from app.data.models.base import now
 from app.images import derivation as deriving_module
 from app.images.derivation import LEASE, derive, due
 from app.images.image_processes import ImageProcesses

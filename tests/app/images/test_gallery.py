@@ -16,7 +16,9 @@ from app.components.image_deletion import delete_asset, restore_asset
 from app.components.revisions import changes, draft_of
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, Game, now
+from app.data.models.asset import Asset, Blob
+from app.data.models.base import now
+from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound
 from app.images.derivation import derive, due
 from app.images.gallery import GalleryFilter, apps_with_assets, asset_detail, gallery, quota_summary

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from app.data.extensions import db
-from app.data.models import Blob
+from app.data.models.asset import Blob
 from app.images.derivation import derive, due
 from app.images.image_limits import MOST_PIXELS
 from app.storage.bucket import bucket

@@ -16,7 +16,8 @@ from sqlalchemy import select, update
 from app.components.image_deletion import UNDO
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Blob, now
+from app.data.models.asset import Blob
+from app.data.models.base import now
 from app.images import image_files
 from app.images.blobs import LEASE
 from app.images.derivation import derive, due

@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from app.components.image_deletion import restore_asset
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, Game, QuotaEntry
+from app.data.models.asset import Asset, Blob, QuotaEntry
+from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound
 from app.images.blobs import claim
 from app.images.image_quota import asset_quota, settle

@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import StagedAsset, now
+from app.data.models.asset import StagedAsset
+from app.data.models.base import now
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket

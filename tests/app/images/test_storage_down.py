@@ -13,7 +13,8 @@ from sqlalchemy import func, select, update
 from app.config.settings import Settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, StagedAsset, now
+from app.data.models.asset import Asset, Blob, StagedAsset
+from app.data.models.base import now
 from app.images.derivation import derive, due
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import check_assets, sweep_assets

@@ -20,7 +20,9 @@ from sqlalchemy import select
 from app.accounts.partners import create_member, dashboard_app_id
 from app.config.settings import MIB
 from app.data.extensions import db
-from app.data.models import Blob, Game, Partner
+from app.data.models.asset import Blob
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.images.image_receiver import receive_image
 from app.storage.embedded_server import StorageAccess
 from tests.app.images.images import picture

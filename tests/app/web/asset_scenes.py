@@ -15,7 +15,8 @@ from app.components.sides import put_on_side
 from app.components.wanted_component import WantedComponent
 from app.data.database import release
 from app.data.extensions import db
-from app.data.models import Asset, Game
+from app.data.models.asset import Asset
+from app.data.models.game import Game
 from app.images.derivation import derive
 from app.images.gallery import GalleryFilter, gallery
 from app.images.game_pictures import pick_cover

@@ -8,7 +8,8 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.data.database import announce, writing
-from app.data.models import Server, now
+from app.data.models.base import now
+from app.data.models.server import Server
 from app.fleet.transfers import note_arrived
 from app.topics.names import FLEET_TOPIC, partner_topic
 

@@ -13,8 +13,9 @@ from sqlalchemy import select
 
 from app.data.database import announce, writing
 from app.data.extensions import db
-from app.data.models import Build, Game, PlaySession, Release, Replica, Server, now
-from app.data.models.base import new_id
+from app.data.models.base import new_id, now
+from app.data.models.game import Build, Game, Release
+from app.data.models.server import PlaySession, Replica, Server
 from app.topics.names import game_topic, partner_topic
 
 MB, GB = 10**6, 10**9

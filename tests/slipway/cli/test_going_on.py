@@ -15,7 +15,9 @@ from sqlalchemy import select
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AnsweredRequest, Game, Upload
+from app.data.models.audit_record import AnsweredRequest
+from app.data.models.game import Game
+from app.data.models.upload import Upload
 from app.uploads.resumable.uploads import read_upload
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until

@@ -13,7 +13,7 @@ import pytest
 from app.accounts.actors import Actor
 from app.accounts.keys import create_key
 from app.data.extensions import db
-from app.data.models import Partner
+from app.data.models.partner import Partner
 from slipway.cli.commands import slipway as program
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import free_port

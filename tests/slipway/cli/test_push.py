@@ -15,7 +15,7 @@ import pytest
 from app.accounts.keys import create_key
 from app.accounts.partners import create_partner
 from app.data.database import writing
-from app.data.models import Game
+from app.data.models.game import Game
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, World

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from app.catalog.games import register_game
 from app.data.extensions import db
-from app.data.models import Partner
+from app.data.models.partner import Partner
 from tests.app.api.v1.calling import Studio
 from tests.conftest import CAST, GAME, Cast
 

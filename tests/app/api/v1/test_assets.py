@@ -14,7 +14,9 @@ from sqlalchemy import func, select, update
 from app.accounts.keys import create_key
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Asset, Blob, Partner, QuotaEntry, StagedAsset, now
+from app.data.models.asset import Asset, Blob, QuotaEntry, StagedAsset
+from app.data.models.base import now
+from app.data.models.partner import Partner
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.build_sweep import check, sweep
 from app.storage.bucket import bucket

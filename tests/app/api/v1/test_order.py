@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app.accounts.keys import create_key
 from app.data.extensions import db
-from app.data.models import Partner
+from app.data.models.partner import Partner
 from tests.app.api.v1.calling import GAMES, Studio, announced, answered, refused
 from tests.app.api.v1.test_components import CARD
 from tests.app.images.images import picture

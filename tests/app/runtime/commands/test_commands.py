@@ -13,7 +13,12 @@ from sqlalchemy import select
 from app.accounts.password_links import password_link_of
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import ApiKey, AuditEntry, Build, Member, Partner, Server, Upload, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.game import Build
+from app.data.models.partner import ApiKey, Member, Partner
+from app.data.models.server import Server
+from app.data.models.upload import Upload
 from app.storage.bucket import bucket
 from tests.app.runtime.commands.conftest import Shell
 from tests.archives import game_archive

@@ -16,7 +16,9 @@ from app.accounts.keys import authenticate, revoke_key
 from app.config.settings import Settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import ApiKey, AuditEntry, Member, Partner, Server
+from app.data.models.audit_record import AuditEntry
+from app.data.models.partner import ApiKey, Member, Partner
+from app.data.models.server import Server
 from app.runtime import demo_data
 from tests.conftest import CAST, bearer
 from tests.signing_in import account, browser_of, is_signed_in

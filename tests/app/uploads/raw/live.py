@@ -28,7 +28,10 @@ from app.accounts.partners import create_partner
 from app.catalog.games import register_game
 from app.config.settings import Settings
 from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Game, Partner, Upload
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
+from app.data.models.upload import Upload
 from app.fleet.servers import add_server
 from app.maintenance import build_sweep
 from app.storage.bucket import bucket

@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Upload, now
+from app.data.models.base import now
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import STALE_UPLOAD, sweep
 from app.uploads.raw import receiver_heartbeat
 from tests.app.runtime.processes import wait_until

@@ -11,7 +11,7 @@ import pytest
 import urllib3
 
 from app.config.settings import StorageSettings
-from app.data.models import now
+from app.data.models.base import now
 from app.storage.bucket import Bucket
 from app.storage.embedded_server import StorageAccess
 from app.storage.url_signing import presign

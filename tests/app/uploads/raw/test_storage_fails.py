@@ -22,7 +22,10 @@ from app.accounts.partners import create_partner
 from app.config.settings import MIB, Settings
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Upload, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.game import Build
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check, sweep
 from app.storage.bucket import bucket
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess

@@ -9,7 +9,9 @@ from sqlalchemy import select, update
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Build, Partner, Upload
+from app.data.models.game import Build
+from app.data.models.partner import Partner
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check
 from app.storage.bucket import bucket
 

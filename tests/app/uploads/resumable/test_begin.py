@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.config.settings import Settings
 from app.data.extensions import db
-from app.data.models import Upload
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import sweep
 from tests.app.api.calling import body, refused, shape
 from tests.app.uploads.resumable.databases import one_database

@@ -12,7 +12,9 @@ from sqlalchemy import select, update
 from app.catalog import retention
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Game, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build, Game
+from app.data.models.partner import Partner
 from app.fleet.servers import pause, retire
 from app.maintenance.build_sweep import check
 from app.storage.bucket import bucket

@@ -15,7 +15,10 @@ from app.accounts.actors import Actor
 from app.config.settings import MIB
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game, Partner, Upload
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.partner import Partner
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import sweep
 from app.refusals import QuotaExceeded, UploadInterrupted
 from app.uploads.build_quota import build_quota

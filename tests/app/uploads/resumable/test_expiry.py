@@ -10,7 +10,9 @@ from sqlalchemy import select, update
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Upload, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import STALE_UPLOAD, sweep
 from app.uploads.resumable.check_claims import claim
 from tests.app.api.calling import body, refused

@@ -13,7 +13,9 @@ from sqlalchemy import select
 from app.accounts.keys import create_key
 from app.catalog.publishing import ClaimLost, publish
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.maintenance.build_sweep import sweep
 from app.storage.bucket import bucket
 from app.uploads.raw.inspection_thread import CheckingThread

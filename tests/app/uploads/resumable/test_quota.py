@@ -8,7 +8,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Partner, Upload
+from app.data.models.partner import Partner
+from app.data.models.upload import Upload
 from app.maintenance.build_sweep import sweep
 from app.uploads.build_quota import BuildQuota, build_quota
 from tests.app.api.calling import body, refused

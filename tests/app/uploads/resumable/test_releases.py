@@ -8,7 +8,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from app.fleet.servers import pause, retire
 from tests.app.api.calling import Script, body, counting, refused, shape
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build

@@ -8,7 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Build
+from app.data.models.game import Build
 from app.storage.bucket import bucket
 from app.uploads.resumable.archive_check import Outcome, examine
 from tests.app.api.calling import body

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from app.accounts.members import invite
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Invitation, Member, Partner, now
+from app.data.models.base import now
+from app.data.models.partner import Invitation, Member, Partner
 from tests.app.web.conftest import BOOSTED, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, plain
 from tests.conftest import CAST, Cast

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.accounts.password_links import link_for_member
 from app.data.extensions import db
-from app.data.models import Member, Partner
+from app.data.models.partner import Member, Partner
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.app.web.reading import errors, number, plain, shown_secret
 from tests.conftest import CAST, Cast

@@ -11,7 +11,7 @@ from app.accounts import password_hashing
 from app.accounts.partners import create_member
 from app.accounts.password_rules import MAX_PASSWORD
 from app.data.extensions import db
-from app.data.models import Partner
+from app.data.models.partner import Partner
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.signing_in import is_signed_in

@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Game
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build, Game
 from app.storage.bucket import bucket
 from app.uploads.resumable.archive_check import examine
 from tests.app.web import scenes

@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game, Server
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.server import Server
 from tests.app.web import scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, plain, rows

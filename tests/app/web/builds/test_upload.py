@@ -10,7 +10,9 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Build, Upload
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build
+from app.data.models.upload import Upload
 from app.uploads.resumable.archive_check import Outcome, examine
 from tests.app.uploads.resumable.sending import put
 from tests.app.web import scenes

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from app.data.extensions import db
-from app.data.models import Game
+from app.data.models.game import Game
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.frame.test_security_headers import lint

@@ -11,7 +11,7 @@ from sqlalchemy import event, select
 
 from app.data.database import announce, writing
 from app.data.extensions import db
-from app.data.models import Replica
+from app.data.models.server import Replica
 from app.topics.names import partner_topic
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, Visitor

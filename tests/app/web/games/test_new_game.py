@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from app.catalog.games_by_id import create_named_game
 from app.data.extensions import db
-from app.data.models import Game, Partner
+from app.data.models.game import Game
+from app.data.models.partner import Partner
 from tests.app.web import scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.conftest import CAST, Cast

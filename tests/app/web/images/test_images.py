@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from app.config.settings import settings
 from app.data.database import announce, writing
-from app.data.models import Asset, Blob
+from app.data.models.asset import Asset, Blob
 from app.images.game_pictures import pictures_of
 from app.storage.availability import note
 from app.topics.names import assets_topic

@@ -13,7 +13,9 @@ from sqlalchemy import QueuePool
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Game, Server, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.server import Server
 from app.topics.event_hub import hub
 from app.web.games.live_game import GameSubject
 from app.web.live.live_parts import LiveParts, Part, Rendered

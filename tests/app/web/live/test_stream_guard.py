@@ -13,7 +13,7 @@ from app.accounts.members import remove_member
 from app.accounts.passwords import change_password
 from app.accounts.sign_ins import begin_sign_in, sign_out_everywhere
 from app.data.extensions import db
-from app.data.models import Member, Partner
+from app.data.models.partner import Member, Partner
 from app.web.live import live_parts, stream_guard
 from app.web.live.stream_guard import Door, Reader
 from tests.app.fleet.counting import statements

@@ -9,7 +9,9 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Member, Partner, Server
+from app.data.models.audit_record import AuditEntry
+from app.data.models.partner import Member, Partner
+from app.data.models.server import Server
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.conftest import Cast
 

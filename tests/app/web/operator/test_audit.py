@@ -12,7 +12,7 @@ from app.accounts.audit_log import record
 from app.catalog.games import register_game
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Partner
+from app.data.models.partner import Partner
 from app.fleet.servers import pause
 from tests.app.fleet.counting import statements
 from tests.app.web.conftest import Visitor

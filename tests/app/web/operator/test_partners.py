@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Game, Invitation, Member, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
+from app.data.models.partner import Invitation, Member, Partner
 from tests.app.fleet.counting import statements
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE, Visitor

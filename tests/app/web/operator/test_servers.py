@@ -10,7 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.data.extensions import db
-from app.data.models import AuditEntry, Server, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.server import Server
 from app.fleet.servers import pause
 from tests.app.fleet.acting import FleetAgent
 from tests.app.fleet.counting import statements

@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 
 from app.data.database import writing
-from app.data.models import Upload, new_id, now
+from app.data.models.base import new_id, now
+from app.data.models.upload import Upload
 from app.storage.availability import note
 from app.storage.bucket import Bucket, StorageError, bucket
 from tests.app.web import scenes

@@ -16,7 +16,8 @@ from sqlalchemy import select
 
 from app.accounts.secrets import fingerprint
 from app.data.extensions import db
-from app.data.models import AuditEntry, Server
+from app.data.models.audit_record import AuditEntry
+from app.data.models.server import Server
 from tests.app.runtime.processes import wait_until
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.conftest import PASSWORD, Cast, bearer

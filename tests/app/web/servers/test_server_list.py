@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 
-from app.data.models import now
+from app.data.models.base import now
 from app.fleet.servers import pause, retire
 from app.limits import thread_budgets
 from app.web.servers import server_words

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.accounts.members import invite
 from app.data.extensions import db
-from app.data.models import ApiKey, App, Invitation, Member, Partner, PasswordLink
+from app.data.models.partner import ApiKey, App, Invitation, Member, Partner, PasswordLink
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh
 from tests.conftest import CAST, Cast

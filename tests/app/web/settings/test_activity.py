@@ -14,7 +14,8 @@ from app.accounts.audit_history import PAGE as PAGE_LENGTH
 from app.accounts.audit_log import record
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Partner
+from app.data.models.audit_record import AuditEntry
+from app.data.models.partner import Partner
 from app.web.settings.audit_words import deed, details
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, Visitor

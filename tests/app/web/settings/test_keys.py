@@ -15,7 +15,8 @@ from sqlalchemy import event, func, select
 from app.accounts.keys import create_app, create_key, revoke_key, roll_key
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import ApiKey, App, Partner, now
+from app.data.models.base import now
+from app.data.models.partner import ApiKey, App, Partner
 from tests.app.web.conftest import BOOSTED, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, number, plain, shown_secret
 from tests.conftest import CAST, PASSWORD, Cast, bearer

@@ -13,7 +13,9 @@ from sqlalchemy import event, func, select
 from app.accounts.members import change_role, invite
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import AuditEntry, Invitation, Member, Partner, SignIn, now
+from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
+from app.data.models.partner import Invitation, Member, Partner, SignIn
 from tests.app.web.conftest import BOOSTED, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, number, plain, shown_secret
 from tests.conftest import CAST, PASSWORD, Cast

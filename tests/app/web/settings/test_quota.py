@@ -9,7 +9,10 @@ from sqlalchemy import select
 
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models import Game, Partner, Upload, now
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.partner import Partner
+from app.data.models.upload import Upload
 from app.web.settings.quota_page import rate_words
 from tests.app.web import scenes
 from tests.app.web.conftest import Visitor
