@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.assets.deriving import WEBP
 from app.assets.names import FINAL, parse_key
-from app.assets.processes import checking
+from app.assets.processes import DecoderDied, checking
 from app.assets.public_copies import make_public_copy
 from app.extensions import db
 from app.models import Blob, BlobVariant
@@ -58,6 +58,8 @@ def _make_now(blob_id: str) -> None:
         raise Unavailable("This image is being made ready. Try again in a moment.", 5)
     try:
         make_public_copy(blob_id, checking)
+    except DecoderDied:
+        raise Unavailable("This image could not be made ready. Try again in a moment.", 5) from None
     finally:
         _making.release()
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.assets.blobs import LEASE, Doomed, bury, doom
 from app.assets.deleting import UNDO, note_if_unused
 from app.assets.names import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
-from app.assets.processes import deriving
+from app.assets.processes import DecoderDied, deriving
 from app.assets.public_copies import make_public_copy, without_public_copy
 from app.assets.quota import give_back, lock_partner, settle
 from app.crash_points import passing
@@ -24,6 +24,7 @@ from app.extensions import db
 from app.models import Asset, Blob, BlobVariant, Game, GamePicture, Partner, Revision, StagedAsset, new_id, now
 from app.refusals import Unavailable
 from app.storage.bucket import StorageError, StoredObject, bucket
+from app.storage.objects import ObjectMissing
 from app.storage.write_address_probe import PROBE
 
 log = logging.getLogger(__name__)
@@ -197,6 +198,8 @@ def _make_public_copies() -> None:
     for blob_id in found:
         try:
             make_public_copy(blob_id, deriving)
+        except (ObjectMissing, DecoderDied) as failed:  # of this image; the next sweep tries it again
+            log.warning("the public copy of image %s was not made: %s", blob_id, failed)
         except StorageError:
             raise
         except Unavailable as later:
