@@ -40,6 +40,7 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP
 class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
     """Connections wait in the event loop; threads only work. Everything but handle() runs in the main thread."""
 
+    alive: bool
     limits = ConnectionLimits(head=10, window=60, rate=8192)  # set by app/serving.py
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -103,7 +104,7 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
             self.nr_conns += 1
             sock = ClientSocket(accepted, self.limits.pace())
             conn = Connection(self.cfg, sock, address, listener.getsockname())
-            self._wait(conn, Phase.HEAD, self.limits.head)
+            self._wait(conn, Phase.IDLE)
             if self.nr_conns >= self.worker_connections:
                 self._make_room()
 
@@ -207,7 +208,7 @@ class ConnectionWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries 
     def _time_is_over(self, conn: Connection) -> None:
         if conn.is_closed:
             return
-        if conn.phase is Phase.HEAD and conn.sock.received:
+        if conn.phase is Phase.HEAD:
             seconds = f"{self.limits.head:g}"
             self._refuse(conn, "408 Request Timeout", f"The headers were not complete within {seconds} seconds.")
         elif conn.phase is Phase.BODY:
