@@ -107,9 +107,11 @@ def in_words(finding: Finding) -> str:
     """A finding for operators: what is wrong, and what to do."""
     if finding.copied:
         wrong = f"A client can turn an address for writing into a copy of other objects ({', '.join(finding.copied)})."
-    elif finding.oversized:
-        wrong = f"Storage takes more bytes than an address was signed for ({', '.join(finding.oversized)})."
-        return f"{wrong} Use a storage that holds clients to the signed Content-Length (docs/storage.md)."
+    elif finding.unpacked or finding.oversized:
+        where = ", ".join(dict.fromkeys([*finding.unpacked, *finding.oversized]))
+        what = "other objects" if finding.unpacked else "more bytes"
+        wrong = f"Storage takes {what} than an address for writing is for ({where})."
+        return f"{wrong} No setting of Slipway mends that: use another storage (docs/storage.md)."
     elif finding.not_written:
         wrong = f"Storage refused what addresses for writing are for ({', '.join(finding.not_written)})."
     else:
@@ -122,7 +124,7 @@ def _refusal(finding: Finding) -> str:
     to_set = "set S3_UPLOAD_ACCESS_KEY and S3_UPLOAD_SECRET_KEY to keys that may only put"
     if finding.copied:
         why = "storage would let an address for that copy files of others"
-    elif finding.oversized:
+    elif finding.unpacked or finding.oversized:
         why, to_set = "storage would take more than was announced", "use another storage"
     else:
         why = "storage takes no files from the identity that signs addresses for that"

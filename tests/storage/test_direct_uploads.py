@@ -35,7 +35,7 @@ from tests.uploads.live import Gunicorn, world_on_sqlite
 from tests.uploads_api.rows import objects, transfers
 from tests.uploads_api.sending import Sender, put_parts
 
-COPIES = Finding(copied=["a part from this bucket"])
+COPIES = Finding(copied=["an image from this bucket"])
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -63,8 +63,9 @@ def studio(client: FlaskClient, cast: Cast) -> Studio:
     ("finding", "words"),
     [
         (COPIES, "would let an address for that copy files of others"),
-        (Finding(oversized=["a part"]), "would take more than was announced"),
-        (Finding(not_written=["a part"]), "takes no files from the identity"),
+        (Finding(oversized=["an image"]), "would take more than was announced"),
+        (Finding(unpacked=["an image"]), "would take more than was announced"),
+        (Finding(not_written=["an image"]), "takes no files from the identity"),
     ],
 )
 def test_where_addresses_are_not_safe_none_is_handed_out_and_it_is_said_why(
