@@ -20,7 +20,8 @@ from app.storage.write_address_probe import Finding, probe_write_addresses
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 5.0  # that a request or a start waits for the first finding
+START_SECONDS = 30.0  # that a server waits for it before its first request; storage that is away takes far less
+WAIT_SECONDS = 5.0  # that a request waits for the first finding
 RETRY_SECONDS = 8.0  # between two tries while storage gives no clear answer
 RECHECK_SECONDS = 60.0  # after an unsafe finding: the operator may have mended it
 _ASK_AGAIN_SECONDS = 300  # no client should wait for an operator by trying again and again
