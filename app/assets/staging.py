@@ -18,6 +18,7 @@ from app.database import release, writing
 from app.models import StagedAsset
 from app.refusals import Unavailable
 from app.storage.bucket import Gone, StorageError, bucket
+from app.storage.direct_uploads import direct_uploads
 from app.storage.write_addresses import part_url
 
 log = logging.getLogger(__name__)
@@ -89,10 +90,11 @@ def _forget_unsent(staged: Staged) -> None:
 
 def join(staging_key: str, transfer: str | None, byte_size: int) -> None:
     """Make the object of the part that arrived. Does nothing where none did, or where it was done before. Raises
-    WrongBytes when the part has not the announced size, or StorageError."""
+    WrongBytes when the part has not the announced size, DirectUploadsOff, or StorageError."""
     parts = bucket().parts(staging_key, transfer) if transfer else None
     if not transfer or not parts:
         return
+    direct_uploads().require()  # else it may be a copy of something that its sender may not read
     if len(parts) != 1 or parts[0].size != byte_size:
         raise wrong_size(sum(part.size for part in parts), byte_size)
     try:

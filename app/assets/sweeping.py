@@ -191,9 +191,10 @@ def _delete_and_bury(doomed: Doomed) -> None:
 def _abort_stray_transfers() -> None:
     """Transfers of uploads that have ended: their addresses end now, for nothing holds room for what they take. The row
     of an upload is there before its transfer, so the age does not matter."""
-    for stray in _unknown_staged(bucket().open_multiparts(STAGING)):
-        if not is_of_a_probe(stray.key, stray.begun):
-            bucket().abort_multipart(stray.key, stray.multipart_id)
+    for listed in in_batches(bucket().open_multiparts(STAGING), 1000):
+        for stray in _unknown_staged(listed):
+            if not is_of_a_probe(stray.key, stray.begun):
+                bucket().abort_multipart(stray.key, stray.multipart_id)
 
 
 def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:

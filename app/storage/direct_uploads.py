@@ -12,7 +12,7 @@ import time
 
 from flask import current_app
 
-from app.config import StorageSettings, settings
+from app.config import StorageSettings
 from app.refusals import Unavailable
 from app.storage.bucket import StorageError
 from app.storage.note import note
@@ -49,6 +49,8 @@ class DirectUploads:
     def require(self) -> None:
         """Return when addresses for writing are safe; else raise DirectUploadsOff. Waits for WAIT_SECONDS at most, and
         only where nothing is known yet: give database connections back before."""
+        if self._where is None:
+            raise DirectUploadsOff("There is no storage to send files to. The operator must set S3_ENDPOINT.")
         finding = self._finding
         if finding is None:
             self.find_out(WAIT_SECONDS)
@@ -85,7 +87,7 @@ class DirectUploads:
     def _run(self) -> None:
         try:
             if self._where is not None:
-                self.learn(self._told(probe_write_addresses(self._where)))
+                self.learn(self._logged(probe_write_addresses(self._where)))
         except StorageError:
             log.warning("storage gave no clear answer to the check of direct uploads; it is asked again on demand")
         except Exception:
@@ -94,7 +96,7 @@ class DirectUploads:
             with self._lock:
                 self._under_way = None
 
-    def _told(self, finding: Finding) -> Finding:
+    def _logged(self, finding: Finding) -> Finding:
         """The log says what to set, once for each change."""
         before = self._finding
         if not finding.safe and (before is None or before != finding):
@@ -137,7 +139,6 @@ def _refusal(finding: Finding) -> str:
 
 
 def direct_uploads() -> DirectUploads:
-    """The running app's. Raises SettingsError when no storage is set."""
+    """The running app's."""
     found: DirectUploads = current_app.extensions["slipway_direct_uploads"]
-    assert settings().storage_settings
     return found
