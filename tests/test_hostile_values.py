@@ -30,7 +30,7 @@ from tests.api.test_strangers import CHANGING, FORM, NOBODYS, OWNED, begin_sessi
 from tests.conftest import bearer
 from tests.filling import Rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NUMBERS = [2**31, 2**63, 2**64, -1, 10**40]
 DATES = ["2026-02-30", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
