@@ -25,12 +25,12 @@ from app.api.openapi import describe
 from app.api.pipeline import declared
 from app.database import writing
 from app.models import Member
-from tests.api.json_calls import MARKER, fill_partner
+from tests.api.json_calls import MARKER, UNLIMITED, fill_partner
 from tests.api.test_strangers import CHANGING, FORM, NOBODYS, OWNED, begin_session
 from tests.conftest import bearer
 from tests.filling import Rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.settings(**UNLIMITED)]
 
 NUMBERS = [2**31, 2**63, 2**64, -1, 10**40]
 DATES = ["2026-02-30", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
@@ -92,6 +92,7 @@ class Asker:
         self.tried += 1
         if answer.status_code in {500, 502}:
             self.wrong.append(f"{method} {path[:150]} {str(options)[:200]}: {answer.status_code}")
+            assert len(self.wrong) < 10, self.wrong
         answer.close()
         return answer.status_code
 
@@ -197,8 +198,8 @@ def test_in_queries(app: Flask, asker: Asker) -> None:
             more = cursors() if name in {"cursor", "after"} else []
             for value in [*VALUES, *more]:
                 status = asker.open(rule, method, query_string=f"{name}={quote(_bytes(value))}")
-                if value in TOO_LARGE and name in NUMBERS_BY_NAME:
-                    assert status == 400, f"{rule} takes {name}={value}"
+                if (value in TOO_LARGE and name in NUMBERS_BY_NAME) or value == "\x00":
+                    assert status == 400, f"{rule} takes {name}={value!r}"
     done(asker, 500)
 
 
@@ -221,7 +222,7 @@ def test_in_json(app: Flask, asker: Asker) -> None:
     document = describe(app)
     for rule, method in rules(app):
         call = declared(app.view_functions[rule.endpoint])
-        if call is None or call.body is None:
+        if call is None or call.body is None or not call.security:  # the dashboard's are the same ones
             continue
         good = example(document, document["components"]["schemas"][call.body.__name__])
         for path in leaves(good):

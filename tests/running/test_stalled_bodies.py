@@ -12,7 +12,7 @@ import pytest
 import urllib3
 
 from app.storage.embedded import StorageAccess
-from tests.api.json_calls import JsonCall, fill_partner, json_calls
+from tests.api.json_calls import UNLIMITED, JsonCall, fill_partner, json_calls
 from tests.conftest import bearer
 from tests.uploads.live import Gunicorn, World, world_on_sqlite
 
@@ -20,11 +20,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a second for each c
 
 CONNECTIONS = 60  # more than the pool of the database has
 TIMEOUT = 1.0  # seconds, SLIPWAY_BODY_TIMEOUT of this server
-MUCH = "100000 per minute"
-RATES = {
-    f"SLIPWAY_{name}_RATE": MUCH
-    for name in ("PRESIGN", "CONFIRM", "NEW_GAME", "COMPONENT", "COMPONENT_BATCH", "LIST", "PARTS")
-}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +43,7 @@ def calls(world: World) -> list[JsonCall]:
 def gunicorn(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
     log = tmp_path_factory.mktemp("log") / "gunicorn.log"
     cookie = world.settings.cookie_name  # would be that of its own port
-    server = Gunicorn(world.settings, log, SLIPWAY_COOKIE_NAME=cookie, **RATES).start()
+    server = Gunicorn(world.settings, log, SLIPWAY_COOKIE_NAME=cookie, **UNLIMITED).start()
     yield server
     server.kill()
     assert "Traceback" not in log.read_text(), "nothing that a client sends is a fault of ours"
