@@ -40,6 +40,7 @@ from app.web import (
     theme,
     words,
 )
+from app.web.asked import refuse_nul
 from app.web.people import here, signed_in
 from app.web.terminal import key_quote
 
@@ -105,6 +106,7 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(pages)
     for part in (bundle, security, sign_in, live, readers, storage, reference):
         part.init_app(app)
+    app.before_request(refuse_nul)
     app.context_processor(_frame)
     app.jinja_env.globals["htmx_config"] = HTMX_CONFIG
     app.jinja_env.filters.update(key_quote=key_quote, initials=words.initials)
