@@ -48,7 +48,7 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
     # As on a plain-http LAN, where browsers have no crypto.subtle.
     page.evaluate("Object.defineProperty(crypto, 'subtle', {value: undefined})")
     held: list[Route] = []
-    page.route("**/confirmed", lambda route: held.append(route))
+    page.route("**/assets/upload-complete", lambda route: held.append(route))
     drop(page, card=whole, broken=picture(seed=2)[:1500])
     assert "Let go to start uploading" in page.evaluate("seen")
     assert "2 images are added to Paper Lanterns." in page.evaluate("seen")

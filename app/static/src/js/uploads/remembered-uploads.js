@@ -29,7 +29,7 @@ const place = () => `slipway-uploads-${member()}`; // people who share a browser
 /** @returns {Record<string, RememberedUpload>} */
 export function remembered() {
   try {
-    return JSON.parse(localStorage.getItem(place()) ?? "{}");
+    return JSON.parse(localStorage.getItem(place()) ?? "null") ?? {};
   } catch {
     return {}; // this site has no storage, or it holds something else
   }
