@@ -64,7 +64,6 @@ const bundle = await context({
   outdir: out,
   bundle: true,
   minify: true,
-  charset: "utf8", // browsers read every module as UTF-8
   format: "esm",
   target: ["chrome123", "firefox128", "safari17.5"], // the first with light-dark() and oklch()
   loader: { ".svg": "copy", ".woff2": "file" },
