@@ -2,7 +2,9 @@
 
 from app import create_app
 from app.config import SettingsError
+from app.private_files import keep_new_files_private
 
+keep_new_files_private()
 try:
     app = create_app()
 except SettingsError as error:

@@ -11,9 +11,8 @@ from typing import Any
 
 from agent.backoff import Failure
 from agent.names import BuildKey
+from agent.one_line import one_line
 from agent.rate import RateMeter
-
-_LONGEST_REASON = 400
 
 
 class Phase(StrEnum):
@@ -113,12 +112,6 @@ def _entry(key: BuildKey, row: _Row, now: float) -> dict[str, Any]:
         "bytesTotal": row.total,
         "bytesPerSecond": row.meter.rate(now) if row.phase == Phase.DOWNLOADING else 0,
         "attempt": row.attempt,
-        "reason": shortened(failure.reason) if failure else None,
+        "reason": one_line(failure.reason) if failure else None,
         "retryInSeconds": max(0, round(failure.retry_at - now)) if failure else None,
     }
-
-
-def shortened(reason: str) -> str:
-    """One printable line of bounded length: it may quote names from an archive or an answer."""
-    line = "".join(character if character.isprintable() else " " for character in reason)
-    return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"

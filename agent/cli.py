@@ -62,6 +62,16 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds fetched side by side (default 2)"
     )
+    _add_storage_hosts(parser)
+
+
+def _add_storage_hosts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--storage-hosts",
+        metavar="HOSTS",
+        help="fetch archives from these hosts alone, like storage.example,http://10.0.0.5:9000; without it "
+        "SLIPWAY_AGENT_STORAGE_HOSTS is read, and without that any host will do",
+    )
 
 
 def _size(text: str) -> int:
@@ -75,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
     from agent import logs
     from agent.locks import CacheTaken
     from agent.program import run
-    from agent.settings import Settings, SettingsRefused, checked_url, read_token
+    from agent.settings import Settings, SettingsRefused, checked_url, read_storage_hosts, read_token
 
     logs.start_logging()
     try:
@@ -86,6 +96,7 @@ def _run(options: argparse.Namespace) -> int:
             ca_file=options.ca_file,
             disk_floor=options.disk_floor,
             downloads=options.downloads,
+            storage_hosts=read_storage_hosts(options.storage_hosts, os.environ),
         )
         return _leave_now(run(settings))
     except SettingsRefused as error:

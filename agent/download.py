@@ -9,13 +9,15 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from agent.crash_points import crash_point
+from agent.one_line import one_line
 from agent.part_file import PartFile
 from agent.sizes import format_size
 from agent.transport import in_words
 
 PIECE_BYTES = 1 << 20
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+# Compared as text: a number may have any length.
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19})")
 
 
 class FetchFailed(Exception):
@@ -76,9 +78,11 @@ def _check_answer(response: urllib3.BaseHTTPResponse, part: PartFile, size: int)
         _check_size(response.headers.get("Content-Length"), part, size)
     elif response.status == 206:
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if not match or int(match[1]) != part.length:
+        if not match or match[1] != str(part.length):
             raise FetchFailed("storage answered with another range than the one asked for")
-        _check_size(match[3], part, size)
+        _check_size(match[2], part, size)
+    elif 300 <= response.status < 400:
+        raise FetchFailed(f"storage answered {response.status} (a redirect), and no redirect is followed")
     else:
         raise FetchFailed(f"storage answered {response.status}")
 
@@ -86,7 +90,7 @@ def _check_answer(response: urllib3.BaseHTTPResponse, part: PartFile, size: int)
 def _check_size(announced: str | None, part: PartFile, size: int) -> None:
     if announced is not None and announced != str(size):
         part.restart()
-        raise FetchFailed(f"wrong size: storage has {announced} bytes, the plan says {size}")
+        raise FetchFailed(f"wrong size: storage has {one_line(announced, 40)} bytes, the plan says {size}")
 
 
 def _position(part: PartFile, size: int) -> str:

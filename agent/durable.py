@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from agent.crash_points import fault_point
+
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Replace `path` (mode 0600) by `document`, durable when this returns."""
@@ -31,7 +33,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The object in `path`; None when there is none, or what is there is not one."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
@@ -54,9 +56,14 @@ def fsync_tree(root: Path, between: Callable[[], None]) -> None:
         files = _files_and_directories(root)
         while batch := list(islice(files, 256)):
             between()
-            for _ in pool.map(fsync_path, batch):
+            for _ in pool.map(_fsync_one, batch):
                 pass
     fsync_path(root.parent)
+
+
+def _fsync_one(path: Path) -> None:
+    fault_point("fsync")
+    fsync_path(path)
 
 
 def _files_and_directories(root: Path) -> Iterator[Path]:

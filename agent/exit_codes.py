@@ -14,3 +14,4 @@ class ExitCode(IntEnum):
     REFUSED = 5
     NO_AGENT = 6
     CACHE_TAKEN = 7
+    THREAD_KEEPS_ENDING = 8

@@ -20,6 +20,7 @@ from agent.layout import Layout
 from agent.part_file import PartFile
 from agent.plan import WantedBuild
 from agent.session_files import SessionFiles
+from agent.storage_addresses import StorageAddresses
 from archive.inspection import Inspection
 from archive.limits import Limits
 from archive.rejection import ArchiveRejected
@@ -55,6 +56,7 @@ class BuildFetch:
         inventory: Inventory,
         sessions: SessionFiles,
         pool: urllib3.PoolManager,
+        addresses: StorageAddresses,
         space: DiskSpace,
         board: Board,
     ) -> None:
@@ -62,6 +64,7 @@ class BuildFetch:
         self._inventory = inventory
         self._sessions = sessions
         self._pool = pool
+        self._addresses = addresses
         self._space = space
         self._board = board
 
@@ -106,10 +109,14 @@ class BuildFetch:
 
             task.check()
             try:
-                download(self._pool, wanted.archive_url, wanted.size, part, wrote)
+                self._fetch_from(wanted.archive_url, wanted.size, part, wrote)
             except UrlRefused:
                 # Addresses live for minutes; a fresh one is a plan away. If that one is refused too, back off.
-                download(self._pool, task.refresh().archive_url, wanted.size, part, wrote)
+                self._fetch_from(task.refresh().archive_url, wanted.size, part, wrote)
+
+    def _fetch_from(self, url: str, size: int, part: PartFile, wrote: Callable[[int], None]) -> None:
+        self._addresses.check(url)
+        download(self._pool, url, size, part, wrote)
 
     def _verify(self, task: Task) -> None:
         """Compare size and SHA-256 with the plan. First half of the `verifying` bar."""

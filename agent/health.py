@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ class Health:
         self._cache = cache
         psutil.cpu_percent()  # Measures since the call before: this one only starts the clock.
 
-    def read(self, sessions: int) -> dict[str, Any]:
-        """`status` is "error" when the cache volume cannot be read."""
+    def read(self, sessions: int, failing: Sequence[str] = ()) -> dict[str, Any]:
+        """`status` is "error" when the cache volume cannot be read, or while threads of the agent are `failing`."""
         try:
             disk_percent, status = psutil.disk_usage(str(self._cache)).percent, "ok"
         except OSError:
             disk_percent, status = 0.0, "error"
+        if failing:
+            status = "error"
         return {
             "status": status,
             "containers": sessions,

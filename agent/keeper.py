@@ -10,7 +10,7 @@ from threading import Event
 from agent import logs
 from agent.backoff import Attempts
 from agent.board import Board, Phase
-from agent.crash_points import crash_point
+from agent.crash_points import crash_point, fault_point
 from agent.decisions import Decision, OnDisk, decide
 from agent.disk_space import DiskFull
 from agent.download import FetchFailed
@@ -63,6 +63,7 @@ class Keeper:
     def run(self) -> None:
         self._guarded(self._inventory.empty_trash)
         while not self._stopping.is_set():
+            fault_point("keeper")
             self._guarded(self.step)
             self._wake.wait(self._pause())
             self._wake.clear()
@@ -106,7 +107,7 @@ class Keeper:
             elif not isinstance(outcome.error, Cancelled):
                 self._note_failure(outcome, outcome.error)
 
-    def _note_failure(self, outcome: Outcome, error: Exception) -> None:
+    def _note_failure(self, outcome: Outcome, error: BaseException) -> None:
         key = outcome.task.wanted.key
         if isinstance(error, (FetchFailed, DiskFull)):
             reason = str(error)
@@ -210,10 +211,9 @@ class Keeper:
         return min(longest, max(0.05, due - time.monotonic()))
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """A failed step must not end the thread: the next one starts from plan and disk again."""
+        """Trouble with the disk passes, and the next step starts from plan and disk again. Any other error is a bug:
+        the thread ends, and is started again (`thread_supervisor`)."""
         try:
             action()
         except OSError as error:
             logs.warning("the cache directory makes trouble", reason=error.strerror, path=error.filename)
-        except Exception as error:
-            logs.bug("the keeper failed", error)

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import sys
+import threading
 from datetime import UTC, datetime
 
 _LOGGER = logging.getLogger("slipway-agent")
@@ -44,6 +45,17 @@ def start_logging() -> None:
     _LOGGER.handlers = [handler]
     _LOGGER.setLevel(logging.INFO)
     _LOGGER.propagate = False
+    threading.excepthook = _uncaught
+
+
+def _uncaught(thrown: threading.ExceptHookArgs) -> None:
+    """Python's own hook would write lines without time and level, and show what is kept out of ours."""
+    name = thrown.thread.name if thrown.thread else None
+    _LOGGER.error(
+        "a thread ended with an error",
+        exc_info=(thrown.exc_type, thrown.exc_value or thrown.exc_type(), thrown.exc_traceback),
+        extra={"fields": {"thread": name}},
+    )
 
 
 def info(message: str, **fields: object) -> None:

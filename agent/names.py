@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from typing import NamedTuple
 
+from agent.answer_fields import whole_number
+
 # No dot: `.slipway` can never be a game, and `<gameId>.<build>` reads back without doubt.
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+# 64 characters, as the platform takes them in reports: a longer id would make it refuse every report that names it.
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+MAX_BUILD = 2**31 - 1  # as in reports
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold half a character, UTF-8 cannot
 
 
 class BuildKey(NamedTuple):
@@ -23,15 +29,13 @@ class BuildKey(NamedTuple):
 def checked_identifier(value: object, what: str) -> str:
     """`value` if it may be a directory name or an id in an address. Raises ValueError."""
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
-        raise ValueError(f"{what} {value!r} is not an id of letters, digits, '-' and '_'")
+        raise ValueError(f"{what} {reprlib.repr(value)} is not an id of at most 64 letters, digits, '-' and '_'")
     return value
 
 
 def checked_build(value: object) -> int:
-    """`value` if it is a build number, 1 or more. Raises ValueError."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"build {value!r} is not a whole number of 1 or more")
-    return value
+    """`value` if it is a build number, from 1 to MAX_BUILD. Raises ValueError."""
+    return whole_number(value, "build", MAX_BUILD, 1)
 
 
 def checked_segment(value: object, what: str) -> str:
@@ -42,9 +46,10 @@ def checked_segment(value: object, what: str) -> str:
         or "/" in value
         or "\\" in value
         or _CONTROL.search(value)
-        or len(value.encode(errors="replace")) > 255
+        or _SURROGATE.search(value)
+        or len(value.encode()) > 255
     ):
-        raise ValueError(f"{what} {value!r} is not a single file name")
+        raise ValueError(f"{what} {reprlib.repr(value)} is not a single file name")
     return value
 
 

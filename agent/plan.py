@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import reprlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from agent.answer_fields import MAX_BYTES, address, entries, flag, wait_seconds, whole_number
 from agent.names import BuildKey, checked_build, checked_identifier, checked_segment
+from agent.one_line import one_line
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
+# A platform without a free place for a held poll names a few seconds. A minute bounds how late a release is heard of.
+MAX_POLL_AFTER_SECONDS = 60.0
 
 
 class PlanUnreadable(Exception):
@@ -48,41 +54,50 @@ class Plan:
 def read_plan(document: Any) -> Plan:
     """The JSON answer of `GET plan` as a Plan. Raises PlanUnreadable, naming what is wrong."""
     try:
-        return Plan(
-            version=_count(document["version"], "version"),
-            server_id=str(document["server"]["id"]),
-            poll_after_seconds=max(0.0, float(document.get("pollAfterSeconds") or 0)),
-            builds=tuple(_wanted(entry) for entry in document["builds"]),
-            evict=tuple(_key(entry) for entry in document["evict"]),
+        plan = Plan(
+            version=whole_number(document["version"], "version"),
+            server_id=checked_identifier(document["server"]["id"], "server.id"),
+            poll_after_seconds=wait_seconds(document.get("pollAfterSeconds"), MAX_POLL_AFTER_SECONDS),
+            builds=tuple(_wanted(entry) for entry in entries(document["builds"], "builds")),
+            evict=tuple(_key(entry) for entry in entries(document["evict"], "evict")),
         )
+        _check_unambiguous(plan.builds)
     except KeyError as missing:
         raise PlanUnreadable(f"the plan lacks {missing}") from missing
     except (TypeError, ValueError, AttributeError) as wrong:
-        raise PlanUnreadable(f"the plan cannot be read: {wrong}") from wrong
+        raise PlanUnreadable(one_line(f"the plan cannot be read: {wrong}")) from wrong
+    return plan
+
+
+def _check_unambiguous(builds: tuple[WantedBuild, ...]) -> None:
+    """Of two entries for one build, or two active builds of one game, neither could win: `current` would go back and
+    forth. Raises ValueError."""
+    for what, keys in (
+        ("the build", [str(build.key) for build in builds]),
+        ("an active build of", [build.key.game_id for build in builds if build.active]),
+    ):
+        twice = next((key for key, count in Counter(keys).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"it names {what} {twice} twice")
 
 
 def _wanted(entry: Any) -> WantedBuild:
-    checksum = _CHECKSUM.fullmatch(str(entry["checksum"]))
-    if not checksum:
-        raise ValueError(f"checksum {entry['checksum']!r} is not sha256:<64 hex digits>")
+    checksum = entry["checksum"]
+    digest = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
+    if not digest:
+        raise ValueError(f"checksum {reprlib.repr(checksum)} is not sha256:<64 hex digits>")
     return WantedBuild(
         key=_key(entry),
-        size=_count(entry["size"], "size"),
-        sha256=checksum[1],
-        unpacked_bytes=_count(entry["unpackedBytes"], "unpackedBytes"),
+        size=whole_number(entry["size"], "size", MAX_BYTES),
+        sha256=digest[1],
+        unpacked_bytes=whole_number(entry["unpackedBytes"], "unpackedBytes", MAX_BYTES),
         top_directory=checked_segment(entry["topDirectory"], "topDirectory"),
         launcher=checked_segment(entry["launcher"], "launcher"),
-        archive_url=str(entry["archiveUrl"]),
-        active=bool(entry["active"]),
-        retry=_count(entry.get("retry", 0), "retry"),
+        archive_url=address(entry["archiveUrl"], "archiveUrl"),
+        active=flag(entry["active"], "active"),
+        retry=whole_number(entry.get("retry", 0), "retry"),
     )
 
 
 def _key(entry: Any) -> BuildKey:
     return BuildKey(checked_identifier(entry["gameId"], "gameId"), checked_build(entry["build"]))
-
-
-def _count(value: object, what: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"{what} {value!r} is not a whole number of 0 or more")
-    return value

@@ -8,7 +8,7 @@ from threading import Event
 
 from agent import logs
 from agent.backoff import Backoff
-from agent.crash_points import crash_point
+from agent.crash_points import crash_point, fault_point
 from agent.download import FetchFailed
 from agent.fetch import Cancelled
 from agent.names import BuildKey
@@ -16,6 +16,8 @@ from agent.plan import Plan, WantedBuild
 from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 
 POLL_SECONDS = 25
+# Answers that are not held, or that differ each time, would otherwise be asked for without a pause.
+_MIN_PAUSE = 0.2
 
 
 class Planner:
@@ -32,6 +34,7 @@ class Planner:
     def run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
+            fault_point("planner")
             try:
                 pause = self._poll()
                 if failures:
@@ -49,10 +52,7 @@ class Planner:
                     attempt=failures,
                     retry_in_seconds=round(pause, 1),
                 )
-            except Exception as error:
-                logs.bug("the planner failed", error)
-                pause = self._backoff.longest
-            self._wait(pause)
+            self._at_once.wait(pause)
 
     def ask_at_once(self) -> None:
         """Cut a pause short: the platform said that there is a newer plan."""
@@ -81,10 +81,10 @@ class Planner:
         plan = self._client.plan(since, POLL_SECONDS)
         self._take(plan)
         if plan.poll_after_seconds:
-            return plan.poll_after_seconds
+            return max(_MIN_PAUSE, plan.poll_after_seconds)
         held = time.monotonic() - began
         # An unchanged plan that was not held comes from something in between that does not hold requests.
-        return 1.0 if plan.version == since and held < 1.0 else 0.0
+        return 1.0 if plan.version == since and held < 1.0 else _MIN_PAUSE
 
     def _take(self, plan: Plan) -> None:
         before = self.current
@@ -93,7 +93,3 @@ class Planner:
             logs.info("plan taken", version=plan.version, server=plan.server_id, builds=len(plan.builds))
         crash_point("after-plan")
         self._on_plan()
-
-    def _wait(self, seconds: float) -> None:
-        if seconds > 0:
-            self._at_once.wait(seconds)

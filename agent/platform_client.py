@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,23 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from agent import VERSION
+from agent.answer_fields import MAX_COUNTER, entries, json_object, wait_seconds, whole_number
+from agent.names import checked_build, checked_identifier
+from agent.one_line import one_line
 from agent.plan import Plan, PlanUnreadable, read_plan
+from agent.retry_after import retry_after_seconds
 from agent.transport import in_words
 
-_LARGEST_ANSWER = 16 << 20
+MAX_ANSWER_BYTES = 16 << 20
+# The platform's limits for agents are per minute, so a longer wait is never needed; and a server should hear within a
+# minute that the platform is back.
+MAX_RETRY_AFTER_SECONDS = 60.0
+# Beyond 30 s without a report the platform shows "No contact".
+MAX_REPORT_AFTER_SECONDS = 15.0
+# From the first byte of an answer to its last. A plan of 16 MiB takes 5 s at 3 MiB/s.
+MAX_ANSWER_SECONDS = 60.0
 _CONNECT_SECONDS = 5.0
+_PIECE_BYTES = 1 << 16
 
 
 class PlatformUnreachable(Exception):
@@ -36,15 +49,17 @@ class PlatformRefused(Exception):
 
 @dataclass(frozen=True)
 class ReportAnswer:
+    """`ignored_sessions` are ids of sessions that the platform does not count: their builds are not in the plan."""
+
     accepted: bool
     plan_version: int | None
     report_after_seconds: float
+    ignored_sessions: frozenset[str]
 
 
 @dataclass(frozen=True)
 class StartedSession:
     build: int
-    launcher: str
 
 
 class PlatformClient:
@@ -70,19 +85,19 @@ class PlatformClient:
 
     def report(self, document: dict[str, Any], read_seconds: float | None = None) -> ReportAnswer:
         answer = self._call("POST", "/reports", document, read_seconds=read_seconds)
-        version = answer.get("planVersion")
         return ReportAnswer(
-            accepted=bool(answer.get("accepted", True)),
-            plan_version=version if isinstance(version, int) else None,
-            report_after_seconds=_number(answer.get("reportAfterSeconds")),
+            accepted=answer.get("accepted") is True,
+            plan_version=_version(answer.get("planVersion")),
+            report_after_seconds=wait_seconds(answer.get("reportAfterSeconds"), MAX_REPORT_AFTER_SECONDS),
+            ignored_sessions=_session_ids(answer.get("ignoredSessions", [])),
         )
 
     def start_session(self, session_id: str, game_id: str) -> StartedSession:
         """Asking again with the same id gives the same answer."""
         answer = self._call("POST", "/sessions", {"id": session_id, "gameId": game_id})
         try:
-            return StartedSession(build=int(answer["build"]), launcher=str(answer["launcher"]))
-        except (KeyError, TypeError, ValueError) as wrong:
+            return StartedSession(build=checked_build(answer["build"]))
+        except (KeyError, ValueError) as wrong:
             raise PlatformUnreachable(f"its answer cannot be read: {wrong}") from wrong
 
     def end_session(self, session_id: str) -> bool:
@@ -120,7 +135,7 @@ class PlatformClient:
                 preload_content=False,
             )
             try:
-                text = response.read(_LARGEST_ANSWER + 1)
+                text = _read(response)
             finally:
                 response.close()  # Goes back to the pool by itself when the answer was read to its end.
         except (HTTPError, OSError) as error:
@@ -133,15 +148,16 @@ def _understood(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, An
     status = response.status
     if 300 <= status < 400:
         raise PlatformUnreachable(f"it answered {status} (a redirect): give --url the address it ends up at")
-    answer = _json_object(text)
+    answer = json_object(text) if len(text) <= MAX_ANSWER_BYTES else None
     if status == 429 or status >= 500:
-        message = answer.get("message") if answer else None
+        message = _text(answer, "message")
         reason = f"it answered {status}" + (f": {message}" if message else "")
-        raise PlatformUnreachable(reason, _number(response.headers.get("Retry-After")) or None)
+        raise PlatformUnreachable(
+            reason, retry_after_seconds(response.headers.get("Retry-After"), MAX_RETRY_AFTER_SECONDS)
+        )
     if status >= 400:
-        code = str(answer.get("error", "")) if answer else ""
-        message = str(answer.get("message", "")) if answer else ""
-        raise PlatformRefused(status, code, message or f"the platform answered {status}")
+        message = _text(answer, "message")
+        raise PlatformRefused(status, _text(answer, "error"), message or f"the platform answered {status}")
     if status == 204:
         return {}
     if answer is None:
@@ -149,16 +165,36 @@ def _understood(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, An
     return answer
 
 
-def _json_object(text: bytes) -> dict[str, Any] | None:
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The body, and one byte more than MAX_ANSWER_BYTES of a longer one. As it came: what was asked for is not
+    compressed, and what unpacks in memory has no bound. Raises PlatformUnreachable."""
+    text = bytearray()
+    deadline = time.monotonic() + MAX_ANSWER_SECONDS
+    while len(text) <= MAX_ANSWER_BYTES:
+        piece = response.read1(min(_PIECE_BYTES, MAX_ANSWER_BYTES + 1 - len(text)), decode_content=False)
+        if not piece:
+            break
+        text += piece
+        if time.monotonic() > deadline:  # each wait for a few bytes is short, all of them together need not be
+            raise PlatformUnreachable(f"its answer took longer than {MAX_ANSWER_SECONDS:.0f} seconds")
+    return bytes(text)
+
+
+def _text(answer: dict[str, Any] | None, name: str) -> str:
+    value = answer.get(name) if answer else None
+    return one_line(value) if isinstance(value, str) else ""
+
+
+def _version(value: object) -> int | None:
     try:
-        document = json.loads(text) if len(text) <= _LARGEST_ANSWER else None
+        return whole_number(value, "planVersion", MAX_COUNTER)
     except ValueError:
         return None
-    return document if isinstance(document, dict) else None
 
 
-def _number(value: object) -> float:
+def _session_ids(value: object) -> frozenset[str]:
+    """None of them where the field cannot be read: it is only for the log."""
     try:
-        return max(0.0, float(str(value)))
+        return frozenset(checked_identifier(entry, "session id") for entry in entries(value, "ignoredSessions"))
     except ValueError:
-        return 0.0
+        return frozenset()

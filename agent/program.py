@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from agent import VERSION, logs
 from agent.backoff import Attempts
 from agent.boots import Boot
+from agent.crash_points import fault_point
 from agent.disk_space import DiskSpace
 from agent.durable import write_json
 from agent.exit_codes import ExitCode
@@ -27,6 +28,8 @@ from agent.reporter import Reporter
 from agent.session_files import SessionFiles
 from agent.session_watch import SessionWatch
 from agent.settings import Settings
+from agent.storage_addresses import StorageAddresses
+from agent.thread_supervisor import ThreadSupervisor
 from agent.transport import make_pool
 from agent.workers import Workers
 
@@ -42,7 +45,6 @@ class Agent:
         self.layout.create()
         self._lock = hold_for_life(self.layout.agent_lock)
         self.stopping = Event()
-        self.threads: list[Thread] = []
         self._wake = Event()
         self._settled = Event()
         self._settings = settings
@@ -63,9 +65,11 @@ class Agent:
             settings.pace,
             self._settled,
             self.stopping,
+            failing=lambda: self.supervisor.failing,
         )
         board = self.reporter.board
-        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, space, board)
+        addresses = StorageAddresses(settings.url, settings.storage_hosts)
+        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, addresses, space, board)
         self.workers = Workers(fetch.run, settings.downloads, on_done=self._wake.set)
         self.keeper = Keeper(
             self.layout,
@@ -83,16 +87,20 @@ class Agent:
         self.watch = SessionWatch(
             self.sessions, client, settings.pace.sessions, self.stopping, on_change=self._sessions_changed
         )
+        runs = {
+            "keeper": self.keeper.run,
+            "planner": self.planner.run,
+            "reporter": self.reporter.run,
+            "session-watch": self.watch.run,
+        }
+        self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_at_once, settings.thread_backoff)
 
     def start(self) -> None:
         for repaired in self.inventory.repair():
             logs.info("repaired after a crash", what=repaired)
         self._leave_connection()
         self.keeper.step()  # So that even without a plan the first report lists what is held.
-        for part in (self.keeper, self.planner, self.reporter, self.watch):
-            thread = Thread(target=part.run, name=type(part).__name__.lower(), daemon=True)
-            self.threads.append(thread)
-            thread.start()
+        self.supervisor.start()
 
     def stop(self) -> None:
         """Ask every thread to end, and send a last report if that goes quickly. Waits for no thread: all they do
@@ -108,6 +116,7 @@ class Agent:
         last.join(_LAST_REPORT_SECONDS)
 
     def _last_report(self) -> None:
+        fault_point("last-report")
         try:
             self.reporter.send(stopping=True, read_seconds=1.0)
         except (PlatformUnreachable, PlatformRefused, OSError) as error:
@@ -125,7 +134,8 @@ class Agent:
 
 
 def run(settings: Settings) -> ExitCode:
-    """Run until SIGTERM or SIGINT. A second signal ends the process at once."""
+    """Run until SIGTERM or SIGINT, or until a thread has ended too often (THREAD_KEEPS_ENDING). A second signal ends
+    the process at once."""
     agent = Agent(settings)
     # A handler may interrupt another, or a wait, at any point: an Event's lock could be held by the very thread that it
     # runs in. Appending takes none, and a SimpleQueue is safe to put to from a handler.
@@ -147,10 +157,16 @@ def run(settings: Settings) -> ExitCode:
     while not signals:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
         with suppress(Empty):
             asked.get(timeout=1.0)
+        agent.supervisor.look()
+        if agent.supervisor.given_up:
+            break
+    failed = agent.supervisor.given_up
+    if failed:
+        logs.warning("agent gives up, for a new process to begin anew", thread=failed)
     logs.info("agent stops; partial downloads are kept")
     agent.stop()
     logs.info("agent stopped")
-    return ExitCode.OK
+    return ExitCode.THREAD_KEEPS_ENDING if failed else ExitCode.OK
 
 
 def _is_loopback(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -11,7 +12,7 @@ from agent import VERSION, logs
 from agent.backoff import Backoff
 from agent.board import Board, Phase
 from agent.boots import Boot
-from agent.crash_points import crash_point
+from agent.crash_points import crash_point, fault_point
 from agent.disk_space import DiskSpace
 from agent.health import Health
 from agent.names import BuildKey
@@ -19,8 +20,6 @@ from agent.planner import Planner
 from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable, ReportAnswer
 from agent.session_files import SessionFiles
 
-# Beyond 30 s without a report the platform shows "No contact".
-_LONGEST_INTERVAL = 15.0
 # The first report waits this long for the first plan to be acted upon.
 _FIRST_PLAN_SECONDS = 5.0
 # Changes closer together than this travel in one report.
@@ -53,7 +52,9 @@ class Reporter:
         pace: Pace,
         settled: Event,
         stopping: Event,
+        failing: Callable[[], Sequence[str]],
     ) -> None:
+        """`failing` names the threads of this agent that keep ending."""
         self.board = Board(on_change=self.report_at_once)
         self._client = client
         self._boot = boot
@@ -64,7 +65,9 @@ class Reporter:
         self._pace = pace
         self._settled = settled
         self._stopping = stopping
+        self._failing = failing
         self._health = Health(cache)
+        self._ignored: frozenset[str] = frozenset()
         self._changed = Event()
         self._sequence = 0
         self._last_word_said = False
@@ -78,6 +81,7 @@ class Reporter:
         self._settled.wait(_FIRST_PLAN_SECONDS)
         failures = 0
         while not self._stopping.is_set():
+            fault_point("reporter")
             self._changed.clear()
             try:
                 answer = self.send()
@@ -91,8 +95,11 @@ class Reporter:
                 failures += 1
                 self._stopping.wait(self._after_failure(error, failures))
                 continue
-            except Exception as error:
-                logs.bug("the reporter failed", error)
+            except OSError as error:
+                # Without its session files a report would end every session on the platform.
+                logs.warning(
+                    "no report: the cache directory cannot be read", reason=error.strerror, path=error.filename
+                )
                 self._stopping.wait(self._pace.idle)
                 continue
             if failures:
@@ -110,6 +117,7 @@ class Reporter:
         self._boot.acknowledged()
         if answer.accepted:
             self.board.drop_removed(_removed(document))
+        self._note_ignored(answer.ignored_sessions)
         current = self._planner.current
         if answer.plan_version is not None and (current is None or current.version != answer.plan_version):
             self._planner.ask_at_once()
@@ -131,7 +139,7 @@ class Reporter:
             "sequence": sequence,
             "agentVersion": VERSION,
             "stopping": stopping,
-            "health": self._health.read(len(sessions)),
+            "health": self._health.read(len(sessions), self._failing()),
             "disk": {"totalBytes": total, "freeBytes": free, "floorBytes": self._space.floor},
             "bytesPerSecond": sum(build["bytesPerSecond"] for build in builds),
             "builds": builds,
@@ -148,7 +156,12 @@ class Reporter:
 
     def _interval(self, answer: ReportAnswer) -> float:
         own = self._pace.busy if self.board.moving else self._pace.idle
-        return max(own, min(answer.report_after_seconds, _LONGEST_INTERVAL))
+        return max(own, answer.report_after_seconds)
+
+    def _note_ignored(self, ignored: frozenset[str]) -> None:
+        for session_id in sorted(ignored - self._ignored):
+            logs.warning("the platform does not count this session: its build is not in the plan", session=session_id)
+        self._ignored = ignored
 
     def _after_failure(self, error: PlatformUnreachable | PlatformRefused, failures: int) -> float:
         asked = error.retry_after if isinstance(error, PlatformUnreachable) else None

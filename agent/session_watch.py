@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Event
 
 from agent import logs
+from agent.crash_points import fault_point
 from agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from agent.session_files import Session, SessionFiles
 
@@ -30,10 +31,11 @@ class SessionWatch:
 
     def run(self) -> None:
         while not self._stopping.is_set():
+            fault_point("session-watch")
             try:
                 self.look()
-            except Exception as error:
-                logs.bug("the session watch failed", error)
+            except OSError as error:
+                logs.warning("sessions cannot be looked at", reason=error.strerror, path=error.filename)
             self._stopping.wait(self._every_seconds)
 
     def look(self) -> None:

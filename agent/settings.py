@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from agent.backoff import Backoff
 from agent.reporter import Pace
+from agent.storage_addresses import StorageHost, parse_storage_hosts
+from agent.thread_supervisor import DEFAULT_BACKOFF
 
 TOKEN_VARIABLE = "SLIPWAY_TOKEN"  # noqa: S105 - the name of the variable, not a token
+STORAGE_HOSTS_VARIABLE = "SLIPWAY_AGENT_STORAGE_HOSTS"
 DEFAULT_FLOOR = 2 << 30
 
 
@@ -20,7 +23,8 @@ class SettingsRefused(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """`platform_backoff` is short, so that a server is back within moments of the platform."""
+    """`platform_backoff` is short, so that a server is back within moments of the platform. `storage_hosts` empty: any
+    host."""
 
     url: str
     token: str = field(repr=False)
@@ -28,19 +32,37 @@ class Settings:
     ca_file: Path | None = None
     disk_floor: int = DEFAULT_FLOOR
     downloads: int = 2
+    storage_hosts: tuple[StorageHost, ...] = ()
     pace: Pace = field(default_factory=Pace)
     build_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
     platform_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
+    thread_backoff: Backoff = DEFAULT_BACKOFF
 
 
 def checked_url(text: str) -> str:
     """The platform's address without a trailing slash. Raises SettingsRefused."""
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_good_port(parts):
         raise SettingsRefused(f"--url {text!r} is not an address: give one like https://portal.example")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise SettingsRefused("--url must be the platform's bare address, without user, query or fragment")
-    return text.rstrip("/")
+    return parts.geturl().rstrip("/")  # with its scheme in lower case, by which storage is judged
+
+
+def _has_good_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
+    except ValueError:  # no number, or beyond 65535
+        return False
+
+
+def read_storage_hosts(given: str | None, environment: Mapping[str, str]) -> tuple[StorageHost, ...]:
+    """The hosts in the option, else in SLIPWAY_AGENT_STORAGE_HOSTS. Raises SettingsRefused."""
+    source = "--storage-hosts" if given is not None else STORAGE_HOSTS_VARIABLE
+    try:
+        return parse_storage_hosts(environment.get(STORAGE_HOSTS_VARIABLE, "") if given is None else given)
+    except ValueError as error:
+        raise SettingsRefused(f"{source}: {error}") from error
 
 
 def read_token(token_file: Path | None, environment: Mapping[str, str]) -> str:

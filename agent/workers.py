@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock, Thread
 
+from agent.crash_points import fault_point
 from agent.fetch import Task
 from agent.names import BuildKey
 
@@ -15,7 +16,7 @@ class Outcome:
     """`error` is None when the build is whole."""
 
     task: Task
-    error: Exception | None
+    error: BaseException | None
 
 
 class Workers:
@@ -42,7 +43,10 @@ class Workers:
     def start(self, task: Task) -> None:
         with self._lock:
             self._tasks[task.wanted.key] = task
-        Thread(target=self._work, args=(task,), name=f"fetch-{task.wanted.key}", daemon=True).start()
+        try:
+            Thread(target=self._work, args=(task,), name=f"fetch-{task.wanted.key}", daemon=True).start()
+        except RuntimeError as error:  # no more threads on this machine: a failed attempt as any other
+            self._end(task, error)
 
     def cancel(self, key: BuildKey) -> None:
         with self._lock:
@@ -62,11 +66,17 @@ class Workers:
         return outcomes
 
     def _work(self, task: Task) -> None:
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
+            fault_point("fetch")
             self._run(task)
-        except Exception as raised:
-            error = raised  # The keeper tells a failed attempt from a bug, and logs either.
+        except BaseException as raised:
+            # Of any kind, or the build would count as being fetched for ever. The keeper tells a failed attempt from a
+            # bug, and logs either.
+            error = raised
+        self._end(task, error)
+
+    def _end(self, task: Task, error: BaseException | None) -> None:
         with self._lock:
             self._outcomes.append(Outcome(task, error))
         self._on_done()

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import Map, UnicodeConverter
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
-from app import budgets, commands, failures, logs, rate_storage, shutdown, web
+from app import budgets, commands, failures, logs, rate_storage, shutdown, trusted_hosts, web
 from app.api import dashboard, health, limits, media, openapi, v1
 from app.api.partners import builds, games, releases, upload, uploads
 from app.api.servers import own
@@ -25,6 +25,8 @@ from app.extensions import csrf, db, htmx, limiter, login, migrate
 from app.fleet.events import hub
 from app.jobs import Jobs
 from app.storage.bucket import Bucket
+from app.storage.direct_uploads import DirectUploads
+from app.storage.note import note
 from app.web.script_caller import script_caller
 
 gc.freeze()
@@ -37,6 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder="static", instance_path=str(settings.instance))
     _configure(app, settings)
     logs.init_app(app)
+    trusted_hosts.init_app(app, settings)  # before those that look at the request: the first to be asked
 
     db.init_app(app)
     migrate.init_app(app, db)
@@ -45,7 +48,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     htmx.init_app(app)
     hub.init_app(app, settings.redis_url)
+    note.clear()
     app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None
+    app.extensions["slipway_direct_uploads"] = DirectUploads(settings.storage)
     app.extensions["slipway_jobs"] = Jobs(app, settings)
     _set_budgets(settings)
     shutdown.when_stopping(hub.stop)
@@ -86,7 +91,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **options},
         # Small for everyone; the upload route reads its body itself, against its own ceiling.
         MAX_CONTENT_LENGTH=MIB,
-        TRUSTED_HOSTS=list(settings.trusted_hosts) or None,
         SESSION_COOKIE_NAME=settings.cookie_name,
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
@@ -98,13 +102,15 @@ def _configure(app: Flask, settings: Settings) -> None:
         WTF_CSRF_HEADERS=["X-CSRFToken"],
         # Over https it would ask for a Referer too, which our own Referrer-Policy has browsers leave out.
         WTF_CSRF_SSL_STRICT=False,
-        RATELIMIT_STORAGE_URI=f"{rate_storage.SCHEME}{settings.redis_url}" if settings.redis_url else "memory://",
+        RATELIMIT_STORAGE_URI=f"{rate_storage.SCHEME}{settings.redis_url}"
+        if settings.redis_url
+        else rate_storage.IN_MEMORY,
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )
-    app.url_map.converters["default"] = _Segment
+    app.url_map.converters.update(default=_Segment, int=_Number)
     app.request_class = GuardedRequest
-    app.wsgi_app = BodyGuard(app.wsgi_app, settings.body_timeout)  # type: ignore[method-assign]  # Flask's documented way
+    app.wsgi_app = BodyGuard(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     if settings.trusted_proxies:
         count = settings.trusted_proxies
@@ -117,6 +123,14 @@ class _Segment(UnicodeConverter):
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map)
         self.regex = r"[^/\x00]+"
+
+
+class _Number(IntegerConverter):
+    """A number in a path, no larger than a column of numbers takes: there is nothing at any other."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map, max=2**31 - 1)
+        self.regex = r"[0-9]{1,10}"
 
 
 def _set_budgets(settings: Settings) -> None:

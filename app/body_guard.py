@@ -4,7 +4,7 @@ A WSGI server ends a body early without saying so, and has exceptions of its own
 on: a JSON body that was cut was taken as whole, a malformed chunk was a 500, and of a chunked body over the limit the
 first part was used. Here the bytes are counted once, for JSON, forms and archives alike.
 
-An answer that leaves body unread closes its connection: what is left would be read as the next request.
+An answer that leaves body on the connection closes it: what is left would be read as the next request.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class GuardedBody:
         self.length = _length(environ)
         self.maximum: int | None = None
         self.received = 0
+        self.failed = False
         self._stream: IO[bytes] = environ["wsgi.input"]
         self._ended = self.length == 0
         self._held = b""  # read ahead for readline()
@@ -86,7 +87,7 @@ class GuardedBody:
         try:
             data = self._stream.read(wanted)
         except TimeoutError as error:
-            raise self._incomplete(f"too little came in time ({error})") from None
+            raise self._incomplete(str(error)) from None
         except NoMoreData:
             raise self._incomplete("the connection closed") from None
         except ParseException:  # what gunicorn makes of a body that breaks the rules of HTTP
@@ -104,6 +105,7 @@ class GuardedBody:
         return data
 
     def _incomplete(self, reason: str) -> IncompleteBody:
+        self.failed = True
         return IncompleteBody(reason, self.received, self.length)
 
 
@@ -118,18 +120,18 @@ def _length(environ: Environ) -> int | None:
 class BodyGuard:
     """The WSGI middleware: the app under it reads a GuardedBody, whichever server runs it."""
 
-    def __init__(self, app: Callable[[Environ, Any], Iterable[bytes]], timeout: float) -> None:
+    def __init__(self, app: Callable[[Environ, Any], Iterable[bytes]]) -> None:
         self._app = app
-        self._timeout = timeout
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"] = GuardedBody(environ)
-        client = environ.get("gunicorn.socket")
-        if client is not None:
-            client.settimeout(self._timeout)
+        whole = environ.get("slipway.request_is_whole", False)  # app/connection_worker.py sets these two
+        close_connection = environ.get("slipway.close_connection")
 
         def start(status: str, headers: Headers, *exc_info: Any) -> Callable[[bytes], object]:
-            if not body.is_read:
+            if body.failed or not (body.is_read or whole):
+                if close_connection:
+                    close_connection()  # gunicorn ignores the header, which others understand
                 headers = [(name, value) for name, value in headers if name.lower() != "connection"]
                 headers.append(("Connection", "close"))
             return start_response(status, headers, *exc_info)

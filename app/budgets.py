@@ -1,59 +1,86 @@
 """How many threads each kind of long request may take, so that something is always left for everything else.
 
-One process has `streams + 64` threads. A stream, a waiting poll and a raw upload each hold one while they last;
-beyond its budget a request is answered at once instead of waiting for a thread (measured in docs/architecture.md).
+One process has `streams + OTHER_THREADS` threads. A stream, a waiting poll, a raw upload and an image each hold one
+while they last; beyond its budget a request is answered at once instead of waiting for a thread
+(docs/architecture.md, "Threads").
 """
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app.refusals import Unavailable
 
+# Threads beside those of live pages: for the budgets below, and 24 that are always left for everything else.
+OTHER_THREADS = 208
+
 
 class Slots:
-    """A bounded number of places. `limit` is set once, at start."""
+    """A bounded number of places, of which one owner takes at most half (rounded up). `limit` is set once, at start."""
 
     def __init__(self, what: str, limit: int, retry_after: int) -> None:
         self.what = what
         self.limit = limit
         self.retry_after = retry_after
         self.taken = 0
+        self._owned: Counter[str] = Counter()
         self._lock = threading.Lock()
 
+    @property
+    def share(self) -> int:
+        """How many of the places one owner may take."""
+        return (self.limit + 1) // 2
+
     def try_take(self) -> bool:
-        """Take a place if there is one."""
+        """Take a place if there is one, for nobody in particular."""
         with self._lock:
             if self.taken >= self.limit:
                 return False
             self.taken += 1
             return True
 
-    def take(self) -> None:
-        """Take a place, or raise Unavailable."""
-        if not self.try_take():
-            raise Unavailable(
-                f"All {self.limit} places for {self.what} are taken. Try again in {self.retry_after} seconds.",
-                self.retry_after,
-            )
+    def take(self, owner: str | None = None, name: str = "") -> None:
+        """Take a place, or raise Unavailable: when none is free, or `owner` has its share. `name` is what the refusal
+        calls the owner."""
+        with self._lock:
+            full = self.taken >= self.limit
+            if not full and (owner is None or self._owned[owner] < self.share):
+                self.taken += 1
+                if owner is not None:
+                    self._owned[owner] += 1
+                return
+        again = f"Try again in {self.retry_after} seconds."
+        if full:
+            raise Unavailable(f"All {self.limit} places for {self.what} are taken. {again}", self.retry_after)
+        raise Unavailable(
+            f"{name} uses {self.share} of the {self.limit} places for {self.what}, the most for one. {again}",
+            self.retry_after,
+        )
 
-    def give_back(self) -> None:
+    def give_back(self, owner: str | None = None) -> None:
         with self._lock:
             self.taken -= 1
+            if owner is not None:
+                self._owned[owner] -= 1
+                if not self._owned[owner]:
+                    del self._owned[owner]
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, owner: str | None = None, name: str = "") -> Iterator[None]:
         """A place for the length of the block."""
-        self.take()
+        self.take(owner, name)
         try:
             yield
         finally:
-            self.give_back()
+            self.give_back(owner)
 
 
 streams = Slots("live pages", 1000, retry_after=3)
 waiting_polls = Slots("waiting polls", 32, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
-images = Slots("images on their way", 48, retry_after=1)
+image_uploads = Slots("images sent through the app", 16, retry_after=10)
+# A client that reads slowly keeps its place but no thread (app/connection_worker.py).
+images = Slots("images on their way", 128, retry_after=1)

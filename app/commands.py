@@ -13,7 +13,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app import shutdown
+from app import doctor, shutdown
 from app.config import SettingsError, settings
 from app.database import release
 from app.fleet.servers import add_server
@@ -75,9 +75,10 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
 
 @member_group.command("link", cls=_Plainly)
 @click.argument("email")
-def member_link(email: str) -> None:
+@click.option("--partner", help="The partner's name, for an address with an account in several.")
+def member_link(email: str, partner: str | None) -> None:
     """Print a link with which whoever signs in with EMAIL sets a new password, once."""
-    link, secret = link_for_email(email, COMMAND_LINE)
+    link, secret = link_for_email(email, COMMAND_LINE, partner_named(partner) if partner else None)
     own = settings()
     base = own.base_url or f"http://{own.host}:{own.port}"
     click.echo(f"{base}/new-password/{secret}")
@@ -145,6 +146,19 @@ def check_command() -> None:
         raise SystemExit(1)
 
 
+@click.command("doctor", cls=_Plainly)
+@with_appcontext
+def doctor_command() -> None:
+    """Try out this installation and say what to set; exit code 1 when a check fails."""
+    states = []
+    for name, result in doctor.results():
+        click.echo(f"{result.state:<8} {name}: {result.text}")
+        states.append(result.state)
+    click.echo(f"{len(states)} checks, {states.count('failed')} failed.")
+    if "failed" in states:
+        raise SystemExit(1)
+
+
 @click.command("worker")
 @with_appcontext
 def worker_command() -> None:
@@ -178,6 +192,7 @@ def init_app(app: Flask) -> None:
         server_group,
         sweep_command,
         check_command,
+        doctor_command,
         worker_command,
     ):
         app.cli.add_command(command)

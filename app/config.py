@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from flask import current_app
 
 from app.environment import Environment, host_of, is_loopback
 from app.environment import SettingsError as SettingsError  # whoever loads settings catches it
+from app.private_files import make_private
 
 MIB = 1024**2
 GIB = 1024**3
@@ -35,6 +36,16 @@ class StorageSettings:
     region: str
     public_endpoint: str
     agent_endpoint: str
+    # The identity that signs addresses for writing; None where the first one does that too.
+    upload_access_key: str | None = None
+    upload_secret_key: str | None = field(default=None, repr=False)
+
+    @property
+    def upload_signer(self) -> StorageSettings:
+        """The same storage, as the identity that signs addresses for writing."""
+        if self.upload_access_key is None or self.upload_secret_key is None:
+            return self
+        return replace(self, access_key=self.upload_access_key, secret_key=self.upload_secret_key)
 
 
 @dataclass(frozen=True)
@@ -57,6 +68,8 @@ class Settings:
     parts_rate: str
     upload_lifetime: timedelta
     sign_in_rate: str
+    sign_in_address_rate: str
+    sign_in_account_rate: str
     presign_rate: str
     confirm_rate: str
     new_game_rate: str
@@ -72,7 +85,10 @@ class Settings:
     streams: int
     waiting_polls: int
     raw_uploads: int
+    header_timeout: float
     body_timeout: float
+    min_bytes_per_second: int
+    connections: int
     drain_seconds: float
     work_in_web: bool
     cookie_name: str
@@ -101,11 +117,15 @@ def _embedded(instance: Path) -> dict[str, str]:
         kept = json.loads((instance / "storage" / "credentials").read_text())
     except FileNotFoundError:
         return {}
-    return {
+    found = {
         "S3_ENDPOINT": f"http://127.0.0.1:{port}",
         "S3_ACCESS_KEY": kept["accessKey"],
         "S3_SECRET_KEY": kept["secretKey"],
     }
+    with suppress(FileNotFoundError):  # a folder of the version before, until storage starts in it
+        kept = json.loads((instance / "storage" / "upload-credentials").read_text())
+        found |= {"S3_UPLOAD_ACCESS_KEY": kept["accessKey"], "S3_UPLOAD_SECRET_KEY": kept["secretKey"]}
+    return found
 
 
 def _storage(read: Environment, embedded: dict[str, str], host: str, https: bool) -> StorageSettings | None:
@@ -118,6 +138,7 @@ def _storage(read: Environment, embedded: dict[str, str], host: str, https: bool
     missing = [name for name, value in (("S3_ACCESS_KEY", access), ("S3_SECRET_KEY", secret)) if not value]
     if missing:
         raise SettingsError(f"S3_ENDPOINT is set but {' and '.join(missing)} is not. Set it beside S3_ENDPOINT.")
+    upload_access, upload_secret = _upload_signer(read, embedded)
     public = read.address("S3_PUBLIC_ENDPOINT", endpoint) or endpoint
     _check_public(public, host, https)
     return StorageSettings(
@@ -133,7 +154,18 @@ def _storage(read: Environment, embedded: dict[str, str], host: str, https: bool
         region=read.text("S3_REGION", "us-east-1"),
         public_endpoint=public,
         agent_endpoint=read.address("S3_AGENT_ENDPOINT", public) or public,
+        upload_access_key=upload_access or None,
+        upload_secret_key=upload_secret or None,
     )
+
+
+def _upload_signer(read: Environment, embedded: dict[str, str]) -> tuple[str, str]:
+    names = ("S3_UPLOAD_ACCESS_KEY", "S3_UPLOAD_SECRET_KEY")
+    access, secret = (read.text(name, embedded.get(name, "")) for name in names)
+    if bool(access) != bool(secret):
+        given, missing = names if access else reversed(names)
+        raise SettingsError(f"{given} is set but {missing} is not. Set both, or neither (docs/storage.md).")
+    return access, secret
 
 
 def _check_public(public: str, host: str, https: bool) -> None:
@@ -172,10 +204,7 @@ def _kept_secret(instance: Path) -> str:
 
 def _instance(read: Environment) -> Path:
     folder = Path(read.text("SLIPWAY_INSTANCE", "instance")).resolve()
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"SLIPWAY_INSTANCE={str(folder)!r} cannot be made a folder: {error.strerror}.") from None
+    make_private(folder)
     return folder
 
 
@@ -198,12 +227,14 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         port=port,
         https=https,
         trusted_proxies=read.number("TRUSTED_PROXIES", 0),
-        trusted_hosts=read.words("TRUSTED_HOSTS"),
+        trusted_hosts=read.hosts("TRUSTED_HOSTS"),
         api_rate=read.rate("SLIPWAY_API_RATE", "100 per minute"),
         upload_rate=read.rate("SLIPWAY_UPLOAD_RATE", "10 per hour"),
         parts_rate=read.rate("SLIPWAY_PARTS_RATE", "600 per minute"),
         upload_lifetime=timedelta(days=read.number("SLIPWAY_UPLOAD_DAYS", 7, least=1, most=3650)),
-        sign_in_rate=read.rate("SLIPWAY_SIGN_IN_RATE", "10 per 5 minutes"),
+        sign_in_rate=read.rate("SLIPWAY_SIGN_IN_RATE", "10 per 15 minutes"),
+        sign_in_address_rate=read.rate("SLIPWAY_SIGN_IN_ADDRESS_RATE", "60 per 15 minutes"),
+        sign_in_account_rate=read.rate("SLIPWAY_SIGN_IN_ACCOUNT_RATE", "100 per hour"),
         # assets-api.md section 9
         presign_rate=read.rate("SLIPWAY_PRESIGN_RATE", "60 per minute"),
         confirm_rate=read.rate("SLIPWAY_CONFIRM_RATE", "60 per minute"),
@@ -220,6 +251,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         streams=read.number("SLIPWAY_STREAMS", 1000),
         waiting_polls=read.number("SLIPWAY_WAITING_POLLS", 32),
         raw_uploads=read.number("SLIPWAY_RAW_UPLOADS", 8, least=1),
+        header_timeout=read.seconds("SLIPWAY_HEADER_TIMEOUT", 10, zero=False),
+        min_bytes_per_second=read.size("SLIPWAY_MIN_BYTES_PER_SECOND", "8K", zero=False),
+        connections=read.number("SLIPWAY_CONNECTIONS", 4096, least=64),
         body_timeout=read.seconds("SLIPWAY_BODY_TIMEOUT", 60, zero=False),
         drain_seconds=read.seconds("SLIPWAY_DRAIN_SECONDS", 3600),
         work_in_web=read.switch("SLIPWAY_WORK_IN_WEB", True),

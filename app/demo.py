@@ -19,11 +19,11 @@ from app.config import StorageSettings
 from app.database import writing
 from app.extensions import db
 from app.fleet.servers import add_server, roll_token
-from app.models import Member, Partner, Server, new_id
-from app.partners.accounts import create_member, create_partner
+from app.models import Member, Partner, Server
+from app.partners.accounts import create_member, create_partner, hash_for
 from app.partners.actors import Actor
 from app.partners.keys import authenticate, create_key
-from app.partners.secrets import hash_password
+from app.partners.sign_ins import end_all
 from app.refusals import Unauthorized
 
 PARTNER = "Starlight Studio"
@@ -96,9 +96,10 @@ def _member(email: str, name: str, role: str, known: str | None) -> str:
     if member is None:
         create_member(partner, email, name, role, password, _ACTOR)
     else:  # demo.json was removed: nobody can know the old password
-        password_hash = hash_password(password)
-        with writing():
-            member.password_hash, member.session_stamp = password_hash, new_id("stamp")
+        password_hash = hash_for(email, password, member.id)
+        with writing() as session:
+            member.password_hash = password_hash
+            end_all(session, member)
     return password
 
 

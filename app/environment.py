@@ -120,6 +120,11 @@ class Environment:
         """Origins as browsers send them: scheme, host and perhaps a port, in lower case. `*` is none."""
         return tuple(_origin(name, text.rstrip("/")) for text in self.words(name))
 
+    def hosts(self, name: str) -> tuple[str, ...]:
+        """Host names without scheme or path, in lower case and without ports; one that begins with a dot stands for all
+        names below it too."""
+        return tuple(_host(name, word) for word in self.words(name))
+
     def database(self, name: str, default: str) -> str:
         """The address of an SQLite file or a Postgres database, with the driver that is installed."""
         # The bare scheme would pick psycopg2, which is not.
@@ -154,6 +159,19 @@ def host_of(address: str) -> str:
     return urlsplit(address).hostname or ""
 
 
+def host_in(text: str) -> str | None:
+    """The host of a Host header or of such a setting (`name`, `name:port`, `[::1]:port`) as it is compared: lower case,
+    in ASCII, without port, brackets and the dot at its end. None for what is no host."""
+    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?", text.lower())
+    if not found:
+        return None
+    try:
+        name = found[1] if found[1].isascii() else found[1].encode("idna").decode()
+    except UnicodeError:
+        return None
+    return name.strip("[]").removesuffix(".") or None
+
+
 def _http(text: str) -> SplitResult | None:
     try:
         parts = urlsplit(text)
@@ -171,6 +189,16 @@ def _origin(name: str, text: str) -> str:
             "without a path, with commas between them."
         )
     return text.lower()
+
+
+def _host(name: str, word: str) -> str:
+    host = host_in(word.removeprefix("."))
+    if host is None or "*" in host:
+        raise SettingsError(
+            f"{name} holds {word!r}, which is not a host name. Name each as slipway.example.org, without a scheme or "
+            "path, with commas between them; .example.org stands for all names below it too."
+        )
+    return f".{host}" if word.startswith(".") else host
 
 
 def _no_database(name: str) -> SettingsError:

@@ -1,4 +1,5 @@
-"""Counts of rate limits in Redis, and in this process for as long as Redis does not answer.
+"""Where the counts of rate limits are kept: in this process, or in Redis, and in this process for as long as Redis does
+not answer.
 
 A cache that is away must not take the API with it. Each process counts for itself then: too mild, but not without end.
 """
@@ -6,21 +7,95 @@ A cache that is away must not take the API with it. Each process counts for itse
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import RedisStorage, Storage
 from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
+IN_MEMORY = "counts+memory://"
 SCHEME = "forgiving+"
 # After a failure Redis is left alone this long, so that not every request waits for it.
 PAUSE_SECONDS = 5.0
 TIMEOUT_SECONDS = 1.0
+FORGET_SECONDS = 60.0  # between two looks for counts whose window is over
+# A window that is over must not begin anew below zero, and without an end.
+_DECREASE = b"""
+if tonumber(redis.call("get", KEYS[1]) or "0") > 0 then
+    return redis.call("decr", KEYS[1])
+end
+return 0
+"""
 
 Found = TypeVar("Found")
+
+
+class MemoryCounts(Storage):
+    """`counts+memory://` for Flask-Limiter, which finds it by its scheme.
+
+    The library's own loses counts when several threads begin a window at the same moment, and so lets more through than
+    the limit says."""
+
+    STORAGE_SCHEME = ["counts+memory"]
+
+    def __init__(self, uri: str | None = None, **options: float | str | bool) -> None:
+        super().__init__(uri, **options)  # type: ignore[arg-type]  # options only
+        self._lock = threading.Lock()
+        self._counts: dict[str, tuple[int, float]] = {}  # key -> count, end of the window in Unix time
+        self._forgets_at = 0.0
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return ValueError
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        with self._lock:
+            self._forget_old()
+            count, end = self._counts.get(key, (0, 0.0))
+            if end <= time.time():
+                count, end = 0, time.time() + expiry
+            self._counts[key] = (count + amount, end)
+            return count + amount
+
+    def decr(self, key: str) -> int:
+        """Take one back, if the window is still the same. Returns the count."""
+        with self._lock:
+            count, end = self._counts.get(key, (0, 0.0))
+            if end <= time.time():
+                return 0
+            self._counts[key] = (max(0, count - 1), end)
+            return self._counts[key][0]
+
+    def get(self, key: str) -> int:
+        count, end = self._counts.get(key, (0, 0.0))
+        return count if end > time.time() else 0
+
+    def get_expiry(self, key: str) -> float:
+        return max(self._counts.get(key, (0, 0.0))[1], time.time())
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int:
+        with self._lock:
+            count = len(self._counts)
+            self._counts.clear()
+        return count
+
+    def clear(self, key: str) -> None:
+        with self._lock:
+            self._counts.pop(key, None)
+
+    def _forget_old(self) -> None:
+        present = time.time()
+        if present < self._forgets_at:
+            return
+        self._forgets_at = present + FORGET_SECONDS
+        self._counts = {key: kept for key, kept in self._counts.items() if kept[1] > present}
 
 
 class ForgivingRedis(RedisStorage):
@@ -31,12 +106,17 @@ class ForgivingRedis(RedisStorage):
     def __init__(self, uri: str, **options: float | str | bool) -> None:
         timeouts = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
         super().__init__(uri.removeprefix(SCHEME), **timeouts | options)  # type: ignore[arg-type]  # options only
-        self._here = MemoryStorage()
+        self._decrease = self.get_connection().register_script(_DECREASE)
+        self._here = MemoryCounts()
         self._away_until = 0.0
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         redis = super().incr
         return self._ask(lambda: redis(key, expiry, amount), lambda: self._here.incr(key, expiry, amount))
+
+    def decr(self, key: str) -> int:
+        """Take one back, if the window is still the same. Returns the count."""
+        return self._ask(lambda: int(self._decrease([self.prefixed_key(key)])), lambda: self._here.decr(key))
 
     def get(self, key: str) -> int:
         redis = super().get

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import cast
 
 from limits import parse
 
 from app.extensions import limiter
+from app.rate_storage import ForgivingRedis, MemoryCounts
 from app.refusals import RateLimited
 
 
@@ -44,3 +46,9 @@ def count(rate: str, *who: str) -> Counted:
     allowed = limiter.limiter.hit(item, *who)
     window = limiter.limiter.get_window_stats(item, *who)
     return Counted(rate, allowed, item.amount, max(0, window.remaining), window.reset_time)
+
+
+def take_back(rate: str, *who: str) -> None:
+    """Undo one `count` of the same arguments: what was counted ahead turned out not to count."""
+    storage = cast(ForgivingRedis | MemoryCounts, limiter.storage)
+    storage.decr(parse(rate).key_for(*who))

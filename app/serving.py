@@ -22,10 +22,13 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
-from app import shutdown
+from app import budgets, shutdown
 from app.config import SettingsError, load_settings
+from app.connection_worker import ConnectionWorker
+from app.connections import ConnectionLimits
 from app.jobs import jobs
 from app.logs import public_path
+from app.storage import direct_uploads
 
 
 def _web_processes() -> int:
@@ -42,11 +45,13 @@ except SettingsError as error:
     raise SystemExit(f"Slipway did not start: {error}") from None
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "app.closing.LingeringWorker"
-threads = _settings.streams + 64
-# Above the threads: the rest are idle kept-alive connections, which need none.
-worker_connections = threads + 512
-keepalive = 5
+ConnectionWorker.limits = ConnectionLimits(
+    head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_bytes_per_second
+)
+worker_class = ConnectionWorker
+threads = _settings.streams + budgets.OTHER_THREADS
+# Above the threads: the rest wait, for a request or for its client, and need none.
+worker_connections = threads + _settings.connections
 # Uploads are cut by app.shutdown; the two seconds more are for their requests to take back what they stored and say so.
 graceful_timeout = math.ceil(_settings.drain_seconds) + 2
 timeout = 60
@@ -112,11 +117,16 @@ def on_starting(server: Arbiter) -> None:
             "events of one process are unknown to the others without Redis. Set REDIS_URL, or set SLIPWAY_WORKERS "
             "(--workers) to 1: one process serves a thousand live pages."
         )
-    _raise_open_files(needed=2 * worker_connections + 256)
+    if server.cfg.is_ssl:
+        raise SystemExit(
+            "Slipway did not start: gunicorn was given a certificate, and the app speaks plain HTTP only. Leave out "
+            "--certfile and --keyfile, and put a proxy that speaks TLS in front (docs/self-hosting.md)."
+        )
+    _raise_open_files(needed=worker_connections + 512)
 
 
 def _raise_open_files(needed: int) -> None:
-    """A connection takes a file, and a second one for a moment while its first bytes are awaited."""
+    """A connection takes a file; the rest are for the database, storage and what is written."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -124,10 +134,11 @@ def _raise_open_files(needed: int) -> None:
         soft = wanted
     if soft != resource.RLIM_INFINITY and soft < needed:
         logging.getLogger("gunicorn.error").warning(
-            "only %s files may be open and %s live pages may need %s; raise the limit (ulimit -Hn) or lower "
-            "SLIPWAY_STREAMS",
+            "only %s files may be open, and %s live pages and %s waiting connections may need %s; raise the limit "
+            "(ulimit -Hn) or lower SLIPWAY_STREAMS or SLIPWAY_CONNECTIONS",
             soft,
             _settings.streams,
+            _settings.connections,
             needed,
         )
 
@@ -188,6 +199,8 @@ def post_worker_init(worker: Worker) -> None:
     # What was loaded stays: looking through it for cycles would stop every thread for a fifth of a second at a time.
     gc.collect()
     gc.freeze()
+    if _settings.storage is not None:
+        app.extensions["slipway_direct_uploads"].find_out(direct_uploads.WAIT_SECONDS)
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)

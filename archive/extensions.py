@@ -29,6 +29,9 @@ _SPARSE_KEYS = (b"GNU.sparse.", b"SCHILY.realsize", b"SUN.holesdata")
 _SPARSE_NAME = b"GNU.sparse.name"
 _SPARSE = b"sparse"
 _RECORD_LENGTH = re.compile(rb"([0-9]{1,10}) ")
+# Readers written in C end a key at NUL, and some step over blanks before it: they would see another key than we do.
+_KEY = re.compile(rb"[^\0 \t][^\0]*")
+_MAX_OCTAL_SIZE = 8**11 - 1  # what the eleven digits of a header's size field hold
 
 
 class Extensions:
@@ -78,11 +81,10 @@ class Extensions:
         if _SPARSE in said:
             raise sparse(said.get(_SPARSE_NAME) or said.get(b"path") or header.name)
         # An empty value takes a global one back (POSIX): the member's own header counts again.
-        return header._replace(
-            name=said.get(b"path") or header.name,
-            linkname=said.get(b"linkpath") or header.linkname,
-            size=_size(said.get(b"size"), header),
+        named = header._replace(
+            name=said.get(b"path") or header.name, linkname=said.get(b"linkpath") or header.linkname
         )
+        return named._replace(size=_size(said.get(b"size"), named))
 
 
 def sparse(name: bytes) -> ArchiveRejected:
@@ -92,7 +94,7 @@ def sparse(name: bytes) -> ArchiveRejected:
 
 
 def _records(header: Header, content: bytes) -> dict[bytes, bytes]:
-    """Those records (`<length> <key>=<value>` and a newline) that change how a member is read; a key's last counts."""
+    """Those records (`<length> <key>=<value>` and a newline) that change how a member is read."""
     records: dict[bytes, bytes] = {}
     position = 0
     while position < len(content):
@@ -101,11 +103,14 @@ def _records(header: Header, content: bytes) -> dict[bytes, bytes]:
         if not length or not length.end() < end <= len(content) or content[end - 1] != ord("\n"):
             raise _damaged(header, position)
         key, equals, value = content[length.end() : end - 1].partition(b"=")
-        if not key or not equals:
+        if not equals or not _KEY.fullmatch(key):
             raise _damaged(header, position)
         if key.startswith(_SPARSE_KEYS):
             records[_SPARSE] = b""
         if key in _HONOURED or key == _SPARSE_NAME:
+            if records.get(key, value) != value:
+                shown = display(header.name)
+                raise ArchiveRejected(f"The extended header {shown} gives {display(key)} twice", REPACKAGE, shown)
             records[key] = value
         position = end
     return records
@@ -117,9 +122,21 @@ def _damaged(header: Header, position: int) -> ArchiveRejected:
 
 
 def _size(said: bytes | None, header: Header) -> int:
+    """The member's size in bytes. Raises ArchiveRejected where record and header field contradict each other: a reader
+    that goes by the field would take the file's content for further members, or members for content."""
     if not said:
         return header.size
+    shown = display(header.name)
     if not re.fullmatch(rb"[0-9]{1,20}", said):
-        shown = display(header.name)
         raise ArchiveRejected(f"The size of {shown} is not a number: {display(said)}", REPACKAGE, shown)
-    return int(said)
+    size = int(said)
+    if size != header.size and not _is_cut_to_fit(header.size, size):
+        problem = f"{shown} has {size} bytes by its extended header and {header.size} by its own"
+        raise ArchiveRejected(problem, REPACKAGE, shown)
+    return size
+
+
+def _is_cut_to_fit(field: int, size: int) -> bool:
+    """Whether the field could not hold the size, and holds what packagers write then: 0 (GNU tar, Python, Go), the
+    largest number (bsdtar when told to be strict), or the size's last eleven digits."""
+    return size > _MAX_OCTAL_SIZE and field in (0, _MAX_OCTAL_SIZE, size % (_MAX_OCTAL_SIZE + 1))

@@ -68,6 +68,7 @@ class Inspector:
         self._entered = time.thread_time()
         try:
             self._gunzip.feed(piece)
+            self._check_time()  # here too: a stream can be made to give nothing for ever
         except ArchiveRejected as rejection:
             self._rejection = rejection
             raise
@@ -101,9 +102,13 @@ class Inspector:
                 "Leave out files that hold nothing but padding",
             )
         self._tar.feed(chunk)
-        if self._spent + time.thread_time() - self._entered > limits.processing_seconds:
+        self._check_time()
+
+    def _check_time(self) -> None:
+        seconds = self._limits.processing_seconds
+        if self._spent + time.thread_time() - self._entered > seconds:
             raise ArchiveRejected(
-                f"Reading the archive took more than {limits.processing_seconds:g} s of processing",
+                f"Reading the archive took more than {seconds:g} s of processing",
                 f"Pack small files together, into .rpa archives for example. {REPACKAGE}",
             )
 

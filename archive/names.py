@@ -2,12 +2,10 @@
 
 import re
 
+from archive.invisible import INVISIBLE
 from archive.limits import Limits
 from archive.rejection import REPACKAGE, ArchiveRejected, display
 
-# C0 and C1 controls (NUL among them), line and paragraph separators, and the characters that change the direction of
-# what is written (Unicode TR36, "bidirectional text spoofing").
-_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _UNTIDY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # an empty, "." or ".." segment
 _FROM_ABOVE = "Package from the folder above the game, with a relative name: tar czf game.tar.gz mygame"
 
@@ -22,9 +20,9 @@ def decode(raw: bytes, owner: bytes) -> str:
             "has a name that is not UTF-8",
             "Convert the names and package again: convmv -r -f latin1 -t utf8 --notest mygame",
         ) from None
-    forbidden = _FORBIDDEN.search(text)
-    if forbidden:
-        problem = f"has an invisible control character (U+{ord(forbidden.group()):04X}) in its name"
+    invisible = INVISIBLE.search(text)
+    if invisible:
+        problem = f"has an invisible character (U+{ord(invisible.group()):04X}) in its name"
         raise _refused(owner, problem, "Rename it and package the game again")
     if "\\" in text:
         remedy = "Rename it, or package on Linux, where folders are joined by /"

@@ -1,11 +1,10 @@
 """The one error of this package, and how a member's name is shown in it."""
 
-import re
 import shlex
 
+from archive.invisible import INVISIBLE
+
 _SHOWN_CHARACTERS = 160
-# Anything that could change how the sentence around it is read: controls, line separators, direction marks.
-_UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
 class ArchiveRejected(Exception):
@@ -25,7 +24,7 @@ class ArchiveRejected(Exception):
 def display(name: str | bytes) -> str:
     """A name as a message can carry it: on one line, with what is invisible escaped, and not too long."""
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
-    text = _UNSHOWABLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
+    text = INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
     if len(text) > _SHOWN_CHARACTERS:
         half = _SHOWN_CHARACTERS // 2
         text = f"{text[:half]}…{text[-half:]}"

@@ -31,7 +31,7 @@ LONGEST = 600_000  # milliseconds
 # From the beginning of the first call to the end of the answer to the last.
 IN_PARTS = """() => {
     const [begun] = performance.getEntriesByType("resource").filter(({name}) => name.endsWith("/uploads"));
-    const [ended] = performance.getEntriesByType("resource").filter(({name}) => name.endsWith("/completion"));
+    const [ended] = performance.getEntriesByType("resource").filter(({name}) => name.endsWith("/complete"));
     return (ended.responseEnd - begun.startTime) / 1000;
 }"""
 # `whole`: the file itself, which the browser's network process reads from the disk. A slice of it comes through another
@@ -113,7 +113,7 @@ def _in_parts(stage: Stage, page: Page, archive: Path, seen: Seen) -> None:
     web = psutil.Process(stage.worker)
     page.evaluate("performance.setResourceTimingBufferSize(5000)")
     before = _cpu(web)
-    with page.expect_response("**/completion") as completed:
+    with page.expect_response("**/complete") as completed:
         page.locator("#drop-file").set_input_files(archive)
     sent = _cpu(web)
     if completed.value.status != 200:

@@ -53,6 +53,8 @@ def running(directory: Path, application: str = "wsgi:app") -> Iterator[Stage]:
             "S3_ENDPOINT": storage.endpoint,
             "S3_ACCESS_KEY": storage.access_key,
             "S3_SECRET_KEY": storage.secret_key,
+            "S3_UPLOAD_ACCESS_KEY": storage.upload_access_key,
+            "S3_UPLOAD_SECRET_KEY": storage.upload_secret_key,
             "S3_BUCKET": storage.bucket,
             "SLIPWAY_API_RATE": "1000000 per minute",
             "SLIPWAY_UPLOAD_RATE": "1000000 per minute",

@@ -14,10 +14,13 @@ from cli import VERSION
 from cli.backoff import Patience
 from cli.exit_codes import ExitCode
 from cli.problems import Problem
+from cli.retry_after import retry_after_seconds
 from cli.sizes import format_seconds, printable
 from cli.transport import in_words, make_pool
 
 _LARGEST_ANSWER = 64 << 20
+# The longest limits of the platform are per hour. A day is still a wait that a person can be told of.
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
 FIRST_PATIENCE = 5.0  # seconds: a wrong address should be noticed soon
 
@@ -84,9 +87,9 @@ class Platform:
                 response.close()  # goes back to the pool by itself when it was read to its end
         except (HTTPError, OSError) as error:
             raise _Again(self._unreachable(in_words(error))) from error
-        return self._understood(response.status, response.headers.get("Retry-After", ""), text)
+        return self._understood(response.status, response.headers.get("Retry-After"), text)
 
-    def _understood(self, status: int, retry_after: str, text: bytes) -> dict[str, Any]:
+    def _understood(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
         if status == 204:
             return {}
         answer = _json_object(text)
@@ -101,7 +104,7 @@ class Platform:
             problem = Problem(f"{what}. Is that the platform's address?", ExitCode.UNREACHABLE)
             raise _Again(problem) if status >= 500 else problem
         message, word = printable(str(answer["message"])), str(answer.get("error", ""))
-        seconds = float(retry_after) if retry_after.isdecimal() else 0.0
+        seconds = retry_after_seconds(retry_after, MAX_RETRY_AFTER_SECONDS) or 0.0
         if status == 429:
             again = f"{message} Try again in {format_seconds(seconds)}." if seconds else message
             raise _Again(Problem(again, ExitCode.REFUSED, word, retryAfter=seconds), max(seconds, 1.0))
@@ -145,6 +148,6 @@ def _with_remedy(status: int, message: str) -> str:
 def _json_object(text: bytes) -> dict[str, Any] | None:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of a thousand brackets within each other
         return None
     return document if isinstance(document, dict) else None

@@ -39,8 +39,10 @@ from app.models import Member
 from app.partners.accounts import create_partner
 from app.partners.actors import Actor
 from app.partners.keys import create_key
-from app.partners.secrets import hash_password
+from app.partners.password_hashing import hash_password
+from app.storage.bucket import Bucket
 from app.storage.embedded import EmbeddedStorage, StorageAccess
+from app.storage.write_address_probe import Finding, probe_write_addresses
 from tests import once
 from tests.chromium import chromium as chromium
 
@@ -128,10 +130,14 @@ def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Setting
             "S3_ENDPOINT": storage.endpoint,
             "S3_ACCESS_KEY": storage.access_key,
             "S3_SECRET_KEY": storage.secret_key,
+            "S3_UPLOAD_ACCESS_KEY": storage.upload_access_key,
+            "S3_UPLOAD_SECRET_KEY": storage.upload_secret_key,
             "S3_BUCKET": f"test-{os.getpid()}-{next(_numbers)}",
             "SLIPWAY_API_RATE": "10000 per minute",
             "SLIPWAY_UPLOAD_RATE": "10000 per minute",
             "SLIPWAY_SIGN_IN_RATE": "10000 per minute",
+            "SLIPWAY_SIGN_IN_ADDRESS_RATE": "10000 per minute",
+            "SLIPWAY_SIGN_IN_ACCOUNT_RATE": "10000 per minute",
         }
         | more
     )
@@ -236,10 +242,19 @@ class Client(FlaskClient):
         return contextvars.Context().run(super().open, *args, **kwargs)
 
 
+@pytest.fixture(scope="session")
+def finding(storage: StorageAccess, tmp_path_factory: pytest.TempPathFactory) -> Finding:
+    """What the copy attack shows on the storage of this run: tried once, for it takes a quarter of a second."""
+    where = settings_for(tmp_path_factory.mktemp("probe"), storage).storage_settings
+    Bucket(where).make()
+    return probe_write_addresses(where)
+
+
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
     """A fresh app over an empty database and an empty bucket, inside an app context."""
     app = create_app(settings)
+    app.extensions["slipway_direct_uploads"].learn(finding)
     app.testing = True
     app.test_client_class = Client
     app.jinja_env.bytecode_cache = once.templates
@@ -317,6 +332,7 @@ def _make_cast() -> Cast:
         operator=operator,
         servers={server: add_server(server, "fra", CAST)[1] for server in ("srv-01", "srv-02", "srv-03")},
     )
+    _password_hash()  # it must not be made inside of a transaction
     with writing() as session:
         session.add(_member(None, operator, "operator"))
         for studio in (found.starlight, found.moonbase):

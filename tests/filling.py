@@ -85,7 +85,7 @@ def _made_up(column: Column[Any], marker: str) -> Any:
         text = f"{marker}-{column.table.name}-{column.name}".replace("_", "-")
         return text[: kind.length] if kind.length else text
     if isinstance(getattr(kind, "impl", kind), DateTime):
-        return FAR if column.name == "expires_at" else MOMENT
+        return FAR if column.name in {"expires_at", "ends_at"} else MOMENT
     raise NotImplementedError(f"{column}: say in tests/filling.py what a value of {kind!r} looks like")
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 from werkzeug.routing import Rule
 
-from app.partners import secrets
+from app.partners import password_hashing
 
 
 class _Templates(BytecodeCache):
@@ -60,7 +60,7 @@ DefaultDialect.__eq__ = _of_one_kind  # type: ignore[method-assign,assignment]
 DefaultDialect.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[method-assign,assignment]
 
 # A stored hash says what it cost, so servers that tests start check these as cheaply.
-secrets._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+password_hashing._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 # What was imported stays: looking through it for cycles again and again is a tenth of a test's time.
 gc.collect()

@@ -95,6 +95,9 @@ REFUSED: list[tuple[str, list[str], str]] = [
     ("SLIPWAY_STREAMS", ["many", "-5"], "whole number of at least 0"),
     ("SLIPWAY_WAITING_POLLS", ["1.5"], "whole number of at least 0"),
     ("SLIPWAY_RAW_UPLOADS", ["0", "x"], "whole number of at least 1"),
+    ("SLIPWAY_HEADER_TIMEOUT", ["0", "-1", "soon"], "seconds"),
+    ("SLIPWAY_MIN_BYTES_PER_SECOND", ["0", "fast", "-1"], "size"),
+    ("SLIPWAY_CONNECTIONS", ["0", "63", "many"], "at least 64"),
     ("SLIPWAY_BODY_TIMEOUT", ["0", "-1", "soon", "nan", "inf"], "seconds"),
     ("SLIPWAY_DRAIN_SECONDS", ["-1", "1h", "nan", "inf", "1e400"], "seconds"),
     ("ASSET_DERIVE_WAIT", ["-0.1", "x"], "seconds"),
@@ -126,7 +129,20 @@ REFUSED: list[tuple[str, list[str], str]] = [
     ("SLIPWAY_COOKIE_NAME", ["two words", "a;b", "a=b", "é"], "cookie"),
 ]
 RATES = (
-    *("API", "UPLOAD", "PARTS", "SIGN_IN", "PRESIGN", "CONFIRM", "NEW_GAME", "COMPONENT", "COMPONENT_BATCH", "LIST"),
+    *(
+        "API",
+        "UPLOAD",
+        "PARTS",
+        "SIGN_IN",
+        "SIGN_IN_ADDRESS",
+        "SIGN_IN_ACCOUNT",
+        "PRESIGN",
+        "CONFIRM",
+        "NEW_GAME",
+        "COMPONENT",
+        "COMPONENT_BATCH",
+        "LIST",
+    ),
 )
 
 
@@ -172,6 +188,21 @@ def test_storage_needs_its_credentials(load: Loader) -> None:
     assert "S3_ACCESS_KEY and S3_SECRET_KEY" in message
     assert "S3_SECRET_KEY" in load.refusal(**endpoint, S3_ACCESS_KEY="key")
     assert "S3_ACCESS_KEY" in load.refusal(**endpoint, S3_SECRET_KEY="secret")
+
+
+def test_the_upload_identity_has_both_keys_or_neither(load: Loader) -> None:
+    plain = load(**STORAGE).storage_settings
+    assert plain.upload_signer is plain
+
+    keys = {"S3_UPLOAD_ACCESS_KEY": "upload", "S3_UPLOAD_SECRET_KEY": "hidden-upload-secret"}
+    both = load(**STORAGE, **keys).storage_settings
+    assert (both.upload_signer.access_key, both.upload_signer.secret_key) == ("upload", "hidden-upload-secret")
+    assert (both.upload_signer.bucket, both.upload_signer.endpoint) == (both.bucket, both.endpoint)
+    assert (both.access_key, both.secret_key) == ("key", "hidden-secret")
+    for name, other in (tuple(keys), tuple(reversed(keys))):
+        message = load.refusal(**STORAGE, **{name: keys[name]})
+        assert f"{name} is set but {other} is not" in message
+        assert "hidden" not in message
 
 
 def test_storage_has_three_addresses_each_by_default_the_one_before(load: Loader) -> None:

@@ -22,6 +22,7 @@ JSON = frozenset({"application/json"})
 
 # 401, 429, 403, 404, 415, 413, 400 (partner-api.md sections 5 and 7)
 PARTNERS = Api(
+    name="partners",
     security="partnerKey",
     envelope=FLAT,
     order=(recognise_key, count, require_scope, note_use, look_up, receive, parse),
@@ -37,6 +38,7 @@ PARTNERS = Api(
 
 # 401, 429, 404, 403, 413, 400 (assets-api.md section 1). A script's plain string is as good as one marked as JSON.
 V1 = Api(
+    name="v1",
     security="partnerKey",
     envelope=NESTED,
     order=(recognise_key, count, look_up, require_scope, note_use, receive, parse),
@@ -54,6 +56,7 @@ V1 = Api(
 
 # 401, 415, 413, 400: an agent reports as often as it is told to, and sees only its own server
 SERVERS = Api(
+    name="servers",
     security="serverToken",
     envelope=FLAT,
     order=(recognise_server, receive, parse),
@@ -71,6 +74,7 @@ def at_the_dashboard(api: Api, recognise_member: Step) -> Api:
     }
     return replace(
         api,
+        name=f"{api.name} at the dashboard",
         security="",
         order=tuple(recognise_member if step is recognise_key else step for step in api.order),
         rates=dict(api.rates) | {name: (lambda _, rate=rate: rate) for name, rate in own.items()},

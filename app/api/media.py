@@ -6,7 +6,6 @@ browsers are told not to guess another, and a page could do nothing even if one 
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 from flask import Blueprint, Response, request
@@ -15,7 +14,6 @@ from werkzeug.datastructures import ContentRange
 from app import budgets
 from app.assets.names import IMMUTABLE
 from app.assets.serving import ServedImage, served_image
-from app.config import settings
 from app.database import release
 from app.refusals import Unavailable
 from app.storage.objects import OpenObject, open_object
@@ -28,7 +26,10 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "i
 
 @bp.get("/uploads/sh/<name>")
 def image(name: str) -> Response:
-    found = served_image(name)
+    try:
+        found = served_image(name)
+    except Unavailable as refusal:  # what may be shown of an older image is made when it is first asked for
+        return _later(refusal)
     release()
     if found is None:
         return _plainly(404, "There is no image at this address. It may have been deleted.")
@@ -50,8 +51,7 @@ def image(name: str) -> Response:
         try:
             response.response = _Body(found, span or None)
         except Unavailable as refusal:
-            response = _plainly(503, refusal.message)
-            response.headers["Retry-After"] = str(refusal.retry_after)
+            return _later(refusal)
     return response
 
 
@@ -84,16 +84,14 @@ class _Body:
     """An object's bytes on their way to the client: 64 KiB at a time, with a place taken until the end."""
 
     def __init__(self, found: ServedImage, span: tuple[int, int] | None) -> None:
-        budgets.images.take()
+        self._reader = request.remote_addr or ""
+        budgets.images.take(self._reader, "Your address")
         self._closed = False
         try:
             self._object: OpenObject = open_object(found.key, span)
         except BaseException:
-            budgets.images.give_back()
+            budgets.images.give_back(self._reader)
             raise
-        client: socket.socket | None = request.environ.get("gunicorn.socket")
-        if client is not None:
-            client.settimeout(settings().body_timeout)  # one that reads nothing would keep its thread for ever
 
     def __iter__(self) -> Iterator[bytes]:
         try:
@@ -106,7 +104,13 @@ class _Body:
         if not self._closed:
             self._closed = True
             self._object.close()
-            budgets.images.give_back()
+            budgets.images.give_back(self._reader)
+
+
+def _later(refusal: Unavailable) -> Response:
+    response = _plainly(503, refusal.message)
+    response.headers["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 def _plainly(status: int, text: str) -> Response:

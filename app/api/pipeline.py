@@ -79,6 +79,7 @@ class Api:
     keeps its counts apart from another API's. `media_types` are what a JSON body may be sent as, beside nothing; empty
     for an API that reads a body whatever it is called."""
 
+    name: str
     security: str
     envelope: Envelope
     order: tuple[Step, ...]
@@ -106,7 +107,7 @@ class Api:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`."""
         limit = self.default_limit if limit is None else limit
         if limit and limit not in self.rates:
-            raise ValueError(f"{summary}: this API has no limit named {limit!r}")
+            raise ValueError(f"{summary}: the API {self.name!r} has no limit named {limit!r}")
         return lambda view: served(
             Call(self, view, summary, answers, scope, limit, body, query, raw_body, refusals, below, again)
         )

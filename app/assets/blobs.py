@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.assets.limits import SIZES
-from app.assets.names import final_key, variant_key
+from app.assets.names import final_key, public_copy_key, variant_key
 from app.assets.processes import Facts
 from app.assets.quota import lock_partner
 from app.database import writing
@@ -79,7 +79,9 @@ def doom(session: Session, blob: Blob) -> Doomed:
     blob.state = "deleting"
     blob.held_at = now()
     blob.holder = new_id("holder")
-    keys = {blob.object_key, *(variant_key(blob.object_key, size) for size in SIZES)}  # also of a derivation that died
+    # Also what a derivation or a copy left that died before its row was written.
+    keys = {blob.object_key, public_copy_key(blob.object_key)}
+    keys.update(variant_key(blob.object_key, size) for size in SIZES)
     keys.update(session.scalars(select(BlobVariant.object_key).where(BlobVariant.blob_id == blob.id)))
     return Doomed(blob.id, blob.holder, sorted(keys), blob.size)
 

@@ -67,7 +67,7 @@ def _look_up(partner_id: str, app_id: str, keys: Iterable[str]) -> dict[str, Car
     digests: dict[str, str] = {}
     for key in keys:
         parsed = parse_key(key)
-        if parsed and parsed.size is None and parsed.partner_id == partner_id:
+        if parsed and parsed.is_source and parsed.partner_id == partner_id:
             digests[key] = parsed.sha256
     rows = db.session.execute(
         select(Blob.sha256, Blob.id, Blob.derivation, Blob.derive_error, Asset.file_name)

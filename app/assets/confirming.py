@@ -15,6 +15,7 @@ from app.assets.limits import TYPES
 from app.assets.names import IMMUTABLE, parse_key
 from app.assets.presigning import known_blob, require_living, staged_upload
 from app.assets.processes import Facts
+from app.assets.public_copies import PublicCopy, cleaned, note_public_copy, store_public_copy
 from app.assets.quota import give_back, lock_partner, take
 from app.assets.topics import assets_topic
 from app.assets.verifying import FetchedFile, WrongBytes, fetched, verify
@@ -83,7 +84,7 @@ def confirm(game: Game, app_id: str, sent: Sent, actor: Actor) -> str:
 def _sha256_of(sent: Sent, partner_id: str) -> str:
     """What the key says, if it is one of this partner's."""
     key = parse_key(sent.key)
-    if key is None or key.size is not None or key.partner_id != partner_id:
+    if key is None or not key.is_source or key.partner_id != partner_id:
         raise InvalidRequest("key is not one that presign answered with. Send it as it was.", {"key": "not presigned"})
     if not sent.public_url.endswith(f"/{sent.key}"):
         raise InvalidRequest(
@@ -130,10 +131,11 @@ def _living(game_id: str, app_id: str, sha256: str) -> Asset | None:
 
 def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sent) -> str:
     try:
-        with fetched(staging_key) as file:
+        with fetched(staging_key, announced=sent.byte_size) as file:
             facts = verify(file, byte_size=sent.byte_size, sha256=sha256, content_type=sent.content_type)
             passing("asset-verified")
-            return _store_and_publish(upload, file, facts)
+            with cleaned(file, facts) as clean:
+                return _store_and_publish(upload, file, clean, facts)
     except ObjectMissing:
         if done := _living(upload.game_id, upload.app_id, sha256):  # by the same confirm, sent twice at once
             return done.id
@@ -142,7 +144,7 @@ def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sen
         ) from None
 
 
-def _store_and_publish(upload: _Upload, file: FetchedFile, facts: Facts) -> str:
+def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | None, facts: Facts) -> str:
     """Object first, row after; once more when a sweep came between (app/assets/blobs.py)."""
     deadline = time.monotonic() + _WAIT_FOR_SWEEP
     while time.monotonic() < deadline:
@@ -157,8 +159,9 @@ def _store_and_publish(upload: _Upload, file: FetchedFile, facts: Facts) -> str:
             write_object(
                 key, file.file, file.size, file.md5(), {"Content-Type": facts.mime_type, "Cache-Control": IMMUTABLE}
             )
+        copy = store_public_copy(key, file, clean, facts.mime_type)
         passing("asset-stored")
-        asset_id = _publish(upload, claimed.blob_id)
+        asset_id = _publish(upload, claimed.blob_id, copy)
         if asset_id is not None:
             return asset_id
     raise Unavailable("The same image is being deleted just now. Nothing was changed; confirm it again.", 5)
@@ -173,8 +176,9 @@ def _is_whole(key: str, size: int) -> bool:
     return stored is not None and stored.size == size
 
 
-def _publish(upload: _Upload, blob_id: str) -> str | None:
-    """One transaction: the reservation ends, the bytes are counted, the asset is shown. None when the blob is going."""
+def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> str | None:
+    """One transaction: the reservation ends, the bytes are counted, the asset is shown. None when the blob is going.
+    `copy`: what of it everybody may fetch, if that was made just now."""
     with writing() as session:
         lock_partner(session, upload.partner_id)
         game = require_living(session, upload.game_id)
@@ -187,6 +191,8 @@ def _publish(upload: _Upload, blob_id: str) -> str | None:
             give_back(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
         blob.state = "stored"
+        if copy is not None:
+            note_public_copy(blob, copy)
         if blob.unused_since is not None:
             take(session, upload.partner_id, blob.size, "stored", blob.sha256)
             blob.unused_since = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -115,9 +116,9 @@ def list_components(revision: Revision | None, limit: int | None = None, after: 
     query = select(Component).where(Component.revision_id == revision.id).order_by(Component.position)
     if after:
         (position,) = place(after, 1)
-        if not position.isdecimal():
+        if not re.fullmatch(r"[0-9]{1,9}", position):
             raise unknown_cursor()
-        query = query.where(Component.position > min(int(position), 2**31 - 1))
+        query = query.where(Component.position > int(position))
     rows = db.session.scalars(query if limit is None else query.limit(limit + 1)).all()
     more = limit is not None and len(rows) > limit
     rows = rows[:limit]

@@ -1,8 +1,8 @@
 """Names: checksums as the assets API writes them, and the keys of objects.
 
 A final key is made of the bytes and their partner: `uploads/sh/sha256-<digest>.<partner>`, the digest in URL-safe
-base64 without padding. Variants carry the version of the derivation and their size behind it. Everything lies flat
-under its prefix: a gateway over a file system keeps the folders of objects that are gone.
+base64 without padding. Variants carry the version of the derivation and their size behind it, a public copy `.public`.
+Everything lies flat under its prefix: a gateway over a file system keeps the folders of objects that are gone.
 """
 
 from __future__ import annotations
@@ -20,17 +20,23 @@ DERIVATION = 1
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 _KEY = re.compile(
-    r"uploads/sh/sha256-(?P<digest>[A-Za-z0-9_-]{43})\.(?P<partner>[0-9a-z]{1,40})(?:\.v(?P<version>\d+)-(?P<size>\d+)\.webp)?"
+    r"uploads/sh/sha256-(?P<digest>[A-Za-z0-9_-]{43})\.(?P<partner>[0-9a-z]{1,40})"
+    r"(?:\.v(?P<version>\d+)-(?P<size>\d+)\.webp|(?P<public>\.public))?"
 )
 
 
 @dataclass(frozen=True)
 class FinalKey:
-    """What a final key says. `size` is None for the source."""
+    """What a final key says. `size` is that of a derived image; `is_public_copy`: the source without its metadata."""
 
     sha256: str
     partner_id: str
     size: int | None
+    is_public_copy: bool = False
+
+    @property
+    def is_source(self) -> bool:
+        return self.size is None and not self.is_public_copy
 
 
 def parse_checksum(text: str) -> str:
@@ -61,10 +67,17 @@ def variant_key(source_key: str, size: int) -> str:
     return f"{source_key}.v{DERIVATION}-{size}.webp"
 
 
+def public_copy_key(source_key: str) -> str:
+    """Where the source is kept as everybody may see it, if that is another file. Never part of an address: what is
+    fetched under the source's own name is this one."""
+    return f"{source_key}.public"
+
+
 def parse_key(key: str) -> FinalKey | None:
     """What a final key or a variant's key says, or None for anything else."""
     found = _KEY.fullmatch(key)
     if not found:
         return None
     digest = base64.urlsafe_b64decode(found["digest"] + "=").hex()
-    return FinalKey(digest, f"partner_{found['partner']}", int(found["size"]) if found["size"] else None)
+    size = int(found["size"]) if found["size"] else None
+    return FinalKey(digest, f"partner_{found['partner']}", size, found["public"] is not None)

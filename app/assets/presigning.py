@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.assets.names import STAGING, final_key
-from app.assets.quota import give_back, lock_partner, take
+from app.assets.quota import lock_partner, take
 from app.assets.refusals import GameNotFound
 from app.database import release, writing
 from app.models import Asset, Blob, Game, StagedAsset, new_id, now
-from app.storage.objects import staging_url
+from app.refusals import InvalidRequest
+from app.storage.direct_uploads import direct_uploads
+from app.storage.write_addresses import staging_url
 
 LIFETIME = timedelta(minutes=30)
 
@@ -36,11 +38,31 @@ class Presigned:
     key: str
 
 
+@dataclass(frozen=True)
+class Staged:
+    """An open upload: its bytes are put at `staging_key`, and are kept at `key` once they are confirmed."""
+
+    staging_key: str
+    key: str
+
+
 def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
     """Reserve the room and sign the upload. The same file again is the same upload with a new URL.
 
-    Raises QuotaExceeded, or GameNotFound when the game was deleted meanwhile."""
+    Raises what `stage` raises, and DirectUploadsOff while storage is not safe to send to."""
     game_id, partner_id = game.id, game.partner_id
+    release()
+    direct_uploads().require()  # before room is reserved
+    staged = stage(game_id, partner_id, app_id, announced)
+    url = staging_url(
+        staged.staging_key, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME
+    )
+    return Presigned(url, staged.key)
+
+
+def stage(game_id: str, partner_id: str, app_id: str, announced: Announced) -> Staged:
+    """Reserve the room and name the place. Raises QuotaExceeded, InvalidRequest when bytes with this checksum are known
+    to have another size, or GameNotFound when the game was deleted meanwhile."""
     with writing() as session:
         lock_partner(session, partner_id)
         require_living(session, game_id)
@@ -56,12 +78,10 @@ def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
                 object_key=f"{STAGING}{staged_id}",
                 reserved_bytes=0,
             )
-        # Bytes that this app has confirmed before take no second room, whether they are sent again or not.
-        needed = 0 if known_blob(session, partner_id, app_id, announced.sha256) else announced.byte_size
-        if needed < staged.reserved_bytes:
-            give_back(session, partner_id, staged.reserved_bytes - needed, "released", staged.id)
-        else:
-            take(session, partner_id, needed - staged.reserved_bytes, "reserved", staged.id)
+        # Addresses that were handed out before still take what they were signed for: room that is reserved stays so
+        # until the upload ends, whatever size is announced now.
+        needed = max(_room_for(session, staged, announced), staged.reserved_bytes)
+        take(session, partner_id, needed - staged.reserved_bytes, "reserved", staged.id)
         staged.reserved_bytes = needed
         staged.byte_size = announced.byte_size
         staged.content_type = announced.content_type
@@ -70,10 +90,28 @@ def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
         session.add(staged)
         staging_key = staged.object_key
     release()
-    url = staging_url(
-        staging_key, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME
+    return Staged(staging_key, final_key(partner_id, announced.sha256))
+
+
+def _room_for(session: Session, staged: StagedAsset, announced: Announced) -> int:
+    """Bytes that this upload needs. Bytes that this app has confirmed before need no second room, but in one place at a
+    time: each of many games could hold a copy otherwise."""
+    known = known_blob(session, staged.partner_id, staged.app_id, announced.sha256)
+    if known is None:
+        return announced.byte_size
+    if known.size != announced.byte_size:
+        raise InvalidRequest(
+            f"byteSize is {announced.byte_size:,}, but the file with this checksum has {known.size:,} bytes. Send its "
+            "real size.",
+            {"byteSize": "not the size of the file with this checksum"},
+        )
+    elsewhere = exists().where(
+        StagedAsset.partner_id == staged.partner_id,
+        StagedAsset.sha256 == announced.sha256,
+        StagedAsset.id != staged.id,
+        StagedAsset.reserved_bytes == 0,
     )
-    return Presigned(url, final_key(partner_id, announced.sha256))
+    return announced.byte_size if session.scalar(select(elsewhere)) else 0
 
 
 def staged_upload(session: Session, game_id: str, app_id: str, sha256: str) -> StagedAsset | None:

@@ -41,11 +41,12 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What an image is. Width and height are as it is shown: after EXIF orientation."""
+    """What an image is. Width and height are as it is shown: after EXIF `orientation` (1 to 8)."""
 
     mime_type: str
     width: int
     height: int
+    orientation: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class ImageProcesses:
         """Decode the whole image. Raises ImageRefused, DecoderDied or Interrupted, and Unavailable when every place
         stays taken."""
         said, _ = self._ask({"work": "examine"}, path)
-        return Facts(said["type"], said["width"], said["height"])
+        return Facts(said["type"], said["width"], said["height"], said["orientation"])
 
     def derive(self, path: Path) -> Made:
         """Make every size. Raises as `examine`."""

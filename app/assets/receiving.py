@@ -7,12 +7,11 @@ from typing import IO
 
 from app.assets.confirming import Sent, confirm
 from app.assets.limits import MOST_BYTES, TYPES
-from app.assets.presigning import Announced, presign, staged_upload
-from app.database import release
+from app.assets.presigning import Announced, stage
 from app.extensions import db
 from app.models import Game
 from app.partners.actors import Actor
-from app.refusals import InvalidRequest, Unavailable
+from app.refusals import InvalidRequest
 from app.storage.objects import PIECE, write_object
 
 _MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
@@ -21,18 +20,13 @@ _MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GI
 def receive_image(game: Game, app_id: str, file: IO[bytes], file_name: str, actor: Actor) -> str:
     """Announce, store and confirm the file (read from its beginning); returns the asset's id.
 
-    Raises what `presign` and `confirm` raise, and InvalidRequest for what is no image or too large."""
+    Raises what `stage` and `confirm` raise, and InvalidRequest for what is no image or too large."""
     game_id = game.id
     announced, md5 = _measured(file, file_name)
-    key = presign(game, app_id, announced).key
-    staged = staged_upload(db.session(), game_id, app_id, announced.sha256)
-    staging_key = staged.object_key if staged else None
-    release()
-    if staging_key is None:
-        raise Unavailable("The same image was sent twice just now. Look whether it is there, else send it again.")
+    staged = stage(game_id, game.partner_id, app_id, announced)
     file.seek(0)
-    write_object(staging_key, file, announced.byte_size, md5, {"Content-Type": announced.content_type})
-    sent = Sent(key, f"/{key}", announced.byte_size, announced.content_type)
+    write_object(staged.staging_key, file, announced.byte_size, md5, {"Content-Type": announced.content_type})
+    sent = Sent(staged.key, f"/{staged.key}", announced.byte_size, announced.content_type)
     return confirm(db.session.get_one(Game, game_id), app_id, sent, actor)
 
 

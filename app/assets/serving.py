@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
 from app.assets.deriving import WEBP
 from app.assets.names import FINAL, parse_key
+from app.assets.processes import checking
+from app.assets.public_copies import make_public_copy
 from app.extensions import db
 from app.models import Blob, BlobVariant
+from app.refusals import Unavailable
+
+# A request that makes the public copy of an older image holds a thread. Beyond these the answer says: come again.
+_MAX_MAKING = 4
+_making = threading.BoundedSemaphore(_MAX_MAKING)
 
 
 @dataclass(frozen=True)
@@ -23,21 +31,38 @@ class ServedImage:
 
 
 def served_image(name: str) -> ServedImage | None:
-    """The image of the last part of an address, unless no asset shows it (any more)."""
+    """The image of the last part of an address, unless no asset shows it (any more). Of a source, what everybody may
+    see of it. Raises StorageError or Unavailable when that is still to be made and cannot be made now."""
     key = f"{FINAL}{name}"
     parsed = parse_key(key)
-    if parsed is None:
+    if parsed is None or parsed.is_public_copy:
         return None
-    if parsed.size is None:
-        row = db.session.execute(
-            select(Blob.mime_type, Blob.size, Blob.sha256).where(
-                Blob.object_key == key, Blob.state == "stored", Blob.unused_since.is_(None)
-            )
-        ).first()
-        return ServedImage(key, row.mime_type, row.size, row.sha256) if row else None
+    if parsed.is_source:
+        blob = _shown_blob(key)
+        if blob is not None and blob.public_key is None:  # stored by an older version
+            _make_now(blob.id)
+            blob = _shown_blob(key)
+        if blob is None or not blob.public_key:
+            return None
+        return ServedImage(blob.public_key, blob.mime_type, blob.public_size or 0, blob.public_sha256 or "")
     found = db.session.execute(
         select(BlobVariant.byte_size, BlobVariant.sha256)
         .join(Blob, BlobVariant.blob_id == Blob.id)
         .where(BlobVariant.object_key == key, Blob.state == "stored", Blob.unused_since.is_(None))
     ).first()
     return ServedImage(key, WEBP, found.byte_size, found.sha256) if found else None
+
+
+def _make_now(blob_id: str) -> None:
+    if not _making.acquire(blocking=False):
+        raise Unavailable("This image is being made ready. Try again in a moment.", 5)
+    try:
+        make_public_copy(blob_id, checking)
+    finally:
+        _making.release()
+
+
+def _shown_blob(key: str) -> Blob | None:
+    return db.session.scalar(
+        select(Blob).where(Blob.object_key == key, Blob.state == "stored", Blob.unused_since.is_(None))
+    )

@@ -14,13 +14,17 @@ from sqlalchemy.orm import Session
 
 from app.assets.blobs import LEASE, Doomed, bury, doom
 from app.assets.deleting import UNDO, note_if_unused
-from app.assets.names import FINAL, STAGING, FinalKey, final_key, parse_key
+from app.assets.names import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
+from app.assets.processes import deriving
+from app.assets.public_copies import make_public_copy, without_public_copy
 from app.assets.quota import give_back, lock_partner, settle
 from app.crash_points import passing
 from app.database import in_batches, release, writing
 from app.extensions import db
 from app.models import Asset, Blob, BlobVariant, Game, GamePicture, Partner, Revision, StagedAsset, new_id, now
-from app.storage.bucket import StoredObject, bucket
+from app.refusals import Unavailable
+from app.storage.bucket import StorageError, StoredObject, bucket
+from app.storage.write_address_probe import PROBE
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +32,7 @@ log = logging.getLogger(__name__)
 AFTER_EXPIRY = timedelta(minutes=5)
 # Comparing every object with its row takes a request to storage per thousand: not every minute.
 SCAN_EVERY = 3600.0
+_COPIES_PER_SWEEP = 50
 _scanned_at = float("-inf")
 _scan_lock = threading.Lock()
 
@@ -63,6 +68,8 @@ def sweep_assets(
     if thorough := _take_scan() if scan is None else scan:
         _note_unused()
     _delete_unused(swept, undo, lease)
+    _make_public_copies()
+    _delete_stray_staged(swept)
     if thorough:
         _delete_orphans(swept, young)
     return swept
@@ -183,6 +190,30 @@ def _delete_and_bury(doomed: Doomed) -> None:
     release()
 
 
+def _make_public_copies() -> None:
+    """Of images that an older version stored, some at a time. Those that are asked for first are made then."""
+    found = without_public_copy(db.session(), _COPIES_PER_SWEEP)
+    release()
+    for blob_id in found:
+        try:
+            make_public_copy(blob_id, deriving)
+        except StorageError:
+            raise
+        except Unavailable as later:
+            log.info("public copies of older images are made later: %s", later.message)
+            return
+
+
+def _delete_stray_staged(swept: SweptAssets) -> None:
+    """What was put on an address whose upload had ended by then: nothing holds room for it. An upload's row is there
+    before its address is, so the age does not matter."""
+    for stray in _orphans_staged():
+        if not stray.key.startswith(f"{STAGING}{PROBE}"):
+            bucket().delete([stray.key])
+            swept.objects += 1
+            swept.bytes_freed += stray.size
+
+
 def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
     for orphan in orphans():
         if orphan.modified < now() - young:
@@ -198,11 +229,7 @@ def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
 def orphans() -> Iterator[StoredObject]:
     """Objects that no row asks for. They are listed before the rows are read: one that gets its row meanwhile is
     seen with it."""
-    for listed in in_batches(bucket().objects(STAGING), 1000):
-        keys = [one.key for one in listed]
-        known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
-        release()
-        yield from (one for one in listed if one.key not in known)
+    yield from _orphans_staged()
     for listed in in_batches(bucket().objects(FINAL), 1000):
         known = _known_keys([one.key for one in listed])
         unnamed = [one for one in listed if one.key not in known]
@@ -210,8 +237,17 @@ def orphans() -> Iterator[StoredObject]:
         yield from (one for one in unnamed if parse_key(one.key) not in being_made)
 
 
+def _orphans_staged() -> Iterator[StoredObject]:
+    for listed in in_batches(bucket().objects(STAGING), 1000):
+        keys = [one.key for one in listed]
+        known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
+        release()
+        yield from (one for one in listed if one.key not in known)
+
+
 def _known_keys(keys: Sequence[str]) -> set[str]:
     known = set(db.session.scalars(select(Blob.object_key).where(Blob.object_key.in_(keys))))
+    known.update(db.session.scalars(select(Blob.public_key).where(Blob.public_key.in_(keys))))
     known.update(db.session.scalars(select(BlobVariant.object_key).where(BlobVariant.object_key.in_(keys))))
     release()
     return known
@@ -240,7 +276,7 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
             blob = session.scalar(
                 select(Blob).where(Blob.partner_id == parsed.partner_id, Blob.sha256 == parsed.sha256).with_for_update()
             )
-            if blob is not None and not _is_stray_variant(session, blob, orphan.key):
+            if blob is not None and not _is_stray(session, blob, orphan.key):
                 return False
         doomed = None
         if partner is not None and blob is None:
@@ -256,9 +292,11 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
     return True
 
 
-def _is_stray_variant(session: Session, blob: Blob, key: str) -> bool:
-    """A size that an earlier derivation left: the blob stands, nothing is being made of it, and it names another.
-    Asked once more under the lock: a derivation may have begun since the objects were listed."""
+def _is_stray(session: Session, blob: Blob, key: str) -> bool:
+    """A size or a public copy that an earlier attempt left: the blob stands, nothing is being made of it, and it names
+    another. Asked once more under the lock: a derivation may have begun since the objects were listed."""
+    if key == public_copy_key(blob.object_key):
+        return blob.state == "stored" and blob.public_key not in (None, key)
     named = session.scalar(select(exists().where(BlobVariant.object_key == key)))
     return blob.object_key != key and blob.state == "stored" and blob.derivation != "pending" and not named
 
@@ -293,5 +331,7 @@ def _expected() -> dict[str, int]:
     found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
     variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)
     found.update(db.session.execute(variants.where(stored)).all())
+    copies = select(Blob.public_key, Blob.public_size).where(stored, Blob.public_key > "")
+    found.update({key: size for key, size in db.session.execute(copies) if key and size})
     release()
     return found

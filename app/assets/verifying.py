@@ -37,25 +37,29 @@ class FetchedFile:
 
 
 @contextmanager
-def fetched(key: str, most: int = MOST_BYTES) -> Iterator[FetchedFile]:
-    """An object in a temporary file for the length of the block. Raises ObjectMissing, StorageError, and WrongBytes
-    when it is larger than `most`."""
+def fetched(key: str, most: int = MOST_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
+    """An object in a temporary file for the length of the block. Raises ObjectMissing, StorageError, and, before a byte
+    of it is fetched, WrongBytes when it is larger than `most` or not the `announced` number of bytes long."""
     source = open_object(key)
     with tempfile.NamedTemporaryFile(prefix="slipway-asset-") as file:
         sha256, size = hashlib.sha256(), 0
         if source.length > most:
             source.close()
             raise _too_large(source.length, most)
+        if announced is not None and source.length != announced:
+            source.close()
+            raise _wrong_size(source.length, announced)
         for piece in source.pieces():
             size += len(piece)
             sha256.update(piece)
-            _write(file.file, piece)
+            write_temporary(file.file, piece)
         file.flush()
         file.seek(0)
         yield FetchedFile(file.file, Path(file.name), size, sha256.hexdigest())
 
 
-def _write(file: IO[bytes], piece: bytes) -> None:
+def write_temporary(file: IO[bytes], piece: bytes) -> None:
+    """Write to a temporary file. Raises Unavailable when there is no room."""
     try:
         file.write(piece)
     except OSError as error:
@@ -69,7 +73,7 @@ def _write(file: IO[bytes], piece: bytes) -> None:
 def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str) -> Facts:
     """Compare with what was announced and decode the whole image. Raises WrongBytes, or Unavailable."""
     if found.size != byte_size:
-        raise WrongBytes(f"The uploaded file has {found.size:,} bytes; {byte_size:,} were announced.")
+        raise _wrong_size(found.size, byte_size)
     if found.sha256 != sha256:
         raise WrongBytes(
             f"The uploaded file's checksum is {checksum_of(found.sha256)}; {checksum_of(sha256)} was announced."
@@ -85,6 +89,10 @@ def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str
             f"The uploaded file is {TYPES[facts.mime_type]} ({facts.mime_type}); {content_type} was announced."
         )
     return facts
+
+
+def _wrong_size(size: int, announced: int) -> WrongBytes:
+    return WrongBytes(f"The uploaded file has {size:,} bytes; {announced:,} were announced.")
 
 
 def _too_large(size: int, most: int) -> WrongBytes:

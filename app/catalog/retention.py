@@ -114,7 +114,8 @@ def apply_everywhere() -> list[int]:
 def in_use() -> ColumnElement[bool]:
     """Whether a session runs on the build, a server is to hold it, or a paused one does, where nothing is to change."""
     playing = exists().where(PlaySession.build_id == Build.id, PlaySession.ended_at.is_(None))
-    held = or_(Replica.wanted, and_(Server.paused_at.is_not(None), Replica.phase == "cached"))
+    kept = and_(Server.paused_at.is_not(None), Replica.phase == "cached", Replica.left_plan_at.is_not(None))
+    held = or_(Replica.wanted, kept)
     holding = exists().where(
         Replica.build_id == Build.id, Replica.server_id == Server.id, Server.retired_at.is_(None), held
     )

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,11 @@ _LOOK_BACK = timedelta(seconds=30)
 
 
 class _Waiter:
-    """A thread that waits, on a lock of its own. `line` are those woken with it whose turn is still to come."""
+    """A thread that waits, on a lock of its own. `line` are those woken with it whose turn is still to come; `name` is
+    that by which it can be woken alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.name = name
         self.turn = threading.Lock()
         self.turn.acquire()
         self.line: deque[_Waiter] | None = None
@@ -74,9 +76,17 @@ class _Channel:
             self._stopped = True
             self._wake()
 
-    def wait(self, seen: int, timeout: float) -> None:
-        """Until the version is not `seen`, or the process stops."""
-        own = _Waiter()
+    def wake(self, names: Collection[str]) -> None:
+        """Let those that wait under these names go on, although nothing has changed."""
+        with self._lock:
+            found = {waiter for waiter in self._waiting if waiter.name in names}
+            self._waiting -= found
+        for waiter in found:
+            waiter.turn.release()
+
+    def wait(self, seen: int, timeout: float, name: str = "") -> None:
+        """Until the version is not `seen`, somebody calls the name, or the process stops."""
+        own = _Waiter(name)
         with self._lock:
             if self.version != seen or self._stopped:
                 return
@@ -110,12 +120,29 @@ def _let_next(line: deque[_Waiter] | None) -> None:
             line.popleft().turn.release()
 
 
+class _Listener:
+    """Somebody who is called, instead of waiting, when a topic changes."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._version = -1
+        self._lock = threading.Lock()
+
+    def move_to(self, version: int) -> None:
+        with self._lock:
+            if version <= self._version:
+                return
+            self._version = version
+        self._changed()
+
+
 class Hub:
     """Process-wide. Threads block in `wait()`; they must not hold a database connection while they do."""
 
     def __init__(self) -> None:
         self.stopping = False
         self._channels: dict[str, _Channel] = {}
+        self._listeners: dict[str, _Listener] = {}
         self._lock = threading.Lock()
         self._app: Flask | None = None
         self._redis: Any = None
@@ -131,6 +158,7 @@ class Hub:
         self._reader = None
         self._app = app
         self._channels = {}
+        self._listeners = {}
         self.stopping = False
         self._redis = _redis_client(redis_url) if redis_url else None
         # Pub/sub knows no database numbers: two installations on one Redis would hear each other's versions. The
@@ -146,9 +174,19 @@ class Hub:
             return channel.version
         return self._stored_version(topic)
 
-    def wait(self, topic: str, seen: int, timeout: float) -> int:
-        """Block until the topic's version is not `seen`, `timeout` seconds passed, or the process stops; return the
-        version then. `seen` is a version that was read before, so that is where an older memory is moved to."""
+    def listen(self, topic: str, changed: Callable[[], None]) -> None:
+        """Call `changed` after each change of the topic, in whatever thread hears of it first."""
+        self._listeners[topic] = _Listener(changed)
+
+    def wake(self, names: Collection[str]) -> None:
+        """Let those that wait under these names go on now."""
+        for channel in list(self._channels.values()):
+            channel.wake(names)
+
+    def wait(self, topic: str, seen: int, timeout: float, name: str = "") -> int:
+        """Block until the topic's version is not `seen`, `wake` is called with the name, `timeout` seconds passed, or
+        the process stops; return the version then. `seen` is a version that was read before, so that is where an older
+        memory is moved to."""
         self._start_reader()
         channel = self._channels.get(topic) or self._channels.setdefault(topic, _Channel())
         channel.used_at = time.monotonic()
@@ -157,7 +195,7 @@ class Hub:
         if channel.version < seen:
             channel.move_to(seen)
         if not self.stopping:
-            channel.wait(seen, max(0.0, timeout))
+            channel.wait(seen, max(0.0, timeout), name)
         return channel.version
 
     def notify(self, versions: Mapping[str, int]) -> None:
@@ -184,6 +222,9 @@ class Hub:
         channel = self._channels.get(topic)
         if channel is not None:
             channel.move_to(version)
+        listener = self._listeners.get(topic)
+        if listener is not None:
+            listener.move_to(version)
 
     def _engine(self) -> Engine:
         if self._app is None:
@@ -290,3 +331,4 @@ def catalog_topic(partner_id: str) -> str:
 
 
 FLEET_TOPIC = "fleet"
+SIGN_INS_TOPIC = "sign-ins"  # changes when any has ended

@@ -77,11 +77,16 @@ def _read(server_id: str, version: int, poll_after: int) -> Plan:
         .order_by(Build.released_at)
     ).all()
     paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
-    kept = [row for row in rows if (row.phase == "cached" if paused else row.wanted)]
+    kept = [row for row in rows if (_stays(row) if paused else row.wanted)]
     evicted = [] if paused else [row for row in rows if not row.wanted]
     expires = now() + URL_LIFETIME
     builds = [_planned(row, row.build, row.build.game, expires) for row in kept]
     return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
+
+
+def _stays(row: Replica) -> bool:
+    """On a paused server; not what only its own reports name, for the plan also says where to fetch a build."""
+    return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)
 
 
 def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> PlannedBuild:

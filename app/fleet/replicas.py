@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
 from app.database import announce, insert_or, writing
@@ -28,6 +28,14 @@ def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica])
         newest = max(fallbacks, key=lambda r: r.build.released_at or r.build.created_at)
         wanted.add(newest.build_id)
     return wanted
+
+
+def planned(server: Server) -> ColumnElement[bool]:
+    """Whether a replica of the server is in its plan: what it is to hold, and on a paused one, where nothing is to
+    change, also what it holds and was to hold. Never what only its own reports name."""
+    if server.paused_at is None:
+        return Replica.wanted.is_(True)
+    return or_(Replica.wanted, and_(Replica.phase == "cached", Replica.left_plan_at.is_not(None)))
 
 
 def living_servers(session: Session) -> Sequence[Server]:
@@ -84,6 +92,8 @@ def _replan_one(session: Session, released: Build | None, server: Server, replic
             if replica.phase in {"removed", "evicting"}:
                 start_over(replica)
         elif replica.build_id not in wanted:
+            if replica.wanted:
+                replica.left_plan_at = now()
             replica.wanted = False
             if replica.phase in {"pending", "failed"} and replica.bytes_done == 0:
                 session.delete(replica)  # nothing of it ever reached the server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +12,18 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
 from app.crash_points import passing
-from app.database import announce, in_batches, insert_or, lock_for_update, writing
+from app.database import announce, in_batches, lock_for_update, writing
 from app.fleet.events import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.fleet.replicas import in_line, realign
-from app.fleet.sessions import LiveSession, match_sessions
+from app.fleet.reported_sessions import match_sessions
+from app.fleet.sessions import LiveSession
 from app.fleet.topics import stored_version
 from app.fleet.transfers import arrived, note_arrived
+from app.fleet.unplanned_builds import adopt
 from app.models import Build, Game, Replica, Server, now
 from app.refusals import Conflict
+
+log = logging.getLogger(__name__)
 
 CONTACT_SECONDS = 30
 BUSY_SECONDS, IDLE_SECONDS = 1, 10
@@ -59,9 +64,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Receipt:
+    """`ignored_sessions` are ids of sessions whose builds are not in the server's plan; they count nowhere."""
+
     accepted: bool
     plan_version: int
     report_after_seconds: int
+    ignored_sessions: list[str] = field(default_factory=list)
 
 
 def has_contact(server: Server, at: datetime) -> bool:
@@ -78,24 +86,45 @@ def accept(server: Server, report: Report) -> Receipt:
     if _may_be_skipped(server, report, at):
         return Receipt(True, stored_version(topic), after)
     games: set[str] = set()
+    ignored: list[str] = []
     with writing() as session:
         lock_for_update(session, server)
+        heard_at = server.last_report_at
         conflict = _take_over(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
             games = _note_builds(session, server, report, at, announce_all)
             _note_server(server, report, at)
-            match_sessions(session, server, report.sessions, at)
+            ignored = match_sessions(session, server, report.sessions, at, heard_at)
             announce(FLEET_TOPIC)
             passing("in-report")
     if conflict:
         raise conflict
     if accepted:
         _written[server_id] = (report.boot_id, report.sequence, _shape(report))
+        _log_ignored(server_id, frozenset(ignored))
     for game_id in sorted(games):
         realign(game_id, server_id)
-    return Receipt(accepted, stored_version(topic), after)
+    return Receipt(accepted, stored_version(topic), after, ignored)
+
+
+# By server, those of its last report that were logged: it names them again every second.
+_logged: dict[str, frozenset[str]] = {}
+
+
+def _log_ignored(server_id: str, ignored: frozenset[str]) -> None:
+    new = ignored - _logged.get(server_id, frozenset())
+    if new:
+        log.warning(
+            "%s reports sessions of builds that are not in its plan; they are ignored: %s",
+            server_id,
+            ", ".join(sorted(new)[:5]) + (f" and {len(new) - 5} more" if len(new) > 5 else ""),
+        )
+    if ignored:
+        _logged[server_id] = ignored
+    else:
+        _logged.pop(server_id, None)
 
 
 def _may_be_skipped(server: Server, report: Report, at: datetime) -> bool:
@@ -174,7 +203,10 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
             _note_phase(row, said[key], at)
         else:
             _note_absence(row, at)
-    _adopt_unknown(session, server, [b for key, b in said.items() if key not in rows], rows)
+    held = {key: b for key, b in said.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
+    for key, row in adopt(session, server, held).items():
+        _note_phase(row, held[key], at)
+        rows[key] = row
     changed = [row for row in rows.values() if session.is_modified(row)]
     for row in changed:
         row.reported_at = at
@@ -272,27 +304,3 @@ def _note_absence(row: Replica, at: datetime) -> None:
         row.since = at
     row.cached_at = row.reason = row.retry_at = None
     row.bytes_done = row.bytes_per_second = row.attempt = 0
-
-
-def _adopt_unknown(
-    session: Session, server: Server, said: Sequence[ReportedBuild], rows: dict[tuple[str, int], Replica]
-) -> None:
-    """Builds of ours that the server holds though no row says so (a restored database, say): note them in `rows`, so
-    that the plan can name them for eviction."""
-    held = {(b.game_id, b.build): b for b in said if b.phase in HOLDING or b.bytes_done}
-    at = now()
-    for keys in in_batches(sorted(held), 500):
-        for build in session.scalars(select(Build).where(tuple_(Build.game_id, Build.number).in_(keys))).all():
-            row = _adopted(session, server, build)
-            _note_phase(row, held[build.game_id, build.number], at)
-            rows[build.game_id, build.number] = row
-            announce(plan_topic(server.id))
-
-
-def _adopted(session: Session, server: Server, build: Build) -> Replica:
-    row = insert_or(session, Replica).values(
-        server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size, wanted=False
-    )
-    session.execute(row.on_conflict_do_nothing())  # a release may be writing it now: then it stays wanted
-    written = select(Replica).where(Replica.server_id == server.id, Replica.build_id == build.id)
-    return session.scalars(written.join(Replica.build).options(contains_eager(Replica.build))).one()

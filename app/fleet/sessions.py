@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,10 +12,9 @@ from sqlalchemy.orm import Session, joinedload
 from app.database import announce, lock_for_update, writing
 from app.extensions import db
 from app.fleet.events import FLEET_TOPIC, game_topic, plan_topic
+from app.fleet.replicas import planned
 from app.models import Build, Game, PlaySession, Replica, Server, new_id, now
 from app.refusals import Conflict, NotFound
-
-REPORTS_TO_MISS = 2
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,8 @@ class StartedSession:
 
 def start_session(server: Server, game_id: str, session_id: str | None) -> StartedSession:
     """Begin a session on the released build if this server has it cached, else on the newest cached one that was
-    released before. The same id again gives the same answer. Raises NotFound for an unknown or deleted game, Conflict
-    (`not_cached`) when nothing released is cached here."""
+    released before; only builds in the server's plan count. The same id again gives the same answer. Raises NotFound
+    for an unknown or deleted game, Conflict (`not_cached`) when nothing released is cached here."""
     try:
         return _start(server, game_id, session_id)
     except IntegrityError:  # two servers chose one id at the same moment
@@ -80,6 +78,7 @@ def _playable_build(session: Session, server: Server, game: Game) -> Build:
             Replica.server_id == server.id,
             Replica.game_id == game.id,
             Replica.phase == "cached",
+            planned(server),
             Build.released_at.is_not(None),
         )
         .order_by(Build.released_at.desc())
@@ -110,49 +109,6 @@ def end_session(server: Server, session_id: str) -> None:
         if row.ended_at is None:
             row.ended_at = now()
             announce(game_topic(row.game_id), plan_topic(server.id), FLEET_TOPIC)
-
-
-def match_sessions(session: Session, server: Server, live: Sequence[LiveSession], at: datetime) -> None:
-    """Bring the rows in line with a report: sessions begun while the platform was unreachable are added, those missing
-    from two reports have ended. Inside writing()."""
-    rows = session.scalars(
-        select(PlaySession).where(PlaySession.server_id == server.id, PlaySession.ended_at.is_(None))
-    ).all()
-    named = {s.id: s for s in live}
-    for row in rows:
-        if row.id in named:
-            row.missed_reports = 0
-            continue
-        row.missed_reports += 1
-        if row.missed_reports >= REPORTS_TO_MISS:
-            row.ended_at = at
-            announce(game_topic(row.game_id), plan_topic(server.id))
-    for unknown in set(named) - {row.id for row in rows}:
-        _adopt(session, server, named[unknown])
-
-
-def _adopt(session: Session, server: Server, live: LiveSession) -> None:
-    existing = session.get(PlaySession, live.id)
-    if existing is not None:
-        # Ended by silence: the agent knows best whether the process runs. One it ended itself (which misses nothing)
-        # stays ended, for this report was made before that.
-        if existing.server_id == server.id and existing.missed_reports >= REPORTS_TO_MISS:
-            existing.ended_at = None
-            existing.missed_reports = 0
-            announce(game_topic(existing.game_id))
-        return
-    build = session.scalar(select(Build).where(Build.game_id == live.game_id, Build.number == live.build))
-    if build is not None:
-        session.add(
-            PlaySession(
-                id=live.id,
-                server_id=server.id,
-                game_id=build.game_id,
-                build_id=build.id,
-                started_at=live.started_at,
-            )
-        )
-        announce(game_topic(build.game_id))
 
 
 def end_all(session: Session, server: Server) -> None:

@@ -4,7 +4,7 @@ from app.models.asset import Asset, Blob, BlobVariant, GamePicture, QuotaEntry, 
 from app.models.base import Base, new_id, now
 from app.models.component import Component, ComponentFace, Revision
 from app.models.game import Build, Game, GamesOf, Release
-from app.models.partner import ApiKey, App, Invitation, Member, Partner, PasswordLink
+from app.models.partner import ApiKey, App, Invitation, Member, Partner, PasswordLink, SignIn
 from app.models.record import AnsweredRequest, AuditEntry, Topic
 from app.models.server import PlaySession, Replica, Server, TransferMinute
 from app.models.upload import Upload
@@ -34,6 +34,7 @@ __all__ = [
     "Replica",
     "Revision",
     "Server",
+    "SignIn",
     "StagedAsset",
     "Topic",
     "TransferMinute",

@@ -69,6 +69,12 @@ class Blob(Base):
     unused_since: Mapped[datetime | None] = mapped_column(default=now, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
+    # What everybody may fetch: the file without its metadata, or the file itself where it has none. None until that is
+    # known (of files that were stored before there were public copies); an empty key: nothing can be shown.
+    public_key: Mapped[str | None] = mapped_column(String(200))
+    public_size: Mapped[int | None]
+    public_sha256: Mapped[str | None] = mapped_column(String(64))
+
     derivation: Mapped[Derivation] = mapped_column(String(16), default="pending", index=True)
     derive_attempts: Mapped[int] = mapped_column(default=0)
     derive_at: Mapped[datetime] = mapped_column(default=now)  # not before this

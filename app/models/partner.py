@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.models.base import Base, new_id, now
@@ -23,7 +23,8 @@ class Partner(Base):
     __tablename__ = "partners"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("partner"))
-    name: Mapped[str] = mapped_column(String(150), unique=True)
+    # Not unique: an owner who renames their partner must not learn which others there are (decision 18).
+    name: Mapped[str] = mapped_column(String(150))
     # Bytes all builds of the partner may take together; None means no limit.
     build_quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -37,25 +38,32 @@ class Partner(Base):
 
 
 class Member(Base):
-    """A person who signs in: a role in one partner, or an operator, who belongs to none."""
+    """A person who signs in: a role in one partner, or an operator, who belongs to none. An e-mail address has one
+    account in each partner at most, with a password of its own (decision 18)."""
 
     __tablename__ = "members"
     __table_args__ = (
         CheckConstraint("(role = 'operator') = (partner_id IS NULL)", name="operator_has_no_partner"),
         CheckConstraint(f"role IN {ROLES}", name="role"),
+        UniqueConstraint("partner_id", "email"),
+        Index(
+            "uq_members_operator_email",
+            "email",
+            unique=True,
+            sqlite_where=text("partner_id IS NULL"),
+            postgresql_where=text("partner_id IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("member"))
     partner_id: Mapped[str | None] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
-    email: Mapped[str] = mapped_column(String(254), unique=True)
+    email: Mapped[str] = mapped_column(String(254), index=True)
     name: Mapped[str] = mapped_column(String(150))
     role: Mapped[str] = mapped_column(String(16))
     password_hash: Mapped[str] = mapped_column(String(200))
-    # Part of the session cookie: changing it signs every browser of this member out.
-    session_stamp: Mapped[str] = mapped_column(String(40), default=lambda: new_id("stamp"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     last_signed_in_at: Mapped[datetime | None]
-    last_seen_at: Mapped[datetime | None]  # to the minute
+    last_seen_at: Mapped[datetime | None]  # to a few minutes
 
     partner: Mapped[Partner | None] = relationship(lazy="joined")
 
@@ -68,14 +76,24 @@ class Member(Base):
         """Viewers look; everybody else may change things in their partner."""
         return self.role in {"owner", "developer"}
 
-    # What Flask-Login asks of a user.
-    is_authenticated = True
-    is_active = True
-    is_anonymous = False
 
-    def get_id(self) -> str:
-        """Flask-Login's id: the member and the stamp, so that a changed stamp ends the session."""
-        return f"{self.id}:{self.session_stamp}"
+class SignIn(Base):
+    """A member in one browser, from signing in to signing out. The browser's cookie holds a random token, of which only
+    the SHA-256 is stored. An ended one is kept for a while: signing in is limited less where it succeeded before."""
+
+    __tablename__ = "sign_ins"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("signin"))
+    member_id: Mapped[str] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    address: Mapped[str] = mapped_column(String(64))
+    browser: Mapped[str] = mapped_column(String(80))  # "Firefox on Linux"
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(default=now, index=True)  # to a few minutes
+    ends_at: Mapped[datetime]  # whatever happens
+    ended_at: Mapped[datetime | None]  # when it was signed out
+
+    member: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
 
 
 class PasswordLink(Base):

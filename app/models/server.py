@@ -58,6 +58,7 @@ class Replica(Base):
     build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
     game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
     wanted: Mapped[bool] = mapped_column(default=True)
+    left_plan_at: Mapped[datetime | None]  # when it last stopped being wanted; never, of what only a report named
     phase: Mapped[str] = mapped_column(String(16), default="pending")
     bytes_done: Mapped[int] = mapped_column(BigInteger, default=0)
     bytes_total: Mapped[int] = mapped_column(BigInteger, default=0)

@@ -31,8 +31,9 @@ class Upload(Base):
     state: Mapped[str] = mapped_column(String(16), default="uploading")
     sent_by: Mapped[str] = mapped_column(String(200))
     sent_from: Mapped[str | None] = mapped_column(String(64))  # the client's address, for the audit log
-    # Counted against the partner's quota: the announced length (0 for a chunked body) while bytes flow and are
-    # checked. Of one that is done or failed, what it still has in the bucket and is about to be removed.
+    # Counted against the partner's quota: the announced length while bytes flow and are checked; of a chunked body what
+    # has arrived, and a step more. Of one that is done or failed, what it still has in the bucket and is about to be
+    # removed.
     reserved_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
     # Whoever works on it touches this: the receiving process of the raw door, the worker that checks a resumable one.

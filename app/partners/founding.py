@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from app.extensions import db
-from app.models import Invitation, Member, Partner
+from app.models import Invitation, Partner
 from app.partners.accounts import checked_email, checked_partner_name, create_partner, set_build_quota
 from app.partners.actors import Actor
 from app.partners.members import invite
@@ -16,15 +16,11 @@ def found_partner(name: str, email: str, quota: int | None, actor: Actor) -> tup
     """The partner, the invitation and the secret of its link, which is shown once. Raises InvalidRequest naming the
     field `name`, `email` or `quota`.
 
-    Everything is checked before anything is made. Should the address be taken in between, the partner is there
-    without an owner, and one can be invited from its page."""
+    Everything is checked before anything is made."""
     name, email = checked_partner_name(name), checked_email(email)
     if db.session.scalar(select(Partner.id).where(func.lower(Partner.name) == name.lower())):
         message = f"A partner named “{name}” exists already. Choose another name."
         raise InvalidRequest(message, {"name": message})
-    if db.session.scalar(select(Member.id).where(Member.email == email)):
-        message = f"Somebody signs in with {email} already. Use another address."
-        raise InvalidRequest(message, {"email": message})
     if quota is not None and quota < 0:
         raise InvalidRequest("A quota is a number of bytes of at least 0.", {"quota": "at least 0"})
     partner = create_partner(name, actor)

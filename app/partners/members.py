@@ -8,14 +8,16 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.database import writing
+from app.database import announce, writing
 from app.extensions import db
+from app.fleet.events import SIGN_INS_TOPIC
 from app.models import Invitation, Member, Partner, now
-from app.partners.accounts import check_password, checked_email
+from app.partners.accounts import checked_email, hash_for, require_free_email
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.names import checked_name
-from app.partners.secrets import fingerprint, hash_password, new_secret
+from app.partners.password_rules import check_password
+from app.partners.secrets import fingerprint, new_secret
 from app.refusals import Conflict, InvalidRequest, NotFound
 
 INVITATION_LASTS = timedelta(days=7)
@@ -49,8 +51,7 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
     partner_id = partner.id
     with writing() as session:
         _hold(session, partner_id)
-        if session.scalar(select(Member.id).where(Member.email == email)):
-            raise Conflict(f"Somebody signs in with {email} already. Use another address.")
+        require_free_email(session, partner_id, email)
         invitation = session.scalar(
             select(Invitation).where(Invitation.partner_id == partner_id, Invitation.email == email)
         ) or Invitation(partner_id=partner_id, email=email)
@@ -90,6 +91,11 @@ def renew_invitation(partner: Partner, invitation_id: str, actor: Actor) -> tupl
     return invite(partner, invitation.email, invitation.role, actor)
 
 
+def invitation_by_id(partner: Partner, invitation_id: str) -> Invitation:
+    """An invitation of this partner. Raises NotFound (also for another partner's)."""
+    return _invitation(db.session(), partner.id, invitation_id)
+
+
 def invitation_of(secret: str) -> Invitation:
     """The open invitation with this secret. Raises NotFound."""
     found = db.session.scalar(select(Invitation).where(Invitation.token_hash == fingerprint(secret)))
@@ -100,17 +106,16 @@ def invitation_of(secret: str) -> Invitation:
 
 def accept_invitation(secret: str, name: str, password: str, address: str | None) -> Member:
     """Become a member; the link works once. Raises NotFound or InvalidRequest."""
-    name = checked_name(name, 150, "Your name")
-    check_password(password)
-    password_hash = hash_password(password)
+    name, invited = checked_name(name, 150, "Your name"), invitation_of(secret)
+    check_password(password, name, invited.email, invited.partner.name)
+    password_hash = hash_for(invited.email, password)
     with writing() as session:
         # The link works once, also when it is followed twice at the same moment.
         session.execute(
             select(Invitation.id).where(Invitation.token_hash == fingerprint(secret)).with_for_update()
         ).first()
         invitation = invitation_of(secret)
-        if session.scalar(select(Member.id).where(Member.email == invitation.email)):
-            raise Conflict(f"Somebody signs in with {invitation.email} already. Sign in instead.")
+        require_free_email(session, invitation.partner_id, invitation.email, "Sign in instead.")
         member = Member(
             partner_id=invitation.partner_id,
             email=invitation.email,
@@ -140,7 +145,7 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
 
 
 def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
-    """Their sessions end now; what they did stays in the log. Raises NotFound, or Conflict for the only owner."""
+    """Their sign-ins end now; what they did stays in the log. Raises NotFound, or Conflict for the only owner."""
     partner_id = partner.id
     with writing() as session:
         _hold(session, partner_id)
@@ -149,6 +154,7 @@ def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
             _keep_an_owner(session, partner_id)
         record(session, actor, "member.removed", member.name, partner_id=partner_id)
         session.delete(member)
+        announce(SIGN_INS_TOPIC)  # theirs are gone with them
 
 
 def _member(session: Session, partner_id: str, member_id: str) -> Member:

@@ -10,13 +10,15 @@ from sqlalchemy import delete, select
 
 from app.database import writing
 from app.extensions import db
-from app.models import Member, Partner, PasswordLink, new_id, now
-from app.partners.accounts import check_password
+from app.models import Member, Partner, PasswordLink, now
+from app.partners.accounts import hash_for
 from app.partners.actors import Actor
 from app.partners.audit import record
 from app.partners.members import member_of
-from app.partners.secrets import fingerprint, hash_password, new_secret
-from app.refusals import NotFound
+from app.partners.password_rules import check_password
+from app.partners.secrets import fingerprint, new_secret
+from app.partners.sign_ins import end_all
+from app.refusals import Conflict, NotFound
 
 LINK_LASTS = timedelta(days=1)
 
@@ -27,12 +29,17 @@ def link_for_member(partner: Partner, member_id: str, actor: Actor) -> tuple[Pas
     return _make(member_of(partner, member_id), actor)
 
 
-def link_for_email(email: str, actor: Actor) -> tuple[PasswordLink, str]:
-    """The same for whoever signs in with this address, operators too: for the command line. Raises NotFound."""
-    member = db.session.scalar(select(Member).where(Member.email == email.strip().lower()))
-    if member is None:
+def link_for_email(email: str, actor: Actor, partner: Partner | None = None) -> tuple[PasswordLink, str]:
+    """The same for whoever signs in with this address (in this partner), operators too: for the command line. Raises
+    NotFound, or Conflict when several accounts have the address."""
+    query = select(Member).where(Member.email == email.strip().lower())
+    members = db.session.scalars(query.where(Member.partner_id == partner.id) if partner else query).all()
+    if not members:
         raise NotFound(f"Nobody signs in with {email}. `flask member create` makes a member.")
-    return _make(member, actor)
+    if len(members) > 1:
+        names = ", ".join(sorted(member.partner.name if member.partner else "the operators" for member in members))
+        raise Conflict(f"{email} has an account in each of {names}. Say whose is meant with --partner.")
+    return _make(members[0], actor)
 
 
 def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:
@@ -65,10 +72,11 @@ def password_link_of(secret: str) -> PasswordLink:
 
 
 def set_password(secret: str, password: str, address: str | None) -> Member:
-    """The member's new password; every session they had is ended, and the link works once. Raises NotFound or
-    InvalidRequest."""
-    check_password(password)
-    password_hash = hash_password(password)  # before the transaction: it takes a while
+    """The member's new password; every sign-in they had is ended, and the link works once. Raises NotFound,
+    InvalidRequest or Unavailable."""
+    found = password_link_of(secret).member
+    check_password(password, found.name, found.email, found.partner.name if found.partner else "")
+    password_hash = hash_for(found.email, password, found.id)  # before the transaction: it takes a while
     with writing() as session:
         # The link works once, also when it is followed twice at the same moment.
         session.execute(
@@ -77,8 +85,7 @@ def set_password(secret: str, password: str, address: str | None) -> Member:
         link = password_link_of(secret)
         member = link.member
         member.password_hash = password_hash
-        member.session_stamp = new_id("stamp")
-        session.delete(link)
+        end_all(session, member)
         actor = Actor(member.name, address)
         record(session, actor, "member.password_set", member.name, partner_id=member.partner_id)
     return member

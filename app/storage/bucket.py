@@ -77,7 +77,6 @@ class Bucket:
     def __init__(self, where: StorageSettings) -> None:
         self.name = where.bucket
         self._where = where
-        note.clear()
         self.http = urllib3.PoolManager(
             maxsize=64, block=False, timeout=Timeout(connect=5, read=60), retries=Retry(total=0)
         )
@@ -98,6 +97,16 @@ class Bucket:
         with _said("making the bucket"):
             if not self._client.bucket_exists(self.name):
                 self._client.make_bucket(self.name)
+
+    def remove(self) -> None:
+        """Remove the bucket, which must be empty."""
+        with _said("removing a bucket"):
+            self._client.remove_bucket(self.name)
+
+    def beside(self) -> list[tuple[str, datetime]]:
+        """Every bucket that our key may see, with the time when it was made."""
+        with _said("listing buckets"):
+            return [(found.name, found.creation_date or now()) for found in self._client.list_buckets()]
 
     def agent_url(self, key: str, lifetime: timedelta) -> str:
         """A presigned GET for a game server."""
@@ -154,12 +163,6 @@ class Bucket:
             log.warning("storage answered %s to part %s of an upload", answer.status, number)
             raise StorageError("storing a part")
         return answer.headers["ETag"]
-
-    def part_url(self, key: str, multipart_id: str, number: int, size: int, lifetime: timedelta) -> str:
-        """A URL to which a browser or script may PUT exactly `size` bytes as one part, and nothing else."""
-        query = {"uploadId": multipart_id, "partNumber": str(number)}
-        headers = {"content-length": str(size)}
-        return presign(self._where, "PUT", key, query, lifetime, headers=headers, endpoint=self._where.public_endpoint)
 
     def parts(self, key: str, multipart_id: str) -> list[StoredPart] | None:
         """The parts that arrived, by number, or None when there is no such transfer (it was completed or dropped)."""

@@ -1,7 +1,8 @@
 """S3-compatible storage in a box, for `make run` and the tests: the gateway of JuiceFS, started and stopped from here.
 
 `juicefs gateway` is MinIO's own S3 server over a volume of JuiceFS: metadata in SQLite, blocks in plain files. One
-folder holds everything: `volume/` (metadata and blocks), `credentials` (0600), `port`, `gateway.log`.
+folder holds everything: `volume/` (metadata and blocks), `credentials` and `upload-credentials` (0600), `port`,
+`gateway.log`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,9 +25,10 @@ from pathlib import Path
 import psutil
 import urllib3
 from minio import Minio
-from minio.error import MinioException
+from minio.error import MinioAdminException, MinioException
 
 from app.shutdown import die_with_parent
+from app.storage.upload_identity import ensure_upload_identity
 
 BUCKET = "slipway"
 REGION = "us-east-1"
@@ -41,11 +43,14 @@ class EmbeddedStorageError(RuntimeError):
 
 @dataclass(frozen=True)
 class StorageAccess:
-    """How to reach the bucket. `endpoint` is an http address with a port."""
+    """How to reach the bucket. `endpoint` is an http address with a port; the upload keys are of the identity that may
+    only put."""
 
     endpoint: str
     access_key: str
     secret_key: str = field(repr=False)
+    upload_access_key: str
+    upload_secret_key: str = field(repr=False)
     bucket: str = BUCKET
     region: str = REGION
 
@@ -64,14 +69,17 @@ class EmbeddedStorage:
         log: Path | None = None,
         pass_fds: tuple[int, ...] = (),
         wait: Callable[[float], None] = time.sleep,
+        origins: Sequence[str] = (),
     ) -> None:
-        """`wait` passes the time while the gateway starts; what it raises ends the start, leaving nothing running."""
+        """`wait` passes the time while the gateway starts; what it raises ends the start, leaving nothing running.
+        `origins` are those whose pages may send and fetch (CORS); none names them all."""
         self.directory = directory.resolve()
         self.log = log or self.directory / "gateway.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._given_port = port
         self._pass_fds = pass_fds
         self._wait = wait
+        self._origins = tuple(origins)
         self._volume = self.directory / "volume"
 
     def __enter__(self) -> StorageAccess:
@@ -83,13 +91,13 @@ class EmbeddedStorage:
     def start(self) -> StorageAccess:
         """Start the gateway and return once the bucket answers. Raises EmbeddedStorageError."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        access_key, secret_key = _kept_credentials(self.directory / "credentials")
+        root, upload = _credentials(self.directory)
         if not self._volume.exists():
             self._format()
         # The metadata holds the absolute path of the blocks; the folder may have been moved or restored since.
         self._juicefs(self._volume, "config", "--yes", "--bucket", f"{self._volume}/data/", _META)
         for port in filter(_is_free, self._ports()):
-            access = StorageAccess(f"http://{_LOOPBACK}:{port}", access_key, secret_key)
+            access = StorageAccess(f"http://{_LOOPBACK}:{port}", *root, *upload)
             log_starts_at = self.log.stat().st_size if self.log.exists() else 0
             self.process = self._spawn(access, port)
             try:
@@ -151,7 +159,8 @@ class EmbeddedStorage:
                 command,
                 cwd=self._volume,
                 env=self._environment()
-                | {"MINIO_ROOT_USER": access.access_key, "MINIO_ROOT_PASSWORD": access.secret_key},
+                | {"MINIO_ROOT_USER": access.access_key, "MINIO_ROOT_PASSWORD": access.secret_key}
+                | ({"MINIO_API_CORS_ALLOW_ORIGIN": ",".join(self._origins)} if self._origins else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -161,28 +170,24 @@ class EmbeddedStorage:
             )
 
     def _answers(self, process: subprocess.Popen[bytes], access: StorageAccess, port: int) -> bool:
-        """Wait until the bucket is there, making it if need be; False when the gateway ends instead.
+        """Wait until bucket and upload identity are there, making them if need be; False when the gateway ends instead.
 
         Asks for the bucket with our credentials, since its health address says 200 before storage is up; and only once
         the port is this process's, since a copy of this folder may run elsewhere with the same credentials.
         """
         deadline = time.monotonic() + START_SECONDS
-        client = Minio(
-            f"{_LOOPBACK}:{port}",
-            access_key=access.access_key,
-            secret_key=access.secret_key,
-            secure=False,
-            region=access.region,
-            http_client=urllib3.PoolManager(retries=False, timeout=5.0),
-        )
+        address, http = f"{_LOOPBACK}:{port}", urllib3.PoolManager(retries=False, timeout=5.0)
+        root, upload = (access.access_key, access.secret_key), (access.upload_access_key, access.upload_secret_key)
+        client = Minio(address, *root, secure=False, region=access.region, http_client=http)
         last_error: Exception | None = None
         while time.monotonic() < deadline:
             try:
                 if _listens(process.pid, port):
                     if not client.bucket_exists(access.bucket):
                         client.make_bucket(access.bucket)
+                    ensure_upload_identity(address, root, upload, access.region, http)
                     return True
-            except (MinioException, urllib3.exceptions.HTTPError) as error:
+            except (MinioException, MinioAdminException, urllib3.exceptions.HTTPError) as error:
                 last_error = error
             if process.poll() is not None:
                 return False
@@ -217,10 +222,24 @@ class EmbeddedStorage:
             return log.read()[-2000:].decode(errors="replace").strip()
 
 
-def _kept_credentials(path: Path) -> tuple[str, str]:
-    """The gateway's root user and password, made on first use. They are only ever in this file and in environments."""
+Credentials = tuple[str, str]  # access key and secret key
+
+
+def _credentials(folder: Path) -> tuple[Credentials, Credentials]:
+    """The gateway's root user, and the upload identity. Each is made on first use and only ever in its file (0600) and
+    in environments."""
+    path = folder / "upload-credentials"
     if not path.exists():
-        made = {"accessKey": f"slipway-{secrets.token_hex(6)}", "secretKey": secrets.token_urlsafe(30)}
+        # A folder of the version before handed out addresses for writing that the root user had signed. They end here,
+        # with the secret that signed them.
+        (folder / "credentials").unlink(missing_ok=True)
+    root = _kept(folder / "credentials", "slipway")
+    return root, _kept(path, "upload")
+
+
+def _kept(path: Path, name: str) -> Credentials:
+    if not path.exists():
+        made = {"accessKey": f"{name}-{secrets.token_hex(6)}", "secretKey": secrets.token_urlsafe(30)}
         unfinished = path.with_suffix(".unfinished")
         unfinished.unlink(missing_ok=True)
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -35,6 +35,7 @@ class Note:
         """Forget everything: another bucket is used from now on."""
         with self._lock:
             self._since: datetime | None = None
+            self.returned_at = float("-inf")  # when the last outage ended, by the monotonic clock
             self._heard_at = now()
             self._due = time.monotonic() + QUIET_SECONDS
 
@@ -42,6 +43,8 @@ class Note:
         """A call got an answer, of whatever kind, or none."""
         with self._lock:
             self._heard_at = now()
+            if answered and self._since:
+                self.returned_at = time.monotonic()
             self._since = None if answered else self._since or self._heard_at
             self._due = time.monotonic() + (QUIET_SECONDS if answered else RETRY_SECONDS)
 

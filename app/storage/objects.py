@@ -84,13 +84,6 @@ def write_object(key: str, file: IO[bytes], size: int, md5: bytes, headers: Mapp
         raise _failed("storing an object", answer.status)
 
 
-def staging_url(key: str, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
-    """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type`, and nothing else."""
-    where = settings().storage_settings
-    headers = {"content-length": str(byte_size), "content-type": content_type}
-    return presign(where, "PUT", key, {}, lifetime, headers=headers, endpoint=where.public_endpoint)
-
-
 def _ask(
     method: str, key: str, doing: str, headers: Mapping[str, str], body: Iterator[bytes] | None = None
 ) -> BaseHTTPResponse:

@@ -17,7 +17,9 @@ from typing import Any
 import psutil
 
 from app.config import Settings, SettingsError, load_settings
+from app.private_files import keep_new_files_private
 from app.shutdown import die_with_parent
+from app.storage.cors import page_origins
 from app.storage.embedded import EmbeddedStorage, EmbeddedStorageError, StorageAccess
 from app.supervisor.addresses import Addresses, PortTaken
 from app.supervisor.child import Child, spawn
@@ -114,6 +116,7 @@ class Supervisor:
                 log=self._log("storage"),
                 pass_fds=(self.instance.lock_fd,),
                 wait=self._wait,
+                origins=page_origins(self.settings),
             )
             access = storage.start()
             assert storage.process is not None
@@ -126,6 +129,8 @@ class Supervisor:
             "S3_ENDPOINT": access.endpoint,
             "S3_ACCESS_KEY": access.access_key,
             "S3_SECRET_KEY": access.secret_key,
+            "S3_UPLOAD_ACCESS_KEY": access.upload_access_key,
+            "S3_UPLOAD_SECRET_KEY": access.upload_secret_key,
             "S3_BUCKET": access.bucket,
             "S3_REGION": access.region,
         }
@@ -253,6 +258,7 @@ def main() -> int:
         if parent.name() in {"make", "gmake"}:
             # Whoever kills make believes to have killed us.
             die_with_parent(parent.pid, signal.SIGTERM)
+    keep_new_files_private()  # and those of every child
     signals = Signals()
     environment = dict(os.environ)
     environment["SLIPWAY_DRAIN_SECONDS"] = environment.get("SLIPWAY_DRAIN_SECONDS") or "7"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from app.crash_points import passing
-from app.database import writing
+from app.database import release, writing
 from app.models import Upload
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
 from app.storage.bucket import StoredPart, bucket
+from app.storage.direct_uploads import direct_uploads
 from app.uploads.layout import PartLayout, spoken
 from app.uploads.phases import begin_checking, hold
 from app.uploads.resumable import PartsLost, give_up_lost, stored_parts
@@ -17,10 +18,13 @@ from app.uploads.resumable import PartsLost, give_up_lost, stored_parts
 def complete(upload: Upload) -> Upload:
     """Every part was sent: have the archive checked. Again, or after a lost answer, it only says how far that is.
 
-    Raises Conflict (`parts_missing`) or InvalidRequest naming the parts that are missing or of another size; the upload
-    then stays open. The parts are joined by the worker that checks, so that a crash at any point is continued there."""
+    Raises DirectUploadsOff, and Conflict (`parts_missing`) or InvalidRequest naming the parts that are missing or of
+    another size; the upload then stays open. The parts are joined by the worker that checks, so that a crash at any
+    point is continued there."""
     if upload.state != "uploading":
         return upload
+    release()
+    direct_uploads().require()  # else a part may be a copy of something that its sender may not read
     parts = stored_parts(upload)
     if parts is None:
         return give_up_lost(upload)

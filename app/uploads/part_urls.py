@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.database import release
 from app.models import Upload, now
 from app.refusals import Conflict, InvalidRequest
-from app.storage.bucket import bucket
+from app.storage.write_addresses import part_url
 from app.uploads.layout import PartLayout, spoken
 
 MOST_AT_ONCE = 100
@@ -33,7 +34,7 @@ class SignedParts:
 
 def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
     """Addresses for these parts. Raises InvalidRequest for numbers that are not its parts, Conflict (`upload_closed`)
-    when the upload takes no more of them."""
+    when the upload takes no more of them, DirectUploadsOff while storage is not safe to send to."""
     layout = PartLayout(upload.size, upload.part_size)
     if upload.state != "uploading" or upload.multipart_id is None:
         raise Conflict(f"The upload is {upload.state}: it takes no more parts.", "upload_closed")
@@ -57,11 +58,12 @@ def first_parts(upload: Upload) -> SignedParts:
 
 
 def _signed(upload: Upload, multipart_id: str, layout: PartLayout, numbers: Iterable[int]) -> SignedParts:
-    store, expires_at = bucket(), now() + URL_LIFETIME
+    release()
+    expires_at = now() + URL_LIFETIME
     signed = [
         SignedPart(
             number,
-            store.part_url(upload.object_key, multipart_id, number, layout.size_of(number), URL_LIFETIME),
+            part_url(upload.object_key, multipart_id, number, layout.size_of(number), URL_LIFETIME),
             layout.size_of(number),
         )
         for number in numbers

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from app.models import Build, Game, Partner, Upload
 from app.refusals import QuotaExceeded
 
+_SHARE_AHEAD = 16  # of what is left a growing upload takes at most this fraction ahead: others need room too
+
 
 @dataclass(frozen=True)
 class BuildQuota:
@@ -45,8 +47,26 @@ def reserve(session: Session, partner_id: str, size: int) -> int:
     partner = session.get_one(Partner, partner_id, with_for_update=True)
     quota = build_quota(session, partner)
     if quota.left is not None and size > quota.left:
-        raise QuotaExceeded(
-            f"{partner.name} may keep {quota.limit:,} bytes of builds; {quota.used + quota.reserved:,} are taken and "
-            f"this archive has {size:,}. Delete games that are no longer needed, or ask the operator for more."
-        )
+        raise _exceeded(partner, quota.used + quota.reserved, f"this archive has {size:,}")
     return size
+
+
+def reserve_more(session: Session, partner_id: str, upload: Upload, received: int, ahead: int) -> None:
+    """Raise what the upload has reserved to `received` bytes, and up to `ahead` more. Raises QuotaExceeded when
+    `received` does not fit. Holds the partner's row as `reserve` does. Inside writing()."""
+    partner = session.get_one(Partner, partner_id, with_for_update=True)
+    quota = build_quota(session, partner)
+    if quota.left is not None:
+        room = upload.reserved_bytes + quota.left - received
+        if room < 0:
+            taken = quota.used + quota.reserved - upload.reserved_bytes
+            raise _exceeded(partner, taken, f"{received:,} of this archive have arrived, and it goes on")
+        ahead = min(ahead, room // _SHARE_AHEAD)
+    upload.reserved_bytes = received + ahead
+
+
+def _exceeded(partner: Partner, taken: int, archive: str) -> QuotaExceeded:
+    return QuotaExceeded(
+        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {taken:,} are taken and {archive}. "
+        "Delete games that are no longer needed, or ask the operator for more."
+    )

@@ -31,6 +31,7 @@ from app.uploads.dead import note_receiver
 from app.uploads.discarding import discard_upload
 from app.uploads.parts import PartWriter, part_size
 from app.uploads.quota import reserve
+from app.uploads.reservation import GrowingReservation
 from archive.inspection import Inspector
 from archive.limits import Limits
 
@@ -55,9 +56,10 @@ def receive_archive(
         upload = _write_row(game_id, partner_id, actor, body.length)
         with kept_alive(upload.id):
             upload = _open(upload)
-            received = _transfer(upload, body, launcher, announced_sha256, file_name)
-            if body.length is None:  # chunked: how much it would be was not known before
-                _reserve(upload.id, partner_id, received.size)
+            reservation = GrowingReservation(upload, partner_id) if body.length is None else None
+            received = _transfer(upload, body, launcher, announced_sha256, file_name, reservation)
+            if reservation:
+                reservation.settle(received.size)
             passing("before-publish")
             published = publish(game_id, replace(received, release=release), actor)
             passing("after-publish")
@@ -100,9 +102,15 @@ def _open(upload: Upload) -> Upload:
 
 
 def _transfer(
-    upload: Upload, body: IncomingBody, launcher: str | None, announced_sha256: str | None, file_name: str | None
+    upload: Upload,
+    body: IncomingBody,
+    launcher: str | None,
+    announced_sha256: str | None,
+    file_name: str | None,
+    reservation: GrowingReservation | None,
 ) -> ReceivedArchive:
-    """Read the body once: hash, inspection and storage side by side; then make the object of its parts."""
+    """Read the body once: hash, inspection and storage side by side; then make the object of its parts. `reservation`
+    grows with a body that did not say its length."""
     store = bucket()
     writer = PartWriter(
         store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
@@ -113,6 +121,8 @@ def _transfer(
     try:
         try:
             for piece in body.pieces():
+                if reservation:
+                    reservation.cover(body.received)
                 checker.feed(piece)
                 writer.write(piece)
                 digest.update(piece)
@@ -143,12 +153,6 @@ def _compare(sha256: str, announced: str | None) -> None:
             f"X-Checksum-Sha256 says {announced}, but the bytes that arrived have {sha256}. "
             "Nothing was kept; send the archive again."
         )
-
-
-def _reserve(upload_id: str, partner_id: str, size: int) -> None:
-    with writing() as session:
-        session.get_one(Upload, upload_id).reserved_bytes = reserve(session, partner_id, size)
-    give_back()
 
 
 def _discard(upload: Upload) -> None:

@@ -23,6 +23,7 @@ from app.partners.actors import Actor
 from app.partners.audit import record
 from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket
+from app.storage.direct_uploads import direct_uploads
 from app.uploads.body import too_large
 from app.uploads.layout import PartLayout
 from app.uploads.phases import discard, fail, hold
@@ -76,10 +77,13 @@ class UploadState:
 
 def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     """Begin an upload: its row, its place in the quota, its transfer in the bucket. Raises PayloadTooLarge,
-    QuotaExceeded or StorageError before a byte is sent; then nothing is kept."""
+    QuotaExceeded, DirectUploadsOff or StorageError before a byte is sent; then nothing is kept."""
     if new.size > settings().max_archive_bytes:
         raise too_large(settings().max_archive_bytes)
-    upload = _write_row(game.id, game.partner_id, new, actor)
+    game_id, partner_id = game.id, game.partner_id
+    release()
+    direct_uploads().require()
+    upload = _write_row(game_id, partner_id, new, actor)
     passing("resumable-row-written")
     release()
     try:

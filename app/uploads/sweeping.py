@@ -21,6 +21,7 @@ from app.extensions import db
 from app.fleet import transfers
 from app.models import AnsweredRequest, Build, Game, PlaySession, Replica, Server, Topic, Upload, now
 from app.models.upload import RAW
+from app.partners import sign_ins
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.uploads.discarding import discard_upload
 from app.uploads.expiry import remove_expired
@@ -75,6 +76,7 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
     with writing() as session:
         session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - FORGET_ANSWERS))
         transfers.forget_old(session)
+        sign_ins.forget_old(session)
     return swept
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField
 
 from app.assets.deleting import UNDO, delete_asset, restore_asset
 from app.assets.gallery import AssetDetail, asset_detail
+from app.assets.originals import original_url
 from app.assets.pictures import MOST_SCREENSHOTS, pick_cover, pictures_of, place_screenshot
 from app.assets.refusals import RevisionFinalized
 from app.extensions import htmx
@@ -51,7 +52,7 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
         "facts": _facts(detail),
         "sizes": _sizes(detail),
         "shown_on": _shown_on(slug, detail),
-        "source": image_url(detail.tile.image.key),
+        "original": url_for("asset.original", slug=slug, asset_id=asset_id),
         "place": form,
         "undo": duration(UNDO.total_seconds()),
         "may_write": me().may_write,
@@ -60,6 +61,15 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
     if htmx and not htmx.boosted:
         return render_template("assets/asset.html", layout="assets/in_dialog.html", **shown)
     return render_template("assets/asset.html", layout="assets/in_page.html", **shown, **head(game))
+
+
+@pages.get("/games/<slug>/assets/<asset_id>/original")
+def original(slug: str, asset_id: str) -> ResponseReturnValue:
+    """On to the file as it was sent, at an address in storage that lives for minutes."""
+    game = my_partner().games.by_slug(slug)
+    answer = redirect(original_url(game.id, asset_id), 302, Response)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
 
 
 @pages.post("/games/<slug>/assets/<asset_id>/deletion")

@@ -13,7 +13,7 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 from wtforms.validators import ValidationError
 
-from app import rates
+from app import budgets, rates
 from app.assets.limits import MOST_BYTES
 from app.assets.receiving import receive_image
 from app.config import MIB
@@ -38,6 +38,14 @@ LONGEST_NAME = 256
 def add(slug: str) -> ResponseReturnValue:
     """One image through the app."""
     require_write("Adding images")  # before a byte of the body is read
+    partner = my_partner()
+    partner_id, name = partner.id, partner.name
+    release()
+    with budgets.image_uploads.held(partner_id, name):
+        return _add(slug)
+
+
+def _add(slug: str) -> ResponseReturnValue:
     _require_token()
     game = _writable(slug)
     form = ImageForm()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField
@@ -10,6 +10,7 @@ from wtforms.validators import NumberRange, Optional
 
 from app.catalog.games import update_game
 from app.models import Game
+from app.web.asked import asked_number
 from app.web.build_lines import PAGE, build_page, note
 from app.web.forms import problem
 from app.web.game_head import head
@@ -55,7 +56,7 @@ def change(slug: str) -> ResponseReturnValue:
 
 
 def _page(game: Game, form: PolicyForm) -> str:
-    before = request.args.get("before", type=int)
+    before = asked_number("before")
     found = build_page(game, PAGE, before)
     return render_template(
         "game/builds.html",

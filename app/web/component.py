@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField, StringField
@@ -17,6 +17,7 @@ from app.assets.sides import LONGEST_SIDE, put_on_side
 from app.extensions import htmx
 from app.models import Game
 from app.refusals import InvalidRequest
+from app.web.asked import asked_number
 from app.web.component_cards import faces
 from app.web.component_words import kind_name, millimetres
 from app.web.formats import Moment, Text
@@ -81,8 +82,8 @@ def component_of_draft(game: Game, component_id: str) -> ShownComponent:
 
 
 def _component(game: Game, component_id: str) -> ShownComponent:
-    number = request.args.get("revision", None, type=int)
-    revision = revision_of(game.id, number) if number is None or 0 < number < 2**31 else None
+    number = asked_number("revision")
+    revision = revision_of(game.id, number)
     return component_of(revision.id if revision else None, component_id)
 
 
@@ -95,7 +96,7 @@ def _side_form(game: Game) -> SideForm:
 
 
 def _show(game: Game, one: ShownComponent, form: SideForm) -> str:
-    finalized = request.args.get("revision", 0, type=int)
+    finalized = asked_number("revision")
     shown: dict[str, Any] = {
         "slug": game.slug,
         "component": one,

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.assets.revisions import draft_of, revision_of
 from app.models import Game, now
+from app.web.asked import asked_number
 from app.web.board_view import PROBLEMS, SEGMENTS, BoardSubject
 from app.web.formats import Moment
 from app.web.game_head import head
@@ -56,9 +57,7 @@ def live(slug: str) -> Response:
 def _asked(game: Game) -> BoardSubject:
     """Raises RevisionNotFound."""
     text, kind, problem, inside = (request.args.get(name, "").strip() for name in ("q", "kind", "problem", "in"))
-    number = request.args.get("revision", 0, type=int)
-    if not 0 <= number < 2**31:
-        number = 2**31 - 1  # no game has it: the look-up says so
+    number = asked_number("revision") or 0
     if number:
         revision_of(game.id, number)
         draft = draft_of(game.id)

@@ -14,12 +14,14 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import InputRequired, Length
 
 from app.extensions import limiter
-from app.partners.accounts import LEAST_PASSWORD
+from app.partners.password_rules import MAX_PASSWORD, MIN_PASSWORD
 from app.partners.secrets import fingerprint
-from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken
+from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken, Unavailable
 
 # Refusals that a form shows. All others (not there, not allowed) are pages of their own.
-SHOWN = (InvalidRequest, Conflict, SlugTaken, RateLimited)
+SHOWN = (InvalidRequest, Conflict, SlugTaken, RateLimited, Unavailable)
+
+TOO_LONG = f"A password has at most {MAX_PASSWORD:,} characters"
 
 Headers = dict[str, str]
 
@@ -30,7 +32,7 @@ def choices(labels: Mapping[str, str]) -> Any:
 
 
 def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Headers]:
-    """Put a refusal on the form. Returns status and headers of the answer: 422, or 429 when it is about waiting.
+    """Put a refusal on the form. Returns status and headers of the answer: 422, or 429 or 503 when it is about waiting.
 
     `called`: the domain's name of a field -> the form's, where they differ."""
     fields = {called.get(name, name): what for name, what in getattr(refusal, "fields", {}).items()}
@@ -44,6 +46,8 @@ def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Head
         form.form_errors.append(refusal.message)
     if isinstance(refusal, RateLimited):
         return 429, {"Retry-After": str(refusal.retry_after)}
+    if isinstance(refusal, Unavailable):
+        return 503, {"Retry-After": str(refusal.retry_after)}
     return 422, {}
 
 
@@ -65,8 +69,8 @@ def new_password_field(label: str) -> PasswordField:
         label,
         [
             InputRequired("Choose a password"),
-            Length(min=LEAST_PASSWORD, message=f"The password needs at least {LEAST_PASSWORD} characters"),
-            Length(max=999, message="A password has at most 999 characters"),
+            Length(min=MIN_PASSWORD, message=f"The password needs at least {MIN_PASSWORD} characters"),
+            Length(max=MAX_PASSWORD, message=TOO_LONG),
         ],
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.partners.history import history
+from app.web.asked import asked_number
 from app.web.game_head import head
 from app.web.people import my_partner, require_sign_in
 from app.web.settings.deeds import Line
@@ -18,7 +19,7 @@ pages.before_request(require_sign_in)
 def page(slug: str) -> ResponseReturnValue:
     """Newest first, in pages."""
     game = my_partner().games.by_slug(slug)
-    before = request.args.get("before", type=int)
+    before = asked_number("before")
     found = history(game=game, before=before)
     lines = [Line.of(entry) for entry in found.entries]
     older = url_for("game_activity.page", slug=slug, before=found.older) if found.older else ""

@@ -181,10 +181,11 @@ class LiveParts:
         return self.stream_of(GameSubject(game_id, may_write), seen_etag)
 
     def stream_of(
-        self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool] = lambda: True
+        self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool] = lambda: True, reader: str = ""
     ) -> Generator[bytes]:
         """The body of an event stream: parts when they change, a beat when they do not. It ends when the reader, who
-        is asked about before every event and at least every LOOK_SECONDS, does not stay."""
+        is asked about before every event, at least every LOOK_SECONDS, and when the hub wakes `reader`, does not
+        stay."""
         ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
         yield b"retry: 2000\n" + BEAT
         seen: Rendered | None = None
@@ -206,7 +207,7 @@ class LiveParts:
                 wrote_at = time.monotonic()
             beat_in = wrote_at + BEAT_SECONDS - time.monotonic()
             look_in = min(LOOK_SECONDS, beat_in, _seconds_to(present.changes_at))
-            hub.wait(subject.topic, present.version, max(0.0, look_in))
+            hub.wait(subject.topic, present.version, max(0.0, look_in), reader)
 
 
 def _seconds_to(moment: datetime | None) -> float:

@@ -50,7 +50,7 @@ def form(secret: str) -> ResponseReturnValue:
 
 @pages.post("/new-password/<secret>")
 def change(secret: str) -> ResponseReturnValue:
-    """Set it, end the member's other sessions, and sign them in here."""
+    """Set it, end the member's other sign-ins, and sign them in here."""
     form = NewPasswordForm()
     try:
         link = password_link_of(secret)  # before the password is hashed: guessing must cost the guesser only

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import ClassVar, cast
 from urllib.parse import urlsplit
 
 from flask import request
@@ -10,24 +11,71 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from app.extensions import login
-from app.models import Member, Partner
-from app.partners.accounts import note_seen
+from app.models import Member, Partner, SignIn
+from app.partners import sign_ins
 from app.partners.actors import Actor
 from app.partners.members import members_of
 from app.refusals import Forbidden
 
 
+@dataclass(frozen=True)
+class Visit:
+    """What Flask-Login calls a user: a member in this browser, and the token in its cookie."""
+
+    sign_in: SignIn
+    member: Member
+    token: str
+
+    is_authenticated: ClassVar[bool] = True
+    is_active: ClassVar[bool] = True
+    is_anonymous: ClassVar[bool] = False
+
+    def get_id(self) -> str:
+        return self.token
+
+
+def visit_of(token: str) -> Visit | None:
+    """Flask-Login's user loader: the sign-in with the token in the cookie, unless it has ended."""
+    found = sign_ins.sign_in_of(token)
+    return Visit(found, found.member, token) if found else None
+
+
+def _visit() -> Visit | None:
+    return cast(Visit, current_user) if current_user and current_user.is_authenticated else None
+
+
 def signed_in() -> Member | None:
     """The member behind this request, or None."""
-    return cast(Member, current_user) if current_user and current_user.is_authenticated else None
+    visit = _visit()
+    return visit.member if visit else None
+
+
+def sign_in_here() -> SignIn | None:
+    """The sign-in of this browser, or None."""
+    visit = _visit()
+    return visit.sign_in if visit else None
+
+
+def token_here() -> str | None:
+    """The token of this browser's sign-in, or None."""
+    visit = _visit()
+    return visit.token if visit else None
+
+
+def current_sign_in() -> SignIn:
+    """The sign-in behind a request that a signed-in view answers."""
+    found = sign_in_here()
+    if found is None:
+        raise RuntimeError("this view is not behind require_sign_in")
+    return found
 
 
 def require_sign_in() -> ResponseReturnValue | None:
     """For `before_request` of pages that belong to members: who is not signed in is asked to, who is was here now."""
-    member = signed_in()
-    if member is None:
+    found = sign_in_here()
+    if found is None:
         return cast(ResponseReturnValue, login.unauthorized())
-    note_seen(member)
+    sign_ins.note_seen(found)
     return None
 
 

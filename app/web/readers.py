@@ -1,4 +1,5 @@
-"""Who reads a live stream: it ends within seconds of their closing the page, signing out or being removed.
+"""Who reads a live stream: it ends at once when they sign out or are removed, and within seconds of their closing the
+page.
 
 A stream is asked for once and answered for minutes. Without these looks it would go on telling what a removed member
 may no longer see, and hold its thread until the next write to a page that is gone.
@@ -12,48 +13,66 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 
 from flask import Flask, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.partners.accounts import living_sessions
+from app.fleet.events import SIGN_INS_TOPIC, hub
+from app.partners.sign_ins import living
 from app.web.live import LOOK_SECONDS
-from app.web.people import me
+from app.web.people import current_sign_in
 
 log = logging.getLogger(__name__)
 
 
 class Door:
-    """Which of the streams' sessions have not been ended: one query for all of them every LOOK_SECONDS, however many
-    streams there are. One a process; safe from any thread."""
+    """Which of the streams' sign-ins have ended: one query for all of them when any has, and every LOOK_SECONDS for
+    those that end by time, however many streams there are. One per process; safe from any thread."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._lock = threading.Lock()
-        self._asked: set[str] = set()  # since the last look
+        self._open: Counter[str] = Counter()  # streams per sign-in
         self._ended: set[str] = set()  # as of the last look
         self._looks_at = 0.0
 
-    def admits(self, session: str) -> bool:
-        """Whether the session was valid at the last look. One that was never looked at has just been let in."""
-        if session in self._asked and time.monotonic() < self._looks_at:
-            return session not in self._ended  # without the lock, for which a thousand streams would stand in line
+    def enter(self, sign_in_id: str) -> None:
+        """One more stream of a sign-in, which has just been found living."""
         with self._lock:
-            self._asked.add(session)
-            if time.monotonic() >= self._looks_at:
-                self._look()
-                self._looks_at = time.monotonic() + LOOK_SECONDS
-            return session not in self._ended
+            self._open[sign_in_id] += 1
 
-    def _look(self) -> None:
-        try:
-            with self._app.app_context():
-                self._ended = self._asked - living_sessions(self._asked)
-        except SQLAlchemyError:
-            log.warning("live streams: the database did not say who is signed in; asking again in %s s", LOOK_SECONDS)
-            return
-        self._asked = set()
+    def leave(self, sign_in_id: str) -> None:
+        """One less."""
+        with self._lock:
+            self._open[sign_in_id] -= 1
+            if self._open[sign_in_id] <= 0:
+                del self._open[sign_in_id]
+
+    def admits(self, sign_in_id: str) -> bool:
+        """Whether the sign-in was living at the last look."""
+        if time.monotonic() >= self._looks_at:  # without the lock, for which a thousand streams would stand in line
+            self._look(only_when_due=True)
+        return sign_in_id not in self._ended
+
+    def look(self) -> None:
+        """A sign-in ended somewhere: look whose, and let their streams go on to their end."""
+        self._look()
+        hub.wake(self._ended)
+
+    def _look(self, *, only_when_due: bool = False) -> None:
+        with self._lock:
+            if only_when_due and time.monotonic() < self._looks_at:
+                return  # another stream did, a moment ago
+            here = set(self._open)
+            try:
+                if here:
+                    with self._app.app_context():
+                        self._ended = here - living(here)
+            except SQLAlchemyError:
+                log.warning("live streams: the database did not answer who is signed in; asking again soon")
+            self._looks_at = time.monotonic() + LOOK_SECONDS
 
 
 @dataclass
@@ -61,9 +80,16 @@ class Reader:
     """The browser at the other end of a stream. `client` is None where the server does not give its socket away."""
 
     door: Door
-    session: str
+    sign_in_id: str
     client: socket.socket | None
     looks_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.door.enter(self.sign_in_id)
+
+    def leave(self) -> None:
+        """The stream has ended."""
+        self.door.leave(self.sign_in_id)
 
     def stays(self) -> bool:
         """Whether the page is still open, as far as this machine knew LOOK_SECONDS ago, and its reader signed in."""
@@ -71,7 +97,7 @@ class Reader:
             if self._left():
                 return False
             self.looks_at = time.monotonic() + LOOK_SECONDS
-        return self.door.admits(self.session)
+        return self.door.admits(self.sign_in_id)
 
     def _left(self) -> bool:
         # A browser sends nothing more on this connection, so all there can be to read is its end.
@@ -86,14 +112,15 @@ class Reader:
 
 
 def reader() -> Reader:
-    """Of the present request, which must be signed in."""
+    """Of the present request, which must be signed in. Whoever makes one calls its `leave` at the end."""
     environ = request.environ
     client = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if isinstance(client, ssl.SSLSocket):  # cannot be peeked at: its end is noticed at the next write
         client = None
-    return Reader(current_app.extensions["slipway_door"], me().get_id(), client)
+    return Reader(current_app.extensions["slipway_door"], current_sign_in().id, client)
 
 
 def init_app(app: Flask) -> None:
     """One door for the app."""
-    app.extensions["slipway_door"] = Door(app)
+    door = app.extensions["slipway_door"] = Door(app)
+    hub.listen(SIGN_INS_TOPIC, door.look)

@@ -6,10 +6,10 @@ from flask import g, request
 from flask_wtf.csrf import validate_csrf
 from wtforms.validators import ValidationError
 
-from app.partners.accounts import note_seen
 from app.partners.callers import MemberCaller
+from app.partners.sign_ins import note_seen
 from app.refusals import InvalidRequest, Unauthorized
-from app.web.people import my_partner, signed_in
+from app.web.people import current_sign_in, my_partner, signed_in
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -24,7 +24,7 @@ def script_caller() -> MemberCaller:
     if request.method not in _SAFE:
         _require_token()
     partner = my_partner()
-    note_seen(member)
+    note_seen(current_sign_in())
     return MemberCaller(member, partner, request.remote_addr)
 
 

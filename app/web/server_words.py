@@ -71,7 +71,7 @@ def fleet_state(server: FleetServer) -> Text:
         return ("Downloads paused since ", since)
     words = {
         "conflict": "Two agents use its token",
-        "unwell": "Its agent cannot read its disk",
+        "unwell": "Its agent reports an error",
         "not_started": "Waiting for its agent",
     }
     return (words.get(server.state, "Healthy"),)
@@ -110,7 +110,7 @@ def fleet_counts(servers: Sequence[FleetServer], found: Counter[str]) -> list[Co
         "conflict": "with two agents",
         "no_contact": "no contact",
         "retrying": "retrying",
-        "unwell": "without its disk",
+        "unwell": "with an error",
         "paused": "paused",
         "not_started": "waiting for its agent" if found["not_started"] == 1 else "waiting for their agents",
         "healthy": "healthy",

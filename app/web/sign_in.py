@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import logout_user
 from flask_wtf import FlaskForm
-from wtforms import EmailField, HiddenField, PasswordField
+from wtforms import EmailField, HiddenField, PasswordField, SelectField
 from wtforms.validators import InputRequired, Length
 
 from app.extensions import htmx, login
-from app.partners import accounts
-from app.web.entering import let_in
-from app.web.people import here, local_address, signed_in
-from app.web.tries import Tries, minutes
+from app.models import Member
+from app.partners.password_rules import MAX_PASSWORD
+from app.partners.passwords import accounts_for
+from app.refusals import RateLimited, Unavailable
+from app.web.entering import let_in, let_out
+from app.web.forms import TOO_LONG, choices
+from app.web.people import here, local_address, signed_in, visit_of
 
 pages = Blueprint("sign_in", __name__)
 
 
-_LONG = "This takes at most {:,} characters"
-
-
 class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    email = EmailField("Email", [InputRequired("Enter your email address"), Length(max=254, message=_LONG.format(254))])
-    password = PasswordField(
-        "Password", [InputRequired("Enter your password"), Length(max=999, message=_LONG.format(999))]
+    email = EmailField(
+        "Email",
+        [InputRequired("Enter your email address"), Length(max=254, message="An address has at most 254 characters")],
     )
+    password = PasswordField(
+        "Password", [InputRequired("Enter your password"), Length(max=MAX_PASSWORD, message=TOO_LONG)]
+    )
+    # Asked for where one address and password open several accounts.
+    account = SelectField("Account", choices=[], validate_choice=False)
     next = HiddenField()
 
 
@@ -42,31 +46,44 @@ def enter() -> ResponseReturnValue:
     """Check the two fields. Unknown address and wrong password get the same answer in the same time."""
     form = SignInForm()
     if not form.validate_on_submit():
-        return render_template("sign_in.html", form=form, problem="Not signed in yet"), 422
-    email, password = form.email.data or "", form.password.data or ""
-    tries = Tries(("sign-in-account", email.strip().lower()), ("sign-in-address", request.remote_addr or ""))
-    wait = tries.seconds_to_wait()
-    if wait:
-        form.form_errors.append(
-            f"Wait {minutes(wait)}, then try again. Wrong tries count for this email and from this address."
-        )
-        page = render_template("sign_in.html", form=form, problem="Too many wrong tries")
-        return Response(page, 429, {"Retry-After": str(wait)})
-    member = accounts.sign_in(email, password)
-    if member is None:
-        tries.count_wrong()
-        form.form_errors.append("Check both, then try again.")
-        return render_template("sign_in.html", form=form, problem="Email or password is not right"), 422
-    let_in(member)
+        return _again(form, "Not signed in yet")
+    try:
+        found = accounts_for(form.email.data or "", form.password.data or "", request.remote_addr)
+    except RateLimited as refusal:
+        return _again(form, "Too many wrong tries", refusal.message, 429, refusal.retry_after)
+    except Unavailable as refusal:
+        said = f"Your email is kept in the form. Wait {refusal.retry_after} seconds, then enter your password again."
+        return _again(form, "Too many people are signing in at this moment", said, 503, refusal.retry_after)
+    if not found:
+        return _again(form, "Email or password is not right", "Check both, then try again.")
+    chosen = found if len(found) == 1 else [member for member in found if member.id == form.account.data]
+    if not chosen:
+        form.account.choices = choices({member.id: _account(member) for member in found})
+        said = "You have several accounts with this password. Choose one and enter the password again."
+        return _again(form, "Not signed in yet", said)
+    let_in(chosen[0])
     return redirect(local_address(form.next.data, url_for("games.index")), 303)
 
 
 @pages.post("/sign-out")
 def leave() -> ResponseReturnValue:
-    """End the session."""
-    logout_user()
-    session.clear()
+    """End the sign-in."""
+    let_out()
     return redirect(url_for("sign_in.form"), 303)
+
+
+def _again(
+    form: SignInForm, problem: str, said: str = "", status: int = 422, retry_after: int | None = None
+) -> ResponseReturnValue:
+    """The form once more; what was typed is kept, but for the password."""
+    if said:
+        form.form_errors.append(said)
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    return Response(render_template("sign_in.html", form=form, problem=problem), status, headers)
+
+
+def _account(member: Member) -> str:
+    return f"{member.partner.name} ({member.role})" if member.partner else "Operator"
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
@@ -81,5 +98,5 @@ def _ask_to_sign_in() -> ResponseReturnValue:
 def init_app(app: Flask) -> None:
     """Register the pages and tell Flask-Login how members are found and asked for."""
     app.register_blueprint(pages)
-    login.user_loader(accounts.member_of_session)
+    login.user_loader(visit_of)
     login.unauthorized_handler(_ask_to_sign_in)

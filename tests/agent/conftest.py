@@ -65,7 +65,7 @@ def start_agent(
     platform.go_down()  # Ends the poll that the planner waits in.
     for agent in started:
         agent.stop()
-        for thread in agent.threads:
+        for thread in agent.supervisor.threads:
             thread.join(10)
             assert not thread.is_alive(), f"{thread.name} did not end"
 
@@ -75,9 +75,9 @@ def start_process(server: PlatformServer, cache: Path, tmp_path: Path) -> Iterat
     """Starts `slipway-agent run` as a process of its own; ended at the end of the test."""
     started: list[AgentProcess] = []
 
-    def start(*arguments: str, url: str = server.url, crash_at: str = "") -> AgentProcess:
+    def start(*arguments: str, url: str = server.url, **failing: str) -> AgentProcess:
         log = tmp_path / f"agent-{len(started)}.log"
-        process = AgentProcess(url, cache, log, arguments, crash_at)
+        process = AgentProcess(url, cache, log, arguments, **failing)
         started.append(process)
         return process
 

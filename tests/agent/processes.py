@@ -9,29 +9,41 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.crash_points import VARIABLE
+from agent.crash_points import FAULT_VARIABLE, VARIABLE
 from tests.agent.platform_server import TOKEN
 
 ROOT = Path(__file__).parents[2]
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in {"SLIPWAY_TOKEN", VARIABLE}}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in {"SLIPWAY_TOKEN", VARIABLE, FAULT_VARIABLE}
+    }
     return kept | more
 
 
 class AgentProcess:
-    """`log` collects its stderr."""
+    """`log` collects its stderr. `program` runs in the place of the command, with the same arguments."""
 
-    def __init__(self, url: str, cache: Path, log: Path, arguments: Sequence[str] = (), crash_at: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        cache: Path,
+        log: Path,
+        arguments: Sequence[str] = (),
+        crash_at: str = "",
+        fault_at: str = "",
+        program: str = "",
+    ) -> None:
         self.log_path = log
-        command = [sys.executable, "-m", "agent", "run", "--url", url, "--cache", str(cache)]
+        command = [sys.executable, *(["-c", program] if program else ["-m", "agent"])]
+        command += ["run", "--url", url, "--cache", str(cache)]
         command += ["--disk-floor", "1M", *arguments]
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment(SLIPWAY_TOKEN=TOKEN, **{VARIABLE: crash_at}),
+                env=environment(SLIPWAY_TOKEN=TOKEN, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
             )

@@ -39,6 +39,7 @@ class StorageServer:
         self.signatures: set[str] = set()
         self.faults = Faults()
         self.served: list[Served] = []
+        self.headers: list[dict[str, str]] = []  # of every request, names in lower case
         self.refused = 0
         self.holding = Event()
         self.go_on = Event()
@@ -79,6 +80,7 @@ def _handler(storage: StorageServer) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            storage.headers.append({name.lower(): value for name, value in self.headers.items()})
             address = urlsplit(self.path)
             signature = parse_qs(address.query).get("X-Amz-Signature", [""])[0]
             if signature not in storage.signatures:

@@ -27,10 +27,11 @@ from werkzeug.test import TestResponse
 from app.api.pipeline import declared
 from app.database import writing
 from app.extensions import db
-from app.models import ApiKey, Base, Member
+from app.models import ApiKey, Base, Member, now
 from app.partners.secrets import fingerprint
 from tests.conftest import bearer
 from tests.filling import Rows, fill
+from tests.signing_in import browser_of
 
 STARLIGHT, MOONBASE = "starlight", "moonbase"
 
@@ -41,6 +42,7 @@ OWNED = {
     "game_id": ("games", "id"),
     "member_id": ("members", "id"),
     "invitation_id": ("invitations", "id"),
+    "sign_in_id": ("sign_ins", "id"),
     "app_id": ("apps", "id"),
     "key_id": ("api_keys", "id"),
     "upload_id": ("uploads", "id"),
@@ -122,6 +124,7 @@ def world(app: Flask) -> World:
                 "api_keys.scopes": ["read", "write", "upload"],
                 "servers.token_hash": fingerprint(f"srv_{marker}"),
                 "members.id": f"{marker}-owner",
+                "sign_ins.last_seen_at": now(),
             }
             rows[marker] = fill(session.connection(), Base.metadata, marker, values)
         for marker in (STARLIGHT, MOONBASE):
@@ -199,7 +202,7 @@ def begin_session(app: Flask, client: FlaskClient, member_id: str | None) -> str
         session["csrf_token"] = "csrf"
         if member_id:
             db.session.rollback()
-            session["_user_id"] = db.session.get_one(Member, member_id).get_id()  # its stamp changes when they sign out
+            session["_user_id"] = browser_of(db.session.get_one(Member, member_id))
             session["_fresh"] = True
     return str(URLSafeTimedSerializer(app.secret_key or "", salt="wtf-csrf-token").dumps("csrf"))
 
@@ -223,6 +226,8 @@ def rows_of_starlight() -> dict[str, list[str]]:
     found = {}
     for table in Base.metadata.sorted_tables:
         rows = [repr(row) for row in db.session.execute(select(*_lasting(table)))]
+        if table.name == "sign_ins":  # those of the visitors come and go
+            rows = [row for row in rows if f"{STARLIGHT}-sign-ins" in row]
         found[table.name] = sorted(row for row in rows if STARLIGHT in row)
     db.session.rollback()
     return found

@@ -132,6 +132,21 @@ def test_processing_time_is_limited() -> None:
     )
 
 
+@pytest.mark.parametrize("what", ["empty blocks", "a file name"])
+def test_processing_time_is_limited_where_nothing_comes_out(what: str) -> None:
+    """Empty deflate blocks, and a name in the gzip header that never ends, give not a byte to count."""
+    inspector = Inspector(Limits(processing_seconds=0.05), None)
+    endless = b"\0\0\0\xff\xff" * 2**18 if what == "empty blocks" else b"n" * 2**20
+    inspector.feed(b"\x1f\x8b\x08" + (b"\0" if what == "empty blocks" else b"\x08") + b"\0\0\0\0\0\x03")
+    with pytest.raises(ArchiveRejected, match=r"took more than 0\.05 s of processing"):
+        feed_again_and_again(inspector, endless)
+
+
+def feed_again_and_again(inspector: Inspector, piece: bytes) -> None:
+    for _ in range(20_000):
+        inspector.feed(piece)
+
+
 def test_time_between_the_pieces_is_not_the_archives() -> None:
     inspector = Inspector(Limits(processing_seconds=0.2), None)
     data = game(file("mygame/a", bytes(range(256)) * 400))

@@ -118,7 +118,7 @@ GOOD = (
     + gnu_long_name("mygame/game/" + "n" * 150)
     + file("cut", b"content")
     + pax({"path": "mygame/lib/é", "size": "7"})
-    + header(b"x")
+    + header(b"x", size=7)
     + padded(b"content")
     + symlink(b"mygame/lib/run", b"../start.sh")
     + header(b"mygame/again", typeflag=b"1", link=b"mygame/start.sh", mode=0o755)

@@ -4,6 +4,7 @@ import bz2
 import io
 import lzma
 import zipfile
+import zlib
 
 import pytest
 
@@ -132,6 +133,34 @@ def test_garbage_after_a_gzip_header_is_refused() -> None:
     assert_refused(
         game()[:10] + b"\xff" * 600, problem="The gzip stream is damaged near byte", remedy="gzip -t game.tar.gz"
     )
+
+
+@pytest.mark.parametrize("flag", [0x20, 0x40, 0x80, 0xE0])
+def test_reserved_gzip_flags_are_refused(flag: int) -> None:
+    data = bytearray(game())
+    data[3] |= flag
+    assert_refused(
+        bytes(data), problem=f"The gzip header has reserved flags set (0x{flag:02x})", remedy="tar czf game.tar.gz"
+    )
+    assert_refused(bytes(data[:4]), problem="reserved flags", remedy="tar czf game.tar.gz")
+
+
+def test_another_method_than_deflate_is_refused() -> None:
+    data = bytearray(game())
+    data[2] = 7
+    assert_refused(bytes(data), problem="The gzip stream is damaged near byte", remedy="gzip -t game.tar.gz")
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_the_checksum_of_a_gzip_header_is_verified(wrong: int) -> None:
+    data = game()
+    head = data[:3] + b"\x02" + data[4:10]
+    checksum = (zlib.crc32(head) & 0xFFFF) ^ wrong
+    checked = head + checksum.to_bytes(2, "little") + data[10:]
+    if wrong:
+        assert_refused(checked, problem="The gzip stream is damaged near byte", remedy="gzip -t game.tar.gz")
+    else:
+        assert inspect(checked).members == 3
 
 
 def test_chunks_are_bounded_and_complete() -> None:

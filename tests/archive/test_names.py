@@ -1,11 +1,14 @@
 """What a path in an archive may look like."""
 
+import unicodedata
+
 import pytest
 
+from archive.invisible import INVISIBLE
 from archive.limits import Limits
 from archive.rejection import ArchiveRejected
 from tests.archive.reading import assert_refused, inspect
-from tests.archive.tars import END, GAME, directory, file, game, gnu_long_name, gz, header, pax, symlink
+from tests.archive.tars import END, GAME, directory, file, game, gnu_long_name, gz, hard_link, header, pax, symlink
 
 FROM_ABOVE = "tar czf game.tar.gz mygame"
 
@@ -34,7 +37,7 @@ def test_a_nul_inside_a_pax_path_is_refused() -> None:
     assert_refused(
         game(pax({"path": b"mygame/a\0b"}), file("mygame/ignored")),
         member=r"mygame/a\x00b",
-        problem="control character (U+0000)",
+        problem="invisible character (U+0000)",
         remedy="Rename it",
     )
 
@@ -43,7 +46,7 @@ def test_a_nul_inside_a_gnu_long_name_is_refused() -> None:
     assert_refused(
         game(gnu_long_name("mygame/a\0b"), file("mygame/ignored")),
         member=r"mygame/a\x00b",
-        problem="control character (U+0000)",
+        problem="invisible character (U+0000)",
         remedy="Rename it",
     )
 
@@ -60,15 +63,54 @@ def test_a_nul_inside_a_gnu_long_name_is_refused() -> None:
         ("\u2066", "U+2066", r"\u2066"),
         ("\u200f", "U+200F", r"\u200f"),
         ("\u061c", "U+061C", r"\u061c"),
+        ("\u200b", "U+200B", r"\u200b"),  # zero-width space
+        ("\u200c", "U+200C", r"\u200c"),
+        ("\u200d", "U+200D", r"\u200d"),
+        ("\u2060", "U+2060", r"\u2060"),  # word joiner
+        ("\ufeff", "U+FEFF", r"\ufeff"),  # zero-width no-break space
+        ("\u00ad", "U+00AD", r"\xad"),  # soft hyphen
+        ("\u034f", "U+034F", r"\u034f"),
+        ("\u115f", "U+115F", r"\u115f"),  # a filler
+        ("\u180e", "U+180E", r"\u180e"),
+        ("\u2064", "U+2064", r"\u2064"),
+        ("\u3164", "U+3164", r"\u3164"),
+        ("\ufe0f", "U+FE0F", r"\ufe0f"),  # a variation selector
+        ("\ufff9", "U+FFF9", r"\ufff9"),
+        ("\U000e0041", "U+E0041", r"\U000e0041"),  # a tag
+        ("\U000e0100", "U+E0100", r"\U000e0100"),
     ],
 )
-def test_control_and_direction_characters_are_refused_and_shown_escaped(character: str, code: str, shown: str) -> None:
+def test_invisible_and_direction_characters_are_refused_and_shown_escaped(
+    character: str, code: str, shown: str
+) -> None:
     assert_refused(
         game(file(f"mygame/gnp{character}exe.rpy")),
         member=f"mygame/gnp{shown}exe.rpy",
-        problem=f"control character ({code})",
+        problem=f"invisible character ({code})",
         remedy="Rename it",
     )
+
+
+def test_an_invisible_character_is_refused_wherever_a_name_stands() -> None:
+    hidden = "mygame/start\u200b.sh"
+    for member in (
+        pax({"path": hidden}) + file("mygame/x"),
+        gnu_long_name(hidden) + file("mygame/x"),
+        directory(f"{hidden}/"),
+        symlink("mygame/link", "start\u200b.sh"),
+        hard_link("mygame/link", hidden),
+    ):
+        with pytest.raises(ArchiveRejected, match=r"an invisible character \(U\+200B\)") as caught:
+            inspect(game(member))
+        assert "\u200b" not in str(caught.value)
+
+
+def test_every_character_without_a_width_of_its_own_is_refused_by_its_class() -> None:
+    """Format characters (Cf) that draw nothing; those that draw a sign of their own are letters of their script."""
+    drawn = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD, *range(0x13430, 0x13440)}
+    formats = {code for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf"}
+    assert {code for code in formats - drawn if not INVISIBLE.fullmatch(chr(code))} == set()
+    assert not INVISIBLE.search("bühne-日本語-🎭 Ω א ی ไทย नमस्ते ½")
 
 
 def test_a_name_that_is_not_utf8_is_refused() -> None:

@@ -21,7 +21,7 @@ SMALL = {
         gnu_long_name(LONG),
         file("cut", b"x" * 700),
         pax({"path": "mygame/p", "size": "5"}),
-        header(b"x"),
+        header(b"x", size=5),
         b"12345" + bytes(507),
         symlink("mygame/s", "a"),
         hard_link("mygame/h", "mygame/a"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from archive.limits import Limits
+from archive.tar import TarReader
 from archive.unpacking import unpack
 from tests.archive.reading import assert_refused, inspect
 from tests.archive.tars import gz
@@ -152,6 +153,34 @@ def test_a_sparse_file_of_gnu_tar_is_refused(studio: Path, tmp_path: Path, optio
         problem="mygame/holes is stored as a sparse file",
         remedy="without --sparse",
     )
+
+
+HUGE = 9 * 2**30 + 5  # more than the eleven octal digits of a header hold
+
+
+@pytest.mark.parametrize("tar_format", ["gnu", "oldgnu", "posix"])
+def test_the_size_of_a_huge_file_is_read_as_gnu_tar_writes_it(tmp_path: Path, tar_format: str) -> None:
+    with (tmp_path / "huge.rpa").open("wb") as huge:
+        huge.truncate(HUGE)  # takes no room on disk
+    command = ["tar", f"--format={tar_format}", "-cf", "-", "-C", str(tmp_path), "huge.rpa"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as packing:
+        assert packing.stdout
+        head = packing.stdout.read(4096)
+        packing.kill()
+    assert declared_sizes(head) == [HUGE]
+
+
+def test_the_size_of_a_huge_file_is_read_as_python_writes_it() -> None:
+    member = tarfile.TarInfo("huge.rpa")
+    member.size = HUGE
+    assert declared_sizes(member.tobuf(tarfile.GNU_FORMAT)) == [HUGE]
+    assert declared_sizes(member.tobuf(tarfile.PAX_FORMAT)) == [HUGE]
+
+
+def declared_sizes(head: bytes) -> list[int]:
+    sizes: list[int] = []
+    TarReader(lambda member: sizes.append(member.size)).feed(head)
+    return sizes
 
 
 def test_absolute_names_of_gnu_tar_are_refused(studio: Path) -> None:

@@ -2,6 +2,8 @@
 
 import pytest
 
+from archive.limits import Limits
+from archive.tar import TarReader
 from tests.archive.reading import assert_refused, inspect
 from tests.archive.tars import (
     END,
@@ -85,8 +87,8 @@ def test_a_historic_signed_checksum_is_accepted() -> None:
     assert inspect(game(header(name, checksum=b"%06o\0 " % signed))).members == 4
 
 
-def test_a_pax_path_and_size_replace_those_of_the_header() -> None:
-    member = pax({"path": "mygame/real", "size": "3", "mtime": "1.5", "comment": "none"}) + header(b"mygame/a", size=0)
+def test_a_pax_path_replaces_that_of_the_header() -> None:
+    member = pax({"path": "mygame/real", "size": "3", "mtime": "1.5", "comment": "none"}) + header(b"mygame/a", size=3)
     inspection = inspect(game(member + b"abc" + bytes(509), file("mygame/a")))
     assert (inspection.members, inspection.unpacked_bytes) == (5, 13)
     assert_refused(
@@ -97,9 +99,60 @@ def test_a_pax_path_and_size_replace_those_of_the_header() -> None:
     )
 
 
-def test_the_last_record_of_a_key_counts() -> None:
-    twice = extension(b"x", pax_record("path", "mygame/a") + pax_record("path", "/etc/passwd"))
-    assert_refused(game(twice, file("x")), member="/etc/passwd", problem="absolute", remedy="relative name")
+OVER = 8**11  # 8 GiB: the first size that eleven octal digits cannot hold
+ROOM = Limits(unpacked_bytes=2**40)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [0, OVER - 1, 5, b"\x80" + (OVER + 5).to_bytes(11, "big")],
+    ids=["zero", "largest", "truncated", "base-256"],
+)
+def test_a_pax_size_that_the_header_cannot_hold_is_accepted(field: int | bytes) -> None:
+    """As GNU tar, bsdtar, Python and Go write files of 8 GiB and more."""
+    sizes: list[int] = []
+    reader = TarReader(lambda member: sizes.append(member.size))
+    reader.feed(pax({"size": str(OVER + 5)}) + header(b"mygame/huge", size=field))
+    assert sizes == [OVER + 5]
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "shown"),
+    [
+        (3, 0, 0),
+        (0, 512, 512),
+        (512, 3, 3),
+        (OVER - 1, 0, 0),
+        (OVER + 5, 3, 3),
+        (5, b"\x80" + (OVER + 5).to_bytes(11, "big"), OVER + 5),
+        (OVER + 5, b"\x80" + (OVER + 6).to_bytes(11, "big"), OVER + 6),
+    ],
+)
+@pytest.mark.parametrize("typeflag", [b"x", b"g", b"X"])
+def test_a_pax_size_that_contradicts_the_header_is_refused(
+    said: int, field: int | bytes, shown: int, typeflag: bytes
+) -> None:
+    member = pax({"path": "mygame/two-sizes", "size": str(said)}, typeflag=typeflag) + header(b"mygame/a", size=field)
+    assert_refused(
+        game(member, bytes(1024)),
+        limits=ROOM,
+        member="mygame/two-sizes",
+        problem=f"mygame/two-sizes has {said} bytes by its extended header and {shown} by its own",
+        remedy="tar czf game.tar.gz mygame",
+    )
+
+
+@pytest.mark.parametrize("key", ["path", "linkpath", "size"])
+def test_a_key_with_two_values_is_refused(key: str) -> None:
+    twice = extension(b"x", pax_record(key, "0") + pax_record(key, "00"))
+    assert_refused(
+        game(twice, file("mygame/x")),
+        member=EXTENDED,
+        problem=f"The extended header {EXTENDED} gives {key} twice",
+        remedy="tar czf game.tar.gz mygame",
+    )
+    same = extension(b"x", pax_record("path", "mygame/a") * 2)
+    assert inspect(game(same, file("x"))).members == 4
 
 
 def test_a_global_pax_header_counts_for_members_until_one_overrides_it() -> None:
@@ -144,6 +197,10 @@ def test_solaris_extended_headers_are_read_as_pax() -> None:
         b"0 a=b\n",
         b"-6 a=b\n",
         b"1_0 path=x\n",
+        b"12 path\0=ab\n",  # a reader written in C takes the key for `path`
+        b"11  path=a\n",  # GNU tar steps over the second blank
+        b"11 \tpath=a\n",
+        b"8 \0=abc\n",
     ],
 )
 def test_a_damaged_pax_header_is_refused(content: bytes) -> None:

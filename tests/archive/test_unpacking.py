@@ -15,7 +15,7 @@ from archive.members import Kind, Member
 from archive.rejection import ArchiveRejected
 from archive.unpacking import UnpackCancelled, unpack
 from archive.writing import TreeWriter
-from tests.archive.tars import END, GAME, LAUNCHER, directory, file, game, gz, hard_link, header, symlink
+from tests.archive.tars import END, GAME, LAUNCHER, directory, file, game, gz, hard_link, header, pax, symlink
 
 
 @pytest.fixture
@@ -136,8 +136,11 @@ def test_a_link_to_a_directory_is_no_place_to_unpack(into: Path, tmp_path: Path)
         game()[:-20],
         gz(GAME + file("mygame/a", bytes(3000))[:1000]),
         gz(GAME + END + b"x"),
+        game(file("mygame/start\u200b.sh")),
+        game(pax({"size": "3"}), file("mygame/a")),
+        game()[:3] + b"\x20" + game()[4:],
     ],
-    ids=["climbing", "truncated gzip", "truncated tar", "trailing"],
+    ids=["climbing", "truncated gzip", "truncated tar", "trailing", "invisible", "two sizes", "reserved flags"],
 )
 def test_what_inspection_refuses_is_refused_while_unpacking(into: Path, data: bytes) -> None:
     with pytest.raises(ArchiveRejected):

@@ -48,14 +48,14 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
     # As on a plain-http LAN, where browsers have no crypto.subtle.
     page.evaluate("Object.defineProperty(crypto, 'subtle', {value: undefined})")
     held: list[Route] = []
-    page.route("**/assets/upload-complete", lambda route: held.append(route))
+    page.route("**/upload-complete", lambda route: held.append(route))
     drop(page, card=whole, broken=picture(seed=2)[:1500])
     assert "Let go to start uploading" in page.evaluate("seen")
     assert "2 images are added to Paper Lanterns." in page.evaluate("seen")
 
     wait_for(page, lambda: len(held) == 2)
     expect(page.locator("#uploads-sum")).to_contain_text("2 uploads")
-    good, bad = sorted(held, key=lambda route: "byte_size=1500" in (route.request.post_data or ""))
+    good, bad = sorted(held, key=lambda route: '"byteSize":1500' in (route.request.post_data or ""))
 
     # One appears, with its placeholder and then its sizes, by itself; the other says why it does not.
     good.continue_()

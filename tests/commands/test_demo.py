@@ -17,9 +17,9 @@ from app.config import Settings
 from app.database import writing
 from app.extensions import db
 from app.models import ApiKey, AuditEntry, Member, Partner, Server
-from app.partners.accounts import member_of_session, sign_in
 from app.partners.keys import authenticate, revoke_key
 from tests.conftest import CAST, bearer
+from tests.signing_in import account, browser_of, is_signed_in
 
 pytestmark = pytest.mark.slow
 
@@ -59,12 +59,12 @@ def test_the_first_run_makes_everything_a_newcomer_needs(stage: Stage, client: F
     assert set(made) == {
         *("baseUrl", "email", "password", "operatorEmail", "operatorPassword", "apiKey", "servers", "storage"),
     }
-    owner = sign_in(made["email"], made["password"])
+    owner = account(made["email"], made["password"])
     assert owner is not None
     assert owner.role == "owner"
     assert owner.partner is not None
     assert owner.partner.name == "Starlight Studio"
-    operator = sign_in(made["operatorEmail"], made["operatorPassword"])
+    operator = account(made["operatorEmail"], made["operatorPassword"])
     assert operator is not None
     assert operator.is_operator
     assert client.get("/api/partners/games", headers=bearer(made["apiKey"])).json == {"games": [], "total": 0}
@@ -119,16 +119,16 @@ def test_a_lost_file_is_written_anew_with_secrets_that_work_and_ends_old_session
     stage: Stage, client: FlaskClient
 ) -> None:
     first = stage.prepare()
-    owner = sign_in(first["email"], first["password"])
+    owner = account(first["email"], first["password"])
     assert owner is not None
-    cookie = owner.get_id()
+    browser = browser_of(owner)
     stage.file.unlink()
 
     second = stage.prepare()
 
-    assert sign_in(second["email"], second["password"]) is not None
-    assert sign_in(first["email"], first["password"]) is None
-    assert member_of_session(cookie) is None
+    assert account(second["email"], second["password"]) is not None
+    assert account(first["email"], first["password"]) is None
+    assert not is_signed_in(browser)
     for server in second["servers"]:
         assert client.get("/api/servers/self/plan", headers=bearer(server["token"])).status_code == 200
     assert (count(Partner), count(Member), count(Server)) == (1, 2, 3)

@@ -34,7 +34,12 @@ def test_a_report_says_how_the_server_is(agent: FleetAgent) -> None:
         bytesPerSecond=10**9,
         agentVersion="1.2.3",
     )
-    assert receipt == {"accepted": True, "planVersion": agent.plan()["version"], "reportAfterSeconds": 10}
+    assert receipt == {
+        "accepted": True,
+        "planVersion": agent.plan()["version"],
+        "reportAfterSeconds": 10,
+        "ignoredSessions": [],
+    }
     found = server()
     assert (found.boot_id, found.sequence, found.agent_version) == (agent.boot_id, 1, "1.2.3")
     assert (found.health_status, found.containers, found.cpu_percent) == ("ok", 2, 42.5)

@@ -13,10 +13,12 @@ from sqlalchemy import select
 from app.database import writing
 from app.extensions import db
 from app.models import AuditEntry, Invitation, Member, Partner, now
-from app.partners import accounts, members
+from app.partners import members, password_hashing
+from app.partners.accounts import create_member
 from app.partners.secrets import fingerprint
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
-from tests.conftest import CAST, Cast
+from tests.conftest import CAST, PASSWORD, Cast
+from tests.signing_in import account, browser_of, is_signed_in
 
 NEW_PASSWORD = "a new long password"
 
@@ -55,7 +57,7 @@ def at_once(app: Flask, *deeds: Callable[[], object]) -> list[object]:
 
 def test_members_are_listed_owners_first_then_by_name(starlight: Partner) -> None:
     members.accept_invitation(
-        members.invite(starlight, "aiko@starlight.example", "developer", CAST)[1], "Aiko", "x" * 10, None
+        members.invite(starlight, "aiko@starlight.example", "developer", CAST)[1], "Aiko", PASSWORD, None
     )
     assert [m.name for m in members.members_of(starlight)] == ["Owner", "Aiko", "Developer", "Viewer"]
 
@@ -65,7 +67,7 @@ def test_an_invitation_makes_a_member_who_can_sign_in(starlight: Partner) -> Non
     assert invitation.email == "noor@starlight.example"
     joined = members.accept_invitation(secret, " Noor Haddad ", NEW_PASSWORD, "192.0.2.7")
     assert (joined.name, joined.role, joined.partner_id) == ("Noor Haddad", "developer", starlight.id)
-    signed_in = accounts.sign_in("noor@starlight.example", NEW_PASSWORD)
+    signed_in = account("noor@starlight.example", NEW_PASSWORD)
     assert signed_in is not None
     assert signed_in.id == joined.id
     entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "member.joined")).one()
@@ -128,21 +130,53 @@ def test_a_lost_link_is_replaced_by_a_new_one(starlight: Partner, moonbase: Part
         members.invitation_of(lost)
 
 
-def test_an_address_that_signs_in_already_is_not_invited(cast: Cast, starlight: Partner) -> None:
-    for email in (cast.starlight.viewer, cast.moonbase.owner, cast.operator):
-        with pytest.raises(Conflict, match=f"Somebody signs in with {email} already"):
-            members.invite(starlight, email, "viewer", CAST)
+def test_an_address_that_signs_in_to_the_partner_already_is_not_invited(cast: Cast, starlight: Partner) -> None:
+    with pytest.raises(Conflict, match=f"Somebody signs in with {cast.starlight.viewer} in this partner already"):
+        members.invite(starlight, cast.starlight.viewer, "viewer", CAST)
+    assert members.open_invitations(starlight) == []
 
 
-def test_an_invitation_to_an_address_that_has_signed_up_elsewhere_meanwhile_changes_nothing(
-    starlight: Partner, moonbase: Partner
+def test_that_somebody_signs_in_elsewhere_makes_no_difference(cast: Cast, starlight: Partner) -> None:
+    """An owner who invites an address must not learn from it, nor from accepting, that it has an account elsewhere."""
+    for email in (cast.moonbase.owner, cast.operator, "nobody@nowhere.example"):
+        _, secret = members.invite(starlight, email, "viewer", CAST)
+        joined = members.accept_invitation(secret, "Noor", NEW_PASSWORD, None)
+        assert (joined.email, joined.partner_id) == (email, starlight.id)
+        found = account(email, NEW_PASSWORD)
+        assert found is not None
+        assert found.id == joined.id
+    theirs = account(cast.moonbase.owner, PASSWORD)
+    assert theirs is not None
+    assert theirs.partner_id == cast.moonbase.partner_id
+
+
+def test_accounts_of_one_address_are_checked_with_one_evaluation(
+    cast: Cast, starlight: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The time of a wrong password would otherwise tell whether the address has an account elsewhere."""
+    _, secret = members.invite(starlight, cast.moonbase.owner, "viewer", CAST)
+    members.accept_invitation(secret, "Noor", NEW_PASSWORD, None)
+    count = 0
+    original = password_hashing._evaluate
+
+    def evaluate(password: str, like: str | None) -> str:
+        nonlocal count
+        count += 1
+        return original(password, like)
+
+    account("nobody@nowhere.example", PASSWORD)  # the hash of nobody is made once
+    monkeypatch.setattr(password_hashing, "_evaluate", evaluate)
+    for email in (cast.moonbase.owner, cast.starlight.owner, "nobody@nowhere.example"):
+        assert account(email, "quite another password") is None
+    assert count == 3
+
+
+def test_an_invitation_to_an_address_that_has_signed_up_meanwhile_changes_nothing(starlight: Partner) -> None:
     _, ours = members.invite(starlight, "noor@starlight.example", "viewer", CAST)
-    _, theirs = members.invite(moonbase, "noor@starlight.example", "owner", CAST)
-    members.accept_invitation(theirs, "Noor", NEW_PASSWORD, None)
+    create_member(starlight, "noor@starlight.example", "Noor", "developer", NEW_PASSWORD, CAST)
     with pytest.raises(Conflict, match="Sign in instead"):
-        members.accept_invitation(ours, "Noor", NEW_PASSWORD, None)
-    assert member("noor@starlight.example").partner_id == moonbase.id
+        members.accept_invitation(ours, "Noor", "another new password", None)
+    assert member("noor@starlight.example").role == "developer"
 
 
 @pytest.mark.parametrize(
@@ -238,10 +272,10 @@ def test_two_owners_cannot_remove_each_other_at_the_same_moment(app: Flask, cast
 
 def test_a_removed_member_is_signed_out_and_their_address_free(cast: Cast, starlight: Partner) -> None:
     viewer = member(cast.starlight.viewer)
-    cookie = viewer.get_id()
-    assert accounts.member_of_session(cookie) is not None
+    browser = browser_of(viewer)
+    assert is_signed_in(browser)
     members.remove_member(starlight, viewer.id, CAST)
-    assert accounts.member_of_session(cookie) is None
+    assert not is_signed_in(browser)
     members.invite(starlight, cast.starlight.viewer, "viewer", CAST)
 
 

@@ -1,4 +1,4 @@
-"""Links for new passwords: they work once, for a day, for one member, and end every session."""
+"""Links for new passwords: they work once, for a day, for one member, and end every sign-in."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from sqlalchemy import func, select
 from app.database import writing
 from app.extensions import db
 from app.models import AuditEntry, Member, Partner, PasswordLink, now
-from app.partners.accounts import change_password, member_of_session, sign_in, sign_out_everywhere
 from app.partners.members import remove_member
 from app.partners.password_links import link_for_member, password_link_of, set_password
+from app.partners.passwords import change_password
 from app.partners.secrets import fingerprint
+from app.partners.sign_ins import sign_out_everywhere
 from app.refusals import InvalidRequest, NotFound
 from tests.conftest import CAST, PASSWORD, Cast
+from tests.signing_in import account, browser_of, is_signed_in
 
 NEW_PASSWORD = "a new long password"
 
@@ -40,18 +42,18 @@ def works(secret: str) -> bool:
         return False
 
 
-def test_a_link_sets_the_password_once_and_ends_every_session(starlight: Partner, viewer: Member) -> None:
-    session = viewer.get_id()
+def test_a_link_sets_the_password_once_and_ends_every_sign_in(starlight: Partner, viewer: Member) -> None:
+    browser = browser_of(viewer)
     link, secret = link_for_member(starlight, viewer.id, CAST)
     assert link.token_hash == fingerprint(secret)
     assert timedelta(hours=23) < link.expires_at - now() <= timedelta(days=1)
-    assert sign_in(viewer.email, PASSWORD), "until it is used nothing has changed"
+    assert account(viewer.email, PASSWORD), "until it is used nothing has changed"
     with pytest.raises(InvalidRequest):
         set_password(secret, "short", None)
     set_password(secret, NEW_PASSWORD, "192.0.2.7")
-    assert sign_in(viewer.email, NEW_PASSWORD)
-    assert sign_in(viewer.email, PASSWORD) is None
-    assert member_of_session(session) is None
+    assert account(viewer.email, NEW_PASSWORD)
+    assert account(viewer.email, PASSWORD) is None
+    assert not is_signed_in(browser)
     with pytest.raises(NotFound):
         set_password(secret, "yet another password", None)
     entries = db.session.execute(select(AuditEntry.action, AuditEntry.actor).order_by(AuditEntry.id.desc()).limit(2))
@@ -102,4 +104,4 @@ def test_of_two_who_follow_a_link_at_once_one_sets_the_password(app: Flask, star
         done = list(threads.map(follow, passwords))
     assert sorted(done) == [False, True]
     db.session.expire_all()
-    assert [bool(sign_in(viewer.email, password)) for password in passwords] == done
+    assert [bool(account(viewer.email, password)) for password in passwords] == done

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import select
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,10 +77,12 @@ class Sending:
         return self
 
     def refusal(self) -> tuple[int, str]:
-        """Status and text of the answer, which is a page or an envelope as its path promises."""
+        """Status and text of the answer, which is a page or an envelope as its path promises, and closes the
+        connection."""
         with self.socket:
             raw = b"".join(iter(lambda: self.socket.recv(65536), b""))
         head, _, body = raw.partition(b"\r\n\r\n")
+        assert b"\r\nconnection: close\r\n" in head.lower()
         text = body.decode()
         if not self.is_page:
             found = json.loads(body)
@@ -128,6 +133,18 @@ def test_a_client_that_stalls_is_given_up(
     status, text = Sending(world, gunicorn, slug, route, framing).send(b'8\r\n{"title"').refusal()
     assert status == 400
     assert "ended after" in text
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 3000", "Content-Length: 20000000", "Transfer-Encoding: chunked"])
+def test_a_client_that_drips_is_given_up_as_well(world: World, gunicorn: Gunicorn, slug: str, framing: str) -> None:
+    """A byte now and then does not prolong the time: a small body has TIMEOUT in all, a large one must keep a rate."""
+    sending = Sending(world, gunicorn, slug, "upload", framing).send(b"7d0\r\n")
+    began = time.monotonic()
+    while not select.select([sending.socket], [], [], 0.2)[0] and time.monotonic() - began < 20:
+        sending.send(b"x")
+    status, text = sending.refusal()
+    assert status == 400
+    assert re.search(r"ended after \d+ (of [\d,]+ )?bytes: only \d+ bytes came in 3 seconds", text)
 
 
 def test_what_was_refused_was_not_used(world: World, gunicorn: Gunicorn) -> None:

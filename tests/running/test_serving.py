@@ -109,6 +109,11 @@ def test_a_setting_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> No
     assert refusal(tmp_path, SLIPWAY_STREAMS="lots").startswith("Slipway did not start: SLIPWAY_STREAMS='lots'")
 
 
+def test_a_certificate_is_refused_because_a_proxy_has_it(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "--certfile", "cert.pem", "--keyfile", "key.pem")
+    assert "put a proxy that speaks TLS in front" in said
+
+
 def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(server: Server) -> None:
     pids = tree(server.process.pid)
     waiting, transferring = server.ask("/until-stopping"), server.ask("/until-cut")

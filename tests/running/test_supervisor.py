@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import stat
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.file_modes import mode_of, open_to_others
 from tests.running.making import Run
 from tests.running.processes import is_alive, wait_until
 
@@ -47,8 +47,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 def test_everything_is_there_when_it_says_so(run: Run) -> None:
     assert run.healthy()
-    assert stat.S_IMODE(run.folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE((run.folder / "demo.json").stat().st_mode) == 0o600
+    assert mode_of(run.folder) == 0o700
+    assert mode_of(run.folder / "demo.json") == 0o600
+    assert open_to_others(run.folder) == {}
     demo = run.demo
     assert demo["baseUrl"] == f"http://127.0.0.1:{run.port}"
     for shown in (demo["baseUrl"], demo["email"], demo["password"], demo["operatorEmail"], demo["operatorPassword"]):

@@ -123,6 +123,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "S3_ENDPOINT": storage.endpoint,
         "S3_ACCESS_KEY": storage.access_key,
         "S3_SECRET_KEY": storage.secret_key,
+        "S3_UPLOAD_ACCESS_KEY": storage.upload_access_key or "",
+        "S3_UPLOAD_SECRET_KEY": storage.upload_secret_key or "",
         "S3_BUCKET": storage.bucket,
         "SLIPWAY_API_RATE": settings.api_rate,
         "SLIPWAY_UPLOAD_RATE": settings.upload_rate,
@@ -144,11 +146,19 @@ class World:
     key: str
     server_token: str
 
-    def new_game(self) -> str:
+    def other_partner(self) -> tuple[str, str]:
+        """A partner beside ours: the key, and the slug of its one game."""
+        with self.app.app_context():
+            partner = create_partner(f"Studio {next(_numbers)}", STUDIO)
+            _, key = create_key(partner, "CI", ["read", "write", "upload"], STUDIO)
+            partner_id = partner.id
+        return key, self.new_game(partner_id)
+
+    def new_game(self, partner_id: str | None = None) -> str:
         """The slug of a game of its own."""
         slug = f"game-{next(_numbers)}"
         with self.app.app_context():
-            partner = db.session.get_one(Partner, self.partner_id)
+            partner = db.session.get_one(Partner, partner_id or self.partner_id)
             metadata = {"title": slug, "developer": "Kite Works", "description": "-", "tags": ["Visual Novel"]}
             register_game(partner, slug, metadata | {"launcher": GAME["launcher"]}, STUDIO)
         return slug

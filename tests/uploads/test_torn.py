@@ -153,8 +153,11 @@ def test_a_json_call_that_stalls_is_given_up_too(world: World, impatient: Gunico
     assert PATIENCE <= time.monotonic() - begun < 25
 
 
-def test_a_client_that_is_slow_but_sends_is_waited_for(world: World, impatient: Gunicorn, slug: str) -> None:
-    made = game_archive(seed=5)
+def test_a_client_that_is_slow_but_sends_is_waited_for(
+    world: World, impatient: Gunicorn, slug: str, archive: bytes
+) -> None:
+    """Above the least rate a body may take as long as it needs."""
+    made = archive
     pieces = 6
     with RawUpload(impatient.port, world.key, slug, Content_Length=str(len(made))) as sending:
         for number in range(pieces):
@@ -238,7 +241,7 @@ def test_other_bytes_than_were_announced_are_refused(world: World, gunicorn: Gun
 def test_another_type_is_refused_before_the_body_is_read(
     world: World, gunicorn: Gunicorn, slug: str, content_type: str
 ) -> None:
-    with RawUpload(gunicorn.port, world.key, slug, Content_Length="1000000", Content_Type=content_type) as sending:
+    with RawUpload(gunicorn.port, world.key, slug, Content_Length=str(2 * MIB), Content_Type=content_type) as sending:
         answer = sending.answer()
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
     assert world.refusals(slug) == [], "no archive was looked at"
@@ -266,7 +269,10 @@ def test_who_sends_on_after_the_refusal_can_still_read_it(world: World, impatien
 def test_beyond_the_last_place_an_upload_is_told_when_to_come_again(
     world: World, gunicorn: Gunicorn, slug: str, archive: bytes
 ) -> None:
-    held = [RawUpload(gunicorn.port, world.key, slug, Content_Length=str(len(archive))) for _ in range(SLOTS)]
+    other_key, other_slug = world.other_partner()
+    share = (SLOTS + 1) // 2
+    places = [(world.key, slug)] * share + [(other_key, other_slug)] * (SLOTS - share)
+    held = [RawUpload(gunicorn.port, key, game, Content_Length=str(len(archive))) for key, game in places]
     wait_until(lambda: world.uploads() == SLOTS, 10, "every place is taken")
     answer = upload(gunicorn.port, world.key, slug, game_archive(seed=3))
     assert (answer.status, answer.code) == (503, "service_unavailable")
@@ -280,6 +286,21 @@ def test_beyond_the_last_place_an_upload_is_told_when_to_come_again(
     wait_until(
         lambda: upload(gunicorn.port, world.key, slug, game_archive(seed=3)).status == 200, 30, "a place is free"
     )
+
+
+def test_one_partner_never_takes_every_place(world: World, gunicorn: Gunicorn, slug: str, archive: bytes) -> None:
+    other_key, other_slug = world.other_partner()
+    share = (SLOTS + 1) // 2
+    held = [RawUpload(gunicorn.port, world.key, slug, Content_Length=str(len(archive))) for _ in range(share)]
+    wait_until(lambda: world.uploads() == share, 10, "the share is used")
+    answer = upload(gunicorn.port, world.key, slug, game_archive(seed=3))
+    assert (answer.status, answer.code) == (503, "service_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert f"Starlight Studio uses {share} of the {SLOTS} places for uploads" in answer.json["message"]
+    assert upload(gunicorn.port, other_key, other_slug, game_archive(seed=3)).status == 200
+    for sending in held:
+        sending.hang_up()
+    world.is_clean()
 
 
 @on_both

@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from app.extensions import db
-from app.partners import accounts
+from app.web import sign_in
 from tests.conftest import Cast
 from tests.web.conftest import HTMX, ONE_DATABASE, Visitor
 
@@ -48,7 +48,7 @@ def test_a_fault_of_ours_is_a_page_with_the_request_to_quote(
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(accounts, "sign_in", fail)
+    monkeypatch.setattr(sign_in, "accounts_for", fail)
     app.testing = False
     answer = visitor.sign_in(cast.starlight.owner)
     assert answer.status_code == 500

@@ -79,8 +79,8 @@ def test_what_is_missing_is_named_and_the_name_kept(visitor: Visitor, link: str)
         (" ", PASSWORD, "Enter your name"),
         ("x" * 151, PASSWORD, "A name has at most 150 characters"),
         ("Noor", "", "Choose a password"),
-        ("Noor", "short", "The password needs at least 10 characters"),
-        ("Noor", "x" * 1000, "A password has at most 999 characters"),
+        ("Noor", "short", "The password needs at least 12 characters"),
+        ("Noor", "x" * 1001, "A password has at most 1,000 characters"),
     ):
         answer = visitor.post(link, {"name": name, "password": password})
         assert errors(answer) == ["You have not joined yet: 1 thing to change", said]

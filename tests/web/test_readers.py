@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from app.extensions import db
 from app.models import Member, Partner
-from app.partners.accounts import change_password, sign_out_everywhere
 from app.partners.members import remove_member
+from app.partners.passwords import change_password
+from app.partners.sign_ins import begin_sign_in, sign_out_everywhere
 from app.web import live, readers
 from app.web.readers import Door, Reader
 from tests.conftest import CAST, PASSWORD, Cast
@@ -61,11 +62,11 @@ def test_whoever_is_out_hears_nothing_more(
 
 def test_one_query_looks_at_every_stream(app: Flask, cast: Cast) -> None:
     door = Door(app)
-    everybody = [member.get_id() for member in db.session.scalars(select(Member))]
-    assert all(door.admits(session) for session in everybody)
-    door._looks_at = 0  # long ago
+    everybody = [begin_sign_in(member, None, "Firefox")[0].id for member in db.session.scalars(select(Member)).all()]
+    for sign_in_id in everybody:
+        door.enter(sign_in_id)
     with statements() as sent:
-        assert all(door.admits(session) for session in everybody)
+        assert all(door.admits(sign_in_id) for sign_in_id in everybody)
     assert sent.queries == 1
 
 
@@ -75,7 +76,7 @@ def test_a_closed_connection_is_noticed_without_a_write(
     monkeypatch.setattr(readers, "LOOK_SECONDS", 0.2)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        reader = Reader(Door(app), member_with(cast.starlight.owner).get_id(), ours)
+        reader = Reader(Door(app), begin_sign_in(member_with(cast.starlight.owner), None, "Firefox")[0].id, ours)
         assert reader.stays()
         theirs.close()
         wait_until(lambda: not reader.stays(), 5, "it is noticed at the next look")

@@ -12,9 +12,9 @@ from sqlalchemy import event, func, select
 
 from app.database import writing
 from app.extensions import db
-from app.models import Invitation, Member, Partner, now
+from app.models import AuditEntry, Invitation, Member, Partner, SignIn, now
 from app.partners.members import change_role, invite
-from tests.conftest import CAST, Cast
+from tests.conftest import CAST, PASSWORD, Cast
 from tests.web.conftest import BOOSTED, ONE_DATABASE, Visitor
 from tests.web.reading import afresh, errors, number, plain, shown_secret
 
@@ -54,9 +54,10 @@ def test_everybody_is_listed_with_role_and_when_they_were_seen(owner: Visitor, c
     assert "Never Password link for Viewer Remove Viewer" in row(page, cast.starlight.viewer)
 
 
-def test_being_here_is_remembered_to_the_minute(owner: Visitor, cast: Cast) -> None:
-    with writing():
-        member(cast.starlight.owner).last_seen_at = now() - timedelta(minutes=2)
+def test_being_here_is_remembered_to_a_few_minutes(owner: Visitor, cast: Cast) -> None:
+    with writing() as session:
+        for here in (member(cast.starlight.owner), session.scalars(select(SignIn)).one()):
+            here.last_seen_at = now() - timedelta(minutes=6)
     owner.get("/games")
     seen = member(cast.starlight.owner).last_seen_at
     assert seen is not None
@@ -100,7 +101,11 @@ def test_what_cannot_be_invited_is_named_and_kept(owner: Visitor) -> None:
     for email, role, said in (
         ("", "viewer", "Enter an email address"),
         ("noor", "viewer", "'noor' is not an e-mail address."),
-        ("viewer@starlight.example", "viewer", "Somebody signs in with viewer@starlight.example already."),
+        (
+            "viewer@starlight.example",
+            "viewer",
+            "Somebody signs in with viewer@starlight.example in this partner already.",
+        ),
         ("noor@starlight.example", "operator", "A role is one of owner, developer, viewer."),
     ):
         answer = owner.post(PAGE, invitation_form(owner, email, role))
@@ -140,7 +145,9 @@ def test_the_role_of_an_invitation_is_changed(owner: Visitor, visitor: Visitor, 
 
 def test_a_role_is_changed(owner: Visitor, cast: Cast) -> None:
     viewer = member(cast.starlight.viewer)
-    assert owner.post(f"{PAGE}/{viewer.id}/role", {"role": "owner"}).location == PAGE
+    assert owner.post(f"{PAGE}/{viewer.id}/role", {"role": "developer"}).location == PAGE
+    assert member(cast.starlight.viewer).role == "developer"
+    assert owner.post(f"{PAGE}/{viewer.id}/role", {"role": "owner", "password": PASSWORD}).location == PAGE
     page = owner.get(PAGE).text
     assert "Viewer is an owner now" in plain(page)
     assert member(cast.starlight.viewer).role == "owner"
@@ -224,3 +231,56 @@ def test_the_number_of_queries_does_not_grow_with_the_members(app: Flask, owner:
                 )
             )
     assert queries() == few
+
+
+def test_whatever_makes_an_owner_asks_for_the_password_again(owner: Visitor, partner: Partner, cast: Cast) -> None:
+    """Inviting one, making one of a member or an invitation, a new link for an invited one, a password link for one."""
+    change_role(partner, member(cast.starlight.developer).id, "owner", CAST)
+    viewer, other = member(cast.starlight.viewer).id, member(cast.starlight.developer).id
+    invited, _ = invite(partner, "kai@starlight.example", "viewer", CAST)
+    invited_owner, _ = invite(partner, "ira@starlight.example", "owner", CAST)
+    for path, form, asked in (
+        (PAGE, invitation_form(owner, role="owner"), "Invite noor@starlight.example as an owner?"),
+        (f"{PAGE}/{viewer}/role", {"role": "owner"}, "Make Viewer an owner?"),
+        (f"{PAGE}/invitations/{invited.id}/role", {"role": "owner"}, "Make kai@starlight.example an owner?"),
+        (f"{PAGE}/invitations/{invited_owner.id}/link", {}, "Make a new link for ira@starlight.example?"),
+        (f"{PAGE}/{other}/password-link", {}, "Make a password link for Developer?"),
+    ):
+        form = {"number": number(owner.get(PAGE).text)} | form
+        before = deeds()
+        question = owner.post(path, form)
+        assert question.status_code == 422
+        assert f"<h1>{asked}</h1>" in question.text
+        assert f'method="post" action="{path}"' in question.text
+        assert errors(owner.post(path, form | {"password": "wrong"}))[1:] == [
+            "This is not your password. Nothing was changed."
+        ]
+        assert deeds() == before
+        assert owner.post(path, form | {"password": PASSWORD}).status_code in {200, 303}
+        assert len(deeds()) == len(before) + 1
+    assert member(cast.starlight.viewer).role == "owner"
+
+
+def test_the_question_sends_the_form_again(owner: Visitor) -> None:
+    question = owner.post(PAGE, invitation_form(owner, role="owner"))
+    sent = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', question.text))
+    assert sent["email"] == "noor@starlight.example"
+    assert shown_secret(owner.post(PAGE, sent | {"password": PASSWORD}).text, "inv")
+
+
+def test_an_owner_does_not_learn_who_is_elsewhere(owner: Visitor, cast: Cast, visitor: Visitor) -> None:
+    """Inviting and accepting go the same way for an address that signs in to another partner and for an unknown one."""
+    for email in (cast.moonbase.owner, cast.operator, "nobody@nowhere.example"):
+        answer = owner.post(PAGE, invitation_form(owner, email))
+        secret = shown_secret(answer.text, "inv")
+        assert secret
+        joined = visitor.post(f"/invitations/{secret}", {"name": "Noor", "password": "a new long password"})
+        assert (joined.status_code, joined.location) == (303, "/games")
+        assert "Starlight Studio" in visitor.get("/games").text
+    assert owner.post("/settings/partner", {"name": "Moonbase"}).location == "/settings/partner"
+    assert owner.post("/settings/partner", {"name": "Nothing There"}).location == "/settings/partner"
+
+
+def deeds() -> list[str]:
+    afresh()
+    return list(db.session.scalars(select(AuditEntry.action)))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 
+from app.web.browser_names import browser_name
 from tests.conftest import PASSWORD, Cast
 from tests.web.conftest import ONE_DATABASE, Visitor
 from tests.web.reading import errors, plain
@@ -51,9 +54,9 @@ def test_a_password_is_changed_with_the_present_one(owner: Visitor, visitor: Vis
     for present, new, said, field in (
         ("", NEW, "Enter your password", "password"),
         ("wrong wrong", NEW, "This is not your password. Nothing was changed.", "password"),
-        (PASSWORD, "", "Choose a new password", "new"),
-        (PASSWORD, "short", "The new password needs at least 10 characters", "new"),
-        (PASSWORD, "x" * 1000, "A password has at most 999 characters", "new"),
+        (PASSWORD, "", "Choose a password", "new"),
+        (PASSWORD, "eleven char", "The password needs at least 12 characters", "new"),
+        (PASSWORD, "x" * 1001, "A password has at most 1,000 characters", "new"),
     ):
         answer = owner.post("/profile/password", {"password": present, "new": new})
         assert errors(answer) == ["Your password is not changed yet: 1 thing to change", said]
@@ -69,6 +72,58 @@ def test_wrong_passwords_have_to_wait(owner: Visitor) -> None:
     answer = owner.post("/profile/password", {"password": PASSWORD, "new": NEW})
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 300
+
+
+def lines(page: str) -> list[str]:
+    """The words of each browser that is listed."""
+    found = re.search(r'<ul class="panel sign-ins">(.*?)</ul>', page, re.DOTALL)
+    assert found, page
+    return [plain(each) for each in re.findall(r"<li>.*?</li>", found[1], re.DOTALL)]
+
+
+def ends(page: str) -> list[str]:
+    return re.findall(r'action="(/profile/sign-ins/[^"]+/end)"', page)
+
+
+def test_every_browser_is_listed_and_this_one_marked(owner: Visitor, app: Flask, cast: Cast) -> None:
+    phone = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 CriOS/130.0 Mobile Safari/604.1"
+    )
+    elsewhere = Visitor(app.test_client())
+    form = {"email": cast.starlight.owner, "password": PASSWORD}
+    elsewhere.post("/sign-in", form, headers={"User-Agent": phone}, environ_base={"REMOTE_ADDR": "198.51.100.7"})
+    here, there = sorted(lines(owner.get("/profile").text), key=lambda line: "this browser" not in line)
+    assert there.startswith("Chrome on iPhone 198.51.100.7 · since")
+    assert "last seen" in there
+    assert "127.0.0.1 · since" in here
+
+
+def test_one_browser_is_signed_out_from_another(
+    owner: Visitor, signed_in: Callable[[str], Visitor], cast: Cast, viewer: Visitor
+) -> None:
+    elsewhere = signed_in(cast.starlight.owner)
+    page = owner.get("/profile").text
+    own = re.search(r'action="(/profile/sign-ins/[^"]+/end)" hx-boost="false"', page)
+    assert own
+    (other,) = set(ends(page)) - {own[1]}
+    assert viewer.post(other).status_code == 404
+    assert elsewhere.get("/games").status_code == 200
+    assert owner.post(other).location == "/profile#your-sign-ins"
+    assert elsewhere.get("/games").location == "/sign-in?next=/games"
+    page = owner.get("/profile").text
+    assert "is signed out" in page
+    assert len(lines(page)) == 1
+    assert owner.post(own[1]).location == "/sign-in"
+    assert owner.get("/games").location == "/sign-in?next=/games"
+
+
+def test_names_of_browsers_are_short() -> None:
+    windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36 Edg/130.0"
+    assert browser_name(windows) == "Edge on Windows"
+    assert browser_name("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0") == "Firefox on Linux"
+    assert browser_name("curl/8.5.0") == "curl/8.5.0"
+    assert browser_name("") == "Unknown browser"
+    assert browser_name("\u202e" + "x" * 5000) == "x" * 39
 
 
 def test_signing_out_everywhere_ends_every_session(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from tests.conftest import PASSWORD, Cast
+import pytest
+from flask import Flask
+
+from app.extensions import db
+from app.models import Partner
+from app.partners import password_hashing
+from app.partners.accounts import create_member
+from app.partners.password_rules import MAX_PASSWORD
+from tests.conftest import CAST, PASSWORD, Cast
+from tests.signing_in import is_signed_in
 from tests.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 
 pytestmark = ONE_DATABASE
@@ -25,6 +34,70 @@ def test_a_member_gets_to_the_games(visitor: Visitor, cast: Cast) -> None:
 
 def test_the_address_is_taken_in_any_case(visitor: Visitor, cast: Cast) -> None:
     assert visitor.sign_in(f" {cast.starlight.owner.upper()} ").status_code == 303
+
+
+def test_a_cookie_of_the_version_before_asks_to_sign_in_once_more(app: Flask, cast: Cast) -> None:
+    for old in ("member_0123456789abcdefghjkmn:stamp_0123456789abcdefghjkmn", "", ":", "x" * 4000):
+        browser = Visitor(app.test_client())
+        with browser.client.session_transaction() as session:
+            session["_user_id"], session["_fresh"] = old, True
+        assert browser.get("/games").location == "/sign-in?next=/games"
+        assert browser.get("/sign-in").status_code == 200
+        assert browser.sign_in(cast.starlight.owner).status_code == 303
+
+
+def test_signing_out_ends_the_cookie_wherever_it_was_copied_to(owner: Visitor, app: Flask) -> None:
+    copy = Visitor(app.test_client())
+    with owner.client.session_transaction() as session:
+        kept = dict(session)
+    with copy.client.session_transaction() as session:
+        session.update(kept)
+    assert copy.get("/games").status_code == 200
+    owner.post("/sign-out")
+    assert copy.get("/games").location == "/sign-in?next=/games"
+    assert copy.get("/games/x/live", headers={"Accept": "text/event-stream"}).status_code == 401
+
+
+def test_signing_in_again_ends_what_the_browser_had_before(owner: Visitor, cast: Cast) -> None:
+    with owner.client.session_transaction() as session:
+        before = session["_user_id"]
+    owner.sign_in(cast.starlight.viewer)
+    assert not is_signed_in(before)
+
+
+def test_a_password_of_the_greatest_length_gets_in(visitor: Visitor, cast: Cast) -> None:
+    longest = "\U0001f3ee" * MAX_PASSWORD
+    create_member(None, "long@slipway.example", "Long", "operator", longest, CAST)
+    assert visitor.sign_in("long@slipway.example", longest).status_code == 303
+    answer = visitor.sign_in("long@slipway.example", longest + "!")
+    assert answer.status_code == 422
+
+
+def test_a_full_queue_keeps_the_email_and_not_the_password(
+    visitor: Visitor, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(password_hashing.places, "limit", 0)
+    answer = visitor.sign_in(cast.starlight.owner)
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Too many people are signing in at this moment" in answer.text
+    assert f'value="{cast.starlight.owner}"' in answer.text
+    assert PASSWORD not in answer.text
+
+
+def test_of_several_accounts_with_one_password_one_is_chosen(visitor: Visitor, cast: Cast) -> None:
+    starlight = db.session.get_one(Partner, cast.starlight.partner_id)
+    create_member(starlight, cast.moonbase.owner, "Noor", "viewer", PASSWORD, CAST)
+    answer = visitor.sign_in(cast.moonbase.owner)
+    assert answer.status_code == 422
+    assert "Choose one and enter the password again" in answer.text
+    offered = dict(re.findall(r'<option[^>]* value="(member_[^"]+)">([^<]+)', answer.text))
+    assert sorted(offered.values()) == ["Moonbase (owner)", "Starlight Studio (viewer)"]
+    wrong = visitor.sign_in(cast.moonbase.owner, "not the password", account=next(iter(offered)))
+    assert "Moonbase" not in wrong.text
+    chosen = next(key for key, name in offered.items() if name.startswith("Starlight"))
+    assert visitor.sign_in(cast.moonbase.owner, account=chosen).status_code == 303
+    assert "Starlight Studio" in visitor.get("/games").text
 
 
 def test_a_signed_in_member_is_not_asked_again(owner: Visitor) -> None:

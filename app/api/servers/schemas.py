@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from app.api.schema import Moment, Shape, Text
 
 Id = Annotated[Text, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
-Bytes = Annotated[int, Field(ge=0, le=2**62)]
+# Sums of many must stay within 64 bits.
+Bytes = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
 
 
@@ -103,9 +104,12 @@ class AgentReport(Shape):
 
 
 class ReportReceipt(Shape):
+    """`ignored_sessions`: ids of reported sessions whose builds are not in the server's plan."""
+
     accepted: bool
     plan_version: int
     report_after_seconds: int
+    ignored_sessions: list[str] = []
 
 
 class SessionRequest(Shape):

@@ -12,8 +12,9 @@ from app.assets.confirming import Sent, confirm
 from app.assets.deleting import delete_asset
 from app.assets.listing import ListedAsset, list_assets
 from app.assets.names import parse_checksum
+from app.assets.originals import LIFETIME, original_url
 from app.assets.presigning import Announced, presign
-from app.models import Game
+from app.models import Game, now
 from app.partners.callers import Caller
 
 bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets")
@@ -73,6 +74,20 @@ def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
     return Answer(shape)
+
+
+@bp.get("/<asset_id>/original")
+@V1.call(
+    "Get the address of the uploaded file as it was sent, metadata included",
+    scope="read",
+    limit="list",
+    answers={200: schemas.OriginalAnswer},
+    refusals=(502,),
+)
+def original(caller: Caller, game: Game, asset_id: str) -> Answer:
+    url = original_url(game.id, asset_id, caller.app_id)
+    # Whoever holds the URL may fetch the file.
+    return Answer(schemas.OriginalAnswer(url=url, expires_at=now() + LIFETIME), headers={"Cache-Control": "no-store"})
 
 
 @bp.delete("/<asset_id>")

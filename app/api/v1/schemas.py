@@ -78,6 +78,13 @@ class ConfirmAnswer(Shape):
     ok: Literal[True]
 
 
+class OriginalAnswer(Shape):
+    """Where the file as it was sent can be fetched until `expires_at`."""
+
+    url: str
+    expires_at: Milliseconds
+
+
 class AssetShape(Shape):
     id: str
     component_id: str | None

@@ -27,11 +27,13 @@ class BadImage(Exception):
 
 @dataclass(frozen=True)
 class Facts:
-    """What an image is. Width and height are as it is shown."""
+    """What an image is. Width and height are as it is shown; `orientation` says how it is turned for that (EXIF, 1 to
+    8, where 1 is as it is stored)."""
 
     mime_type: str
     width: int
     height: int
+    orientation: int
 
 
 def open_image(file: BinaryIO, most_pixels: int) -> Image.Image:
@@ -59,9 +61,12 @@ def examine(file: BinaryIO, most_pixels: int) -> Facts:
     format_name = image.format or ""
     decode(image)
     width, height = image.size
-    if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+    orientation = image.getexif().get(_ORIENTATION)
+    if not isinstance(orientation, int) or orientation not in range(1, 9):
+        orientation = 1
+    if orientation in _SIDEWAYS:
         width, height = height, width
-    return Facts(MIME_TYPES[format_name], width, height)
+    return Facts(MIME_TYPES[format_name], width, height, orientation)
 
 
 def decode(image: Image.Image) -> None:

@@ -79,7 +79,12 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
     try:
         if job["work"] == "examine":
             facts = examine(file, job["mostPixels"])
-            said: dict[str, Any] = {"type": facts.mime_type, "width": facts.width, "height": facts.height}
+            said: dict[str, Any] = {
+                "type": facts.mime_type,
+                "width": facts.width,
+                "height": facts.height,
+                "orientation": facts.orientation,
+            }
         else:
             derived = derive(file, job["sizes"], job["mostPixels"])
             data = [variant.data for variant in derived.variants]

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import AuditEntry, Partner
 from app.partners.history import history
+from app.web.asked import asked_number
 from app.web.operator.entrance import require_operator
 from app.web.settings.deeds import Kinds, Line, kind_asked_for, segments
 
@@ -42,7 +43,7 @@ def page() -> ResponseReturnValue:
     kind = kind_asked_for(KINDS)
     names = {row.id: row.name for row in db.session.execute(select(Partner.id, Partner.name).order_by(Partner.name))}
     chosen = db.session.get(Partner, request.args.get("partner", ""))
-    before = request.args.get("before", type=int)
+    before = asked_number("before")
     found = history(partner=chosen, action=KINDS[kind][1] or None, before=before)
 
     def address(kind: str, before: int | None = None) -> str:

@@ -131,8 +131,11 @@ def _notices(server: FleetServer) -> list[Notice]:
         )
         found.append(Notice("", "queued", ("Waiting for its agent",), (body,), "token"))
     if server.state == "unwell":
-        body = f"At its last report the cache directory could not be read. Look at that volume on {server.id}."
-        found.append(Notice("bad", "warning", ("Its agent cannot read its disk",), (body,)))
+        body = (
+            "At its last report it could not read its cache directory, or one of its threads keeps ending. Read the "
+            f"agent's log on {server.id}."
+        )
+        found.append(Notice("bad", "warning", ("Its agent reports an error",), (body,)))
     if server.paused_at:
         title = ("Downloads are paused since ", Moment(server.paused_at, "since"))
         waiting = server.tally.builds - server.tally.cached

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -12,7 +14,7 @@ from app.extensions import db
 from app.models import Partner
 from app.partners.accounts import set_build_quota
 from app.partners.directory import partner_by_id
-from app.partners.members import invite, members_of, open_invitations
+from app.partners.members import invite, member_of, members_of, open_invitations
 from app.partners.password_links import link_for_member
 from app.uploads.quota import BuildQuota, build_quota
 from app.web.formats import Moment, counted, size
@@ -22,6 +24,7 @@ from app.web.new_password import MadeLink
 from app.web.operator.entrance import require_operator
 from app.web.operator.partners import GB, Invited, quota_bytes, quota_field
 from app.web.people import my_actor
+from app.web.settings.password_again import asked_again, check_again, password_field, password_link_question
 
 pages = Blueprint("operator_partner", __name__)
 pages.before_request(require_operator)
@@ -36,6 +39,7 @@ class OwnerForm(OnceForm):
         "Email",
         [InputRequired("Enter an email address"), Length(max=254, message="An address has at most 254 characters")],
     )
+    password = password_field()
 
 
 @pages.get("/operator/partners/<partner_id>")
@@ -62,10 +66,11 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
     partner, form = partner_by_id(partner_id), OwnerForm()
     if not form.validate_on_submit():
         return _show(partner, owner=form), 422
-    if not form.first_time():
-        flash("This link was shown already. Invite the address again for a new one.")
-        return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
     try:
+        check_again(form.password.data)
+        if not form.first_time():
+            flash("This link was shown already. Invite the address again for a new one.")
+            return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
         invitation, secret = invite(partner, form.email.data or "", "owner", my_actor())
     except SHOWN as refusal:
         form.renew()
@@ -78,9 +83,14 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
 def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
     """A link with which a member sets a new password, for when the last owner forgot theirs."""
     partner, form = partner_by_id(partner_id), OnceForm()
-    if not form.validate_on_submit() or not form.first_time():
+    member, back = member_of(partner, member_id), url_for("operator_partner.page", partner_id=partner_id)
+    if form.validate_on_submit() and member.role == "owner":
+        question = password_link_question(member.name, form.number.data or "", back)
+        if answer := asked_again(replace(question, place=partner.name, layout="operator/ask.html")):
+            return answer
+    if form.errors or not form.first_time():
         flash("This link was shown already. Make a new one if it was not copied.")
-        return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
+        return redirect(back, 303)
     made, secret = link_for_member(partner, member_id, my_actor())
     return _show(partner, password_link=MadeLink.of(made, secret))
 

@@ -18,6 +18,7 @@ from app.web.forms import SHOWN, OnceForm, problem, refused
 from app.web.invitation import link
 from app.web.operator.entrance import require_operator
 from app.web.people import my_actor
+from app.web.settings.password_again import check_again, password_field
 
 pages = Blueprint("operator_partners", __name__)
 pages.before_request(require_operator)
@@ -74,6 +75,7 @@ class PartnerForm(OnceForm):
         [InputRequired("Enter an email address"), Length(max=254, message="An address has at most 254 characters")],
     )
     quota = quota_field()
+    password = password_field()
 
 
 @pages.get("/operator/partners")
@@ -95,10 +97,11 @@ def create() -> ResponseReturnValue:
     form = PartnerForm()
     if not form.validate_on_submit():
         return _ask(form), 422
-    if not form.first_time():
-        flash("This partner was made already. Its page makes a new link if the first was lost.")
-        return redirect(url_for("operator_partners.index"), 303)
     try:
+        check_again(form.password.data)
+        if not form.first_time():
+            flash("This partner was made already. Its page makes a new link if the first was lost.")
+            return redirect(url_for("operator_partners.index"), 303)
         partner, invitation, secret = found_partner(
             form.name.data or "", form.email.data or "", quota_bytes(form.quota.data), my_actor()
         )

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from app.extensions import db
 from app.models import Game, Partner
 from app.partners.history import history
+from app.web.asked import asked_number
 from app.web.people import my_partner, require_sign_in
 from app.web.settings.deeds import Kinds, Line, kind_asked_for, segments
 
@@ -34,7 +35,7 @@ def page() -> ResponseReturnValue:
     kind = kind_asked_for(KINDS)
     slug = request.args.get("game", "")
     game = partner.games.by_slug(slug) if slug else None
-    before = request.args.get("before", type=int)
+    before = asked_number("before")
     found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
 
     def address(kind: str, before: int | None = None) -> str:

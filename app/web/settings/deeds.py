@@ -48,6 +48,7 @@ DEEDS = {
     "member.password_changed": "Changed the password of",
     "member.password_link_made": "Made a password link for",
     "member.password_set": "Set a new password of",
+    "member.browser_signed_out": "Signed out the browser",
     "member.signed_out_everywhere": "Signed out everywhere",
     "partner.created": "Made the partner",
     "partner.renamed": "Renamed the partner",

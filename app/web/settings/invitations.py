@@ -9,7 +9,8 @@ from app.partners import members
 from app.web.forms import SHOWN, OnceForm
 from app.web.people import my_actor, my_partner, require_owner, require_sign_in
 from app.web.settings.member_lines import Invited
-from app.web.settings.members import RoleForm, invited_already, show, show_refused
+from app.web.settings.members import RoleForm, invited_already, new_owner_question, show, show_refused
+from app.web.settings.password_again import Question, asked_again
 
 pages = Blueprint("invitations", __name__)
 pages.before_request(require_sign_in)
@@ -20,6 +21,10 @@ def change_role(invitation_id: str) -> ResponseReturnValue:
     """The role that accepting gives."""
     require_owner("Changing roles")
     form = RoleForm()
+    invited = members.invitation_by_id(my_partner(), invitation_id)
+    becomes_owner = form.role.data == "owner" and invited.role != "owner"
+    if becomes_owner and (answer := asked_again(new_owner_question(invited.email))):
+        return answer
     try:
         invitation = members.change_invited_role(my_partner(), invitation_id, form.role.data or "", my_actor())
     except SHOWN as refusal:
@@ -35,6 +40,9 @@ def renew(invitation_id: str) -> ResponseReturnValue:
     form = OnceForm()
     if not form.validate_on_submit():
         return show(form, status=422)
+    invited = members.invitation_by_id(my_partner(), invitation_id)
+    if invited.role == "owner" and (answer := asked_again(_renewal_question(invited.email, form))):
+        return answer
     if not form.first_time():
         return invited_already()
     invitation, secret = members.renew_invitation(my_partner(), invitation_id, my_actor())
@@ -48,3 +56,13 @@ def withdraw(invitation_id: str) -> ResponseReturnValue:
     email = members.withdraw(my_partner(), invitation_id, my_actor())
     flash(f"The invitation of {email} is withdrawn")
     return redirect(url_for("members.page"), 303)
+
+
+def _renewal_question(email: str, form: OnceForm) -> Question:
+    return Question(
+        heading=f"Make a new link for {email}?",
+        lead="Whoever has the link becomes an owner of this partner. The link from before stops working.",
+        button="Make new link",
+        back=url_for("members.page"),
+        sends={"number": form.number.data or ""},
+    )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, session, url_for
+from dataclasses import replace
+
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import logout_user
 from flask_wtf import FlaskForm
 from wtforms import EmailField, SelectField
 from wtforms.validators import InputRequired, Length
 
 from app.partners import members
 from app.refusals import Refusal
+from app.web.entering import let_out
 from app.web.formats import counted
 from app.web.forms import SHOWN, Headers, OnceForm, choices, problem, refused
 from app.web.new_password import MadeLink
 from app.web.people import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.settings.asking import ask
 from app.web.settings.member_lines import DEEDS, MAY, Invited, invitation_line, member_lines
+from app.web.settings.password_again import Question, asked_again
 
 pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
@@ -49,6 +52,8 @@ def invite() -> ResponseReturnValue:
     form = InviteForm()
     if not form.validate_on_submit():
         return show(form, status=422)
+    if form.role.data == "owner" and (answer := asked_again(_owner_question(form))):
+        return answer
     if not form.first_time():
         return invited_already()
     try:
@@ -65,6 +70,10 @@ def change_role(member_id: str) -> ResponseReturnValue:
     """Give a member another role."""
     require_owner("Changing roles")
     form = RoleForm()
+    person = members.member_of(my_partner(), member_id)
+    becomes_owner = form.role.data == "owner" and person.role != "owner"
+    if becomes_owner and (answer := asked_again(new_owner_question(person.name))):
+        return answer
     try:
         member = members.change_role(my_partner(), member_id, form.role.data or "", my_actor())
     except SHOWN as refusal:
@@ -98,8 +107,7 @@ def remove(member_id: str) -> ResponseReturnValue:
     except SHOWN as refusal:
         return show_refused(RoleForm(), refusal)
     if leaving:
-        logout_user()
-        session.clear()
+        let_out()
         return redirect(url_for("sign_in.form"), 303)
     flash(f"{name} is removed")
     return redirect(url_for("members.page"), 303)
@@ -150,6 +158,27 @@ def invited_already() -> ResponseReturnValue:
     """What a form gets that was answered before."""
     flash("This link was made a moment ago. It is shown only once: make a new link if it was not copied.")
     return redirect(url_for("members.page"), 303)
+
+
+def new_owner_question(whom: str) -> Question:
+    """Asked before somebody else can do everything that an owner can. The role is in the form that is sent again."""
+    return Question(
+        heading=f"Make {whom} an owner?",
+        lead="Owners can do everything in this partner: they invite and remove members, you too, and make API keys.",
+        button="Make owner",
+        back=url_for("members.page"),
+        sends={"role": "owner"},
+    )
+
+
+def _owner_question(form: InviteForm) -> Question:
+    whom = (form.email.data or "").strip()
+    return replace(
+        new_owner_question(whom),
+        heading=f"Invite {whom} as an owner?",
+        button="Make invitation",
+        sends={"email": whom, "role": "owner", "number": form.number.data or ""},
+    )
 
 
 def _article(role: str) -> str:

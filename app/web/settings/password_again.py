@@ -2,31 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms.validators import InputRequired, Length
 
-from app.partners.accounts import confirm_password
-from app.refusals import InvalidRequest, RateLimited
+from app.partners.password_rules import MAX_PASSWORD
+from app.partners.passwords import confirm_password
+from app.web.forms import SHOWN, TOO_LONG, Headers, problem, refused
 from app.web.people import me
-from app.web.tries import Tries, minutes
 
 
 def password_field(label: str = "Your password") -> PasswordField:
     """The field, for forms."""
     return PasswordField(
         label,
-        [InputRequired("Enter your password"), Length(max=999, message="A password has at most 999 characters")],
+        [InputRequired("Enter your password"), Length(max=MAX_PASSWORD, message=TOO_LONG)],
     )
 
 
 def check_again(password: str | None) -> None:
-    """Raises InvalidRequest naming the field `password` when it is wrong, or RateLimited after too many wrong ones."""
-    # Counted apart from signing in: a stranger who guesses there must not keep members from their own pages.
-    tries = Tries(("password-again", me().id))
-    if wait := tries.seconds_to_wait():
-        raise RateLimited(f"Too many wrong passwords. Wait {minutes(wait)}, then try again.", wait)
-    try:
-        confirm_password(me(), password or "")
-    except InvalidRequest:
-        tries.count_wrong()
-        raise
+    """Raises InvalidRequest naming the field `password` when it is wrong, RateLimited after too many wrong ones, or
+    Unavailable when too many are being checked."""
+    confirm_password(me(), password or "")
+
+
+class QuestionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    password = password_field()
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is about to be done, for the page that asks for the password. `back` is where Cancel leads, and `place` its
+    name; `sends` are the fields of the form that is asked about, which are sent again with the password."""
+
+    heading: str
+    lead: str
+    button: str
+    back: str
+    sends: Mapping[str, str]
+    place: str = "Members"
+    layout: str = "settings/in_page.html"
+
+
+def password_link_question(owner: str, number: str, back: str) -> Question:
+    """Asked before a link is made that lets its bearer in as an owner."""
+    return Question(
+        heading=f"Make a password link for {owner}?",
+        lead=f"Whoever has the link can set a new password for {owner}, and with it do everything an owner can.",
+        button="Make password link",
+        back=back,
+        sends={"number": number},
+    )
+
+
+def asked_again(question: Question) -> ResponseReturnValue | None:
+    """None when the right password came with the present form; else the page that asks for it."""
+    asked = "password" in request.form
+    form = QuestionForm() if asked else QuestionForm(formdata=None)
+    status, headers = 422, Headers()
+    if asked and form.validate_on_submit():
+        try:
+            check_again(form.password.data)
+        except SHOWN as refusal:
+            status, headers = refused(form, refusal)
+        else:
+            return None
+    page = render_template(
+        "settings/password_again.html",
+        layout=question.layout,
+        question=question,
+        back=question.back,
+        form=form,
+        problem=problem(form, "Nothing was changed yet"),
+    )
+    # Loading the address again must show where the form was, and not ask whether to send it again.
+    return page, status, {"HX-Push-Url": question.back} | headers

@@ -11,6 +11,7 @@ from app.web.forms import OnceForm
 from app.web.new_password import MadeLink
 from app.web.people import my_actor, my_partner, require_owner, require_sign_in
 from app.web.settings.members import show
+from app.web.settings.password_again import asked_again, password_link_question
 
 pages = Blueprint("passwords", __name__)
 pages.before_request(require_sign_in)
@@ -21,9 +22,13 @@ def make(member_id: str) -> ResponseReturnValue:
     """Make one. It is in the answer itself: only its fingerprint is stored."""
     require_owner("Making password links")
     partner, form = my_partner(), OnceForm()
-    member_of(partner, member_id)  # a stranger's form is not counted as answered
+    member = member_of(partner, member_id)  # a stranger's form is not counted as answered
     if not form.validate_on_submit():
         return show(form, status=422)
+    if member.role == "owner":
+        question = password_link_question(member.name, form.number.data or "", url_for("members.page"))
+        if answer := asked_again(question):
+            return answer
     if not form.first_time():
         flash("This link was shown already. Make a new one if it was not copied.")
         return redirect(url_for("members.page"), 303)

@@ -1,18 +1,24 @@
-"""One's own name and password, and one's own sessions. Members and operators have the same."""
+"""One's own name and password, and the browsers one is signed in on. Members and operators have the same."""
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, session, url_for
-from flask.typing import ResponseReturnValue
-from flask_login import login_user, logout_user
-from flask_wtf import FlaskForm
-from wtforms import PasswordField, StringField
-from wtforms.validators import DataRequired, InputRequired, Length
+from dataclasses import dataclass
 
-from app.partners.accounts import LEAST_PASSWORD, change_password, rename_member, sign_out_everywhere
-from app.web.forms import SHOWN, Headers, problem, refused
-from app.web.people import me, my_actor, require_sign_in
-from app.web.settings.password_again import check_again, password_field
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import StringField
+from wtforms.validators import DataRequired, Length
+
+from app.models import SignIn
+from app.partners import sign_ins
+from app.partners.accounts import rename_member
+from app.partners.passwords import change_password
+from app.web.entering import let_out
+from app.web.formats import Moment
+from app.web.forms import SHOWN, Headers, new_password_field, problem, refused
+from app.web.people import current_sign_in, me, my_actor, require_sign_in
+from app.web.settings.password_again import password_field
 
 pages = Blueprint("profile", __name__)
 pages.before_request(require_sign_in)
@@ -26,19 +32,29 @@ class NameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     password = password_field("Present password")
-    new = PasswordField(
-        "New password",
-        [
-            InputRequired("Choose a new password"),
-            Length(min=LEAST_PASSWORD, message=f"The new password needs at least {LEAST_PASSWORD} characters"),
-            Length(max=999, message="A password has at most 999 characters"),
-        ],
-    )
+    new = new_password_field("New password")
+
+
+@dataclass(frozen=True)
+class SignInLine:
+    """A browser that is signed in. `here`: the one that asks."""
+
+    id: str
+    browser: str
+    address: str
+    since: Moment
+    seen: Moment
+    here: bool
+
+    @classmethod
+    def of(cls, found: SignIn, here: SignIn) -> SignInLine:
+        since, seen = Moment(found.created_at, "day"), Moment(found.last_seen_at, "recent")
+        return cls(found.id, found.browser, found.address, since, seen, found.id == here.id)
 
 
 @pages.get("/profile")
 def page() -> ResponseReturnValue:
-    """Name, password, sessions."""
+    """Name, password, browsers."""
     return _page()
 
 
@@ -64,22 +80,30 @@ def change() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(password=form), 422, _at_page()
     try:
-        check_again(form.password.data)
-        change_password(me(), form.password.data or "", form.new.data or "", my_actor())
+        change_password(me(), form.password.data or "", form.new.data or "", my_actor(), here=current_sign_in())
     except SHOWN as refusal:
         status, headers = refused(form, refusal)
         return _page(password=form), status, headers | _at_page()
-    login_user(me())  # with the new stamp
     flash("Your password is changed. Other browsers are signed out.")
     return redirect(url_for("profile.page"), 303)
 
 
+@pages.post("/profile/sign-ins/<sign_in_id>/end")
+def end(sign_in_id: str) -> ResponseReturnValue:
+    """Sign one browser out."""
+    if sign_in_id == current_sign_in().id:
+        let_out()
+        return redirect(url_for("sign_in.form"), 303)
+    ended = sign_ins.end_one(me(), sign_in_id, my_actor())
+    flash(f"{ended.browser} is signed out")
+    return redirect(url_for("profile.page", _anchor="your-sign-ins"), 303)
+
+
 @pages.post("/profile/sign-out")
 def leave_everywhere() -> ResponseReturnValue:
-    """End every session, this one too."""
-    sign_out_everywhere(me(), my_actor())
-    logout_user()
-    session.clear()
+    """End every sign-in, this one too."""
+    sign_ins.sign_out_everywhere(me(), my_actor())
+    let_out()
     return redirect(url_for("sign_in.form"), 303)
 
 
@@ -91,10 +115,14 @@ def _at_page() -> Headers:
 def _page(name: NameForm | None = None, password: PasswordForm | None = None) -> str:
     form = name or password
     what = "Your name is not changed yet" if name else "Your password is not changed yet"
+    here = current_sign_in()
     return render_template(
         "settings/profile.html",
         form=form,
         problem=problem(form, what) if form else "",
         name=name or NameForm(formdata=None, name=me().name),
         password=password or PasswordForm(formdata=None),
+        sign_ins=[SignInLine.of(found, here) for found in sign_ins.sign_ins_of(me())],
+        idle_days=sign_ins.MAX_IDLE.days,
+        most_days=sign_ins.MAX_AGE.days,
     )

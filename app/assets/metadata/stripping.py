@@ -1,0 +1,42 @@
+"""The file that everybody may see, made of the one that was uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.assets.metadata import gif, jpeg, png, webp
+from app.assets.metadata.pieces import Pieces, Source
+from app.assets.verifying import FetchedFile, write_temporary
+
+_FORMATS: dict[str, Callable[[Source, int], Pieces]] = {
+    "image/png": png.strip,
+    "image/jpeg": jpeg.strip,
+    "image/webp": webp.strip,
+    "image/gif": gif.strip,
+}
+
+
+@contextmanager
+def without_metadata(path: Path, mime_type: str, orientation: int) -> Iterator[FetchedFile | None]:
+    """The image in `path` as a temporary file that holds the picture, its colour profile and its orientation (1 to 8)
+    and nothing else; None when `path` is such a file already. The same bytes give the same bytes.
+
+    Raises DamagedContainer, and Unavailable when there is no room for the file."""
+    with path.open("rb") as uploaded, mmap.mmap(uploaded.fileno(), 0, access=mmap.ACCESS_READ) as source:
+        pieces = _FORMATS[mime_type](source, orientation)
+        if pieces.is_whole():
+            yield None
+            return
+        with tempfile.NamedTemporaryFile(prefix="slipway-asset-") as file:
+            sha256 = hashlib.sha256()
+            for piece in pieces.read():
+                sha256.update(piece)
+                write_temporary(file.file, piece)
+            file.flush()
+            file.seek(0)
+            yield FetchedFile(file.file, Path(file.name), pieces.length, sha256.hexdigest())

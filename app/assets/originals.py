@@ -1,0 +1,37 @@
+"""The file as it was uploaded, with everything it tells: for its owner alone."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app.assets.refusals import AssetNotFound
+from app.database import release as free_connection
+from app.extensions import db
+from app.models import Asset, Blob
+from app.storage.bucket import bucket
+
+LIFETIME = timedelta(minutes=15)
+
+
+def original_url(game_id: str, asset_id: str, app_id: str | None = None) -> str:
+    """An address in storage, good for 15 minutes, at which the uploaded file is saved under its name. `app_id`: of this
+    app's assets only. Raises AssetNotFound, and StorageError."""
+    wanted = select(Asset.file_name, Blob.object_key).join(Blob, Asset.blob_id == Blob.id)
+    wanted = wanted.where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_(None))
+    row = db.session.execute(wanted if app_id is None else wanted.where(Asset.app_id == app_id)).first()
+    free_connection()
+    if row is None:
+        raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
+    if bucket().stat(row.object_key) is None:
+        raise AssetNotFound(
+            f"The file of '{row.file_name}' is not in storage. Tell the operator (flask check lists it)."
+        )
+    return bucket().browser_url(row.object_key, LIFETIME, _plain(row.file_name))
+
+
+def _plain(file_name: str) -> str:
+    """A name as a header can carry it."""
+    return re.sub(r"[^A-Za-z0-9._() -]", "_", file_name)

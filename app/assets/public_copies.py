@@ -1,0 +1,104 @@
+"""What everybody may fetch under an image's address: the picture without what the file tells beside it.
+
+The uploaded file stays under its own key, for its owner. Where it holds metadata a copy without stands beside it, and
+is what the address answers with. Files that an older version stored get theirs when they are first asked for, or by the
+sweep; until then nobody is shown the file.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.assets.metadata.pieces import DamagedContainer
+from app.assets.metadata.stripping import without_metadata
+from app.assets.names import IMMUTABLE, public_copy_key
+from app.assets.processes import DecoderDied, Facts, ImageProcesses, ImageRefused, Interrupted
+from app.assets.verifying import FetchedFile, WrongBytes, fetched
+from app.database import release as free_connection
+from app.database import writing
+from app.extensions import db
+from app.models import Blob
+from app.refusals import Unavailable
+from app.storage.objects import ObjectMissing, write_object
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PublicCopy:
+    """An object that may be shown. `sha256` is lowercase hex."""
+
+    key: str
+    size: int
+    sha256: str
+
+
+_NOTHING = PublicCopy("", 0, "")
+
+
+@contextmanager
+def cleaned(file: FetchedFile, facts: Facts) -> Iterator[FetchedFile | None]:
+    """The file without its metadata for the length of the block; None where it has none. Raises WrongBytes when it
+    cannot be taken apart, and Unavailable."""
+    try:
+        with without_metadata(file.path, facts.mime_type, facts.orientation) as clean:
+            yield clean
+    except DamagedContainer as damaged:
+        raise WrongBytes(f"The uploaded file {damaged}. Export it again, then send it.") from None
+
+
+def store_public_copy(source_key: str, file: FetchedFile, clean: FetchedFile | None, mime_type: str) -> PublicCopy:
+    """Store the clean file beside the source; without one the source itself is what may be shown. Repeatable. Raises
+    StorageError."""
+    if clean is None:
+        return PublicCopy(source_key, file.size, file.sha256)
+    key = public_copy_key(source_key)
+    clean.file.seek(0)
+    headers = {"Content-Type": mime_type, "Cache-Control": IMMUTABLE}
+    write_object(key, clean.file, clean.size, clean.md5(), headers)
+    return PublicCopy(key, clean.size, clean.sha256)
+
+
+def note_public_copy(blob: Blob, copy: PublicCopy) -> None:
+    """Remember it, on a row that is locked."""
+    blob.public_key, blob.public_size, blob.public_sha256 = copy.key, copy.size, copy.sha256
+
+
+def without_public_copy(session: Session, most: int) -> Sequence[str]:
+    """Blobs of which it is not known yet what may be shown."""
+    waiting = select(Blob.id).where(Blob.state == "stored", Blob.public_key.is_(None))
+    return session.scalars(waiting.order_by(Blob.created_at).limit(most)).all()
+
+
+def make_public_copy(blob_id: str, decoder: ImageProcesses) -> None:
+    """See to it that the row of a stored blob says what may be shown. Repeatable; holds no connection meanwhile. Raises
+    StorageError and Unavailable: then it is to be tried again."""
+    key = db.session.scalar(select(Blob.object_key).where(Blob.id == blob_id, Blob.public_key.is_(None)))
+    free_connection()
+    if key is None:
+        return
+    copy = _copy_of(key, decoder)
+    with writing() as session:
+        blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
+        if blob is not None and blob.state == "stored" and blob.public_key is None:
+            note_public_copy(blob, copy)
+    free_connection()
+
+
+def _copy_of(key: str, decoder: ImageProcesses) -> PublicCopy:
+    try:
+        with fetched(key) as file:
+            facts = decoder.examine(file.path)
+            with cleaned(file, facts) as clean:
+                return store_public_copy(key, file, clean, facts.mime_type)
+    except (WrongBytes, ImageRefused, DecoderDied, ObjectMissing) as refused:
+        log.warning("nothing of %s can be shown under its public address: %s", key, refused)
+        return _NOTHING
+    except Interrupted:
+        raise Unavailable("The app is being stopped. Try again in a moment.", 10) from None

@@ -1,0 +1,47 @@
+"""One answer on its way to a client: it can be stopped between two pieces and gone on with in another thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from gunicorn.http.wsgi import FileWrapper
+
+from app.client_socket import ClientSocket
+
+_FILE_BLOCK = 64 * 1024
+
+
+class ClientAnswer:
+    """What the app answers to `request`, piece by piece. Must be sent to its end or closed.
+
+    `response` is gunicorn's, which frames the pieces; `pieces` what the WSGI app returned.
+    """
+
+    def __init__(
+        self, request: Any, response: Any, environ: dict[str, Any], pieces: Iterable[bytes], began: datetime
+    ) -> None:
+        self.request = request
+        self.response = response
+        self.environ = environ
+        self.began = began
+        self._made = pieces
+        if isinstance(pieces, FileWrapper):
+            pieces.blksize = _FILE_BLOCK
+        self._pieces = iter(pieces)
+
+    def send(self, client: ClientSocket) -> bool:
+        """Send pieces while the client takes them. False when it stopped taking them before the last."""
+        for piece in self._pieces:
+            self.response.write(piece)
+            if client.unsent:
+                return False
+        self.response.close()
+        return True
+
+    def close(self) -> None:
+        """Tell the app that the answer is over, whether the client has it or not."""
+        close = getattr(self._made, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,148 @@
+"""The socket of one client: it never waits longer than a Pace allows, and keeps what is not read or sent yet.
+
+The worker's event loop fills `received` before a thread has the request and empties `unsent` after it. In between the
+thread reads and writes as with any socket.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+from typing import Any
+
+_ONE_READ = 64 * 1024
+# Seconds in which a client on a good connection has made room for more. After that its answer waits without a thread.
+_ROOM_SECONDS = 0.1
+
+
+class TooSlow(TimeoutError):
+    """Fewer bytes moved than the pace demands; the text says how many and in what time."""
+
+
+class Pace:
+    """How slowly bytes may come or go.
+
+    Within every `seconds` spent waiting, `rate` bytes a second must move, or everything that is left. For a body that
+    is smaller than `seconds * rate` bytes `seconds` is therefore the whole time it may take.
+    """
+
+    def __init__(self, seconds: float, rate: int) -> None:
+        self.seconds = seconds
+        self.rate = rate
+        self.failure: TooSlow | None = None
+        self._silent = 0.0
+        self._waited = 0.0
+        self._moved = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until there is something to decide."""
+        return max(0.0, min(self.seconds - self._silent, self.seconds - self._waited))
+
+    def count(self, moved: int, waited: float) -> None:
+        """`moved` bytes after waiting for `waited` seconds. Raises TooSlow, and again each time after that."""
+        self._waited += waited
+        self._moved += moved
+        self._silent = 0.0 if moved else self._silent + waited
+        over = self._waited >= self.seconds
+        if self._silent >= self.seconds or (over and self._moved < self.rate * self.seconds):
+            self.failure = self.failure or TooSlow(self._reason())
+        if self.failure:
+            raise self.failure
+        if over:
+            self._waited, self._moved = 0.0, 0
+
+    def _reason(self) -> str:
+        if self._silent > self.seconds / 2:
+            return f"nothing came for {self._silent:.0f} seconds"
+        return f"only {self._moved:,} bytes came in {self._waited:.0f} seconds"
+
+
+class ClientSocket(socket.socket):
+    """A connected socket that is always non-blocking for the kernel; recv() and sendall() wait by themselves.
+
+    `pace` is that of the request's body. It raises TooSlow from recv().
+    """
+
+    def __init__(self, accepted: socket.socket, pace: Pace) -> None:
+        super().__init__(accepted.family, accepted.type, accepted.proto, fileno=accepted.detach())
+        super().setblocking(False)
+        self.pace = pace
+        self.received = bytearray()
+        self.unsent: deque[memoryview] = deque()
+
+    def setblocking(self, flag: bool) -> None:
+        """Nothing: gunicorn sets this before each use, and the waiting is done here."""
+
+    def settimeout(self, value: float | None) -> None:
+        """Nothing: the pace decides."""
+
+    def receive(self) -> int:
+        """Take in what has arrived; for the event loop. 0 at the end of the stream. Raises BlockingIOError when nothing
+        has."""
+        data = super().recv(_ONE_READ)
+        self.received += data
+        return len(data)
+
+    def unread(self, data: bytes) -> None:
+        """Give back bytes of the next request."""
+        self.received[:0] = data
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        if self.received:
+            data = bytes(memoryview(self.received)[:size])
+            del self.received[:size]
+            return data
+        while True:
+            if self.pace.failure:
+                raise self.pace.failure
+            try:
+                data = super().recv(size, flags)
+            except BlockingIOError:
+                waited = self._wait(select.POLLIN, self.pace.left)
+                self.pace.count(0, waited)
+            else:
+                self.pace.count(len(data), 0.0)
+                return data
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Send, waiting only shortly for room. What does not fit then is `unsent`, for the event loop to send."""
+        self.unsent.append(memoryview(data))
+        if len(self.unsent) > 1:
+            return
+        until = time.monotonic() + _ROOM_SECONDS
+        self.flush()
+        while self.unsent and (left := until - time.monotonic()) > 0:
+            self._wait(select.POLLOUT, left)
+            self.flush()
+
+    def flush(self) -> int:
+        """Send of `unsent` what there is room for; for the event loop and sendall(). Returns the number of bytes."""
+        sent = 0
+        while self.unsent:
+            piece = self.unsent[0]
+            try:
+                count = super().send(piece)
+            except BlockingIOError:
+                break
+            sent += count
+            if count == len(piece):
+                self.unsent.popleft()
+            else:
+                self.unsent[0] = piece[count:]
+        return sent
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory it takes while nobody works on it."""
+        return len(self.received) + sum(map(len, self.unsent))
+
+    def _wait(self, event: int, seconds: float) -> float:
+        """Wait for an event for at most `seconds`. Returns how long that was."""
+        began = time.monotonic()
+        poll = select.poll()
+        poll.register(self, event)
+        poll.poll(max(1, round(seconds * 1000)))
+        return time.monotonic() - began

@@ -1,0 +1,168 @@
+"""The connections of one web process that have no thread: what each waits for, until when, and which goes first."""
+
+from __future__ import annotations
+
+import enum
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn.workers.gthread import TConn
+
+from app.client_answer import ClientAnswer
+from app.client_socket import ClientSocket, Pace
+from app.request_gathering import Gathering
+
+MAX_WAITING_BYTES = 64 * 1024**2  # of requests and answers that wait, all together
+_NEVER = math.inf
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """`head` is the seconds for a request's headers; within `window` seconds `rate` bytes a second must come or go."""
+
+    head: float
+    window: float
+    rate: int
+
+    def pace(self) -> Pace:
+        return Pace(self.window, self.rate)
+
+
+class Phase(enum.Enum):
+    """What a connection without a thread waits for."""
+
+    HEAD = "the rest of its headers"
+    BODY = "the rest of its body"
+    CUT = "a thread to answer that its body did not come"
+    IDLE = "its next request"
+    SENDING = "its client to take the answer"
+    LINGERING = "its client to have read the answer and to close"
+
+
+# Which phase gives its place first when all are taken, and how many seconds a connection has before it may be asked to.
+# A connection that only waits for its next request is worth more than one that is slow, less than one that just came.
+_FIRST_TO_GO = (
+    (Phase.CUT, 0.0),
+    (Phase.LINGERING, 0.0),
+    (Phase.HEAD, 1.0),
+    (Phase.BODY, 5.0),
+    (Phase.SENDING, 5.0),
+    (Phase.IDLE, 0.0),
+)
+
+
+class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
+    """One client's connection, from request to request."""
+
+    sock: ClientSocket
+    parser: Any
+
+    def __init__(self, config: Any, sock: ClientSocket, client: Any, server: Any) -> None:
+        super().__init__(config, sock, client, server)
+        self.gathering = Gathering()
+        self.answer: ClientAnswer | None = None
+        self.keeps = False  # whether another request may follow
+        self.is_closed = False
+        self.is_cut = False  # a thread is answering that its body did not come
+        self.phase: Phase | None = None
+        self.deadline = _NEVER
+        self.entered = 0.0  # when the phase began
+        self.moved_at = 0.0  # when bytes came or went last
+        self.sending_pace: Pace | None = None
+        self.charged = 0  # bytes of memory that are counted for it
+
+    def next_request(self) -> None:
+        """Forget the request that was answered. What was read beyond it is the beginning of the next."""
+        rest = self.parser.unreader.take_buffered()
+        if rest:
+            self.sock.unread(rest)
+        if bytes(self.sock.received[:3]) == b"\r\n":
+            self.sock.received.clear()  # some clients end a form with an empty line that no length counts
+        self.parser = None
+        self.initialized = False
+        self.gathering = Gathering()
+        self.sending_pace = None
+
+    def waited(self) -> float:
+        """Seconds since this was asked last."""
+        now = time.monotonic()
+        waited, self.moved_at = now - self.moved_at, now
+        return waited
+
+
+class WaitingConnections:
+    """All connections without a thread, by phase and in the order in which they entered it. For one thread alone."""
+
+    def __init__(self) -> None:
+        self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
+        self.held_bytes = 0
+
+    def enter(self, connection: Connection, phase: Phase, seconds: float = _NEVER) -> None:
+        """Note what a connection waits for now, and for how long at most."""
+        now = time.monotonic()
+        if connection.phase is not None:
+            del self._by_phase[connection.phase][connection]
+        connection.phase = phase
+        connection.entered = connection.moved_at = now
+        connection.deadline = now + seconds
+        self._by_phase[phase][connection] = None
+        self.charge(connection)
+
+    def leave(self, connection: Connection) -> None:
+        """It has a thread again, or is closed."""
+        if connection.phase is not None:
+            del self._by_phase[connection.phase][connection]
+            connection.phase = None
+        self.held_bytes -= connection.charged
+        connection.charged = 0
+
+    def charge(self, connection: Connection) -> None:
+        """Count the memory of a waiting connection anew."""
+        held = connection.sock.held_bytes
+        self.held_bytes += held - connection.charged
+        connection.charged = held
+
+    def due(self) -> Iterator[Connection]:
+        """Those whose time is over."""
+        now = time.monotonic()
+        for phase in self._by_phase.values():
+            yield from [connection for connection in phase if connection.deadline <= now]
+
+    def to_make_room(self) -> Connection | None:
+        """The connection that gives its place to a new one."""
+        now = time.monotonic()
+        for phase, grace in _FIRST_TO_GO:
+            oldest = self.first(phase)
+            if oldest is not None and now - oldest.entered >= grace:
+                return oldest
+        return self.first(Phase.HEAD)
+
+    def to_free_memory(self) -> Connection | None:
+        """The connection whose bytes are dropped when all together hold too many."""
+        holding = [self.first(phase) for phase in (Phase.CUT, Phase.HEAD, Phase.BODY, Phase.SENDING)]
+        return min((found for found in holding if found), key=lambda found: found.entered, default=None)
+
+    def first(self, phase: Phase) -> Connection | None:
+        """The one that has waited longest in this phase."""
+        return next(iter(self._by_phase[phase]), None)
+
+    @property
+    def soonest(self) -> float:
+        """Seconds until the first one may be due, looked at coarsely: a second while all are idle."""
+        busy = any(members for phase, members in self._by_phase.items() if phase is not Phase.IDLE)
+        return 0.25 if busy else 1.0
+
+    def cap(self, phase: Phase, seconds: float) -> None:
+        """Let nobody in this phase wait for longer than `seconds` from now."""
+        latest = time.monotonic() + seconds
+        for connection in self._by_phase[phase]:
+            connection.deadline = min(connection.deadline, latest)
+
+    def each(self, do: Callable[[Connection], None]) -> None:
+        """Do something with all of them."""
+        for members in self._by_phase.values():
+            for connection in list(members):
+                do(connection)

@@ -1,0 +1,101 @@
+"""What a report says of play sessions: those that go on, those that ended, and those that began unheard of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from app.database import announce, in_batches
+from app.fleet.events import game_topic, plan_topic
+from app.fleet.replicas import planned
+from app.fleet.sessions import LiveSession
+from app.models import Build, PlaySession, Replica, Server
+
+REPORTS_TO_MISS = 2
+# A session that was begun without the platform, on a build that left the plan just then, is first named a report later.
+UNHEARD = timedelta(seconds=60)
+# A wrong clock may say anything; what is stored is shown as "since".
+MAX_AGE = timedelta(days=3650)
+
+
+def match_sessions(
+    session: Session, server: Server, live: Sequence[LiveSession], at: datetime, heard_at: datetime | None
+) -> list[str]:
+    """Bring the rows in line with a report: sessions begun while the platform was unreachable are added, those missing
+    from two reports have ended. `heard_at` is when the server reported before. Inside writing(), after the report's
+    builds were noted.
+
+    Returns the ids of sessions that are not taken in, because their builds are not in the server's plan."""
+    rows = session.scalars(
+        select(PlaySession).where(PlaySession.server_id == server.id, PlaySession.ended_at.is_(None))
+    ).all()
+    named = {s.id: s for s in live}
+    for row in rows:
+        if row.id in named:
+            row.missed_reports = 0
+            continue
+        row.missed_reports += 1
+        if row.missed_reports >= REPORTS_TO_MISS:
+            row.ended_at = at
+            announce(game_topic(row.game_id), plan_topic(server.id))
+    running = {row.id for row in rows}
+    return _take_in(session, server, [s for s in named.values() if s.id not in running], at, heard_at)
+
+
+def _take_in(
+    session: Session, server: Server, unknown: Sequence[LiveSession], at: datetime, heard_at: datetime | None
+) -> list[str]:
+    existing: dict[str, PlaySession] = {}
+    for ids in in_batches(s.id for s in unknown):
+        existing |= {row.id: row for row in session.scalars(select(PlaySession).where(PlaySession.id.in_(ids)))}
+    new = [s for s in unknown if s.id not in existing]
+    builds = _builds_in_plan(session, server, new, heard_at)
+    for row in existing.values():
+        _run_again(row, server)
+    for begun in new:
+        build_id = builds.get((begun.game_id, begun.build))
+        if build_id is not None:
+            started_at = min(max(begun.started_at, at - MAX_AGE), at)
+            session.add(
+                PlaySession(
+                    id=begun.id,
+                    server_id=server.id,
+                    game_id=begun.game_id,
+                    build_id=build_id,
+                    started_at=started_at,
+                )
+            )
+            announce(game_topic(begun.game_id))
+    return sorted(s.id for s in new if (s.game_id, s.build) not in builds)
+
+
+def _run_again(row: PlaySession, server: Server) -> None:
+    """Ended by silence: the agent knows best whether the process runs. One that the agent ended itself (it has missed
+    nothing) stays ended, for this report was made before that."""
+    if row.server_id == server.id and row.missed_reports >= REPORTS_TO_MISS:
+        row.ended_at = None
+        row.missed_reports = 0
+        announce(game_topic(row.game_id))
+
+
+def _builds_in_plan(
+    session: Session, server: Server, begun: Sequence[LiveSession], heard_at: datetime | None
+) -> Mapping[tuple[str, int], str]:
+    """Ids of those builds that are in the server's plan, or were when it was last heard: without the platform it could
+    not know better."""
+    left: ColumnElement[bool] = Replica.left_plan_at.is_not(None)
+    if heard_at is not None:
+        left = and_(left, Replica.left_plan_at >= heard_at - UNHEARD)
+    query = (
+        select(Build.game_id, Build.number, Build.id)
+        .join(Replica, Replica.build_id == Build.id)
+        .where(Replica.server_id == server.id, or_(planned(server), left))
+    )
+    found: dict[tuple[str, int], str] = {}
+    for keys in in_batches(sorted({(s.game_id, s.build) for s in begun}), 500):
+        rows = session.execute(query.where(tuple_(Build.game_id, Build.number).in_(keys)))
+        found |= {(game_id, number): build_id for game_id, number, build_id in rows}
+    return found

@@ -1,0 +1,68 @@
+"""Passwords looked at: to sign in, once more before something dangerous, and to be changed."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from app.database import writing
+from app.extensions import db
+from app.models import Member, SignIn
+from app.partners.accounts import hash_for
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.partners.password_hashing import matching
+from app.partners.password_rules import check_password
+from app.partners.sign_in_throttle import (
+    Limit,
+    confirmation_limits,
+    count_try,
+    network_of,
+    sign_in_limits,
+    take_back,
+)
+from app.partners.sign_ins import addresses_of, end_all
+from app.refusals import InvalidRequest, Unavailable
+
+
+def accounts_for(email: str, password: str, address: str | None) -> list[Member]:
+    """The accounts with this e-mail address and password: none, one, or one in each of several partners. Nothing tells
+    whether address or password was wrong. Raises RateLimited after too many wrong tries from `address` or for the
+    account, or Unavailable when too many passwords are being checked."""
+    email = email.strip().lower().replace("\x00", "\ufffd")  # Postgres cannot even be asked for NUL
+    members = db.session.scalars(select(Member).where(Member.email == email)).all()
+    known = network_of(address) in {network_of(each) for each in addresses_of(email)}
+    right = _tried([member.password_hash for member in members], password, sign_in_limits(email, address, known))
+    return [member for member in members if member.password_hash in right]
+
+
+def confirm_password(member: Member, password: str) -> None:
+    """Ask for the password again before something dangerous. Raises InvalidRequest naming the field, RateLimited after
+    too many wrong ones, or Unavailable when too many passwords are being checked."""
+    if not _tried([member.password_hash], password, confirmation_limits(member.id)):
+        raise InvalidRequest("This is not your password. Nothing was changed.", {"password": "not your password"})
+
+
+def change_password(member: Member, present: str, new: str, actor: Actor, *, here: SignIn | None = None) -> None:
+    """A new password; every browser of the member is signed out but the one of `here`. Raises InvalidRequest naming the
+    field `password` or `new`, RateLimited or Unavailable."""
+    check_password(new, member.name, member.email, member.partner.name if member.partner else "", field="new")
+    confirm_password(member, present)
+    password_hash = hash_for(member.email, new, member.id)
+    with writing() as session:
+        member.password_hash = password_hash
+        end_all(session, member, but=here)
+        record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id)
+
+
+def _tried(stored: list[str], password: str, limits: list[Limit]) -> set[str]:
+    """Those of the stored hashes that the password belongs to. A try that was right, or never looked at, is not
+    counted."""
+    count_try(limits)
+    try:
+        right = matching(stored, password)
+    except Unavailable:
+        take_back(limits)
+        raise
+    if right:
+        take_back(limits)
+    return right

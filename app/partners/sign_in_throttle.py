@@ -1,0 +1,86 @@
+"""How many passwords somebody may try. A try is counted before its password is looked at, so that eighty at the same
+moment are no more than eighty one after another; a right one is taken back."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from dataclasses import dataclass
+
+from app import rates
+from app.config import settings
+from app.partners.secrets import fingerprint
+from app.refusals import RateLimited
+
+_WHOEVER = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
+_ACCOUNT = (
+    "Many wrong passwords were tried for this email. Wait {wait}, or sign in from where you signed in before. A link "
+    "for a new password, which an owner or operator can make, works at once."
+)
+_AGAIN = "Too many wrong passwords. Wait {wait}, then try again."
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A rate ("10 per 15 minutes"), what is counted and for whom, and what is said where it is reached, with a place
+    for how long to wait."""
+
+    rate: str
+    who: tuple[str, ...]
+    said: str
+
+
+def sign_in_limits(email: str, address: str | None, known: bool) -> list[Limit]:
+    """What a try to sign in counts against. `known`: the account was signed in to from this address before, so that no
+    stranger's tries elsewhere, and none for other accounts, keep its owner out."""
+    limits, account, place = settings(), fingerprint(email), network_of(address)
+    both = Limit(limits.sign_in_rate, ("sign-in", account, place), _WHOEVER)
+    if known:
+        return [both]
+    return [
+        both,
+        Limit(limits.sign_in_address_rate, ("sign-in-address", place), _WHOEVER),
+        Limit(limits.sign_in_account_rate, ("sign-in-account", account), _ACCOUNT),
+    ]
+
+
+def confirmation_limits(member_id: str) -> list[Limit]:
+    """What the password once more counts against: apart from signing in, so that a stranger who guesses there does not
+    keep members from their own pages."""
+    return [Limit(settings().sign_in_rate, ("password-again", member_id), _AGAIN)]
+
+
+def count_try(limits: list[Limit]) -> None:
+    """Count one try against each of the limits. Raises RateLimited where it is one too many; then nothing is counted,
+    so that refused tries neither lengthen the wait nor use up what others share."""
+    for index, limit in enumerate(limits):
+        counted = rates.count(limit.rate, *limit.who)
+        if not counted.allowed:
+            take_back(limits[: index + 1])
+            wait = max(1, math.ceil(counted.resets_at - time.time()))
+            raise RateLimited(limit.said.format(wait=minutes(wait)), wait)
+
+
+def take_back(limits: list[Limit]) -> None:
+    """Take a counted try back: it was right, or never looked at."""
+    for limit in limits:
+        rates.take_back(limit.rate, *limit.who)
+
+
+def network_of(address: str | None) -> str:
+    """Whom an address stands for: of IPv6 the /64 that one household or machine has, else the address itself."""
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return address or ""
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+
+
+def minutes(seconds: int) -> str:
+    """`40 seconds`, `4 minutes`: how long to wait, for people."""
+    if seconds < 90:
+        return "1 second" if seconds == 1 else f"{seconds} seconds"
+    return f"{math.ceil(seconds / 60)} minutes"

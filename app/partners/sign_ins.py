@@ -1,0 +1,150 @@
+"""Sign-ins: begun by a password or a link, found by the token in a browser's cookie, ended here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, not_, select, update
+from sqlalchemy.orm import Session
+
+from app.database import announce, in_batches, writing
+from app.extensions import db
+from app.fleet.events import SIGN_INS_TOPIC
+from app.models import Member, PasswordLink, SignIn, now
+from app.partners.actors import Actor
+from app.partners.audit import record
+from app.partners.secrets import fingerprint, new_secret
+from app.refusals import Conflict, NotFound
+
+MAX_IDLE = timedelta(days=14)
+MAX_AGE = timedelta(days=30)
+MAX_LIVING = 50  # of one member: one more ends the one that was unused for longest
+KEPT = timedelta(days=90)  # after it was last used
+# Writing "last seen" on every request would make every read a write.
+SEEN_EVERY = timedelta(minutes=5)
+
+
+def begin_sign_in(
+    member: Member, address: str | None, browser: str, *, replaces: str | None = None
+) -> tuple[SignIn, str]:
+    """A sign-in of a member who has just proved who they are, and the token for the cookie. `replaces` is the token
+    that the browser had before, which ends. Raises Conflict for a member who was removed, or got another password,
+    meanwhile."""
+    member_id, proved, token = member.id, member.password_hash, new_secret("signin")
+    with writing() as session:
+        # Held, so that a change of the password comes before, and is seen here, or after, and ends this one too.
+        held = select(Member.password_hash).where(Member.id == member_id).with_for_update(key_share=True)
+        if session.scalar(held) != proved:
+            raise Conflict("This account was changed a moment ago. Sign in again.")
+        present = now()
+        if replaces:
+            _end(session, SignIn.token_hash == fingerprint(replaces))
+        _make_room(session, member_id, address or "")
+        found = SignIn(
+            member_id=member_id,
+            token_hash=fingerprint(token),
+            address=(address or "")[:64],
+            browser=browser[:80],
+            created_at=present,
+            last_seen_at=present,
+            ends_at=present + MAX_AGE,
+        )
+        session.add(found)
+        member.last_signed_in_at = member.last_seen_at = present
+        session.flush()
+        session.refresh(found, ["member"])
+    return found, token
+
+
+def _make_room(session: Session, member_id: str, address: str) -> None:
+    living = select(SignIn.id).where(SignIn.member_id == member_id, _is_living()).order_by(SignIn.last_seen_at.desc())
+    if unused := session.scalars(living.offset(MAX_LIVING - 1)).all():
+        _end(session, SignIn.id.in_(unused))
+    # Ended ones tell where the member was before; one of each address is enough.
+    session.execute(
+        delete(SignIn).where(SignIn.member_id == member_id, SignIn.address == address[:64], not_(_is_living()))
+    )
+
+
+def sign_in_of(token: str) -> SignIn | None:
+    """The living sign-in with this token, and its member: one query."""
+    return db.session.scalar(select(SignIn).where(SignIn.token_hash == fingerprint(token), _is_living()))
+
+
+def note_seen(sign_in: SignIn) -> None:
+    """Remember when the member was last here, to a few minutes."""
+    if now() - sign_in.last_seen_at > SEEN_EVERY:
+        sign_in_id, member_id = sign_in.id, sign_in.member_id
+        with writing() as session:
+            session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(last_seen_at=now()))
+            session.execute(update(Member).where(Member.id == member_id).values(last_seen_at=now()))
+
+
+def sign_ins_of(member: Member) -> Sequence[SignIn]:
+    """The living ones, the one used last first."""
+    return db.session.scalars(
+        select(SignIn).where(SignIn.member_id == member.id, _is_living()).order_by(SignIn.last_seen_at.desc())
+    ).all()
+
+
+def addresses_of(email: str) -> set[str]:
+    """From where accounts with this e-mail address were signed in to."""
+    known = select(SignIn.address).join(Member, SignIn.member_id == Member.id).where(Member.email == email)
+    return set(db.session.scalars(known.distinct()))
+
+
+def end_sign_in(token: str) -> None:
+    """Sign out: the token is worth nothing any more, and its live pages end."""
+    with writing() as session:
+        _end(session, SignIn.token_hash == fingerprint(token))
+
+
+def end_one(member: Member, sign_in_id: str, actor: Actor) -> SignIn:
+    """Sign another browser of the member out. Raises NotFound, also for somebody else's."""
+    member_id = member.id
+    with writing() as session:
+        found = session.scalar(select(SignIn).where(SignIn.id == sign_in_id, _is_living()))
+        if found is None or found.member_id != member_id:
+            raise NotFound("This browser is signed out already.")
+        _end(session, SignIn.id == sign_in_id)
+        record(session, actor, "member.browser_signed_out", found.browser, partner_id=member.partner_id)
+    return found
+
+
+def sign_out_everywhere(member: Member, actor: Actor) -> None:
+    """End every sign-in of the member, this one too, and an open link for a new password with them."""
+    with writing() as session:
+        end_all(session, member)
+        record(session, actor, "member.signed_out_everywhere", member.name, partner_id=member.partner_id)
+
+
+def end_all(session: Session, member: Member, *, but: SignIn | None = None) -> None:
+    """Inside a transaction: whoever is in is out, and an open link for a new password lets nobody in any more."""
+    which = SignIn.member_id == member.id
+    _end(session, and_(which, SignIn.id != but.id) if but is not None else which)
+    session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
+
+
+def living(sign_in_ids: Iterable[str]) -> set[str]:
+    """Those of these sign-ins that have not ended; one query for up to 5,000 of them."""
+    found: set[str] = set()
+    for ids in in_batches(set(sign_in_ids)):
+        found.update(db.session.scalars(select(SignIn.id).where(SignIn.id.in_(ids), _is_living())))
+    return found
+
+
+def forget_old(session: Session) -> None:
+    """Inside a transaction: remove those that were last used long ago."""
+    session.execute(delete(SignIn).where(SignIn.last_seen_at < now() - KEPT))
+
+
+def _end(session: Session, which: ColumnElement[bool]) -> None:
+    ending = update(SignIn).where(which, SignIn.ended_at.is_(None)).values(ended_at=now()).returning(SignIn.id)
+    if session.scalars(ending).all():
+        announce(SIGN_INS_TOPIC)
+
+
+def _is_living() -> ColumnElement[bool]:
+    present = now()
+    return and_(SignIn.ended_at.is_(None), SignIn.ends_at > present, SignIn.last_seen_at > present - MAX_IDLE)

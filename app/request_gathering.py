@@ -1,0 +1,128 @@
+"""How much of a request has arrived, found by looking only at its framing.
+
+The event loop asks this after every read, so that a thread gets a request once it is whole. It decides nothing else:
+gunicorn parses the same bytes anew, and refuses what breaks the rules of HTTP.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+# Bodies up to this size are gathered before a thread is taken: everything but archives and images, which are read
+# only from callers who were recognised.
+MAX_GATHERED = 1024**2
+MAX_HEAD = 64 * 1024
+_MAX_CHUNK_LINE = 8190
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*)", re.IGNORECASE)
+_EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}(?=[ \t;]|$)")
+
+
+class Stage(enum.Enum):
+    """What is to be done with a request of which some bytes are there."""
+
+    HEAD = "wait for the rest of its head"
+    BODY = "wait for the rest of its body"
+    READY = "give it to a thread"
+    NO_HTTP = "refuse it: these are no bytes of HTTP"
+    TOO_LARGE = "refuse it: its head is too large"
+
+
+class Gathering:
+    """One request on its way. `is_whole` once all of it is there; a large body is given to a thread before that."""
+
+    def __init__(self) -> None:
+        self.is_whole = False
+        self.wants_continue = False
+        self._searched = 0
+        self._end: int | None = None  # of the whole request, when its length is known
+        self._chunks: _Chunks | None = None
+        self._has_head = False
+
+    def look(self, held: bytearray) -> Stage:
+        """Where the request is, given all bytes of it so far."""
+        if not self._has_head:
+            stage = self._look_at_head(held)
+            if stage is not None:
+                return stage
+        if self._chunks:
+            done = self._chunks.look(held)
+            self.is_whole = self._chunks.ended
+        else:
+            done = self.is_whole = self._end is not None and len(held) >= self._end
+        return Stage.READY if done else Stage.BODY
+
+    def meet_expectation(self, held: bytearray) -> None:
+        """Take `Expect: 100-continue` out of the head: it was answered, and must not be twice."""
+        found = _EXPECT.search(held)
+        self.wants_continue = False
+        if found:
+            del held[found.start() : found.end()]
+            cut = found.end() - found.start()
+            self._end = self._end and self._end - cut
+            if self._chunks:
+                self._chunks.at -= cut
+
+    def _look_at_head(self, held: bytearray) -> Stage | None:
+        """A stage, or None once the head is complete and the body decides."""
+        if held and held[0] != 0x0D and not 0x21 <= held[0] < 0x7F:
+            return Stage.NO_HTTP  # TLS on a plain port, most often
+        end = held.find(b"\r\n\r\n", max(0, self._searched - 3))
+        if end < 0:
+            if _BARE_LF.search(held, max(0, self._searched - 1)):
+                return Stage.READY  # the parser refuses it as it is
+            self._searched = len(held)
+            return Stage.HEAD if len(held) <= MAX_HEAD else Stage.TOO_LARGE
+        if end > MAX_HEAD:
+            return Stage.TOO_LARGE
+        self._has_head = True
+        return self._frame(held, end)
+
+    def _frame(self, held: bytearray, end: int) -> Stage | None:
+        fields = [(name.lower(), value.strip()) for name, value in _FRAMING.findall(held, 0, end + 2)]
+        lengths = [value for name, value in fields if name == b"content-length"]
+        codings = [value for name, value in fields if name == b"transfer-encoding"]
+        self.wants_continue = any(name == b"expect" for name, _ in fields)
+        if codings:
+            self._chunks = _Chunks(end + 4)
+            return None
+        if len(lengths) > 1 or (lengths and not re.fullmatch(rb"[0-9]{1,18}", lengths[0])):
+            return Stage.READY  # the parser refuses it
+        length = int(lengths[0]) if lengths else 0
+        if length > MAX_GATHERED:
+            return Stage.READY
+        self._end = end + 4 + length
+        return None
+
+
+class _Chunks:
+    """Finds the end of a chunked body without decoding it. `at` is where the next size line begins."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.ended = False
+        self._begin = at
+
+    def look(self, held: bytearray) -> bool:
+        """Whether waiting is over: the body ended, is too large to be gathered, or breaks the rules."""
+        while True:
+            line_end = held.find(b"\r\n", self.at)
+            if line_end < 0:
+                return len(held) - self.at > _MAX_CHUNK_LINE
+            found = _CHUNK_SIZE.match(held, self.at, line_end)
+            if found is None:
+                return True
+            size = int(found[0], 16)
+            if size == 0:
+                self.ended = held.find(b"\r\n\r\n", line_end) >= 0  # trailers may stand between
+                return self.ended or len(held) - line_end > MAX_HEAD
+            following = line_end + 2 + size + 2
+            if following - self._begin > MAX_GATHERED:
+                return True
+            if len(held) < following:
+                return False
+            self.at = following

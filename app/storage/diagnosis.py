@@ -1,0 +1,111 @@
+"""Checks of the storage that is set, for `flask doctor`."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from app.check_result import CheckResult, failed, ok, skipped
+from app.config import StorageSettings, settings
+from app.storage.bucket import Bucket, StorageError
+from app.storage.cors import page_origins
+from app.storage.direct_uploads import in_words
+from app.storage.signing import presign
+from app.storage.write_address_probe import PROBE, probe_write_addresses
+
+_LIFETIME = timedelta(minutes=5)
+_STRANGER = "https://stranger.example"
+
+
+def storage_answers() -> CheckResult:
+    """Whether the bucket is there."""
+    where = settings().storage_settings
+    Bucket(where).ping()
+    return ok(f"The bucket '{where.bucket}' answers at {where.endpoint}.")
+
+
+def direct_uploads_are_safe() -> CheckResult:
+    """Whether a client can turn an address for writing into a copy."""
+    finding = probe_write_addresses(settings().storage_settings)
+    if not finding.safe:
+        return failed(in_words(finding))
+    return ok(" ".join([in_words(finding), *(f"Not tried: {what}." for what in finding.not_tried)]))
+
+
+def upload_identity_may_only_put() -> CheckResult:
+    """Whether the second identity can do more than it is for."""
+    where = settings().storage_settings
+    if where.upload_access_key is None:
+        return skipped(
+            "S3_UPLOAD_ACCESS_KEY is not set: the app's own key signs addresses for writing. That is safe only on "
+            "storage where the check of direct uploads says so."
+        )
+    powers = _powers(where)
+    if powers:
+        return failed(
+            f"The identity of S3_UPLOAD_ACCESS_KEY can {', '.join(powers)}. Give it a policy that allows nothing but "
+            "s3:PutObject on archives/* and staging/* (docs/storage.md)."
+        )
+    return ok("The identity of S3_UPLOAD_ACCESS_KEY can put objects where clients may send, and nothing else.")
+
+
+def _powers(where: StorageSettings) -> Sequence[str]:
+    """What it can do beyond that, in words."""
+    store, name = Bucket(where), f"{PROBE}{secrets.token_hex(8)}"
+    incoming, elsewhere = f"archives/{name}", f"{PROBE}outside-{name}"
+    _ask(store, presign(where, "PUT", incoming, {}, _LIFETIME), "PUT", b"to be read")
+    attempts = {
+        "read objects": ("GET", incoming, {}),
+        "list the bucket": ("GET", "", {"list-type": "2"}),
+        "put objects elsewhere": ("PUT", elsewhere, {}),
+        "delete objects": ("DELETE", incoming, {}),
+    }
+    try:
+        return [
+            words
+            for words, (method, key, query) in attempts.items()
+            if _ask(store, presign(where.upload_signer, method, key, query, _LIFETIME), method) < 300
+        ]
+    finally:
+        store.delete([incoming, elsewhere])
+
+
+def _ask(store: Bucket, url: str, method: str, body: bytes | None = None) -> int:
+    try:
+        return store.http.request(method, url, body=body, redirect=False).status
+    except (HTTPError, OSError) as error:
+        raise StorageError("checking what the upload identity can do") from error
+
+
+def cors_names_the_portal() -> CheckResult:
+    """Whether pages of the portal may send to storage, and those of strangers may not."""
+    where, origins = settings().storage_settings, page_origins(settings())
+    if not origins:
+        return skipped("SLIPWAY_BASE_URL is not set, so the portal's origin is not known. Set it to check CORS.")
+    address = f"{where.public_endpoint}/{where.bucket}/staging/{PROBE}cors"
+    try:
+        unnamed = [origin for origin in origins if not _is_allowed(address, origin)]
+        stranger_allowed = _is_allowed(address, _STRANGER)
+    except (HTTPError, OSError) as error:
+        return skipped(f"{where.public_endpoint} cannot be reached from here: {type(error).__name__}.")
+    remedy = f"Name {', '.join(origins)}, and no other, in the CORS rules of the storage (docs/storage.md)."
+    if unnamed:
+        return failed(f"Storage does not let pages of {', '.join(unnamed)} send files. {remedy}")
+    if stranger_allowed:
+        return failed(f"Storage lets pages of every origin send and read. {remedy}")
+    return ok(f"Storage lets pages of {', '.join(origins)} send files, and no others.")
+
+
+def _is_allowed(address: str, origin: str) -> bool:
+    """What a browser would conclude from the answer to its preflight."""
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    answer = urllib3.request("OPTIONS", address, headers=asked, timeout=5, retries=False)
+    return answer.status < 300 and answer.headers.get("Access-Control-Allow-Origin") in {origin, "*"}

@@ -1,0 +1,140 @@
+"""Whether addresses for writing may be handed out: only while storage is known not to turn them into copies.
+
+Nothing is handed out before that is known. It is found out at start, and again on demand where storage was away then;
+after an outage, and while it is unsafe, it is found out once more in the background.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from flask import current_app
+
+from app.config import StorageSettings, settings
+from app.refusals import Unavailable
+from app.storage.bucket import StorageError
+from app.storage.note import note
+from app.storage.write_address_probe import Finding, probe_write_addresses
+
+log = logging.getLogger(__name__)
+
+WAIT_SECONDS = 5.0  # that a request or a start waits for the first finding
+RETRY_SECONDS = 8.0  # between two tries while storage gives no clear answer
+RECHECK_SECONDS = 60.0  # after an unsafe finding: the operator may have mended it
+_ASK_AGAIN_SECONDS = 300  # no client should wait for an operator by trying again and again
+
+REMEDY = (
+    "Make an identity on the storage that may only put objects into archives/ and staging/, and set "
+    "S3_UPLOAD_ACCESS_KEY and S3_UPLOAD_SECRET_KEY to its keys (docs/storage.md)."
+)
+
+
+class DirectUploadsOff(Unavailable):
+    """Nothing may be sent straight to storage; what goes through the app still works."""
+
+
+class DirectUploads:
+    """One per app; safe from any thread."""
+
+    def __init__(self, where: StorageSettings | None) -> None:
+        self._where = where
+        self._lock = threading.Lock()
+        self._finding: Finding | None = None
+        self._found_at = self._tried_at = float("-inf")
+        self._under_way: threading.Thread | None = None
+
+    def require(self) -> None:
+        """Return when addresses for writing are safe; else raise DirectUploadsOff. Waits for WAIT_SECONDS at most, and
+        only where nothing is known yet: give database connections back before."""
+        finding = self._finding
+        if finding is None:
+            self.find_out(WAIT_SECONDS)
+            finding = self._finding
+        elif self._is_old(finding):
+            self.find_out(0)
+        if finding is None:
+            raise DirectUploadsOff(
+                "Storage did not answer when it was checked whether files may be sent straight to it. Try again.", 10
+            )
+        if not finding.safe:
+            raise DirectUploadsOff(_refusal(finding), _ASK_AGAIN_SECONDS)
+
+    def find_out(self, wait: float) -> None:
+        """Begin a check in the background unless one is under way or was a moment ago, and wait for it."""
+        with self._lock:
+            thread = self._under_way
+            if thread is None and time.monotonic() - self._tried_at >= RETRY_SECONDS:
+                self._tried_at = time.monotonic()
+                thread = self._under_way = threading.Thread(target=self._run, name="direct-uploads", daemon=True)
+                thread.start()
+        if thread is not None and wait > 0:
+            thread.join(wait)
+
+    def learn(self, finding: Finding) -> None:
+        """Take a finding of somebody who has just checked the same storage."""
+        self._finding, self._found_at = finding, time.monotonic()
+
+    def _is_old(self, finding: Finding) -> bool:
+        if not finding.safe and time.monotonic() - self._found_at > RECHECK_SECONDS:
+            return True
+        return note.returned_at > self._found_at
+
+    def _run(self) -> None:
+        try:
+            if self._where is not None:
+                self.learn(self._told(probe_write_addresses(self._where)))
+        except StorageError:
+            log.warning("storage gave no clear answer to the check of direct uploads; it is asked again on demand")
+        except Exception:
+            log.exception("the check of direct uploads failed")
+        finally:
+            with self._lock:
+                self._under_way = None
+
+    def _told(self, finding: Finding) -> Finding:
+        """The log says what to set, once for each change."""
+        before = self._finding
+        if not finding.safe and (before is None or before != finding):
+            log.error("nothing may be sent straight to storage: %s", in_words(finding))
+        elif before is not None and finding.safe and not before.safe:
+            log.info("files may be sent straight to storage again")
+        return finding
+
+
+def in_words(finding: Finding) -> str:
+    """A finding for operators: what is wrong, and what to do."""
+    if finding.copied:
+        wrong = f"A client can turn an address for writing into a copy of other objects ({', '.join(finding.copied)})."
+    elif finding.oversized:
+        wrong = f"Storage takes more bytes than an address was signed for ({', '.join(finding.oversized)})."
+        return f"{wrong} Use a storage that holds clients to the signed Content-Length (docs/storage.md)."
+    elif finding.not_written:
+        wrong = f"Storage refused what addresses for writing are for ({', '.join(finding.not_written)})."
+    else:
+        return "Addresses for writing take what they are for, and cannot be turned into copies."
+    return f"{wrong} {REMEDY}"
+
+
+def _refusal(finding: Finding) -> str:
+    """For whoever wanted to send something."""
+    to_set = "set S3_UPLOAD_ACCESS_KEY and S3_UPLOAD_SECRET_KEY to keys that may only put"
+    if finding.copied:
+        why = "storage would let an address for that copy files of others"
+    elif finding.oversized:
+        why, to_set = "storage would take more than was announced", "use another storage"
+    else:
+        why = "storage takes no files from the identity that signs addresses for that"
+    return (
+        f"Files cannot be sent straight to storage here: {why}. The operator must {to_set}; `flask doctor` says how. "
+        "What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and the form for "
+        "one image."
+    )
+
+
+def direct_uploads() -> DirectUploads:
+    """The running app's. Raises SettingsError when no storage is set."""
+    found: DirectUploads = current_app.extensions["slipway_direct_uploads"]
+    assert settings().storage_settings
+    return found

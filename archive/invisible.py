@@ -1,0 +1,19 @@
+"""Characters that nobody sees in a name, or that change how the text around it is read.
+
+One table for two uses: names that hold one are refused (archive/names.py), and messages show one escaped
+(archive/rejection.py). Two names that differ only in such a character look the same to everybody who reads them.
+"""
+
+import re
+
+_RANGES = (
+    "\x00-\x1f\x7f-\x9f",  # controls (C0 and C1), NUL among them
+    "\u2028\u2029",  # line and paragraph separators
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069",  # direction marks (Unicode TR36, bidirectional text spoofing)
+    # Default_Ignorable_Code_Point (Unicode 16, DerivedCoreProperties.txt): zero-width characters, joiners, fillers,
+    # variation selectors and tags. A program that draws text draws nothing for them.
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff",
+    "\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff",
+    "\ufff9-\ufffb",  # interlinear annotation
+)
+INVISIBLE = re.compile(f"[{''.join(_RANGES)}]")

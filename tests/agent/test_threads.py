@@ -1,0 +1,263 @@
+"""Threads that end: noticed, logged with their traceback, started again, shown, and given up when they keep ending."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from agent.backoff import Backoff
+from agent.cli import main
+from agent.crash_points import FAULT_NAMES
+from agent.exit_codes import ExitCode
+from agent.fetch import Task
+from agent.names import BuildKey
+from agent.plan import WantedBuild
+from agent.thread_supervisor import MAX_ENDINGS, SETTLED_SECONDS, ThreadSupervisor
+from agent.workers import Workers
+from tests.agent.games import Game, make_game
+from tests.agent.platform_server import Platform
+from tests.agent.processes import AgentProcess
+from tests.agent.waiting import eventually
+
+StartProcess = Callable[..., AgentProcess]
+
+SUPERVISED = ("keeper", "planner", "reporter", "session-watch")
+# `slipway-agent run --url … --cache …`, with waits short enough for a test to see a thread given up.
+IMPATIENT = """
+import os, sys
+from pathlib import Path
+from agent import logs
+from agent.backoff import Backoff
+from agent.program import run
+from agent.settings import Settings
+logs.start_logging()
+url, cache = sys.argv[3], Path(sys.argv[5])
+sys.exit(run(Settings(url, os.environ["SLIPWAY_TOKEN"], cache, thread_backoff=Backoff(first=0.01, longest=0.02))))
+"""
+
+
+@pytest.fixture(scope="module")
+def game() -> Game:
+    return make_game(1, size=1 << 16)
+
+
+def test_there_is_a_fault_for_each_thread_that_is_supervised() -> None:
+    assert set(SUPERVISED) < set(FAULT_NAMES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_a_thread_that_dies_is_logged_and_started_again(
+    name: str, platform: Platform, start_process: StartProcess, game: Game
+) -> None:
+    process = start_process(fault_at=f"{name}*2")
+    eventually(lambda: process.log.count("a thread died; it is started again") == 2, "two deaths logged", seconds=60)
+    deaths = [line for line in process.log.splitlines() if "a thread died" in line]
+    assert all(f" ERROR a thread died; it is started again thread={name} endings=" in line for line in deaths)
+    assert all("InjectedFault" in line and "fault_point" in line for line in deaths), "with its traceback"
+    platform.release("g1", 1, game)
+    eventually(lambda: platform.phase("g1", 1) == "cached", "a build cached after that", seconds=60)
+    health = [report["health"]["status"] for report in platform.reports]
+    assert health[-1] == "error", "shown for a while"
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+
+
+@pytest.mark.slow
+def test_sessions_are_still_watched_after_the_watch_has_died(
+    platform: Platform, start_process: StartProcess, game: Game, cache: Path
+) -> None:
+    platform.release("g1", 1, game)
+    process = start_process(fault_at="session-watch*1")
+    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    player = subprocess.Popen(["sleep", "120"])
+    try:
+        _begin_session(player.pid, cache)
+        eventually(lambda: platform.sessions, "registered")
+        eventually(lambda: "a thread died" in process.log, "the watch died", seconds=60)
+    finally:
+        player.kill()
+    eventually(lambda: platform.ended, "ended with its process", seconds=60)
+
+
+def _begin_session(pid: int, cache: Path) -> None:
+    assert main(["session", "start", "g1", "--pid", str(pid), "--cache", str(cache)]) == ExitCode.OK
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fetch", "fsync"])
+def test_a_fetch_that_dies_is_a_failed_attempt_like_any_other(
+    name: str, platform: Platform, start_process: StartProcess, game: Game
+) -> None:
+    platform.release("g1", 1, game)
+    process = start_process(fault_at=f"{name}*1")
+    eventually(lambda: platform.phase("g1", 1) == "cached", "fetched at the second attempt", seconds=60)
+    assert "failed" in platform.phases_seen("g1", 1)
+    assert "a fetch failed unexpectedly game=g1 build=1 traceback=" in process.log
+    assert "InjectedFault" in process.log
+    assert "a thread died" not in process.log
+
+
+@pytest.mark.slow
+def test_a_last_report_that_dies_does_not_keep_the_agent_from_ending(
+    platform: Platform, start_process: StartProcess
+) -> None:
+    process = start_process(fault_at="last-report")
+    eventually(lambda: platform.reports, "a report")
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    died = next(line for line in process.log.splitlines() if "a thread ended with an error" in line)
+    assert " ERROR a thread ended with an error thread=last-report traceback=" in died
+    assert "Exception in thread" not in process.log, "Python's own words"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_a_thread_that_keeps_dying_ends_the_agent_with_an_exit_code_of_its_own(
+    name: str, platform: Platform, start_process: StartProcess
+) -> None:
+    process = start_process(fault_at=f"{name}*1000", program=IMPATIENT)
+    assert process.wait(120) == ExitCode.THREAD_KEEPS_ENDING
+    assert process.log.count("a thread died") == MAX_ENDINGS
+    assert f"agent gives up, for a new process to begin anew thread={name}" in process.log
+    assert platform.reports[-1]["stopping"] is True, "the next process is taken at once"
+
+
+class Clock:
+    """Stands until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Threads:
+    """One supervised thread that ends when it is told to, as it is told to."""
+
+    def __init__(self) -> None:
+        self.clock, self.stopping = Clock(), Event()
+        self.end = Event()
+        self.error: BaseException | None = None
+        self.changes = 0
+        self.supervisor = ThreadSupervisor(
+            {"planner": self._run}, self.stopping, self._changed, Backoff(2.0, 60.0, lambda: 0.0), self.clock
+        )
+
+    def _run(self) -> None:
+        self.end.wait(60)
+        self.end.clear()
+        if self.error is not None:
+            raise self.error
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def die(self) -> None:
+        """The thread ends, and that is noticed."""
+        thread = self.supervisor.threads[0]
+        self.end.set()
+        thread.join(30)
+        self.supervisor.look()
+
+    @property
+    def given_up(self) -> str:
+        return self.supervisor.given_up or ""
+
+    @property
+    def failing(self) -> list[str]:
+        return list(self.supervisor.failing)
+
+    def after(self, seconds: float) -> bool:
+        """Whether the thread runs that much later."""
+        self.clock.now += seconds
+        self.supervisor.look()
+        return self.supervisor.threads[0].is_alive()
+
+
+@pytest.fixture
+def threads() -> Threads:
+    threads = Threads()
+    threads.supervisor.start()
+    return threads
+
+
+def test_waits_before_a_restart_grow(threads: Threads) -> None:
+    for wait in (2.0, 4.0, 8.0):
+        threads.die()
+        assert not threads.after(wait - 0.1)
+        assert threads.after(0.1)
+
+
+def test_a_thread_that_just_returns_is_started_again_too(threads: Threads) -> None:
+    threads.die()
+    assert threads.failing == ["planner"]
+    assert threads.after(2.0)
+
+
+def test_it_counts_as_failing_until_it_has_run_for_a_while(threads: Threads) -> None:
+    assert threads.failing == []
+    threads.error = SystemExit("even so")
+    threads.die()
+    assert (threads.failing, threads.changes) == (["planner"], 1)
+    assert threads.after(2.0)
+    assert threads.failing == ["planner"]
+    assert threads.after(SETTLED_SECONDS)
+    assert (threads.failing, threads.changes) == ([], 2)
+
+
+def test_deaths_far_apart_do_not_add_up(threads: Threads) -> None:
+    for _ in range(2 * MAX_ENDINGS):
+        threads.die()
+        assert threads.after(2.0)
+        assert threads.after(SETTLED_SECONDS)
+    assert threads.given_up == ""
+
+
+def test_it_is_given_up_when_it_keeps_dying(threads: Threads) -> None:
+    for _ in range(MAX_ENDINGS - 1):
+        threads.die()
+        assert threads.after(60.0)
+    assert threads.given_up == ""
+    threads.die()
+    assert threads.given_up == "planner"
+    assert not threads.after(600.0)
+
+
+def test_what_was_told_to_stop_is_not_started_again(threads: Threads) -> None:
+    threads.stopping.set()
+    threads.die()
+    assert not threads.after(600.0)
+    assert threads.failing == []
+
+
+def test_a_machine_without_another_thread_is_a_death_to_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = Threads()
+    with monkeypatch.context() as full:
+        full.setattr(Thread, "start", _no_more)
+        threads.supervisor.start()
+        assert not threads.after(0.0)
+        assert threads.failing == ["planner"]
+    assert threads.after(2.0)
+
+
+def test_a_fetch_that_gets_no_thread_is_an_outcome_and_leaves_the_place_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = Event()
+    workers = Workers(lambda task: None, 1, done.set)
+    wanted = WantedBuild(BuildKey("g1", 1), 1, "0" * 64, 1, "top", "a.sh", "http://127.0.0.1:1/", True, 0)
+    with monkeypatch.context() as full:
+        full.setattr(Thread, "start", _no_more)
+        workers.start(Task(wanted, 1, lambda: wanted))
+    assert done.is_set()
+    assert [type(outcome.error) for outcome in workers.take_outcomes()] == [RuntimeError]
+    assert workers.has_free_hand
+
+
+def _no_more(thread: Thread) -> None:
+    raise RuntimeError("can't start new thread")

@@ -1,0 +1,86 @@
+"""Every JSON call there is, of the APIs and of the dashboard, with a path to something real and the headers of somebody
+who may call it. Read from the app's map: a new call is tried without being named anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask import Flask
+
+from app.api.pipeline import Call, declared
+from app.database import writing
+from app.models import Base
+from app.models.upload import RESUMABLE
+from app.partners.secrets import fingerprint
+from tests.api.test_strangers import OWNED, begin_session
+from tests.conftest import bearer
+from tests.filling import Rows, fill
+
+MARKER = "starlight"
+
+
+@dataclass(frozen=True)
+class JsonCall:
+    """One method of one route. `headers` are those of somebody who may call it."""
+
+    method: str
+    path: str
+    call: Call
+    headers: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def fill_partner(marker: str = MARKER) -> Rows:
+    """A partner with a row in every table, a key `pp_<marker>` and a server's token `srv_<marker>`."""
+    values = {
+        "api_keys.secret_hash": fingerprint(f"pp_{marker}"),
+        "api_keys.scopes": ["read", "write", "upload"],
+        "servers.token_hash": fingerprint(f"srv_{marker}"),
+        "uploads.door": RESUMABLE,
+        "uploads.state": "uploading",
+        "uploads.size": 1,
+        "uploads.part_size": 5 * 1024**2,
+        "play_sessions.ended_at": None,
+        "apps.name": "Dashboard",
+        "blobs.mime_type": "image/png",
+        "blobs.state": "stored",
+        "blobs.object_key": f"uploads/sh/sha256-{'A' * 43}.{marker}",
+        "components.kind": "deck",
+    }
+    with writing() as session:
+        return fill(session.connection(), Base.metadata, marker, values)
+
+
+def json_calls(app: Flask, rows: Rows, marker: str = MARKER) -> list[JsonCall]:
+    """Each declared call of the app's map, in its order."""
+    session = session_headers(app, rows["members"]["id"])
+    by_security = {"partnerKey": bearer(f"pp_{marker}"), "serverToken": bearer(f"srv_{marker}"), "": session}
+    return [
+        JsonCall(method, path_of(rule.rule, rows), call, by_security[call.security])
+        for rule in sorted(app.url_map.iter_rules(), key=str)
+        if (call := declared(app.view_functions[rule.endpoint]))
+        for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"})
+    ]
+
+
+def path_of(rule: str, rows: Rows) -> str:
+    """The path of a route to what the partner has."""
+
+    def value(found: re.Match[str]) -> str:
+        table, column = OWNED.get(found[1], ("builds", "number"))
+        return str(rows[table][column])
+
+    return re.sub(r"<(?:\w+:)?(\w+)>", value, rule)
+
+
+def session_headers(app: Flask, member_id: str) -> dict[str, str]:
+    """What the browser of a signed-in member sends: its cookies, and the token of its page."""
+    client = app.test_client()
+    token = begin_session(app, client, member_id)
+    cookie = client.get_cookie(app.config["SESSION_COOKIE_NAME"])
+    assert cookie is not None
+    return {"Cookie": f"{cookie.key}={cookie.value}", "X-CSRFToken": token}

@@ -1,0 +1,132 @@
+"""No address, old or new, takes more than is reserved for it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from app.assets.quota import asset_quota, settle
+from app.assets.sweeping import sweep_assets
+from app.database import writing
+from app.extensions import db
+from app.models import StagedAsset, now
+from app.storage.bucket import bucket
+from tests.api_v1.calling import Studio, answered, put, refused
+from tests.assets.images import picture
+from tests.assets.test_races import at_once, fresh
+from tests.conftest import Cast
+
+DATA = picture(300, 420)
+SIZE = len(DATA)
+AN_HOUR = timedelta(hours=1)
+
+
+def taken(cast: Cast) -> tuple[int, int]:
+    """Bytes used and reserved by Starlight. The ledger must say what the rows say."""
+    db.session.rollback()
+    with writing() as session:
+        assert settle(session, cast.starlight.partner_id) == 0
+    quota = asset_quota(db.session(), cast.starlight.partner_id)
+    return quota.used, quota.reserved
+
+
+def staged_bytes() -> int:
+    """What clients have put, and nobody has confirmed."""
+    return sum(found.size for found in bucket().objects("staging/"))
+
+
+def sweep() -> None:
+    """As once a minute."""
+    sweep_assets(AN_HOUR, scan=False)
+
+
+def test_an_older_address_of_a_shrunk_image_stores_no_more_than_is_reserved(
+    app: Flask, studio: Studio, cast: Cast
+) -> None:
+    older = answered(studio.presign(DATA))
+    answered(studio.presign(DATA, byteSize=1))
+    assert put(older["signedUrl"], DATA, "image/png") == 200
+    assert staged_bytes() == SIZE
+    assert taken(cast) == (0, SIZE)
+
+
+def test_growing_and_shrinking_reserve_the_largest_size_once(app: Flask, studio: Studio, cast: Cast) -> None:
+    for size in (10, SIZE, 1, 500):
+        answered(studio.presign(DATA, byteSize=size))
+    assert taken(cast) == (0, SIZE)
+
+
+@pytest.mark.slow
+def test_presigns_of_many_sizes_at_once_reserve_the_largest(app: Flask, studio: Studio, cast: Cast) -> None:
+    sizes = [1, SIZE, 7, SIZE // 2, 2, SIZE - 1]
+    deeds = [lambda size=size: fresh(app, studio).presign(DATA, byteSize=size).status_code for size in sizes]
+    assert at_once(app, deeds) == [200] * len(sizes)
+    assert taken(cast) == (0, SIZE)
+
+
+@pytest.mark.settings(ASSET_QUOTA_BYTES=str(SIZE + 100))
+def test_shrinking_makes_no_room_for_another_image(app: Flask, studio: Studio, cast: Cast) -> None:
+    answered(studio.presign(DATA))
+    answered(studio.presign(DATA, byteSize=1))
+    refused(studio.presign(picture(seed=2)), 413, "STORAGE_LIMIT_EXCEEDED")
+
+
+def test_what_was_reserved_is_free_again_once_the_last_address_has_expired(
+    app: Flask, studio: Studio, cast: Cast
+) -> None:
+    older = answered(studio.presign(DATA))
+    answered(studio.presign(DATA, byteSize=1))
+    put(older["signedUrl"], DATA, "image/png")
+    with writing() as session:
+        session.execute(update(StagedAsset).values(expires_at=now() - AN_HOUR))
+    sweep()
+    assert taken(cast) == (0, 0)
+    assert staged_bytes() == 0
+
+
+def test_the_real_bytes_of_a_shrunk_image_are_not_confirmed_as_one_byte(app: Flask, studio: Studio, cast: Cast) -> None:
+    older = answered(studio.presign(DATA))
+    shrunk = answered(studio.presign(DATA, byteSize=1))
+    put(older["signedUrl"], DATA, "image/png")
+    message = refused(studio.confirm(shrunk, DATA, byteSize=1), 400, "VALIDATION_ERROR")
+    assert f"{SIZE:,} bytes; 1 were announced" in message
+    assert (taken(cast), staged_bytes()) == ((0, 0), 0)
+
+
+def test_what_is_put_after_the_confirm_is_gone_with_the_next_sweep(app: Flask, studio: Studio, cast: Cast) -> None:
+    """The address lives on for half an hour, and nothing is reserved for it any more."""
+    presigned = studio.upload(DATA)
+    assert put(presigned["signedUrl"], DATA, "image/png") == 200
+    sweep()
+    assert staged_bytes() == 0
+    assert taken(cast) == (SIZE, 0)
+
+
+def test_an_open_upload_is_left_alone_by_the_sweep(app: Flask, studio: Studio, cast: Cast) -> None:
+    presigned = answered(studio.presign(DATA))
+    put(presigned["signedUrl"], DATA, "image/png")
+    sweep()
+    assert staged_bytes() == SIZE
+    assert answered(studio.confirm(presigned, DATA)) == {"ok": True}
+
+
+def test_known_bytes_are_announced_with_their_size_or_not_at_all(app: Flask, studio: Studio, cast: Cast) -> None:
+    """They need no second room, so another size would be room that nobody reserved."""
+    studio.upload(DATA)
+    for size in (1, SIZE - 1, SIZE + 1, 20 * 1024**2):
+        assert "byteSize" in refused(studio.presign(DATA, byteSize=size), 400, "VALIDATION_ERROR")
+    answered(studio.presign(DATA))
+    assert taken(cast) == (SIZE, 0)
+
+
+def test_known_bytes_are_free_in_one_place_at_a_time(app: Flask, studio: Studio, cast: Cast) -> None:
+    """Otherwise each new game would be a place for all of them again."""
+    studio.upload(DATA)
+    for number in (1, 2, 3):
+        studio.new_game(f"Game {number}")
+        put(answered(studio.presign(DATA))["signedUrl"], DATA, "image/png")
+    assert taken(cast) == (SIZE, 2 * SIZE)
+    assert staged_bytes() == 3 * SIZE

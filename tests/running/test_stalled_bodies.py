@@ -1,0 +1,107 @@
+"""Sixty connections that announce a body and send none, on each JSON call there is: others notice nothing."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from app.storage.embedded import StorageAccess
+from tests.api.json_calls import JsonCall, fill_partner, json_calls
+from tests.conftest import bearer
+from tests.uploads.live import Gunicorn, World, world_on_sqlite
+
+pytestmark = pytest.mark.slow
+
+CONNECTIONS = 60  # more than the pool of the database has
+TIMEOUT = 1.5  # seconds, SLIPWAY_BODY_TIMEOUT of this server
+MUCH = "100000 per minute"
+RATES = {
+    f"SLIPWAY_{name}_RATE": MUCH
+    for name in ("PRESIGN", "CONFIRM", "NEW_GAME", "COMPONENT", "COMPONENT_BATCH", "LIST", "PARTS")
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path, storage: StorageAccess) -> Iterator[World]:
+    """With the partner of json_calls beside its own."""
+    instance = tmp_path_factory.mktemp("stalled") / "instance"
+    with world_on_sqlite(instance, empty_sqlite, storage, SLIPWAY_BODY_TIMEOUT=str(TIMEOUT)) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def calls(world: World) -> list[JsonCall]:
+    with world.app.app_context():
+        rows = fill_partner()
+        return [call for call in json_calls(world.app, rows) if not call.call.raw_body]
+
+
+@pytest.fixture(scope="module")
+def gunicorn(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
+    log = tmp_path_factory.mktemp("log") / "gunicorn.log"
+    server = Gunicorn(world.settings, log, **RATES).start()
+    yield server
+    server.kill()
+    assert "Traceback" not in log.read_text(), "nothing that a client sends is a fault of ours"
+
+
+class Other:
+    """Another partner, who calls now and then."""
+
+    def __init__(self, world: World, gunicorn: Gunicorn) -> None:
+        self._url, self._headers = f"{gunicorn.address}/api/partners/games", bearer(world.key)
+        self._http = urllib3.PoolManager(retries=False, timeout=20)
+
+    def seconds(self) -> float:
+        """How long a call of theirs takes."""
+        begun = time.monotonic()
+        answer = self._http.request("GET", self._url, headers=self._headers)
+        assert answer.status == 200, answer.data
+        return time.monotonic() - begun
+
+
+def begin(gunicorn: Gunicorn, call: JsonCall) -> socket.socket:
+    """A request whose body does not come."""
+    connection = socket.create_connection(("127.0.0.1", gunicorn.port), timeout=20)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in call.headers.items())
+    connection.sendall(
+        f"{call.method} {call.path} HTTP/1.1\r\nHost: 127.0.0.1:{gunicorn.port}\r\n{headers}"
+        "Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n".encode()
+    )
+    return connection
+
+
+def answered(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_others_are_served_while_sixty_connections_stall(
+    world: World, gunicorn: Gunicorn, calls: list[JsonCall], subtests: pytest.Subtests
+) -> None:
+    other = Other(world, gunicorn)
+    assert sum(call.call.body is not None for call in calls) > 12
+    other.seconds()
+    for call in calls:
+        with subtests.test(call=str(call)), ExitStack() as stack:
+            begun = time.monotonic()
+            stalled = [stack.enter_context(begin(gunicorn, call)) for _ in range(CONNECTIONS)]
+            slowest = other.seconds()
+            while call.call.body and time.monotonic() < begun + TIMEOUT:
+                slowest = max(slowest, other.seconds())
+            answers = [answered(connection) for connection in stalled]
+            took = time.monotonic() - begun
+            slowest = max(slowest, other.seconds())
+            assert slowest < 1, f"another partner's call took {slowest:.2f} s"
+            if call.call.body:
+                ends = {answer.split(b"\r\n")[0].decode() for answer in answers}
+                assert ends <= {"HTTP/1.1 400 BAD REQUEST", "HTTP/1.1 429 TOO MANY REQUESTS"}, ends
+                assert any(b" 400 " in answer.split(b"\r\n")[0] for answer in answers)
+            # A second for sixty answers, and for other tests on this machine.
+            assert took < TIMEOUT + 3, f"the stalled ones ended after {took:.1f} s"

@@ -1,0 +1,25 @@
+"""Signing in without the form: the account behind a password, and browsers that are signed in."""
+
+from __future__ import annotations
+
+from app.models import Member
+from app.partners.passwords import accounts_for
+from app.partners.sign_ins import begin_sign_in, sign_in_of
+
+ADDRESS = "192.0.2.1"
+
+
+def account(email: str, password: str, address: str = ADDRESS) -> Member | None:
+    """The one account with these, or None."""
+    found = accounts_for(email, password, address)
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+def browser_of(member: Member, address: str = ADDRESS) -> str:
+    """The token in the cookie of another browser of the member."""
+    return begin_sign_in(member, address, "Firefox on Linux")[1]
+
+
+def is_signed_in(token: str) -> bool:
+    return sign_in_of(token) is not None

@@ -1,0 +1,32 @@
+"""Storages of two kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.config import StorageSettings
+from app.storage.bucket import Bucket
+from app.storage.embedded import StorageAccess
+from tests.conftest import settings_for
+from tests.storage.seaweed import SeaweedFS
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """A real SeaweedFS on loopback."""
+    server = SeaweedFS(tmp_path_factory.mktemp("seaweed"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def embedded(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess) -> StorageSettings:
+    """A bucket on the embedded storage."""
+    where = settings_for(tmp_path_factory.mktemp("instance"), storage).storage_settings
+    Bucket(where).make()
+    return where
