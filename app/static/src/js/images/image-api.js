@@ -116,9 +116,9 @@ async function read(file) {
  * Resolves with the key under which the image is stored. Throws an ImageRefusal, or the signal's reason.
  * @param {ImageUpload} image
  * @param {AbortSignal} signal
- * @param {object} told
- * @param {(bytes: number) => void} told.moved  called with the bytes that have left
- * @param {() => void} told.sent  called when all have
+ * @param {object} callbacks
+ * @param {(bytes: number) => void} callbacks.moved  called with the bytes that have left
+ * @param {() => void} callbacks.sent  called when all have
  * @returns {Promise<string>}
  */
 export async function sendImage({ file, gallery }, signal, { moved, sent }) {

@@ -19,7 +19,7 @@ import { Stateful } from "../stateful.js";
  * @property {string} slug
  * @property {string} title
  * @property {string} uploadsUrl  where uploads are begun
- * @property {string} detailUrl   where the game and its rollout are read; "" for uploads that an older page remembered
+ * @property {string} detailUrl   where the game and its rollout are read; "" for uploads that an older version saved
  * @property {number} nextBuild   the number that the build is expected to get
  */
 
@@ -102,7 +102,7 @@ export class Transfer {
     this.#wake();
   }
 
-  // What waits for its next try has it now.
+  // If it waits for its next try, that is now.
   retryNow() {
     if (this.parts?.retryAt) this.parts.nudge();
     else this.#wake();
