@@ -15,7 +15,7 @@ run: .venv/.server app/static/dist/manifest.json ## start everything: storage, d
 test: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## every test but the soak (under 10 minutes)
 	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
-test-fast: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## the inner loop: SQLite alone, no browser, nothing slow (under a minute)
+test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite alone, no browser, nothing slow (under a minute)
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak and not slow and not browser and not postgres"
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault runs

@@ -26,6 +26,7 @@ TEXTS = {
     ".lock",
     ".json",
     ".js",
+    ".ts",
     ".mjs",
     ".css",
     ".html",
@@ -222,6 +223,6 @@ def test_no_file_names_a_path_outside_of_the_project() -> None:
 
 def test_nothing_is_left_to_be_done_in_a_comment() -> None:
     marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X:", "HA" + "CK:"]
-    code = [(path, text) for path, text in texts() if path.suffix in {".py", ".js", ".mjs", ".css", ".html"}]
+    code = [(path, text) for path, text in texts() if path.suffix in {".py", ".js", ".ts", ".mjs", ".css", ".html"}]
 
     assert [f"{path}: {mark}" for path, text in code for mark in marks if mark in text] == []

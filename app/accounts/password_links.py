@@ -30,16 +30,20 @@ def link_for_member(partner: Partner, member_id: str, actor: Actor) -> tuple[Pas
     return _make(member_of(partner, member_id), actor)
 
 
-def link_for_email(email: str, actor: Actor, partner: Partner | None = None) -> tuple[PasswordLink, str]:
-    """The same for whoever signs in with this address (in this partner), operators too: for the command line. Raises
-    NotFound, or Conflict when several accounts have the address."""
+def link_for_email(
+    email: str, actor: Actor, partner: Partner | None = None, *, operator: bool = False
+) -> tuple[PasswordLink, str]:
+    """The same for whoever signs in with this address (in this partner, or as an operator): for the command line.
+    Raises NotFound, or Conflict when several accounts have the address."""
     query = select(Member).where(Member.email == email.strip().lower())
-    members = db.session.scalars(query.where(Member.partner_id == partner.id) if partner else query).all()
+    if partner is not None or operator:
+        query = query.where(Member.partner_id == (partner.id if partner else None))
+    members = db.session.scalars(query).all()
     if not members:
         raise NotFound(f"Nobody signs in with {email}. `flask member create` makes a member.")
     if len(members) > 1:
         names = ", ".join(sorted(member.partner.name if member.partner else "the operators" for member in members))
-        raise Conflict(f"{email} has an account in each of {names}. Say whose is meant with --partner.")
+        raise Conflict(f"{email} has an account in each of {names}. Choose one with --partner or --operator.")
     return _make(members[0], actor)
 
 

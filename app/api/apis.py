@@ -65,19 +65,19 @@ SERVERS = Api(
 
 
 def at_the_dashboard(api: Api, recognise_member: Step) -> Api:
-    """The same API for a member who is signed in: the same order of checks and the same envelope, with limits of its
-    own for what a page sends. A page has no Idempotency-Key: those belong to API keys."""
-    own = {
-        UPLOAD: "30 per hour",
-        "presign": "240 per minute",  # the script waits when it is told to
-        "confirm": "240 per minute",
-    }
+    """The same API for a member who is signed in: the same order of checks and the same envelope. Only what a page
+    sends is limited, for it asks every second how a check goes. It has no Idempotency-Key: those belong to API keys."""
     return replace(
         api,
         name=f"{api.name} at the dashboard",
         security="",
         order=tuple(recognise_member if step is recognise_key else step for step in api.order),
-        rates=dict(api.rates) | {name: (lambda _, rate=rate: rate) for name, rate in own.items()},
+        rates={
+            UPLOAD: lambda _: "30 per hour",
+            PARTS: lambda found: found.parts_rate,
+            "presign": lambda _: "240 per minute",  # the script waits when it is told to
+            "confirm": lambda _: "240 per minute",
+        },
         counted_as="member-",
         whom="you",
         idempotent=False,

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-
 from flask import Blueprint, Response, jsonify
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.data.database import release
-from app.data.extensions import db
+from app.data.database import answers
 from app.refusals import Unavailable
 from app.storage.bucket import bucket
 from app.topics.queue import worker_answers
 
 bp = Blueprint("health", __name__)
-log = logging.getLogger(__name__)
 
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    found = {"database": _database(), "storage": _storage(), "worker": worker_answers()}
+    found = {"database": answers(), "storage": _storage(), "worker": worker_answers()}
     healthy = all(found.values())
     response = jsonify(
         {"status": "ok" if healthy else "error"} | {name: "ok" if ok else "error" for name, ok in found.items()}
@@ -28,17 +22,6 @@ def healthz() -> Response:
     response.status_code = 200 if healthy else 503
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _database() -> bool:
-    try:
-        db.session.execute(text("SELECT 1"))
-    except SQLAlchemyError:
-        log.exception("the database does not answer")
-        return False
-    finally:
-        release()
-    return True
 
 
 def _storage() -> bool:

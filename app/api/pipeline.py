@@ -75,9 +75,9 @@ Step = Callable[["Passage"], None]
 
 @dataclass(frozen=True)
 class Api:
-    """One JSON API. `rates` are its limits by name; `whom` is how the refusal of a limit calls the caller; `counted_as`
-    keeps its counts apart from another API's. `media_types` are what a JSON body may be sent as, beside nothing; empty
-    for an API that reads a body whatever it is called."""
+    """One JSON API. `rates` are its limits by name; a limit without a rate is not counted. `whom` is how the refusal of
+    a limit calls the caller; `counted_as` keeps its counts apart from another API's. `media_types` are what a JSON body
+    may be sent as, beside nothing; empty for an API that reads a body whatever it is called."""
 
     name: str
     security: str
@@ -106,7 +106,7 @@ class Api:
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`."""
         limit = self.default_limit if limit is None else limit
-        if limit and limit not in self.rates:
+        if limit and limit not in self.rates:  # a slip of the pen would be a call without a limit
             raise ValueError(f"{summary}: the API {self.name!r} has no limit named {limit!r}")
         return lambda view: served(
             Call(self, view, summary, answers, scope, limit, body, query, raw_body, refusals, below, again)

@@ -35,8 +35,8 @@ def count(passage: Passage) -> None:
     api, limit = passage.call.api, passage.call.limit
     if limit == UPLOAD and idempotency.is_replay(passage.caller.id):
         limit = api.default_limit  # it begins nothing, and repeats an answer
-    if limit:
-        rate_headers.count(api.rates[limit](settings()), f"{api.counted_as}{limit}", passage.caller.id, whom=api.whom)
+    if rate := api.rates.get(limit):
+        rate_headers.count(rate(settings()), f"{api.counted_as}{limit}", passage.caller.id, whom=api.whom)
 
 
 def require_scope(passage: Passage) -> None:
@@ -48,6 +48,9 @@ def require_scope(passage: Passage) -> None:
 def note_use(passage: Passage) -> None:
     """Refuses nothing: remember that the key is in use."""
     passage.caller.note_use()
+
+
+ONCE: frozenset[Step] = frozenset({count, note_use})  # what is noted of a call, not asked about it
 
 
 def look_up(passage: Passage) -> None:
@@ -78,14 +81,10 @@ def receive(passage: Passage) -> None:
         )
     release()
     passage.body = request.get_data(cache=False)
-    for step in passage.call.api.order:
-        if step is receive:
-            break
+    order = passage.call.api.order
+    for step in order[: order.index(receive)]:
         if step not in ONCE:
             step(passage)
-
-
-ONCE: frozenset[Step] = frozenset({count, note_use})  # what a call does, not what it looks at
 
 
 def parse(passage: Passage) -> None:

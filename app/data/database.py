@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
 from app.refusals import NotFound
+
+log = logging.getLogger(__name__)
 
 WRITES = "slipway_writes"
 _TOPICS = "slipway_topics"
@@ -95,6 +98,18 @@ def announce(*topics: str) -> None:
     if announced is None:
         raise RuntimeError("announce() outside writing(): the change would be announced and never committed")
     announced.update(topics)
+
+
+def answers() -> bool:
+    """Whether the database can be asked. Gives the connection back."""
+    try:
+        db.session.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        log.exception("the database does not answer")
+        return False
+    finally:
+        release()
+    return True
 
 
 def release() -> None:

@@ -15,6 +15,7 @@ from app.data.database import announce, release, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.game import Game
+from app.images import staging
 from app.images.blobs import claim, hold
 from app.images.game_check import require_living
 from app.images.image_limits import TYPES
@@ -70,16 +71,17 @@ def confirm(game: Game, app_id: str, sent: Sent, actor: Actor) -> str:
     _compare(sent, staged.byte_size, staged.content_type)
     upload = _Upload(staged.id, partner_id, game_id, app_id, actor)
     known = known_blob(db.session(), partner_id, app_id, sha256)
-    staging_key = staged.object_key
+    staging_key, transfer = staged.object_key, staged.multipart_id
     release()
     asset_id = _publish(upload, known.id) if known and _is_as_sent(known, sent) else None
     if asset_id is None:
         try:
+            staging.join(staging_key, transfer, sent.byte_size)
             asset_id = _fetch_and_publish(upload, staging_key, sha256, sent)
         except WrongBytes:
-            _discard(upload, staging_key)
+            _discard(upload, staging_key, transfer)
             raise
-    _delete_staged(staging_key)
+    _drop_staged(staging_key, transfer)
     return asset_id
 
 
@@ -232,7 +234,7 @@ def checksum_name(blob: Blob) -> str:
     return f"{blob.sha256[:12]}.{TYPES[blob.mime_type].lower()}"
 
 
-def _discard(upload: _Upload, staging_key: str) -> None:
+def _discard(upload: _Upload, staging_key: str, transfer: str | None) -> None:
     """The bytes were wrong: the reservation ends, and they go."""
     with writing() as session:
         lock_partner(session, upload.partner_id)
@@ -241,11 +243,11 @@ def _discard(upload: _Upload, staging_key: str) -> None:
             give_back(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
     release()
-    _delete_staged(staging_key)
+    _drop_staged(staging_key, transfer)
 
 
-def _delete_staged(staging_key: str) -> None:
+def _drop_staged(staging_key: str, transfer: str | None) -> None:
     try:
-        bucket().delete([staging_key])
+        staging.drop(staging_key, transfer)
     except StorageError:
-        log.info("a staged object could not be deleted; the sweep will do it")
+        log.info("what was staged could not be removed; the sweep will do it")

@@ -15,9 +15,9 @@ from app.data.models.game import Game
 from app.images.game_check import require_living
 from app.images.image_quota import lock_partner, take
 from app.images.object_keys import STAGING, final_key
+from app.images.staging import Staged, staging_url
 from app.refusals import InvalidRequest
 from app.storage.direct_uploads import direct_uploads
-from app.storage.write_addresses import staging_url
 
 LIFETIME = timedelta(minutes=30)
 
@@ -40,25 +40,15 @@ class Presigned:
     key: str
 
 
-@dataclass(frozen=True)
-class Staged:
-    """An open upload: its bytes are put at `staging_key`, and are kept at `key` once they are confirmed."""
-
-    staging_key: str
-    key: str
-
-
 def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
     """Reserve the room and sign the upload. The same file again is the same upload with a new URL.
 
-    Raises what `stage` raises, and DirectUploadsOff while storage is not safe to send to."""
+    Raises what `stage` raises, StorageError, and DirectUploadsOff while storage is not safe to send to."""
     game_id, partner_id = game.id, game.partner_id
     release()
     direct_uploads().require()  # before room is reserved
     staged = stage(game_id, partner_id, app_id, announced)
-    url = staging_url(
-        staged.staging_key, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME
-    )
+    url = staging_url(staged, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME)
     return Presigned(url, staged.key)
 
 
@@ -90,9 +80,11 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: Announced) -> S
         staged.file_name = announced.file_name
         staged.expires_at = now() + LIFETIME
         session.add(staged)
-        staging_key = staged.object_key
+        found = Staged(
+            staged.id, partner_id, staged.object_key, final_key(partner_id, announced.sha256), staged.multipart_id
+        )
     release()
-    return Staged(staging_key, final_key(partner_id, announced.sha256))
+    return found
 
 
 def _room_for(session: Session, staged: StagedAsset, announced: Announced) -> int:

@@ -19,13 +19,13 @@ from app.data.database import release as free_connection
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.asset import Blob
-from app.images.image_processes import DecoderDied, Facts, ImageProcesses, ImageRefused, Interrupted
+from app.images.image_processes import Facts, ImageProcesses, ImageRefused, Interrupted
 from app.images.metadata.pieces import DamagedContainer
 from app.images.metadata.stripping import without_metadata
 from app.images.object_keys import IMMUTABLE, public_copy_key
 from app.images.verification import FetchedFile, WrongBytes, fetched
 from app.refusals import Unavailable
-from app.storage.objects import ObjectMissing, write_object
+from app.storage.objects import write_object
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def without_public_copy(session: Session, most: int) -> Sequence[str]:
 
 def make_public_copy(blob_id: str, decoder: ImageProcesses) -> None:
     """See to it that the row of a stored blob says what may be shown. Repeatable; holds no connection meanwhile. Raises
-    StorageError and Unavailable: then it is to be tried again."""
+    StorageError (ObjectMissing among them), Unavailable and DecoderDied: then it is to be tried again."""
     key = db.session.scalar(select(Blob.object_key).where(Blob.id == blob_id, Blob.public_key.is_(None)))
     free_connection()
     if key is None:
@@ -97,7 +97,7 @@ def _copy_of(key: str, decoder: ImageProcesses) -> PublicCopy:
             facts = decoder.examine(file.path)
             with cleaned(file, facts) as clean:
                 return store_public_copy(key, file, clean, facts.mime_type)
-    except (WrongBytes, ImageRefused, DecoderDied, ObjectMissing) as refused:
+    except (WrongBytes, ImageRefused) as refused:
         log.warning("nothing of %s can be shown under its public address: %s", key, refused)
         return _NOTHING
     except Interrupted:

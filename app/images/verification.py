@@ -48,7 +48,7 @@ def fetched(key: str, most: int = MOST_BYTES, announced: int | None = None) -> I
             raise _too_large(source.length, most)
         if announced is not None and source.length != announced:
             source.close()
-            raise _wrong_size(source.length, announced)
+            raise wrong_size(source.length, announced)
         for piece in source.pieces():
             size += len(piece)
             sha256.update(piece)
@@ -73,7 +73,7 @@ def write_temporary(file: IO[bytes], piece: bytes) -> None:
 def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str) -> Facts:
     """Compare with what was announced and decode the whole image. Raises WrongBytes, or Unavailable."""
     if found.size != byte_size:
-        raise _wrong_size(found.size, byte_size)
+        raise wrong_size(found.size, byte_size)
     if found.sha256 != sha256:
         raise WrongBytes(
             f"The uploaded file's checksum is {checksum_of(found.sha256)}; {checksum_of(sha256)} was announced."
@@ -91,7 +91,8 @@ def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str
     return facts
 
 
-def _wrong_size(size: int, announced: int) -> WrongBytes:
+def wrong_size(size: int, announced: int) -> WrongBytes:
+    """The refusal of another number of bytes than was announced, in the words every check uses."""
     return WrongBytes(f"The uploaded file has {size:,} bytes; {announced:,} were announced.")
 
 

@@ -26,6 +26,7 @@ from app.fleet import transfers
 from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.process.crash_points import passing
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
+from app.storage.write_address_probe import is_of_a_probe
 from app.uploads.discarding import discard_upload
 from app.uploads.resumable.expiry import remove_expired
 
@@ -166,7 +167,7 @@ def _orphan_transfers() -> list[OpenMultipart]:
     listed = bucket().open_multiparts(ARCHIVES)
     known = set(db.session.scalars(select(Upload.object_key)))
     release()
-    return [found for found in listed if found.key not in known]
+    return [found for found in listed if found.key not in known and not is_of_a_probe(found.key, found.begun)]
 
 
 def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
@@ -174,7 +175,11 @@ def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
     that gets its row meanwhile is seen with it."""
     listed = list(objects)
     known = _known_keys()
-    return [found for found in listed if found.key not in known]
+    return _unnamed(listed, known)
+
+
+def _unnamed(listed: Iterable[StoredObject], known: set[str]) -> list[StoredObject]:
+    return [found for found in listed if found.key not in known and not is_of_a_probe(found.key, found.modified)]
 
 
 def _known_keys() -> set[str]:
@@ -201,7 +206,7 @@ def check() -> Checked:
     for row in builds:
         if sizes.get(row.object_key) != row.size and row.object_key in known:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
-    result.orphans = [found for found in listed if found.key not in known]
+    result.orphans = _unnamed(listed, known)
     result.transfers = [transfer.key for transfer in _orphan_transfers()]
     assets = check_assets()
     result.missing += assets.missing

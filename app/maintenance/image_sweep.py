@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
@@ -20,17 +21,20 @@ from app.data.models.base import new_id, now
 from app.data.models.component import Revision
 from app.data.models.game import Game
 from app.data.models.partner import Partner
+from app.images import staging
 from app.images.blobs import LEASE, Doomed, bury, doom
-from app.images.image_processes import deriving
+from app.images.image_processes import DecoderDied, deriving
 from app.images.image_quota import give_back, lock_partner, settle
 from app.images.object_keys import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
 from app.images.public_copies import make_public_copy, without_public_copy
 from app.process.crash_points import passing
 from app.refusals import Unavailable
-from app.storage.bucket import StorageError, StoredObject, bucket
-from app.storage.write_address_probe import PROBE
+from app.storage.bucket import OpenMultipart, StorageError, StoredObject, bucket
+from app.storage.objects import ObjectMissing
+from app.storage.write_address_probe import is_of_a_probe
 
 log = logging.getLogger(__name__)
+S = TypeVar("S", StoredObject, OpenMultipart)
 
 # A PUT that began in time may still be going when its URL expires.
 AFTER_EXPIRY = timedelta(minutes=5)
@@ -73,7 +77,7 @@ def sweep_assets(
         _note_unused()
     _delete_unused(swept, undo, lease)
     _make_public_copies()
-    _delete_stray_staged(swept)
+    _abort_stray_transfers()
     if thorough:
         _delete_orphans(swept, young)
     return swept
@@ -99,12 +103,12 @@ def _expire(swept: SweptAssets) -> None:
             # Presigned again meanwhile: it lives on.
             if staged is None or staged.expires_at >= now() - AFTER_EXPIRY:
                 continue
-            key = staged.object_key
+            key, transfer = staged.object_key, staged.multipart_id
             give_back(session, partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
         release()
         passing("reservation-released")
-        bucket().delete([key])
+        staging.drop(key, transfer)
         swept.uploads += 1
 
 
@@ -201,6 +205,8 @@ def _make_public_copies() -> None:
     for blob_id in found:
         try:
             make_public_copy(blob_id, deriving)
+        except (ObjectMissing, DecoderDied) as failed:  # of this image; the next sweep tries it again
+            log.warning("the public copy of image %s was not made: %s", blob_id, failed)
         except StorageError:
             raise
         except Unavailable as later:
@@ -208,14 +214,13 @@ def _make_public_copies() -> None:
             return
 
 
-def _delete_stray_staged(swept: SweptAssets) -> None:
-    """What was put on an address whose upload had ended by then: nothing holds room for it. An upload's row is there
-    before its address is, so the age does not matter."""
-    for stray in _orphans_staged():
-        if not stray.key.startswith(f"{STAGING}{PROBE}"):
-            bucket().delete([stray.key])
-            swept.objects += 1
-            swept.bytes_freed += stray.size
+def _abort_stray_transfers() -> None:
+    """Transfers of uploads that have ended: their addresses end now, for nothing holds room for what they take. The row
+    of an upload is there before its transfer, so the age does not matter."""
+    for listed in in_batches(bucket().open_multiparts(STAGING), 1000):
+        for stray in _unknown_staged(listed):
+            if not is_of_a_probe(stray.key, stray.begun):
+                bucket().abort_multipart(stray.key, stray.multipart_id)
 
 
 def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
@@ -233,7 +238,8 @@ def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
 def orphans() -> Iterator[StoredObject]:
     """Objects that no row asks for. They are listed before the rows are read: one that gets its row meanwhile is
     seen with it."""
-    yield from _orphans_staged()
+    for staged in in_batches(bucket().objects(STAGING), 1000):
+        yield from (one for one in _unknown_staged(staged) if not is_of_a_probe(one.key, one.modified))
     for listed in in_batches(bucket().objects(FINAL), 1000):
         known = _known_keys([one.key for one in listed])
         unnamed = [one for one in listed if one.key not in known]
@@ -241,12 +247,12 @@ def orphans() -> Iterator[StoredObject]:
         yield from (one for one in unnamed if parse_key(one.key) not in being_made)
 
 
-def _orphans_staged() -> Iterator[StoredObject]:
-    for listed in in_batches(bucket().objects(STAGING), 1000):
-        keys = [one.key for one in listed]
-        known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
-        release()
-        yield from (one for one in listed if one.key not in known)
+def _unknown_staged(listed: Sequence[S]) -> list[S]:
+    """Those that no open upload names."""
+    keys = [one.key for one in listed]
+    known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
+    release()
+    return [one for one in listed if one.key not in known]
 
 
 def _known_keys(keys: Sequence[str]) -> set[str]:

@@ -36,6 +36,8 @@ POINTS = (
     "upload-tidied",
     "expiry-marked",
     "build-removed",
+    "staged-transfer-opened",
+    "staged-joined",
     "asset-verified",
     "asset-stored",
     "asset-published",

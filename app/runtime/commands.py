@@ -79,10 +79,12 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
 
 @member_group.command("link", cls=_Plainly)
 @click.argument("email")
-@click.option("--partner", help="The partner's name, for an address with an account in several.")
-def member_link(email: str, partner: str | None) -> None:
+@click.option("--partner", help="The partner's name, for an address with several accounts.")
+@click.option("--operator", is_flag=True, help="The operator with this address, where a partner's member has it too.")
+def member_link(email: str, partner: str | None, operator: bool) -> None:
     """Print a link with which whoever signs in with EMAIL sets a new password, once."""
-    link, secret = link_for_email(email, COMMAND_LINE, partner_named(partner) if partner else None)
+    found = partner_named(partner) if partner else None
+    link, secret = link_for_email(email, COMMAND_LINE, found, operator=operator)
     own = settings()
     base = own.base_url or f"http://{own.host}:{own.port}"
     click.echo(f"{base}/new-password/{secret}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -15,7 +14,7 @@ from app.storage.bucket import Bucket, StorageError
 from app.storage.cors import page_origins
 from app.storage.direct_uploads import in_words
 from app.storage.url_signing import presign
-from app.storage.write_address_probe import PROBE, probe_write_addresses
+from app.storage.write_address_probe import probe_name, probe_write_addresses
 
 _LIFETIME = timedelta(minutes=5)
 _STRANGER = "https://stranger.example"
@@ -55,8 +54,7 @@ def upload_identity_may_only_put() -> CheckResult:
 
 def _powers(where: StorageSettings) -> Sequence[str]:
     """What it can do beyond that, in words."""
-    store, name = Bucket(where), f"{PROBE}{secrets.token_hex(8)}"
-    incoming, elsewhere = f"archives/{name}", f"{PROBE}outside-{name}"
+    store, incoming, elsewhere = Bucket(where), probe_name("archives/"), probe_name("uploads/sh/")
     _ask(store, presign(where, "PUT", incoming, {}, _LIFETIME), "PUT", b"to be read")
     attempts = {
         "read objects": ("GET", incoming, {}),
@@ -86,7 +84,7 @@ def cors_names_the_portal() -> CheckResult:
     where, origins = settings().storage_settings, page_origins(settings())
     if not origins:
         return skipped("SLIPWAY_BASE_URL is not set, so the portal's origin is not known. Set it to check CORS.")
-    address = f"{where.public_endpoint}/{where.bucket}/staging/{PROBE}cors"
+    address = f"{where.public_endpoint}/{where.bucket}/{probe_name('staging/')}"
     try:
         unnamed = [origin for origin in origins if not _is_allowed(address, origin)]
         stranger_allowed = _is_allowed(address, _STRANGER)

@@ -12,7 +12,7 @@ import time
 
 from flask import current_app
 
-from app.config.settings import StorageSettings, settings
+from app.config.settings import StorageSettings
 from app.refusals import Unavailable
 from app.storage.availability import note
 from app.storage.bucket import StorageError
@@ -20,7 +20,8 @@ from app.storage.write_address_probe import Finding, probe_write_addresses
 
 log = logging.getLogger(__name__)
 
-WAIT_SECONDS = 5.0  # that a request or a start waits for the first finding
+START_SECONDS = 30.0  # that a server waits for it before its first request; storage that is away takes far less
+WAIT_SECONDS = 5.0  # that a request waits for the first finding
 RETRY_SECONDS = 8.0  # between two tries while storage gives no clear answer
 RECHECK_SECONDS = 60.0  # after an unsafe finding: the operator may have mended it
 _ASK_AGAIN_SECONDS = 300  # no client should wait for an operator by trying again and again
@@ -48,6 +49,8 @@ class DirectUploads:
     def require(self) -> None:
         """Return when addresses for writing are safe; else raise DirectUploadsOff. Waits for WAIT_SECONDS at most, and
         only where nothing is known yet: give database connections back before."""
+        if self._where is None:
+            raise DirectUploadsOff("There is no storage to send files to. The operator must set S3_ENDPOINT.")
         finding = self._finding
         if finding is None:
             self.find_out(WAIT_SECONDS)
@@ -84,7 +87,7 @@ class DirectUploads:
     def _run(self) -> None:
         try:
             if self._where is not None:
-                self.learn(self._told(probe_write_addresses(self._where)))
+                self.learn(self._logged(probe_write_addresses(self._where)))
         except StorageError:
             log.warning("storage gave no clear answer to the check of direct uploads; it is asked again on demand")
         except Exception:
@@ -93,7 +96,7 @@ class DirectUploads:
             with self._lock:
                 self._under_way = None
 
-    def _told(self, finding: Finding) -> Finding:
+    def _logged(self, finding: Finding) -> Finding:
         """The log says what to set, once for each change."""
         before = self._finding
         if not finding.safe and (before is None or before != finding):
@@ -107,9 +110,11 @@ def in_words(finding: Finding) -> str:
     """A finding for operators: what is wrong, and what to do."""
     if finding.copied:
         wrong = f"A client can turn an address for writing into a copy of other objects ({', '.join(finding.copied)})."
-    elif finding.oversized:
-        wrong = f"Storage takes more bytes than an address was signed for ({', '.join(finding.oversized)})."
-        return f"{wrong} Use a storage that holds clients to the signed Content-Length (docs/storage.md)."
+    elif finding.unpacked or finding.oversized:
+        where = ", ".join(dict.fromkeys([*finding.unpacked, *finding.oversized]))
+        what = "other objects" if finding.unpacked else "more bytes"
+        wrong = f"Storage takes {what} than an address for writing is for ({where})."
+        return f"{wrong} No setting of Slipway mends that: use another storage (docs/storage.md)."
     elif finding.not_written:
         wrong = f"Storage refused what addresses for writing are for ({', '.join(finding.not_written)})."
     else:
@@ -122,7 +127,7 @@ def _refusal(finding: Finding) -> str:
     to_set = "set S3_UPLOAD_ACCESS_KEY and S3_UPLOAD_SECRET_KEY to keys that may only put"
     if finding.copied:
         why = "storage would let an address for that copy files of others"
-    elif finding.oversized:
+    elif finding.unpacked or finding.oversized:
         why, to_set = "storage would take more than was announced", "use another storage"
     else:
         why = "storage takes no files from the identity that signs addresses for that"
@@ -134,7 +139,6 @@ def _refusal(finding: Finding) -> str:
 
 
 def direct_uploads() -> DirectUploads:
-    """The running app's. Raises SettingsError when no storage is set."""
+    """The running app's."""
     found: DirectUploads = current_app.extensions["slipway_direct_uploads"]
-    assert settings().storage_settings
     return found

@@ -1,19 +1,23 @@
 """Tries to misuse addresses for writing on the storage that is set.
 
-A client may add `x-amz-copy-source` to the PUT that it was given a presigned address for. The header is not signed. AWS
-refuses that; other storages make a copy of any object that the signing identity may read, in this bucket or another.
-A client may also send more bytes than it announced. What was stored decides here, not what storage answered.
+A client may add headers to the PUT that it was given a presigned address for. They are not signed. AWS refuses that.
+With `x-amz-copy-source` other storages make a copy of any object that the signing identity may read, in this bucket or
+another. With a header for "snowballs" MinIO unpacks the body into other objects; to a plain PUT it does so whoever
+signed, which is why there are addresses for parts only. A client may also send more bytes than it announced. What was
+stored decides here, not what storage answered.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import secrets
+import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import urllib3
 from minio.error import S3Error
@@ -27,10 +31,16 @@ from app.storage.url_signing import presign
 
 log = logging.getLogger(__name__)
 
-PROBE = "probe-"  # how the names of our own objects begin, under either prefix
+_PROBE = "probe-"  # how the names of our own objects begin, under either prefix
 _LIFETIME = timedelta(minutes=5)
 _SENT = b"what a client sends"
 _LONGER = _SENT + b", and more"
+# Where clients send, in words; the prefix there; and what is signed beside the length.
+_KINDS: Sequence[tuple[str, str, dict[str, str]]] = (
+    ("an image", "staging/", {"content-type": "image/png"}),
+    ("a part of an archive", "archives/", {}),
+)
+_UNPACK = {"x-amz-meta-snowball-auto-extract": "true", "x-minio-extract": "true"}
 _SECRET_BYTES = 64  # longer than what is sent, so that a whole copy and a ranged one both differ from it
 _OTHER_KEY = "probe"  # the one object of a bucket that we make
 _PROBE_BUCKET = re.compile(r"slipway-probe-[0-9a-f]{16}")
@@ -39,10 +49,12 @@ _LEFT_OVER = timedelta(hours=1)
 
 @dataclass
 class Finding:
-    """What the attempts showed, in words. `copied`: what became a copy; `oversized`: what took more bytes than its
-    address was signed for; `not_written`: which honest PUTs were refused; `not_tried`: what was not tried, and why."""
+    """What the attempts showed, in words. `copied`: what became a copy; `unpacked`: what wrote other objects;
+    `oversized`: what took more bytes than its address was signed for; `not_written`: which honest PUTs were refused;
+    `not_tried`: what was not tried, and why."""
 
     copied: list[str] = field(default_factory=list)
+    unpacked: list[str] = field(default_factory=list)
     oversized: list[str] = field(default_factory=list)
     not_written: list[str] = field(default_factory=list)
     not_tried: list[str] = field(default_factory=list)
@@ -50,7 +62,7 @@ class Finding:
     @property
     def safe(self) -> bool:
         """Whether addresses for writing do what they are for, and only that."""
-        return not (self.copied or self.oversized or self.not_written)
+        return not (self.copied or self.unpacked or self.oversized or self.not_written)
 
 
 @dataclass(frozen=True)
@@ -63,16 +75,22 @@ class _Source:
 
 
 def probe_write_addresses(where: StorageSettings) -> Finding:
-    """Try it on a staged image and on a part, with copies from this bucket and another, and clean up. Raises
+    """Try every misuse on every kind of address, with copies from this bucket and another, and clean up. Raises
     StorageError when storage gave no clear answer."""
     attempt, finding = _Attempt(where), Finding()
     try:
-        attempt.try_honestly(finding)
-        here = attempt.put_source(attempt.store, _name("archives/"), "this bucket")
+        attempt.try_lengths(finding)
+        attempt.try_unpacking(finding)
+        here = attempt.put_source(attempt.store, probe_name("archives/"), "this bucket")
+        if here is None:
+            raise _unclear("the app's own key may not put objects")
         attempt.try_source(here, finding)
         with _other_bucket(where, finding) as other:
-            if other is not None:
-                attempt.try_source(attempt.put_source(other, _OTHER_KEY, "another bucket"), finding)
+            there = attempt.put_source(other, _OTHER_KEY, "another bucket") if other else None
+            if there:
+                attempt.try_source(there, finding)
+            elif other:
+                finding.not_tried.append("a copy from another bucket: nothing could be put there")
     finally:
         attempt.clean_up()
     return finding
@@ -86,46 +104,55 @@ class _Attempt:
         self.store = Bucket(where)
         self._made: list[str] = []
 
-    def put_source(self, store: Bucket, key: str, words: str) -> _Source:
-        """Store what no client may read. One in this bucket is cleaned up with the rest."""
+    def put_source(self, store: Bucket, key: str, words: str) -> _Source | None:
+        """Store what no client may read; None where storage refuses it. One in this bucket is cleaned up with the
+        rest."""
         secret = secrets.token_hex(_SECRET_BYTES // 2).encode()
         if store is self.store:
             self._made.append(key)
         url = presign(replace(self.where, bucket=store.name), "PUT", key, {}, _LIFETIME)
         if (status := self._ask("PUT", url, body=secret).status) != 200:
-            raise _unclear(status)
+            log.warning("storage answered %s to an object of our own", status)
+            return None
         return _Source(f"/{store.name}/{key}", words, secret)
 
     def try_source(self, source: _Source, finding: Finding) -> None:
-        """Every form of the attack from one source."""
+        """Copies from one source, whole and as a range of the announced length."""
         copy = {"x-amz-copy-source": source.path}
         ranged = copy | {"x-amz-copy-source-range": f"bytes=0-{len(_SENT) - 1}"}
-        stored = {"a staged image": self.staged(copy), "a part": self.part(copy), "a ranged part": self.part(ranged)}
-        finding.copied += [
-            f"{words} from {source.words}" for words, found in stored.items() if source.secret[: len(_SENT)] in found
-        ]
+        for words, prefix, signed in _KINDS:
+            for form, headers in ((words, copy), (f"{words}, as a range,", ranged)):
+                if source.secret[: len(_SENT)] in self.sent(prefix, _SENT, signed, headers):
+                    finding.copied.append(f"{form} from {source.words}")
 
-    def try_honestly(self, finding: Finding) -> None:
+    def try_lengths(self, finding: Finding) -> None:
         """What the addresses are for, and the same with more bytes than they are signed for."""
-        stored = {"a staged image": self.staged({}), "a part": self.part({})}
-        finding.not_written += [words for words, found in stored.items() if found != _SENT]
-        longer = {"content-length": str(len(_LONGER))}
-        stored = {"a staged image": self.staged(longer, _LONGER), "a part": self.part(longer, _LONGER)}
-        finding.oversized += [words for words, found in stored.items() if len(found) > len(_SENT)]
+        for words, prefix, signed in _KINDS:
+            if self.sent(prefix, _SENT, signed, {}) != _SENT:
+                finding.not_written.append(words)
+            longer = {"content-length": str(len(_LONGER))}
+            if len(self.sent(prefix, _LONGER, signed, longer, announced=len(_SENT))) > len(_SENT):
+                finding.oversized.append(words)
 
-    def staged(self, headers: dict[str, str], body: bytes = _SENT) -> bytes:
-        """What a staged image holds after such a PUT; nothing where storage refused it."""
-        key = _name("staging/")
-        self._made.append(key)
-        return self._contents(key) if self._put(key, {}, {"content-type": "image/png"}, headers, body) else b""
+    def try_unpacking(self, finding: Finding) -> None:
+        """A tar that is to become the objects named in it."""
+        for words, prefix, signed in _KINDS:
+            names = [probe_name(prefix) for _, prefix, _ in _KINDS]
+            self._made += names
+            self.sent(prefix, _tar(names), signed, _UNPACK)
+            if any(self.store.stat(name) for name in names):
+                finding.unpacked.append(words)
 
-    def part(self, headers: dict[str, str], body: bytes = _SENT) -> bytes:
-        """What an archive of one part holds after such a PUT; nothing where storage refused it."""
-        key = _name("archives/")
+    def sent(
+        self, prefix: str, body: bytes, signed: dict[str, str], more: dict[str, str], announced: int | None = None
+    ) -> bytes:
+        """What an object of one part holds after such a PUT; nothing where storage refused it."""
+        key = probe_name(prefix)
         self._made.append(key)
         transfer = self.store.start_multipart(key)
         try:
-            if not self._put(key, {"uploadId": transfer, "partNumber": "1"}, {}, headers, body):
+            signed = signed | {"content-length": str(len(body) if announced is None else announced)}
+            if not self._put(key, transfer, body, signed, more):
                 return b""
             etags = [part.etag for part in self.store.parts(key, transfer) or []]
             self.store.complete_multipart(key, transfer, etags)
@@ -133,10 +160,10 @@ class _Attempt:
             self.store.abort_multipart(key, transfer)
         return self._contents(key)
 
-    def _put(self, key: str, query: dict[str, str], signed: dict[str, str], more: dict[str, str], body: bytes) -> bool:
+    def _put(self, key: str, transfer: str, body: bytes, signed: dict[str, str], more: dict[str, str]) -> bool:
         """As a client would: on an address that the upload identity signed, with headers that it did not. Whether
         storage took it."""
-        signed = {"content-length": str(len(_SENT))} | signed
+        query = {"uploadId": transfer, "partNumber": "1"}
         url = presign(self.where.upload_signer, "PUT", key, query, _LIFETIME, headers=signed)
         status = self._ask("PUT", url, body=body, headers=signed | more).status
         if status != 200 and not 400 <= status < 500 and status != 501:
@@ -167,13 +194,29 @@ class _Attempt:
             log.info("objects of the probe of addresses for writing are left to the sweep")
 
 
+def is_of_a_probe(key: str, made: datetime) -> bool:
+    """Whether an object or transfer belongs to a probe that may be under way; what an older one left is an orphan."""
+    return key.partition("/")[2].startswith(_PROBE) and made > now() - _LEFT_OVER
+
+
+def probe_name(prefix: str) -> str:
+    """A key for an object that only lives for the length of a probe."""
+    return f"{prefix}{_PROBE}{secrets.token_hex(8)}"
+
+
 def _unclear(why: object) -> StorageError:
     log.warning("storage gave no clear answer to the probe of addresses for writing: %s", why)
     return StorageError("checking what addresses for writing can do")
 
 
-def _name(prefix: str) -> str:
-    return f"{prefix}{PROBE}{secrets.token_hex(8)}"
+def _tar(names: Sequence[str]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(_SENT)
+            archive.addfile(member, io.BytesIO(_SENT))
+    return out.getvalue()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from app.web.accounts import invitation, new_password, sign_in
 from app.web.builds import build_list, build_page, build_words, release_page, replica_page
 from app.web.components import board_page, component_form, component_page, revisions_page
 from app.web.frame import security_headers, static_files, storage_banner, theme
+from app.web.frame.address_numbers import refuse_nul
 from app.web.frame.current_user import here, signed_in
 from app.web.frame.navigation import navigation
 from app.web.frame.shown_commands import key_quote
@@ -113,6 +114,7 @@ def init_app(app: Flask) -> None:
             app.register_blueprint(page.pages)
     for part in (static_files, security_headers, sign_in, live_parts, stream_guard, storage_banner, reference_page):
         part.init_app(app)
+    app.before_request(refuse_nul)
     app.context_processor(_frame)
     app.jinja_env.globals["htmx_config"] = HTMX_CONFIG
     app.jinja_env.filters.update(key_quote=key_quote, initials=build_words.initials)

@@ -24,6 +24,7 @@ from slipway.client.backoff import Backoff
 _FIRST_PLAN_SECONDS = 5.0
 # Changes closer together than this travel in one report.
 _SHORTEST_INTERVAL = 0.1
+_MAX_REMEMBERED = 10_000  # ids of ignored sessions
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,9 @@ class Reporter:
     def _note_ignored(self, ignored: frozenset[str]) -> None:
         for session_id in sorted(ignored - self._ignored):
             logs.warning("the platform does not count this session: its build is not in the plan", session=session_id)
-        self._ignored = ignored
+        # Remembered beyond one receipt: the platform answers some reports without looking at their sessions.
+        known = self._ignored if len(self._ignored) < _MAX_REMEMBERED else frozenset()
+        self._ignored = known | ignored
 
     def _after_failure(self, error: PlatformUnreachable | PlatformRefused, failures: int) -> float:
         asked = error.retry_after if isinstance(error, PlatformUnreachable) else None

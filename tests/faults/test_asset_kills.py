@@ -87,7 +87,9 @@ def nothing_is_left_over(world: World) -> None:
         sweep_assets(NOW, undo=NOW, lease=NOW, scan=True)
         found = check_assets()
         assert ([one.key for one in found.orphans], found.missing) == ([], [])
-        assert list(bucket().objects("staging/")) == []
+        staged = [one.key for one in bucket().objects("staging/")]
+        staged += [one.key for one in bucket().open_multiparts("staging/")]
+        assert [key for key in staged if "/probe-" not in key] == []
         shown = db.session.scalars(select(Blob.size).where(Blob.unused_since.is_(None))).all()
         quota = asset_quota(db.session(), world.partner_id)
         assert (quota.used, quota.reserved) == (sum(shown), 0)
@@ -152,7 +154,24 @@ def add(world: World, game_id: str, data: bytes) -> None:
         receive_image(game, dashboard_app_id(world.partner_id), io.BytesIO(data), "card.png", STUDIO)
 
 
-@pytest.mark.parametrize("point", ["asset-verified", "asset-stored", "asset-published", "variant-stored"])
+def test_killed_while_the_transfer_of_an_image_is_opened(platform: Platform, world: World) -> None:
+    game_id = world.game_id(world.new_game())
+    script = Script(platform, game_id)
+    data = picture(60, 84, seed=91)
+    pid = platform.crash_at("staged-transfer-opened")
+    assert script.once("/presign", announced(data)) is None
+    crashed(platform, pid, "staged-transfer-opened")
+
+    presigned = script.ask("/presign", announced(data))
+    assert put(presigned["signedUrl"], data, "image/png") == 200
+    sent = {name: presigned[name] for name in ("key", "publicUrl", "contentType")} | {"byteSize": len(data)}
+    assert script.ask("/upload-complete", sent) == {"ok": True}
+    nothing_is_left_over(world)
+
+
+@pytest.mark.parametrize(
+    "point", ["staged-joined", "asset-verified", "asset-stored", "asset-published", "variant-stored"]
+)
 def test_killed_while_an_image_is_confirmed_or_its_sizes_are_made(platform: Platform, world: World, point: str) -> None:
     game_id = world.game_id(world.new_game())
     script = Script(platform, game_id)

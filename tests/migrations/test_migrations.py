@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Inspector, MetaData, inspect, select, text
 
 from app.data.extensions import db
 from tests.conftest import ROOT
-from tests.filling import fill
+from tests.filling import MOMENT, fill
 
 pytestmark = pytest.mark.slow
 
@@ -192,3 +192,22 @@ def with_another_step(tmp_path: Path, statement: str) -> str:
         f"def upgrade() -> None:\n    {statement}\n\n\ndef downgrade() -> None:\n    pass\n"
     )
     return str(copied)
+
+
+def test_what_only_the_new_version_allows_gets_names_of_its_own_on_the_way_down(bare_app: Flask) -> None:
+    """Two partners with one name, and an address with an account in each: the older keeps both."""
+    upgrade(MIGRATIONS)
+    with db.engine.begin() as connection:
+        for marker in ("first", "second"):
+            same = {"partners.name": "Kite Works", "members.email": "mira@kite.example"}
+            fill(connection, db.metadata, marker, same | {"members.created_at": MOMENT, "partners.created_at": MOMENT})
+
+    downgrade(MIGRATIONS, revision="0005")
+
+    with db.engine.connect() as connection:
+        names = connection.scalars(text("SELECT name FROM partners ORDER BY id")).all()
+        members = connection.execute(text("SELECT email, session_stamp FROM members ORDER BY id")).all()
+    assert names == ["Kite Works", "Kite Works (second-partners-id)"]
+    assert [row.email for row in members] == ["mira@kite.example", "second-members-id@renamed.invalid"]
+    assert len({row.session_stamp for row in members}) == 2
+    upgrade(MIGRATIONS)

@@ -33,7 +33,8 @@ class SeaweedFS:
         command = [
             *(str(Path(sysconfig.get_path("scripts"), "weed")), "-logtostderr", "server"),
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={directory}", "-master.volumeSizeLimitMB=64"),
-            *("-filer", "-s3", f"-s3.config={identities}", "-s3.iam=false", "-s3.port.iceberg=0"),
+            "-volume.max=100",  # each bucket has volumes of its own
+            *("-filer", "-s3", f"-s3.config={identities}", "-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
             *(f"-{name}={port}" for name, port in ports.items()),
         ]
         self.endpoint = f"http://127.0.0.1:{ports['s3.port']}"
@@ -41,7 +42,7 @@ class SeaweedFS:
             self.process = subprocess.Popen(
                 command,
                 cwd=directory,
-                env={"PATH": os.defpath, "HOME": str(directory)},
+                env={"PATH": os.defpath, "HOME": str(directory), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

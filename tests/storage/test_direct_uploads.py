@@ -23,12 +23,12 @@ from app.data.models.upload import Upload
 from app.images.image_receiver import receive_image
 from app.storage import direct_uploads as checking
 from app.storage.availability import note
-from app.storage.bucket import Bucket
+from app.storage.bucket import Bucket, bucket
 from app.storage.direct_uploads import DirectUploads, DirectUploadsOff
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
 from tests.app.api.calling import body, refused
-from tests.app.api.v1.calling import Studio
+from tests.app.api.v1.calling import Studio, answered, put
 from tests.app.api.v1.calling import refused as nested
 from tests.app.images.images import picture
 from tests.app.runtime.processes import free_port, wait_until
@@ -38,7 +38,7 @@ from tests.app.uploads.resumable.sending import Sender, put_parts
 from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer, settings_for
 
-COPIES = Finding(copied=["a part from this bucket"])
+COPIES = Finding(copied=["an image from this bucket"])
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
@@ -66,8 +66,9 @@ def studio(client: FlaskClient, cast: Cast) -> Studio:
     ("finding", "words"),
     [
         (COPIES, "would let an address for that copy files of others"),
-        (Finding(oversized=["a part"]), "would take more than was announced"),
-        (Finding(not_written=["a part"]), "takes no files from the identity"),
+        (Finding(oversized=["an image"]), "would take more than was announced"),
+        (Finding(unpacked=["an image"]), "would take more than was announced"),
+        (Finding(not_written=["an image"]), "takes no files from the identity"),
     ],
 )
 def test_where_addresses_are_not_safe_none_is_handed_out_and_it_is_said_why(
@@ -100,17 +101,22 @@ def test_what_goes_through_the_app_works_all_the_same(app: Flask, sender: Sender
 
 
 @sqlite
-def test_nothing_is_joined_while_a_part_may_be_a_copy(app: Flask, sender: Sender) -> None:
+def test_nothing_is_joined_while_a_part_may_be_a_copy(app: Flask, sender: Sender, studio: Studio) -> None:
     """Its addresses were handed out while storage was safe."""
     archive = game_archive()
     upload = sender.begun(archive)
     put_parts(upload, archive)
+    presigned = answered(studio.presign(picture()))
+    assert put(presigned["signedUrl"], picture(), "image/png") == 200
     told(app, COPIES)
+    assert "copy files of others" in nested(studio.confirm(presigned, picture()), 502, "INTERNAL_ERROR")
+    assert list(bucket().objects("staging/")) == []
     assert "copy files of others" in refused(sender.complete(upload["id"]), 503, "service_unavailable")
     refused(sender.sign(upload["id"], 1), 503, "service_unavailable")
     assert sender.state(upload["id"])["phase"] == "uploading"
     assert objects() == []
     told(app, Finding())
+    assert answered(studio.confirm(presigned, picture())) == {"ok": True}
     assert body(sender.complete(upload["id"]))["phase"] == "checking"
 
 

@@ -22,12 +22,14 @@ from app.uploads.resumable.archive_check import Outcome, examine
 from tests.app.api.calling import body, refused
 from tests.app.api.v1.calling import Studio, answered
 from tests.app.api.v1.calling import put as put_image
+from tests.app.api.v1.calling import refused as nested
 from tests.app.images.images import picture
 from tests.app.uploads.resumable.rows import builds, is_clean, objects, row
 from tests.app.uploads.resumable.sending import MIB, Sender, put, put_parts
 from tests.archives import big_archive, game_archive
 from tests.conftest import Cast, bearer
 from tests.storage.seaweed import UPLOAD, SeaweedFS
+from tests.storage.snowballs import snowball, unpacking
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -175,11 +177,23 @@ def test_an_address_for_an_image_cannot_be_turned_into_a_copy(
     presigned = answered(studio.presign(data))
     for source in (f"/{where.bucket}/{victim}", "/.minio.sys/config/config.json"):
         assert copying(presigned["signedUrl"], source, len(data), content_type="image/png") in {400, 403}
-    assert list(bucket().objects("staging/")) == []
+    assert "Nothing has been uploaded" in nested(studio.confirm(presigned, data), 400, "VALIDATION_ERROR")
 
     assert put_image(presigned["signedUrl"], data, "image/png") == 200
     assert answered(studio.confirm(presigned, data)) == {"ok": True}
     assert studio.client.get(presigned["publicUrl"]).data == data
+
+
+def test_no_address_writes_any_object_but_its_own(
+    app: Flask, sender: Sender, studio: Studio, victim: str, where: StorageSettings
+) -> None:
+    """A plain PUT would (tests/storage/test_write_address_probe.py)."""
+    before = urllib3.request("GET", bucket().agent_url(victim, A_MINUTE)).data
+    tar = snowball(victim, "archives/new", "staging/new", "uploads/sh/new", "new")
+    unpacking(sender.begun(tar)["urls"][0]["url"], tar)
+    unpacking(answered(studio.presign(tar))["signedUrl"], tar, "image/png")
+    assert [found.key for found in bucket().objects("")] == [victim]
+    assert urllib3.request("GET", bucket().agent_url(victim, A_MINUTE)).data == before
 
 
 def test_the_key_of_another_partners_archive_gives_nothing(

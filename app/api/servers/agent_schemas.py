@@ -17,7 +17,7 @@ Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
 class PlanQuery(Shape):
     """`since` is the version the agent has; `wait` is seconds, at most 25."""
 
-    since: Annotated[int, Field(ge=0)] | None = None
+    since: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     wait: Annotated[float, Field(ge=0, le=25)] = 0
 
 

@@ -118,6 +118,11 @@ class ClientSocket(socket.socket):
             self._wait(select.POLLOUT, left)
             self.flush()
 
+    def send_soon(self, data: bytes) -> None:
+        """Send without waiting at all; for the event loop."""
+        self.unsent.append(memoryview(data))
+        self.flush()
+
     def flush(self) -> int:
         """Send of `unsent` what there is room for; for the event loop and sendall(). Returns the number of bytes."""
         sent = 0

@@ -37,7 +37,7 @@ class Phase(enum.Enum):
     HEAD = "the rest of its headers"
     BODY = "the rest of its body"
     CUT = "a thread to answer that its body did not come"
-    IDLE = "its next request"
+    IDLE = "the first byte of its next request"
     SENDING = "its client to take the answer"
     LINGERING = "its client to have read the answer and to close"
 
@@ -50,7 +50,7 @@ _FIRST_TO_GO = (
     (Phase.HEAD, 1.0),
     (Phase.BODY, 5.0),
     (Phase.SENDING, 5.0),
-    (Phase.IDLE, 0.0),
+    (Phase.IDLE, 1.0),
 )
 
 
@@ -138,7 +138,7 @@ class WaitingConnections:
             oldest = self.first(phase)
             if oldest is not None and now - oldest.entered >= grace:
                 return oldest
-        return self.first(Phase.HEAD)
+        return self.first(Phase.HEAD) or self.first(Phase.IDLE)
 
     def to_free_memory(self) -> Connection | None:
         """The connection whose bytes are dropped when all together hold too many."""

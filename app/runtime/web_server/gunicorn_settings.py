@@ -203,7 +203,7 @@ def post_worker_init(worker: Worker) -> None:
     gc.collect()
     gc.freeze()
     if _settings.storage is not None:
-        app.extensions["slipway_direct_uploads"].find_out(direct_uploads.WAIT_SECONDS)
+        app.extensions["slipway_direct_uploads"].find_out(direct_uploads.START_SECONDS)
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)

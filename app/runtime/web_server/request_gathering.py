@@ -86,7 +86,9 @@ class Gathering:
         fields = [(name.lower(), value.strip()) for name, value in _FRAMING.findall(held, 0, end + 2)]
         lengths = [value for name, value in fields if name == b"content-length"]
         codings = [value for name, value in fields if name == b"transfer-encoding"]
-        self.wants_continue = any(name == b"expect" for name, _ in fields)
+        # One of HTTP/1.0 is to be ignored (RFC 9110, 10.1.1).
+        asks = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
+        self.wants_continue = asks and held.find(b" HTTP/1.0\r\n", 0, end) < 0
         if codings:
             self._chunks = _Chunks(end + 4)
             return None

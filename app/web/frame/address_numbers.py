@@ -1,4 +1,4 @@
-"""Numbers that stand in the address of a page."""
+"""What stands in the address of a page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from flask import request
 from app.refusals import InvalidRequest
 
 MAX_NUMBER = 2**31 - 1  # what a column of numbers and ids takes
+
+
+def refuse_nul() -> None:
+    """For `before_request`: no stored text has the NUL character, and Postgres cannot even be asked for it. The queries
+    of the APIs are refused by their shapes, after the caller is known."""
+    if b"%00" in request.query_string and not request.path.startswith("/api/"):
+        raise InvalidRequest("The address holds the NUL character (%00). Take it out, then open the page again.")
 
 
 def asked_number(name: str) -> int | None:

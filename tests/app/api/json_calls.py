@@ -19,6 +19,10 @@ from tests.conftest import bearer
 from tests.filling import Rows, fill
 
 MARKER = "starlight"
+UNLIMITED = {
+    f"SLIPWAY_{name}_RATE": "100000 per minute"
+    for name in ("PRESIGN", "CONFIRM", "NEW_GAME", "COMPONENT", "COMPONENT_BATCH", "LIST", "PARTS")
+}
 
 
 @dataclass(frozen=True)

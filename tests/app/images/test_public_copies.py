@@ -177,6 +177,22 @@ def test_an_older_file_that_cannot_be_taken_apart_is_not_shown(client: FlaskClie
     assert client.get(address).status_code == 404
 
 
+def test_an_older_file_that_is_missing_stops_no_sweep_and_is_tried_again(client: FlaskClient, studio: Studio) -> None:
+    lost = studio.upload(PHOTO)
+    other = studio.upload(jpeg_with_everything(orientation=3))
+    with writing() as session:
+        session.execute(update(Blob).values(public_key=None, public_size=None, public_sha256=None))
+    bucket().delete([lost["key"], f"{lost['key']}.public", f"{other['key']}.public"])
+
+    sweep_assets(NOW, scan=True)
+    assert f"{other['key']}.public" in keys()
+    assert client.get(lost["publicUrl"]).status_code == 503
+
+    write_object(lost["key"], io.BytesIO(PHOTO), len(PHOTO), hashlib.md5(PHOTO).digest(), {})  # from a backup
+    assert SECRET not in client.get(lost["publicUrl"]).data
+    assert client.get(lost["publicUrl"]).status_code == 200
+
+
 def test_checking_and_sweeping_know_public_copies(client: FlaskClient, studio: Studio) -> None:
     studio.upload(PHOTO)
     for blob_id in due(db.session()):

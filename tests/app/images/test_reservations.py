@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.data.database import writing
 from app.data.extensions import db
@@ -14,6 +15,7 @@ from app.data.models.asset import StagedAsset
 from app.data.models.base import now
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import sweep_assets
+from app.refusals import Unavailable
 from app.storage.bucket import bucket
 from tests.app.api.v1.calling import Studio, answered, put, refused
 from tests.app.images.images import picture
@@ -36,7 +38,9 @@ def taken(cast: Cast) -> tuple[int, int]:
 
 def staged_bytes() -> int:
     """What clients have put, and nobody has confirmed."""
-    return sum(found.size for found in bucket().objects("staging/"))
+    store = bucket()
+    parts = [store.parts(found.key, found.multipart_id) or [] for found in store.open_multiparts("staging/")]
+    return sum(part.size for each in parts for part in each) + sum(found.size for found in store.objects("staging/"))
 
 
 def sweep() -> None:
@@ -97,13 +101,61 @@ def test_the_real_bytes_of_a_shrunk_image_are_not_confirmed_as_one_byte(app: Fla
     assert (taken(cast), staged_bytes()) == ((0, 0), 0)
 
 
-def test_what_is_put_after_the_confirm_is_gone_with_the_next_sweep(app: Flask, studio: Studio, cast: Cast) -> None:
-    """The address lives on for half an hour, and nothing is reserved for it any more."""
+def test_an_address_ends_with_its_upload(app: Flask, studio: Studio, cast: Cast) -> None:
+    """Nothing is reserved for it any more, although its half hour is not over."""
     presigned = studio.upload(DATA)
-    assert put(presigned["signedUrl"], DATA, "image/png") == 200
+    assert put(presigned["signedUrl"], DATA, "image/png") == 404
+    again = answered(studio.presign(DATA))  # known bytes: they need not be sent
+    assert answered(studio.confirm(again, DATA)) == {"ok": True}
+    assert put(again["signedUrl"], DATA, "image/png") == 404
+    other = answered(studio.presign(picture(seed=2), byteSize=SIZE))
+    put(other["signedUrl"], DATA, "image/png")
+    refused(studio.confirm(other, picture(seed=2), byteSize=SIZE), 400, "VALIDATION_ERROR")
+    assert put(other["signedUrl"], DATA, "image/png") == 404
+    assert (staged_bytes(), taken(cast)) == (0, (SIZE, 0))
+
+
+def test_the_sweep_ends_addresses_whose_upload_has_no_row_any_more(app: Flask, studio: Studio, cast: Cast) -> None:
+    """A process died between the row and the transfer."""
+    presigned = answered(studio.presign(DATA))
+    put(presigned["signedUrl"], DATA, "image/png")
+    with writing() as session:
+        session.execute(delete(StagedAsset))
+        settle(session, cast.starlight.partner_id)
     sweep()
-    assert staged_bytes() == 0
-    assert taken(cast) == (SIZE, 0)
+    assert put(presigned["signedUrl"], DATA, "image/png") == 404
+    assert (staged_bytes(), taken(cast)) == (0, (0, 0))
+
+
+def test_after_a_confirm_that_was_cut_off_the_image_can_be_sent_again(
+    app: Flask, studio: Studio, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes are joined, and the transfer with its addresses is over."""
+    presigned = answered(studio.presign(DATA))
+    put(presigned["signedUrl"], DATA, "image/png")
+
+    def cut_off(point: str) -> None:
+        raise Unavailable(f"cut off at {point}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.images.staging.passing", cut_off)
+        refused(studio.confirm(presigned, DATA), 502, "INTERNAL_ERROR")
+    assert put(presigned["signedUrl"], DATA, "image/png") == 404
+    fresh_address = answered(studio.presign(DATA))
+    assert put(fresh_address["signedUrl"], DATA, "image/png") == 200
+    assert answered(studio.confirm(fresh_address, DATA)) == {"ok": True}
+    assert (staged_bytes(), taken(cast)) == (0, (SIZE, 0))
+
+
+@pytest.mark.slow
+def test_presigns_of_one_image_at_once_share_one_transfer(app: Flask, studio: Studio, cast: Cast) -> None:
+    def presign() -> str:
+        url: str = answered(fresh(app, studio).presign(DATA))["signedUrl"]
+        return url
+
+    urls = at_once(app, [presign] * 5)
+    (open_,) = bucket().open_multiparts("staging/")
+    assert {parse_qs(urlsplit(url).query)["uploadId"][0] for url in urls} == {open_.multipart_id}
 
 
 def test_an_open_upload_is_left_alone_by_the_sweep(app: Flask, studio: Studio, cast: Cast) -> None:

@@ -169,11 +169,22 @@ def test_what_needs_no_storage_works_without_it(studio: Studio, gateway: Gateway
     presigned = studio.upload(DATA)
     gateway.stop()
     save(studio, assets=[face(presigned)])
-    answered(studio.presign(picture(seed=9)))
     (asset,) = studio.assets()
     answered(studio.at("GET", "/components"))
     assert studio.at("DELETE", f"/assets/{asset['id']}").status_code == 204
     assert used(cast)[0] == 0
+
+
+def test_presigning_while_storage_is_away_reserves_nothing(studio: Studio, gateway: Gateway, cast: Cast) -> None:
+    """An address belongs to a transfer, which cannot be opened."""
+    open_before = answered(studio.presign(DATA))
+    gateway.stop()
+    refused(studio.presign(picture(seed=9)), 502, "INTERNAL_ERROR")
+    assert (used(cast), rows()["staged_assets"]) == ((0, len(DATA)), 1)
+    gateway.start()
+    assert put(open_before["signedUrl"], DATA, "image/png") == 200
+    assert answered(studio.confirm(open_before, DATA)) == {"ok": True}
+    studio.upload(picture(seed=9))
 
 
 def test_an_image_cannot_be_shown_now_and_the_answer_is_not_kept(

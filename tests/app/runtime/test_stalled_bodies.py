@@ -12,19 +12,14 @@ import pytest
 import urllib3
 
 from app.storage.embedded_server import StorageAccess
-from tests.app.api.json_calls import JsonCall, fill_partner, json_calls
+from tests.app.api.json_calls import UNLIMITED, JsonCall, fill_partner, json_calls
 from tests.app.uploads.raw.live import Gunicorn, World, world_on_sqlite
 from tests.conftest import bearer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # a second for each call there is
 
 CONNECTIONS = 60  # more than the pool of the database has
-TIMEOUT = 1.5  # seconds, SLIPWAY_BODY_TIMEOUT of this server
-MUCH = "100000 per minute"
-RATES = {
-    f"SLIPWAY_{name}_RATE": MUCH
-    for name in ("PRESIGN", "CONFIRM", "NEW_GAME", "COMPONENT", "COMPONENT_BATCH", "LIST", "PARTS")
-}
+TIMEOUT = 1.0  # seconds, SLIPWAY_BODY_TIMEOUT of this server
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +34,16 @@ def world(tmp_path_factory: pytest.TempPathFactory, empty_sqlite: Path, storage:
 def calls(world: World) -> list[JsonCall]:
     with world.app.app_context():
         rows = fill_partner()
-        return [call for call in json_calls(world.app, rows) if not call.call.raw_body]
+        found = [call for call in json_calls(world.app, rows) if not call.call.raw_body]
+    # What deletes comes last, and the game itself after what is below it.
+    return sorted(found, key=lambda call: (call.method == "DELETE", -len(call.path)))
 
 
 @pytest.fixture(scope="module")
 def gunicorn(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
     log = tmp_path_factory.mktemp("log") / "gunicorn.log"
-    server = Gunicorn(world.settings, log, **RATES).start()
+    cookie = world.settings.cookie_name  # would be that of its own port
+    server = Gunicorn(world.settings, log, SLIPWAY_COOKIE_NAME=cookie, **UNLIMITED).start()
     yield server
     server.kill()
     assert "Traceback" not in log.read_text(), "nothing that a client sends is a fault of ours"
@@ -90,18 +88,20 @@ def test_others_are_served_while_sixty_connections_stall(
     other.seconds()
     for call in calls:
         with subtests.test(call=str(call)), ExitStack() as stack:
+            usual = max(other.seconds() for _ in range(3))
             begun = time.monotonic()
             stalled = [stack.enter_context(begin(gunicorn, call)) for _ in range(CONNECTIONS)]
             slowest = other.seconds()
-            while call.call.body and time.monotonic() < begun + TIMEOUT:
+            while time.monotonic() < begun + TIMEOUT:
                 slowest = max(slowest, other.seconds())
             answers = [answered(connection) for connection in stalled]
             took = time.monotonic() - begun
             slowest = max(slowest, other.seconds())
-            assert slowest < 1, f"another partner's call took {slowest:.2f} s"
+            statuses = {int(answer.split()[1]) for answer in answers}
+            assert statuses <= {200, 201, 204, 302, 400, 404, 409, 429}
             if call.call.body:
-                ends = {answer.split(b"\r\n")[0].decode() for answer in answers}
-                assert ends <= {"HTTP/1.1 400 BAD REQUEST", "HTTP/1.1 429 TOO MANY REQUESTS"}, ends
-                assert any(b" 400 " in answer.split(b"\r\n")[0] for answer in answers)
-            # A second for sixty answers, and for other tests on this machine.
-            assert took < TIMEOUT + 3, f"the stalled ones ended after {took:.1f} s"
+                assert statuses <= {400, 429}, "of a body that did not come nothing is used"
+            # Of a machine that other tests keep busy no call can be expected to be faster than without the stalled.
+            assert slowest < max(1, 3 * usual), f"another partner's call took {slowest:.2f} s"
+            # Some seconds for sixty answers, beside whatever else this machine does.
+            assert took < TIMEOUT + 5, f"the stalled ones ended after {took:.1f} s"

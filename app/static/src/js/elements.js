@@ -16,7 +16,7 @@
 function typed(element, name, type) {
   if (!element) return null;
   if (element instanceof type) return element;
-  throw new TypeError(`${name} is no ${type.name}, but <${element.localName}>.`);
+  throw new TypeError(`${name} is <${element.localName}>, not ${type.name}.`);
 }
 
 /**

@@ -1,4 +1,5 @@
-// Files come to a page: dropped anywhere on it, or chosen with a button. What takes them says so with addDropArea().
+// Files come to a page: dropped anywhere on it, or chosen with a button. A part of the script that takes them calls
+// addDropArea().
 import { closest, need, needId, setText } from "./elements.js";
 
 /**

@@ -68,6 +68,16 @@ def test_a_forgotten_password_is_replaced_with_a_link(client: FlaskClient, shell
     assert "Nobody signs in with x@y.example" in shell.refused("member", "link", "x@y.example")
 
 
+def test_of_several_accounts_with_one_address_one_is_named(shell: Shell, cast: Cast) -> None:
+    new = ("member", "create", cast.operator, "--role", "viewer", "--partner", "Moonbase")
+    assert shell.run(*new, said=f"{PASSWORD}\n").exit_code == 0
+    said = shell.refused("member", "link", cast.operator)
+    assert "has an account in each of Moonbase, the operators" in said
+    for choice, role in ((("--partner", "moonbase"), "viewer"), (("--operator",), "operator")):
+        secret = shell.run("member", "link", cast.operator, *choice).stdout.strip().rpartition("/")[2]
+        assert password_link_of(secret).member.role == role
+
+
 def test_an_operator_belongs_to_no_partner(shell: Shell) -> None:
     shell.run("member", "create", "olga@slipway.example", "--role", "operator", said=PASSWORD)
 

@@ -14,6 +14,7 @@ from app.data.models.partner import Partner
 from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check
 from app.storage.bucket import bucket
+from app.storage.write_address_probe import is_of_a_probe
 
 A_WEEK = timedelta(days=7, minutes=1)  # a little longer than an upload is kept
 
@@ -54,12 +55,13 @@ def builds() -> list[Build]:
 
 def objects() -> list[str]:
     """Keys of all archives in the bucket."""
-    return [found.key for found in bucket().objects("archives/")]
+    return [found.key for found in bucket().objects("archives/") if not is_of_a_probe(found.key, found.modified)]
 
 
 def transfers() -> list[str]:
     """Keys of open multipart transfers."""
-    return [found.key for found in bucket().open_multiparts("archives/")]
+    listed = bucket().open_multiparts("archives/")
+    return [found.key for found in listed if not is_of_a_probe(found.key, found.begun)]
 
 
 def is_clean() -> bool:

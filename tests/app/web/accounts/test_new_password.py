@@ -14,6 +14,7 @@ from app.data.models.partner import Member, Partner
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.app.web.reading import errors, number, plain, shown_secret
 from tests.conftest import CAST, Cast
+from tests.conftest import PASSWORD as PRESENT
 
 pytestmark = ONE_DATABASE
 
@@ -67,7 +68,7 @@ def test_an_operator_makes_one_for_the_last_owner(
     asked = operator.post(path[1], form)
     assert asked.status_code == 422
     assert "Make a password link for Owner?" in asked.text
-    answer = operator.post(path[1], form | {"password": PASSWORD})
+    answer = operator.post(path[1], form | {"password": PRESENT})
     secret = shown_secret(answer.text, "pwd")
     assert f"for {cast.starlight.owner}" in plain(visitor.get(f"/new-password/{secret}").text)
     elsewhere = path[1].replace(cast.starlight.partner_id, cast.moonbase.partner_id)

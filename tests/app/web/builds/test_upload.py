@@ -192,6 +192,13 @@ def test_a_member_begins_so_many_an_hour(owner: Visitor, game: str) -> None:
     assert int(answer.headers["Retry-After"]) > 0
 
 
+@pytest.mark.settings(SLIPWAY_API_RATE="1 per minute")
+def test_a_page_may_ask_every_second(owner: Visitor, game: str) -> None:
+    """The limit of keys is not one of pages, which follow three checks at once."""
+    address = f"{URL}/{begun(owner, game_archive())['id']}"
+    assert {owner.get(path).status_code for path in [address, f"{PAGE}/detail"] * 3} == {200}
+
+
 def test_the_detail_says_on_how_many_servers_a_live_build_is(app: Flask, owner: Visitor, game: str) -> None:
     checked(owner, game_archive())
     detail = told(owner.get(f"{PAGE}/detail"))

@@ -10,11 +10,9 @@ SIZES = [0, 1, 999, 1000, 1499, 999_499, 999_500, 1_049_000, 4_700_000_123, 99_9
 
 
 def test_sizes_are_those_of_the_server() -> None:
-    words = run(
-        f"import {{ size }} from {module('byte-sizes.js')}; console.log(JSON.stringify(given.map(size)));", SIZES
-    )
+    script = f"import {{ size }} from {module('byte-sizes.js')}; console.log(JSON.stringify(given.map(size)));"
 
-    assert words == [size(amount) for amount in SIZES]
+    assert run(script, SIZES) == [size(amount) for amount in SIZES]
 
 
 def test_counts_are_those_of_the_server() -> None:

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import urllib3
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
@@ -19,6 +20,7 @@ from app.topics.names import assets_topic
 from tests.app.api.v1.calling import announced, answered, put, refused
 from tests.app.fleet.counting import statements
 from tests.app.images.images import picture
+from tests.app.images.test_metadata import jpeg_with_everything
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, plain
@@ -44,6 +46,22 @@ def card(game_id: str) -> str:
 def send(visitor: Visitor, data: bytes | None, name: str = "card.png") -> Any:
     form = {"file": (io.BytesIO(data), name)} if data is not None else {}
     return visitor.post(PAGE, form, content_type="multipart/form-data")
+
+
+def test_the_file_as_it_was_sent_is_for_members_alone(
+    viewer: Visitor, stranger: Visitor, visitor: Visitor, game_id: str
+) -> None:
+    photo = jpeg_with_everything(orientation=6)
+    asset_id = asset_scenes.add_image(game_id, 'my "photo" é.jpg', photo)
+    page = viewer.get(f"{PAGE}/{asset_id}").text
+    assert f'href="{PAGE}/{asset_id}/original"' in page
+    answer = viewer.get(f"{PAGE}/{asset_id}/original")
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (302, "no-store")
+    stored = urllib3.request("GET", answer.headers["Location"], retries=False)
+    assert stored.data == photo
+    assert stored.headers["Content-Disposition"] == 'attachment; filename="my _photo_ _.jpg"'
+    assert stranger.get(f"{PAGE}/{asset_id}/original").status_code == 404
+    assert visitor.get(f"{PAGE}/{asset_id}/original").headers["Location"].startswith("/sign-in")
 
 
 def test_who_sees_what(

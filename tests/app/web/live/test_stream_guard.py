@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask import Flask
@@ -14,6 +16,7 @@ from app.accounts.passwords import change_password
 from app.accounts.sign_ins import begin_sign_in, sign_out_everywhere
 from app.data.extensions import db
 from app.data.models.partner import Member, Partner
+from app.topics.event_hub import hub
 from app.web.live import live_parts, stream_guard
 from app.web.live.stream_guard import Door, Reader
 from tests.app.fleet.counting import statements
@@ -41,6 +44,26 @@ def member_with(email: str) -> Member:
     return db.session.scalars(select(Member).where(Member.email == email)).one()
 
 
+@contextmanager
+def waiting(visitor: Visitor) -> Iterator[threading.Thread]:
+    """A thread that reads a live page of a visitor until it ends."""
+    answer = visitor.get("/catalog/live", buffered=False)
+    assert answer.status_code == 200
+    thread = threading.Thread(target=lambda: list(answer.iter_encoded()), daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        hub.stop()
+        thread.join(20)
+        answer.close()
+
+
+def waiters() -> int:
+    """How many streams wait for a change."""
+    return sum(channel.waiters for channel in hub._channels.values())
+
+
 @pytest.fixture
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (live_parts, stream_guard):
@@ -58,6 +81,50 @@ def test_whoever_is_out_hears_nothing_more(
     end(member_with(cast.moonbase.viewer))
     assert list(leaves) == []
     answer.close()
+
+
+@pytest.mark.parametrize("end", ENDINGS, ids=["removed", "signed out everywhere", "another password"])
+def test_a_waiting_stream_of_whoever_is_out_ends_at_once_and_no_other(
+    cast: Cast, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch, end: Ending
+) -> None:
+    """Without a look by time: the ending itself wakes it. LIFETIME and beats are far away as well."""
+    for module in (live_parts, stream_guard):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 600.0)
+    monkeypatch.setattr(live_parts, "BEAT_SECONDS", 600.0)
+    with waiting(signed_in(cast.moonbase.viewer)) as leaving, waiting(signed_in(cast.moonbase.owner)) as staying:
+        wait_until(lambda: waiters() == 2, 20, "both streams wait")
+        end(member_with(cast.moonbase.viewer))
+        leaving.join(20)
+        assert not leaving.is_alive()
+        assert staying.is_alive()
+        assert waiters() == 1
+
+
+def test_signing_out_ends_the_streams_of_that_browser(
+    cast: Cast, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (live_parts, stream_guard):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 600.0)
+    here, elsewhere = signed_in(cast.moonbase.viewer), signed_in(cast.moonbase.viewer)
+    with waiting(here) as leaving, waiting(elsewhere) as staying:
+        wait_until(lambda: waiters() == 2, 20, "both streams wait")
+        here.post("/sign-out")
+        leaving.join(20)
+        assert not leaving.is_alive()
+        assert staying.is_alive()
+
+
+def test_a_sign_in_that_ended_in_another_process_is_noticed_when_topics_are_read_again(
+    app: Flask, cast: Cast, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (live_parts, stream_guard):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 600.0)
+    with waiting(signed_in(cast.moonbase.viewer)) as leaving:
+        wait_until(lambda: waiters() == 1, 20, "the stream waits")
+        monkeypatch.setattr(hub, "notify", lambda versions: None)  # this process is not told
+        sign_out_everywhere(member_with(cast.moonbase.viewer), CAST)
+        leaving.join(20)
+        assert not leaving.is_alive()
 
 
 def test_one_query_looks_at_every_stream(app: Flask, cast: Cast) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from app.web.accounts.browser_names import browser_name
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.app.web.reading import errors, plain
 from tests.conftest import PASSWORD, Cast
@@ -93,7 +92,7 @@ def test_every_browser_is_listed_and_this_one_marked(owner: Visitor, app: Flask,
     form = {"email": cast.starlight.owner, "password": PASSWORD}
     elsewhere.post("/sign-in", form, headers={"User-Agent": phone}, environ_base={"REMOTE_ADDR": "198.51.100.7"})
     here, there = sorted(lines(owner.get("/profile").text), key=lambda line: "this browser" not in line)
-    assert there.startswith("Chrome on iPhone 198.51.100.7 · since")
+    assert there.strip().startswith("Chrome on iPhone 198.51.100.7 · since")
     assert "last seen" in there
     assert "127.0.0.1 · since" in here
 
@@ -115,15 +114,6 @@ def test_one_browser_is_signed_out_from_another(
     assert len(lines(page)) == 1
     assert owner.post(own[1]).location == "/sign-in"
     assert owner.get("/games").location == "/sign-in?next=/games"
-
-
-def test_names_of_browsers_are_short() -> None:
-    windows = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36 Edg/130.0"
-    assert browser_name(windows) == "Edge on Windows"
-    assert browser_name("Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0") == "Firefox on Linux"
-    assert browser_name("curl/8.5.0") == "curl/8.5.0"
-    assert browser_name("") == "Unknown browser"
-    assert browser_name("\u202e" + "x" * 5000) == "x" * 39
 
 
 def test_signing_out_everywhere_ends_every_session(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:

@@ -7,7 +7,7 @@ import { buildTotals } from "./upload-totals.js";
 const WORST = /^(\(.*?\) )?/; // "(1 failed) "
 const PERCENT = /(?<=^(?:\(.*?\) )?)\d+\u00a0% · /; // what this script has written into the title
 
-/** Icons by what the title says, the worst first. @type {[icon: string, title: RegExp][]} */
+/** Icons by the title, the worst first. @type {[icon: string, title: RegExp][]} */
 const ICONS = [
   ["failed", /^\([^)]*failed/],
   ["warn", /^\([^)]*(retrying|no contact)/],

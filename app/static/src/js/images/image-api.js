@@ -1,7 +1,8 @@
 // How an image gets in, with the calls of docs/assets.md and the session instead of a key: announced to the app, put
 // straight into storage, and confirmed. The app then checks the bytes that arrived.
-import { csrfToken } from "../page-meta.js";
+import { callApi } from "../api-call.js";
 import { checksumOf } from "../sha256.js";
+import { StoragePut } from "../storage-put.js";
 
 /** @typedef {import("./image-upload.js").ImageUpload} ImageUpload */
 
@@ -53,28 +54,23 @@ function typeOf(bytes) {
  * @returns {Promise<any>}  the JSON answer
  */
 async function call(url, body, signal) {
-  let response;
-  let answer;
+  let reply;
   try {
-    const headers = { "X-CSRFToken": csrfToken(), "Content-Type": "application/json" };
-    response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal });
-    answer = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : null;
+    reply = await callApi("POST", url, signal, body);
   } catch (error) {
     if (signal.aborted) throw error;
     throw new ImageRefusal("Held", "The server cannot be reached", { wait: RETRY_WAIT });
   }
-  if (response.ok) return answer;
-  const { status } = response;
+  const { ok, status, retryAfter, answer } = reply;
+  if (ok) return answer;
   const message = answer?.error.message ?? `The server answered ${status}.`;
   if (status === 401) throw new ImageRefusal("Signed out", "Sign in again, then try this one again.");
-  if ([429, 502, 503].includes(status)) {
-    throw new ImageRefusal("Held", message, { wait: Number(response.headers.get("Retry-After")) || RETRY_WAIT });
-  }
+  if ([429, 502, 503].includes(status)) throw new ImageRefusal("Held", message, { wait: retryAfter || RETRY_WAIT });
   throw new ImageRefusal("Rejected", message, { final: status === 400 });
 }
 
 /**
- * Puts the bytes into storage. With XMLHttpRequest, because fetch does not tell how much of a request has left.
+ * Puts the bytes into storage.
  * @param {string} url
  * @param {File} file
  * @param {string} type
@@ -84,20 +80,17 @@ async function call(url, body, signal) {
  */
 function put(url, file, type, signal, moved) {
   return new Promise((resolve, reject) => {
-    const away = () => reject(new ImageRefusal("Held", "storage is unreachable", { wait: RETRY_WAIT }));
-    const request = new XMLHttpRequest();
-    request.open("PUT", url);
-    request.setRequestHeader("Content-Type", type);
-    request.upload.onprogress = (event) => moved(Math.min(event.loaded, file.size));
-    request.onload = () => {
-      if (request.status === 200) resolve();
-      else if (request.status >= 500) away();
-      else reject(new ImageRefusal("Not stored", "The address to upload to has expired. Try again."));
+    const answered = (/** @type {{status: number}} */ { status }) => {
+      if (status === 200) resolve();
+      else if (status === 0 || status >= 500) {
+        reject(new ImageRefusal("Held", "storage is unreachable", { wait: RETRY_WAIT }));
+      } else reject(new ImageRefusal("Not stored", "The address to upload to has expired. Try again."));
     };
-    request.onerror = away;
-    request.onabort = () => reject(signal.reason);
-    signal.addEventListener("abort", () => request.abort(), { once: true });
-    request.send(file);
+    const request = new StoragePut(url, file, { type, moved: () => moved(request.bytes), answered });
+    signal.addEventListener("abort", () => {
+      request.abort();
+      reject(signal.reason);
+    });
   });
 }
 
@@ -123,9 +116,9 @@ async function read(file) {
  * Resolves with the key under which the image is stored. Throws an ImageRefusal, or the signal's reason.
  * @param {ImageUpload} image
  * @param {AbortSignal} signal
- * @param {object} told
- * @param {(bytes: number) => void} told.moved  called with the bytes that have left
- * @param {() => void} told.sent  called when all have
+ * @param {object} callbacks
+ * @param {(bytes: number) => void} callbacks.moved  called with the bytes that have left
+ * @param {() => void} callbacks.sent  called when all have
  * @returns {Promise<string>}
  */
 export async function sendImage({ file, gallery }, signal, { moved, sent }) {

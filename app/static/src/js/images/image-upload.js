@@ -4,6 +4,7 @@
 //
 // Each of them may fail, and a failed image may wait again.
 import { Progress } from "../progress.js";
+import { Stateful } from "../stateful.js";
 
 /**
  * The gallery that an image goes to: the data attributes of its drop zone.
@@ -53,7 +54,8 @@ const NEXT = {
 const WAITING = { name: "waiting", ahead: 0 };
 let count = 0;
 
-export class ImageUpload {
+/** @extends {Stateful<ImageState>} */
+export class ImageUpload extends Stateful {
   /** Of its tile in this page. */
   number = (count += 1);
   progress = new Progress();
@@ -70,14 +72,9 @@ export class ImageUpload {
    * @param {ImageState} state
    */
   constructor(file, gallery, state = WAITING) {
+    super(state, NEXT);
     this.file = file;
     this.gallery = gallery;
-    this.state = state;
-  }
-
-  /** @param {...ImageState["name"]} names */
-  is(...names) {
-    return names.includes(this.state.name);
   }
 
   /** When it tries again by itself (Date.now()), or 0. */
@@ -91,15 +88,12 @@ export class ImageUpload {
   }
 
   /**
-   * The only way to another state. Throws for one that cannot follow.
+   * @override
    * @param {ImageState} state
    */
   become(state) {
-    if (!NEXT[this.state.name].includes(state.name)) {
-      throw new Error(`An image that is ${this.state.name} cannot become ${state.name}.`);
-    }
-    this.state = state;
-    if (state.name === "stored") this.progress.finish(this.file.size);
+    super.become(state);
+    if (this.is("stored")) this.progress.finish(this.file.size);
   }
 
   begin() {

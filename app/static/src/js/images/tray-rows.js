@@ -62,19 +62,22 @@ function draw() {
   const place = byId("uploads-rows", HTMLElement);
   if (!place) return;
   const away = imagesAway();
+  let moved = false;
   for (const list of away.values()) {
     const row = rowOf(list[0].gallery);
     setText(row.words, words(list));
     if (row.element.parentElement === place) continue;
     place.append(row.element);
     htmx.process(row.element); // boosts the link: a page load would end what is on its way
+    moved = true;
   }
   for (const [page, row] of rows) {
     if (away.has(page)) continue;
     row.element.remove();
     rows.delete(page);
+    moved = true;
   }
-  drawTray();
+  if (moved) drawTray();
 }
 
 images.changes.add(draw);

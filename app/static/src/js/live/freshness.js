@@ -1,4 +1,4 @@
-// The line of a page that says how fresh its live region is.
+// The line of a page that shows how fresh its live region is.
 import { byId, setText } from "../elements.js";
 import { serverNow } from "../times/local-times.js";
 import { clockTime } from "../times/time-words.js";

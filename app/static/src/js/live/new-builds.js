@@ -1,5 +1,5 @@
 // New builds do not push the others away from under a pointer. While the pointer or the focus is in the list, new
-// builds wait behind a button that says how many they are.
+// builds wait behind a button with their number.
 import { counted } from "../counted.js";
 import { all, byId, closest, create, need } from "../elements.js";
 

@@ -6,7 +6,7 @@ import { formOf, fullTime, zoneName } from "./time-words.js";
 
 const MIN_SKEW = 5000; // milliseconds; less is the time that the page took to arrive, not a wrong clock
 
-// The clocks of server and reader may differ. The page says what the server's clock showed when the page was made.
+// The clocks of server and reader may differ. The page carries what the server's clock showed when it was made.
 let skew = 0;
 
 /** What the server's clock shows now. */
@@ -31,7 +31,7 @@ export function localiseAll(root = document) {
   for (const element of all(root, "time[data-as]", HTMLTimeElement)) localise(element, now);
 }
 
-/** @param {HTMLElement} element  that says when the server made the page */
+/** @param {HTMLElement} element  with the time at which the server made the page */
 function readClock(element) {
   if (element.dataset.read) return;
   element.dataset.read = "yes";

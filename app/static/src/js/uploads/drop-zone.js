@@ -66,7 +66,7 @@ async function take(files) {
 }
 
 /**
- * Why the server would refuse the file, in the server's words, or "".
+ * Why the server would refuse the file, or "".
  * @param {File} file
  * @param {Target} target
  */

@@ -1,6 +1,6 @@
 // Sends the bytes of one file to storage, a few parts at a time, and goes on by itself after a failure that passes.
 import { MAX_DELAY, MAX_TRIES, retryDelay } from "../retry-delay.js";
-import { PartRequest, refusalOf } from "./part-request.js";
+import { StoragePut } from "../storage-put.js";
 import { UploadRefusal } from "./upload-api.js";
 
 const CONNECTIONS = 3; // of the six that a browser opens to one host; more were not faster
@@ -19,7 +19,7 @@ export class PartSender {
   /** @type {Map<number, string>} */
   urls = new Map();
 
-  /** Parts under way. @type {Map<number, PartRequest>} */
+  /** Parts under way. @type {Map<number, StoragePut>} */
   requests = new Map();
 
   /** Parts whose address was renewed once, because storage refused it. @type {Set<number>} */
@@ -167,7 +167,7 @@ export class PartSender {
     const url = this.urls.get(number);
     if (!url) return; // it is asked for
     const start = (number - 1) * this.partSize;
-    const request = new PartRequest(url, this.file.slice(start, start + this.sizeOf(number)), {
+    const request = new StoragePut(url, this.file.slice(start, start + this.sizeOf(number)), {
       moved: (bytes) => {
         this.moved += bytes;
         this.changed();
@@ -247,4 +247,11 @@ export class PartSender {
     else this.#resolve();
     for (const other of active) other.pump();
   }
+}
+
+/** @param {XMLHttpRequest} answer */
+function refusalOf(answer) {
+  // From all headers: asking for one that storage does not show to pages is an error in the console.
+  const wait = Number(/^retry-after: *(\d+)/im.exec(answer.getAllResponseHeaders())?.[1] ?? 0);
+  return new UploadRefusal(`Storage answered ${answer.status}.`, { status: answer.status, wait, storage: true });
 }

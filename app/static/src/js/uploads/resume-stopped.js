@@ -4,14 +4,14 @@ import { exactSize, size } from "../byte-sizes.js";
 import { needId } from "../elements.js";
 import { onLoad } from "../htmx-setup.js";
 import { digestOf } from "../sha256.js";
-import { forget, member, remembered } from "./remembered-uploads.js";
-import { discardRemembered } from "./send-upload.js";
+import { member, removeSaved, savedUploads } from "./saved-uploads.js";
+import { discardSaved } from "./send-upload.js";
 import { read, UploadRefusal } from "./upload-api.js";
 import { uploads } from "./upload-queue.js";
 import { askOthers, isClaimedElsewhere, isOurs, taken, windowLeft } from "./window-claims.js";
 
 /**
- * @typedef {import("./remembered-uploads.js").RememberedUpload} RememberedUpload
+ * @typedef {import("./saved-uploads.js").SavedUpload} SavedUpload
  * @typedef {import("./upload.js").Upload} Upload
  * @typedef {import("./upload.js").UploadFacts} UploadFacts
  */
@@ -21,11 +21,11 @@ const SETTLE = 1000; // milliseconds; a window that was closed may be one that r
 /** The member whose uploads were looked for. */
 let restoredFor = "";
 
-/** @param {RememberedUpload} entry */
+/** @param {SavedUpload} entry */
 const urlOf = ({ to, key }) => `${to}/${key}`;
 
 /**
- * @param {RememberedUpload} entry
+ * @param {SavedUpload} entry
  * @returns {UploadFacts}
  */
 function factsOf({ key, game, title, to, detail = "", becomes, name, size: bytes, partSize, head, release, received }) {
@@ -35,29 +35,29 @@ function factsOf({ key, game, title, to, detail = "", becomes, name, size: bytes
 
 async function restore() {
   const isFree = (/** @type {string} */ id) => !isOurs(id) && !uploads.list.some((upload) => upload.id === id);
-  await askOthers(Object.keys(remembered()).filter(isFree));
-  for (const entry of Object.values(remembered())) {
+  await askOthers(Object.keys(savedUploads()).filter(isFree));
+  for (const entry of Object.values(savedUploads())) {
     if (!isFree(entry.key) || isClaimedElsewhere(entry.key)) continue;
-    if (entry.dropped) discardRemembered(entry.key, urlOf(entry));
+    if (entry.dropped) discardSaved(entry.key, urlOf(entry));
     else await show(entry);
   }
 }
 
 /**
  * What the server has of it; null where it does not answer now, undefined if it must not be shown.
- * @param {RememberedUpload} entry
+ * @param {SavedUpload} entry
  */
 async function ask(entry) {
   try {
     return await read(urlOf(entry));
   } catch (error) {
     if (!(error instanceof UploadRefusal)) throw error;
-    if (error.status === 404) forget(entry.key); // expired, or cancelled elsewhere
+    if (error.status === 404) removeSaved(entry.key); // expired, or cancelled elsewhere
     return error.passes ? null : undefined;
   }
 }
 
-/** @param {RememberedUpload} entry */
+/** @param {SavedUpload} entry */
 async function show(entry) {
   const answer = await ask(entry);
   if (answer === undefined) return;

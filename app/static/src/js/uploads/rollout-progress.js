@@ -1,4 +1,4 @@
-// A build that is live goes on to the servers: its row says on how many it is, until it is on all of them.
+// A build that is live goes on to the servers. Its row shows on how many it is, until it is on all of them.
 import { uploads } from "./upload-queue.js";
 
 /** @typedef {import("./upload.js").Upload} Upload */

@@ -3,7 +3,7 @@
 import { MAX_DELAY, MAX_TRIES, retryDelay } from "../retry-delay.js";
 import { digestOf } from "../sha256.js";
 import { PartSender } from "./part-sender.js";
-import { forget, markDropped, remember } from "./remembered-uploads.js";
+import { markCancelled, removeSaved, save } from "./saved-uploads.js";
 import * as api from "./upload-api.js";
 import { UploadRefusal } from "./upload-api.js";
 import { claim, unclaim } from "./window-claims.js";
@@ -53,8 +53,8 @@ async function untilChecked(upload, transfer, changed) {
     upload.partSize = answer.partSize;
     upload.become({ name: upload.paused ? "paused" : "uploading" });
     claim(answer.id);
-    remember(upload);
-    if (!upload.head) setTimeout(() => rememberHead(upload, transfer), DIGEST_DELAY);
+    save(upload);
+    if (!upload.head) setTimeout(() => saveHead(upload, transfer), DIGEST_DELAY);
     try {
       await sendParts(upload, transfer, answer, changed);
       answer = await insist(upload, transfer, changed, () => api.complete(upload.url));
@@ -104,12 +104,12 @@ async function sendParts(upload, transfer, { parts, urls = [], partSize }, chang
  * @param {Upload} upload
  * @param {Transfer} transfer
  */
-async function rememberHead(upload, transfer) {
+async function saveHead(upload, transfer) {
   const goesOn = () => upload.transfer === transfer && !transfer.cancelled;
   if (!upload.file || !goesOn() || upload.is("checking")) return;
   try {
     upload.head = await digestOf(upload.file, upload.partSize);
-    if (goesOn()) remember(upload);
+    if (goesOn()) save(upload);
   } catch {
     return; // it cannot be read: sending it reports that
   }
@@ -137,7 +137,7 @@ async function followCheck(upload, transfer, first, changed) {
  * @param {UploadAnswer} answer
  */
 function conclude(upload, { id, phase, build, released, unchanged, reason }) {
-  forget(id);
+  removeSaved(id);
   unclaim(id);
   if (phase === "failed") upload.become({ name: "failed", reason: reason ?? "", final: true });
   else if (released) upload.become({ name: "live", build: build ?? 0, rollout: null });
@@ -155,7 +155,7 @@ function refuse(upload, { status, message }) {
     return;
   }
   if (upload.id && status === 404) {
-    forget(upload.id);
+    removeSaved(upload.id);
     upload.id = null; // trying again begins anew
   }
   upload.become({ name: "failed", reason: message, final: false });
@@ -207,22 +207,22 @@ function discardLate(upload, answer) {
  */
 export async function discard(upload) {
   if (!upload.id) return;
-  remember(upload);
-  await discardRemembered(upload.id, upload.url);
+  save(upload);
+  await discardSaved(upload.id, upload.url);
 }
 
 /**
- * Tells the server, now or when a page is loaded again. What it is never told expires after a week.
+ * Tells the server, now or when a page is loaded again. Without that the upload expires after a week.
  * @param {string} id
  * @param {string} url
  */
-export async function discardRemembered(id, url) {
+export async function discardSaved(id, url) {
   unclaim(id);
-  markDropped(id);
+  markCancelled(id);
   try {
     await api.cancel(url);
   } catch (error) {
     if (!(error instanceof UploadRefusal) || error.status !== 404) return;
   }
-  forget(id);
+  removeSaved(id);
 }

@@ -1,6 +1,6 @@
 // What the page asks the app about an upload: the calls of docs/uploads.md, made with the session instead of a key
 // (app/api/dashboard.py). The bytes go straight to storage (part-sender.js).
-import { csrfToken } from "../page-meta.js";
+import { callApi } from "../api-call.js";
 
 const TIMEOUT = 60_000; // milliseconds; completing lists every part in storage
 
@@ -52,22 +52,15 @@ export class UploadRefusal extends Error {
  * @returns {Promise<any>}  the JSON answer; null without one
  */
 async function call(method, url, body) {
-  /** @type {Record<string, string>} */
-  const headers = { "X-CSRFToken": csrfToken() };
-  if (body) headers["Content-Type"] = "application/json";
-  let response;
-  let answer;
+  let reply;
   try {
-    const signal = AbortSignal.timeout(TIMEOUT);
-    response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal });
-    answer = response.headers.get("Content-Type")?.startsWith("application/json") ? await response.json() : null;
+    reply = await callApi(method, url, AbortSignal.timeout(TIMEOUT), body);
   } catch {
     throw new UploadRefusal("The connection broke.");
   }
-  if (response.ok) return answer;
-  const wait = Number(response.headers.get("Retry-After")) || 0;
-  const { status } = response;
-  throw new UploadRefusal(answer?.message ?? `The server answered ${status}.`, { status, wait });
+  const { ok, status, retryAfter, answer } = reply;
+  if (ok) return answer;
+  throw new UploadRefusal(answer?.message ?? `The server answered ${status}.`, { status, wait: retryAfter });
 }
 
 /**

@@ -2,7 +2,7 @@
 // not touch them, and after a reload resume-stopped.js finds them again.
 import { Listeners } from "../listeners.js";
 import { MAX_TRIES } from "../retry-delay.js";
-import { remember } from "./remembered-uploads.js";
+import { save } from "./saved-uploads.js";
 import { discard, sendUpload } from "./send-upload.js";
 import { Upload } from "./upload.js";
 import { unclaim } from "./window-claims.js";
@@ -44,8 +44,8 @@ class UploadQueue {
   /** Uploads that are drawn soon. @type {Set<Upload>} */
   #drawn = new Set();
 
-  /** The waits that were told about, by their end. @type {WeakMap<Upload, number>} */
-  #told = new WeakMap();
+  /** The end of the last wait that was announced by `waits`. @type {WeakMap<Upload, number>} */
+  #announced = new WeakMap();
 
   /**
    * @param {File} file
@@ -169,7 +169,7 @@ class UploadQueue {
     this.run();
   }
 
-  // Whatever waits for its next try has it now.
+  // Everything that waits for its next try is tried now.
   retryNow() {
     for (const { transfer } of this.list) transfer?.retryNow();
   }
@@ -222,8 +222,8 @@ class UploadQueue {
       this.#measure(upload, parts);
     }
     const end = upload.state.name === "held" ? upload.state.retry?.at : undefined;
-    if (end !== undefined && this.#told.get(upload) !== end) {
-      this.#told.set(upload, end); // once per wait
+    if (end !== undefined && this.#announced.get(upload) !== end) {
+      this.#announced.set(upload, end); // once per wait
       this.waits.call();
     }
     this.#drawSoon(upload);
@@ -239,7 +239,7 @@ class UploadQueue {
     const stored = Math.min(parts.stored.size * parts.partSize, upload.size);
     if (upload.stored === stored) return;
     upload.stored = stored;
-    remember(upload);
+    save(upload);
   }
 
   /** @param {Upload} upload */

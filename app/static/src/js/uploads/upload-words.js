@@ -1,4 +1,4 @@
-// What the row of an upload says (the design's "Upload").
+// The text in the row of an upload.
 import { size, sizeOf } from "../byte-sizes.js";
 import { counted } from "../counted.js";
 

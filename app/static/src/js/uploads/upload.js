@@ -6,6 +6,7 @@
 // Each of them may fail, and a failed upload may wait again. A reload leaves "stopped", which waits again with its
 // file.
 import { Progress } from "../progress.js";
+import { Stateful } from "../stateful.js";
 
 /**
  * @typedef {import("./part-sender.js").PartSender} PartSender
@@ -18,7 +19,7 @@ import { Progress } from "../progress.js";
  * @property {string} slug
  * @property {string} title
  * @property {string} uploadsUrl  where uploads are begun
- * @property {string} detailUrl   where the game and its rollout are read; "" for uploads that an older page remembered
+ * @property {string} detailUrl   where the game and its rollout are read; "" for uploads that an older version saved
  * @property {number} nextBuild   the number that the build is expected to get
  */
 
@@ -101,7 +102,7 @@ export class Transfer {
     this.#wake();
   }
 
-  // What waits for its next try has it now.
+  // If it waits for its next try, that is now.
   retryNow() {
     if (this.parts?.retryAt) this.parts.nudge();
     else this.#wake();
@@ -126,7 +127,8 @@ export class Transfer {
 const WAITING = { name: "waiting", ahead: 0 };
 let count = 0;
 
-export class Upload {
+/** @extends {Stateful<UploadState>} */
+export class Upload extends Stateful {
   /** Of its row in this page. */
   number = (count += 1);
   progress = new Progress();
@@ -142,7 +144,7 @@ export class Upload {
    * @param {UploadState} state
    */
   constructor({ file, name, size, release, game, id = null, partSize = 0, head = "", stored = 0 }, state = WAITING) {
-    this.state = state;
+    super(state, NEXT);
     this.file = file;
     this.name = name;
     this.size = size;
@@ -165,11 +167,6 @@ export class Upload {
     return `${this.game.uploadsUrl}/${this.id}`;
   }
 
-  /** @param {...UploadState["name"]} names */
-  is(...names) {
-    return names.includes(this.state.name);
-  }
-
   /** It waits for nothing but its person. */
   get ended() {
     return this.is("ready", "live", "failed", "stopped");
@@ -181,15 +178,12 @@ export class Upload {
   }
 
   /**
-   * The only way to another state. Throws for one that cannot follow.
+   * @override
    * @param {UploadState} state
    */
   become(state) {
-    if (!NEXT[this.state.name].includes(state.name)) {
-      throw new Error(`An upload that is ${this.state.name} cannot become ${state.name}.`);
-    }
-    this.state = state;
-    if (state.name === "checking" || state.name === "ready" || state.name === "live") this.progress.finish(this.size);
+    super.become(state);
+    if (this.is("checking", "ready", "live")) this.progress.finish(this.size);
   }
 
   begin() {

@@ -1,12 +1,12 @@
 // Uploads of this browser that are under way, kept in localStorage so that they outlive their page: their ids, and what
-// is needed to know the file again. Never an address of storage.
+// is needed to recognise the file again. Never an address of storage.
 import { byId } from "../elements.js";
 
 /** @typedef {import("./upload.js").Upload} Upload */
 
 /**
- * A remembered upload. It is written as JSON that older and newer pages read too: fields may be missing.
- * @typedef {object} RememberedUpload
+ * A saved upload. Pages of older and newer versions read and write it too: fields may be missing.
+ * @typedef {object} SavedUpload
  * @property {string} key     the upload's id at the server
  * @property {string} game    slug
  * @property {string} title   of the game
@@ -26,20 +26,20 @@ import { byId } from "../elements.js";
 export const member = () => byId("uploads", HTMLElement)?.dataset.member ?? "";
 const place = () => `slipway-uploads-${member()}`; // people who share a browser do not see each other's
 
-/** @returns {Record<string, RememberedUpload>} */
-export function remembered() {
+/** @returns {Record<string, SavedUpload>} */
+export function savedUploads() {
   try {
-    return JSON.parse(localStorage.getItem(place()) ?? "{}");
+    return JSON.parse(localStorage.getItem(place()) ?? "null") ?? {};
   } catch {
     return {}; // this site has no storage, or it holds something else
   }
 }
 
-/** @param {(entries: Record<string, RememberedUpload>) => void} change */
-function write(change) {
+/** @param {(entries: Record<string, SavedUpload>) => void} action */
+function change(action) {
   if (!member()) return;
-  const entries = remembered();
-  change(entries);
+  const entries = savedUploads();
+  action(entries);
   try {
     localStorage.setItem(place(), JSON.stringify(entries));
   } catch {
@@ -48,12 +48,12 @@ function write(change) {
 }
 
 /**
- * Writes what is known of an upload now. One that has not begun is not written.
+ * Saves an upload as it is now. One that has not begun is not saved.
  * @param {Upload} upload
  */
-export function remember({ id, game, name, size, partSize, head, release, stored }) {
+export function save({ id, game, name, size, partSize, head, release, stored }) {
   if (!id || !game) return;
-  keep({
+  write({
     key: id,
     game: game.slug,
     title: game.title,
@@ -70,21 +70,21 @@ export function remember({ id, game, name, size, partSize, head, release, stored
   });
 }
 
-/** @param {RememberedUpload} entry */
-function keep(entry) {
-  write((entries) => (entries[entry.key] = entry));
+/** @param {SavedUpload} entry */
+function write(entry) {
+  change((entries) => (entries[entry.key] = entry));
 }
 
 /**
  * Marks an upload as cancelled, until the server has been told.
  * @param {string} id
  */
-export function markDropped(id) {
-  const entry = remembered()[id];
-  if (entry) keep({ ...entry, dropped: true, at: Date.now() });
+export function markCancelled(id) {
+  const entry = savedUploads()[id];
+  if (entry) write({ ...entry, dropped: true, at: Date.now() });
 }
 
 /** @param {string} id */
-export function forget(id) {
-  write((entries) => delete entries[id]);
+export function removeSaved(id) {
+  change((entries) => delete entries[id]);
 }

@@ -1,0 +1,111 @@
+"""Where the bytes of a staged image are sent: into the one part of a multipart transfer.
+
+Not by a plain PUT. To one of those a client can add a header that the signature does not cover, with which MinIO, and
+so the embedded storage, unpacks a tar over the whole bucket, whatever the signing identity may do (docs/storage.md). It
+does not do so to a part. And the address of a part ends with its transfer; that of an object lives until it expires.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.data.database import release, writing
+from app.data.models.asset import StagedAsset
+from app.images.image_quota import give_back, lock_partner
+from app.images.verification import wrong_size
+from app.process.crash_points import passing
+from app.refusals import Unavailable
+from app.storage.bucket import Gone, StorageError, bucket
+from app.storage.direct_uploads import direct_uploads
+from app.storage.write_addresses import part_url
+
+log = logging.getLogger(__name__)
+
+PART = 1
+
+
+@dataclass(frozen=True)
+class Staged:
+    """An open upload: its bytes are put at `staging_key`, and are kept at `key` once they are confirmed. `transfer` is
+    storage's id of the transfer, None where none was opened."""
+
+    staged_id: str
+    partner_id: str
+    staging_key: str
+    key: str
+    transfer: str | None
+
+
+def staging_url(staged: Staged, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
+    """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type`, and nothing else. Raises
+    StorageError; of an upload that has just begun nothing is kept then."""
+    transfer = _living_transfer(staged)
+    return part_url(staged.staging_key, transfer, PART, byte_size, lifetime, content_type=content_type)
+
+
+def _living_transfer(staged: Staged) -> str:
+    """The transfer of this upload. It ends when it is confirmed, so one is opened where there is none any more."""
+    store = bucket()
+    try:
+        if staged.transfer and store.parts(staged.staging_key, staged.transfer) is not None:
+            return staged.transfer
+        opened = store.start_multipart(staged.staging_key)
+    except StorageError:
+        _forget_unsent(staged)
+        raise
+    passing("staged-transfer-opened")
+    kept = _keep(staged, opened)
+    if kept != opened:
+        store.abort_multipart(staged.staging_key, opened)
+    if kept is None:
+        raise Unavailable("The same image was confirmed or has expired a moment ago. Presign it again.", 1)
+    return kept
+
+
+def _keep(staged: Staged, opened: str) -> str | None:
+    """Note the transfer, unless another call was first: then that one's. None when the upload has ended meanwhile."""
+    with writing() as session:
+        row = session.get(StagedAsset, staged.staged_id, with_for_update=True)
+        kept = None
+        if row is not None:
+            if row.multipart_id in {None, staged.transfer}:
+                row.multipart_id = opened
+            kept = row.multipart_id
+    release()
+    return kept
+
+
+def _forget_unsent(staged: Staged) -> None:
+    """No address was handed out: nothing is to be reserved for one."""
+    with writing() as session:
+        lock_partner(session, staged.partner_id)
+        row = session.get(StagedAsset, staged.staged_id)
+        if row is not None and row.multipart_id is None:
+            give_back(session, staged.partner_id, row.reserved_bytes, "released", row.id)
+            session.delete(row)
+    release()
+
+
+def join(staging_key: str, transfer: str | None, byte_size: int) -> None:
+    """Make the object of the part that arrived. Does nothing where none did, or where it was done before. Raises
+    WrongBytes when the part has not the announced size, DirectUploadsOff, or StorageError."""
+    parts = bucket().parts(staging_key, transfer) if transfer else None
+    if not transfer or not parts:
+        return
+    direct_uploads().require()  # else it may be a copy of something that its sender may not read
+    if len(parts) != 1 or parts[0].size != byte_size:
+        raise wrong_size(sum(part.size for part in parts), byte_size)
+    try:
+        bucket().complete_multipart(staging_key, transfer, [parts[0].etag])
+    except Gone:  # the same confirm, sent twice at once, was faster
+        log.info("a staged image was joined or dropped by another call")
+    passing("staged-joined")
+
+
+def drop(staging_key: str, transfer: str | None) -> None:
+    """End the transfer and with it every address, and remove what was sent. Repeatable. Raises StorageError."""
+    if transfer:
+        bucket().abort_multipart(staging_key, transfer)
+    bucket().delete([staging_key])

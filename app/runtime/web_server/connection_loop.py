@@ -1,0 +1,294 @@
+"""The web server's event loop: it accepts, gathers requests, sends what clients are slow to take, and closes.
+
+Nothing here waits, whatever a client does. Which connection waits for what is in app/runtime/web_server/connections.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import selectors
+import socket
+import time
+from functools import partial
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from app.runtime.web_server.client_socket import ClientSocket, TooSlow
+from app.runtime.web_server.connections import (
+    MAX_WAITING_BYTES,
+    Connection,
+    ConnectionLimits,
+    Phase,
+    WaitingConnections,
+)
+from app.runtime.web_server.request_gathering import CONTINUE, Stage
+
+_ACCEPTED_AT_ONCE = 64
+_LINGER = 5.0  # seconds a client has to notice the answer and stop sending
+_STOP_SECONDS = 2.0  # the same, and for a request that may be on its way, once the worker stops
+# A crowd whose bodies never came is answered a few at a time: all at once they would keep everybody else waiting.
+_CUT_THREADS = 2
+_REPORT_SECONDS = 60.0
+# An idle connection has no time limit; the kernel finds out which clients are gone.
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+
+
+class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """Accepts connections, and lets them wait until there is something to do for a thread.
+
+    A subclass does it, in handle() and finish_request(). Everything here runs in the main thread.
+    """
+
+    alive: bool
+    limits = ConnectionLimits(head=10, window=60, rate=8192)  # set by app/runtime/web_server/gunicorn_settings.py
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.waiting = WaitingConnections()
+        self._rest = bytearray(256 * 1024)  # what lingering clients send is read into this and forgotten
+        self._cut_threads = 0
+        self._dropped = 0
+        self._report_at = 0.0
+
+    def run(self) -> None:
+        for listener in self.sockets:
+            if listener.sock.family in (socket.AF_INET, socket.AF_INET6):
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit these
+                for option, value in _KEEPALIVE:
+                    listener.setsockopt(socket.IPPROTO_TCP, option, value)
+        self.poller.register(self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks)
+        while self.alive and self.is_parent_alive():
+            self.set_accept_enabled(self.nr_conns < self.worker_connections)
+            self._turn()
+        self.set_accept_enabled(False)
+        # A request that is on its way is still answered, with "Connection: close" (RFC 9112, 9.6).
+        for phase in (Phase.IDLE, Phase.HEAD, Phase.LINGERING):
+            self.waiting.cap(phase, _STOP_SECONDS)
+        for phase in (Phase.BODY, Phase.SENDING):
+            self.waiting.cap(phase, _LINGER)
+        until = time.monotonic() + self.cfg.graceful_timeout
+        while self.nr_conns > 0 and time.monotonic() < until:
+            self._turn()
+        self._end()
+
+    def _turn(self) -> None:
+        self.notify()
+        self.wait_for_and_dispatch_events(timeout=self.waiting.soonest if self.alive else 0.1)
+        for conn in self.waiting.due():
+            self._time_is_over(conn)
+        if self._dropped and time.monotonic() >= self._report_at:
+            self.log.warning("%s waiting connections were closed to make room for others", self._dropped)
+            self._dropped, self._report_at = 0, time.monotonic() + _REPORT_SECONDS
+
+    def _end(self) -> None:
+        self.waiting.each(self._close)
+        self.tpool.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+        for listener in self.sockets:
+            listener.close()
+
+    # Connections come.
+
+    def accept(self, listener: Any) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            try:
+                accepted, address = listener.accept()
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._make_room()
+                elif error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):
+                    raise
+                return
+            self.nr_conns += 1
+            sock = ClientSocket(accepted, self.limits.pace())
+            conn = Connection(self.cfg, sock, address, listener.getsockname())
+            self._wait(conn, Phase.IDLE)
+            if self.nr_conns >= self.worker_connections:
+                self._make_room()
+
+    def _make_room(self) -> None:
+        conn = self.waiting.to_make_room()
+        if conn is not None:
+            self._drop(conn)
+
+    def _drop(self, conn: Connection) -> None:
+        if conn.phase is Phase.IDLE and self._has_come(conn):
+            return
+        self._dropped += 1
+        self._close(conn)
+
+    # They wait.
+
+    def _wait(self, conn: Connection, phase: Phase, seconds: float = float("inf")) -> None:
+        before = conn.phase
+        if not self.alive:
+            seconds = min(seconds, _STOP_SECONDS)
+        self.waiting.enter(conn, phase, seconds)
+        event = selectors.EVENT_WRITE if phase is Phase.SENDING else selectors.EVENT_READ
+        if before is None:
+            self.poller.register(conn.sock, event, partial(self._on_event, conn))
+        elif Phase.SENDING in (before, phase):
+            self.poller.modify(conn.sock, event, partial(self._on_event, conn))
+        if self.waiting.held_bytes > MAX_WAITING_BYTES and (holding := self.waiting.to_free_memory()):
+            self._drop(holding)
+
+    def _on_event(self, conn: Connection, _sock: Any) -> None:
+        if conn.is_closed:  # to make room for another one, in the same turn
+            return
+        try:
+            if conn.phase is Phase.SENDING:
+                self._send(conn)
+            elif conn.phase is Phase.LINGERING:
+                if not conn.sock.recv_into(self._rest):
+                    self._close(conn)
+            elif not self._receive(conn):
+                self._close(conn)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._close(conn)
+        except Exception:
+            self.log.exception("Error on a waiting connection")
+            self._close(conn)
+
+    def _receive(self, conn: Connection) -> bool:
+        """Take in what has come. False when there is nothing to wait for: the client has closed its end."""
+        count = conn.sock.receive()
+        if conn.phase is Phase.BODY:
+            if count == 0:
+                self._cut(conn)
+                return True
+            with contextlib.suppress(TooSlow):  # the app's reading raises it again
+                conn.sock.pace.count(count, conn.waited())
+        elif count == 0:
+            return False
+        self.waiting.charge(conn)
+        self._look(conn)
+        return True
+
+    def _look(self, conn: Connection) -> None:
+        """Decide what becomes of a request by the bytes of it that are there."""
+        stage = conn.gathering.look(conn.sock.received)
+        if stage is Stage.READY:
+            if conn.phase is not Phase.BODY:
+                conn.sock.pace = self.limits.pace()
+            self._to_thread(conn)
+        elif conn.sock.pace.failure:
+            self._cut(conn)
+        elif stage is Stage.HEAD:
+            if conn.phase is not Phase.HEAD:
+                self._wait(conn, Phase.HEAD, self.limits.head)
+        elif stage is Stage.BODY:
+            if conn.phase is not Phase.BODY:
+                conn.sock.pace = self.limits.pace()
+                self._wait(conn, Phase.BODY)
+                if conn.gathering.wants_continue:
+                    conn.gathering.meet_expectation(conn.sock.received)
+                    conn.sock.send_soon(CONTINUE)
+            conn.deadline = time.monotonic() + conn.sock.pace.left
+        elif stage is Stage.NO_HTTP:
+            self._refuse(conn, "400 Bad Request", "This is no HTTP request. The server speaks plain HTTP/1.1.")
+        else:
+            self._refuse(conn, "431 Request Header Fields Too Large", "The headers are larger than 64 KiB.")
+
+    def _send(self, conn: Connection) -> None:
+        pace = conn.sending_pace
+        assert pace is not None
+        pace.count(conn.sock.flush(), conn.waited())
+        self.waiting.charge(conn)
+        if conn.sock.unsent:
+            conn.deadline = time.monotonic() + pace.left
+        elif conn.answer is not None:
+            self._to_thread(conn)
+        else:
+            self.answered(conn)
+
+    def _time_is_over(self, conn: Connection) -> None:
+        if conn.is_closed:
+            return
+        if conn.phase is Phase.HEAD:
+            seconds = f"{self.limits.head:g}"
+            self._refuse(conn, "408 Request Timeout", f"The headers were not complete within {seconds} seconds.")
+        elif conn.phase is Phase.BODY:
+            with contextlib.suppress(TooSlow):
+                conn.sock.pace.count(0, max(conn.waited(), conn.sock.pace.left))
+            self._cut(conn)
+        elif not (conn.phase is Phase.IDLE and self._has_come(conn)):
+            self._close(conn)
+
+    def _has_come(self, conn: Connection) -> bool:
+        """Whether the next request arrived on an idle connection that was about to be closed. Then it is served."""
+        try:
+            return self._receive(conn)
+        except OSError:
+            return False
+
+    # They go to a thread.
+
+    def _to_thread(self, conn: Connection) -> None:
+        self.waiting.leave(conn)
+        self.poller.unregister(conn.sock)
+        self.enqueue_req(conn)
+
+    def _cut(self, conn: Connection) -> None:
+        """Have the app say that the body did not come, which its reading finds out."""
+        self.poller.unregister(conn.sock)
+        self.waiting.enter(conn, Phase.CUT)
+        self._answer_cut()
+
+    def _answer_cut(self) -> None:
+        while self._cut_threads < _CUT_THREADS and (conn := self.waiting.first(Phase.CUT)):
+            self.waiting.leave(conn)
+            conn.is_cut = True
+            self._cut_threads += 1
+            self.enqueue_req(conn)
+
+    def answered(self, conn: Connection) -> None:
+        if not conn.keeps:
+            self._linger(conn)
+            return
+        conn.next_request()
+        self._wait(conn, Phase.IDLE)
+        if conn.sock.received:
+            self._look(conn)
+
+    # They end.
+
+    def _refuse(self, conn: Connection, status: str, text: str) -> None:
+        """Answer a request that no thread is spent on."""
+        conn.keeps = False
+        body = f"{text}\n"
+        head = (
+            f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        conn.sock.send_soon((head + body).encode())  # what does not fit at once is for nobody
+        self._linger(conn)
+
+    def _linger(self, conn: Connection) -> None:
+        """Say that nothing more comes, and read what is still on its way: a socket that is closed over unread bytes
+        sends a reset, which destroys the answer (RFC 9112, 9.6)."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._close(conn)
+        else:
+            self._wait(conn, Phase.LINGERING, _LINGER)
+
+    def _close(self, conn: Connection) -> None:
+        if conn.is_closed:
+            return
+        conn.is_closed = True
+        if conn.phase not in (None, Phase.CUT):
+            self.poller.unregister(conn.sock)
+        self.waiting.leave(conn)
+        self.nr_conns -= 1
+        conn.close()
+        if conn.answer is not None:
+            self.tpool.submit(self.end_answer, conn)  # the app's own closing may take its time
+
+    def end_answer(self, conn: Connection) -> None:
+        """Close what the app answers, to its end or not."""
+        raise NotImplementedError
