@@ -11,7 +11,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,32 +20,10 @@ from flask import current_app
 from app.config.environment import Environment, host_of, is_loopback
 from app.config.environment import SettingsError as SettingsError  # whoever loads settings catches it
 from app.config.private_files import make_private
+from app.config.storage_settings import StorageSettings
 
 MIB = 1024**2
 GIB = 1024**3
-
-
-@dataclass(frozen=True)
-class StorageSettings:
-    """Where the bucket is. Three addresses, because the app, browsers and game servers may reach it differently."""
-
-    endpoint: str
-    access_key: str
-    secret_key: str
-    bucket: str
-    region: str
-    public_endpoint: str
-    agent_endpoint: str
-    # The identity that signs addresses for writing; None where the first one does that too.
-    upload_access_key: str | None = None
-    upload_secret_key: str | None = field(default=None, repr=False)
-
-    @property
-    def upload_signer(self) -> StorageSettings:
-        """The same storage, as the identity that signs addresses for writing."""
-        if self.upload_access_key is None or self.upload_secret_key is None:
-            return self
-        return replace(self, access_key=self.upload_access_key, secret_key=self.upload_secret_key)
 
 
 @dataclass(frozen=True)

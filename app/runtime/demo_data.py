@@ -19,7 +19,7 @@ from app.accounts.actors import Actor
 from app.accounts.keys import authenticate, create_key
 from app.accounts.partners import create_member, create_partner, hash_for
 from app.accounts.sign_ins import end_all
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.partner import Member, Partner

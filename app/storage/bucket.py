@@ -23,7 +23,8 @@ from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout
 
-from app.config.settings import StorageSettings, settings
+from app.config.settings import settings
+from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
 from app.refusals import Unavailable
 from app.storage.availability import note

@@ -8,7 +8,8 @@ from datetime import timedelta
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from app.config.settings import StorageSettings, settings
+from app.config.settings import settings
+from app.config.storage_settings import StorageSettings
 from app.process.check_result import CheckResult, failed, ok, skipped
 from app.storage.bucket import Bucket, StorageError
 from app.storage.cors import page_origins

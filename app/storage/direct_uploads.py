@@ -12,7 +12,7 @@ import time
 
 from flask import current_app
 
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.refusals import Unavailable
 from app.storage.availability import note
 from app.storage.bucket import StorageError

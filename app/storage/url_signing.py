@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import SplitResult, quote, urlsplit
 
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
 
 _ALGORITHM = "AWS4-HMAC-SHA256"

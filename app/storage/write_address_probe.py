@@ -23,7 +23,7 @@ import urllib3
 from minio.error import S3Error
 from urllib3.exceptions import HTTPError
 
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
 from app.storage.availability import note
 from app.storage.bucket import Bucket, StorageError

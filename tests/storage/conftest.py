@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.storage.bucket import Bucket
 from app.storage.embedded_server import StorageAccess
 from tests.conftest import settings_for

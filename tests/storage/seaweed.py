@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.process.shutdown import die_with_parent
 from app.storage.bucket import Bucket, StorageError
 from app.storage.upload_identity import put_only_policy

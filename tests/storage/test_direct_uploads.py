@@ -14,7 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from app.config.settings import Settings, StorageSettings
+from app.config.settings import Settings
+from app.config.storage_settings import StorageSettings
 from app.data.extensions import db
 from app.data.models.asset import StagedAsset
 from app.data.models.game import Game

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from app.config.settings import StorageSettings, load_settings
+from app.config.settings import load_settings
+from app.config.storage_settings import StorageSettings
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.url_signing import presign
 from app.storage.write_address_probe import Finding, probe_write_addresses

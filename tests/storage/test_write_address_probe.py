@@ -11,7 +11,7 @@ import pytest
 from minio import MinioAdmin
 from minio.credentials.providers import StaticProvider
 
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.storage.bucket import Bucket, StorageError
 from app.storage.embedded_server import EmbeddedStorage
 from app.storage.upload_identity import put_only_policy

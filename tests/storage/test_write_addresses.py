@@ -14,7 +14,8 @@ import urllib3
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.config.settings import Settings, StorageSettings
+from app.config.settings import Settings
+from app.config.storage_settings import StorageSettings
 from app.storage.bucket import Bucket, bucket
 from app.storage.url_signing import presign
 from app.storage.write_address_probe import Finding, probe_write_addresses

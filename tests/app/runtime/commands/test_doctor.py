@@ -10,7 +10,8 @@ import pytest
 import urllib3
 from flask import Flask
 
-from app.config.settings import Settings, StorageSettings
+from app.config.settings import Settings
+from app.config.storage_settings import StorageSettings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
 from tests.app.runtime.commands.conftest import Shell

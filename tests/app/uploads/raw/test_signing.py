@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import urllib3
 
-from app.config.settings import StorageSettings
+from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
 from app.storage.bucket import Bucket
 from app.storage.embedded_server import StorageAccess
