@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 from sqlalchemy import select
 
-from app.database import writing
+from app.database import pause, writing
 from app.extensions import db
 from app.models import Member, SignIn
 from app.partners.accounts import hash_for
@@ -23,14 +25,20 @@ from app.partners.sign_in_throttle import (
 from app.partners.sign_ins import addresses_of, end_all
 from app.refusals import InvalidRequest, Unavailable
 
+# Beyond a few, looking accounts up for a crowd at the door takes turns: a hundred threads at once would keep everybody
+# else from the interpreter.
+_looking_up = threading.BoundedSemaphore(4)
+
 
 def accounts_for(email: str, password: str, address: str | None) -> list[Member]:
     """The accounts with this e-mail address and password: none, one, or one in each of several partners. Nothing tells
     whether address or password was wrong. Raises RateLimited after too many wrong tries from `address` or for the
     account, or Unavailable when too many passwords are being checked."""
     email = email.strip().lower().replace("\x00", "\ufffd")  # Postgres cannot even be asked for NUL
-    members = db.session.scalars(select(Member).where(Member.email == email)).all()
-    known = network_of(address) in {network_of(each) for each in addresses_of(email)}
+    with _looking_up:
+        members = db.session.scalars(select(Member).where(Member.email == email)).all()
+        known = network_of(address) in {network_of(each) for each in addresses_of(email)}
+        pause()  # no connection is held from here on, also by those who are refused
     right = _tried([member.password_hash for member in members], password, sign_in_limits(email, address, known))
     return [member for member in members if member.password_hash in right]
 
