@@ -15,8 +15,8 @@ from typing import Any
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 
-from app.connection_loop import ConnectionLoop
 from app.runtime.web_server.client_answer import ClientAnswer
+from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
 
 _DRAIN_SECONDS = 5.0  # for a body that the app left unread, where nothing has closed the connection for it
