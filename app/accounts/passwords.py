@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from sqlalchemy import select
 
 from app.accounts.actors import Actor
@@ -11,10 +13,14 @@ from app.accounts.password_hashing import matching
 from app.accounts.password_rules import check_password
 from app.accounts.sign_in_throttle import Limit, confirmation_limits, count_try, network_of, sign_in_limits, take_back
 from app.accounts.sign_ins import addresses_of, end_all
-from app.data.database import writing
+from app.data.database import pause, writing
 from app.data.extensions import db
 from app.data.models.partner import Member, SignIn
 from app.refusals import InvalidRequest, Unavailable
+
+# Beyond a few, looking accounts up for a crowd at the door takes turns: a hundred threads at once would keep everybody
+# else from the interpreter.
+_looking_up = threading.BoundedSemaphore(4)
 
 
 def accounts_for(email: str, password: str, address: str | None) -> list[Member]:
@@ -22,8 +28,10 @@ def accounts_for(email: str, password: str, address: str | None) -> list[Member]
     whether address or password was wrong. Raises RateLimited after too many wrong tries from `address` or for the
     account, or Unavailable when too many passwords are being checked."""
     email = email.strip().lower().replace("\x00", "\ufffd")  # Postgres cannot even be asked for NUL
-    members = db.session.scalars(select(Member).where(Member.email == email)).all()
-    known = network_of(address) in {network_of(each) for each in addresses_of(email)}
+    with _looking_up:
+        members = db.session.scalars(select(Member).where(Member.email == email)).all()
+        known = network_of(address) in {network_of(each) for each in addresses_of(email)}
+        pause()  # no connection is held from here on, also by those who are refused
     right = _tried([member.password_hash for member in members], password, sign_in_limits(email, address, known))
     return [member for member in members if member.password_hash in right]
 

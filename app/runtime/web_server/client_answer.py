@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +34,10 @@ class ClientAnswer:
     def send(self, client: ClientSocket) -> bool:
         """Send pieces while the client takes them. False when it stopped taking them before the last."""
         for piece in self._pieces:
-            self.response.write(piece)
+            self._together(client, self.response.write, piece)
             if client.unsent:
                 return False
-        self.response.close()
+        self._together(client, self.response.close)
         return True
 
     def close(self) -> None:
@@ -45,3 +45,12 @@ class ClientAnswer:
         close = getattr(self._made, "close", None)
         if close is not None:
             close()
+
+    @staticmethod
+    def _together(client: ClientSocket, write: Callable[..., None], *piece: bytes) -> None:
+        client.holds_back = True
+        try:
+            write(*piece)
+        finally:
+            client.holds_back = False
+        client.push()

@@ -10,9 +10,11 @@ import select
 import socket
 import time
 from collections import deque
+from itertools import islice
 from typing import Any
 
 _ONE_READ = 64 * 1024
+_SENT_TOGETHER = 64  # pieces; far below what the kernel takes in one call (IOV_MAX)
 # Seconds in which a client on a good connection has made room for more. After that its answer waits without a thread.
 _ROOM_SECONDS = 0.1
 
@@ -63,7 +65,8 @@ class Pace:
 class ClientSocket(socket.socket):
     """A connected socket that is always non-blocking for the kernel; recv() and sendall() wait by themselves.
 
-    `pace` is that of the request's body. It raises TooSlow from recv().
+    `pace` is that of the request's body. It raises TooSlow from recv(). While `holds_back`, sendall() only collects, so
+    that the head of an answer and its first piece leave in one packet.
     """
 
     def __init__(self, accepted: socket.socket, pace: Pace) -> None:
@@ -72,6 +75,7 @@ class ClientSocket(socket.socket):
         self.pace = pace
         self.received = bytearray()
         self.unsent: deque[memoryview] = deque()
+        self.holds_back = False
 
     def setblocking(self, flag: bool) -> None:
         """Nothing: gunicorn sets this before each use, and the waiting is done here."""
@@ -109,9 +113,14 @@ class ClientSocket(socket.socket):
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Send, waiting only shortly for room. What does not fit then is `unsent`, for the event loop to send."""
-        self.unsent.append(memoryview(data))
-        if len(self.unsent) > 1:
-            return
+        is_first = not self.unsent
+        if data:
+            self.unsent.append(memoryview(data))
+        if is_first and not self.holds_back:
+            self.push()
+
+    def push(self) -> None:
+        """Send what was held back, waiting only shortly for room."""
         until = time.monotonic() + _ROOM_SECONDS
         self.flush()
         while self.unsent and (left := until - time.monotonic()) > 0:
@@ -127,16 +136,16 @@ class ClientSocket(socket.socket):
         """Send of `unsent` what there is room for; for the event loop and sendall(). Returns the number of bytes."""
         sent = 0
         while self.unsent:
-            piece = self.unsent[0]
             try:
-                count = super().send(piece)
+                count = self.sendmsg(list(islice(self.unsent, _SENT_TOGETHER)))
             except BlockingIOError:
                 break
             sent += count
-            if count == len(piece):
-                self.unsent.popleft()
-            else:
-                self.unsent[0] = piece[count:]
+            while count:
+                piece = self.unsent.popleft()
+                if count < len(piece):
+                    self.unsent.appendleft(piece[count:])
+                count -= min(count, len(piece))
         return sent
 
     @property

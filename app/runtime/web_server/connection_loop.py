@@ -30,6 +30,7 @@ _LINGER = 5.0  # seconds a client has to notice the answer and stop sending
 _STOP_SECONDS = 2.0  # the same, and for a request that may be on its way, once the worker stops
 # A crowd whose bodies never came is answered a few at a time: all at once they would keep everybody else waiting.
 _CUT_THREADS = 2
+_LOOK_SECONDS = 0.25  # how late a time limit may be noticed
 _REPORT_SECONDS = 60.0
 # An idle connection has no time limit; the kernel finds out which clients are gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
@@ -49,6 +50,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self.waiting = WaitingConnections()
         self._rest = bytearray(256 * 1024)  # what lingering clients send is read into this and forgotten
         self._cut_threads = 0
+        self._look_at = 0.0
         self._dropped = 0
         self._report_at = 0.0
 
@@ -75,12 +77,16 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     def _turn(self) -> None:
         self.notify()
-        self.wait_for_and_dispatch_events(timeout=self.waiting.soonest if self.alive else 0.1)
+        self.wait_for_and_dispatch_events(timeout=_LOOK_SECONDS)
+        now = time.monotonic()
+        if now < self._look_at:  # looking at every connection after every event would be most of the work
+            return
+        self._look_at = now + _LOOK_SECONDS
         for conn in self.waiting.due():
             self._time_is_over(conn)
-        if self._dropped and time.monotonic() >= self._report_at:
+        if self._dropped and now >= self._report_at:
             self.log.warning("%s waiting connections were closed to make room for others", self._dropped)
-            self._dropped, self._report_at = 0, time.monotonic() + _REPORT_SECONDS
+            self._dropped, self._report_at = 0, now + _REPORT_SECONDS
 
     def _end(self) -> None:
         self.waiting.each(self._close)
@@ -130,7 +136,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         event = selectors.EVENT_WRITE if phase is Phase.SENDING else selectors.EVENT_READ
         if before is None:
             self.poller.register(conn.sock, event, partial(self._on_event, conn))
-        elif Phase.SENDING in (before, phase):
+        elif before is not phase and Phase.SENDING in (before, phase):
             self.poller.modify(conn.sock, event, partial(self._on_event, conn))
         if self.waiting.held_bytes > MAX_WAITING_BYTES and (holding := self.waiting.to_free_memory()):
             self._drop(holding)

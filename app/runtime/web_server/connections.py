@@ -81,8 +81,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
             self.sock.unread(rest)
         if bytes(self.sock.received[:3]) == b"\r\n":
             self.sock.received.clear()  # some clients end a form with an empty line that no length counts
-        self.parser = None
-        self.initialized = False
+        self.parser.mesg = None  # it would keep the last request in memory while the connection is idle
         self.gathering = Gathering()
         self.sending_pace = None
 
@@ -148,12 +147,6 @@ class WaitingConnections:
     def first(self, phase: Phase) -> Connection | None:
         """The one that has waited longest in this phase."""
         return next(iter(self._by_phase[phase]), None)
-
-    @property
-    def soonest(self) -> float:
-        """Seconds until the first one may be due, looked at coarsely: a second while all are idle."""
-        busy = any(members for phase, members in self._by_phase.items() if phase is not Phase.IDLE)
-        return 0.25 if busy else 1.0
 
     def cap(self, phase: Phase, seconds: float) -> None:
         """Let nobody in this phase wait for longer than `seconds` from now."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
@@ -18,6 +20,10 @@ from app.web.frame.entering import let_in, let_out
 from app.web.frame.forms import TOO_LONG, choices
 
 pages = Blueprint("sign_in", __name__)
+
+# Of a crowd at the door a few are answered at a time: a hundred threads at once would keep everybody else from the
+# interpreter. Nobody who waits here holds a database connection.
+_rendering = threading.BoundedSemaphore(4)
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -79,7 +85,8 @@ def _again(
     if said:
         form.form_errors.append(said)
     headers = {"Retry-After": str(retry_after)} if retry_after else {}
-    return Response(render_template("accounts/sign_in.html", form=form, problem=problem), status, headers)
+    with _rendering:
+        return Response(render_template("accounts/sign_in.html", form=form, problem=problem), status, headers)
 
 
 def _account(member: Member) -> str:
