@@ -18,7 +18,6 @@ from app import web
 from app.api import dashboard, health, image_files, openapi, rate_headers, v1
 from app.api.partners import builds, games, raw_upload, releases, uploads
 from app.api.servers import own_server
-from app.config import trusted_hosts
 from app.config.settings import MIB, Settings, load_settings
 from app.data.extensions import csrf, db, htmx, limiter, login, migrate
 from app.images import image_processes
@@ -26,6 +25,7 @@ from app.limits import rate_storage, thread_budgets
 from app.process import logs, shutdown
 from app.runtime import commands, error_handlers
 from app.runtime.jobs import Jobs
+from app.runtime.web_server import trusted_hosts
 from app.runtime.web_server.body_guard import BodyGuard, GuardedRequest
 from app.storage.availability import note
 from app.storage.bucket import Bucket

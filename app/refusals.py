@@ -127,3 +127,7 @@ class Unavailable(Refusal):
     def __init__(self, message: str, retry_after: int = 5) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class GameNotFound(NotFound):
+    code = "game_not_found"

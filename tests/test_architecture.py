@@ -6,8 +6,10 @@ import ast
 import functools
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -97,8 +99,8 @@ def test_the_two_faces_never_import_each_other() -> None:
     assert [str(i) for i in imports("app/web") if within(i.name, "app.api")] == []
 
 
-RULES = ("catalog", "uploads", "assets", "fleet", "partners")
-GROUND = ("models", "storage")
+RULES = ("accounts", "catalog", "uploads", "images", "components", "fleet", "maintenance")
+GROUND = ("config", "data", "limits", "process", "storage", "topics")
 
 
 def test_rules_know_no_face_and_no_request() -> None:
@@ -124,7 +126,7 @@ def test_what_is_stored_knows_nothing_of_the_rules() -> None:
 
 def test_faces_hold_no_rules_so_nobody_below_needs_them() -> None:
     """Only the wiring knows both faces."""
-    wiring = {"app", "app.runtime.error_handlers"}
+    wiring = {"app", "app.runtime.error_handlers", "app.runtime.jobs"}
     found = [
         str(i)
         for i in imports("app")
@@ -139,16 +141,100 @@ def test_faces_hold_no_rules_so_nobody_below_needs_them() -> None:
 @pytest.mark.parametrize(
     ("package", "libraries"),
     [
-        ("archive", {"isal", "archive"}),
-        ("agent", {"isal", "psutil", "urllib3", "archive", "agent"}),
-        ("cli", {"click", "isal", "rich", "urllib3", "archive", "cli"}),
+        ("archive", {"isal"}),
+        ("client", {"urllib3"}),
+        ("agent", {"isal", "psutil", "urllib3"}),
+        ("cli", {"click", "isal", "rich", "urllib3"}),
     ],
 )
-def test_what_runs_without_the_app_imports_nothing_of_it(package: str, libraries: set[str]) -> None:
-    """They are installed on game servers and build machines, without Flask (setup.cfg)."""
-    allowed = set(sys.stdlib_module_names) | libraries
+def test_what_is_installed_elsewhere_imports_nothing_of_the_portal(package: str, libraries: set[str]) -> None:
+    """Game servers and CI machines install `slipway` without Flask (setup.cfg)."""
+    allowed = set(sys.stdlib_module_names) | libraries | {"slipway"}
 
-    assert [str(i) for i in imports(package) if i.name.split(".")[0] not in allowed] == []
+    assert [str(i) for i in imports(f"slipway/{package}") if i.name.split(".")[0] not in allowed] == []
+
+
+# Each line may import itself and the lines below it.
+LEVELS = (
+    ("app",),
+    ("app.runtime",),
+    ("app.web", "app.api"),
+    ("app.maintenance",),
+    ("app.components",),
+    ("app.images",),
+    ("app.uploads",),
+    ("app.catalog",),
+    ("app.fleet",),
+    ("app.accounts",),
+    ("app.storage",),
+    ("app.topics",),
+    ("app.limits",),
+    ("app.data",),
+    ("app.process",),
+    ("app.config",),
+    ("app.refusals", "app.validation"),
+)
+
+
+def level_of(name: str) -> int:
+    """How high a module stands. `app` itself, the wiring, is the highest, and app/runtime is above both faces."""
+    for level, packages in enumerate(LEVELS):
+        if level and within(name, *packages):
+            return level
+    return 0
+
+
+def own_modules(*packages: str) -> set[str]:
+    return {name for name, _ in sources(*packages)}
+
+
+def edges(*packages: str) -> dict[str, set[str]]:
+    """Module -> the modules of ours that it imports, lazily and for types too."""
+    known = own_modules(*packages)
+    found: dict[str, set[str]] = {name: set() for name in known}
+    for each in imports(*packages):
+        name = each.name
+        while name and name not in known:
+            name = name.rpartition(".")[0]
+        if name and name != each.module:
+            found[each.module].add(name)
+    return found
+
+
+def test_arrows_point_down() -> None:
+    upwards = [
+        f"{module} -> {name}"
+        for module, names in edges("app").items()
+        for name in names
+        if level_of(name) < level_of(module)
+    ]
+
+    assert upwards == []
+
+
+@pytest.mark.parametrize("package", ["app", "slipway"])
+def test_no_two_modules_import_each_other(package: str) -> None:
+    """Neither directly nor around a corner, neither at the top nor lazily: the order below must be possible."""
+    TopologicalSorter(edges(package)).prepare()
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    found = edges("app")
+    depth: dict[str, int] = {}
+    for module in TopologicalSorter(found).static_order():
+        depth[module] = 1 + max((depth[name] for name in found[module]), default=0)
+
+    assert max(depth.values()) <= 14
+
+
+def test_faces_hold_no_sql() -> None:
+    assert [str(i) for i in imports("app/web", "app/api") if within(i.name, "sqlalchemy")] == []
+
+
+def test_no_folder_has_to_be_searched() -> None:
+    folders = Counter(path.parent for package in ("app", "slipway") for path in files(ROOT / package))
+
+    assert {str(folder.relative_to(ROOT)): count for folder, count in folders.items() if count > 20} == {}
 
 
 def test_modules_are_named_by_what_they_are() -> None:

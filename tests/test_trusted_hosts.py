@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from app.config.environment import host_in
 from app.config.settings import SettingsError, load_settings
-from app.config.trusted_hosts import is_trusted, trusted_hosts
+from app.runtime.web_server.trusted_hosts import is_trusted, trusted_hosts
 from tests.conftest import Cast, bearer
 
 BASE = "https://slipway.example"

@@ -12,8 +12,7 @@ from app.catalog.games import register_game
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.images.asset_refusals import GameNotFound
-from app.refusals import Forbidden, SlugTaken
+from app.refusals import Forbidden, GameNotFound, SlugTaken
 
 MOST_SLUG = 100
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -21,6 +21,7 @@ from app.refusals import NotFound
 
 log = logging.getLogger(__name__)
 
+DatabaseError = SQLAlchemyError  # what modules without SQL catch
 WRITES = "slipway_writes"
 _TOPICS = "slipway_topics"
 Listener = Callable[[Mapping[str, int]], None]

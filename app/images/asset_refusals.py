@@ -5,10 +5,6 @@ from __future__ import annotations
 from app.refusals import Conflict, InvalidRequest, NotFound
 
 
-class GameNotFound(NotFound):
-    code = "game_not_found"
-
-
 class AssetNotFound(NotFound):
     code = "asset_not_found"
 

@@ -18,8 +18,8 @@ from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.image_processes import DecoderDied, ImageRefused, Interrupted, Made, deriving
+from app.images.intake.verification import WrongBytes, fetched
 from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
-from app.images.verification import WrongBytes, fetched
 from app.process.crash_points import passing
 from app.refusals import Unavailable
 from app.storage.objects import ObjectMissing, write_object

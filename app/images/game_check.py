@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from app.data.models.game import Game
-from app.images.asset_refusals import GameNotFound
+from app.refusals import GameNotFound
 
 
 def require_living(session: Session, game_id: str) -> Game:

@@ -20,10 +20,10 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.asset import Blob
 from app.images.image_processes import Facts, ImageProcesses, ImageRefused, Interrupted
+from app.images.intake.verification import FetchedFile, WrongBytes, fetched
 from app.images.metadata.pieces import DamagedContainer
 from app.images.metadata.stripping import without_metadata
 from app.images.object_keys import IMMUTABLE, public_copy_key
-from app.images.verification import FetchedFile, WrongBytes, fetched
 from app.refusals import Unavailable
 from app.storage.objects import write_object
 

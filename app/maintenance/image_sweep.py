@@ -21,10 +21,10 @@ from app.data.models.base import new_id, now
 from app.data.models.component import Revision
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.images import staging
 from app.images.blobs import LEASE, Doomed, bury, doom
 from app.images.image_processes import DecoderDied, deriving
 from app.images.image_quota import give_back, lock_partner, settle
+from app.images.intake import staging
 from app.images.object_keys import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
 from app.images.public_copies import make_public_copy, without_public_copy
 from app.process.crash_points import passing

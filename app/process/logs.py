@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import sys
 
 from flask import Flask, Response, g, has_request_context, request
 from pythonjsonlogger.json import JsonFormatter
-
-from app.data.models.base import new_id
 
 _SECRET_BELOW = ("/invitations/", "/new-password/")
 
@@ -28,7 +27,7 @@ def request_id() -> str:
     """The present request's id: the caller's X-Request-Id where it is one, else ours."""
     if "request_id" not in g:
         sent = request.headers.get("X-Request-Id", "")
-        g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else new_id("req")
+        g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else f"req_{secrets.token_hex(10)}"
     found: str = g.request_id
     return found
 

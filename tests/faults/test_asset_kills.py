@@ -27,8 +27,8 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.derivation import derive
 from app.images.image_quota import asset_quota
-from app.images.image_receiver import receive_image
-from app.images.presigning import Announced, presign
+from app.images.intake.image_receiver import receive_image
+from app.images.intake.presigning import Announced, presign
 from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.storage.bucket import bucket
 from tests.app.api.v1.calling import announced, put

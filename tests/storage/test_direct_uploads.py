@@ -21,7 +21,7 @@ from app.data.models.asset import StagedAsset
 from app.data.models.game import Game
 from app.data.models.partner import App
 from app.data.models.upload import Upload
-from app.images.image_receiver import receive_image
+from app.images.intake.image_receiver import receive_image
 from app.storage import direct_uploads as checking
 from app.storage.availability import note
 from app.storage.bucket import Bucket, bucket

@@ -12,11 +12,11 @@ from app.components.image_deletion import delete_asset
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.asset_list import ListedAsset, list_assets
-from app.images.confirmation import Sent, confirm
 from app.images.image_addresses import address
+from app.images.intake.confirmation import Sent, confirm
+from app.images.intake.presigning import Announced, presign
 from app.images.object_keys import parse_checksum
 from app.images.originals import LIFETIME, original_url
-from app.images.presigning import Announced, presign
 
 bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets")
 

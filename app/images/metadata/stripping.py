@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.images.intake.verification import FetchedFile, write_temporary
 from app.images.metadata import gif, jpeg, png, webp
 from app.images.metadata.pieces import Pieces, Source
-from app.images.verification import FetchedFile, write_temporary
 
 _FORMATS: dict[str, Callable[[Source, int], Pieces]] = {
     "image/png": png.strip,

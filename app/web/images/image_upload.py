@@ -19,7 +19,7 @@ from app.data.database import pause, release
 from app.data.extensions import csrf, db
 from app.data.models.game import Game
 from app.images.image_limits import MOST_BYTES
-from app.images.image_receiver import receive_image
+from app.images.intake.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
 from app.web.frame.current_user import me, my_actor, my_game, my_partner, require_sign_in, require_write

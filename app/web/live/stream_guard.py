@@ -17,9 +17,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from flask import Flask, current_app, request
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.sign_ins import living
+from app.data.database import DatabaseError
 from app.topics.event_hub import hub
 from app.topics.names import SIGN_INS_TOPIC
 from app.web.frame.current_user import current_sign_in
@@ -71,7 +71,7 @@ class Door:
                 if here:
                     with self._app.app_context():
                         self._ended = here - living(here)
-            except SQLAlchemyError:
+            except DatabaseError:
                 log.warning("live streams: the database did not answer who is signed in; asking again soon")
             self._looks_at = time.monotonic() + LOOK_SECONDS
 

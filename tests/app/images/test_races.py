@@ -154,7 +154,7 @@ def test_a_confirm_waits_for_a_sweep_that_deletes_the_same_bytes(
             refused_claims.set()
         return claimed
 
-    monkeypatch.setattr("app.images.confirmation.claim", claim_and_tell)
+    monkeypatch.setattr("app.images.intake.confirmation.claim", claim_and_tell)
 
     def confirm() -> int:
         sweeping.wait()
@@ -185,7 +185,7 @@ def test_a_confirm_begins_again_when_a_sweep_came_between(
         delete_everything(studio)
     presigned = answered(studio.presign(data))
     put(presigned["signedUrl"], data, "image/png")
-    confirming = Stop(monkeypatch, "app.images.confirmation", point)
+    confirming = Stop(monkeypatch, "app.images.intake.confirmation", point)
 
     def sweep() -> int:
         confirming.wait()

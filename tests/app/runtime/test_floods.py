@@ -23,7 +23,7 @@ from app.data.extensions import db
 from app.data.models.asset import Blob
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.images.image_receiver import receive_image
+from app.images.intake.image_receiver import receive_image
 from app.storage.embedded_server import StorageAccess
 from tests.app.images.images import picture
 from tests.app.runtime.crowds import Crowd

@@ -20,7 +20,7 @@ from app.data.models.game import Game
 from app.images.derivation import derive
 from app.images.gallery import GalleryFilter, gallery
 from app.images.game_pictures import pick_cover
-from app.images.image_receiver import receive_image
+from app.images.intake.image_receiver import receive_image
 from tests.app.images.images import saved
 from tests.conftest import CAST
 

@@ -15,16 +15,16 @@ from app.data.database import announce, release, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.game import Game
-from app.images import staging
 from app.images.blobs import claim, hold
 from app.images.game_check import require_living
 from app.images.image_limits import TYPES
 from app.images.image_processes import Facts
 from app.images.image_quota import give_back, lock_partner, take
+from app.images.intake import staging
+from app.images.intake.presigning import known_blob, staged_upload
+from app.images.intake.verification import FetchedFile, WrongBytes, fetched, verify
 from app.images.object_keys import IMMUTABLE, parse_key
-from app.images.presigning import known_blob, staged_upload
 from app.images.public_copies import PublicCopy, cleaned, note_public_copy, store_public_copy
-from app.images.verification import FetchedFile, WrongBytes, fetched, verify
 from app.process.crash_points import passing
 from app.refusals import InvalidRequest, Unavailable
 from app.storage.bucket import StorageError, bucket

@@ -14,8 +14,8 @@ from app.data.models.base import new_id, now
 from app.data.models.game import Game
 from app.images.game_check import require_living
 from app.images.image_quota import lock_partner, take
+from app.images.intake.staging import Staged, staging_url
 from app.images.object_keys import STAGING, final_key
-from app.images.staging import Staged, staging_url
 from app.refusals import InvalidRequest
 from app.storage.direct_uploads import direct_uploads
 

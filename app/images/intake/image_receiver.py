@@ -8,9 +8,9 @@ from typing import IO
 from app.accounts.actors import Actor
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.images.confirmation import Sent, confirm
 from app.images.image_limits import MOST_BYTES, TYPES
-from app.images.presigning import Announced, stage
+from app.images.intake.confirmation import Sent, confirm
+from app.images.intake.presigning import Announced, stage
 from app.refusals import InvalidRequest
 from app.storage.objects import PIECE, write_object
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from app.data.database import release, writing
 from app.data.models.asset import StagedAsset
 from app.images.image_quota import give_back, lock_partner
-from app.images.verification import wrong_size
+from app.images.intake.verification import wrong_size
 from app.process.crash_points import passing
 from app.refusals import Unavailable
 from app.storage.bucket import Gone, StorageError, bucket

@@ -1,0 +1,1 @@
+"""How an image comes in: presigned, sent to storage, verified, confirmed."""
