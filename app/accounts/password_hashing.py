@@ -18,7 +18,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import InvalidHashError
 from flask import has_app_context
 
-from app.data.database import WRITES, pause
+from app.data.database import WRITES, free_connection_keeping_rows
 from app.data.extensions import db
 from app.limits.thread_budgets import Slots
 
@@ -60,7 +60,7 @@ def _place() -> Iterator[None]:
     if has_app_context():
         if db.session().info.get(WRITES):
             raise RuntimeError("a password was about to be hashed inside a transaction, which would wait for it")
-        pause()
+        free_connection_keeping_rows()
     with places.held(), _computing:
         yield
 

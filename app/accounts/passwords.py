@@ -13,7 +13,7 @@ from app.accounts.password_hashing import matching
 from app.accounts.password_rules import check_password
 from app.accounts.sign_in_throttle import Limit, confirmation_limits, count_try, network_of, sign_in_limits, take_back
 from app.accounts.sign_ins import addresses_of, end_all
-from app.data.database import pause, writing
+from app.data.database import free_connection_keeping_rows, writing
 from app.data.extensions import db
 from app.data.models.partner import Member, SignIn
 from app.refusals import InvalidRequest, Unavailable
@@ -31,7 +31,7 @@ def accounts_for(email: str, password: str, address: str | None) -> list[Member]
     with _looking_up:
         members = db.session.scalars(select(Member).where(Member.email == email)).all()
         known = network_of(address) in {network_of(each) for each in addresses_of(email)}
-        pause()  # no connection is held from here on, also by those who are refused
+        free_connection_keeping_rows()  # no connection is held from here on, also by those who are refused
     right = _tried([member.password_hash for member in members], password, sign_in_limits(email, address, known))
     return [member for member in members if member.password_hash in right]
 

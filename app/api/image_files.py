@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import ContentRange
 
-from app.data.database import release
+from app.data.database import free_connection
 from app.images.image_files import ServedImage, served_image
 from app.images.object_keys import IMMUTABLE
 from app.limits import thread_budgets
@@ -30,7 +30,7 @@ def image(name: str) -> Response:
         found = served_image(name)
     except Unavailable as refusal:  # what may be shown of an older image is made when it is first asked for
         return _later(refusal)
-    release()
+    free_connection()
     if found is None:
         return _plainly(404, "There is no image at this address. It may have been deleted.")
     response = Response(headers=_headers(found))

@@ -15,7 +15,7 @@ from app.api.rate_headers import UPLOAD
 from app.catalog.game_lookup import find_game
 from app.catalog.games_by_id import game_by_id
 from app.config.settings import settings
-from app.data.database import release
+from app.data.database import free_connection
 from app.fleet.servers import authenticate_server
 from app.refusals import UnsupportedMediaType
 
@@ -79,7 +79,7 @@ def receive(passage: Passage) -> None:
         raise UnsupportedMediaType(
             f"The body is {request.mimetype}; this call takes JSON. Send it with `Content-Type: application/json`."
         )
-    release()
+    free_connection()
     passage.body = request.get_data(cache=False)
     order = passage.call.api.order
     for step in order[: order.index(receive)]:

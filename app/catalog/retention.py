@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.data.database import announce, lock_for_update, release, writing
+from app.data.database import announce, free_connection, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
@@ -90,13 +90,13 @@ def _hold_free(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
 def retain(game_id: str) -> None:
     """`apply_retention()` after a build was published or released: whatever becomes of it, that stands. Gives the
     connection back; what was loaded stays readable."""
-    release()
+    free_connection()
     try:
         apply_retention(game_id)
     except Exception:
         log.exception("retention of game %s is left to the sweep", game_id)
     finally:
-        release()
+        free_connection()
 
 
 def apply_everywhere() -> list[int]:
@@ -108,7 +108,7 @@ def apply_everywhere() -> list[int]:
         .group_by(Game.id)
         .having(func.count() > Game.keep_builds)
     ).all()
-    release()
+    free_connection()
     return [size for game_id in games for size in apply_retention(game_id)]
 
 
@@ -151,7 +151,7 @@ def _remove(session: Session, game: Game, build: Build, actor: Actor, **why: Any
 
 
 def _remove_objects(keys: Sequence[str]) -> None:
-    release()
+    free_connection()
     if not keys:
         return
     passing("build-removed")

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.accounts.actors import Actor
 from app.components.wanted_component import WantedComponent
 from app.config.settings import settings
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, Derivation
 from app.images.asset_refusals import AssetNotFound, DerivationFailed
@@ -85,7 +85,7 @@ def _wait_for_sizes(game_id: str, partner_id: str, app_id: str, found: dict[str,
         while _pending(found) and (left := deadline - time.monotonic()) > 0 and not hub.stopping:
             seen = hub.version(topic)
             found = _look_up(partner_id, app_id, found)
-            release()
+            free_connection()
             if _pending(found):
                 # In steps, because an image that is only in another game is announced there.
                 hub.wait(topic, seen, min(left, 1.0))

@@ -16,7 +16,7 @@ from app.components.component_kinds import ONLY_AS_CHILD, PARENTS, family_of, st
 from app.components.component_views import ShownComponent, shown
 from app.components.revisions import lock_draft, revision_of
 from app.components.wanted_component import WantedComponent
-from app.data.database import announce, release, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.asset import new_bare_id
 from app.data.models.base import now
@@ -43,7 +43,7 @@ def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], 
     game_id, partner_id = game.id, game.partner_id
     kinds = [_kind(one) for one in wanted]
     images = carried(game_id, partner_id, app_id, wanted)
-    release()
+    free_connection()
     with writing() as session:
         if images:
             lock_partner(session, partner_id)

@@ -20,7 +20,7 @@ from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound, RevisionFinalized
 from app.images.blobs import hold
 from app.images.game_check import require_living
-from app.images.image_quota import give_back, lock_partner, take
+from app.images.image_quota import lock_partner, reserve_bytes, return_bytes
 from app.topics.names import assets_topic, catalog_topic, game_topic, partner_topic
 
 UNDO = timedelta(minutes=15)
@@ -68,7 +68,7 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
             )
         shown = _twin(session, asset) or asset  # the same file may have been uploaded again meanwhile
         if blob.unused_since is not None:
-            take(session, partner_id, blob.size, "restored", blob.sha256)
+            reserve_bytes(session, partner_id, blob.size, "restored", blob.sha256)
             blob.unused_since = None
         uses = asset.uses_before or {"faces": [], "places": []}
         if shown is asset:
@@ -88,7 +88,7 @@ def note_if_unused(session: Session, partner_id: str, blob_id: str) -> None:
     blob = hold(session, blob_id)
     shown = session.scalar(select(exists().where(Asset.blob_id == blob_id, Asset.deleted_at.is_(None))))
     if blob is not None and blob.unused_since is None and not shown:
-        give_back(session, partner_id, blob.size, "deleted", blob.sha256)
+        return_bytes(session, partner_id, blob.size, "deleted", blob.sha256)
         blob.unused_since = now()
 
 

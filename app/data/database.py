@@ -109,20 +109,20 @@ def answers() -> bool:
         log.exception("the database does not answer")
         return False
     finally:
-        release()
+        free_connection()
     return True
 
 
-def release() -> None:
+def free_connection() -> None:
     """Give the connection back before waiting for a body, a poll, a stream or the bucket.
 
     Loaded objects stay readable (expire_on_commit is off); what was not loaded is gone."""
     db.session.remove()
 
 
-def pause() -> None:
-    """Give the connection back as `release()` does, and keep what was loaded attached, for a short wait in the midst of
-    a request. What is read afterwards is read anew, so the two halves may see different facts."""
+def free_connection_keeping_rows() -> None:
+    """Give the connection back as `free_connection()` does, and keep what was loaded attached, for a short wait in
+    the midst of a request. What is read afterwards is read anew, so the two halves may see different facts."""
     db.session.commit()
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import joinedload
 
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
@@ -58,7 +58,7 @@ def plan_for(server: Server, since: int | None, wait: float) -> Plan:
     # The stored version, not the hub's: after a change made elsewhere the hub of this process may be 2 s behind the one
     # that answered before, and an agent that hears two numbers in turn would ask without end.
     if since is not None and wait > 0 and stored_version(topic) == since:
-        release()
+        free_connection()
         if thread_budgets.waiting_polls.try_take():
             try:
                 hub.wait(topic, since, min(wait, MOST_WAIT))

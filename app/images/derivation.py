@@ -13,7 +13,7 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from app.data.database import announce, release, writing
+from app.data.database import announce, free_connection, writing
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture
 from app.data.models.base import now
 from app.data.models.game import Game
@@ -56,7 +56,7 @@ def derive(blob_id: str) -> None:
     """Make the sizes of a blob, unless they are made or somebody is at it. What storage, the image or a shutdown
     does is not raised: the row says how it went, and when to try again."""
     work = _begin(blob_id)
-    release()
+    free_connection()
     if work is None:
         return
     try:
@@ -76,7 +76,7 @@ def derive(blob_id: str) -> None:
         _give_back(work, AGAIN, counted=False)
     else:
         _finish(work, made, keys)
-    release()
+    free_connection()
 
 
 def _begin(blob_id: str) -> _Work | None:

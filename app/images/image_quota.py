@@ -49,7 +49,7 @@ def balance(session: Session, partner_id: str) -> int:
     return session.scalar(newest.order_by(QuotaEntry.id.desc()).limit(1)) or 0
 
 
-def take(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
+def reserve_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
     """Add `size` bytes if they fit. Raises QuotaExceeded. With the partner held."""
     limit = settings().asset_quota_bytes
     taken = balance(session, partner_id)
@@ -61,7 +61,7 @@ def take(session: Session, partner_id: str, size: int, reason: str, subject: str
     _enter(session, partner_id, size, taken, reason, subject)
 
 
-def give_back(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
+def return_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
     """Take `size` bytes off. With the partner held."""
     _enter(session, partner_id, -size, balance(session, partner_id), reason, subject)
 

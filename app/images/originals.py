@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from app.data.database import release as free_connection
+from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob
 from app.images.asset_refusals import AssetNotFound

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.data.database import release as free_connection
-from app.data.database import writing
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.asset import Blob
 from app.images.image_processes import Facts, ImageProcesses, ImageRefused, Interrupted

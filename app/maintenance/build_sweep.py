@@ -15,7 +15,7 @@ from sqlalchemy import and_, delete, exists, not_, or_, select
 
 from app.accounts import sign_ins
 from app.catalog import retention
-from app.data.database import release, writing
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.audit_record import AnsweredRequest, Topic
 from app.data.models.base import now
@@ -88,7 +88,7 @@ def _sweep_uploads(swept: Swept) -> None:
     before = now() - STALE_UPLOAD
     dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
-    release()
+    free_connection()
     for upload in uploads:
         if not _claim(upload.id, before):
             continue
@@ -111,7 +111,7 @@ def _claim(upload_id: str, before: datetime) -> bool:
 
 def _sweep_deleted_games(swept: Swept) -> None:
     deleted = db.session.scalars(select(Game.id).where(Game.deleted_at.is_not(None))).all()
-    release()
+    free_connection()
     for game_id in deleted:
         if _is_done_with(game_id):
             _purge(game_id, swept)
@@ -128,7 +128,7 @@ def _is_done_with(game_id: str) -> bool:
     )
     uploading = exists().where(Upload.game_id == game_id)
     waits = db.session.scalar(select(running | held | uploading))
-    release()
+    free_connection()
     return not waits
 
 
@@ -166,7 +166,7 @@ def _orphan_transfers() -> list[OpenMultipart]:
     object is complete."""
     listed = bucket().open_multiparts(ARCHIVES)
     known = set(db.session.scalars(select(Upload.object_key)))
-    release()
+    free_connection()
     return [found for found in listed if found.key not in known and not is_of_a_probe(found.key, found.begun)]
 
 
@@ -188,7 +188,7 @@ def _known_keys() -> set[str]:
     ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
     keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
     keys.update(db.session.scalars(select(Build.object_key)))
-    release()
+    free_connection()
     return keys
 
 
@@ -198,7 +198,7 @@ def check() -> Checked:
     builds = db.session.execute(
         select(Build.object_key, Build.size, Build.number, Game.slug).join(Game, Build.game_id == Game.id)
     ).all()
-    release()
+    free_connection()
     listed = list(bucket().objects(ARCHIVES))
     sizes = {found.key: found.size for found in listed}
     known = _known_keys()

@@ -14,7 +14,7 @@ from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from app.components.image_deletion import UNDO, note_if_unused
-from app.data.database import in_batches, release, writing
+from app.data.database import free_connection, in_batches, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture, StagedAsset
 from app.data.models.base import new_id, now
@@ -23,7 +23,7 @@ from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.images.blobs import LEASE, Doomed, bury, doom
 from app.images.image_processes import DecoderDied, deriving
-from app.images.image_quota import give_back, lock_partner, settle
+from app.images.image_quota import lock_partner, return_bytes, settle
 from app.images.intake import staging
 from app.images.object_keys import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
 from app.images.public_copies import make_public_copy, without_public_copy
@@ -95,7 +95,7 @@ def _take_scan() -> bool:
 def _expire(swept: SweptAssets) -> None:
     late = db.session.scalars(select(StagedAsset).where(StagedAsset.expires_at < now() - AFTER_EXPIRY)).all()
     found = [(staged.id, staged.partner_id) for staged in late]
-    release()
+    free_connection()
     for staged_id, partner_id in found:
         with writing() as session:
             lock_partner(session, partner_id)
@@ -104,9 +104,9 @@ def _expire(swept: SweptAssets) -> None:
             if staged is None or staged.expires_at >= now() - AFTER_EXPIRY:
                 continue
             key, transfer = staged.object_key, staged.multipart_id
-            give_back(session, partner_id, staged.reserved_bytes, "released", staged.id)
+            return_bytes(session, partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
-        release()
+        free_connection()
         passing("reservation-released")
         staging.drop(key, transfer)
         swept.uploads += 1
@@ -124,7 +124,7 @@ def _clear_deleted_games() -> None:
             ),
         )
     ).all()
-    release()
+    free_connection()
     for game_id, partner_id in games:
         with writing() as session:
             lock_partner(session, partner_id)
@@ -135,13 +135,13 @@ def _clear_deleted_games() -> None:
                 note_if_unused(session, partner_id, blob_id)
             session.flush()
             settle(session, partner_id)  # what it had staged
-        release()
+        free_connection()
 
 
 def _forget_deleted(undo: timedelta) -> None:
     with writing() as session:
         session.execute(delete(Asset).where(Asset.deleted_at < now() - undo))
-    release()
+    free_connection()
 
 
 def _note_unused() -> None:
@@ -152,12 +152,12 @@ def _note_unused() -> None:
             ~exists().where(Asset.blob_id == Blob.id, Asset.deleted_at.is_(None)),
         )
     ).all()
-    release()
+    free_connection()
     for blob_id, partner_id in found:
         with writing() as session:
             lock_partner(session, partner_id)
             note_if_unused(session, partner_id, blob_id)
-        release()
+        free_connection()
 
 
 def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> None:
@@ -166,10 +166,10 @@ def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> Non
             Blob.unused_since < now() - undo, or_(Blob.state == "stored", Blob.held_at < now() - lease)
         )
     ).all()
-    release()
+    free_connection()
     for blob_id, partner_id in found:
         doomed = _doom_if_unused(blob_id, partner_id, undo, lease)
-        release()
+        free_connection()
         if doomed is not None:
             passing("blob-doomed")
             _delete_and_bury(doomed)
@@ -195,13 +195,13 @@ def _delete_and_bury(doomed: Doomed) -> None:
     bucket().delete(doomed.keys)
     passing("objects-deleted")
     bury(doomed)
-    release()
+    free_connection()
 
 
 def _make_public_copies() -> None:
     """Of images that an older version stored, some at a time. Those that are asked for first are made then."""
     found = without_public_copy(db.session(), _COPIES_PER_SWEEP)
-    release()
+    free_connection()
     for blob_id in found:
         try:
             make_public_copy(blob_id, deriving)
@@ -251,7 +251,7 @@ def _unknown_staged(listed: Sequence[S]) -> list[S]:
     """Those that no open upload names."""
     keys = [one.key for one in listed]
     known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
-    release()
+    free_connection()
     return [one for one in listed if one.key not in known]
 
 
@@ -259,7 +259,7 @@ def _known_keys(keys: Sequence[str]) -> set[str]:
     known = set(db.session.scalars(select(Blob.object_key).where(Blob.object_key.in_(keys))))
     known.update(db.session.scalars(select(Blob.public_key).where(Blob.public_key.in_(keys))))
     known.update(db.session.scalars(select(BlobVariant.object_key).where(BlobVariant.object_key.in_(keys))))
-    release()
+    free_connection()
     return known
 
 
@@ -272,7 +272,7 @@ def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
         Blob.state == "stored", Blob.derivation == "pending", Blob.sha256.in_({key.sha256 for key in sizes})
     )
     blobs = {(sha256, partner_id) for sha256, partner_id in db.session.execute(pending)}
-    release()
+    free_connection()
     return {key for key in sizes if (key.sha256, key.partner_id) in blobs}
 
 
@@ -294,7 +294,7 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
             session.add(blob)
             session.flush()
             doomed = doom(session, blob)
-    release()
+    free_connection()
     if doomed is None:
         bucket().delete([orphan.key])
     else:
@@ -343,5 +343,5 @@ def _expected() -> dict[str, int]:
     found.update(db.session.execute(variants.where(stored)).all())
     copies = select(Blob.public_key, Blob.public_size).where(stored, Blob.public_key > "")
     found.update({key: size for key, size in db.session.execute(copies) if key and size})
-    release()
+    free_connection()
     return found

@@ -27,7 +27,7 @@ def request_id() -> str:
     """The present request's id: the caller's X-Request-Id where it is one, else ours."""
     if "request_id" not in g:
         sent = request.headers.get("X-Request-Id", "")
-        g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else f"req_{secrets.token_hex(10)}"
+        g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else f"req_{secrets.token_hex(11)}"
     found: str = g.request_id
     return found
 

@@ -20,7 +20,7 @@ from app.accounts.keys import create_key
 from app.accounts.partners import create_member, create_partner, partner_named
 from app.accounts.password_links import link_for_email
 from app.config.settings import SettingsError, settings
-from app.data.database import release
+from app.data.database import free_connection
 from app.fleet.servers import add_server
 from app.maintenance import build_sweep
 from app.process import shutdown
@@ -176,7 +176,7 @@ def worker_command() -> None:
         signal.signal(number, lambda *_: asked.put(None))
     working = jobs(current_app)
     working.start_workers()
-    release()
+    free_connection()
     logging.getLogger(__name__).info("the worker is ready")
     while True:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
         try:

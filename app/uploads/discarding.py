@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, exists, select
 
-from app.data.database import release, writing
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.upload import Upload
@@ -18,7 +18,7 @@ def discard_upload(store: Bucket, upload_id: str, key: str, multipart_id: str | 
         store.abort_multipart(key, transfer)
     passing("mid-discard")
     belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == key)))
-    release()
+    free_connection()
     if not belongs_to_build:
         store.delete([key])
     with writing() as session:

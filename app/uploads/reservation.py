@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from app.config.settings import MIB
-from app.data.database import release as free_connection
-from app.data.database import writing
+from app.data.database import free_connection, writing
 from app.data.models.upload import Upload
 from app.refusals import UploadInterrupted
 from app.uploads.build_quota import reserve_more

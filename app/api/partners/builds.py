@@ -12,7 +12,7 @@ from app.api.partners import build_schemas as schemas
 from app.api.pipeline import Answer
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
 from app.catalog.retention import delete_build
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.refusals import NotFound
@@ -79,7 +79,7 @@ def delete(caller: Caller, game: Game, found: Build) -> Answer:
 )
 def download(caller: Caller, game: Game, found: Build) -> Answer | Response:
     slug, number, key = game.slug, found.number, found.object_key
-    release()
+    free_connection()
     if bucket().stat(key) is None:
         raise NotFound(f"The archive of build {number} is not in storage. Tell the operator (flask check lists it).")
     url = bucket().browser_url(key, DOWNLOAD_LIFETIME, f"{slug}-{number}.tar.gz")

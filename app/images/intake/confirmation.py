@@ -11,7 +11,7 @@ from sqlalchemy.orm import contains_eager
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.data.database import announce, release, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.game import Game
@@ -19,7 +19,7 @@ from app.images.blobs import claim, hold
 from app.images.game_check import require_living
 from app.images.image_limits import TYPES
 from app.images.image_processes import Facts
-from app.images.image_quota import give_back, lock_partner, take
+from app.images.image_quota import lock_partner, reserve_bytes, return_bytes
 from app.images.intake import staging
 from app.images.intake.presigning import known_blob, staged_upload
 from app.images.intake.verification import FetchedFile, WrongBytes, fetched, verify
@@ -72,7 +72,7 @@ def confirm(game: Game, app_id: str, sent: Sent, actor: Actor) -> str:
     upload = _Upload(staged.id, partner_id, game_id, app_id, actor)
     known = known_blob(db.session(), partner_id, app_id, sha256)
     staging_key, transfer = staged.object_key, staged.multipart_id
-    release()
+    free_connection()
     asset_id = _publish(upload, known.id) if known and _is_as_sent(known, sent) else None
     if asset_id is None:
         try:
@@ -154,7 +154,7 @@ def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | 
     while time.monotonic() < deadline:
         claimed = claim(upload.partner_id, file.sha256, file.size, facts)
         key = _key_of(claimed.blob_id) if claimed else None
-        release()
+        free_connection()
         if claimed is None or key is None:
             time.sleep(0.05)  # storage is deleting what was there before
             continue
@@ -192,13 +192,13 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
         staged = session.get(StagedAsset, upload.staged_id)
         file_name = staged.file_name if staged else checksum_name(blob)
         if staged is not None:
-            give_back(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
+            return_bytes(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
         blob.state = "stored"
         if copy is not None:
             note_public_copy(blob, copy)
         if blob.unused_since is not None:
-            take(session, upload.partner_id, blob.size, "stored", blob.sha256)
+            reserve_bytes(session, upload.partner_id, blob.size, "stored", blob.sha256)
             blob.unused_since = None
         asset = session.scalar(
             select(Asset).where(
@@ -223,7 +223,7 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
         announce(assets_topic(upload.game_id))
         asset_id = asset.id
     passing("asset-published")
-    release()
+    free_connection()
     if pending:
         enqueue("derive_image", blob_id)
     return asset_id
@@ -240,9 +240,9 @@ def _discard(upload: _Upload, staging_key: str, transfer: str | None) -> None:
         lock_partner(session, upload.partner_id)
         staged = session.get(StagedAsset, upload.staged_id)
         if staged is not None:
-            give_back(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
+            return_bytes(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
-    release()
+    free_connection()
     _drop_staged(staging_key, transfer)
 
 

@@ -8,12 +8,12 @@ from datetime import timedelta
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from app.data.database import release, writing
+from app.data.database import free_connection, writing
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.base import new_id, now
 from app.data.models.game import Game
 from app.images.game_check import require_living
-from app.images.image_quota import lock_partner, take
+from app.images.image_quota import lock_partner, reserve_bytes
 from app.images.intake.staging import Staged, staging_url
 from app.images.object_keys import STAGING, final_key
 from app.refusals import InvalidRequest
@@ -45,7 +45,7 @@ def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
 
     Raises what `stage` raises, StorageError, and DirectUploadsOff while storage is not safe to send to."""
     game_id, partner_id = game.id, game.partner_id
-    release()
+    free_connection()
     direct_uploads().require()  # before room is reserved
     staged = stage(game_id, partner_id, app_id, announced)
     url = staging_url(staged, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME)
@@ -73,7 +73,7 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: Announced) -> S
         # Addresses that were handed out before still take what they were signed for: room that is reserved stays so
         # until the upload ends, whatever size is announced now.
         needed = max(_room_for(session, staged, announced), staged.reserved_bytes)
-        take(session, partner_id, needed - staged.reserved_bytes, "reserved", staged.id)
+        reserve_bytes(session, partner_id, needed - staged.reserved_bytes, "reserved", staged.id)
         staged.reserved_bytes = needed
         staged.byte_size = announced.byte_size
         staged.content_type = announced.content_type
@@ -83,7 +83,7 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: Announced) -> S
         found = Staged(
             staged.id, partner_id, staged.object_key, final_key(partner_id, announced.sha256), staged.multipart_id
         )
-    release()
+    free_connection()
     return found
 
 

@@ -11,9 +11,9 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.data.database import release, writing
+from app.data.database import free_connection, writing
 from app.data.models.asset import StagedAsset
-from app.images.image_quota import give_back, lock_partner
+from app.images.image_quota import lock_partner, return_bytes
 from app.images.intake.verification import wrong_size
 from app.process.crash_points import passing
 from app.refusals import Unavailable
@@ -73,7 +73,7 @@ def _keep(staged: Staged, opened: str) -> str | None:
             if row.multipart_id in {None, staged.transfer}:
                 row.multipart_id = opened
             kept = row.multipart_id
-    release()
+    free_connection()
     return kept
 
 
@@ -83,9 +83,9 @@ def _forget_unsent(staged: Staged) -> None:
         lock_partner(session, staged.partner_id)
         row = session.get(StagedAsset, staged.staged_id)
         if row is not None and row.multipart_id is None:
-            give_back(session, staged.partner_id, row.reserved_bytes, "released", row.id)
+            return_bytes(session, staged.partner_id, row.reserved_bytes, "released", row.id)
             session.delete(row)
-    release()
+    free_connection()
 
 
 def join(staging_key: str, transfer: str | None, byte_size: int) -> None:

@@ -17,8 +17,7 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.publishing import Published, ReceivedArchive, publish
 from app.config.settings import settings
-from app.data.database import announce, writing
-from app.data.database import release as give_back
+from app.data.database import announce, free_connection, writing
 from app.data.models.base import new_id
 from app.data.models.game import Game
 from app.data.models.upload import Upload
@@ -49,8 +48,8 @@ def receive_archive(
     file_name: str | None = None,
     release: bool | None = None,
 ) -> Published:
-    """Store, check and publish one archive; `release` None: it goes live as the game is set. Raises a Refusal that
-    says why it was not taken; then nothing is kept."""
+    """Store, check and publish one archive; `free_connection` None: it goes live as the game is set. Raises a Refusal
+    that says why it was not taken; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
     note_receiver(settings().instance)
@@ -71,7 +70,7 @@ def receive_archive(
         if isinstance(error, Refusal):
             _note_refusal(game_id, actor, error, body.received, file_name)
         raise
-    give_back()  # the build stays readable; the next transaction would expire it
+    free_connection()  # the build stays readable; the next transaction would expire it
     if published.unchanged:
         _discard(upload)
     return published
@@ -89,7 +88,7 @@ def _write_row(game_id: str, partner_id: str, actor: Actor, length: int | None) 
         )
         session.add(upload)
     passing("upload-row-written")
-    give_back()
+    free_connection()
     return upload
 
 
@@ -99,7 +98,7 @@ def _open(upload: Upload) -> Upload:
     with writing() as session:
         opened = session.get_one(Upload, upload.id)
         opened.multipart_id = multipart_id
-    give_back()
+    free_connection()
     return opened
 
 
@@ -162,7 +161,7 @@ def _discard(upload: Upload) -> None:
     try:
         with writing() as session:
             session.execute(update(Upload).where(Upload.id == upload.id).values(state="discarding"))
-        give_back()
+        free_connection()
         discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
     except (Refusal, SQLAlchemyError) as error:
         log.warning("upload %s is left to the sweeper: %s", upload.id, error)

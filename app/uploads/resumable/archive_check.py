@@ -15,7 +15,7 @@ from flask import current_app
 
 from app.catalog.publishing import ClaimLost, Published, ReceivedArchive, publish
 from app.config.settings import MIB, settings
-from app.data.database import release, writing
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.upload import Upload
@@ -95,7 +95,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     """Hash and inspect the joined object in one pass. Raises InvalidArchive, ChecksumMismatch, ClaimLost when the
     heartbeat says so, or Unavailable when it cannot be read now."""
     launcher = db.session.get_one(Game, upload.game_id).launcher
-    release()
+    free_connection()
     inspector = Inspector(Limits(unpacked_bytes=settings().max_unpacked_bytes), launcher)
     checker = CheckingThread(inspector)
     digest = hashlib.sha256()
@@ -161,7 +161,7 @@ def _refuse(upload: Upload, refusal: Refusal) -> Outcome:
 
 
 def _tidy(upload: Upload) -> None:
-    release()
+    free_connection()
     try:
         tidy(upload)
     except Refusal as error:  # the verdict stands
@@ -173,4 +173,4 @@ def _drop_claim(upload: Upload) -> None:
         row = hold(session, upload.id)
         if row is not None and row.checker == upload.checker:
             row.checker = None
-    release()
+    free_connection()

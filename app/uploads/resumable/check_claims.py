@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.data.database import announce, release, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.upload import RESUMABLE, Upload
@@ -48,7 +48,7 @@ def due_checks() -> Sequence[str]:
         )
         .order_by(Upload.touched_at)
     ).all()
-    release()
+    free_connection()
     return found
 
 
@@ -72,13 +72,13 @@ def claim(upload_id: str) -> Upload | None:
             row.touched_at = now()
         return row
     finally:
-        release()  # what was taken stays readable, and nothing later expires it
+        free_connection()  # what was taken stays readable, and nothing later expires it
 
 
 def still_ours(upload: Upload) -> bool:
     """Whether a claim stands: its upload was neither cancelled nor taken over."""
     found = db.session.scalar(select(Upload.id).where(Upload.id == upload.id, Upload.checker == upload.checker))
-    release()
+    free_connection()
     return found is not None
 
 
@@ -90,7 +90,7 @@ def give_back(upload: Upload) -> None:
             .where(Upload.id == upload.id, Upload.checker == upload.checker)
             .values(checker=None, checks_begun=Upload.checks_begun - 1, touched_at=now())
         )
-    release()
+    free_connection()
 
 
 class Heartbeat:
@@ -143,5 +143,5 @@ class Heartbeat:
             )
             if beaten and announced:
                 announce(game_topic(self._upload.game_id))
-        release()
+        free_connection()
         return beaten is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.data.database import release, writing
+from app.data.database import free_connection, writing
 from app.data.models.upload import Upload
 from app.process.crash_points import passing
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
@@ -23,7 +23,7 @@ def complete(upload: Upload) -> Upload:
     point is continued there."""
     if upload.state != "uploading":
         return upload
-    release()
+    free_connection()
     direct_uploads().require()  # else a part may be a copy of something that its sender may not read
     parts = stored_parts(upload)
     if parts is None:

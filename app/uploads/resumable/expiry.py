@@ -11,7 +11,7 @@ from sqlalchemy import and_, or_, select
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.config.settings import settings
-from app.data.database import announce, release, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
@@ -52,7 +52,7 @@ def _left_over() -> Sequence[Upload]:
     found = db.session.scalars(
         select(Upload).where(Upload.door == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
     ).all()
-    release()
+    free_connection()
     return found
 
 
@@ -67,7 +67,7 @@ def _ending() -> Sequence[Upload]:
         .join(Game, Upload.game_id == Game.id)
         .where(Upload.door == RESUMABLE, Upload.state != "discarding", or_(never_opened, expired, orphaned))
     ).all()
-    release()
+    free_connection()
     return found
 
 
@@ -80,7 +80,7 @@ def _remove(upload: Upload, removed: Expired) -> None:
     passing("expiry-marked")
     stored = bucket().stat(upload.object_key) if upload.state == "checking" else None
     discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
-    release()
+    free_connection()
     removed.uploads += upload.state != "done"
     removed.bytes_freed += stored.size if stored else sum(part.size for part in parts)
 

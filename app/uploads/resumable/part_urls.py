@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.models.base import now
 from app.data.models.upload import Upload
 from app.refusals import Conflict, InvalidRequest
@@ -59,7 +59,7 @@ def first_parts(upload: Upload) -> SignedParts:
 
 
 def _signed(upload: Upload, multipart_id: str, layout: PartLayout, numbers: Iterable[int]) -> SignedParts:
-    release()
+    free_connection()
     expires_at = now() + URL_LIFETIME
     signed = [
         SignedPart(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.config.settings import settings
-from app.data.database import announce, release, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
@@ -76,13 +76,13 @@ def tidy(upload: Upload) -> None:
     for transfer in [upload.multipart_id] if upload.multipart_id else transfers_of(store, upload.object_key):
         store.abort_multipart(upload.object_key, transfer)
     belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == upload.object_key)))
-    release()
+    free_connection()
     if not belongs_to_build:
         store.delete([upload.object_key])
     passing("upload-tidied")
     with writing() as session:
         session.execute(update(Upload).where(Upload.id == upload.id).values(reserved_bytes=0, multipart_id=None))
-    release()
+    free_connection()
 
 
 def discard(upload: Upload) -> None:
@@ -91,4 +91,4 @@ def discard(upload: Upload) -> None:
         discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
     except Refusal as error:
         log.warning("upload %s is left to the sweep: %s", upload.id, error)
-    release()
+    free_connection()

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.config.settings import settings
-from app.data.database import announce, release, writing
+from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
@@ -82,11 +82,11 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     if new.size > settings().max_archive_bytes:
         raise too_large(settings().max_archive_bytes)
     game_id, partner_id = game.id, game.partner_id
-    release()
+    free_connection()
     direct_uploads().require()
     upload = _write_row(game_id, partner_id, new, actor)
     passing("resumable-row-written")
-    release()
+    free_connection()
     try:
         multipart_id = bucket().start_multipart(upload.object_key)
     except StorageError:
@@ -151,7 +151,7 @@ def is_unchanged(upload: Upload) -> bool:
 
 def stored_parts(upload: Upload) -> list[StoredPart] | None:
     """What has arrived; None when the storage knows no such transfer."""
-    release()
+    free_connection()
     return bucket().parts(upload.object_key, upload.multipart_id) if upload.multipart_id else []
 
 
@@ -175,7 +175,7 @@ def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
         .where(Upload.game_id == game.id, Upload.door == RESUMABLE, Upload.state.in_(states))
         .order_by(Upload.created_at.desc(), Upload.id)
     ).all()
-    release()
+    free_connection()
     found: list[UploadState] = []
     answers = True
     for upload in uploads:

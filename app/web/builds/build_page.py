@@ -12,7 +12,7 @@ from wtforms.validators import Length
 
 from app.catalog.build_list import find_build, set_note
 from app.catalog.retention import delete_build
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.models.game import Build, Game
 from app.fleet.release_preview import ReleasePreview, preview
 from app.refusals import NotFound
@@ -65,7 +65,7 @@ def download(slug: str, number: int) -> ResponseReturnValue:
     """On to its archive in storage, at an address that lives for minutes."""
     build = find_build(my_game(slug), str(number))
     key = build.object_key
-    release()
+    free_connection()
     if bucket().stat(key) is None:
         raise NotFound(f"The archive of build {number} is not in storage. Tell the operator (flask check lists it).")
     answer = redirect(bucket().browser_url(key, DOWNLOAD_LIFETIME, f"{slug}-{number}.tar.gz"), 302, Response)

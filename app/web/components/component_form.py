@@ -16,7 +16,7 @@ from app.components.component_views import ShownComponent, list_components
 from app.components.components import component_of_draft, save_components
 from app.components.revisions import draft_of
 from app.components.wanted_component import WantedComponent
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.extensions import db, htmx
 from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
@@ -106,7 +106,7 @@ def change(slug: str, component_id: str) -> ResponseReturnValue:
 def _writable(slug: str, what: str) -> Game:
     game_id = my_game(slug).id
     require_write(what)
-    release()  # the member stays readable, whatever becomes of the session
+    free_connection()  # the member stays readable, whatever becomes of the session
     return db.session.get_one(Game, game_id)
 
 

@@ -86,7 +86,7 @@ def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
     close = get_close_matches(slug, list(own), n=1, cutoff=0.6)
     nearest = Nearest(own[close[0]], url_for("game.page", slug=close[0])) if close else None
     known = {"slug": slug, "partner": partner, "nearest": nearest}
-    return Response(render_template("games/no_game.html", **known, request_id=request_id(), at=_now()), 404)
+    return Response(render_template("frame/no_game.html", **known, request_id=request_id(), at=_now()), 404)
 
 
 def _page(status: int, title: str, message: str, headers: dict[str, str] | None = None) -> ResponseReturnValue:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from flask import Blueprint, Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.extensions import htmx
 from app.refusals import Unavailable
 from app.storage.availability import RETRY_SECONDS, note
@@ -38,7 +38,7 @@ def state() -> ResponseReturnValue:
 @pages.post("/storage/tries")
 def look() -> ResponseReturnValue:
     """Ask storage now. May take as long as its timeouts, so without a database connection."""
-    release()
+    free_connection()
     _ask(bucket())
     if htmx and not htmx.boosted:
         return render_template("parts/storage.html")

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.catalog.game_metadata import missing
 from app.config.settings import settings
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.models.game import Game
 from app.images.gallery import asset_counts
 from app.images.game_pictures import covers_of
@@ -48,7 +48,7 @@ def outside_address(address: str | None) -> str:
 def live_of(game: Game) -> Rendered:
     """The live parts of a game as its reader may see them. Raises NotFound when it was deleted a moment ago."""
     game_id, may_write = game.id, me().may_write
-    release()
+    free_connection()
     found = live_parts().of(GameSubject(game_id, may_write))
     if found is None:
         raise NotFound(f"No game with slug '{game.slug}'")

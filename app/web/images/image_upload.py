@@ -15,7 +15,7 @@ from wtforms.validators import ValidationError
 
 from app.accounts.partners import dashboard_app_id
 from app.config.settings import MIB
-from app.data.database import pause, release
+from app.data.database import free_connection, free_connection_keeping_rows
 from app.data.extensions import csrf, db
 from app.data.models.game import Game
 from app.images.image_limits import MOST_BYTES
@@ -40,7 +40,7 @@ def add(slug: str) -> ResponseReturnValue:
     require_write("Adding images")  # before a byte of the body is read
     partner = my_partner()
     partner_id, name = partner.id, partner.name
-    release()
+    free_connection()
     with thread_budgets.image_uploads.held(partner_id, name):
         return _add(slug)
 
@@ -71,7 +71,7 @@ csrf.exempt(add)
 def _require_token() -> None:
     # Whoever is signed in may send as much as an image; SameSite cookies keep other sites' forms from being signed in.
     request.max_content_length = MOST_BYTES + MIB
-    pause()  # no database connection is held while it comes
+    free_connection_keeping_rows()  # no database connection is held while it comes
     try:
         validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
     except ValidationError as error:
@@ -85,7 +85,7 @@ def _require_token() -> None:
 def _writable(slug: str) -> Game:
     game_id = my_game(slug).id
     require_write("Adding images")
-    release()  # the member stays readable, whatever becomes of the session: a refusal needs them for its page
+    free_connection()  # the member stays readable, whatever becomes of the session: a refusal needs them for its page
     return db.session.get_one(Game, game_id)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, request
 
-from app.data.database import release
+from app.data.database import free_connection
 from app.limits import thread_budgets
 from app.refusals import NotFound
 from app.web.live.live_parts import Rendered, Subject, live_parts
@@ -13,7 +13,7 @@ from app.web.live.stream_guard import reader
 
 def present(subject: Subject, gone: str) -> Rendered:
     """The parts as of now; the request's database connection is given back first. Raises NotFound, saying `gone`."""
-    release()
+    free_connection()
     found = live_parts().of(subject)
     if found is None:
         raise NotFound(gone)
@@ -34,7 +34,7 @@ def stream(subject: Subject) -> Response:
     thread_budgets.streams.take()
     try:
         present_reader = reader()
-        release()
+        free_connection()
         body = live_parts().stream_of(subject, seen, present_reader.stays, present_reader.sign_in_id)
         response = Response(body, mimetype="text/event-stream")
     except BaseException:

@@ -74,8 +74,8 @@ def opened_parts(app: Flask, server: FleetServer, *, alone: bool) -> tuple[Part,
     """What it holds, and its facts; the same elements below the list of servers and on a page of their own."""
     view = _opened(server, alone)
     return (
-        part(app, "opened-builds", "operator/_server_builds.html", view=view),
-        part(app, "opened-facts", "operator/_server_facts.html", view=view),
+        part(app, "opened-builds", "operator/servers/_server_builds.html", view=view),
+        part(app, "opened-facts", "operator/servers/_server_facts.html", view=view),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.models.base import now
 from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
@@ -85,15 +85,16 @@ class FleetSubject:
         rows_view = [_row(server, opened) for server in overview.servers]
         view = View(server_words.fleet_counts(overview.servers, overview.counts), _figures(overview), rows_view, opened)
         rows = tuple(
-            part(app, f"server-{row.id}", "operator/_server_row.html", row=True, server=row) for row in rows_view
+            part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
+            for row in rows_view
         )
         return Rendered(
             title=server_words.title("Servers", overview.counts),
             parts=(
-                part(app, "fleet-counts", "operator/_fleet_counts.html", view=view),
-                part(app, "fleet-figures", "operator/_figures.html", view=view),
+                part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
+                part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
                 *(opened_parts(app, opened, alone=False) if opened else ()),
-                part(app, "servers-table", "operator/_servers_table.html", view=view, rows=rows),
+                part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
             ),
             rows=rows,
             version=version,
@@ -106,7 +107,7 @@ def index() -> ResponseReturnValue:
     """The list. `?server=` opens one; without it the worst is open. It stays the one that is open while the page
     lives, so that no button changes its meaning under the pointer."""
     servers = fleet_overview().servers
-    release()
+    free_connection()
     chosen = request.args.get("server")
     opened = next((server for server in servers if server.id == chosen), None) or next(
         (server for server in servers if server.state != "healthy"), None

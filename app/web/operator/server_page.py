@@ -45,7 +45,7 @@ class ServerSubject:
         builds, facts = opened_parts(app, server, alone=True)
         return Rendered(
             title=f"{server.id}: {plain(words)} · Slipway",
-            parts=(part(app, "server-state", "operator/_server_state.html", chip=chip), facts, builds),
+            parts=(part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
             rows=(),
             version=version,
             changes_at=server_words.changes_at((server.reported_at,), at),

@@ -9,7 +9,7 @@ from datetime import timedelta
 from flask import Blueprint, Flask, Response, render_template
 from flask.typing import ResponseReturnValue
 
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.models.base import now
 from app.maintenance import build_sweep
 from app.storage.bucket import StorageError
@@ -85,7 +85,7 @@ def live() -> Response:
 @pages.post("/operator/storage/checks")
 def check() -> ResponseReturnValue:
     """Compare rows with objects, now. Changes nothing, so its answer is the page itself."""
-    release()
+    free_connection()
     try:
         found = build_sweep.check()
     except StorageError as refusal:

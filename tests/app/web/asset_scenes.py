@@ -13,7 +13,7 @@ from app.components.components import save_components
 from app.components.revisions import finalize
 from app.components.sides import put_on_side
 from app.components.wanted_component import WantedComponent
-from app.data.database import release
+from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.asset import Asset
 from app.data.models.game import Game
@@ -41,11 +41,11 @@ def add_image(game_id: str, name: str, data: bytes, *, made: bool = True) -> str
     """An image that a member has added; returns the asset's id. `made`: with its sizes."""
     game = game_of(game_id)
     app_id = dashboard_app_id(game.partner_id)
-    release()
+    free_connection()
     asset_id = receive_image(game_of(game_id), app_id, io.BytesIO(data), name, CAST)
     if made:
         blob_id = db.session.get_one(Asset, asset_id).blob_id
-        release()
+        free_connection()
         derive(blob_id)
     return asset_id
 
