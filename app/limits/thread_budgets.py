@@ -1,7 +1,7 @@
 """How many threads each kind of long request may take, so that something is always left for everything else.
 
-One process has `streams + OTHER_THREADS` threads. A stream, a waiting poll, a raw upload and an image each hold one
-while they last; beyond its budget a request is answered at once instead of waiting for a thread
+One process has as many threads as there are places, and some more. A stream, a waiting poll, an upload and an image
+each hold one while they last; beyond its budget a request is answered at once instead of waiting for a thread
 (docs/architecture.md, "Threads").
 """
 
@@ -14,8 +14,10 @@ from contextlib import contextmanager
 
 from app.refusals import Unavailable
 
-# Threads beside those of live pages: for the budgets below, and 24 that are always left for everything else.
-OTHER_THREADS = 208
+_IMAGES = 128
+_IMAGE_UPLOADS = 16
+# Threads beside those whose number is a setting: for images, and 24 that are always left for everything else.
+OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + 24
 
 
 class Slots:
@@ -81,6 +83,6 @@ class Slots:
 streams = Slots("live pages", 1000, retry_after=3)
 waiting_polls = Slots("waiting polls", 32, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
-image_uploads = Slots("images sent through the app", 16, retry_after=10)
+image_uploads = Slots("images sent through the app", _IMAGE_UPLOADS, retry_after=10)
 # A client that reads slowly keeps its place but no thread (app/runtime/web_server/connection_worker.py).
-images = Slots("images on their way", 128, retry_after=1)
+images = Slots("images on their way", _IMAGES, retry_after=1)

@@ -51,7 +51,7 @@ ConnectionWorker.limits = ConnectionLimits(
     head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_bytes_per_second
 )
 worker_class = ConnectionWorker
-threads = _settings.streams + thread_budgets.OTHER_THREADS
+threads = _settings.streams + _settings.waiting_polls + _settings.raw_uploads + thread_budgets.OTHER_THREADS
 # Above the threads: the rest wait, for a request or for its client, and need none.
 worker_connections = threads + _settings.connections
 # Uploads are cut by app.process.shutdown; the two seconds more are for their requests to take back what they stored

@@ -40,7 +40,7 @@ def add(slug: str) -> ResponseReturnValue:
     require_write("Adding images")  # before a byte of the body is read
     partner = my_partner()
     partner_id, name = partner.id, partner.name
-    free_connection()
+    free_connection_keeping_rows()
     with thread_budgets.image_uploads.held(partner_id, name):
         return _add(slug)
 

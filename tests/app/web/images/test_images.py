@@ -15,6 +15,7 @@ from app.config.settings import settings
 from app.data.database import announce, writing
 from app.data.models.asset import Asset, Blob
 from app.images.game_pictures import pictures_of
+from app.limits import thread_budgets
 from app.storage.availability import note
 from app.topics.names import assets_topic
 from tests.app.api.v1.calling import announced, answered, put, refused
@@ -171,6 +172,19 @@ def test_one_image_is_added_through_the_app(owner: Visitor, game_id: str) -> Non
     # Again is fine, and adds nothing.
     assert send(owner, picture(), "again.png").status_code == 303
     assert asset_scenes.images_of(game_id) == ["Karte Ä.png"]
+
+
+def test_one_partner_does_not_take_every_place_for_images(
+    owner: Visitor, game_id: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thread_budgets.image_uploads, "limit", 2)
+    with thread_budgets.image_uploads.held(cast.starlight.partner_id, "Kite Works"):
+        answer = send(owner, picture(), "one.png")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "10"
+    assert "uses 1 of the 2 places for images sent through the app" in answer.text
+    assert asset_scenes.images_of(game_id) == []
+    assert send(owner, picture(), "one.png").status_code == 303
 
 
 def test_what_is_no_image_is_refused_with_what_to_do(owner: Visitor, game_id: str) -> None:
