@@ -99,7 +99,7 @@ def test_filters_are_in_the_address(owner: Visitor, deck: dict[str, str]) -> Non
     assert found("in=none") == ["Not in a deck", "Weather die"]
     assert "No components match “lamp”" in owner.get(f"{PAGE}?q=lamp").text
     assert owner.get(f"{PAGE}?revision=7").status_code == 404
-    assert owner.get(f"{PAGE}?revision={2**70}").status_code == 404
+    assert owner.get(f"{PAGE}?revision={2**70}").status_code == 400
     poll = owner.get(f"{PAGE}/parts?q=ember", headers=HTMX)
     assert ("Ember" in poll.text, "Keeper" in poll.text) == (True, False)
     again = owner.get(f"{PAGE}/parts?q=ember", headers=HTMX | {"If-None-Match": poll.headers["ETag"]})
