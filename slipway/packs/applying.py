@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from threading import Lock
 
@@ -87,8 +88,8 @@ def apply(
 
 
 def chunk_bytes(index: Index) -> int:
-    """The unpacked bytes of all chunks, each counted once."""
-    return sum(index.chunks.lengths)
+    """The unpacked bytes of all chunks that files are made of, each counted once."""
+    return sum(compress(index.chunks.lengths, index.used_chunks()))
 
 
 class _Applying:
@@ -102,7 +103,7 @@ class _Applying:
         progress: Progress | None,
     ) -> None:
         self._index, self._staging, self._patch, self._progress = index, staging, patch, progress
-        self._missing = bytearray(b"\1") * index.chunk_count
+        self._missing = index.used_chunks()
         self._linked = bytearray(index.entry_count)
         self._begun = bytearray(index.entry_count)
         self._old = OldChunks(index, old) if old else None
@@ -141,8 +142,7 @@ class _Applying:
                 self._count(chunk, "reused")
 
     def _first_ranges(self) -> list[ChunkRange]:
-        plan = plan_transfer(self._index, self._old.build.index if self._old else None, self._table)
-        return plan.ranges
+        return plan_transfer(self._index, self._old.build.index if self._old else None, self._table).ranges
 
     @property
     def _table(self) -> Patch | None:

@@ -99,6 +99,13 @@ class Index:
         starts = self.entries.reference_starts
         return self.entries.references[starts[entry] : starts[entry + 1]]
 
+    def used_chunks(self) -> bytearray:
+        """A 1 for each chunk that a file is made of: all of them, but for an index of some of a build's files."""
+        used = bytearray(self.chunk_count)
+        for chunk in self.entries.references:
+            used[chunk] = 1
+        return used
+
     def size(self, entry: int) -> int:
         """A file's bytes; 0 for what is not a file."""
         lengths = self.chunks.lengths

@@ -40,7 +40,7 @@ class TransferPlan:
 
 def plan_transfer(index: Index, older: Index | None = None, patch: Patch | None = None) -> TransferPlan:
     """What a client that has the build of `older` whole, or nothing, fetches for `index` beside the patch."""
-    wanted = bytearray(b"\1") * index.chunk_count
+    wanted = index.used_chunks()
     if older:
         known = ChunkLookup(older)
         for chunk in range(index.chunk_count):
