@@ -51,8 +51,8 @@ class PatchObject:
 @dataclass
 class Applied:
     """Bytes. `fetched` came from the pack, as sent; the others are unpacked: `kept` from an earlier attempt or by
-    sharing blocks, `reused` from the older build, `patched` made by the patch. `damaged` of the pack were fetched
-    again, `damaged_old` had to be fetched because the older build was not what its index promises."""
+    sharing blocks, `reused` from the older build, `patched` made by the patch. `damaged` (as stored) came from
+    the pack otherwise than the index promises, `damaged_old` had to be fetched because the older build was not what its index promises."""
 
     fetched: int = 0
     kept: int = 0
@@ -215,14 +215,14 @@ class _Applying:
 
         tasks.check()
         self._box.mine().fetcher.fetch(found, self._is_missing, arrived)
+        left = filter(self._is_missing, range(found.first, found.first + found.chunks))
+        self._add("damaged", sum(self._index.chunks.stored[chunk] for chunk in left))
 
     def _fetch_the_rest(self, tasks: ParallelTasks) -> None:
-        for attempt in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             ranges = list(ranges_of(self._index, self._missing))
             if not ranges:
                 return
-            if attempt:
-                self._add("damaged", sum(found.length for found in ranges))
             tasks.run(self._fetches(ranges, tasks))
         chunk = self._missing.find(1)
         if chunk >= 0:

@@ -6,7 +6,7 @@ Worth it for files with edits everywhere, whose chunks are all new although most
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from slipway.packs.chunk_content import ChunkContent
 from slipway.packs.chunk_lookup import ChunkLookup
@@ -23,7 +23,8 @@ from slipway.packs.zstd_frames import compress
 MAX_TRIED_BYTES = 256 * 2**20
 """New bytes that are tried; the rest of a larger update stays with the pack."""
 
-_WORTH = 0.9  # of what the chunks take in the pack
+_LEAST_SAVED = 64  # bytes, against what the chunks take by themselves
+_PROMISING = 0.5  # those that shrink to this share are worth a slower compression
 _BASE_SPREAD = 2 * 2**20  # of a long old file, how much more than the proportional piece is looked at on each side
 
 
@@ -33,6 +34,7 @@ class _Piece:
 
     made: list[int]
     base: list[int]
+    promising: bool = True
 
 
 @dataclass
@@ -69,16 +71,17 @@ class _PatchMaker:
             if tried > MAX_TRIED_BYTES:
                 return
             alone = min(len(made), len(compress(made, thorough=False)))
-            if len(compress(made, base, thorough=False)) <= _WORTH * alone:
-                yield piece
+            beside = len(compress(made, base, thorough=False))
+            if beside <= alone - _LEAST_SAVED:
+                yield replace(piece, promising=beside <= _PROMISING * len(made))
 
     def records(self, pieces: Iterable[_Piece]) -> Iterator[NewRecord]:
         """Pieces that follow each other share a record, and what they have in common is stored once."""
         group = _Piece([], [])
         size = count = base_bytes = 0
         for piece in pieces:
-            joined = _Piece(group.made + piece.made, _without_repeats(group.base + piece.base))
-            if group.made and not self._fits(joined):
+            joined = _Piece(group.made + piece.made, _without_repeats(group.base + piece.base), piece.promising)
+            if group.made and (piece.promising != group.promising or not self._fits(joined)):
                 record = self._record(group)
                 size, count, base_bytes = size + len(record.frame), count + 1, base_bytes + self._size(group.base)
                 if _is_full(size, count, base_bytes):
@@ -102,7 +105,7 @@ class _PatchMaker:
         made, base = self._join(self._cut_content, piece.made), self._join(self._old_content, piece.base)
         assert made is not None, "it was read before"
         assert base is not None, "it was read before"
-        return NewRecord(piece.made, piece.base, compress(made, base))
+        return NewRecord(piece.made, piece.base, compress(made, base, thorough=piece.promising))
 
     @staticmethod
     def _join(content: ChunkContent, chunks: list[int]) -> bytes | None:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from slipway.packs.index import Index, Kind
@@ -39,19 +40,25 @@ def unfinished_files(root: Path, index: Index) -> bytearray:
     link to an older build's file must not be written to."""
     found = bytearray(index.entry_count)
     with TreeFiles(root) as files:
-        for entry, kind in enumerate(index.entries.kinds):
-            if kind == Kind.DIRECTORY:
-                continue
+        _remove_links(files, index)
+        for entry in index.files():
             parent, name = files.directory_of(index.path(entry))
             try:
                 status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             except FileNotFoundError:
                 continue
-            if Kind(kind).is_file and stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 found[entry] = 1
             else:
                 os.unlink(name, dir_fd=parent)
     return found
+
+
+def _remove_links(files: TreeFiles, index: Index) -> None:
+    for entry in index.entries.targets:
+        parent, name = files.directory_of(index.path(entry))
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=parent)
 
 
 def make_links(root: Path, index: Index) -> None:

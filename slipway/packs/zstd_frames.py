@@ -5,8 +5,10 @@ from __future__ import annotations
 import zstandard
 
 _MIN_LOG, _MAX_LOG = 10, 27
-_FAST_ENOUGH = 8 * 2**20  # above it the best level takes minutes
-_BEST, _GOOD = 19, 9
+# Beside a prefix that is like the content, 15 gives within 1 % of what 19 gives, in half the time; beside one that is
+# not, 9 does. All of them are far slower than what they are worth for content that nothing shortens.
+_BEST, _GOOD, _FAST = 19, 15, 9
+_BEST_BYTES = 2 * 2**20
 
 
 class BadFrame(Exception):
@@ -15,9 +17,10 @@ class BadFrame(Exception):
 
 def compress(content: bytes, prefix: bytes = b"", *, thorough: bool = True) -> bytes:
     """One frame with its size in its header. `prefix` is what the reader must have too: bytes that are like these."""
+    thorough_level = _BEST if len(content) <= _BEST_BYTES else _GOOD
     total = len(content) + len(prefix)
     log = min(max(total.bit_length(), _MIN_LOG), _MAX_LOG)
-    level = _BEST if thorough and len(content) <= _FAST_ENOUGH else _GOOD
+    level = thorough_level if thorough else _FAST
     # The usual hash tables are made for the content's size and would drop most of a longer prefix.
     tables = {"hash_log": max(min(log, 24), 17), "chain_log": max(min(log, 24), 17)} if prefix else {}
     parameters = zstandard.ZstdCompressionParameters.from_level(

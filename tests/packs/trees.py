@@ -53,7 +53,7 @@ def standing(root: Path) -> Stood:
     for path in sorted(root.rglob("*"), key=lambda path: path.parts):
         name, status = str(path.relative_to(root)), path.lstat()
         if stat.S_ISLNK(status.st_mode):
-            found[name] = ("link", 0, os.readlink(os.fsencode(path)))
+            found[name] = ("link", 0, os.readlink(os.fsencode(path)))  # noqa: PTH115 - bytes
         elif stat.S_ISDIR(status.st_mode):
             found[name] = ("directory", 0, b"")
         elif status.st_nlink > 1 and first.setdefault(status.st_ino, name) != name:
@@ -76,8 +76,10 @@ CONTENTS = st.one_of(
     st.builds(lambda size: bytes(size), st.sampled_from([1, 70_000, 3_000_000])),
     st.builds(lambda size, seed: noise(300, seed) * size, st.sampled_from([10, 5000]), st.integers(0, 3)),
     st.builds(
-        lambda seeds: b"RPA-3.0 0000000000000000 00000000\n"
-        + b"".join(b"Made with Ren'Py." + noise(20_000 + 30_000 * (seed % 4), seed) for seed in seeds),
+        lambda seeds: (
+            b"RPA-3.0 0000000000000000 00000000\n"
+            + b"".join(b"Made with Ren'Py." + noise(20_000 + 30_000 * (seed % 4), seed) for seed in seeds)
+        ),
         st.lists(st.integers(0, 8), max_size=8),
     ),
 )
