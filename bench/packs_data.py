@@ -9,7 +9,6 @@ import shutil
 import sysconfig
 import zlib
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 from slipway.packs.cutting import ENTRY_MARKER
@@ -22,27 +21,7 @@ _RUNTIME_BYTES = 30 * MIB
 _ENGINE_BYTES = 12 * MIB
 _SCRIPTS = 60
 _KEY = 0x42424242
-_WORDS = [
-    "the",
-    "lantern",
-    "river",
-    "you",
-    "she",
-    "night",
-    "quietly",
-    "remembers",
-    "a",
-    "door",
-    "of",
-    "paper",
-    "and",
-    "rain",
-    "under",
-    "old",
-    "bridge",
-    "never",
-    "again",
-]
+_WORDS = "the lantern river you she night quietly remembers a door of paper and rain under old bridge never again"
 
 
 class Media:
@@ -130,9 +109,9 @@ def _renew(path: Path, content: bytes) -> int:
 
 
 def _script(number: int) -> str:
-    words = random.Random(number)
-    lines = (f'    e "{" ".join(words.choices(_WORDS, k=words.randint(6, 14))).capitalize()}."' for _ in count())
-    return f"label chapter_{number}:\n" + "\n".join(next(lines) for _ in range(words.randint(400, 1400)))
+    chance, words = random.Random(number), _WORDS.split()
+    lines = [" ".join(chance.choices(words, k=chance.randint(6, 14))) for _ in range(chance.randint(400, 1400))]
+    return f"label chapter_{number}:\n" + "\n".join(f'    e "{line.capitalize()}."' for line in lines)
 
 
 def _runtime() -> Iterator[Path]:

@@ -39,7 +39,15 @@ def casync(old: Path, new: Path, work: Path) -> int | None:
 
 
 def _casync_make(store: Path, index: Path, folder: Path) -> None:
-    command = ["casync", "make", "--without=all", "--with=permissions", "--with=symlinks", f"--store={store}", index]
+    command: list[str | Path] = [
+        "casync",
+        "make",
+        "--without=all",
+        "--with=permissions",
+        "--with=symlinks",
+        f"--store={store}",
+        index,
+    ]
     subprocess.run([*command, folder], check=True, capture_output=True)
 
 
@@ -49,7 +57,7 @@ def xdelta3(old_tar: Path, new_tar: Path, work: Path) -> int | None:
         return None
     made = work / "xdelta"
     window = old_tar.stat().st_size
-    command = ["xdelta3", "-f", "-e", "-9", "-B", str(window), "-s", old_tar, new_tar, made]
+    command: list[str | Path] = ["xdelta3", "-f", "-e", "-9", "-B", str(window), "-s", old_tar, new_tar, made]
     subprocess.run(command, check=True, capture_output=True)
     return made.stat().st_size
 
@@ -59,6 +67,6 @@ def zstd(old_tar: Path, new_tar: Path, work: Path) -> int | None:
     if not shutil.which("zstd"):
         return None
     made = work / "zstd"
-    command = ["zstd", "-q", "-f", "-9", "--long=31", f"--patch-from={old_tar}", new_tar, "-o", made]
+    command: list[str | Path] = ["zstd", "-q", "-f", "-9", "--long=31", f"--patch-from={old_tar}", new_tar, "-o", made]
     subprocess.run(command, check=True, capture_output=True)
     return made.stat().st_size

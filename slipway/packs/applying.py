@@ -50,9 +50,11 @@ class PatchObject:
 
 @dataclass
 class Applied:
-    """Bytes. `fetched` came from the pack, as sent; the others are unpacked: `kept` from an earlier attempt or by
-    sharing blocks, `reused` from the older build, `patched` made by the patch. `damaged` (as stored) came from
-    the pack otherwise than the index promises, `damaged_old` had to be fetched because the older build was not what its index promises."""
+    """Bytes. `fetched` came from the pack, as sent, and `damaged` of them were not what the index promises.
+
+    The others are unpacked: `kept` from an earlier attempt or by sharing blocks, `reused` from the older build,
+    `patched` made by the patch. `damaged_old` had to be fetched, because the older build was damaged there.
+    """
 
     fetched: int = 0
     kept: int = 0

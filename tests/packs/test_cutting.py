@@ -135,4 +135,4 @@ def test_game_servers_need_no_cutting_library() -> None:
         check=True,
     )
 
-    assert done.stdout.strip() == "[]"
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr

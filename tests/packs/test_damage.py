@@ -12,6 +12,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slipway.packs.applying import apply
 from slipway.packs.refusals import ChunksDamaged, TransferCancelled
 from tests.packs.builds import Build, BytesSource, go_on, install, make_build
 from tests.packs.trees import Tree, noise, standing
@@ -33,7 +34,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 def once(change: Callable[[bytes], bytes]) -> Callable[[int, bytes], bytes]:
     """Spoil the first answer only."""
-    spoiled = []
+    spoiled: list[int] = []
 
     def spoil(start: int, content: bytes) -> bytes:
         if spoiled:
@@ -128,9 +129,8 @@ def test_a_damaged_older_build_is_never_trusted(build: Build, seed: int, flips: 
         for _ in range(flips):
             place = chance.choice([path for path in (folder / "old").rglob("*") if path.is_file()])
             content = place.read_bytes()
-            place.write_bytes(
-                chance.choice([b"", content[:-1], flipped(content, chance.randrange(10**7))]) if content else b"x"
-            )
+            kinds = [b"", content[:-1], flipped(content, chance.randrange(10**7))] if content else [b"x"]
+            place.write_bytes(chance.choice(kinds))
         old = Build(folder / "old", build.written, build.pack)
         install(second, folder / "new", old=old)
 
@@ -138,8 +138,6 @@ def test_a_damaged_older_build_is_never_trusted(build: Build, seed: int, flips: 
 
 
 def test_cancelling_leaves_what_can_be_continued(build: Build, tmp_path: Path) -> None:
-    from slipway.packs.applying import apply
-
     into = tmp_path / "installed"
     into.mkdir()
     calls = iter(range(1000))

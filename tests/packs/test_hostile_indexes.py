@@ -202,7 +202,11 @@ BOMBS = {
 @pytest.mark.parametrize("claimed", [1000, 90 * 2**20, 512 * 2**20])
 def test_a_decompression_bomb_is_refused_in_bounded_memory(tmp_path: Path, bomb: str, claimed: int) -> None:
     place = tmp_path / "bomb"
-    make = f"import sys, zstandard; {bomb}; f = open(sys.argv[1], 'wb')\nfor _ in range(512): f.write(o.compress(bytes(2**20)))\nf.write(o.flush())"
+    make = (
+        f"import sys, zstandard; {bomb}; f = open(sys.argv[1], 'wb')\n"
+        "for _ in range(512): f.write(o.compress(bytes(2**20)))\n"
+        "f.write(o.flush())"
+    )
     subprocess.run([sys.executable, "-c", make, place], check=True, timeout=120)
     assert place.stat().st_size < 2**20
     grown = peak_growth(f"decompress_index(data, IndexReference('00' * 32, {claimed}))", place)

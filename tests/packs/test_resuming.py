@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -12,15 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from slipway.packs.chunk_places import ChunkPlaces
 from slipway.packs.local_reuse import Reuse
 from tests.conftest import ROOT
-from tests.packs.builds import Build, BytesSource, go_on, install, make_build
+from tests.packs.builds import Build, BytesSource, go_on, install, make_build, patch_between
 from tests.packs.test_round_trips import standing_files
 from tests.packs.trees import Tree, noise
 
+LARGE = noise(6_000_000, 100)
 FIRST = Tree(
     {f"game/{number:02}.rpyc": (noise(30_000, number), False) for number in range(20)}
-    | {"game/archive.rpa": (noise(6_000_000, 100), False), "lib/python": (noise(3_000_000, 101), True)},
+    | {"game/archive.rpa": (LARGE, False), "lib/python": (noise(3_000_000, 101), True)},
     symlinks={"lib/link": "python"},
     hard_links={"lib/again": "lib/python"},
 )
@@ -29,7 +33,7 @@ SECOND = Tree(
     | {
         "game/05.rpyc": (noise(30_000, 5)[:20_000] + b"changed", False),
         "game/archive.rpa": (
-            noise(6_000_000, 100)[:3_000_000] + noise(900_000, 7) + noise(6_000_000, 100)[3_000_000:],
+            LARGE[:3_000_000] + noise(900_000, 7) + LARGE[3_000_000:],
             False,
         ),
         "game/new.bin": (noise(4_000_000, 103), False),
@@ -89,10 +93,6 @@ def killed(case: Path, into: Path, limit: int) -> bool:
 def test_after_kills_at_any_point_no_chunk_is_fetched_twice(
     builds: tuple[Build, Build], tmp_path: Path, update: bool, reuse: Reuse
 ) -> None:
-    import pickle
-
-    from tests.packs.builds import patch_between
-
     first, second = builds
     old = first if update else None
     case = tmp_path / "case"
@@ -123,10 +123,6 @@ def install_of(build: Build, into: Path) -> Path:
 
 def chunks_in_place(build: Build, into: Path) -> set[int]:
     """The chunks whose every place holds them."""
-    import hashlib
-
-    from slipway.packs.chunk_places import ChunkPlaces
-
     index = build.written.index
     places = ChunkPlaces(index)
     found = set()
