@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from slipway.packs.pack_format import MAX_INDEX_BYTES
 from slipway.packs.refusals import IndexRefused
-from slipway.packs.zstd_frames import BadFrame, compress, decompress
+from slipway.packs.zstd_frames import BadFrame, Effort, compress, decompress
+
+_LARGE = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ def reference_to(encoded: bytes) -> IndexReference:
 
 def compress_index(encoded: bytes, older: bytes = b"") -> bytes:
     """The object to store. With `older`, readers need those bytes of the older build's index to unpack it."""
-    return compress(encoded, older)
+    return compress(encoded, older, Effort.BEST if len(encoded) <= _LARGE else Effort.GOOD)
 
 
 def decompress_index(frame: bytes, reference: IndexReference, older: bytes = b"") -> bytes:

@@ -10,17 +10,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-import zstandard
-
 from slipway.packs.chunk_content import LocalContent
 from slipway.packs.chunk_lookup import ChunkLookup
+from slipway.packs.chunk_packing import ChunkPacker
 from slipway.packs.chunk_places import ChunkPlaces
 from slipway.packs.index import Chunks, Entries, Generation, Index
-from slipway.packs.pack_format import MAX_GENERATIONS, RAW_ABOVE
+from slipway.packs.pack_format import MAX_GENERATIONS
 from slipway.packs.refusals import TransferCancelled, TreeUnsuitable
 from slipway.packs.tree_cutting import Cancelled, Progress
 
-_LEVEL = 3
 _BATCH_BYTES = 4 * 2**20  # packed by one thread at a time
 _BATCHES_WAITING = 6
 _THREADS = 2
@@ -141,17 +139,17 @@ class _Packing:
     def _pack(self, batch: list[int]) -> list[bytes]:
         if not hasattr(self._own, "content"):
             self._own.content = LocalContent(self._root, self._cut, self._places)
-            self._own.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+            self._own.packer = ChunkPacker()
             self._opened.append(self._own.content)
         content: LocalContent = self._own.content
-        compressor: zstandard.ZstdCompressor = self._own.compressor
+        packer: ChunkPacker = self._own.packer
         packed = []
         for chunk in batch:
             view = content.read(chunk)
             if view is None:
                 path = self._cut.path(self._places.first(chunk).entry)
                 raise TreeUnsuitable(f"{path} changed while its pack was made")
-            packed.append(_smaller(view, compressor))
+            packed.append(packer.pack(view))
         return packed
 
     def __enter__(self) -> _Packing:
@@ -161,11 +159,6 @@ class _Packing:
         self._pool.shutdown(cancel_futures=True)
         for content in self._opened:
             content.close()
-
-
-def _smaller(view: memoryview, compressor: zstandard.ZstdCompressor) -> bytes:
-    packed = compressor.compress(view)
-    return packed if len(packed) <= RAW_ABOVE * len(view) else bytes(view)
 
 
 def _renumbered(cut: Index, order: list[int], generations: list[Generation], stored: array[int]) -> Index:

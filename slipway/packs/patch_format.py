@@ -18,7 +18,7 @@ HEADER = struct.Struct("<8sHH 32s 32s II")  # magic, version, nothing, old index
 MAX_PATCH_BYTES = 64 * 2**20
 MAX_MADE_BYTES = 8 * 2**20
 """What one record makes, unpacked."""
-MAX_BASE_BYTES = 24 * 2**20
+MAX_BASE_BYTES = 16 * 2**20
 """What one record is made from. Both together bound the memory of whoever applies it."""
 MAX_RECORDS = 4096
 MAX_BASE_BYTES_IN_ALL = 2**30

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from slipway.packs.chunk_content import ChunkContent
 from slipway.packs.chunk_lookup import ChunkLookup
+from slipway.packs.chunk_packing import ChunkPacker
 from slipway.packs.index import Index
 from slipway.packs.patch_format import (
     MAX_BASE_BYTES,
@@ -18,13 +19,15 @@ from slipway.packs.patch_format import (
     MAX_PATCH_BYTES,
     MAX_RECORDS,
 )
-from slipway.packs.zstd_frames import compress
+from slipway.packs.zstd_frames import Effort, compress
 
 MAX_TRIED_BYTES = 256 * 2**20
 """New bytes that are tried; the rest of a larger update stays with the pack."""
 
-_LEAST_SAVED = 64  # bytes, against what the chunks take by themselves
-_PROMISING = 0.5  # those that shrink to this share are worth a slower compression
+_LEAST_SAVED = 64  # bytes, against what the chunks take in the pack
+_PROMISING = 0.5  # of what it makes: a base that is like it
+_LARGE_PIECE = 2 * 2**20
+_MAX_SQUEEZED_BYTES = 32 * 2**20  # at the best level, which takes seconds for each 10 MiB
 _BASE_SPREAD = 2 * 2**20  # of a long old file, how much more than the proportional piece is looked at on each side
 
 
@@ -58,6 +61,7 @@ def make_records(cut: Index, cut_content: ChunkContent, old: Index, old_content:
 class _PatchMaker:
     def __init__(self, cut: Index, cut_content: ChunkContent, old: Index, old_content: ChunkContent) -> None:
         self._cut, self._cut_content, self._old, self._old_content = cut, cut_content, old, old_content
+        self._squeezed = 0
 
     def worthwhile(self, pieces: Iterable[_Piece]) -> Iterator[_Piece]:
         """Tries each by itself, at a speed that publishing can bear."""
@@ -70,9 +74,8 @@ class _PatchMaker:
             tried += len(made)
             if tried > MAX_TRIED_BYTES:
                 return
-            alone = min(len(made), len(compress(made, thorough=False)))
-            beside = len(compress(made, base, thorough=False))
-            if beside <= alone - _LEAST_SAVED:
+            beside = len(compress(made, base, Effort.QUICK))
+            if beside <= self._stored(piece.made) - _LEAST_SAVED:
                 yield replace(piece, promising=beside <= _PROMISING * len(made))
 
     def records(self, pieces: Iterable[_Piece]) -> Iterator[NewRecord]:
@@ -105,7 +108,20 @@ class _PatchMaker:
         made, base = self._join(self._cut_content, piece.made), self._join(self._old_content, piece.base)
         assert made is not None, "it was read before"
         assert base is not None, "it was read before"
-        return NewRecord(piece.made, piece.base, compress(made, base, thorough=piece.promising))
+        return NewRecord(piece.made, piece.base, compress(made, base, self._effort(piece, len(made))))
+
+    def _effort(self, piece: _Piece, size: int) -> Effort:
+        """Beside a base that is like it, a large piece comes out as small at half the effort."""
+        if piece.promising and size > _LARGE_PIECE:
+            return Effort.GOOD
+        self._squeezed += size
+        return Effort.BEST if self._squeezed <= _MAX_SQUEEZED_BYTES else Effort.QUICK
+
+    def _stored(self, chunks: list[int]) -> int:
+        """What they take in the pack."""
+        packer = ChunkPacker()
+        views = map(self._cut_content.read, chunks)
+        return sum(len(packer.pack(view)) for view in views if view is not None)
 
     @staticmethod
     def _join(content: ChunkContent, chunks: list[int]) -> bytes | None:
