@@ -85,8 +85,11 @@ def apply(
     system does, and what `pack` raises. After any of them `staging` can be continued, or removed.
     """
     applying = _Applying(index, staging, pack, old, patch, progress)
-    with ParallelTasks(threads, cancelled) as tasks:
-        return applying.run(tasks, reuse)
+    try:
+        with ParallelTasks(threads, cancelled) as tasks:
+            return applying.run(tasks, reuse)
+    finally:
+        applying.close()  # no thread runs any more
 
 
 def chunk_bytes(index: Index) -> int:
@@ -116,22 +119,23 @@ class _Applying:
 
     def run(self, tasks: ParallelTasks, reuse: Reuse) -> Applied:
         resumed = any(self._staging.iterdir())
-        make_directories(self._staging, self._index)
         if resumed:
             self._begun = unfinished_files(self._staging, self._index)
-        try:
-            if self._old and reuse is Reuse.HARD_LINK:
-                self._link(tasks)
-            elif self._old:
-                clone_files(self._staging, self._index, self._old, self._begun)
-            # A fresh start fetches while it copies; otherwise what is in place has to be known first.
-            first = [] if resumed else self._first_ranges()
-            tasks.run([*self._fetches(first, tasks), *self._local(tasks), *self._patching(tasks)])
-            self._fetch_the_rest(tasks)
-        finally:
-            self._box.close()
+        make_directories(self._staging, self._index)
+        if self._old and reuse is Reuse.HARD_LINK:
+            self._link(tasks)
+        elif self._old:
+            clone_files(self._staging, self._index, self._old, self._begun)
+        # A fresh start fetches while it copies; otherwise what is in place has to be known first.
+        first = [] if resumed else self._first_ranges()
+        tasks.run([*self._fetches(first, tasks), *self._local(tasks), *self._patching(tasks)])
+        self._fetch_the_rest(tasks)
         self._finish(tasks)
         return self._applied
+
+    def close(self) -> None:
+        """Close what is open, whether or not the directory was finished."""
+        self._box.close()
 
     def _link(self, tasks: ParallelTasks) -> None:
         assert self._old

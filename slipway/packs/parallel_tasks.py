@@ -61,4 +61,5 @@ class ParallelTasks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._failed = self._failed or error is not None
         self._pool.shutdown(cancel_futures=True)

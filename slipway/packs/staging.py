@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -36,29 +37,39 @@ def make_directories(root: Path, index: Index) -> None:
 
 
 def unfinished_files(root: Path, index: Index) -> bytearray:
-    """A 1 for each entry whose file an earlier attempt has begun. Links are removed: they are made last, and a hard
-    link to an older build's file must not be written to."""
+    """A 1 for each entry whose file an earlier attempt has begun; whatever else stands below `root` is removed.
+
+    That goes for links too: they are made last, and a hard link to an older build's file must not be written to.
+    """
+    numbers = {path: entry for entry, path in enumerate(index.entries.paths)}
     found = bytearray(index.entry_count)
-    with TreeFiles(root) as files:
-        _remove_links(files, index)
-        for entry in index.files():
-            parent, name = files.directory_of(index.path(entry))
-            try:
-                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            except FileNotFoundError:
+    _remove_links(root, index)
+    top = os.fsencode(root)
+    for folder, directories, names in os.walk(top):
+        for name in [*directories, *names]:
+            path = os.path.join(folder, name)  # noqa: PTH118 - bytes
+            entry = numbers.get(path[len(top) + 1 :])
+            status = os.lstat(path)
+            kind = index.kind(entry) if entry is not None else None
+            if kind is Kind.DIRECTORY and stat.S_ISDIR(status.st_mode):
                 continue
-            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            if entry is not None and kind and kind.is_file and stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 found[entry] = 1
+            elif stat.S_ISDIR(status.st_mode):
+                directories.remove(name)
+                shutil.rmtree(path)
             else:
-                os.unlink(name, dir_fd=parent)
+                os.unlink(path)  # noqa: PTH108 - bytes
     return found
 
 
-def _remove_links(files: TreeFiles, index: Index) -> None:
-    for entry in index.entries.targets:
-        parent, name = files.directory_of(index.path(entry))
-        with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=parent)
+def _remove_links(root: Path, index: Index) -> None:
+    """Before files are looked at: one with another name in the index is not one with another name in an older build."""
+    with TreeFiles(root) as files:
+        for entry in index.entries.targets:
+            with suppress(OSError):
+                parent, name = files.directory_of(index.path(entry))
+                os.unlink(name, dir_fd=parent)
 
 
 def make_links(root: Path, index: Index) -> None:

@@ -19,7 +19,7 @@ from slipway.packs.local_reuse import Reuse
 from tests.conftest import ROOT
 from tests.packs.builds import Build, BytesSource, go_on, install, make_build, patch_between
 from tests.packs.test_round_trips import standing_files
-from tests.packs.trees import Tree, noise
+from tests.packs.trees import Tree, noise, standing
 
 LARGE = noise(6_000_000, 100)
 FIRST = Tree(
@@ -176,3 +176,23 @@ def test_content_that_a_power_cut_took_is_fetched_again(builds: tuple[Build, Bui
     go_on(second, into)
 
     assert standing_files(into) == standing_files(second.root)
+
+
+def test_what_another_attempt_left_by_mistake_does_not_become_part_of_the_build(
+    builds: tuple[Build, Build], tmp_path: Path
+) -> None:
+    """A build number that meant another build once, say."""
+    _, second = builds
+    into = tmp_path / "installed"
+    other = Tree(
+        {"game": (b"a file where a folder is now", False), "other/deep/file": (b"x", False)},
+        directories=("lib/python", "lib/again"),
+        symlinks={"lib/link": "/etc"},
+    )
+    other.write(into)
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    (into / "mygame/lib/precious").hardlink_to(tmp_path / "elsewhere")
+    go_on(second, into)
+
+    assert standing(into) == standing(second.root)
+    assert (tmp_path / "elsewhere").read_bytes() == b"precious"
