@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PACKAGES = ("app", "agent", "archive", "cli", "bench", "migrations", "tests")
+PACKAGES = ("app", "agent", "archive", "cli", "slipway", "bench", "migrations", "tests")
 # What is made or fetched by tools, and not ours to keep tidy.
 NOT_OURS = {".git", ".venv", "node_modules", "instance", "dist", "screenshots", "__pycache__", "slipway.egg-info"}
 TEXTS = {
@@ -141,6 +141,7 @@ def test_faces_hold_no_rules_so_nobody_below_needs_them() -> None:
         ("archive", {"isal", "archive"}),
         ("agent", {"isal", "psutil", "urllib3", "archive", "agent"}),
         ("cli", {"click", "isal", "rich", "urllib3", "archive", "cli"}),
+        ("slipway", {"archive", "pyfastcdc", "slipway", "zstandard"}),
     ],
 )
 def test_what_runs_without_the_app_imports_nothing_of_it(package: str, libraries: set[str]) -> None:

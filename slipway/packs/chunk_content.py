@@ -1,4 +1,4 @@
-"""The content of an index's chunks as it stands in a directory on this machine."""
+"""The content of an index's chunks: from the files of a directory, or from its pack."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from slipway.packs.chunk_packing import ChunkUnpacker
 from slipway.packs.chunk_places import ChunkPlaces
 from slipway.packs.index import Index
+from slipway.packs.range_sources import RangeSource
 from slipway.packs.tree_files import TreeFiles, read_at
 
 
@@ -70,3 +72,23 @@ class LocalContent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class PackContent:
+    """Reads chunks from a pack, one range each: for a few, as patches need them. For one thread."""
+
+    def __init__(self, index: Index, pack: RangeSource) -> None:
+        self._index, self._pack = index, pack
+        self._buffer = memoryview(bytearray(max(index.chunks.stored, default=0)))
+        self._unpacker = ChunkUnpacker()
+
+    def read(self, chunk: int) -> memoryview | None:
+        """As ChunkContent. Raises what the source raises."""
+        view = self._buffer[: self._index.chunks.stored[chunk]]
+        filled = 0
+        with self._pack.open_range(self._index.offsets[chunk], len(view)) as reader:
+            while filled < len(view) and (count := reader.readinto(view[filled:])):
+                filled += count
+        if filled < len(view):
+            return None
+        return self._unpacker.unpack(view, self._index.length(chunk), self._index.hash(chunk))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
-import zstandard
-
+from slipway.packs.chunk_packing import ChunkUnpacker
 from slipway.packs.index import Index
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.transfer_plan import ChunkRange
@@ -25,7 +23,7 @@ class RangeFetcher:
         # A chunk is at most as long as the buffer, and may begin anywhere in it.
         largest = max(index.chunks.stored, default=0)
         self._buffer = memoryview(bytearray(max(BUFFER_BYTES, 2 * largest)))
-        self._decompressor = zstandard.ZstdDecompressor()
+        self._unpacker = ChunkUnpacker()
 
     def fetch(self, wanted: ChunkRange, is_wanted: Callable[[int], bool], arrived: Arrived) -> None:
         """Hand each chunk that is wanted and right to `arrived`, its content valid during that call. Chunks that are
@@ -37,7 +35,8 @@ class RangeFetcher:
                 stored = self._index.chunks.stored[chunk]
                 if filled - start >= stored:
                     if is_wanted(chunk):
-                        content = self._unpacked(chunk, self._buffer[start : start + stored])
+                        view = self._buffer[start : start + stored]
+                        content = self._unpacker.unpack(view, self._index.length(chunk), self._index.hash(chunk))
                         if content is not None:
                             arrived(chunk, content)
                     chunk, start = chunk + 1, start + stored
@@ -50,18 +49,3 @@ class RangeFetcher:
                     return
                 filled += count
                 self._received(count)
-
-    def _unpacked(self, chunk: int, stored: memoryview) -> memoryview | None:
-        length = self._index.length(chunk)
-        content = stored
-        if len(stored) < length:
-            try:
-                # The size in the frame is allocated at once, so it is compared before anything is unpacked.
-                if zstandard.frame_content_size(stored) != length:
-                    return None
-                content = memoryview(self._decompressor.decompress(stored, allow_extra_data=False))
-            except zstandard.ZstdError:
-                return None
-        if hashlib.sha256(content).digest() != self._index.hash(chunk):
-            return None
-        return content

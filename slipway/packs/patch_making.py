@@ -42,7 +42,7 @@ class _Piece:
 
 @dataclass
 class NewRecord:
-    """Hashes of the chunks it makes, numbers of the chunks it is made from, and the frame."""
+    """Numbers of the chunks it makes and of those it is made from, and the frame."""
 
     made: list[int]
     base: list[int]
@@ -80,22 +80,27 @@ class _PatchMaker:
 
     def records(self, pieces: Iterable[_Piece]) -> Iterator[NewRecord]:
         """Pieces that follow each other share a record, and what they have in common is stored once."""
-        group = _Piece([], [])
         size = count = base_bytes = 0
+        for group in self._groups(pieces):
+            record = self._record(group)
+            if record is None:
+                continue
+            size, count, base_bytes = size + len(record.frame), count + 1, base_bytes + self._size(group.base)
+            # The table takes far less than the MiB that is left for it.
+            if size > MAX_PATCH_BYTES - 2**20 or count > MAX_RECORDS or base_bytes > MAX_BASE_BYTES_IN_ALL:
+                return
+            yield record
+
+    def _groups(self, pieces: Iterable[_Piece]) -> Iterator[_Piece]:
+        group = _Piece([], [])
         for piece in pieces:
             joined = _Piece(group.made + piece.made, _without_repeats(group.base + piece.base), piece.promising)
             if group.made and (piece.promising != group.promising or not self._fits(joined)):
-                record = self._record(group)
-                size, count, base_bytes = size + len(record.frame), count + 1, base_bytes + self._size(group.base)
-                if _is_full(size, count, base_bytes):
-                    return
-                yield record
+                yield group
                 joined = piece
             group = joined
         if group.made:
-            record = self._record(group)
-            if not _is_full(size + len(record.frame), count + 1, base_bytes + self._size(group.base)):
-                yield record
+            yield group
 
     def _fits(self, piece: _Piece) -> bool:
         made = sum(map(self._cut.length, piece.made))
@@ -104,10 +109,10 @@ class _PatchMaker:
     def _size(self, base: list[int]) -> int:
         return sum(map(self._old.length, base))
 
-    def _record(self, piece: _Piece) -> NewRecord:
+    def _record(self, piece: _Piece) -> NewRecord | None:
         made, base = self._join(self._cut_content, piece.made), self._join(self._old_content, piece.base)
-        assert made is not None, "it was read before"
-        assert base is not None, "it was read before"
+        if made is None or base is None:  # damaged since it was tried
+            return None
         return NewRecord(piece.made, piece.base, compress(made, base, self._effort(piece, len(made))))
 
     def _effort(self, piece: _Piece, size: int) -> Effort:
@@ -132,10 +137,6 @@ class _PatchMaker:
                 return None
             joined += view
         return bytes(joined)
-
-
-def _is_full(size: int, count: int, base_bytes: int) -> bool:
-    return size > MAX_PATCH_BYTES - 2**20 or count > MAX_RECORDS or base_bytes > MAX_BASE_BYTES_IN_ALL
 
 
 def _without_repeats(chunks: list[int]) -> list[int]:

@@ -11,6 +11,8 @@ import pytest
 
 from slipway.packs import local_reuse
 from slipway.packs.applying import PatchObject, apply
+from slipway.packs.build_writing import OlderBuild, make_patch
+from slipway.packs.chunk_content import PackContent
 from slipway.packs.index import Generation
 from slipway.packs.local_reuse import Reuse
 from slipway.packs.pack_format import RULES
@@ -141,6 +143,20 @@ def test_a_changed_patch_is_refused_or_harmless(builds: tuple[Build, Build], tmp
     apply(new.index, into, BytesSource(second.pack), old=first.local, patch=PatchObject(table, bytes(changed)))
 
     assert standing(into) == standing(second.root)
+
+
+def test_a_patch_can_be_made_from_the_older_pack_alone(builds: tuple[Build, Build]) -> None:
+    """The server keeps packs, and not the directories that they were made from."""
+    first, second = builds
+    old, new = first.written, second.written
+    source = BytesSource(first.pack)
+    older = OlderBuild(old.index, old.encoded, PackContent(old.index, source))
+
+    assert make_patch(second.root, new.index, new.encoded, older) == new.patch
+    assert source.sent < len(BINARY) * 3
+    # A pack that is damaged there makes no patch, and no failure.
+    broken = PackContent(old.index, BytesSource(bytes(len(first.pack))))
+    assert make_patch(second.root, new.index, new.encoded, OlderBuild(old.index, old.encoded, broken)) is None
 
 
 def test_hard_links_share_the_unchanged_files_alone(builds: tuple[Build, Build], tmp_path: Path) -> None:
