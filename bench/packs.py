@@ -22,6 +22,9 @@ from bench.stage import verdict
 from slipway.packs.build_writing import OlderBuild, WrittenBuild, write_build
 from slipway.packs.chunk_content import LocalContent
 from slipway.packs.chunk_places import ChunkPlaces
+from slipway.packs.index import Index
+from slipway.packs.index_decoding import decode_index
+from slipway.packs.index_transfer import compress_index, reference_to
 from slipway.packs.patch_format import decode_patch
 from slipway.packs.transfer_plan import plan_transfer
 
@@ -39,9 +42,10 @@ def run(directory: Path, size: int = SIZE, *, rivals: bool = True) -> bool:
         game = Game(work / "v1", size)
         shown = f"{game.media.real} files of free games" if game.media.real else "pseudo-random bytes"
         print(f"  a game of {size // MIB} MiB in {work}; media: {shown}")
-        first = _publish(work, game)
+        first, met = _publish(work, game)
         _tar(game.root, work / "v1.tar")
-        met = _installs(work, first)
+        met = _installs(work, first) and met
+        (work / "pack1").unlink()
         for name, change in CHANGES.items():
             met = _update(work, game, first, name, change, rivals=rivals) and met
     return met
@@ -49,30 +53,32 @@ def run(directory: Path, size: int = SIZE, *, rivals: bool = True) -> bool:
 
 @contextmanager
 def _room(directory: Path, size: int) -> Iterator[Path]:
-    enough = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * size
+    enough = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 10 * size
     with tempfile.TemporaryDirectory(prefix="slipway-bench-packs-", dir=MEMORY if enough else directory) as name:
         yield Path(name)
 
 
 @dataclass(frozen=True)
 class Published:
-    """A version's folder and its objects; the pack is in a file."""
+    """A version's folder and its index; the pack is in a file."""
 
     root: Path
-    written: WrittenBuild
+    index: Index
+    encoded: bytes
 
 
-def _publish(work: Path, game: Game) -> Published:
+def _publish(work: Path, game: Game) -> tuple[Published, bool]:
     """The first version, in a process of its own, whose memory is measured."""
-    (seconds, peak) = _measured("write", work, str(game.root))
-    with (work / "again").open("wb") as sink:
-        written = write_build(game.root, sink, build=1)
-    size = written.index.content_bytes / MIB
-    stored = written.index.pack_bytes / MIB
-    print(f"  {size:.0f} MiB in {written.index.chunk_count} chunks: pack {stored:.0f} MiB, {_kb(written.index_object)}")
-    verdict("publishing, cutting and writing", size / seconds, 100, least=True, unit=" MiB/s")
-    verdict("its peak RSS", peak, 500, least=False, unit=" MiB")
-    return Published(game.root, written)
+    seconds, peak = _measured("write", work, game.root)
+    encoded = (work / "index1").read_bytes()
+    first = Published(game.root, decode_index(encoded), encoded)
+    size, stored = first.index.content_bytes / MIB, first.index.pack_bytes / MIB
+    print(
+        f"  {size:.0f} MiB in {first.index.chunk_count} chunks: pack {stored:.0f} MiB, "
+        f"index {len(compress_index(encoded)) / 1000:.0f} kB"
+    )
+    met = verdict("publishing, cutting and writing", size / seconds, 100, least=True, unit=" MiB/s")
+    return first, verdict("its peak RSS", peak, 500, least=False, unit=" MiB") and met
 
 
 def _installs(work: Path, first: Published) -> bool:
@@ -84,7 +90,7 @@ def _installs(work: Path, first: Published) -> bool:
     times: dict[str, list[float]] = {"pack": [], "tar": []}
     peak = 0.0
     for _ in range(ROUNDS):
-        seconds, peak = _measured("apply", work, str(work / "installed"))
+        seconds, peak = _measured("apply", work, work / "installed")
         times["pack"].append(seconds)
         started = time.perf_counter()
         (work / "unpacked").mkdir()
@@ -95,7 +101,7 @@ def _installs(work: Path, first: Published) -> bool:
             shutil.rmtree(work / name)
     (work / "v1.tar.gz").unlink()
     pack, tar = (sorted(seconds)[ROUNDS // 2] for seconds in times.values())
-    size = first.written.index.content_bytes / MIB
+    size = first.index.content_bytes / MIB
     print(f"  installing: {pack:.2f} s ({size / pack:.0f} MiB/s), igzip | tar {tar:.2f} s, medians of {ROUNDS}")
     met = verdict("as fast as igzip | tar", tar / pack, 3.5, least=True, unit=" times")
     return verdict("peak RSS of installing", peak, 200, least=False, unit=" MiB") and met
@@ -121,17 +127,18 @@ def _update(
 
 
 def _publish_update(work: Path, root: Path, first: Published) -> WrittenBuild:
-    index = first.written.index
+    index = first.index
     with LocalContent(first.root, index, ChunkPlaces(index)) as content, (work / "pack2").open("wb") as sink:
-        return write_build(root, sink, build=2, older=OlderBuild(index, first.written.encoded, content))
+        return write_build(root, sink, build=2, older=OlderBuild(index, first.encoded, content))
 
 
 def _sent(first: Published, second: WrittenBuild) -> tuple[int, int, int]:
     """What an agent with the first version fetches, exact to the byte."""
-    old, patch = first.written, None
+    patch = None
     if second.patch:
-        patch = decode_patch(second.patch, old.index, old.reference.sha256, second.index, second.reference.sha256)
-    plan = plan_transfer(second.index, old.index, patch)
+        old = reference_to(first.encoded).sha256
+        patch = decode_patch(second.patch, first.index, old, second.index, second.reference.sha256)
+    plan = plan_transfer(second.index, first.index, patch)
     assert second.delta is not None
     return len(second.delta), len(second.patch or b""), plan.fetched_bytes
 
@@ -162,15 +169,11 @@ def _tar(root: Path, place: Path, *, changed: bool = False) -> None:
     subprocess.run(["tar", "-C", root, "-cf", place, "-T", "-"], input=listed, text=True, check=True)
 
 
-def _measured(what: str, work: Path, root: str) -> tuple[float, float]:
+def _measured(what: str, work: Path, root: Path) -> tuple[float, float]:
     """Seconds and peak RSS in MiB of a step in a process of its own."""
     done = subprocess.run([sys.executable, APPLY, what, work, root], check=True, capture_output=True, text=True)
     seconds, peak = done.stdout.split()
     return float(seconds), float(peak)
-
-
-def _kb(index_object: bytes) -> str:
-    return f"index {len(index_object) / 1000:.0f} kB"
 
 
 if __name__ == "__main__":
