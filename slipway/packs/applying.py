@@ -22,13 +22,7 @@ from slipway.packs.patch_applying import apply_record
 from slipway.packs.patch_format import Patch
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.refusals import ChunksDamaged
-from slipway.packs.staging import (
-    finish_files,
-    make_directories,
-    make_links,
-    sync_directories,
-    unfinished_files,
-)
+from slipway.packs.staging import finish_files, make_directories, make_links, sync_directories, unfinished_files
 from slipway.packs.thread_tools import ToolBox
 from slipway.packs.transfer_plan import ChunkRange, plan_transfer, ranges_of
 
@@ -79,7 +73,8 @@ def apply(
     """Fill the existing directory `staging` with the build of `index`; when this returns it is whole and synced.
 
     `staging` is empty, or holds what an earlier attempt at the same index left. A patch is between `old` and `index`.
-    `progress` gets the unpacked bytes in place (of `chunk_bytes(index)`) and the bytes fetched so far.
+    `progress` gets the unpacked bytes in place (of `chunk_bytes(index)`) and the bytes fetched so far; threads wait for
+    it.
 
     Raises ChunksDamaged when the pack does not hold what the index promises, TransferCancelled, OSError as the file
     system does, and what `pack` raises. After any of them `staging` can be continued, or removed.

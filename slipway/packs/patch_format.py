@@ -15,7 +15,8 @@ from slipway.packs.refusals import PatchRefused
 MAGIC = b"SlipwPat"
 HEADER = struct.Struct("<8sHH 32s 32s II")  # magic, version, nothing, old index, new index, records, bytes of the table
 
-MAX_PATCH_BYTES = 64 * 2**20
+MAX_PATCH_BYTES = 32 * 2**20
+"""Readers hold it in memory."""
 MAX_MADE_BYTES = 8 * 2**20
 """What one record makes, unpacked."""
 MAX_BASE_BYTES = 16 * 2**20

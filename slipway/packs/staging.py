@@ -22,7 +22,7 @@ def file_mode(kind: Kind) -> int:
 
 
 def make_directories(root: Path, index: Index) -> None:
-    """Make every directory of the index that is missing. Modes are whatever the umask says."""
+    """Make every directory of the index that is missing."""
     with TreeFiles(root) as files:
         for entry, kind in enumerate(index.entries.kinds):
             if kind == Kind.DIRECTORY:
@@ -55,6 +55,8 @@ def unfinished_files(root: Path, index: Index) -> bytearray:
                 continue
             if entry is not None and kind and kind.is_file and stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 found[entry] = 1
+                if status.st_size > index.size(entry):
+                    os.truncate(path, index.size(entry))
             elif stat.S_ISDIR(status.st_mode):
                 directories.remove(name)
                 shutil.rmtree(path)

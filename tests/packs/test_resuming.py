@@ -173,6 +173,8 @@ def test_content_that_a_power_cut_took_is_fetched_again(builds: tuple[Build, Bui
         file.seek(1_000_000)
         file.write(bytes(100))
         file.truncate(5_000_000)
+    with (into / "mygame/lib/again").open("ab") as file:
+        file.write(b"too long")
     go_on(second, into)
 
     assert standing_files(into) == standing_files(second.root)
