@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import assets, cli, dashboard, games_list, live, page, upload
+from bench import assets, cli, dashboard, games_list, live, packs, page, upload
 
 BENCHES = {
     "upload": upload.run,
@@ -16,6 +16,7 @@ BENCHES = {
     "list": games_list.run,
     "dashboard": dashboard.run,
     "assets": assets.run,
+    "packs": packs.run,
 }
 
 

@@ -143,6 +143,7 @@ def test_faces_hold_no_rules_so_nobody_below_needs_them() -> None:
     [
         ("archive", {"isal"}),
         ("client", {"urllib3"}),
+        ("packs", {"pyfastcdc", "zstandard"}),
         ("agent", {"isal", "psutil", "urllib3"}),
         ("cli", {"click", "isal", "rich", "urllib3"}),
     ],
