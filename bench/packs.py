@@ -19,13 +19,13 @@ from pathlib import Path
 from bench import packs_rivals
 from bench.packs_data import CHANGES, MIB, Game
 from bench.stage import verdict
-from slipway.packs.build_writing import OlderBuild, WrittenBuild, write_build
 from slipway.packs.chunk_content import LocalContent
-from slipway.packs.chunk_places import ChunkPlaces
-from slipway.packs.index import Index
-from slipway.packs.index_decoding import decode_index
-from slipway.packs.index_transfer import compress_index, reference_to
-from slipway.packs.patch_format import decode_patch
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.index import Index
+from slipway.packs.format.index_decoding import decode_index
+from slipway.packs.format.index_transfer import compress_index, reference_to
+from slipway.packs.format.patch_format import decode_patch
+from slipway.packs.making.build_writing import OlderBuild, WrittenBuild, write_build
 from slipway.packs.transfer_plan import plan_transfer
 
 SIZE = 150 * MIB

@@ -15,15 +15,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from slipway.packs.applying import PatchObject, apply
-from slipway.packs.index_decoding import decode_index
-from slipway.packs.index_transfer import reference_to
+from slipway.packs.format.index_decoding import decode_index
+from slipway.packs.format.index_transfer import reference_to
+from slipway.packs.format.patch_format import decode_patch
 from slipway.packs.local_reuse import LocalBuild, Reuse
-from slipway.packs.patch_format import decode_patch
 from slipway.packs.range_sources import FileSource
 
 
 def _write(work: Path, root: Path) -> None:
-    from slipway.packs.build_writing import write_build
+    from slipway.packs.making.build_writing import write_build
 
     with (work / "pack1").open("wb") as sink:
         written = write_build(root, sink, build=1)

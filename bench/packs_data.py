@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from slipway.packs.cutting import ENTRY_MARKER
+from slipway.packs.making.cutting import ENTRY_MARKER
 
 MIB = 2**20
 TOP = "lanterns"

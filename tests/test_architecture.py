@@ -100,7 +100,7 @@ def test_the_two_faces_never_import_each_other() -> None:
 
 
 RULES = ("accounts", "catalog", "uploads", "images", "components", "fleet", "maintenance")
-GROUND = ("config", "data/models", "limits", "process", "storage", "topics")
+GROUND = ("config", "data/models", "limits", "storage", "topics")
 
 
 def test_rules_know_no_face_and_no_request() -> None:

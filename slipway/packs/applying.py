@@ -14,14 +14,14 @@ from itertools import compress
 from pathlib import Path
 from threading import Lock
 
+from slipway.packs.format.index import Index
+from slipway.packs.format.patch_format import Patch
+from slipway.packs.format.refusals import ChunksDamaged
 from slipway.packs.hard_linking import link_unchanged
-from slipway.packs.index import Index
 from slipway.packs.local_reuse import LocalBuild, OldChunks, Reuse, clone_files
 from slipway.packs.parallel_tasks import ParallelTasks, Task
 from slipway.packs.patch_applying import apply_record
-from slipway.packs.patch_format import Patch
 from slipway.packs.range_sources import RangeSource
-from slipway.packs.refusals import ChunksDamaged
 from slipway.packs.staging import finish_files, make_directories, make_links, sync_directories, unfinished_files
 from slipway.packs.thread_tools import ToolBox
 from slipway.packs.transfer_plan import ChunkRange, plan_transfer, ranges_of

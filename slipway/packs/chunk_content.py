@@ -8,9 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from slipway.packs.chunk_packing import ChunkUnpacker
-from slipway.packs.chunk_places import ChunkPlaces
-from slipway.packs.index import Index
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.index import Index
+from slipway.packs.making.chunk_packing import ChunkUnpacker
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.tree_files import TreeFiles, read_at
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from slipway.packs.chunk_packing import ChunkUnpacker
-from slipway.packs.index import Index
+from slipway.packs.format.index import Index
+from slipway.packs.making.chunk_packing import ChunkUnpacker
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.transfer_plan import ChunkRange
 

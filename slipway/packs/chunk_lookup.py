@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 
-from slipway.packs.index import Index
-from slipway.packs.pack_format import HASH_BYTES
+from slipway.packs.format.index import Index
+from slipway.packs.format.pack_format import HASH_BYTES
 
 _EMPTY = 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from slipway.packs.chunk_lookup import ChunkLookup
-from slipway.packs.index import Index, sort_key
+from slipway.packs.format.index import Index, sort_key
 
 
 class ChangeKind(Enum):

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from slipway.packs.chunk_content import LocalContent
-from slipway.packs.chunk_places import PlacedChunk, placed_batches
-from slipway.packs.index import Index
+from slipway.packs.format.chunk_places import PlacedChunk, placed_batches
+from slipway.packs.format.index import Index
 from slipway.packs.local_reuse import OldChunks, hard_link
 from slipway.packs.parallel_tasks import ParallelTasks, Task
 from slipway.packs.tree_files import TreeFiles

@@ -10,8 +10,8 @@ from enum import Enum
 from pathlib import Path
 
 from slipway.packs.chunk_lookup import ChunkLookup
-from slipway.packs.chunk_places import ChunkPlaces
-from slipway.packs.index import Index
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.index import Index
 from slipway.packs.tree_files import TreeFiles
 
 _FICLONE = 0x40049409  # linux/fs.h

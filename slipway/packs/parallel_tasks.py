@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
-from slipway.packs.refusals import TransferCancelled
+from slipway.packs.format.refusals import TransferCancelled
 
 _WAITING_PER_THREAD = 4
 

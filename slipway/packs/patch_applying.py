@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from slipway.packs.chunk_content import ChunkContent
 from slipway.packs.chunk_fetching import Arrived
-from slipway.packs.index import Index
-from slipway.packs.patch_format import PatchRecord
-from slipway.packs.zstd_frames import BadFrame, decompress
+from slipway.packs.format.index import Index
+from slipway.packs.format.patch_format import PatchRecord
+from slipway.packs.format.zstd_frames import BadFrame, decompress
 
 
 def apply_record(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from slipway.packs.chunk_places import ChunkPlaces
+from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.tree_files import TreeFiles, read_at, write_at
 
 _PRIVATE = 0o600  # until the build is whole

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from slipway.packs.applying import Applied, apply
-from slipway.packs.index import Entries, Index, Kind
+from slipway.packs.format.index import Entries, Index, Kind
 from slipway.packs.local_reuse import LocalBuild
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.staging import make_directories, sync_directories

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from slipway.packs.index import Index, Kind
+from slipway.packs.format.index import Index, Kind
 from slipway.packs.tree_files import TreeFiles
 
 _DIRECTORY_MODE, _FILE_MODE, _PROGRAM_MODE = 0o755, 0o644, 0o755

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from slipway.packs.chunk_content import LocalContent
 from slipway.packs.chunk_fetching import RangeFetcher
-from slipway.packs.chunk_places import ChunkPlaces
-from slipway.packs.index import Index
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.index import Index
 from slipway.packs.local_reuse import OldChunks
 from slipway.packs.placing import PathOf, Placer
 from slipway.packs.range_sources import RangeSource

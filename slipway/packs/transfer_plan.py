@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from slipway.packs.chunk_lookup import ChunkLookup
-from slipway.packs.index import Index
-from slipway.packs.patch_format import Patch
+from slipway.packs.format.index import Index
+from slipway.packs.format.patch_format import Patch
 
 MAX_GAP_BYTES = 128 * 2**10
 """Unwanted bytes that are fetched rather than asked around: less than another request costs."""

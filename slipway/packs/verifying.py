@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Lock
 
 from slipway.packs.chunk_content import LocalContent
-from slipway.packs.chunk_places import ChunkPlaces, PlacedChunk, placed_batches
-from slipway.packs.index import Index, Kind
+from slipway.packs.format.chunk_places import ChunkPlaces, PlacedChunk, placed_batches
+from slipway.packs.format.index import Index, Kind
 from slipway.packs.parallel_tasks import ParallelTasks
 from slipway.packs.staging import file_mode
 from slipway.packs.tree_files import TreeFiles

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.packs.comparing import Change, ChangeKind, changes
-from slipway.packs.index import Chunks, Entries, Generation, Index, Kind
-from slipway.packs.pack_format import RULES
-from tests.packs.builds import make_build
-from tests.packs.trees import Tree, noise
+from slipway.packs.format.index import Chunks, Entries, Generation, Index, Kind
+from slipway.packs.format.pack_format import RULES
+from tests.slipway.packs.builds import make_build
+from tests.slipway.packs.trees import Tree, noise
 
 ADDED, REMOVED, CHANGED = ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CHANGED
 

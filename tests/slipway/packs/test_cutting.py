@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.packs import cutting
-from slipway.packs.cutting import ENTRY_MARKER, cut
-from slipway.packs.pack_format import RULES
+from slipway.packs.format.pack_format import RULES
+from slipway.packs.making import cutting
+from slipway.packs.making.cutting import ENTRY_MARKER, cut
 from tests.conftest import ROOT
-from tests.packs.trees import noise
+from tests.slipway.packs.trees import noise
 
 KIB = 2**10
 
@@ -109,7 +109,7 @@ def test_a_file_full_of_markers_costs_no_more_than_another() -> None:
 
 def test_cutting_needs_the_compiled_library() -> None:
     """`pyfastcdc` falls back to Python without a word, 700 times slower. Here that is an error."""
-    program = "import sys; sys.modules['pyfastcdc.cy'] = None; import slipway.packs.cutting"
+    program = "import sys; sys.modules['pyfastcdc.cy'] = None; import slipway.packs.making.cutting"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60
     )
@@ -122,7 +122,7 @@ def test_game_servers_need_no_cutting_library() -> None:
     """What installs, updates, verifies and repairs loads neither it nor anything of the web."""
     program = (
         "import sys, slipway.packs.applying, slipway.packs.repairing, slipway.packs.comparing, "
-        "slipway.packs.index_transfer, slipway.packs.index_decoding\n"
+        "slipway.packs.format.index_transfer, slipway.packs.format.index_decoding\n"
         "print([name for name in sys.modules if name.split('.')[0] in {'pyfastcdc', 'flask', 'sqlalchemy', 'app'}])"
     )
     done = subprocess.run(

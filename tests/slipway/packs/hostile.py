@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 
-from slipway.packs.index_encoding import HEADER, MAGIC
+from slipway.packs.format.index_encoding import HEADER, MAGIC
 
 FILE, PROGRAM, DIRECTORY, SYMLINK, HARD_LINK = 1, 2, 0, 3, 4
 RULES = (65536, 262144, 1048576, 1, 65536, 16384, 65536, 262144)

@@ -10,15 +10,15 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from archive.limits import Limits
-from archive.rejection import ArchiveRejected
-from slipway.packs.cutting import Window, cut, has_entry_markers
-from slipway.packs.entry_rules import EntryRules
-from slipway.packs.index import Chunks, Entries, Generation, Index
-from slipway.packs.pack_format import MAX_REFERENCES, RULES, CuttingRules
-from slipway.packs.refusals import TransferCancelled, TreeUnsuitable
+from slipway.archive.archive_limits import Limits
+from slipway.archive.rejection import ArchiveRejected
+from slipway.packs.format.entry_rules import EntryRules
+from slipway.packs.format.index import Chunks, Entries, Generation, Index
+from slipway.packs.format.pack_format import MAX_REFERENCES, RULES, CuttingRules
+from slipway.packs.format.refusals import TransferCancelled, TreeUnsuitable
+from slipway.packs.making.cutting import Window, cut, has_entry_markers
+from slipway.packs.making.tree_listing import Found, list_tree
 from slipway.packs.tree_files import TreeFiles
-from slipway.packs.tree_listing import Found, list_tree
 
 _BATCH_BYTES = 8 * 2**20  # hashed by one thread at a time
 _BATCHES_WAITING = 4

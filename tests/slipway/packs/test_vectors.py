@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from slipway.packs.applying import PatchObject, apply
-from slipway.packs.index_decoding import decode_index
-from slipway.packs.index_transfer import IndexReference, decompress_index
+from slipway.packs.format.index_decoding import decode_index
+from slipway.packs.format.index_transfer import IndexReference, decompress_index
+from slipway.packs.format.patch_format import decode_patch
 from slipway.packs.local_reuse import LocalBuild
-from slipway.packs.patch_format import decode_patch
-from tests.packs.builds import Build, BytesSource, make_build, patch_between
-from tests.packs.independent_reader import Table, patched_chunks, read_chunk, read_table, unpack
-from tests.packs.trees import Tree, standing
-from tests.packs.vectors.make import FIRST, HERE, SECOND
+from tests.slipway.packs.builds import Build, BytesSource, make_build, patch_between
+from tests.slipway.packs.independent_reader import Table, patched_chunks, read_chunk, read_table, unpack
+from tests.slipway.packs.trees import Tree, standing
+from tests.slipway.packs.vectors.make import FIRST, HERE, SECOND
 
 EXPECTED: dict[str, Any] = json.loads((HERE / "expected.json").read_text())
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from threading import Lock
 
 from slipway.packs.applying import Applied, PatchObject, apply
-from slipway.packs.build_writing import OlderBuild, WrittenBuild, write_build
 from slipway.packs.chunk_content import LocalContent
-from slipway.packs.chunk_places import ChunkPlaces
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.patch_format import decode_patch
 from slipway.packs.local_reuse import LocalBuild, Reuse
-from slipway.packs.patch_format import decode_patch
+from slipway.packs.making.build_writing import OlderBuild, WrittenBuild, write_build
 from slipway.packs.range_sources import RangeReader
-from tests.packs.trees import Tree
+from tests.slipway.packs.trees import Tree
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.packs.trees import noise
+from tests.slipway.packs.trees import noise
 
 pytestmark = pytest.mark.slow
 
@@ -23,9 +23,9 @@ WRITING = (
     """
 import sys
 from pathlib import Path
-from slipway.packs.build_writing import OlderBuild, write_build
+from slipway.packs.making.build_writing import OlderBuild, write_build
 from slipway.packs.chunk_content import LocalContent
-from slipway.packs.chunk_places import ChunkPlaces
+from slipway.packs.format.chunk_places import ChunkPlaces
 """
     + PEAK
     + """
@@ -46,9 +46,9 @@ APPLYING = (
 import hashlib, sys
 from pathlib import Path
 from slipway.packs.applying import PatchObject, apply
-from slipway.packs.index_decoding import decode_index
+from slipway.packs.format.index_decoding import decode_index
 from slipway.packs.local_reuse import LocalBuild
-from slipway.packs.patch_format import decode_patch
+from slipway.packs.format.patch_format import decode_patch
 from slipway.packs.range_sources import FileSource
 """
     + PEAK

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archive.header import Header
-from archive.limits import Limits
-from archive.rejection import ArchiveRejected, display
-from archive.rules import Rules
-from slipway.packs.index import Kind, sort_key
+from slipway.archive.archive_limits import Limits
+from slipway.archive.member_rules import Rules
+from slipway.archive.rejection import ArchiveRejected, display
+from slipway.archive.tar_header import Header
+from slipway.packs.format.index import Kind, sort_key
 
 _TYPES = {Kind.DIRECTORY: b"5", Kind.FILE: b"0", Kind.PROGRAM: b"0", Kind.SYMLINK: b"2", Kind.HARD_LINK: b"1"}
 _MODES = {Kind.PROGRAM: 0o755}

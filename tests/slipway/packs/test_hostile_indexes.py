@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archive.limits import Limits
-from slipway.packs.index_decoding import decode_game_index, decode_index
-from slipway.packs.index_encoding import append_number, append_signed, encode_index
-from slipway.packs.index_transfer import IndexReference, compress_index, decompress_index, reference_to
-from slipway.packs.refusals import IndexRefused, PackRefused
+from slipway.archive.archive_limits import Limits
+from slipway.packs.format.index_decoding import decode_game_index, decode_index
+from slipway.packs.format.index_encoding import append_number, append_signed, encode_index
+from slipway.packs.format.index_transfer import IndexReference, compress_index, decompress_index, reference_to
+from slipway.packs.format.refusals import IndexRefused, PackRefused
 from tests.conftest import ROOT
-from tests.packs.builds import make_build
-from tests.packs.hostile import DIRECTORY, FILE, HARD_LINK, PROGRAM, SYMLINK, RawIndex
-from tests.packs.trees import Tree, noise
+from tests.slipway.packs.builds import make_build
+from tests.slipway.packs.hostile import DIRECTORY, FILE, HARD_LINK, PROGRAM, SYMLINK, RawIndex
+from tests.slipway.packs.trees import Tree, noise
 
 GOOD = RawIndex()
 CHUNK = GOOD.chunks[0]
@@ -43,7 +43,7 @@ def test_the_index_that_the_others_are_made_from_is_good() -> None:
         ((FILE, b"mygame/../../etc/passwd"), '".." in its path'),
         ((FILE, b"/etc/passwd"), "is an absolute path"),
         ((FILE, b"mygame/b\\c"), "backslash"),
-        ((FILE, b"mygame/b\x00c"), "control character"),
+        ((FILE, b"mygame/b\x00c"), "invisible character (U+0000)"),
         ((FILE, b"mygame/\xff"), "is not UTF-8"),
         ((FILE, b"mygame/" + b"n" * 256), "256 bytes"),
         ((FILE, b"mygame//b"), "is not a clean path"),
@@ -234,9 +234,9 @@ def peak_growth(expression: str, place: Path) -> float:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from slipway.packs.index_decoding import decode_index\n"
-        "from slipway.packs.index_transfer import IndexReference, decompress_index\n"
-        "from slipway.packs.refusals import PackRefused\n"
+        "from slipway.packs.format.index_decoding import decode_index\n"
+        "from slipway.packs.format.index_transfer import IndexReference, decompress_index\n"
+        "from slipway.packs.format.refusals import PackRefused\n"
         "def peak():\n"
         "    lines = Path('/proc/self/status').read_text().splitlines()\n"
         "    return next(int(line.split()[1]) for line in lines if line.startswith('VmHWM'))\n"

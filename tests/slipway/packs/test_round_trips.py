@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.packs.index_decoding import decode_index
-from slipway.packs.index_encoding import encode_index
-from slipway.packs.index_transfer import decompress_index
+from slipway.packs.format.index_decoding import decode_index
+from slipway.packs.format.index_encoding import encode_index
+from slipway.packs.format.index_transfer import decompress_index
 from slipway.packs.local_reuse import Reuse
 from slipway.packs.transfer_plan import plan_transfer
-from tests.packs.builds import Build, BytesSource, install, make_build, patch_between
-from tests.packs.trees import Tree, noise, standing, trees
+from tests.slipway.packs.builds import Build, BytesSource, install, make_build, patch_between
+from tests.slipway.packs.trees import Tree, noise, standing, trees
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import hashlib
 
 import zstandard
 
-from slipway.packs.pack_format import RAW_ABOVE
+from slipway.packs.format.pack_format import RAW_ABOVE
 
 _LEVEL = 3
 

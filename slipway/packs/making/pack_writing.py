@@ -12,12 +12,12 @@ from typing import BinaryIO
 
 from slipway.packs.chunk_content import LocalContent
 from slipway.packs.chunk_lookup import ChunkLookup
-from slipway.packs.chunk_packing import ChunkPacker
-from slipway.packs.chunk_places import ChunkPlaces
-from slipway.packs.index import Chunks, Entries, Generation, Index
-from slipway.packs.pack_format import MAX_GENERATIONS
-from slipway.packs.refusals import TransferCancelled, TreeUnsuitable
-from slipway.packs.tree_cutting import Cancelled, Progress
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.index import Chunks, Entries, Generation, Index
+from slipway.packs.format.pack_format import MAX_GENERATIONS
+from slipway.packs.format.refusals import TransferCancelled, TreeUnsuitable
+from slipway.packs.making.chunk_packing import ChunkPacker
+from slipway.packs.making.tree_cutting import Cancelled, Progress
 
 _BATCH_BYTES = 4 * 2**20  # packed by one thread at a time
 _BATCHES_WAITING = 6

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 
 from slipway.packs.chunk_content import ChunkContent
 from slipway.packs.chunk_lookup import ChunkLookup
-from slipway.packs.chunk_packing import ChunkPacker
-from slipway.packs.index import Index
-from slipway.packs.patch_format import (
+from slipway.packs.format.index import Index
+from slipway.packs.format.patch_format import (
     MAX_BASE_BYTES,
     MAX_BASE_BYTES_IN_ALL,
     MAX_MADE_BYTES,
     MAX_PATCH_BYTES,
     MAX_RECORDS,
 )
-from slipway.packs.zstd_frames import Effort, compress
+from slipway.packs.format.zstd_frames import Effort, compress
+from slipway.packs.making.chunk_packing import ChunkPacker
 
 MAX_TRIED_BYTES = 256 * 2**20
 """New bytes that are tried; the rest of a larger update stays with the pack."""

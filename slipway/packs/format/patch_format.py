@@ -6,11 +6,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from slipway.packs.index import Index
-from slipway.packs.index_encoding import append_number, append_signed
-from slipway.packs.number_reader import BadNumber, NumberReader
-from slipway.packs.pack_format import VERSION
-from slipway.packs.refusals import PatchRefused
+from slipway.packs.format.index import Index
+from slipway.packs.format.index_encoding import append_number, append_signed
+from slipway.packs.format.number_reader import BadNumber, NumberReader
+from slipway.packs.format.pack_format import VERSION
+from slipway.packs.format.refusals import PatchRefused
 
 MAGIC = b"SlipwPat"
 HEADER = struct.Struct("<8sHH 32s 32s II")  # magic, version, nothing, old index, new index, records, bytes of the table

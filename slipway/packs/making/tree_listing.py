@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from archive.rejection import display
-from slipway.packs.index import Kind
-from slipway.packs.refusals import TreeUnsuitable
+from slipway.archive.rejection import display
+from slipway.packs.format.index import Kind
+from slipway.packs.format.refusals import TreeUnsuitable
 
 _EXECUTE_BITS = 0o111
 

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from slipway.packs.index import Index
+from slipway.packs.format.index import Index
 
 
 class Place(NamedTuple):

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from slipway.packs.applying import Applied
 from slipway.packs.repairing import repair
 from slipway.packs.verifying import verify
-from tests.packs.builds import Build, BytesSource, install, make_build
-from tests.packs.trees import Tree, noise, standing
+from tests.slipway.packs.builds import Build, BytesSource, install, make_build
+from tests.slipway.packs.trees import Tree, noise, standing
 
 TREE = Tree(
     {

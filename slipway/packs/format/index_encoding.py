@@ -7,9 +7,9 @@ import sys
 from array import array
 from itertools import chain
 
-from slipway.packs.index import Index, Kind
-from slipway.packs.pack_format import HASH_SHA256, MAX_INDEX_BYTES, VERSION
-from slipway.packs.refusals import TreeUnsuitable
+from slipway.packs.format.index import Index, Kind
+from slipway.packs.format.pack_format import HASH_SHA256, MAX_INDEX_BYTES, VERSION
+from slipway.packs.format.refusals import TreeUnsuitable
 
 MAGIC = b"SlipwIdx"
 # magic, version, hash; the cutting rules; entries, chunks, generations, links; bytes of paths, targets, references

@@ -8,14 +8,14 @@ from typing import BinaryIO
 
 from slipway.packs.chunk_content import ChunkContent, LocalContent
 from slipway.packs.chunk_lookup import ChunkLookup
-from slipway.packs.chunk_places import ChunkPlaces
-from slipway.packs.index import Index
-from slipway.packs.index_encoding import encode_index
-from slipway.packs.index_transfer import IndexReference, compress_index, reference_to
-from slipway.packs.pack_writing import write_pack
-from slipway.packs.patch_format import encode_patch
-from slipway.packs.patch_making import NewRecord, make_records
-from slipway.packs.tree_cutting import Cancelled, Progress, cut_tree
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.index import Index
+from slipway.packs.format.index_encoding import encode_index
+from slipway.packs.format.index_transfer import IndexReference, compress_index, reference_to
+from slipway.packs.format.patch_format import encode_patch
+from slipway.packs.making.pack_writing import write_pack
+from slipway.packs.making.patch_making import NewRecord, make_records
+from slipway.packs.making.tree_cutting import Cancelled, Progress, cut_tree
 
 
 @dataclass(frozen=True)

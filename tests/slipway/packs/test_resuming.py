@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from slipway.packs.chunk_places import ChunkPlaces
+from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.local_reuse import Reuse
 from tests.conftest import ROOT
-from tests.packs.builds import Build, BytesSource, go_on, install, make_build, patch_between
-from tests.packs.test_round_trips import standing_files
-from tests.packs.trees import Tree, noise, standing
+from tests.slipway.packs.builds import Build, BytesSource, go_on, install, make_build, patch_between
+from tests.slipway.packs.test_round_trips import standing_files
+from tests.slipway.packs.trees import Tree, noise, standing
 
 LARGE = noise(6_000_000, 100)
 FIRST = Tree(
@@ -48,7 +48,7 @@ PROGRAM = """
 import os, pickle, signal, sys
 from pathlib import Path
 from slipway.packs.applying import apply
-from tests.packs.builds import BytesSource
+from tests.slipway.packs.builds import BytesSource
 case, into, limit = pickle.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2]), int(sys.argv[3])
 index, pack, old, patch, reuse = case
 def kill():

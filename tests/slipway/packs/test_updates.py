@@ -11,16 +11,16 @@ import pytest
 
 from slipway.packs import local_reuse
 from slipway.packs.applying import PatchObject, apply
-from slipway.packs.build_writing import OlderBuild, make_patch
 from slipway.packs.chunk_content import PackContent
-from slipway.packs.index import Generation
+from slipway.packs.format.index import Generation
+from slipway.packs.format.pack_format import RULES
+from slipway.packs.format.patch_format import decode_patch
+from slipway.packs.format.refusals import PatchRefused, TreeUnsuitable
 from slipway.packs.local_reuse import Reuse
-from slipway.packs.pack_format import RULES
-from slipway.packs.patch_format import decode_patch
-from slipway.packs.refusals import PatchRefused, TreeUnsuitable
+from slipway.packs.making.build_writing import OlderBuild, make_patch
 from slipway.packs.transfer_plan import MAX_GAP_BYTES, MAX_RANGE_BYTES, plan_transfer
-from tests.packs.builds import Build, BytesSource, build_of, install, make_build, patch_between
-from tests.packs.trees import Tree, noise, standing
+from tests.slipway.packs.builds import Build, BytesSource, build_of, install, make_build, patch_between
+from tests.slipway.packs.trees import Tree, noise, standing
 
 BINARY = noise(1_500_000, 1)
 EDITED = b"".join(BINARY[at : at + 4996] + b"edit" for at in range(0, len(BINARY), 5000))

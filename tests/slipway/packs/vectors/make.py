@@ -1,5 +1,5 @@
-"""Makes the test vectors beside it anew: `python -m tests.packs.vectors.make`. Their bytes change with the zstd that
-makes them, so they are only made again when the format changes."""
+"""Makes the test vectors beside it anew: `python -m tests.slipway.packs.vectors.make`. Their bytes change with the
+zstd that makes them, so they are only made again when the format changes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from tests.packs.builds import Build, make_build
-from tests.packs.trees import Tree, noise
+from tests.slipway.packs.builds import Build, make_build
+from tests.slipway.packs.trees import Tree, noise
 
 HERE = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 # The extension itself: `import pyfastcdc` would fall back to Python without a word, 700 times slower.
 from pyfastcdc.cy import FastCDC
 
-from slipway.packs.pack_format import RULES, CuttingRules
+from slipway.packs.format.pack_format import RULES, CuttingRules
 
 ENTRY_MARKER = b"Made with Ren'Py."
 """Ren'Py writes it before each entry of an archive, so that entries can be found without reading its index."""

@@ -9,13 +9,13 @@ import sys
 from array import array
 from itertools import accumulate, pairwise
 
-from archive.limits import Limits
-from archive.rejection import ArchiveRejected
-from slipway.packs.entry_rules import EntryRules
-from slipway.packs.index import Chunks, Entries, Generation, Index, Kind
-from slipway.packs.index_encoding import HEADER, MAGIC
-from slipway.packs.number_reader import BadNumber, NumberReader
-from slipway.packs.pack_format import (
+from slipway.archive.archive_limits import Limits
+from slipway.archive.rejection import ArchiveRejected
+from slipway.packs.format.entry_rules import EntryRules
+from slipway.packs.format.index import Chunks, Entries, Generation, Index, Kind
+from slipway.packs.format.index_encoding import HEADER, MAGIC
+from slipway.packs.format.number_reader import BadNumber, NumberReader
+from slipway.packs.format.pack_format import (
     HASH_BYTES,
     HASH_SHA256,
     MAX_CHUNK_BYTES,
@@ -25,7 +25,7 @@ from slipway.packs.pack_format import (
     VERSION,
     CuttingRules,
 )
-from slipway.packs.refusals import IndexRefused
+from slipway.packs.format.refusals import IndexRefused
 
 
 def decode_index(encoded: bytes, limits: Limits | None = None) -> Index:

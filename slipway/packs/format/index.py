@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
-from slipway.packs.pack_format import HASH_BYTES, CuttingRules
+from slipway.packs.format.pack_format import HASH_BYTES, CuttingRules
 
 
 class Kind(IntEnum):

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway.packs.applying import apply
-from slipway.packs.refusals import ChunksDamaged, TransferCancelled
-from tests.packs.builds import Build, BytesSource, go_on, install, make_build
-from tests.packs.trees import Tree, noise, standing
+from slipway.packs.format.refusals import ChunksDamaged, TransferCancelled
+from tests.slipway.packs.builds import Build, BytesSource, go_on, install, make_build
+from tests.slipway.packs.trees import Tree, noise, standing
 
 TREE = Tree(
     {

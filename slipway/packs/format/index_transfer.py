@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from slipway.packs.pack_format import MAX_INDEX_BYTES
-from slipway.packs.refusals import IndexRefused
-from slipway.packs.zstd_frames import BadFrame, Effort, compress, decompress
+from slipway.packs.format.pack_format import MAX_INDEX_BYTES
+from slipway.packs.format.refusals import IndexRefused
+from slipway.packs.format.zstd_frames import BadFrame, Effort, compress, decompress
 
 _LARGE = 8 * 2**20
 
