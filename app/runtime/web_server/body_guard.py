@@ -18,6 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.utils import cached_property
 
 from app.refusals import IncompleteBody
+from app.runtime.web_server.request_gathering import MAX_GATHERED
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -35,11 +36,14 @@ class GuardedBody:
     """The body of one request as a file to read. Reading raises IncompleteBody when the body ends early, comes too
     slowly or breaks the rules of HTTP, and RequestEntityTooLarge when more than `maximum` bytes come.
 
-    `length` is the Content-Length, or None for a chunked body.
+    `length` is the Content-Length, or None for a chunked body. `is_large`: the server gave it away before it was there,
+    because it is larger than MAX_GATHERED; to read it is to wait for its client.
     """
 
     def __init__(self, environ: Environ) -> None:
         self.length = _length(environ)
+        # app/runtime/web_server/connection_worker.py sets it
+        self.is_large: bool = environ.get("slipway.body_is_large", False)
         self.maximum: int | None = None
         self.received = 0
         self.failed = False
@@ -151,6 +155,9 @@ class GuardedRequest(Request):
         if not isinstance(body, GuardedBody):  # a request that came through no server, made by test_request_context()
             return super().stream
         body.maximum = self.max_content_length
-        if body.maximum is not None and (body.length or 0) > body.maximum:
-            raise RequestEntityTooLarge
+        if body.maximum is not None:
+            # Nobody who is not recognised may hold a thread: a chunked body that is too large is refused unread too.
+            is_large = body.is_large and body.maximum <= MAX_GATHERED
+            if is_large or (body.length or 0) > body.maximum:
+                raise RequestEntityTooLarge
         return cast(IO[bytes], body)

@@ -56,6 +56,7 @@ class ConnectionWorker(ConnectionLoop):
         environ["wsgi.multithread"] = True
         environ["slipway.close_connection"] = response.force_close
         environ["slipway.request_is_whole"] = conn.gathering.is_whole
+        environ["slipway.body_is_large"] = conn.gathering.is_large
         self.nr += 1
         if self.nr >= self.max_requests and self.alive:
             self.log.info("Autorestarting worker after current request.")
