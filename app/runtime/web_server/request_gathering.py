@@ -14,7 +14,8 @@ import re
 MAX_GATHERED = 1024**2
 MAX_HEAD = 64 * 1024
 _MAX_CHUNK_LINE = 8190
-_MAX_FRAMING = MAX_GATHERED // 2  # size lines of the chunks of one body; a client that is in its senses needs far less
+_MAX_FRAMING = MAX_GATHERED // 2  # what stands around the chunks of one body; no client needs nearly as much
+MAX_HELD = 2 * MAX_GATHERED  # above every body that was gathered, with its framing
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
