@@ -39,8 +39,8 @@ class ConnectionWorker(ConnectionLoop):
                 return True
             keeps = not conn.answer.response.should_close()
             self.end_answer(conn)
-            # What has been gathered is there and only to be skipped. gunicorn's own bound for a body that was left unread
-            # is 64 KiB: beyond it the connection would be closed after an answer that says it stays open.
+            # What has been gathered is there and only to be skipped. gunicorn's own bound is 64 KiB: beyond it the
+            # connection would be closed after an answer that says it stays open.
             most = MAX_HELD if conn.gathering.is_whole else None
             return keeps and conn.parser.finish_body(time.monotonic() + _DRAIN_SECONDS, most) is True
         except (NoMoreData, StopIteration, OSError) as error:

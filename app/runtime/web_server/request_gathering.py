@@ -35,8 +35,8 @@ class Stage(enum.Enum):
 
 
 class Gathering:
-    """One request on its way. `is_whole` once all of it is there; a large body is given to a thread before that, and then
-    it `is_large`: whoever reads it waits for its client."""
+    """One request on its way. `is_whole` once all of it is there; one with a large body is given to a thread before that,
+    and `is_large` then: whoever reads it waits for its client."""
 
     def __init__(self) -> None:
         self.is_whole = False
@@ -107,8 +107,8 @@ class Gathering:
 
 
 class _Chunks:
-    """Finds the end of a chunked body without decoding it. `at` is where the next size line begins; they `are_many` when
-    the body is too large to be gathered."""
+    """Finds the end of a chunked body without decoding it. `at` is where the next size line begins; they `are_many`
+    when the body is too large to be gathered."""
 
     def __init__(self, at: int) -> None:
         self.at = at
