@@ -35,8 +35,8 @@ class Stage(enum.Enum):
 
 
 class Gathering:
-    """One request on its way. `is_whole` once all of it is there; one with a large body is given to a thread before that,
-    and `is_large` then: whoever reads it waits for its client."""
+    """One request on its way. `is_whole` once all of it is there; one with a large body is given to a thread before
+    that, and `is_large` then: whoever reads it waits for its client."""
 
     def __init__(self) -> None:
         self.is_whole = False

@@ -132,3 +132,16 @@ def test_a_chunked_body_too_large_to_be_gathered_is_refused_unread(most: int, re
     with pytest.raises(RequestEntityTooLarge) if refused else nullcontext():
         request.get_data()
     assert stream.tell() == (0 if refused else 1)
+
+
+@pytest.mark.parametrize(("fields", "refused"), [(1000, False), (1001, True)])
+def test_a_form_has_a_thousand_fields_at_most(fields: int, refused: bool) -> None:
+    """More would be taken apart before anybody knows who sends them."""
+    text = b"&".join(b"%d=x" % number for number in range(fields))
+    environ = create_environ(
+        method="POST", input_stream=io.BytesIO(text), content_type="application/x-www-form-urlencoded"
+    ) | {"CONTENT_LENGTH": str(len(text))}
+    environ["wsgi.input"] = GuardedBody(environ)
+    request = GuardedRequest(environ)
+    with pytest.raises(RequestEntityTooLarge) if refused else nullcontext():
+        assert len(request.form) == 1000

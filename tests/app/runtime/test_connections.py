@@ -112,9 +112,7 @@ def test_a_refusal_of_a_small_body_keeps_the_connection(gunicorn: Gunicorn, worl
 
 
 @pytest.mark.parametrize("size", [66_000, MIB - 1])
-def test_a_body_that_was_not_asked_for_is_skipped_whatever_its_size(
-    gunicorn: Gunicorn, world: World, size: int
-) -> None:
+def test_a_body_that_nobody_asked_for_is_skipped_whatever_its_size(gunicorn: Gunicorn, world: World, size: int) -> None:
     """It has arrived whole. The answer says that the connection stays, so it does: before, the next call failed."""
     with urllib3.HTTPConnectionPool("127.0.0.1", gunicorn.port, maxsize=1, retries=False, timeout=60) as pool:
         for method, path, headers, status in (
