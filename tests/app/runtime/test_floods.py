@@ -46,6 +46,7 @@ A_FORM = (
 A_CHUNKED_FORM = A_FORM.replace(b"Content-Length: 5000", b"Transfer-Encoding: chunked").replace(
     b"email=", b"1388\r\nemail="
 )
+CHUNKED_HEAD = A_CHUNKED_FORM.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +163,9 @@ def test_half_headers_and_dripping_forms_and_uploads_at_once(world: World, gunic
         pytest.param(
             A_FORM.replace(b"Content-Length: 5000", b"Content-Length: 1000000"), b"x", False, id="large forms"
         ),
+        pytest.param(CHUNKED_HEAD + b"200000\r\n", b"", True, id="a large chunk announced"),
+        pytest.param(CHUNKED_HEAD + b"000000100\r\n", b"x", False, id="zeros before a size"),
+        pytest.param(CHUNKED_HEAD + b"0\r\n" + b"X: y\r\n" * 12_000, b"", True, id="trailers", marks=pytest.mark.soak),
         pytest.param(HALF_A_HEAD, b"x", False, id="dripping headers", marks=pytest.mark.soak),
         pytest.param(b"", b"", False, id="nothing at all"),
         pytest.param(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n", b"", True, id="idle after a request"),
