@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import request
@@ -72,6 +73,8 @@ def receive(passage: Passage) -> None:
 
     It may take a minute to come. No database connection is held meanwhile, and what was looked up before is looked up
     again after: the key may have been revoked since, the game deleted."""
+    if passage.call.raw_body:  # its view reads it
+        passage.arguments["look_again"] = partial(_look_again, passage)
     if not passage.call.body:
         return
     accepted = passage.call.api.media_types
@@ -81,6 +84,12 @@ def receive(passage: Passage) -> None:
         )
     free_connection()
     passage.body = request.get_data(cache=False)
+    _look_again(passage)
+
+
+def _look_again(passage: Passage) -> None:
+    """Ask anew what was asked before the body was awaited; raises what those steps raise."""
+    free_connection()  # what was read before stays as it was
     order = passage.call.api.order
     for step in order[: order.index(receive)]:
         if step not in ONCE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from flask import Blueprint, request
 
@@ -31,7 +32,7 @@ TYPES = {"application/gzip", "application/x-gzip"}
     refusals=(400, 413, 415, 503),
     raw_body="application/gzip",
 )
-def upload(caller: Caller, game: Game) -> Answer:
+def upload(caller: Caller, game: Game, look_again: Callable[[], None]) -> Answer:
     if request.mimetype not in TYPES:
         raise UnsupportedMediaType(
             f"The body is {request.mimetype or 'of no named type'}; a build is sent as its tar.gz bytes. "
@@ -41,7 +42,7 @@ def upload(caller: Caller, game: Game) -> Answer:
     body = incoming_body(request.environ, request.content_length)
     announced = _announced_sha256()
     with thread_budgets.raw_uploads.held(caller.partner.id, caller.partner.name):
-        published = receive_archive(game, body, caller.actor, announced_sha256=announced)
+        published = receive_archive(game, body, caller.actor, announced_sha256=announced, require_still=look_again)
     build = published.build
     return Answer(
         game_schemas.UploadAnswer(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import update
@@ -47,9 +48,11 @@ def receive_archive(
     announced_sha256: str | None = None,
     file_name: str | None = None,
     release: bool | None = None,
+    require_still: Callable[[], None] | None = None,
 ) -> Published:
-    """Store, check and publish one archive; `free_connection` None: it goes live as the game is set. Raises a Refusal
-    that says why it was not taken; then nothing is kept."""
+    """Store, check and publish one archive; `release` None: it goes live as the game is set. `require_still` is called
+    when all of it came, which may take days, and raises a Refusal if the sender may not send builds any more. Raises a
+    Refusal that says why it was not taken; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
     note_receiver(settings().instance)
@@ -61,6 +64,8 @@ def receive_archive(
             received = _transfer(upload, body, launcher, announced_sha256, file_name, reservation)
             if reservation:
                 reservation.settle(received.size)
+            if require_still:
+                require_still()
             passing("before-publish")
             published = publish(game_id, replace(received, release=release), actor)
             passing("after-publish")
