@@ -137,6 +137,22 @@ def ask(gunicorn: Gunicorn, sent: bytes) -> bytes:
         return everything(client)
 
 
+@pytest.mark.parametrize("size", [65 * 1024, MIB])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+def test_a_refused_body_of_any_size_that_is_gathered_keeps_the_connection(
+    gunicorn: Gunicorn, size: int, chunked: bool
+) -> None:
+    """A proxy sends everybody's requests over its connections: one that closes under the next request is a 502 for
+    somebody else, and after it nginx leaves the whole server out for ten seconds."""
+    with urllib3.HTTPConnectionPool("127.0.0.1", gunicorn.port, maxsize=1, retries=False, timeout=60) as pool:
+        for _ in range(3):
+            body = iter([b" " * size]) if chunked else b" " * size
+            refused = pool.request("POST", "/api/partners/games", body=body, chunked=chunked, preload_content=True)
+            assert (refused.status, refused.headers["Connection"]) == (401, "keep-alive")
+            assert pool.request("GET", "/healthz").status == 200
+        assert pool.num_connections == 1
+
+
 def test_headers_that_do_not_come_are_refused_in_time(gunicorn: Gunicorn) -> None:
     began = time.monotonic()
     answer = ask(gunicorn, b"GET / HTTP/1.1\r\nHost: here\r\nX-Half: ")
