@@ -20,7 +20,7 @@ from app.refusals import InvalidRequest
 _NOT_STORED = {"content-length"}
 
 
-def sent_token() -> str | None:
+def idempotency_key() -> str | None:
     """The Idempotency-Key of the present request, if it is a POST with one. Raises InvalidRequest."""
     token = request.headers.get("Idempotency-Key") if request.method == "POST" else None
     if token is not None and not re.fullmatch(r"[\x20-\x7e]{1,255}", token):
@@ -34,7 +34,7 @@ def is_replay(key_id: str) -> bool:
     return token is not None and answered_requests.is_answered(key_id, token)
 
 
-def answer_once(
+def run_once(
     key_id: str,
     token: str,
     body: bytes,

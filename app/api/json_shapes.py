@@ -34,7 +34,7 @@ def parse_json(shape: type[T], body: bytes) -> T:
     try:
         return shape.model_validate_json(body or b"null", by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _refused(error, body) from None
+        raise _invalid_request(error, body) from None
 
 
 def parse_fields(shape: type[T], fields: Mapping[str, Any]) -> T:
@@ -42,10 +42,10 @@ def parse_fields(shape: type[T], fields: Mapping[str, Any]) -> T:
     try:
         return shape.model_validate(dict(fields), strict=False, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _refused(error, b"{}") from None
+        raise _invalid_request(error, b"{}") from None
 
 
-def _refused(error: ValidationError, body: bytes) -> InvalidRequest:
+def _invalid_request(error: ValidationError, body: bytes) -> InvalidRequest:
     fields: dict[str, str] = {}
     for problem in error.errors():
         if problem["type"] == "json_invalid":

@@ -12,11 +12,11 @@ from werkzeug.routing import Rule
 
 from app.api.envelopes import FLAT, NESTED
 from app.api.json_shapes import Shape
-from app.api.pipeline import Call, declared
+from app.api.pipeline import Call, declared_call
 
 bp = Blueprint("openapi", __name__)
 
-_COMMON = {
+_ERROR_DESCRIPTIONS = {
     401: "The key or token is missing, unknown or revoked.",
     403: "The key lacks the scope this call needs.",
     404: "There is no such thing in your catalog.",
@@ -42,7 +42,7 @@ def describe(app: Flask) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     shapes: set[type[Shape]] = {FLAT.problem, NESTED.problem}
     for rule in sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ()))):
-        call = declared(app.view_functions[rule.endpoint])
+        call = declared_call(app.view_functions[rule.endpoint])
         if call is None or not call.security:
             continue
         shapes.update(shape for shape in [call.body, *call.answers.values()] if shape)
@@ -68,7 +68,7 @@ def describe(app: Flask) -> dict[str, Any]:
 
 
 @bp.record_once
-def _hand_out(state: BlueprintSetupState) -> None:
+def _register_describe(state: BlueprintSetupState) -> None:
     # Pages that show the document cannot import this face; they find its maker on the app.
     state.app.extensions["slipway_describe_api"] = describe
 
@@ -110,7 +110,7 @@ def _responses(rule: Rule, call: Call) -> dict[str, Any]:
     refused = {401, *call.refusals} | ({403, 429} if call.scope else set()) | ({404} if rule.arguments else set())
     for status in sorted(refused):
         responses[str(status)] = {
-            "description": _COMMON[status],
+            "description": _ERROR_DESCRIPTIONS[status],
             "content": {"application/json": {"schema": _ref(call.api.envelope.problem)}},
         }
     return responses

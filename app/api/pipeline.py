@@ -4,8 +4,8 @@ An `Api` is a tuple of steps in the order of its contract, which decides what er
 and the dashboard differ in nothing else (`app/api/apis.py`). A `Call` declares one call of an API. The same
 declarations make the OpenAPI document (`app/api/openapi.py`).
 
-A step (`app/api/steps.py`) does one thing to the `Passage` of a request, or raises a Refusal. What is refused, here or
-before a view is found, is put into the API's envelope by `app/api/error_answers.py`.
+A step (`app/api/steps.py`) reads or fills one part of the `CallContext` of a request, or raises a Refusal.
+`app/api/error_responses.py` writes refusals, from here and from before a view is found, in the API's envelope.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from app.config.settings import Settings
 from app.data.models.game import Game
 
 View = Callable[..., Any]
-REPEAT: Literal["repeat"] = "repeat"
-Again = View | Literal["repeat"]
+RUN_AGAIN: Literal["run again"] = "run again"
+ReplayView = View | Literal["run again"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Result:
     """What a view returns: a shape (None for an empty body), a status, and headers where there are any of its own.
 
     `kept` is for a call with `again`: what a replay needs to know of the first answer (see `Call.again`)."""
@@ -62,7 +62,7 @@ class Call:
     raw_body: str | None = None
     refusals: tuple[int, ...] = ()
     below: Callable[[Game, str], Any] | None = None
-    again: Again | None = None
+    again: ReplayView | None = None
 
     @property
     def security(self) -> str:
@@ -70,7 +70,7 @@ class Call:
         return self.api.security
 
 
-Step = Callable[["Passage"], None]
+Step = Callable[["CallContext"], None]
 
 
 @dataclass(frozen=True)
@@ -102,45 +102,45 @@ class Api:
         raw_body: str | None = None,
         refusals: tuple[int, ...] = (),
         below: Callable[[Game, str], Any] | None = None,
-        again: Again | None = None,
+        again: ReplayView | None = None,
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`."""
         limit = self.default_limit if limit is None else limit
         if limit and limit not in self.rates:  # a slip of the pen would be a call without a limit
             raise ValueError(f"{summary}: the API {self.name!r} has no limit named {limit!r}")
-        return lambda view: served(
+        return lambda view: flask_view(
             Call(self, view, summary, answers, scope, limit, body, query, raw_body, refusals, below, again)
         )
 
 
-def served(call: Call) -> View:
+def flask_view(call: Call) -> View:
     """The Flask view of a declared call."""
 
     @functools.wraps(call.view)
     def run(**path: str) -> Response:
-        passage = Passage(call, path)
+        passage = CallContext(call, path)
         for step in call.api.order:
             step(passage)
         return passage.answer()
 
-    run.api_call = call  # type: ignore[attr-defined]  # where `declared` finds it
+    run.api_call = call  # type: ignore[attr-defined]  # where `declared_call` finds it
     return run
 
 
-def served_by(api: Api, view: View) -> View:
+def view_for_api(api: Api, view: View) -> View:
     """A declared call of one API as a call of another, whose callers are recognised in another way."""
-    call = declared(view)
+    call = declared_call(view)
     if call is None:
         raise ValueError(f"{view} is no declared call")
-    return served(replace(call, api=api))
+    return flask_view(replace(call, api=api))
 
 
-def declared(view: View | None) -> Call | None:
+def declared_call(view: View | None) -> Call | None:
     """The declaration of a registered view, if it has one."""
     return getattr(view, "api_call", None)
 
 
-class Passage:
+class CallContext:
     """One request on its way. Steps fill in `arguments`, which the view is called with: `caller` (or `server`), `game`
     for a path that names one, `found` for what is `below` it, `body`, `query`, and the rest of the path."""
 
@@ -158,21 +158,21 @@ class Passage:
     def answer(self) -> Response:
         """What the view answers; a POST that was answered before under the same Idempotency-Key gets that answer."""
         call, arguments = self.call, self.arguments
-        token = idempotency.sent_token() if call.api.idempotent else None
+        token = idempotency.idempotency_key() if call.api.idempotent else None
         if token is None:
-            return respond(call.view(**arguments))
+            return to_response(call.view(**arguments))
 
         def work() -> tuple[Response, Mapping[str, str] | None]:
             answer = call.view(**arguments)
-            return respond(answer), answer.kept if call.again else None
+            return to_response(answer), answer.kept if call.again else None
 
         def replay(kept: Mapping[str, str]) -> Response:
-            return respond(call.again(**arguments, kept=kept) if callable(call.again) else call.view(**arguments))
+            return to_response(call.again(**arguments, kept=kept) if callable(call.again) else call.view(**arguments))
 
-        return idempotency.answer_once(self.caller.id, token, self.body, work, replay)
+        return idempotency.run_once(self.caller.id, token, self.body, work, replay)
 
 
-def respond(answer: Answer | Response) -> Response:
+def to_response(answer: Result | Response) -> Response:
     """A view's answer as a response. GETs carry an ETag of their bytes, and a matching If-None-Match gets 304."""
     if isinstance(answer, Response):
         return answer

@@ -8,10 +8,10 @@ from flask import request
 
 from app.accounts.callers import KeyCaller
 from app.accounts.keys import authenticate
-from app.api import idempotency, rate_headers
+from app.api import api_rate_limits, idempotency
+from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.json_shapes import parse_fields, parse_json
-from app.api.pipeline import Passage, Step
-from app.api.rate_headers import UPLOAD
+from app.api.pipeline import CallContext, Step
 from app.catalog.game_lookup import find_game
 from app.catalog.games_by_id import game_by_id
 from app.config.settings import settings
@@ -20,40 +20,40 @@ from app.fleet.servers import authenticate_server
 from app.refusals import UnsupportedMediaType
 
 
-def recognise_key(passage: Passage) -> None:
+def require_api_key(passage: CallContext) -> None:
     """401 without an API key that is valid."""
-    passage.arguments["caller"] = KeyCaller(authenticate(_bearer()), request.remote_addr)
+    passage.arguments["caller"] = KeyCaller(authenticate(_bearer_token()), request.remote_addr)
 
 
-def recognise_server(passage: Passage) -> None:
+def require_server_token(passage: CallContext) -> None:
     """401 without the token of a server."""
-    passage.arguments["server"] = authenticate_server(_bearer())
+    passage.arguments["server"] = authenticate_server(_bearer_token())
 
 
-def count(passage: Passage) -> None:
+def apply_rate_limit(passage: CallContext) -> None:
     """429 when the caller has used up the limit that the call names."""
     api, limit = passage.call.api, passage.call.limit
-    if limit == UPLOAD and idempotency.is_replay(passage.caller.id):
+    if limit == UPLOAD_LIMIT and idempotency.is_replay(passage.caller.id):
         limit = api.default_limit  # it begins nothing, and repeats an answer
     if rate := api.rates.get(limit):
-        rate_headers.count(rate(settings()), f"{api.counted_as}{limit}", passage.caller.id, whom=api.whom)
+        api_rate_limits.count_call(rate(settings()), f"{api.counted_as}{limit}", passage.caller.id, whom=api.whom)
 
 
-def require_scope(passage: Passage) -> None:
+def require_scope(passage: CallContext) -> None:
     """403 when the caller may not do this."""
     if passage.call.scope:
         passage.caller.require(passage.call.scope)
 
 
-def note_use(passage: Passage) -> None:
+def record_key_use(passage: CallContext) -> None:
     """Refuses nothing: remember that the key is in use."""
     passage.caller.note_use()
 
 
-ONCE: frozenset[Step] = frozenset({count, note_use})  # what is noted of a call, not asked about it
+RUN_ONCE: frozenset[Step] = frozenset({apply_rate_limit, record_key_use})  # what is noted of a call, not asked about it
 
 
-def look_up(passage: Passage) -> None:
+def look_up_game(passage: CallContext) -> None:
     """404 for a game that is not the caller's, and for what is not there below it. To find it is to be allowed to."""
     partner, rest = passage.caller.partner, dict(passage.path)
     found: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def look_up(passage: Passage) -> None:
     passage.arguments = {"caller": passage.caller} | found | rest
 
 
-def receive(passage: Passage) -> None:
+def read_body(passage: CallContext) -> None:
     """415, 413 or 400 for a body that is of another type, larger than 1 MiB (MAX_CONTENT_LENGTH), cut short or stalled.
 
     It may take a minute to come. No database connection is held meanwhile, and what was looked up before is looked up
@@ -82,12 +82,12 @@ def receive(passage: Passage) -> None:
     free_connection()
     passage.body = request.get_data(cache=False)
     order = passage.call.api.order
-    for step in order[: order.index(receive)]:
-        if step not in ONCE:
+    for step in order[: order.index(read_body)]:
+        if step not in RUN_ONCE:
             step(passage)
 
 
-def parse(passage: Passage) -> None:
+def parse_input(passage: CallContext) -> None:
     """400 for fields of the body or the query that break a rule."""
     call = passage.call
     if call.body:
@@ -96,7 +96,7 @@ def parse(passage: Passage) -> None:
         passage.arguments["query"] = parse_fields(call.query, request.args)
 
 
-def _bearer() -> str | None:
+def _bearer_token() -> str | None:
     """The token of the Authorization header, if it is a bearer token."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None

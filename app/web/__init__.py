@@ -23,10 +23,10 @@ from app.web.operator import (
     add_server_page,
     audit_page,
     partner_list,
-    retire_server,
+    retire_server_page,
+    roll_token_page,
     server_page,
     storage_page,
-    token_page,
 )
 from app.web.operator import partner_page as operator_partner_page
 from app.web.operator import server_list as operator_server_list
@@ -70,8 +70,8 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
         operator_server_list,
         server_page,
         add_server_page,
-        token_page,
-        retire_server,
+        roll_token_page,
+        retire_server_page,
         partner_list,
         operator_partner_page,
         storage_page,

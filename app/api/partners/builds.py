@@ -9,7 +9,7 @@ from flask import Blueprint, Response, redirect, request
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
 from app.catalog.retention import delete_build
 from app.data.database import free_connection
@@ -31,18 +31,18 @@ DOWNLOAD_LIFETIME = timedelta(minutes=15)
     answers={200: schemas.BuildList},
     refusals=(400,),
 )
-def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
+def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Result:
     page = list_builds(game, query.limit, query.cursor)
     shape = schemas.BuildList(builds=[_row(found) for found in page.builds], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.get("/<number>")
 @PARTNERS.call("Read a build", scope="read", below=find_build, answers={200: schemas.BuildRow})
-def read(caller: Caller, game: Game, found: Build) -> Answer:
-    return Answer(_row(listed(game, found)))
+def read(caller: Caller, game: Game, found: Build) -> Result:
+    return Result(_row(listed(game, found)))
 
 
 @bp.patch("/<number>")
@@ -54,19 +54,19 @@ def read(caller: Caller, game: Game, found: Build) -> Answer:
     answers={200: schemas.BuildRow},
     refusals=(400, 413, 415),
 )
-def change(caller: Caller, game: Game, found: Build, body: schemas.BuildNote) -> Answer:
+def change(caller: Caller, game: Game, found: Build, body: schemas.BuildNote) -> Result:
     if "note" in body.model_fields_set:
         found = set_note(game, found, body.note, caller.actor)
-    return Answer(_row(listed(game, found)))
+    return Result(_row(listed(game, found)))
 
 
 @bp.delete("/<number>")
 @PARTNERS.call(
     "Delete a build that nothing uses", scope="write", below=find_build, answers={204: None}, refusals=(409,)
 )
-def delete(caller: Caller, game: Game, found: Build) -> Answer:
+def delete(caller: Caller, game: Game, found: Build) -> Result:
     delete_build(game, found.number, caller.actor)
-    return Answer(None, 204)
+    return Result(None, 204)
 
 
 @bp.get("/<number>/download")
@@ -77,7 +77,7 @@ def delete(caller: Caller, game: Game, found: Build) -> Answer:
     answers={200: schemas.BuildDownload, 302: None},
     refusals=(503,),
 )
-def download(caller: Caller, game: Game, found: Build) -> Answer | Response:
+def download(caller: Caller, game: Game, found: Build) -> Result | Response:
     slug, number, key = game.slug, found.number, found.object_key
     free_connection()
     if bucket().stat(key) is None:
@@ -85,7 +85,7 @@ def download(caller: Caller, game: Game, found: Build) -> Answer | Response:
     url = bucket().browser_url(key, DOWNLOAD_LIFETIME, f"{slug}-{number}.tar.gz")
     if request.accept_mimetypes.best == "application/json":
         expires_at = now() + DOWNLOAD_LIFETIME
-        return Answer(schemas.BuildDownload(url=url, expires_at=expires_at), headers={"Cache-Control": "no-store"})
+        return Result(schemas.BuildDownload(url=url, expires_at=expires_at), headers={"Cache-Control": "no-store"})
     response: Response = redirect(url, 302, Response)  # type: ignore[assignment]  # it makes what it is given
     response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
     return response

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import game_schemas
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.catalog import games
 from app.data.models.game import Game
 from app.fleet.rollout import CacheState, cache_state
@@ -25,7 +25,7 @@ bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")
 @PARTNERS.call(
     "List your games", scope="read", query=game_schemas.GameQuery, answers={200: game_schemas.GameList}, refusals=(400,)
 )
-def list_games(caller: Caller, query: game_schemas.GameQuery) -> Answer | Response:
+def list_games(caller: Caller, query: game_schemas.GameQuery) -> Result | Response:
     # The catalog's version makes the ETag, so an unchanged list costs two small queries and no rows.
     version = stored_version(catalog_topic(caller.partner.id))
     question = hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]
@@ -38,7 +38,7 @@ def list_games(caller: Caller, query: game_schemas.GameQuery) -> Answer | Respon
     shape = game_schemas.GameList(games=[_row(game) for game in page.games], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape, headers={"ETag": etag})
+    return Result(shape, headers={"ETag": etag})
 
 
 @bp.post("")
@@ -49,15 +49,15 @@ def list_games(caller: Caller, query: game_schemas.GameQuery) -> Answer | Respon
     answers={201: game_schemas.GameRegistered},
     refusals=(400, 409, 413, 415),
 )
-def register(caller: Caller, body: game_schemas.GameRegistration) -> Answer:
+def register(caller: Caller, body: game_schemas.GameRegistration) -> Result:
     game = games.register_game(caller.partner, body.slug, body.metadata(), caller.actor)
-    return Answer(game_schemas.GameRegistered(id=game.id, slug=game.slug, status=game.status), 201)
+    return Result(game_schemas.GameRegistered(id=game.id, slug=game.slug, status=game.status), 201)
 
 
 @bp.get("/<slug>")
 @PARTNERS.call("Read a game", scope="read", answers={200: game_schemas.GameDetail})
-def read(caller: Caller, game: Game) -> Answer:
-    return Answer(_detail(game))
+def read(caller: Caller, game: Game) -> Result:
+    return Result(_detail(game))
 
 
 @bp.patch("/<slug>")
@@ -68,7 +68,7 @@ def read(caller: Caller, game: Game) -> Answer:
     answers={200: game_schemas.GameDetail},
     refusals=(400, 413, 415),
 )
-def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Answer:
+def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Result:
     if body.slug is not None and body.slug != game.slug:
         raise InvalidRequest(
             f"slug cannot be changed: it is '{game.slug}' for good. Register another game to use '{body.slug}'.",
@@ -77,22 +77,22 @@ def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Answer
     changes = body.changes()
     changed = games.update_game(game, changes, caller.actor)
     links_were_set(game, changes, request.url_root, caller.actor)
-    return Answer(_detail(changed))
+    return Result(_detail(changed))
 
 
 @bp.delete("/<slug>")
 @PARTNERS.call("Delete a game", scope="write", answers={204: None})
-def delete(caller: Caller, game: Game) -> Answer:
+def delete(caller: Caller, game: Game) -> Result:
     games.delete_game(game, caller.actor)
-    return Answer(None, 204)
+    return Result(None, 204)
 
 
 @bp.get("/<slug>/sync")
 @PARTNERS.call("See which servers have the released build", scope="read", answers={200: game_schemas.Sync})
-def sync(caller: Caller, game: Game) -> Answer:
+def sync(caller: Caller, game: Game) -> Result:
     states = cache_state(game)
     cached = sum(state.cached for state in states)
-    return Answer(
+    return Result(
         game_schemas.Sync(
             slug=game.slug,
             total_servers=len(states),

@@ -7,10 +7,10 @@ import re
 from flask import Blueprint, request
 
 from app.accounts.callers import Caller
+from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import game_schemas
-from app.api.pipeline import Answer
-from app.api.rate_headers import UPLOAD
+from app.api.pipeline import Result
 from app.data.models.game import Game
 from app.limits import thread_budgets
 from app.refusals import InvalidRequest, UnsupportedMediaType
@@ -26,12 +26,12 @@ TYPES = {"application/gzip", "application/x-gzip"}
 @PARTNERS.call(
     "Send a build",
     scope="upload",
-    limit=UPLOAD,
+    limit=UPLOAD_LIMIT,
     answers={200: game_schemas.UploadAnswer},
     refusals=(400, 413, 415, 503),
     raw_body="application/gzip",
 )
-def upload(caller: Caller, game: Game) -> Answer:
+def upload(caller: Caller, game: Game) -> Result:
     if request.mimetype not in TYPES:
         raise UnsupportedMediaType(
             f"The body is {request.mimetype or 'of no named type'}; a build is sent as its tar.gz bytes. "
@@ -43,7 +43,7 @@ def upload(caller: Caller, game: Game) -> Answer:
     with thread_budgets.raw_uploads.held(caller.partner.id, caller.partner.name):
         published = receive_archive(game, body, caller.actor, announced_sha256=announced)
     build = published.build
-    return Answer(
+    return Result(
         game_schemas.UploadAnswer(
             status="ok",
             slug=slug,

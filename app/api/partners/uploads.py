@@ -8,10 +8,10 @@ from typing import Any
 from flask import Blueprint
 
 from app.accounts.callers import Caller
+from app.api.api_rate_limits import PARTS_LIMIT, UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import upload_schemas as schemas
-from app.api.pipeline import REPEAT, Answer
-from app.api.rate_headers import PARTS, UPLOAD
+from app.api.pipeline import RUN_AGAIN, Result
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.upload import Upload
@@ -22,10 +22,10 @@ from app.uploads.resumable.uploads import UploadState, find_upload
 bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slug>/uploads")
 
 # Addresses that anybody may use while they live.
-NOT_KEPT = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
-def begin_again(caller: Caller, game: Game, body: schemas.UploadRequest, kept: Mapping[str, str]) -> Answer:
+def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, kept: Mapping[str, str]) -> Result:
     """To a request that is repeated: the upload it began, as it is now, with new addresses."""
     return _opened(uploads.read_upload(find_upload(game, kept["upload"])))
 
@@ -34,13 +34,13 @@ def begin_again(caller: Caller, game: Game, body: schemas.UploadRequest, kept: M
 @PARTNERS.call(
     "Begin an upload",
     scope="upload",
-    limit=UPLOAD,
+    limit=UPLOAD_LIMIT,
     body=schemas.UploadRequest,
     answers={201: schemas.UploadOpened},
     refusals=(400, 413, 415, 503),
-    again=begin_again,
+    again=replay_begin,
 )
-def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
+def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
         caller.require("write")  # it releases, which the game does not do by itself
     new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
@@ -55,31 +55,31 @@ def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
     answers={200: schemas.UploadList},
     refusals=(400,),
 )
-def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Answer:
+def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Result:
     found = uploads.list_uploads(game, query.phase)
-    return Answer(schemas.UploadList(uploads=[schemas.UploadRow(**_row(state)) for state in found], total=len(found)))
+    return Result(schemas.UploadList(uploads=[schemas.UploadRow(**_row(state)) for state in found], total=len(found)))
 
 
 @bp.get("/<upload_id>")
 @PARTNERS.call("Read an upload", scope="read", below=find_upload, answers={200: schemas.UploadDetail}, refusals=(503,))
-def read(caller: Caller, game: Game, found: Upload) -> Answer:
-    return Answer(_detail(uploads.read_upload(found)))
+def read(caller: Caller, game: Game, found: Upload) -> Result:
+    return Result(_detail(uploads.read_upload(found)))
 
 
 @bp.post("/<upload_id>/parts")
 @PARTNERS.call(
     "Get addresses for parts",
     scope="upload",
-    limit=PARTS,
+    limit=PARTS_LIMIT,
     below=find_upload,
     body=schemas.PartNumbers,
     answers={200: schemas.PartUrls},
     refusals=(400, 409, 413, 415),
-    again=REPEAT,
+    again=RUN_AGAIN,
 )
-def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -> Answer:
+def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -> Result:
     signed = part_urls.sign_parts(found, body.part_numbers)
-    return Answer(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NOT_KEPT)
+    return Result(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NO_STORE)
 
 
 @bp.post("/<upload_id>/complete")
@@ -90,25 +90,25 @@ def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -
     answers={200: schemas.UploadDetail},
     refusals=(400, 409, 503),
 )
-def complete(caller: Caller, game: Game, found: Upload) -> Answer:
+def complete(caller: Caller, game: Game, found: Upload) -> Result:
     upload = completion.complete(found)
     if upload.state == "checking":
         enqueue("check_upload", upload.id)
-    return Answer(_detail(UploadState(upload, [])))
+    return Result(_detail(UploadState(upload, [])))
 
 
 @bp.delete("/<upload_id>")
 @PARTNERS.call("Cancel an upload, or forget one that has ended", scope="upload", below=find_upload, answers={204: None})
-def cancel(caller: Caller, game: Game, found: Upload) -> Answer:
+def cancel(caller: Caller, game: Game, found: Upload) -> Result:
     uploads.cancel(found, caller.actor)
-    return Answer(None, 204)
+    return Result(None, 204)
 
 
-def _opened(state: UploadState) -> Answer:
+def _opened(state: UploadState) -> Result:
     uploading = state.upload.state == "uploading"
     signed = part_urls.first_parts(state.upload) if uploading else part_urls.SignedParts([], now())
     shape = schemas.UploadOpened(**vars(_detail(state)), urls=_urls(signed), urls_expire_at=signed.expires_at)
-    return Answer(shape, 201, NOT_KEPT, kept={"upload": state.upload.id})
+    return Result(shape, 201, NO_STORE, kept={"upload": state.upload.id})
 
 
 def _detail(state: UploadState) -> schemas.UploadDetail:

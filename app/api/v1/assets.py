@@ -6,7 +6,7 @@ from flask import Blueprint, request
 
 from app.accounts.callers import Caller
 from app.api.apis import V1
-from app.api.pipeline import REPEAT, Answer
+from app.api.pipeline import RUN_AGAIN, Result
 from app.api.v1 import schemas
 from app.components.image_deletion import delete_asset
 from app.data.models.base import now
@@ -29,12 +29,12 @@ bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets
     body=schemas.PresignRequest,
     answers={200: schemas.PresignAnswer},
     refusals=(400, 413),
-    again=REPEAT,
+    again=RUN_AGAIN,
 )
-def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Answer:
+def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Result:
     announced = Announced(body.file_name, body.content_type, body.byte_size, parse_checksum(body.checksum))
     presigned = presign(game, caller.app_id, announced)
-    return Answer(
+    return Result(
         schemas.PresignAnswer(
             signed_url=presigned.signed_url,
             key=presigned.key,
@@ -54,10 +54,10 @@ def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> A
     answers={200: schemas.ConfirmAnswer},
     refusals=(400, 413, 502),
 )
-def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> Answer:
+def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> Result:
     sent = Sent(body.key, body.public_url, body.byte_size, body.content_type)
     confirm(game, caller.app_id, sent, caller.actor)
-    return Answer(schemas.ConfirmAnswer(ok=True))
+    return Result(schemas.ConfirmAnswer(ok=True))
 
 
 @bp.get("")
@@ -69,12 +69,12 @@ def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> A
     answers={200: schemas.AssetListShape},
     refusals=(400,),
 )
-def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
+def assets(caller: Caller, game: Game, query: schemas.Paging) -> Result:
     page = list_assets(game.id, caller.app_id, query.limit, query.cursor)
     shape = schemas.AssetListShape(assets=[_row(asset) for asset in page.assets])
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.get("/<asset_id>/original")
@@ -85,17 +85,17 @@ def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
     answers={200: schemas.OriginalAnswer},
     refusals=(502,),
 )
-def original(caller: Caller, game: Game, asset_id: str) -> Answer:
+def original(caller: Caller, game: Game, asset_id: str) -> Result:
     url = original_url(game.id, asset_id, caller.app_id)
     # Whoever holds the URL may fetch the file.
-    return Answer(schemas.OriginalAnswer(url=url, expires_at=now() + LIFETIME), headers={"Cache-Control": "no-store"})
+    return Result(schemas.OriginalAnswer(url=url, expires_at=now() + LIFETIME), headers={"Cache-Control": "no-store"})
 
 
 @bp.delete("/<asset_id>")
 @V1.call("Delete an asset", scope="write", limit="list", answers={204: None}, refusals=(409,))
-def delete(caller: Caller, game: Game, asset_id: str) -> Answer:
+def delete(caller: Caller, game: Game, asset_id: str) -> Result:
     delete_asset(game, asset_id, caller.actor, caller.app_id)
-    return Answer(None, 204)
+    return Result(None, 204)
 
 
 def _row(asset: ListedAsset) -> schemas.AssetShape:

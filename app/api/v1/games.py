@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from app.accounts.callers import Caller
 from app.api.apis import V1
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.api.v1 import schemas
 from app.catalog.games import GameFilter, list_games
 from app.catalog.games_by_id import create_named_game
@@ -24,12 +24,12 @@ bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
     answers={200: schemas.GameListShape},
     refusals=(400,),
 )
-def games(caller: Caller, query: schemas.Paging) -> Answer:
+def games(caller: Caller, query: schemas.Paging) -> Result:
     page = list_games(caller.partner, GameFilter(limit=query.limit, after=query.cursor))
     shape = schemas.GameListShape(games=[_row(game) for game in page.games])
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.post("")
@@ -41,8 +41,8 @@ def games(caller: Caller, query: schemas.Paging) -> Answer:
     answers={201: schemas.GameShape},
     refusals=(400, 413),
 )
-def create(caller: Caller, body: schemas.NewGame) -> Answer:
-    return Answer(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)
+def create(caller: Caller, body: schemas.NewGame) -> Result:
+    return Result(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)
 
 
 def _row(game: Game) -> schemas.GameShape:

@@ -23,7 +23,7 @@ from app.web.frame.current_user import my_actor, my_game, require_sign_in, requi
 from app.web.frame.formats import Moment, Text, counted, size
 from app.web.frame.forms import SHOWN, problem, refused
 from app.web.games.game_header import head, listed
-from app.web.settings.confirm_question import ask
+from app.web.settings.confirm_question import render_question
 
 pages = Blueprint("build", __name__)
 pages.before_request(require_sign_in)
@@ -97,7 +97,7 @@ def delete(slug: str, number: int) -> ResponseReturnValue:
 
 
 def _ask_deletion(game: Game, build: Build, form: FlaskForm) -> str:
-    return ask(
+    return render_question(
         "builds/build_delete.html",
         back=url_for("build.page", slug=game.slug, number=build.number),
         of="games",

@@ -17,7 +17,7 @@ from app.web.frame.current_user import my_actor, my_game, require_sign_in, requi
 from app.web.frame.forms import problem
 from app.web.frame.toasts import flash_with_question
 from app.web.games.game_header import head
-from app.web.settings.confirm_question import ask
+from app.web.settings.confirm_question import render_question
 
 pages = Blueprint("releases", __name__)
 pages.before_request(require_sign_in)
@@ -66,7 +66,7 @@ def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None
     form.live.data = str(found.live or "")
     if refused:
         form.form_errors.extend(refused.form_errors)
-    return ask(
+    return render_question(
         "builds/release.html",
         back=url_for("game.page", slug=game.slug),
         of="games",

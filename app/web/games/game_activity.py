@@ -9,7 +9,7 @@ from app.accounts.audit_history import history
 from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import my_game, require_sign_in
 from app.web.games.game_header import head
-from app.web.settings.audit_words import Line
+from app.web.settings.audit_words import AuditLine
 
 pages = Blueprint("game_activity", __name__)
 pages.before_request(require_sign_in)
@@ -21,7 +21,7 @@ def page(slug: str) -> ResponseReturnValue:
     game = my_game(slug)
     before = asked_number("before")
     found = history(game=game, before=before)
-    lines = [Line.of(entry) for entry in found.entries]
+    lines = [AuditLine.of(entry) for entry in found.entries]
     older = url_for("game_activity.page", slug=slug, before=found.older) if found.older else ""
     newest = url_for("game_activity.page", slug=slug) if before else ""
     return render_template("games/game_activity.html", lines=lines, older=older, newest=newest, **head(game))

@@ -110,7 +110,7 @@ class GameListSubject:
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.changes_at((server.last_report_at for server in servers), now()),
+            changes_at=server_words.next_change_at((server.last_report_at for server in servers), now()),
         )
 
 

@@ -1,5 +1,5 @@
 """A new image from a page without a script: through the app. The script sends images straight to storage, with the
-calls of the assets API (app/api/dashboard.py)."""
+calls of the assets API (app/api/dashboard_calls.py)."""
 
 from __future__ import annotations
 

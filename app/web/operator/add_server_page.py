@@ -11,9 +11,9 @@ from app.fleet.servers import add_server
 from app.refusals import Conflict, InvalidRequest
 from app.web.frame.current_user import my_actor
 from app.web.frame.forms import SHOWN, OnceForm, problem, refused
-from app.web.operator.install_command import Installed, shown_already
+from app.web.operator.install_command import NewToken, already_shown
 from app.web.operator.operator_access import require_operator
-from app.web.settings.password_again import check_again, password_field
+from app.web.settings.password_confirmation import confirm_my_password, password_field
 
 pages = Blueprint("operator_add_server", __name__)
 pages.before_request(require_operator)
@@ -41,9 +41,9 @@ def create() -> ResponseReturnValue:
         return _ask(form), 422
     server_id = (form.id.data or "").strip()
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
-            return shown_already(server_id)
+            return already_shown(server_id)
         server, token = add_server(server_id, form.region.data or "", my_actor())
     except SHOWN as refusal:
         form.renew()
@@ -51,7 +51,7 @@ def create() -> ResponseReturnValue:
         taken = isinstance(refusal, Conflict)
         answer = refused(form, InvalidRequest(refusal.message, {"id": refusal.message}) if taken else refusal)
         return _ask(form), *answer
-    return render_template("operator/token.html", made=Installed(server.id, token))
+    return render_template("operator/token.html", made=NewToken(server.id, token))
 
 
 def _ask(form: ServerForm) -> str:

@@ -14,12 +14,12 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
 from app.web.frame.address_numbers import asked_number
 from app.web.operator.operator_access import require_operator
-from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
+from app.web.settings.audit_words import AuditLine, KindFilters, filter_links, selected_kind
 
 pages = Blueprint("operator_audit", __name__)
 pages.before_request(require_operator)
 
-KINDS: Kinds = {
+KINDS: KindFilters = {
     "": ("All", ""),
     "servers": ("Servers", "server."),
     "partners": ("Partners", "partner."),
@@ -31,7 +31,7 @@ KINDS: Kinds = {
 
 
 @dataclass(frozen=True)
-class Entry(Line):
+class OperatorAuditLine(AuditLine):
     """One row. `partner` is "" for what concerns the platform."""
 
     partner: str
@@ -41,7 +41,7 @@ class Entry(Line):
 @pages.get("/operator/audit")
 def page() -> ResponseReturnValue:
     """Newest first, in pages; filters are in the address."""
-    kind = kind_asked_for(KINDS)
+    kind = selected_kind(KINDS)
     names = partner_names()
     chosen = db.session.get(Partner, request.args.get("partner", ""))
     before = asked_number("before")
@@ -54,7 +54,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "operator/audit.html",
         entries=[_entry(entry, names) for entry in found.entries],
-        segments=segments(KINDS, address),
+        segments=filter_links(KINDS, address),
         kind=kind,
         chosen=chosen,
         partners=list(names.items()),
@@ -64,9 +64,9 @@ def page() -> ResponseReturnValue:
     )
 
 
-def _entry(entry: AuditEntry, names: dict[str, str]) -> Entry:
+def _entry(entry: AuditEntry, names: dict[str, str]) -> OperatorAuditLine:
     partner = names.get(entry.partner_id or "", "")
-    return Entry.of(
+    return OperatorAuditLine.of(
         entry,
         partner="" if partner == entry.subject else partner,
         partner_id=entry.partner_id or "" if partner else "",

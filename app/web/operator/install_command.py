@@ -16,7 +16,7 @@ CACHE = "/srv/games"
 USER = "slipway"
 
 
-def _put(token: str) -> str:
+def _write_token(token: str) -> str:
     # Through standard input: the arguments of a command can be read by every user of a machine.
     return f"install -m 600 -o {USER} /dev/stdin {TOKEN_FILE} <<< '{token}'"
 
@@ -24,16 +24,16 @@ def _put(token: str) -> str:
 def install_line(base: str, token: str) -> str:
     """For root's shell: puts the token into a file that only the agent's user can read, and starts the agent."""
     run = f"runuser -u {USER} -- {PROGRAM} run --url {base} --cache {CACHE} --token-file {TOKEN_FILE}"
-    return f"{_put(token)} && {run}"
+    return f"{_write_token(token)} && {run}"
 
 
 def replace_line(token: str) -> str:
     """For root's shell: puts another token there; an agent reads its token when it starts."""
-    return f"{_put(token)} && systemctl restart slipway-agent"
+    return f"{_write_token(token)} && systemctl restart slipway-agent"
 
 
 @dataclass(frozen=True)
-class Installed:
+class NewToken:
     """A token that was just made: in this answer and nowhere else."""
 
     server_id: str
@@ -45,7 +45,7 @@ class Installed:
         return replace_line(self.token) if self.rolled else install_line(base_url(), self.token)
 
 
-def shown_already(server_id: str) -> ResponseReturnValue:
+def already_shown(server_id: str) -> ResponseReturnValue:
     """A form that was answered before: its token was shown then."""
     flash(f"The token of {server_id} was shown already. Roll it if it was not stored.")
     return redirect(url_for("operator_server.page", server_id=server_id), 303)

@@ -18,17 +18,17 @@ from app.web.frame.current_user import my_actor
 from app.web.frame.formats import Moment, counted, size
 from app.web.frame.forms import SHOWN, OnceForm, problem, refused
 from app.web.operator.operator_access import require_operator
-from app.web.settings.password_again import check_again, password_field
+from app.web.settings.password_confirmation import confirm_my_password, password_field
 
 pages = Blueprint("operator_partners", __name__)
 pages.before_request(require_operator)
 
 GB = 10**9
-_MOST_GB = 10**9
+MAX_QUOTA_GB = 10**9
 
 
 @dataclass(frozen=True)
-class Line:
+class PartnerLine:
     """One partner. `percent` is of its quota, None without one."""
 
     id: str
@@ -57,7 +57,7 @@ def quota_field() -> StringField:
 
 def _is_amount(form: BaseForm, field: StringField) -> None:
     text = (field.data or "").strip()
-    if text and not (re.fullmatch(r"\d+(\.\d+)?", text) and float(text) <= _MOST_GB):
+    if text and not (re.fullmatch(r"\d+(\.\d+)?", text) and float(text) <= MAX_QUOTA_GB):
         raise ValidationError("Write a number of GB such as 250 or 0.5, or nothing for no limit")
 
 
@@ -98,7 +98,7 @@ def create() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _ask(form), 422
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
             flash("This partner was made already. Its page makes a new link if the first was lost.")
             return redirect(url_for("operator_partners.index"), 303)
@@ -117,9 +117,9 @@ def _ask(form: PartnerForm) -> str:
     return render_template("operator/new_partner.html", form=form, problem=problem(form, "The partner is not made yet"))
 
 
-def _line(entry: PartnerEntry) -> Line:
+def _line(entry: PartnerEntry) -> PartnerLine:
     limit = entry.quota_bytes
-    return Line(
+    return PartnerLine(
         id=entry.id,
         name=entry.name,
         games=f"{entry.games:,}",

@@ -24,7 +24,12 @@ from app.web.frame.formats import Moment, counted, size
 from app.web.frame.forms import SHOWN, Headers, OnceForm, problem, refused
 from app.web.operator.operator_access import require_operator
 from app.web.operator.partner_list import GB, Invited, quota_bytes, quota_field
-from app.web.settings.password_again import asked_again, check_again, password_field, password_link_question
+from app.web.settings.password_confirmation import (
+    confirm_my_password,
+    password_field,
+    password_link_question,
+    require_password,
+)
 
 pages = Blueprint("operator_partner", __name__)
 pages.before_request(require_operator)
@@ -67,7 +72,7 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _show(partner, owner=form), 422
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
             flash("This link was shown already. Invite the address again for a new one.")
             return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
@@ -86,7 +91,7 @@ def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
     member, back = member_of(partner, member_id), url_for("operator_partner.page", partner_id=partner_id)
     if form.validate_on_submit() and member.role == "owner":
         question = password_link_question(member.name, form.number.data or "", back)
-        if answer := asked_again(replace(question, place=partner.name, layout="operator/confirm.html")):
+        if answer := require_password(replace(question, place=partner.name, layout="operator/confirm.html")):
             return answer
     if form.errors or not form.first_time():
         flash("This link was shown already. Make a new one if it was not copied.")

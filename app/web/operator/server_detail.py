@@ -17,10 +17,10 @@ from app.web.live.live_parts import Part, part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.servers import server_words
 
-SHOWN_BELOW, SHOWN_ALONE = 20, 200  # builds, in the list of servers and on the server's own page
+MAX_BUILDS_BELOW_LIST, MAX_BUILDS_ON_OWN_PAGE = 20, 200  # builds, in the list of servers and on the server's own page
 
 # phase -> (icon, words)
-_HOLDS = {
+_PHASE_WORDS = {
     "evicting": ("removing", "Removing"),
     "cached": ("cached", "Cached"),
 }
@@ -38,7 +38,7 @@ class Notice:
 
 
 @dataclass(frozen=True)
-class Line:
+class BuildLine:
     """One build on the server."""
 
     key: str
@@ -54,7 +54,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Opened:
+class ServerDetail:
     """Everything live about one server, as plain values."""
 
     id: str
@@ -62,7 +62,7 @@ class Opened:
     paused: bool
     alone: bool
     notices: Sequence[Notice]
-    lines: Sequence[Line]
+    lines: Sequence[BuildLine]
     note: str
     facts: Sequence[tuple[str, Text]]
     last_hour: Sparkline
@@ -70,20 +70,20 @@ class Opened:
     token_hint: str
 
 
-def opened_parts(app: Flask, server: FleetServer, *, alone: bool) -> tuple[Part, Part]:
+def detail_parts(app: Flask, server: FleetServer, *, alone: bool) -> tuple[Part, Part]:
     """What it holds, and its facts; the same elements below the list of servers and on a page of their own."""
-    view = _opened(server, alone)
+    view = _detail(server, alone)
     return (
         part(app, "opened-builds", "operator/servers/_server_builds.html", view=view),
         part(app, "opened-facts", "operator/servers/_server_facts.html", view=view),
     )
 
 
-def _opened(server: FleetServer, alone: bool) -> Opened:
-    most = SHOWN_ALONE if alone else SHOWN_BELOW
+def _detail(server: FleetServer, alone: bool) -> ServerDetail:
+    most = MAX_BUILDS_ON_OWN_PAGE if alone else MAX_BUILDS_BELOW_LIST
     held = holdings(server.id, most)
-    silent = server_words.silent_minutes(server.reported_at, server.contact, now())
-    return Opened(
+    silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
+    return ServerDetail(
         id=server.id,
         region=server.region,
         paused=server.paused_at is not None,
@@ -168,15 +168,15 @@ def _failure(server: FleetServer) -> Notice:
     return Notice(tone, icon, (title,), tuple(body), "" if server.paused_at else "retry")
 
 
-def _line(server: FleetServer, held: Holding) -> Line:
-    icon, words = _holds(held, server.paused_at is not None)
+def _line(server: FleetServer, held: Holding) -> BuildLine:
+    icon, words = _build_state(held, server.paused_at is not None)
     if held.phase in {"cached", "evicting"}:
         on_disk = size(held.bytes_unpacked)
     elif held.bytes_done and held.phase != "verifying":
-        on_disk = server_words.share(held.bytes_done, held.bytes_total)
+        on_disk = server_words.part_of_total(held.bytes_done, held.bytes_total)
     else:
         on_disk = size(held.bytes_total if held.phase == "verifying" else 0)
-    return Line(
+    return BuildLine(
         key=held.key,
         game=held.game,
         partner=held.partner,
@@ -190,7 +190,7 @@ def _line(server: FleetServer, held: Holding) -> Line:
     )
 
 
-def _holds(held: Holding, paused: bool) -> tuple[str, Text]:
+def _build_state(held: Holding, paused: bool) -> tuple[str, Text]:
     done = percent(held.bytes_done, held.bytes_total)
     if held.phase == "failed":
         reason = short_reason(held.reason)
@@ -207,7 +207,7 @@ def _holds(held: Holding, paused: bool) -> tuple[str, Text]:
     if held.phase == "pending":
         since = Moment(held.since, "since")
         return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
-    icon, word = _HOLDS[held.phase]
+    icon, word = _PHASE_WORDS[held.phase]
     return icon, (word,)
 
 
@@ -223,7 +223,7 @@ def _facts(server: FleetServer, alone: bool) -> list[tuple[str, Text]]:
     if server.since:
         facts.append(("State since", (Moment(server.since, "moment"),)))
     if alone and server.disk_total:
-        facts.append(("Disk", (server_words.share(server.disk_used, server.disk_total, 2),)))
+        facts.append(("Disk", (server_words.part_of_total(server.disk_used, server.disk_total, 2),)))
         facts.append(("Builds cached", (f"{server.tally.cached} of {server.tally.builds}",)))
         facts.append(("Sessions", (f"{server.sessions}" if server.contact else "—",)))
     facts.append(("CPU", known(server.cpu_percent)))

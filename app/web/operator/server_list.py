@@ -18,7 +18,7 @@ from app.web.live.live_parts import Rendered, part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import fragment, present, stream
 from app.web.operator.operator_access import require_operator
-from app.web.operator.server_detail import opened_parts
+from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
 
 pages = Blueprint("operator_servers", __name__)
@@ -89,16 +89,16 @@ class FleetSubject:
             for row in rows_view
         )
         return Rendered(
-            title=server_words.title("Servers", overview.counts),
+            title=server_words.page_title("Servers", overview.counts),
             parts=(
                 part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
                 part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
-                *(opened_parts(app, opened, alone=False) if opened else ()),
+                *(detail_parts(app, opened, alone=False) if opened else ()),
                 part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.changes_at((server.reported_at for server in overview.servers), at),
+            changes_at=server_words.next_change_at((server.reported_at for server in overview.servers), at),
         )
 
 
@@ -131,7 +131,7 @@ def live(opened: str | None) -> Response:
 
 
 def _row(server: FleetServer, opened: FleetServer | None) -> Row:
-    silent = server_words.silent_minutes(server.reported_at, server.contact, now())
+    silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return Row(
         id=server.id,
         region=server.region,
@@ -140,12 +140,12 @@ def _row(server: FleetServer, opened: FleetServer | None) -> Row:
         page_url=f"/operator/servers/{server.id}",
         opened=opened is not None and opened.id == server.id,
         state=server.state,
-        icon=server_words.ICONS[server.state],
+        icon=server_words.STATE_ICONS[server.state],
         words=server_words.fleet_state(server),
         tone={"failed": "bad", "conflict": "bad", "healthy": ""}.get(server.state, "strong"),
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         disk_percent=round(server.disk_used * 100 / server.disk_total) if server.disk_total else None,
-        disk=server_words.share(server.disk_used, server.disk_total, 2) if server.disk_total else "",
+        disk=server_words.part_of_total(server.disk_used, server.disk_total, 2) if server.disk_total else "",
         cached=f"{server.tally.cached} of {server.tally.builds}" if server.tally.builds else "",
         sessions=f"{server.sessions:,}" if server.contact else "",
         last_hour=sparkline(server.last_hour, silent),
@@ -156,7 +156,7 @@ def _row(server: FleetServer, opened: FleetServer | None) -> Row:
 
 
 def _figures(overview: FleetOverview) -> list[Figure]:
-    used, _, of = server_words.share(overview.disk_used, overview.disk_total).partition(" ")
+    used, _, of = server_words.part_of_total(overview.disk_used, overview.disk_total).partition(" ")
     return [
         Figure("Sending now", *rate(overview.bytes_per_second).split(SPACE)),
         Figure("Still to send", *size(overview.bytes_to_send).split(SPACE)),

@@ -18,7 +18,7 @@ from app.web.frame.formats import Moment, counted, plain
 from app.web.live.live_parts import Rendered, part
 from app.web.live.streams import fragment, present, stream
 from app.web.operator.operator_access import require_operator
-from app.web.operator.server_detail import opened_parts
+from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
 
 pages = Blueprint("operator_server", __name__)
@@ -41,14 +41,14 @@ class ServerSubject:
             return None
         words = server_words.fleet_state(server)
         tone = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}.get(server.state, "")
-        chip = {"icon": server_words.ICONS[server.state], "words": words, "tone": tone}
-        builds, facts = opened_parts(app, server, alone=True)
+        chip = {"icon": server_words.STATE_ICONS[server.state], "words": words, "tone": tone}
+        builds, facts = detail_parts(app, server, alone=True)
         return Rendered(
             title=f"{server.id}: {plain(words)} · Slipway",
             parts=(part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
             rows=(),
             version=version,
-            changes_at=server_words.changes_at((server.reported_at,), at),
+            changes_at=server_words.next_change_at((server.reported_at,), at),
         )
 
 

@@ -23,8 +23,8 @@ from app.web.operator.operator_access import require_operator
 pages = Blueprint("operator_storage", __name__)
 pages.before_request(require_operator)
 
-LOOK_EVERY = timedelta(seconds=5)
-SHOWN = 50  # names of what a check found, of each kind
+REFRESH_INTERVAL = timedelta(seconds=5)
+MAX_SHOWN_NAMES = 50  # names of what a check found, of each kind
 _GONE = "There is no storage to show."
 
 
@@ -46,12 +46,12 @@ class StorageSubject:
             ),
             rows=(),
             version=version,
-            changes_at=now() + LOOK_EVERY,
+            changes_at=now() + REFRESH_INTERVAL,
         )
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckResult:
     """What a check found, as plain values. `at`: when."""
 
     at: Moment
@@ -90,26 +90,26 @@ def check() -> ResponseReturnValue:
         found = build_sweep.check()
     except StorageError as refusal:
         return _page(problem=refusal.message), 503
-    orphans = [(each.key, size(each.size)) for each in found.orphans[:SHOWN]]
+    orphans = [(each.key, size(each.size)) for each in found.orphans[:MAX_SHOWN_NAMES]]
     orphan_bytes = sum(each.size for each in found.orphans)
     return _page(
-        Found(
+        CheckResult(
             at=Moment(now()),
             builds=counted(found.builds, "build"),
-            missing=found.missing[:SHOWN],
+            missing=found.missing[:MAX_SHOWN_NAMES],
             missing_count=len(found.missing),
             orphans=orphans,
             orphans_words=f"{counted(len(found.orphans), 'object')}, {size(orphan_bytes)}" if orphans else "",
-            transfers=found.transfers[:SHOWN],
+            transfers=found.transfers[:MAX_SHOWN_NAMES],
             transfers_count=len(found.transfers),
         )
     )
 
 
-def _page(found: Found | None = None, problem: str = "") -> str:
+def _page(found: CheckResult | None = None, problem: str = "") -> str:
     live = present(StorageSubject(), _GONE)
     return render_template(
-        "operator/storage.html", live=live, found=found, problem=problem, shown=SHOWN, made_at=Moment(now())
+        "operator/storage.html", live=live, found=found, problem=problem, shown=MAX_SHOWN_NAMES, made_at=Moment(now())
     )
 
 

@@ -16,7 +16,7 @@ from app.catalog.game_lookup import oldest_game
 from app.data.models.partner import ApiKey
 from app.web.frame.current_user import signed_in
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url
-from app.web.reference.api_words import Operation, operations
+from app.web.reference.openapi_operations import Operation, operations
 
 pages = Blueprint("reference", __name__)
 
@@ -40,19 +40,19 @@ class Reader:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A call and its command. `key_note` says which key of the reader's can make it."""
+class CallWithCommand:
+    """A call and its command. `key_requirement` says which key of the reader's can make it."""
 
     call: Operation
     command: Sequence[str]
-    key_note: str
+    key_requirement: str
 
 
 @dataclass(frozen=True)
 class Group:
     heading: str
     words: str
-    calls: Sequence[Shown]
+    calls: Sequence[CallWithCommand]
 
 
 @pages.get("/reference")
@@ -60,7 +60,11 @@ def page() -> ResponseReturnValue:
     """For everybody: what can be called is no secret, and who is signed in gets their own slug and key."""
     reader, base = _reader(), base_url()
     groups = [
-        Group(heading, words, [Shown(call, command(call, base, reader), key_note(call, reader)) for call in calls])
+        Group(
+            heading,
+            words,
+            [CallWithCommand(call, command(call, base, reader), key_requirement(call, reader)) for call in calls],
+        )
         for heading, words, calls in _calls()()
         if calls
     ]
@@ -84,7 +88,7 @@ def _reader() -> Reader:
     return Reader(slug, game_id, by_scope, keys[0] if keys else None)
 
 
-def key_note(call: Operation, reader: Reader) -> str:
+def key_requirement(call: Operation, reader: Reader) -> str:
     """`Your key pp_8fK2…x9Qd for CI has the scope.`"""
     if call.for_servers:
         return "Takes a server’s token instead of a key."

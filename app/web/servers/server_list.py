@@ -68,14 +68,14 @@ class PartnerSubject:
         view = View(
             heading=counted(len(overview.servers), "server"),
             counts=server_words.partner_counts(overview.counts),
-            banner=server_words.lost(overview.servers),
+            banner=server_words.no_contact_banner(overview.servers),
             rows=[_row(server) for server in overview.servers],
         )
         rows = tuple(
             part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
         )
         return Rendered(
-            title=server_words.title("Servers", overview.counts),
+            title=server_words.page_title("Servers", overview.counts),
             parts=(
                 part(app, "servers-banner", "servers/_problem_banner.html", view=view),
                 part(app, "servers-head", "servers/_server_head.html", view=view),
@@ -83,7 +83,7 @@ class PartnerSubject:
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.changes_at((server.reported_at for server in overview.servers), at),
+            changes_at=server_words.next_change_at((server.reported_at for server in overview.servers), at),
         )
 
 
@@ -110,12 +110,12 @@ def live() -> Response:
 
 def _row(server: PartnerServer) -> Row:
     contact = server.state not in {"no_contact", "not_started"}
-    silent = server_words.silent_minutes(server.reported_at, contact, now())
+    silent = server_words.minutes_without_contact(server.reported_at, contact, now())
     return Row(
         id=server.id,
         region=server.region,
         state=server.state,
-        icon=server_words.ICONS[server.state],
+        icon=server_words.STATE_ICONS[server.state],
         words=server_words.partner_state(server),
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         cached=f"{server.tally.cached} of {server.released}" if server.released else "",

@@ -14,7 +14,7 @@ from app.web.builds.build_words import Count, short_reason
 from app.web.frame.formats import SPACE, Moment, Text, counted, size
 
 # state -> icon
-ICONS = {
+STATE_ICONS = {
     "failed": "failed",
     "conflict": "warning",
     "no_contact": "no-contact",
@@ -116,20 +116,20 @@ def fleet_counts(servers: Sequence[FleetServer], found: Counter[str]) -> list[Co
         "healthy": "healthy",
     }
     each += [
-        Count(ICONS[state], f"{found[state]} {text}", bad=state == "conflict")
+        Count(STATE_ICONS[state], f"{found[state]} {text}", bad=state == "conflict")
         for state, text in words.items()
         if found[state]
     ]
     return each
 
 
-def title(name: str, found: Counter[str]) -> str:
+def page_title(name: str, found: Counter[str]) -> str:
     """A tab's title, worst state first: `(1 failed) Servers · Slipway`."""
     worst = next((state for state in _TITLES if found[state]), None)
     return f"({found[worst]} {_TITLES[worst]}) {name} · Slipway" if worst else f"{name} · Slipway"
 
 
-def lost(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
+def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
     """What a banner says of servers without contact: what is the case, and what it means."""
     silent = [server for server in servers if server.state == "no_contact" and server.reported_at]
     if not silent:
@@ -148,7 +148,7 @@ def lost(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
     return what, f"Players are sent to {to}. {goes_on} again; nothing for you to do."
 
 
-def share(used: int, total: int, digits: int = 1) -> str:
+def part_of_total(used: int, total: int, digits: int = 1) -> str:
     """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the whole; `digits` after the point of the part."""
     whole = size(total)
     number, _, unit = whole.partition(SPACE)
@@ -157,14 +157,14 @@ def share(used: int, total: int, digits: int = 1) -> str:
     return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {whole}"
 
 
-def silent_minutes(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:
+def minutes_without_contact(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:
     """For how many minutes of the last hour nothing was heard, or None while there is contact."""
     if contact:
         return None
     return int((at - reported_at).total_seconds() // 60) if reported_at else 60
 
 
-def changes_at(reported: Iterable[datetime | None], at: datetime) -> datetime:
+def next_change_at(reported: Iterable[datetime | None], at: datetime) -> datetime:
     """When time alone changes what is shown: a contact is lost, or a minute has passed."""
     lifetime = timedelta(seconds=CONTACT_SECONDS, milliseconds=100)
     ends = [moment + lifetime for moment in reported if moment and at - moment <= lifetime]

@@ -9,12 +9,12 @@ from app.accounts.audit_history import history
 from app.catalog.game_lookup import find_game, game_titles
 from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
+from app.web.settings.audit_words import AuditLine, KindFilters, filter_links, selected_kind
 
 pages = Blueprint("activity", __name__)
 pages.before_request(require_sign_in)
 
-KINDS: Kinds = {
+KINDS: KindFilters = {
     "": ("All", ""),
     "games": ("Games", "game."),
     "builds": ("Builds", "build."),
@@ -30,7 +30,7 @@ def page() -> ResponseReturnValue:
     """Newest first, in pages; filters are in the address."""
     partner = my_partner()
     games = game_titles(partner)
-    kind = kind_asked_for(KINDS)
+    kind = selected_kind(KINDS)
     slug = request.args.get("game", "")
     game = find_game(partner, slug) if slug else None
     before = asked_number("before")
@@ -42,8 +42,8 @@ def page() -> ResponseReturnValue:
     return render_template(
         "settings/activity.html",
         partner=partner,
-        entries=[Line.of(entry) for entry in found.entries],
-        segments=segments(KINDS, address),
+        entries=[AuditLine.of(entry) for entry in found.entries],
+        segments=filter_links(KINDS, address),
         kind=kind,
         game=game,
         games=games,

@@ -11,7 +11,7 @@ from wtforms.validators import DataRequired, Length
 from app.accounts.keys import app_of, create_app, rename_app
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
 from app.web.frame.forms import SHOWN, problem, refused
-from app.web.settings.confirm_question import ask
+from app.web.settings.confirm_question import render_question
 
 pages = Blueprint("apps", __name__)
 pages.before_request(require_sign_in)
@@ -74,7 +74,7 @@ def rename(app_id: str) -> ResponseReturnValue:
 
 def _ask(form: AppForm, app_id: str | None) -> str:
     what = "The app is not renamed yet" if app_id else "The app is not added yet"
-    return ask(
+    return render_question(
         "settings/app.html",
         back=url_for("keys.page"),
         form=form,

@@ -12,7 +12,7 @@ from app.data.models.audit_record import AuditEntry
 from app.web.frame.formats import SPACE, Moment, size
 
 # Action -> what was done; the subject follows it.
-DEEDS = {
+ACTION_WORDS = {
     "game.created": "Registered",
     "game.updated": "Changed",
     "game.deleted": "Deleted",
@@ -62,9 +62,9 @@ DEEDS = {
 }
 
 
-def deed(action: str) -> str:
+def action_words(action: str) -> str:
     """The words of an action; one without words of its own is still readable: `asset.used` -> `Asset used`."""
-    return DEEDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
+    return ACTION_WORDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 
 def details(entry: AuditEntry) -> str:
@@ -89,7 +89,7 @@ def details(entry: AuditEntry) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLine:
     """One entry of the log as a row."""
 
     id: int
@@ -108,7 +108,7 @@ class Line:
             at=Moment(entry.at),
             who=entry.actor,
             address=entry.address or "",
-            what=deed(entry.action),
+            what=action_words(entry.action),
             subject="" if entry.subject == entry.actor else entry.subject,
             details=details(entry),
             **more,
@@ -116,7 +116,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Segment:
+class FilterLink:
     """A link to the deeds of one kind."""
 
     key: str
@@ -125,15 +125,15 @@ class Segment:
 
 
 # Key in the address -> (label, how the actions begin).
-Kinds = Mapping[str, tuple[str, str]]
+KindFilters = Mapping[str, tuple[str, str]]
 
 
-def kind_asked_for(kinds: Kinds) -> str:
+def selected_kind(kinds: KindFilters) -> str:
     """Its key in the present address, or "" for all."""
     asked = request.args.get("kind", "")
     return asked if asked in kinds else ""
 
 
-def segments(kinds: Kinds, address: Callable[[str], str]) -> list[Segment]:
+def filter_links(kinds: KindFilters, address: Callable[[str], str]) -> list[FilterLink]:
     """A link a kind; `address` makes its URL."""
-    return [Segment(key, label, address(key)) for key, (label, _) in kinds.items()]
+    return [FilterLink(key, label, address(key)) for key, (label, _) in kinds.items()]

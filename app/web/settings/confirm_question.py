@@ -9,7 +9,7 @@ from flask import render_template
 from app.data.extensions import htmx
 
 
-def ask(template: str, *, back: str, of: str = "settings", **context: Any) -> str:
+def render_question(template: str, *, back: str, of: str = "settings", **context: Any) -> str:
     """Render a question. A link with `hx-get` gets the inside of a dialog; everybody else, and every answer to a form,
     the page, in the layout `of` its place. `back` is where Cancel leads."""
     in_dialog = bool(htmx) and not htmx.boosted

@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from app.accounts import members
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
 from app.web.frame.forms import SHOWN, OnceForm
-from app.web.settings.member_rows import Invited
-from app.web.settings.members_page import RoleForm, invited_already, new_owner_question, show, show_refused
-from app.web.settings.password_again import Question, asked_again
+from app.web.settings.member_rows import NewInvitation
+from app.web.settings.members_page import RoleForm, already_invited, new_owner_question, render_members, render_refusal
+from app.web.settings.password_confirmation import PasswordQuestion, require_password
 
 pages = Blueprint("invitations", __name__)
 pages.before_request(require_sign_in)
@@ -23,12 +23,12 @@ def change_role(invitation_id: str) -> ResponseReturnValue:
     form = RoleForm()
     invited = members.invitation_by_id(my_partner(), invitation_id)
     becomes_owner = form.role.data == "owner" and invited.role != "owner"
-    if becomes_owner and (answer := asked_again(new_owner_question(invited.email))):
+    if becomes_owner and (answer := require_password(new_owner_question(invited.email))):
         return answer
     try:
         invitation = members.change_invited_role(my_partner(), invitation_id, form.role.data or "", my_actor())
     except SHOWN as refusal:
-        return show_refused(form, refusal)
+        return render_refusal(form, refusal)
     flash(f"{invitation.email} is invited as {invitation.role} now")
     return redirect(url_for("members.page"), 303)
 
@@ -39,14 +39,14 @@ def renew(invitation_id: str) -> ResponseReturnValue:
     require_owner("Inviting members")
     form = OnceForm()
     if not form.validate_on_submit():
-        return show(form, status=422)
+        return render_members(form, status=422)
     invited = members.invitation_by_id(my_partner(), invitation_id)
-    if invited.role == "owner" and (answer := asked_again(_renewal_question(invited.email, form))):
+    if invited.role == "owner" and (answer := require_password(_renewal_question(invited.email, form))):
         return answer
     if not form.first_time():
-        return invited_already()
+        return already_invited()
     invitation, secret = members.renew_invitation(my_partner(), invitation_id, my_actor())
-    return show(invited=Invited.of(invitation, secret))
+    return render_members(invited=NewInvitation.of(invitation, secret))
 
 
 @pages.post("/settings/members/invitations/<invitation_id>/withdrawal")
@@ -58,8 +58,8 @@ def withdraw(invitation_id: str) -> ResponseReturnValue:
     return redirect(url_for("members.page"), 303)
 
 
-def _renewal_question(email: str, form: OnceForm) -> Question:
-    return Question(
+def _renewal_question(email: str, form: OnceForm) -> PasswordQuestion:
+    return PasswordQuestion(
         heading=f"Make a new link for {email}?",
         lead="Whoever has the link becomes an owner of this partner. The link from before stops working.",
         button="Make new link",

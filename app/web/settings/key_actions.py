@@ -12,10 +12,10 @@ from app.data.models.partner import ApiKey
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
 from app.web.frame.formats import Moment, Text
 from app.web.frame.forms import SHOWN, OnceForm, problem, refused
-from app.web.settings.confirm_question import ask
-from app.web.settings.key_rows import Made
-from app.web.settings.keys_page import made_already, show
-from app.web.settings.password_again import check_again, password_field
+from app.web.settings.confirm_question import render_question
+from app.web.settings.key_rows import NewKey
+from app.web.settings.keys_page import already_created, render_keys
+from app.web.settings.password_confirmation import confirm_my_password, password_field
 
 pages = Blueprint("key", __name__)
 pages.before_request(require_sign_in)
@@ -40,15 +40,15 @@ def roll(key_id: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _ask_roll(key, form), 422
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
-            return made_already()
+            return already_created()
         new, secret = roll_key(key, my_actor())
     except SHOWN as refusal:
         form.renew()
         answer = refused(form, refusal)
         return _ask_roll(key, form), *answer
-    return show(Made(new, secret, old=key))
+    return render_keys(NewKey(new, secret, old=key))
 
 
 @pages.get("/settings/keys/<key_id>/revocation")
@@ -56,7 +56,9 @@ def revoke_form(key_id: str) -> ResponseReturnValue:
     """What revoking does, and when the key was last used."""
     require_owner("Revoking keys")
     key = key_of(my_partner(), key_id)
-    return ask("settings/key_revoke.html", back=url_for("keys.page"), form=FlaskForm(), key=key, used=_last_use(key))
+    return render_question(
+        "settings/key_revoke.html", back=url_for("keys.page"), form=FlaskForm(), key=key, used=_last_use(key)
+    )
 
 
 @pages.post("/settings/keys/<key_id>/revocation")
@@ -70,7 +72,7 @@ def revoke(key_id: str) -> ResponseReturnValue:
 
 
 def _ask_roll(key: ApiKey, form: RollForm) -> str:
-    return ask(
+    return render_question(
         "settings/key_roll.html",
         back=url_for("keys.page"),
         form=form,

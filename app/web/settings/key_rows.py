@@ -35,7 +35,7 @@ class AppKeys:
 
 
 @dataclass(frozen=True)
-class Made:
+class NewKey:
     """A key that was just made, with its text: in this answer and nowhere else. `old` is the key it replaces."""
 
     key: ApiKey

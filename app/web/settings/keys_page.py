@@ -17,9 +17,9 @@ from app.refusals import NotFound, Unauthorized
 from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.frame.forms import SHOWN, OnceForm, choices, problem, refused
 from app.web.frame.shown_commands import base_url
-from app.web.settings.confirm_question import ask
-from app.web.settings.key_rows import Made, app_keys
-from app.web.settings.password_again import check_again, password_field
+from app.web.settings.confirm_question import render_question
+from app.web.settings.key_rows import NewKey, app_keys
+from app.web.settings.password_confirmation import confirm_my_password, password_field
 
 pages = Blueprint("keys", __name__)
 pages.before_request(require_sign_in)
@@ -73,7 +73,7 @@ class KeyForm(OnceForm):
 @pages.get("/settings/keys")
 def page() -> ResponseReturnValue:
     """The list. Developers and viewers see it and whom to ask."""
-    return show()
+    return render_keys()
 
 
 @pages.get("/settings/keys/new")
@@ -94,15 +94,15 @@ def create() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _ask(form), 422
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
-            return made_already()
+            return already_created()
         key, secret = create_key(my_partner(), form.app_name, form.scopes.data or [], my_actor(), form.name.data or "")
     except SHOWN as refusal:
         form.renew()
         answer = refused(form, refusal, app="app" if form.app.data else "new_app")
         return _ask(form), *answer
-    return show(Made(key, secret))
+    return render_keys(NewKey(key, secret))
 
 
 @pages.post("/settings/keys/env")
@@ -124,7 +124,7 @@ def download() -> ResponseReturnValue:
     return response
 
 
-def show(made: Made | None = None) -> ResponseReturnValue:
+def render_keys(made: NewKey | None = None) -> ResponseReturnValue:
     """The list, and above it the key that was just made."""
     partner = my_partner()
     apps = [app_keys(app, keys) for app, keys in apps_of(partner) if keys or app.name != DASHBOARD_APP]
@@ -140,7 +140,7 @@ def show(made: Made | None = None) -> ResponseReturnValue:
     return page, ({"HX-Push-Url": url_for("keys.page")} if made else {})
 
 
-def made_already() -> ResponseReturnValue:
+def already_created() -> ResponseReturnValue:
     """What a form gets that was answered before."""
     flash("This key was made a moment ago. It is shown only once: roll it if it was not stored.")
     return redirect(url_for("keys.page"), 303)
@@ -151,7 +151,7 @@ def _form() -> KeyForm:
 
 
 def _ask(form: KeyForm) -> str:
-    return ask(
+    return render_question(
         "settings/key_new.html",
         back=url_for("keys.page"),
         form=form,

@@ -10,9 +10,13 @@ from app.web.accounts.invitation import link
 from app.web.frame.current_user import me
 from app.web.frame.formats import Moment, Text
 
-DEEDS = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
+CAPABILITIES = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
 # Role -> whether each of the deeds is its.
-MAY = {"Owner": (True, True, True, True), "Developer": (True, True, True, False), "Viewer": (True, False, False, False)}
+ROLE_CAPABILITIES = {
+    "Owner": (True, True, True, True),
+    "Developer": (True, True, True, False),
+    "Viewer": (True, False, False, False),
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class InvitationLine:
 
 
 @dataclass(frozen=True)
-class Invited:
+class NewInvitation:
     """An invitation that was just made, with its link: in this answer and nowhere else."""
 
     email: str
@@ -45,7 +49,7 @@ class Invited:
     until: Moment
 
     @classmethod
-    def of(cls, invitation: Invitation, secret: str) -> Invited:
+    def of(cls, invitation: Invitation, secret: str) -> NewInvitation:
         return cls(invitation.email, link(secret), Moment(invitation.expires_at, "end"))
 
 

@@ -17,9 +17,9 @@ from app.web.frame.current_user import me, my_actor, my_partner, owners_of, requ
 from app.web.frame.entering import let_out
 from app.web.frame.formats import counted
 from app.web.frame.forms import SHOWN, Headers, OnceForm, choices, problem, refused
-from app.web.settings.confirm_question import ask
-from app.web.settings.member_rows import DEEDS, MAY, Invited, invitation_line, member_lines
-from app.web.settings.password_again import Question, asked_again
+from app.web.settings.confirm_question import render_question
+from app.web.settings.member_rows import CAPABILITIES, ROLE_CAPABILITIES, NewInvitation, invitation_line, member_lines
+from app.web.settings.password_confirmation import PasswordQuestion, require_password
 
 pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
@@ -42,7 +42,7 @@ class RoleForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 @pages.get("/settings/members")
 def page() -> ResponseReturnValue:
     """Everybody, open invitations, and what each role can do."""
-    return show()
+    return render_members()
 
 
 @pages.post("/settings/members")
@@ -51,18 +51,18 @@ def invite() -> ResponseReturnValue:
     require_owner("Inviting members")
     form = InviteForm()
     if not form.validate_on_submit():
-        return show(form, status=422)
-    if form.role.data == "owner" and (answer := asked_again(_owner_question(form))):
+        return render_members(form, status=422)
+    if form.role.data == "owner" and (answer := require_password(_owner_question(form))):
         return answer
     if not form.first_time():
-        return invited_already()
+        return already_invited()
     try:
         invitation, secret = members.invite(my_partner(), form.email.data or "", form.role.data, my_actor())
     except SHOWN as refusal:
         form.renew()
         status, headers = refused(form, refusal)
-        return show(form, status=status, headers=headers)
-    return show(invited=Invited.of(invitation, secret))
+        return render_members(form, status=status, headers=headers)
+    return render_members(invited=NewInvitation.of(invitation, secret))
 
 
 @pages.post("/settings/members/<member_id>/role")
@@ -72,12 +72,12 @@ def change_role(member_id: str) -> ResponseReturnValue:
     form = RoleForm()
     person = members.member_of(my_partner(), member_id)
     becomes_owner = form.role.data == "owner" and person.role != "owner"
-    if becomes_owner and (answer := asked_again(new_owner_question(person.name))):
+    if becomes_owner and (answer := require_password(new_owner_question(person.name))):
         return answer
     try:
         member = members.change_role(my_partner(), member_id, form.role.data or "", my_actor())
     except SHOWN as refusal:
-        return show_refused(form, refusal)
+        return render_refusal(form, refusal)
     flash(f"{'You are' if member.id == me().id else f'{member.name} is'} {_article(member.role)} now")
     return redirect(url_for("members.page"), 303)
 
@@ -87,7 +87,7 @@ def remove_form(member_id: str) -> ResponseReturnValue:
     """What removing does."""
     require_owner("Removing members")
     member = members.member_of(my_partner(), member_id)
-    return ask(
+    return render_question(
         "settings/member_remove.html",
         back=url_for("members.page"),
         form=FlaskForm(),
@@ -105,7 +105,7 @@ def remove(member_id: str) -> ResponseReturnValue:
     try:
         members.remove_member(my_partner(), member_id, my_actor())
     except SHOWN as refusal:
-        return show_refused(RoleForm(), refusal)
+        return render_refusal(RoleForm(), refusal)
     if leaving:
         let_out()
         return redirect(url_for("sign_in.form"), 303)
@@ -113,10 +113,10 @@ def remove(member_id: str) -> ResponseReturnValue:
     return redirect(url_for("members.page"), 303)
 
 
-def show(
+def render_members(
     form: FlaskForm | None = None,
     *,
-    invited: Invited | None = None,
+    invited: NewInvitation | None = None,
     password_link: MadeLink | None = None,
     status: int = 200,
     headers: Headers | None = None,
@@ -140,29 +140,29 @@ def show(
         heading=counted(len(people), "member"),
         open_words=f"{counted(len(invitations), 'invitation')} open" if invitations else "",
         roles=ROLES,
-        deeds=DEEDS,
-        may=MAY,
+        deeds=CAPABILITIES,
+        may=ROLE_CAPABILITIES,
     )
     # Loading the address again must show the page, and not ask whether to send a form again.
     pushed = {"HX-Push-Url": url_for("members.page")} if form or invited or password_link else {}
     return page, status, pushed | (headers or {})
 
 
-def show_refused(form: FlaskForm, refusal: Refusal) -> ResponseReturnValue:
+def render_refusal(form: FlaskForm, refusal: Refusal) -> ResponseReturnValue:
     """The page, saying why a button of a row did nothing."""
     status, headers = refused(form, refusal)
-    return show(form, status=status, headers=headers)
+    return render_members(form, status=status, headers=headers)
 
 
-def invited_already() -> ResponseReturnValue:
+def already_invited() -> ResponseReturnValue:
     """What a form gets that was answered before."""
     flash("This link was made a moment ago. It is shown only once: make a new link if it was not copied.")
     return redirect(url_for("members.page"), 303)
 
 
-def new_owner_question(whom: str) -> Question:
+def new_owner_question(whom: str) -> PasswordQuestion:
     """Asked before somebody else can do everything that an owner can. The role is in the form that is sent again."""
-    return Question(
+    return PasswordQuestion(
         heading=f"Make {whom} an owner?",
         lead="Owners can do everything in this partner: they invite and remove members, you too, and make API keys.",
         button="Make owner",
@@ -171,7 +171,7 @@ def new_owner_question(whom: str) -> Question:
     )
 
 
-def _owner_question(form: InviteForm) -> Question:
+def _owner_question(form: InviteForm) -> PasswordQuestion:
     whom = (form.email.data or "").strip()
     return replace(
         new_owner_question(whom),

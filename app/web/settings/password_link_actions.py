@@ -10,8 +10,8 @@ from app.accounts.password_links import link_for_member
 from app.web.accounts.new_password import MadeLink
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
 from app.web.frame.forms import OnceForm
-from app.web.settings.members_page import show
-from app.web.settings.password_again import asked_again, password_link_question
+from app.web.settings.members_page import render_members
+from app.web.settings.password_confirmation import password_link_question, require_password
 
 pages = Blueprint("passwords", __name__)
 pages.before_request(require_sign_in)
@@ -24,13 +24,13 @@ def make(member_id: str) -> ResponseReturnValue:
     partner, form = my_partner(), OnceForm()
     member = member_of(partner, member_id)  # a stranger's form is not counted as answered
     if not form.validate_on_submit():
-        return show(form, status=422)
+        return render_members(form, status=422)
     if member.role == "owner":
         question = password_link_question(member.name, form.number.data or "", url_for("members.page"))
-        if answer := asked_again(question):
+        if answer := require_password(question):
             return answer
     if not form.first_time():
         flash("This link was shown already. Make a new one if it was not copied.")
         return redirect(url_for("members.page"), 303)
     made, secret = link_for_member(partner, member_id, my_actor())
-    return show(password_link=MadeLink.of(made, secret))
+    return render_members(password_link=MadeLink.of(made, secret))

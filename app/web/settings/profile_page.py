@@ -18,7 +18,7 @@ from app.web.frame.current_user import current_sign_in, me, my_actor, require_si
 from app.web.frame.entering import let_out
 from app.web.frame.formats import Moment
 from app.web.frame.forms import SHOWN, Headers, new_password_field, problem, refused
-from app.web.settings.password_again import password_field
+from app.web.settings.password_confirmation import password_field
 
 pages = Blueprint("profile", __name__)
 pages.before_request(require_sign_in)

@@ -23,7 +23,7 @@ from app.web.images.gallery_view import quota_words
 pages = Blueprint("quota", __name__)
 pages.before_request(require_sign_in)
 
-SHOWN_GAMES = 10
+MAX_SHOWN_GAMES = 10
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def page() -> ResponseReturnValue:
         limit=size(quota.limit) if quota.limit is not None else "",
         facts=_facts(quota),
         images=quota_words(quota_summary(partner.id)),
-        games=[_line(game) for game in games[:SHOWN_GAMES]],
-        more=counted(len(games) - SHOWN_GAMES, "smaller game") if len(games) > SHOWN_GAMES else "",
+        games=[_line(game) for game in games[:MAX_SHOWN_GAMES]],
+        more=counted(len(games) - MAX_SHOWN_GAMES, "smaller game") if len(games) > MAX_SHOWN_GAMES else "",
         limits=_limits(),
     )
 

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from app.accounts.keys import create_key, revoke_key
 from app.data.extensions import db
 from app.data.models.partner import ApiKey, Partner
-from app.web.reference.api_words import Operation, operations
+from app.web.reference.openapi_operations import Operation, operations
 from app.web.reference.reference_page import Reader, command
 from tests.app.web import scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor

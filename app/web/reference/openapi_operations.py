@@ -11,7 +11,7 @@ from app.web.frame.formats import counted
 
 Schema = dict[str, Any]
 
-DEEPEST = 5  # of fields inside fields
+MAX_DEPTH = 5  # of fields inside fields
 
 # What a value of each name looks like in an example; the rest follow from their type.
 EXAMPLES: dict[str, Any] = {
@@ -46,7 +46,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ResponseDescription:
     """What comes back. `fields` is empty for an answer without a body."""
 
     status: int
@@ -74,8 +74,8 @@ class Operation:
     body_type: str
     body: Sequence[Field]
     example: Any
-    answers: Sequence[Answer]
-    errors: Sequence[Answer]
+    answers: Sequence[ResponseDescription]
+    errors: Sequence[ResponseDescription]
 
 
 def operations(document: Schema) -> list[Operation]:
@@ -120,9 +120,11 @@ def _parameter(document: Schema, parameter: Schema) -> Field:
     return Field(parameter["name"], _type(document, schema, null=False), parameter["required"], _rule(document, schema))
 
 
-def _answer(document: Schema, status: int, answer: Schema) -> Answer:
+def _answer(document: Schema, status: int, answer: Schema) -> ResponseDescription:
     schema = answer.get("content", {}).get("application/json", {}).get("schema")
-    return Answer(status, answer["description"], list(_fields(document, schema)) if schema and status < 400 else [])
+    return ResponseDescription(
+        status, answer["description"], list(_fields(document, schema)) if schema and status < 400 else []
+    )
 
 
 def _fields(document: Schema, schema: Schema, prefix: str = "", depth: int = 0) -> Iterator[Field]:
@@ -131,7 +133,7 @@ def _fields(document: Schema, schema: Schema, prefix: str = "", depth: int = 0) 
     for name, inner in schema.get("properties", {}).items():
         path, required = f"{prefix}{name}", name in schema.get("required", ())
         yield Field(path, _type(document, inner), required, _rule(document, inner))
-        if depth < DEEPEST:
+        if depth < MAX_DEPTH:
             step, inside = _inside(document, inner)
             yield from _fields(document, inside, f"{path}{step}.", depth + 1)
 
@@ -223,7 +225,7 @@ def example(document: Schema, schema: Schema, *, whole: bool = True, name: str =
     if "const" in value or "enum" in value:
         return value.get("const", next(iter(value.get("enum", [])), None))
     properties = value.get("properties")
-    if properties and depth <= DEEPEST:
+    if properties and depth <= MAX_DEPTH:
         names = value.get("required", []) if whole else list(properties)[:1]
         return {each: example(document, properties[each], name=each, depth=depth + 1) for each in names}
     if name in EXAMPLES:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from flask import Blueprint, Flask
 
 from app.accounts.callers import MemberCaller
-from app.api.apis import PARTNERS, V1, at_the_dashboard
+from app.api.apis import PARTNERS, V1, for_dashboard
 from app.api.partners import games, uploads
-from app.api.pipeline import Passage, served_by
+from app.api.pipeline import CallContext, view_for_api
 from app.api.v1 import assets
 from app.data.extensions import csrf
 
@@ -20,10 +20,10 @@ def init_app(app: Flask, recognise: Callable[[], MemberCaller]) -> None:
     """Register the calls below the pages of a game. `recognise` finds the member behind the present request, and raises
     Unauthorized, Forbidden or InvalidRequest."""
 
-    def recognise_member(passage: Passage) -> None:
+    def recognise_member(passage: CallContext) -> None:
         passage.arguments["caller"] = recognise()
 
-    partners, v1 = at_the_dashboard(PARTNERS, recognise_member), at_the_dashboard(V1, recognise_member)
+    partners, v1 = for_dashboard(PARTNERS, recognise_member), for_dashboard(V1, recognise_member)
     calls = Blueprint("dashboard", __name__, url_prefix="/games/<slug>")
     for name, method, path, api, view in (
         ("read_game", "GET", "/detail", partners, games.read),
@@ -35,6 +35,6 @@ def init_app(app: Flask, recognise: Callable[[], MemberCaller]) -> None:
         ("presign_asset", "POST", "/assets/presign", v1, assets.presign_asset),
         ("confirm_asset", "POST", "/assets/upload-complete", v1, assets.confirm_asset),
     ):
-        calls.add_url_rule(path, name, served_by(api, view), methods=[method])
+        calls.add_url_rule(path, name, view_for_api(api, view), methods=[method])
     csrf.exempt(calls)  # `recognise` looks at the token, in its header: a body is read later, and is JSON
     app.register_blueprint(calls)

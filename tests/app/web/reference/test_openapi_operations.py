@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.web.reference.api_words import Operation, example, operations
+from app.web.reference.openapi_operations import Operation, example, operations
 from app.web.reference.reference_page import Reader, command
 from tests.app.web.reading import curl
 

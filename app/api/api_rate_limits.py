@@ -9,10 +9,10 @@ from flask import Response, g
 from app.limits import rate_limits
 
 # Limits of the partner API: of any call, of sending a build, and of asking for addresses of its parts.
-API, UPLOAD, PARTS = "api", "upload", "parts"
+API_LIMIT, UPLOAD_LIMIT, PARTS_LIMIT = "api", "upload", "parts"
 
 
-def count(rate: str, *who: str, whom: str) -> None:
+def count_call(rate: str, *who: str, whom: str) -> None:
     """Count one call against `rate` for `who` (the limit's name, then whose call it is). Raises RateLimited, which
     calls the caller `whom`: "this key"."""
     counted = rate_limits.count(rate, *who)

@@ -25,18 +25,18 @@ def password_field(label: str = "Your password") -> PasswordField:
     )
 
 
-def check_again(password: str | None) -> None:
+def confirm_my_password(password: str | None) -> None:
     """Raises InvalidRequest naming the field `password` when it is wrong, RateLimited after too many wrong ones, or
     Unavailable when too many are being checked."""
     confirm_password(me(), password or "")
 
 
-class QuestionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class ConfirmationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     password = password_field()
 
 
 @dataclass(frozen=True)
-class Question:
+class PasswordQuestion:
     """What is about to be done, for the page that asks for the password. `back` is where Cancel leads, and `place` its
     name; `sends` are the fields of the form that is asked about, which are sent again with the password."""
 
@@ -49,9 +49,9 @@ class Question:
     layout: str = "settings/in_page.html"
 
 
-def password_link_question(owner: str, number: str, back: str) -> Question:
+def password_link_question(owner: str, number: str, back: str) -> PasswordQuestion:
     """Asked before a link is made that lets its bearer in as an owner."""
-    return Question(
+    return PasswordQuestion(
         heading=f"Make a password link for {owner}?",
         lead=f"Whoever has the link can set a new password for {owner}, and with it do everything an owner can.",
         button="Make password link",
@@ -60,14 +60,14 @@ def password_link_question(owner: str, number: str, back: str) -> Question:
     )
 
 
-def asked_again(question: Question) -> ResponseReturnValue | None:
+def require_password(question: PasswordQuestion) -> ResponseReturnValue | None:
     """None when the right password came with the present form; else the page that asks for it."""
     asked = "password" in request.form
-    form = QuestionForm() if asked else QuestionForm(formdata=None)
+    form = ConfirmationForm() if asked else ConfirmationForm(formdata=None)
     status, headers = 422, Headers()
     if asked and form.validate_on_submit():
         try:
-            check_again(form.password.data)
+            confirm_my_password(form.password.data)
         except SHOWN as refusal:
             status, headers = refused(form, refusal)
         else:

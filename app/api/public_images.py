@@ -29,18 +29,18 @@ def image(name: str) -> Response:
     try:
         found = served_image(name)
     except Unavailable as refusal:  # what may be shown of an older image is made when it is first asked for
-        return _later(refusal)
+        return _unavailable(refusal)
     free_connection()
     if found is None:
-        return _plainly(404, "There is no image at this address. It may have been deleted.")
+        return _plain_text(404, "There is no image at this address. It may have been deleted.")
     response = Response(headers=_headers(found))
     if request.if_none_match.contains(found.sha256):
         response.status_code = 304
         return response
     response.headers["Content-Type"] = found.mime_type
-    span = _wanted(found)
+    span = _requested_range(found)
     if span == ():
-        response = _plainly(416, f"This image has {found.size:,} bytes; the range asks for others.")
+        response = _plain_text(416, f"This image has {found.size:,} bytes; the range asks for others.")
         response.headers["Content-Range"] = f"bytes */{found.size}"
         return response
     if span:
@@ -51,7 +51,7 @@ def image(name: str) -> Response:
         try:
             response.response = _Body(found, span or None)
         except Unavailable as refusal:
-            return _later(refusal)
+            return _unavailable(refusal)
     return response
 
 
@@ -67,7 +67,7 @@ def _headers(found: ServedImage) -> dict[str, str]:
     }
 
 
-def _wanted(found: ServedImage) -> tuple[int, int] | tuple[()] | None:
+def _requested_range(found: ServedImage) -> tuple[int, int] | tuple[()] | None:
     """First and last byte of the one range that is asked for; () for one that is not there; None for everything, also
     when several are asked for (RFC 9110 section 14.2 allows it)."""
     asked = request.range
@@ -107,13 +107,13 @@ class _Body:
             thread_budgets.images.give_back(self._reader)
 
 
-def _later(refusal: Unavailable) -> Response:
-    response = _plainly(503, refusal.message)
+def _unavailable(refusal: Unavailable) -> Response:
+    response = _plain_text(503, refusal.message)
     response.headers["Retry-After"] = str(refusal.retry_after)
     return response
 
 
-def _plainly(status: int, text: str) -> Response:
+def _plain_text(status: int, text: str) -> Response:
     response = Response(f"{text}\n", status=status, mimetype="text/plain")
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = _POLICY

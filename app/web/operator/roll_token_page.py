@@ -9,9 +9,9 @@ from app.fleet.fleet_overview import FleetServer, fleet_server
 from app.fleet.servers import roll_token
 from app.web.frame.current_user import my_actor
 from app.web.frame.forms import SHOWN, OnceForm, problem, refused
-from app.web.operator.install_command import Installed, shown_already
+from app.web.operator.install_command import NewToken, already_shown
 from app.web.operator.operator_access import require_operator
-from app.web.settings.password_again import check_again, password_field
+from app.web.settings.password_confirmation import confirm_my_password, password_field
 
 pages = Blueprint("operator_token", __name__)
 pages.before_request(require_operator)
@@ -34,15 +34,15 @@ def roll(server_id: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _ask(server, form), 422
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
-            return shown_already(server_id)
+            return already_shown(server_id)
         token = roll_token(server_id, my_actor())
     except SHOWN as refusal:
         form.renew()
         answer = refused(form, refusal)
         return _ask(server, form), *answer
-    return render_template("operator/token.html", made=Installed(server_id, token, rolled=True))
+    return render_template("operator/token.html", made=NewToken(server_id, token, rolled=True))
 
 
 def _ask(server: FleetServer, form: RollForm) -> str:
