@@ -1,4 +1,4 @@
-"""Rate limits of the APIs: counted per key after it was recognised, so that strangers use nobody's budget."""
+"""Rate limits of the APIs, counted per key. Calls count after authentication, so strangers cannot use up a limit."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from flask import Response, g
 
 from app.limits import rate_limits
 
-# Limits of the partner API: of any call, of sending a build, and of asking for addresses of its parts.
+# Limits of the partner API: for all calls, for sending builds, and for presigned addresses of parts.
 API_LIMIT, UPLOAD_LIMIT, PARTS_LIMIT = "api", "upload", "parts"
 
 
-def count_call(rate: str, *who: str, whom: str) -> None:
-    """Count one call against `rate` for `who` (the limit's name, then whose call it is). Raises RateLimited, which
-    calls the caller `whom`: "this key"."""
-    counted = rate_limits.count(rate, *who)
+def count_call(rate: str, *counter: str, caller_label: str) -> None:
+    """Count one call against `rate` in `counter` (the limit's name, then the caller's id). Raises RateLimited, whose
+    message refers to the caller as `caller_label`: "this key"."""
+    counted = rate_limits.count(rate, *counter)
     g.rate_limit = {
         "X-RateLimit-Limit": str(counted.limit),
         "X-RateLimit-Remaining": str(counted.remaining),
         "X-RateLimit-Reset": str(math.ceil(counted.resets_at)),
     }
-    counted.require(whom)
+    counted.require(caller_label)
 
 
 def add_headers(response: Response) -> Response:
-    """Put the counters of this request on its answer."""
+    """Add the rate limit headers of the current request to its response."""
     response.headers.update(g.get("rate_limit", {}))
     return response

@@ -1,4 +1,4 @@
-"""The one table from refusals to HTTP, and both envelopes: flat everywhere, nested under /api/v1."""
+"""Errors of the APIs as JSON responses: the HTTP status of each refusal, in the envelope of the API that was called."""
 
 from __future__ import annotations
 
@@ -62,39 +62,41 @@ _HTTP_CODES = {
 
 
 def is_v1_request() -> bool:
-    """Whether the present request is one of the assets API's, whose errors are nested."""
+    """Whether the current request is for the assets API, whose errors are nested."""
     return f"{request.path}/".startswith("/api/v1/")
 
 
 def is_api_request() -> bool:
-    """Whether the present request is answered in JSON, errors too."""
+    """Whether the current request gets JSON, also for errors."""
     return request.path == "/api" or request.path.startswith("/api/") or _current_call() is not None
 
 
 def _current_call() -> Call | None:
-    """The declaration of what is asked for, once its view is found."""
+    """The declared call of the current request, or None before its view is found."""
     return declared_call(current_app.view_functions.get(request.endpoint or ""))
 
 
 def _current_envelope() -> Envelope:
-    """That of the API which is called; before a view is found, of the one that the path belongs to."""
+    """The envelope of the API that is called. Before a view is found, the path decides."""
     if call := _current_call():
         return call.api.envelope
     return NESTED if is_v1_request() else FLAT
 
 
 def status_of(refusal: Refusal) -> int:
-    """The HTTP status of a refusal, also of a subclass."""
+    """The HTTP status of a refusal. A subclass has that of its base class."""
     return next((REFUSAL_STATUS[kind] for kind in type(refusal).__mro__ if kind in REFUSAL_STATUS), 400)
 
 
 def error_response(status: int, code: str, message: str) -> Response:
-    """An error in the form its API promises."""
-    form = _current_envelope()
-    response = jsonify(form.write(code, message))
-    response.status_code = form.status(status)
+    """An error in the envelope of the API that is called."""
+    envelope = _current_envelope()
+    response = jsonify(envelope.write(code, message))
+    response.status_code = envelope.status(status)
     call = _current_call()
-    if status == 401 and (call is None or call.security):  # a browser cannot answer this for its reader
+    if status == 401 and (
+        call is None or call.security
+    ):  # not for scripts of the dashboard: browsers cannot send a token
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
@@ -108,12 +110,12 @@ def refusal_response(refusal: Refusal) -> Response:
 
 
 def http_error_response(error: HTTPException) -> Response:
-    """What Flask itself refuses (unknown path, wrong method, body too large) as JSON."""
+    """An error that Flask raised (unknown path, wrong method, body too large) as JSON."""
     status = error.code or 500
     message = {
-        404: f"There is nothing at {request.path}. See /api/openapi.json for what there is.",
-        405: f"{request.method} is not a method of {request.path}. See /api/openapi.json.",
-        413: "The request body is larger than 1 MiB, the most a JSON call takes. Send less.",
+        404: f"There is nothing at {request.path}. /api/openapi.json lists all calls.",
+        405: f"{request.path} does not support {request.method}. /api/openapi.json lists all calls.",
+        413: "The request body is larger than 1 MiB, the limit for JSON. Send less.",
     }.get(status, error.description or error.name)
     response = error_response(
         status, _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error"), message
@@ -124,7 +126,9 @@ def http_error_response(error: HTTPException) -> Response:
 
 
 def unexpected_error_response(request_id: str) -> Response:
-    """A fault of ours. The log has the trace under the same request id."""
+    """An internal error. The log has the traceback under the same request id."""
     return error_response(
-        500, "internal_error", f"Something failed on our side. Try again; if it stays, quote request {request_id}."
+        500,
+        "internal_error",
+        f"Something failed on our side. Try again. If it fails again, report request {request_id}.",
     )

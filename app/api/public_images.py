@@ -1,7 +1,7 @@
-"""GET /uploads/sh/{name}: images, for anybody who has the address; the same bytes for ever.
+"""GET /uploads/sh/{name}: images, for anybody that has the address. The bytes at an address never change.
 
-They were uploaded by strangers, so nothing about the answer is theirs: the type is what was found in the bytes,
-browsers are told not to guess another, and a page could do nothing even if one were shown.
+Strangers upload them, so they decide nothing about the response. The content type comes from the bytes, browsers must
+not guess another one, and the policy disables everything that a page could do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "i
 def image(name: str) -> Response:
     try:
         found = served_image(name)
-    except Unavailable as refusal:  # what may be shown of an older image is made when it is first asked for
+    except Unavailable as refusal:  # the public copy of an older image is made on the first request
         return _unavailable(refusal)
     free_connection()
     if found is None:
@@ -40,7 +40,7 @@ def image(name: str) -> Response:
     response.headers["Content-Type"] = found.mime_type
     span = _requested_range(found)
     if span == ():
-        response = _plain_text(416, f"This image has {found.size:,} bytes; the range asks for others.")
+        response = _plain_text(416, f"This image has {found.size:,} bytes. The requested range is outside them.")
         response.headers["Content-Range"] = f"bytes */{found.size}"
         return response
     if span:
@@ -68,20 +68,20 @@ def _headers(found: ServedImage) -> dict[str, str]:
 
 
 def _requested_range(found: ServedImage) -> tuple[int, int] | tuple[()] | None:
-    """First and last byte of the one range that is asked for; () for one that is not there; None for everything, also
-    when several are asked for (RFC 9110 section 14.2 allows it)."""
-    asked = request.range
-    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+    """First and last byte of the requested range; () for a range outside the image; None for the complete image, also
+    when several ranges are requested (RFC 9110 section 14.2 allows it)."""
+    requested = request.range
+    if requested is None or requested.units != "bytes" or len(requested.ranges) != 1:
         return None
-    # A date or a weak validator is no proof that the bytes are the same ones.
+    # A date or a weak validator does not prove that the bytes are the same.
     if request.headers.get("If-Range", f'"{found.sha256}"') != f'"{found.sha256}"':
         return None
-    span = asked.range_for_length(found.size)
+    span = requested.range_for_length(found.size)
     return (span[0], span[1] - 1) if span else ()
 
 
 class _Body:
-    """An object's bytes on their way to the client: 64 KiB at a time, with a place taken until the end."""
+    """The response body: an object's bytes, 64 KiB at a time. It occupies one place of the image budget until the end."""
 
     def __init__(self, found: ServedImage, span: tuple[int, int] | None) -> None:
         self._reader = request.remote_addr or ""
@@ -100,7 +100,7 @@ class _Body:
             self.close()
 
     def close(self) -> None:
-        """Called by the server when the answer is sent, or the client is gone."""
+        """The web server calls this when the response is sent or the client is gone."""
         if not self._closed:
             self._closed = True
             self._object.close()

@@ -1,4 +1,4 @@
-"""PUT /api/partners/games/{slug}/upload: the archive itself, streamed (partner-api.md 5.5, DECISIONS.md 8 and 9)."""
+"""PUT /api/partners/games/{slug}/upload: send a build as one streamed archive (partner-api.md 5.5, DECISIONS.md 8, 9)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.uploads.raw.incoming_body import incoming_body
 
 bp = Blueprint("partner_upload", __name__, url_prefix="/api/partners/games")
 
-TYPES = {"application/gzip", "application/x-gzip"}
+ARCHIVE_TYPES = {"application/gzip", "application/x-gzip"}
 
 
 @bp.put("/<slug>/upload")
@@ -27,14 +27,14 @@ TYPES = {"application/gzip", "application/x-gzip"}
     "Send a build",
     scope="upload",
     limit=UPLOAD_LIMIT,
-    answers={200: game_schemas.UploadAnswer},
-    refusals=(400, 413, 415, 503),
+    responses={200: game_schemas.UploadAnswer},
+    errors=(400, 413, 415, 503),
     raw_body="application/gzip",
 )
 def upload(caller: Caller, game: Game) -> Result:
-    if request.mimetype not in TYPES:
+    if request.mimetype not in ARCHIVE_TYPES:
         raise UnsupportedMediaType(
-            f"The body is {request.mimetype or 'of no named type'}; a build is sent as its tar.gz bytes. "
+            f"The body has {request.mimetype or 'no content type'}; a build is a tar.gz archive. "
             "Send it with `Content-Type: application/gzip`."
         )
     slug = game.slug
@@ -61,6 +61,6 @@ def _announced_sha256() -> str | None:
         return None
     if not re.fullmatch(r"(sha256:)?[0-9a-fA-F]{64}", text.strip()):
         raise InvalidRequest(
-            "X-Checksum-Sha256 must be the archive's SHA-256 in 64 hexadecimal digits, or be left out."
+            "X-Checksum-Sha256 must be the archive's SHA-256 in 64 hexadecimal digits. You can leave the header out."
         )
     return text.strip().lower().removeprefix("sha256:")

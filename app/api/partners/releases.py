@@ -1,4 +1,4 @@
-"""/api/partners/games/{slug}/releases: releasing is creating a release, rolling back is releasing an older build."""
+"""/api/partners/games/{slug}/releases: list and create releases. A rollback is a release of an older build."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ bp = Blueprint("partner_releases", __name__, url_prefix="/api/partners/games/<sl
     "List releases, newest first",
     scope="read",
     query=schemas.PageQuery,
-    answers={200: schemas.ReleaseList},
-    refusals=(400,),
+    responses={200: schemas.ReleaseList},
+    errors=(400,),
 )
 def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Result:
     page = list_releases(game, query.limit, query.cursor)
@@ -39,8 +39,8 @@ def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Result:
     "Release a build, or roll back to one",
     scope="write",
     body=schemas.ReleaseRequest,
-    answers={201: schemas.ReleaseRow, 200: schemas.ReleaseRow},
-    refusals=(400, 413, 415),
+    responses={201: schemas.ReleaseRow, 200: schemas.ReleaseRow},
+    errors=(400, 413, 415),
 )
 def create(caller: Caller, game: Game, body: schemas.ReleaseRequest) -> Result:
     made = make_release(game, body.build, caller.actor)
@@ -49,11 +49,11 @@ def create(caller: Caller, game: Game, body: schemas.ReleaseRequest) -> Result:
 
 @bp.get("/preview")
 @PARTNERS.call(
-    "See what releasing a build would change",
+    "Preview what releasing a build would change",
     scope="read",
     query=schemas.PreviewQuery,
-    answers={200: schemas.ReleaseForecast},
-    refusals=(400,),
+    responses={200: schemas.ReleaseForecast},
+    errors=(400,),
 )
 def foresee(caller: Caller, game: Game, query: schemas.PreviewQuery) -> Result:
     found = preview(game, find_build(game, str(query.build)))

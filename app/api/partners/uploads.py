@@ -21,13 +21,13 @@ from app.uploads.resumable.uploads import UploadState, find_upload
 
 bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slug>/uploads")
 
-# Addresses that anybody may use while they live.
+# For responses with presigned addresses: anybody that has one can use it until it expires.
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, kept: Mapping[str, str]) -> Result:
-    """To a request that is repeated: the upload it began, as it is now, with new addresses."""
-    return _opened(uploads.read_upload(find_upload(game, kept["upload"])))
+def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay_data: Mapping[str, str]) -> Result:
+    """A repeated request gets the upload that the first one began, in its current state, with new addresses."""
+    return _upload_opened(uploads.read_upload(find_upload(game, replay_data["upload"])))
 
 
 @bp.post("")
@@ -36,24 +36,24 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, kept: 
     scope="upload",
     limit=UPLOAD_LIMIT,
     body=schemas.UploadRequest,
-    answers={201: schemas.UploadOpened},
-    refusals=(400, 413, 415, 503),
-    again=replay_begin,
+    responses={201: schemas.UploadOpened},
+    errors=(400, 413, 415, 503),
+    on_replay=replay_begin,
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
-        caller.require("write")  # it releases, which the game does not do by itself
+        caller.require("write")  # the game does not release builds by itself, so this request does
     new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
-    return _opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
+    return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
 
 
 @bp.get("")
 @PARTNERS.call(
-    "List uploads that are sent, checked or have failed",
+    "List uploads that are in progress or have failed",
     scope="read",
     query=schemas.UploadQuery,
-    answers={200: schemas.UploadList},
-    refusals=(400,),
+    responses={200: schemas.UploadList},
+    errors=(400,),
 )
 def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Result:
     found = uploads.list_uploads(game, query.phase)
@@ -61,9 +61,9 @@ def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Resu
 
 
 @bp.get("/<upload_id>")
-@PARTNERS.call("Read an upload", scope="read", below=find_upload, answers={200: schemas.UploadDetail}, refusals=(503,))
-def read(caller: Caller, game: Game, found: Upload) -> Result:
-    return Result(_detail(uploads.read_upload(found)))
+@PARTNERS.call("Read an upload", scope="read", target=find_upload, responses={200: schemas.UploadDetail}, errors=(503,))
+def read(caller: Caller, game: Game, target: Upload) -> Result:
+    return Result(_detail(uploads.read_upload(target)))
 
 
 @bp.post("/<upload_id>/parts")
@@ -71,44 +71,44 @@ def read(caller: Caller, game: Game, found: Upload) -> Result:
     "Get addresses for parts",
     scope="upload",
     limit=PARTS_LIMIT,
-    below=find_upload,
+    target=find_upload,
     body=schemas.PartNumbers,
-    answers={200: schemas.PartUrls},
-    refusals=(400, 409, 413, 415),
-    again=RUN_AGAIN,
+    responses={200: schemas.PartUrls},
+    errors=(400, 409, 413, 415),
+    on_replay=RUN_AGAIN,
 )
-def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -> Result:
-    signed = part_urls.sign_parts(found, body.part_numbers)
+def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartNumbers) -> Result:
+    signed = part_urls.sign_parts(target, body.part_numbers)
     return Result(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NO_STORE)
 
 
 @bp.post("/<upload_id>/complete")
 @PARTNERS.call(
-    "Complete an upload: every part was sent",
+    "Complete an upload after sending every part",
     scope="upload",
-    below=find_upload,
-    answers={200: schemas.UploadDetail},
-    refusals=(400, 409, 503),
+    target=find_upload,
+    responses={200: schemas.UploadDetail},
+    errors=(400, 409, 503),
 )
-def complete(caller: Caller, game: Game, found: Upload) -> Result:
-    upload = completion.complete(found)
+def complete(caller: Caller, game: Game, target: Upload) -> Result:
+    upload = completion.complete(target)
     if upload.state == "checking":
         enqueue("check_upload", upload.id)
     return Result(_detail(UploadState(upload, [])))
 
 
 @bp.delete("/<upload_id>")
-@PARTNERS.call("Cancel an upload, or forget one that has ended", scope="upload", below=find_upload, answers={204: None})
-def cancel(caller: Caller, game: Game, found: Upload) -> Result:
-    uploads.cancel(found, caller.actor)
+@PARTNERS.call("Cancel an upload, or remove a finished one", scope="upload", target=find_upload, responses={204: None})
+def cancel(caller: Caller, game: Game, target: Upload) -> Result:
+    uploads.cancel(target, caller.actor)
     return Result(None, 204)
 
 
-def _opened(state: UploadState) -> Result:
+def _upload_opened(state: UploadState) -> Result:
     uploading = state.upload.state == "uploading"
     signed = part_urls.first_parts(state.upload) if uploading else part_urls.SignedParts([], now())
     shape = schemas.UploadOpened(**vars(_detail(state)), urls=_urls(signed), urls_expire_at=signed.expires_at)
-    return Result(shape, 201, NO_STORE, kept={"upload": state.upload.id})
+    return Result(shape, 201, NO_STORE, replay_data={"upload": state.upload.id})
 
 
 def _detail(state: UploadState) -> schemas.UploadDetail:

@@ -1,4 +1,4 @@
-"""/api/servers/self: what an agent asks and says (docs/agents.md)."""
+"""/api/servers/self: the calls that an agent makes for its server: plan, reports, sessions (docs/agents.md)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ bp = Blueprint("own_server", __name__, url_prefix="/api/servers/self")
 
 
 @bp.get("/plan")
-@SERVERS.call(
-    "Read what this server should hold", query=agent_schemas.PlanQuery, answers={200: agent_schemas.PlanAnswer}
-)
+@SERVERS.call("Read the plan of this server", query=agent_schemas.PlanQuery, responses={200: agent_schemas.PlanAnswer})
 def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Result:
     server_id = server.id
     found = server_plan.plan_for(server, query.since, query.wait)
@@ -34,10 +32,10 @@ def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Result:
 
 @bp.post("/reports")
 @SERVERS.call(
-    "Report what this server holds and does",
+    "Report the state of this server",
     body=agent_schemas.AgentReport,
-    answers={200: agent_schemas.ReportReceipt},
-    refusals=(400, 409),
+    responses={200: agent_schemas.ReportReceipt},
+    errors=(400, 409),
 )
 def report(server: Server, body: agent_schemas.AgentReport) -> Result:
     receipt = reports.accept(
@@ -62,8 +60,8 @@ def report(server: Server, body: agent_schemas.AgentReport) -> Result:
 @SERVERS.call(
     "Start a play session",
     body=agent_schemas.SessionRequest,
-    answers={201: agent_schemas.SessionAnswer, 200: agent_schemas.SessionAnswer},
-    refusals=(400, 404, 409),
+    responses={201: agent_schemas.SessionAnswer, 200: agent_schemas.SessionAnswer},
+    errors=(400, 404, 409),
 )
 def start_session(server: Server, body: agent_schemas.SessionRequest) -> Result:
     started = play_sessions.start_session(server, body.game_id, body.id)
@@ -78,7 +76,7 @@ def start_session(server: Server, body: agent_schemas.SessionRequest) -> Result:
 
 
 @bp.delete("/sessions/<session_id>")
-@SERVERS.call("End a play session", answers={204: None}, refusals=(404,))
+@SERVERS.call("End a play session", responses={204: None}, errors=(404,))
 def end_session(server: Server, session_id: str) -> Result:
     play_sessions.end_session(server, session_id)
     return Result(None, 204)

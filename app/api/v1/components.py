@@ -23,12 +23,12 @@ WEBP = "image/webp"
 
 @bp.post("")
 @V1.call(
-    "Make or update a component",
+    "Create or update a component",
     scope="write",
     limit="component",
     body=schemas.ComponentRequest,
-    answers={200: schemas.ComponentShape, 201: schemas.ComponentShape},
-    refusals=(400, 409, 413),
+    responses={200: schemas.ComponentShape, 201: schemas.ComponentShape},
+    errors=(400, 409, 413),
 )
 def save(caller: Caller, game: Game, body: schemas.ComponentRequest) -> Result:
     (saved,) = save_components(game, caller.app_id, [_wanted(body)], caller.actor)
@@ -37,12 +37,12 @@ def save(caller: Caller, game: Game, body: schemas.ComponentRequest) -> Result:
 
 @bp.post("/batch")
 @V1.call(
-    "Make or update up to 100 components, all or nothing",
+    "Create or update up to 100 components, all or none",
     scope="write",
     limit="component-batch",
     body=schemas.BatchRequest,
-    answers={200: schemas.BatchAnswer},
-    refusals=(400, 409, 413),
+    responses={200: schemas.BatchAnswer},
+    errors=(400, 409, 413),
 )
 def save_batch(caller: Caller, game: Game, body: schemas.BatchRequest) -> Result:
     wanted = [_wanted(one, f"components[{index}]: ") for index, one in enumerate(body.components)]
@@ -56,8 +56,8 @@ def save_batch(caller: Caller, game: Game, body: schemas.BatchRequest) -> Result
     scope="read",
     limit="list",
     query=schemas.ComponentQuery,
-    answers={200: schemas.ComponentListShape},
-    refusals=(400,),
+    responses={200: schemas.ComponentListShape},
+    errors=(400,),
 )
 def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Result:
     page = list_components(revision_of(game.id, query.revision), query.limit, query.cursor)
@@ -73,8 +73,8 @@ def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Res
     scope="read",
     limit="list",
     query=schemas.RevisionQuery,
-    answers={200: schemas.ComponentShape},
-    refusals=(400,),
+    responses={200: schemas.ComponentShape},
+    errors=(400,),
 )
 def read(caller: Caller, game: Game, component_id: str, query: schemas.RevisionQuery) -> Result:
     revision = revision_of(game.id, query.revision)
@@ -82,7 +82,7 @@ def read(caller: Caller, game: Game, component_id: str, query: schemas.RevisionQ
 
 
 @bp.delete("/<component_id>")
-@V1.call("Delete a component", scope="write", limit="list", answers={204: None}, refusals=(409,))
+@V1.call("Delete a component", scope="write", limit="list", responses={204: None}, errors=(409,))
 def delete(caller: Caller, game: Game, component_id: str) -> Result:
     delete_component(game, component_id, caller.actor)
     return Result(None, 204)
@@ -101,7 +101,7 @@ def _wanted(body: schemas.ComponentRequest, where: str = "") -> WantedComponent:
 
 
 def _shape(one: ShownComponent) -> schemas.ComponentShape:
-    # From rows that were checked on their way in: no need to check each field of ten thousand again.
+    # The fields were validated when they were saved, so validating them again for ten thousand components is not needed.
     return schemas.ComponentShape.model_construct(
         id=one.id,
         kind=one.kind,

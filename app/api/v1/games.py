@@ -21,8 +21,8 @@ bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
     scope="read",
     limit="list",
     query=schemas.Paging,
-    answers={200: schemas.GameListShape},
-    refusals=(400,),
+    responses={200: schemas.GameListShape},
+    errors=(400,),
 )
 def games(caller: Caller, query: schemas.Paging) -> Result:
     page = list_games(caller.partner, GameFilter(limit=query.limit, after=query.cursor))
@@ -34,12 +34,12 @@ def games(caller: Caller, query: schemas.Paging) -> Result:
 
 @bp.post("")
 @V1.call(
-    "Make a game",
+    "Create a game",
     scope="write",
     limit="new-game",
     body=schemas.NewGame,
-    answers={201: schemas.GameShape},
-    refusals=(400, 413),
+    responses={201: schemas.GameShape},
+    errors=(400, 413),
 )
 def create(caller: Caller, body: schemas.NewGame) -> Result:
     return Result(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)

@@ -16,7 +16,7 @@ bp = Blueprint("v1_revisions", __name__, url_prefix="/api/v1/games/<game_id>/rev
 
 
 @bp.get("")
-@V1.call("List revisions", scope="read", limit="list", answers={200: schemas.RevisionListShape})
+@V1.call("List revisions", scope="read", limit="list", responses={200: schemas.RevisionListShape})
 def revisions(caller: Caller, game: Game) -> Result:
     return Result(schemas.RevisionListShape(revisions=[_shape(one) for one in list_revisions(game)]))
 
@@ -26,12 +26,12 @@ def revisions(caller: Caller, game: Game) -> Result:
     "Finalize the draft and open the next",
     scope="write",
     limit="component",
-    answers={200: schemas.RevisionShape},
-    refusals=(409,),
+    responses={200: schemas.RevisionShape},
+    errors=(409,),
 )
 def finalize_revision(caller: Caller, game: Game, number: str) -> Result:
     if not number.isdecimal() or len(number) > 9:
-        raise RevisionNotFound(f"'{number[:40]}' is not the number of a revision. See GET …/revisions.")
+        raise RevisionNotFound(f"'{number[:40]}' is not a revision number. List them with GET …/revisions.")
     return Result(_shape(finalize(game, int(number), caller.actor)))
 
 

@@ -192,7 +192,7 @@ def check_answer(app: Flask, paths: dict[str, Any], answer: TestResponse) -> Non
     assert call is not None
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
     said = paths[path][answer.request.method.lower()]["responses"][str(answer.status_code)]
-    shape = call.answers.get(answer.status_code, Problem)
+    shape = call.responses.get(answer.status_code, Problem)
     if shape is None:
         assert "content" not in said
         assert answer.data == b""

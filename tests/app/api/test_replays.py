@@ -49,7 +49,7 @@ def test_the_headers_of_the_first_answer_come_again(app: Flask, script: Script) 
     """On a call made for this: none of ours has all of these."""
     headers = {"ETag": '"1"', "Location": "/there", "Cache-Control": "no-store", "X-Made-By": "a view"}
 
-    @PARTNERS.call("Try headers", scope="write", answers={201: Problem})
+    @PARTNERS.call("Try headers", scope="write", responses={201: Problem})
     def view(caller: Caller) -> Result:
         return Result(Problem(error="none", message="made"), 201, headers)
 
