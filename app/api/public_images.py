@@ -81,7 +81,7 @@ def _requested_range(found: ServedImage) -> tuple[int, int] | tuple[()] | None:
 
 
 class _Body:
-    """The response body: an object's bytes, 64 KiB at a time. It occupies one place of the image budget until the end."""
+    """The response body: an object's bytes, 64 KiB at a time. It uses one place of the image budget until the end."""
 
     def __init__(self, found: ServedImage, span: tuple[int, int] | None) -> None:
         self._reader = request.remote_addr or ""

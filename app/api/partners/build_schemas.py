@@ -67,7 +67,7 @@ class PreviewQuery(Shape):
 
 
 class ReleaseRow(Shape):
-    """`live`: whether this is the newest release. `buildKept`: whether the build still exists and can be released again."""
+    """`live`: whether this is the newest release. `buildKept`: whether the build can be released again."""
 
     id: int
     build: int
@@ -84,7 +84,7 @@ class ReleaseList(Shape):
 
 
 class ServerForecast(Shape):
-    """`has`: numbers of the builds cached on the server, last released first. `state`: state of the build to release."""
+    """`has`: builds cached on the server, last released first. `state`: state of the build to release."""
 
     id: str
     region: str

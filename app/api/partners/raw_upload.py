@@ -1,4 +1,4 @@
-"""PUT /api/partners/games/{slug}/upload: send a build as one streamed archive (partner-api.md 5.5, DECISIONS.md 8, 9)."""
+"""PUT /api/partners/games/{slug}/upload: send a build as one stream (partner-api.md 5.5, DECISIONS.md 8, 9)."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ class CheckProgress(Shape):
 
 
 class UploadRow(Shape):
-    """`receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is the
-    number of the build that a done upload became, and `released` whether that build went live."""
+    """`receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is
+    the number of the build that a done upload became, and `released` whether that build went live."""
 
     id: str
     file_name: str

@@ -101,7 +101,7 @@ def _wanted(body: schemas.ComponentRequest, where: str = "") -> WantedComponent:
 
 
 def _shape(one: ShownComponent) -> schemas.ComponentShape:
-    # The fields were validated when they were saved, so validating them again for ten thousand components is not needed.
+    # The fields were validated when they were saved. Validating them again for ten thousand components is not needed.
     return schemas.ComponentShape.model_construct(
         id=one.id,
         kind=one.kind,

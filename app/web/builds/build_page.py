@@ -100,7 +100,7 @@ def _ask_deletion(game: Game, build: Build, form: FlaskForm) -> str:
     return render_question(
         "builds/build_delete.html",
         back=url_for("build.page", slug=game.slug, number=build.number),
-        of="games",
+        area="games",
         number=build.number,
         bytes=size(build.size),
         form=form,

@@ -69,7 +69,7 @@ def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None
     return render_question(
         "builds/release.html",
         back=url_for("game.page", slug=game.slug),
-        of="games",
+        area="games",
         words=words,
         number=number,
         form=form,

@@ -1,4 +1,4 @@
-"""The whole audit log: who did what, in which partner, from where."""
+"""The audit log of the whole platform."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KINDS: KindFilters = {
 
 @dataclass(frozen=True)
 class OperatorAuditLine(AuditLine):
-    """One row. `partner` is "" for what concerns the platform."""
+    """One row. `partner` is "" for an action on the platform itself."""
 
     partner: str
     partner_id: str
@@ -40,7 +40,7 @@ class OperatorAuditLine(AuditLine):
 
 @pages.get("/operator/audit")
 def page() -> ResponseReturnValue:
-    """Newest first, in pages; filters are in the address."""
+    """The log, newest first, in pages. The filters are in the URL."""
     kind = selected_kind(KINDS)
     names = partner_names()
     chosen = db.session.get(Partner, request.args.get("partner", ""))

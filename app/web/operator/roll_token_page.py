@@ -1,4 +1,4 @@
-"""A server's token rolled: a new one, shown once with the command that puts it in place."""
+"""Pages that roll a server's token: the confirmation form, then the new token with the command that installs it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class RollForm(OnceForm):
 
 @pages.get("/operator/servers/<server_id>/token")
 def form(server_id: str) -> ResponseReturnValue:
-    """What rolling does."""
-    return _ask(fleet_server(server_id), RollForm())
+    """The confirmation form."""
+    return _render_form(fleet_server(server_id), RollForm())
 
 
 @pages.post("/operator/servers/<server_id>/token")
 def roll(server_id: str) -> ResponseReturnValue:
-    """Make the new token. It is in the answer itself: it is stored nowhere, so no redirect can bring it."""
+    """Make the new token. It is stored nowhere, so this response shows it, without a redirect."""
     server, form = fleet_server(server_id), RollForm()
     if not form.validate_on_submit():
-        return _ask(server, form), 422
+        return _render_form(server, form), 422
     try:
         confirm_my_password(form.password.data)
         if not form.first_time():
@@ -41,10 +41,10 @@ def roll(server_id: str) -> ResponseReturnValue:
     except SHOWN as refusal:
         form.renew()
         answer = refused(form, refusal)
-        return _ask(server, form), *answer
-    return render_template("operator/token.html", made=NewToken(server_id, token, rolled=True))
+        return _render_form(server, form), *answer
+    return render_template("operator/token.html", new_token=NewToken(server_id, token, rolled=True))
 
 
-def _ask(server: FleetServer, form: RollForm) -> str:
+def _render_form(server: FleetServer, form: RollForm) -> str:
     what = problem(form, "The token is not rolled yet")
     return render_template("operator/roll_token.html", server=server, form=form, problem=what)

@@ -1,4 +1,4 @@
-"""All servers as an operator sees them, worst first, with one of them opened below; live."""
+"""The operator's list of all servers, worst first, with the details of one below. Live."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One server; "" stands for what is not known."""
+    """One server. "" stands for an unknown value."""
 
     id: str
     region: str
     url: str
     page_url: str
-    opened: bool
+    selected: bool
     state: str
     icon: str
     words: Text
@@ -66,14 +66,14 @@ class View:
     counts: Sequence[Count]
     figures: Sequence[Figure]
     rows: Sequence[Row]
-    opened: FleetServer | None
+    selected: FleetServer | None
 
 
 @dataclass(frozen=True)
 class FleetSubject:
-    """The fleet, with this server opened below the list, or none. All operators see the same."""
+    """The live parts of the list. `selected`: the server with details below, or None. All operators see the same."""
 
-    opened: str | None
+    selected: str | None
 
     @property
     def topic(self) -> str:
@@ -81,19 +81,21 @@ class FleetSubject:
 
     def render(self, app: Flask, version: int) -> Rendered | None:
         at, overview = now(), fleet_overview()
-        opened = next((server for server in overview.servers if server.id == self.opened), None)
-        rows_view = [_row(server, opened) for server in overview.servers]
-        view = View(server_words.fleet_counts(overview.servers, overview.counts), _figures(overview), rows_view, opened)
+        selected = next((server for server in overview.servers if server.id == self.selected), None)
+        rows_view = [_row(server, selected) for server in overview.servers]
+        view = View(
+            server_words.fleet_counts(overview.servers, overview.counts), _figures(overview), rows_view, selected
+        )
         rows = tuple(
             part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
             for row in rows_view
         )
         return Rendered(
-            title=server_words.page_title("Servers", overview.counts),
+            title=server_words.tab_title("Servers", overview.counts),
             parts=(
                 part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
                 part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
-                *(detail_parts(app, opened, alone=False) if opened else ()),
+                *(detail_parts(app, selected, own_page=False) if selected else ()),
                 part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
             ),
             rows=rows,
@@ -104,41 +106,41 @@ class FleetSubject:
 
 @pages.get("/operator/servers")
 def index() -> ResponseReturnValue:
-    """The list. `?server=` opens one; without it the worst is open. It stays the one that is open while the page
-    lives, so that no button changes its meaning under the pointer."""
+    """The list. `?server=` selects a server; the default is the worst. The selection does not change while the page is
+    open, so that no button changes its target under the pointer."""
     servers = fleet_overview().servers
     free_connection()
     chosen = request.args.get("server")
-    opened = next((server for server in servers if server.id == chosen), None) or next(
+    selected = next((server for server in servers if server.id == chosen), None) or next(
         (server for server in servers if server.state != "healthy"), None
     )
-    live = present(FleetSubject(opened.id if opened else None), _GONE)
-    return render_template("operator/servers.html", live=live, opened=opened, made_at=Moment(now()))
+    live = present(FleetSubject(selected.id if selected else None), _GONE)
+    return render_template("operator/servers.html", live=live, selected=selected, made_at=Moment(now()))
 
 
-@pages.get("/operator/fleet/parts", defaults={"opened": None})
-@pages.get("/operator/fleet/<opened>/parts")
-def parts(opened: str | None) -> Response:
+@pages.get("/operator/fleet/parts", defaults={"selected": None})
+@pages.get("/operator/fleet/<selected>/parts")
+def parts(selected: str | None) -> Response:
     """The live parts for pages that poll."""
-    return fragment(FleetSubject(opened), _GONE)
+    return fragment(FleetSubject(selected), _GONE)
 
 
-@pages.get("/operator/fleet/live", defaults={"opened": None})
-@pages.get("/operator/fleet/<opened>/live")
-def live(opened: str | None) -> Response:
+@pages.get("/operator/fleet/live", defaults={"selected": None})
+@pages.get("/operator/fleet/<selected>/live")
+def live(selected: str | None) -> Response:
     """The live parts as a stream."""
-    return stream(FleetSubject(opened))
+    return stream(FleetSubject(selected))
 
 
-def _row(server: FleetServer, opened: FleetServer | None) -> Row:
+def _row(server: FleetServer, selected: FleetServer | None) -> Row:
     silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return Row(
         id=server.id,
         region=server.region,
-        # Not url_for: it needs a request, and these bytes are everybody's.
+        # Not url_for, which needs a request: all operators share this HTML.
         url=f"/operator/servers?server={server.id}#opened",
         page_url=f"/operator/servers/{server.id}",
-        opened=opened is not None and opened.id == server.id,
+        selected=selected is not None and selected.id == server.id,
         state=server.state,
         icon=server_words.STATE_ICONS[server.state],
         words=server_words.fleet_state(server),

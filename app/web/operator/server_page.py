@@ -1,4 +1,4 @@
-"""One server on a page of its own, and what is done with it at once: downloads paused and resumed, retries."""
+"""The page of one server, and its actions: pause and resume downloads, retry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pages.before_request(require_operator)
 
 @dataclass(frozen=True)
 class ServerSubject:
-    """One server on its own page."""
+    """The live parts of a server's page."""
 
     server_id: str
 
@@ -42,7 +42,7 @@ class ServerSubject:
         words = server_words.fleet_state(server)
         tone = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}.get(server.state, "")
         chip = {"icon": server_words.STATE_ICONS[server.state], "words": words, "tone": tone}
-        builds, facts = detail_parts(app, server, alone=True)
+        builds, facts = detail_parts(app, server, own_page=True)
         return Rendered(
             title=f"{server.id}: {plain(words)} · Slipway",
             parts=(part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
@@ -54,7 +54,7 @@ class ServerSubject:
 
 @pages.get("/operator/servers/<server_id>")
 def page(server_id: str) -> ResponseReturnValue:
-    """The whole page."""
+    """The page."""
     live = present(ServerSubject(server_id), no_server(server_id))
     server = fleet_server(server_id)
     return render_template("operator/server.html", live=live, server=server, made_at=Moment(now()))
@@ -75,25 +75,25 @@ def live(server_id: str) -> Response:
 
 @pages.post("/operator/servers/<server_id>/downloads")
 def downloads(server_id: str) -> ResponseReturnValue:
-    """Pause them, or resume them."""
-    wanted = request.form.get("downloads")
-    if wanted not in {"pause", "resume"}:
-        raise InvalidRequest("Downloads are paused or resumed: send `downloads` as pause or resume.")
-    pause(server_id, wanted == "pause", my_actor())
-    return _done(server_id, f"Downloads of {server_id} are {'paused' if wanted == 'pause' else 'resumed'}")
+    """Pause or resume downloads."""
+    action = request.form.get("downloads")
+    if action not in {"pause", "resume"}:
+        raise InvalidRequest("Send `downloads` as pause or resume.")
+    pause(server_id, action == "pause", my_actor())
+    return _done(server_id, f"Downloads of {server_id} are {'paused' if action == 'pause' else 'resumed'}")
 
 
 @pages.post("/operator/servers/<server_id>/retries")
 def retries(server_id: str) -> ResponseReturnValue:
-    """Everything that failed there is tried again now."""
+    """Retry all failed downloads now."""
     count = retry_failed(server_id, my_actor())
     return _done(
-        server_id, f"{server_id} tries {counted(count, 'build')} again now" if count else "Nothing failed there"
+        server_id, f"{server_id} retries {counted(count, 'build')} now" if count else f"Nothing failed on {server_id}"
     )
 
 
-def _done(server_id: str, said: str) -> ResponseReturnValue:
-    """Back to where the button was."""
-    flash(said)
+def _done(server_id: str, message: str) -> ResponseReturnValue:
+    """Return to the page with the button."""
+    flash(message)
     own_page = url_for("operator_server.page", server_id=server_id)
     return redirect(local_address(request.form.get("next"), own_page), 303)

@@ -1,4 +1,4 @@
-"""Storage: whether it answers, what it holds, and what a check of rows against objects finds."""
+"""Storage: whether it is reachable, how much it contains, and a check that compares the database with the objects."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ pages = Blueprint("operator_storage", __name__)
 pages.before_request(require_operator)
 
 REFRESH_INTERVAL = timedelta(seconds=5)
-MAX_SHOWN_NAMES = 50  # names of what a check found, of each kind
+MAX_SHOWN_NAMES = 50  # of each kind of finding
 _GONE = "There is no storage to show."
 
 
 @dataclass(frozen=True)
 class StorageSubject:
-    """Nothing announces it: it is looked at again and again while somebody looks."""
+    """The live parts of the storage page. No topic announces changes, so they are refreshed while a page is open."""
 
     @property
     def topic(self) -> str:
@@ -52,7 +52,7 @@ class StorageSubject:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found, as plain values. `at`: when."""
+    """The result of a check. `at`: when it ran."""
 
     at: Moment
     builds: str
@@ -84,7 +84,7 @@ def live() -> Response:
 
 @pages.post("/operator/storage/checks")
 def check() -> ResponseReturnValue:
-    """Compare rows with objects, now. Changes nothing, so its answer is the page itself."""
+    """Compare the database with the objects. This changes nothing, so the response is the page itself."""
     free_connection()
     try:
         found = build_sweep.check()
@@ -116,9 +116,9 @@ def _page(found: CheckResult | None = None, problem: str = "") -> str:
 def _facts(found: Totals) -> list[tuple[str, str, str]]:
     """(label, number, unit)."""
     number, unit = size(found.builds_bytes).split(SPACE)
-    facts = [("Bytes of builds", number, unit), ("Builds", f"{found.builds:,}", "")]
+    facts = [("Size of builds", number, unit), ("Builds", f"{found.builds:,}", "")]
     waiting, waiting_unit = size(found.deleted_bytes).split(SPACE)
-    facts.append(("Of deleted games", waiting, waiting_unit))
+    facts.append(("Deleted games", waiting, waiting_unit))
     reserved = f"for {size(found.reserved_bytes)}" if found.reserved_bytes else ""
-    facts.append(("Uploads under way", f"{found.uploads:,}", reserved))
+    facts.append(("Uploads in progress", f"{found.uploads:,}", reserved))
     return facts

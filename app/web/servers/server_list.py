@@ -1,4 +1,4 @@
-"""Servers as a partner sees them: how far their released builds have come on each, live."""
+"""The partner's list of servers: the state of the partner's released builds on each. Live."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from app.web.servers import server_words
 pages = Blueprint("servers", __name__)
 pages.before_request(require_sign_in)
 
-_GONE = "This partner is not there any more."
+_GONE = "This partner no longer exists."
 
 
 @dataclass(frozen=True)
 class Row:
-    """One server. `fill` is how much of a bar is full, in percent; "" stands for what is not known."""
+    """One server. `fill`: cached part of the released builds, in percent. "" stands for an unknown value."""
 
     id: str
     region: str
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class View:
-    """Everything live on the page, as plain values."""
+    """The live values of the page."""
 
     heading: str
     counts: Sequence[Count]
@@ -54,7 +54,7 @@ class View:
 
 @dataclass(frozen=True)
 class PartnerSubject:
-    """The servers for one partner; everybody in it sees the same."""
+    """The live parts of the page. All members of a partner see the same."""
 
     partner_id: str
 
@@ -75,7 +75,7 @@ class PartnerSubject:
             part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
         )
         return Rendered(
-            title=server_words.page_title("Servers", overview.counts),
+            title=server_words.tab_title("Servers", overview.counts),
             parts=(
                 part(app, "servers-banner", "servers/_problem_banner.html", view=view),
                 part(app, "servers-head", "servers/_server_head.html", view=view),
@@ -89,7 +89,7 @@ class PartnerSubject:
 
 @pages.get("/servers")
 def index() -> ResponseReturnValue:
-    """The page. Operators have one of their own."""
+    """The page. Operators are redirected to theirs."""
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
     live = present(PartnerSubject(my_partner().id), _GONE)

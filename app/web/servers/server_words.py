@@ -1,4 +1,4 @@
-"""What the pages say of servers: the copy of every state, from plain facts. No HTML, no database."""
+"""The text of every server state, from plain values. No HTML, no database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATE_ICONS = {
     "healthy": "cached",
     "nothing": "none",
 }
-# What a tab's title carries, worst first.
+# States that a tab's title shows, worst first.
 _TITLES = {
     "failed": "failed",
     "conflict": "with two agents",
@@ -59,7 +59,7 @@ def partner_state(server: PartnerServer) -> Text:
 
 
 def fleet_state(server: FleetServer) -> Text:
-    """How one server is."""
+    """The state of one server, for operators."""
     since = Moment(server.since, "since") if server.since else None
     if server.state in {"failed", "retrying"} and server.failure:
         reason = short_reason(server.failure.reason) or "failed"
@@ -99,7 +99,7 @@ def partner_counts(found: Counter[str]) -> list[Count]:
 
 
 def fleet_counts(servers: Sequence[FleetServer], found: Counter[str]) -> list[Count]:
-    """`1 disk full`, `1 no contact`, `3 healthy`: failures under their reasons."""
+    """`1 disk full`, `1 no contact`, `3 healthy`. Failures are counted by reason."""
     reasons = Counter(
         short_reason(server.failure.reason) or "failed"
         for server in servers
@@ -123,14 +123,14 @@ def fleet_counts(servers: Sequence[FleetServer], found: Counter[str]) -> list[Co
     return each
 
 
-def page_title(name: str, found: Counter[str]) -> str:
+def tab_title(name: str, found: Counter[str]) -> str:
     """A tab's title, worst state first: `(1 failed) Servers · Slipway`."""
     worst = next((state for state in _TITLES if found[state]), None)
     return f"({found[worst]} {_TITLES[worst]}) {name} · Slipway" if worst else f"{name} · Slipway"
 
 
 def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
-    """What a banner says of servers without contact: what is the case, and what it means."""
+    """Title and text of the banner about servers without contact, or None."""
     silent = [server for server in servers if server.state == "no_contact" and server.reported_at]
     if not silent:
         return None
@@ -140,16 +140,16 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Text, str] | No
         names = ", ".join(server.id for server in silent)
         what = (f"No contact with {len(silent)} servers: {names}",)
     one = len(silent) == 1
-    goes_on = "It continues by itself when it reports" if one else "They continue by themselves when they report"
+    continues = "It continues by itself when it reports" if one else "They continue by themselves when they report"
     others = sum(server.state not in {"no_contact", "not_started"} for server in servers)
     if not others:
-        return what, f"{goes_on} again. What they hold stays there; operators of the platform see this too."
+        return what, f"{continues} again. Their cached builds stay there. Operators of the platform see this too."
     to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
-    return what, f"Players are sent to {to}. {goes_on} again; nothing for you to do."
+    return what, f"Players are sent to {to}. {continues} again. You do not need to do anything."
 
 
 def part_of_total(used: int, total: int, digits: int = 1) -> str:
-    """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the whole; `digits` after the point of the part."""
+    """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the total. `digits`: decimals of the used part."""
     whole = size(total)
     number, _, unit = whole.partition(SPACE)
     factor = total / float(number.replace(",", "")) if total else 1
@@ -158,14 +158,14 @@ def part_of_total(used: int, total: int, digits: int = 1) -> str:
 
 
 def minutes_without_contact(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:
-    """For how many minutes of the last hour nothing was heard, or None while there is contact."""
+    """Minutes since the last report, None while there is contact. 60 for a server that never reported."""
     if contact:
         return None
     return int((at - reported_at).total_seconds() // 60) if reported_at else 60
 
 
 def next_change_at(reported: Iterable[datetime | None], at: datetime) -> datetime:
-    """When time alone changes what is shown: a contact is lost, or a minute has passed."""
+    """When the page changes without a report: a server loses contact, or a minute has passed."""
     lifetime = timedelta(seconds=CONTACT_SECONDS, milliseconds=100)
     ends = [moment + lifetime for moment in reported if moment and at - moment <= lifetime]
     return min([*ends, at.replace(second=0, microsecond=0) + timedelta(minutes=1)])

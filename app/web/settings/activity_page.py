@@ -1,4 +1,4 @@
-"""The audit log: who did what, from where."""
+"""The partner's audit log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS: KindFilters = {
 
 @pages.get("/settings/activity")
 def page() -> ResponseReturnValue:
-    """Newest first, in pages; filters are in the address."""
+    """The log, newest first, in pages. The filters are in the URL."""
     partner = my_partner()
     games = game_titles(partner)
     kind = selected_kind(KINDS)

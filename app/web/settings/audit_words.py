@@ -1,4 +1,4 @@
-"""The audit log in words: what each action was."""
+"""The audit log as text: words for each action, rows and filter links."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from flask import request
 from app.data.models.audit_record import AuditEntry
 from app.web.frame.formats import SPACE, Moment, size
 
-# Action -> what was done; the subject follows it.
+# Action -> words. Pages show the subject after them.
 ACTION_WORDS = {
     "game.created": "Registered",
     "game.updated": "Changed",
     "game.deleted": "Deleted",
-    "game.cover_picked": "Picked the cover of",
-    "game.screenshots_picked": "Picked screenshots of",
+    "game.cover_picked": "Set the cover of",
+    "game.screenshots_picked": "Set the screenshots of",
     "asset.confirmed": "Added the image",
     "asset.deleted": "Deleted the image",
-    "asset.restored": "Brought back the image",
+    "asset.restored": "Restored the image",
     "components.saved": "Saved components of",
     "component.deleted": "Deleted the",
     "component.side_set": "Changed a side of",
     "revision.finalized": "Finalized",
     "build.ready": "Sent",
-    "build.refused": "Refused",
+    "build.refused": "Rejected",
     "build.released": "Released",
     "build.noted": "Changed the note of",
     "build.deleted": "Deleted",
     "upload.cancelled": "Cancelled an upload of",
-    "upload.expired": "Let an upload expire:",
-    "build.retried": "Tried again",
+    "upload.expired": "Upload expired:",
+    "build.retried": "Retried",
     "key.created": "Made a key",
     "key.rolled": "Rolled a key",
     "key.revoked": "Revoked a key",
@@ -44,7 +44,7 @@ ACTION_WORDS = {
     "member.joined": "Joined",
     "member.role_changed": "Changed the role of",
     "member.removed": "Removed",
-    "member.renamed": "Took the name",
+    "member.renamed": "Changed their name to",
     "member.password_changed": "Changed the password of",
     "member.password_link_made": "Made a password link for",
     "member.password_set": "Set a new password of",
@@ -58,17 +58,17 @@ ACTION_WORDS = {
     "server.retired": "Retired the server",
     "server.paused": "Paused downloads of",
     "server.resumed": "Resumed downloads of",
-    "server.retried": "Had what failed tried again on",
+    "server.retried": "Retried failed downloads on",
 }
 
 
 def action_words(action: str) -> str:
-    """The words of an action; one without words of its own is still readable: `asset.used` -> `Asset used`."""
+    """The words for an action. An action without an entry is still readable: `asset.used` -> `Asset used`."""
     return ACTION_WORDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 
 def details(entry: AuditEntry) -> str:
-    """The second line: what else is worth knowing, or ""."""
+    """The second line of an entry, or ""."""
     known: dict[str, Any] = entry.details or {}
     if entry.action == "build.refused":
         return str(known.get("reason") or "")
@@ -78,7 +78,7 @@ def details(entry: AuditEntry) -> str:
         amount = known.get("bytes")
         return size(amount) if isinstance(amount, int) else "No limit"
     if entry.action == "key.rolled":
-        return f"The new one is {known.get('new')}"
+        return f"New key: {known.get('new')}"
     if known.get("side"):
         return f"Side: {known['side']}"
     if known.get("scopes"):
@@ -90,7 +90,7 @@ def details(entry: AuditEntry) -> str:
 
 @dataclass(frozen=True)
 class AuditLine:
-    """One entry of the log as a row."""
+    """One row of the log."""
 
     id: int
     at: Moment
@@ -102,7 +102,7 @@ class AuditLine:
 
     @classmethod
     def of(cls, entry: AuditEntry, **more: str) -> Self:
-        """`more` is what a kind of line says beside this."""
+        """`more` are the fields that a subclass adds."""
         return cls(
             id=entry.id,
             at=Moment(entry.at),
@@ -117,23 +117,23 @@ class AuditLine:
 
 @dataclass(frozen=True)
 class FilterLink:
-    """A link to the deeds of one kind."""
+    """A link that shows only entries of one kind."""
 
     key: str
     label: str
     url: str
 
 
-# Key in the address -> (label, how the actions begin).
+# Key in the URL -> (label, prefix of the actions).
 KindFilters = Mapping[str, tuple[str, str]]
 
 
 def selected_kind(kinds: KindFilters) -> str:
-    """Its key in the present address, or "" for all."""
-    asked = request.args.get("kind", "")
-    return asked if asked in kinds else ""
+    """The kind in the current URL, or "" for all."""
+    kind = request.args.get("kind", "")
+    return kind if kind in kinds else ""
 
 
 def filter_links(kinds: KindFilters, address: Callable[[str], str]) -> list[FilterLink]:
-    """A link a kind; `address` makes its URL."""
+    """One link per kind. `address` returns the URL for a key."""
     return [FilterLink(key, label, address(key)) for key, (label, _) in kinds.items()]

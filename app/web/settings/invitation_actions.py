@@ -1,4 +1,4 @@
-"""Open invitations: another role, another link, withdrawn."""
+"""Actions on open invitations: change the role, make a new link, withdraw."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pages.before_request(require_sign_in)
 
 @pages.post("/settings/members/invitations/<invitation_id>/role")
 def change_role(invitation_id: str) -> ResponseReturnValue:
-    """The role that accepting gives."""
+    """Change the role of the future member."""
     require_owner("Changing roles")
     form = RoleForm()
     invited = members.invitation_by_id(my_partner(), invitation_id)
@@ -35,7 +35,7 @@ def change_role(invitation_id: str) -> ResponseReturnValue:
 
 @pages.post("/settings/members/invitations/<invitation_id>/link")
 def renew(invitation_id: str) -> ResponseReturnValue:
-    """A new link in place of one that was lost."""
+    """Replace a lost link."""
     require_owner("Inviting members")
     form = OnceForm()
     if not form.validate_on_submit():
@@ -51,7 +51,7 @@ def renew(invitation_id: str) -> ResponseReturnValue:
 
 @pages.post("/settings/members/invitations/<invitation_id>/withdrawal")
 def withdraw(invitation_id: str) -> ResponseReturnValue:
-    """Make the link useless."""
+    """Withdraw the invitation. Its link stops working."""
     require_owner("Withdrawing invitations")
     email = members.withdraw(my_partner(), invitation_id, my_actor())
     flash(f"The invitation of {email} is withdrawn")
@@ -61,8 +61,8 @@ def withdraw(invitation_id: str) -> ResponseReturnValue:
 def _renewal_question(email: str, form: OnceForm) -> PasswordQuestion:
     return PasswordQuestion(
         heading=f"Make a new link for {email}?",
-        lead="Whoever has the link becomes an owner of this partner. The link from before stops working.",
+        lead="Anybody who has the link can become an owner of this partner. The old link stops working.",
         button="Make new link",
         back=url_for("members.page"),
-        sends={"number": form.number.data or ""},
+        fields={"number": form.number.data or ""},
     )

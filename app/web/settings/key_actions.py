@@ -1,4 +1,4 @@
-"""One API key: rolled, or revoked. Both are asked about first."""
+"""Actions on an API key: roll and revoke. Both ask for confirmation first."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class RollForm(OnceForm):
 
 @pages.get("/settings/keys/<key_id>/roll")
 def roll_form(key_id: str) -> ResponseReturnValue:
-    """What rolling does."""
+    """The confirmation form for rolling a key."""
     require_owner("Rolling keys")
-    return _ask_roll(key_of(my_partner(), key_id), RollForm())
+    return _render_roll_form(key_of(my_partner(), key_id), RollForm())
 
 
 @pages.post("/settings/keys/<key_id>/roll")
 def roll(key_id: str) -> ResponseReturnValue:
-    """Make the key's successor; both work for a day."""
+    """Make the key that replaces this one. Both work until the old one expires."""
     require_owner("Rolling keys")
     key, form = key_of(my_partner(), key_id), RollForm()
     if not form.validate_on_submit():
-        return _ask_roll(key, form), 422
+        return _render_roll_form(key, form), 422
     try:
         confirm_my_password(form.password.data)
         if not form.first_time():
@@ -47,13 +47,13 @@ def roll(key_id: str) -> ResponseReturnValue:
     except SHOWN as refusal:
         form.renew()
         answer = refused(form, refusal)
-        return _ask_roll(key, form), *answer
+        return _render_roll_form(key, form), *answer
     return render_keys(NewKey(new, secret, old=key))
 
 
 @pages.get("/settings/keys/<key_id>/revocation")
 def revoke_form(key_id: str) -> ResponseReturnValue:
-    """What revoking does, and when the key was last used."""
+    """The confirmation form for revoking a key, with its last use."""
     require_owner("Revoking keys")
     key = key_of(my_partner(), key_id)
     return render_question(
@@ -63,7 +63,7 @@ def revoke_form(key_id: str) -> ResponseReturnValue:
 
 @pages.post("/settings/keys/<key_id>/revocation")
 def revoke(key_id: str) -> ResponseReturnValue:
-    """End the key now."""
+    """Revoke the key now."""
     require_owner("Revoking keys")
     key = key_of(my_partner(), key_id)
     revoke_key(key, my_actor())
@@ -71,7 +71,7 @@ def revoke(key_id: str) -> ResponseReturnValue:
     return redirect(url_for("keys.page"), 303)
 
 
-def _ask_roll(key: ApiKey, form: RollForm) -> str:
+def _render_roll_form(key: ApiKey, form: RollForm) -> str:
     return render_question(
         "settings/key_roll.html",
         back=url_for("keys.page"),
@@ -84,5 +84,5 @@ def _ask_roll(key: ApiKey, form: RollForm) -> str:
 
 def _last_use(key: ApiKey) -> Text:
     if key.last_used_at is None:
-        return ("It was never used.",)
+        return ("This key was never used.",)
     return (f"{key.app.name} used it ", Moment(key.last_used_at, "within"), ".")

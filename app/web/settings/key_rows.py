@@ -1,4 +1,4 @@
-"""API keys as a page says them."""
+"""API keys as rows of the keys page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from app.data.models.base import now
 from app.data.models.partner import ApiKey, App
 from app.web.frame.formats import Moment, Text
 
-_FRESH = timedelta(days=7)
+_NEW_KEY_AGE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class KeyLine:
-    """One key. `used` is when it was last used, or until when it works."""
+    """One key. `used` is its last use, or when it expires. `ends`: whether it expires."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class AppKeys:
 
 @dataclass(frozen=True)
 class NewKey:
-    """A key that was just made, with its text: in this answer and nowhere else. `old` is the key it replaces."""
+    """A key that was just made, with its secret, which is shown only in this response. `old` is the key it replaces."""
 
     key: ApiKey
     secret: str
@@ -56,15 +56,14 @@ def app_keys(app: App, keys: Sequence[ApiKey]) -> AppKeys:
 
 
 def _line(key: ApiKey) -> KeyLine:
-    name, used = key.name or "Unnamed", _used(key)
+    name, used = key.name or "Unnamed", _last_use(key)
     if key.expires_at:
         name, used = f"{name}, old", ("Works until ", Moment(key.expires_at, "end"))
     created = Moment(key.created_at, "made")
     return KeyLine(key.id, name, key.hint, key.scopes, created, used, key.expires_at is not None)
 
 
-def _used(key: ApiKey) -> Text:
-    """When a key was last used."""
+def _last_use(key: ApiKey) -> Text:
     if key.last_used_at:
         return (Moment(key.last_used_at, "recent"),)
-    return ("Not used yet" if now() - key.created_at < _FRESH else "Never used",)
+    return ("Not used yet" if now() - key.created_at < _NEW_KEY_AGE else "Never used",)

@@ -1,4 +1,4 @@
-"""Members and invitations as their page says them."""
+"""Members and invitations as rows of the members page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.web.frame.current_user import me
 from app.web.frame.formats import Moment, Text
 
 CAPABILITIES = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
-# Role -> whether each of the deeds is its.
+# Role -> whether it has each of the capabilities.
 ROLE_CAPABILITIES = {
     "Owner": (True, True, True, True),
     "Developer": (True, True, True, False),
@@ -21,7 +21,7 @@ ROLE_CAPABILITIES = {
 
 @dataclass(frozen=True)
 class MemberLine:
-    """One row. `only_owner`: can neither be removed nor get another role."""
+    """One member. `only_owner`: the last owner, who can neither be removed nor get another role."""
 
     id: str
     name: str
@@ -42,7 +42,7 @@ class InvitationLine:
 
 @dataclass(frozen=True)
 class NewInvitation:
-    """An invitation that was just made, with its link: in this answer and nowhere else."""
+    """An invitation that was just made, with its link, which is shown only in this response."""
 
     email: str
     link: str
@@ -54,7 +54,7 @@ class NewInvitation:
 
 
 def member_lines(people: Sequence[Member]) -> list[MemberLine]:
-    """A line a member; the only owner is marked."""
+    """One line per member."""
     owners = sum(member.role == "owner" for member in people)
     return [
         MemberLine(
@@ -77,5 +77,5 @@ def _seen(member: Member) -> Text:
 
 
 def invitation_line(invitation: Invitation) -> InvitationLine:
-    """One open invitation."""
+    """The line of an open invitation."""
     return InvitationLine(invitation.id, invitation.email, invitation.role, Moment(invitation.expires_at, "day"))

@@ -1,4 +1,4 @@
-"""The people of a partner: who they are, what they may do, and inviting one more."""
+"""The members of a partner: the list, invitations, roles and removal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import EmailField, SelectField
-from wtforms.validators import InputRequired, Length
+from wtforms import SelectField
 
 from app.accounts import members
 from app.refusals import Refusal
@@ -20,6 +19,7 @@ from app.web.frame.forms import SHOWN, Headers, OnceForm, choices, problem, refu
 from app.web.settings.confirm_question import render_question
 from app.web.settings.member_rows import CAPABILITIES, ROLE_CAPABILITIES, NewInvitation, invitation_line, member_lines
 from app.web.settings.password_confirmation import PasswordQuestion, require_password
+from app.web.settings.text_fields import email_field
 
 pages = Blueprint("members", __name__)
 pages.before_request(require_sign_in)
@@ -28,10 +28,7 @@ ROLES = {role: role.capitalize() for role in members.PARTNER_ROLES}
 
 
 class InviteForm(OnceForm):
-    email = EmailField(
-        "Email",
-        [InputRequired("Enter an email address"), Length(max=254, message="An address has at most 254 characters")],
-    )
+    email = email_field()
     role = SelectField("Role", choices=choices(ROLES), default="developer", validate_choice=False)
 
 
@@ -41,13 +38,13 @@ class RoleForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @pages.get("/settings/members")
 def page() -> ResponseReturnValue:
-    """Everybody, open invitations, and what each role can do."""
+    """Members, open invitations, and what each role can do."""
     return render_members()
 
 
 @pages.post("/settings/members")
 def invite() -> ResponseReturnValue:
-    """Make an invitation. Its link is in the answer itself: it is stored nowhere, so no redirect can bring it."""
+    """Make an invitation. Its link is stored nowhere, so this response shows it, without a redirect."""
     require_owner("Inviting members")
     form = InviteForm()
     if not form.validate_on_submit():
@@ -70,9 +67,9 @@ def change_role(member_id: str) -> ResponseReturnValue:
     """Give a member another role."""
     require_owner("Changing roles")
     form = RoleForm()
-    person = members.member_of(my_partner(), member_id)
-    becomes_owner = form.role.data == "owner" and person.role != "owner"
-    if becomes_owner and (answer := require_password(new_owner_question(person.name))):
+    member = members.member_of(my_partner(), member_id)
+    becomes_owner = form.role.data == "owner" and member.role != "owner"
+    if becomes_owner and (answer := require_password(new_owner_question(member.name))):
         return answer
     try:
         member = members.change_role(my_partner(), member_id, form.role.data or "", my_actor())
@@ -84,7 +81,7 @@ def change_role(member_id: str) -> ResponseReturnValue:
 
 @pages.get("/settings/members/<member_id>/removal")
 def remove_form(member_id: str) -> ResponseReturnValue:
-    """What removing does."""
+    """The confirmation form for removing a member."""
     require_owner("Removing members")
     member = members.member_of(my_partner(), member_id)
     return render_question(
@@ -98,7 +95,7 @@ def remove_form(member_id: str) -> ResponseReturnValue:
 
 @pages.post("/settings/members/<member_id>/removal")
 def remove(member_id: str) -> ResponseReturnValue:
-    """End a membership; who ends their own is signed out by it."""
+    """Remove a member. Members that remove themselves are signed out."""
     require_owner("Removing members")
     member = members.member_of(my_partner(), member_id)
     leaving, name = member.id == me().id, member.name
@@ -121,7 +118,7 @@ def render_members(
     status: int = 200,
     headers: Headers | None = None,
 ) -> ResponseReturnValue:
-    """The page; with the form that needs a change, or with the link that was just made."""
+    """Render the page, with a form that has errors, or with a link that was just made."""
     partner, is_owner = my_partner(), me().role == "owner"
     people, invitations = members.members_of(partner), members.open_invitations(partner)
     page = render_template(
@@ -140,44 +137,45 @@ def render_members(
         heading=counted(len(people), "member"),
         open_words=f"{counted(len(invitations), 'invitation')} open" if invitations else "",
         roles=ROLES,
-        deeds=CAPABILITIES,
-        may=ROLE_CAPABILITIES,
+        capabilities=CAPABILITIES,
+        role_capabilities=ROLE_CAPABILITIES,
     )
-    # Loading the address again must show the page, and not ask whether to send a form again.
+    # A reload must show the page, and not ask to send the form again.
     pushed = {"HX-Push-Url": url_for("members.page")} if form or invited or password_link else {}
     return page, status, pushed | (headers or {})
 
 
 def render_refusal(form: FlaskForm, refusal: Refusal) -> ResponseReturnValue:
-    """The page, saying why a button of a row did nothing."""
+    """Render the page, with the reason why an action was refused."""
     status, headers = refused(form, refusal)
     return render_members(form, status=status, headers=headers)
 
 
 def already_invited() -> ResponseReturnValue:
-    """What a form gets that was answered before."""
-    flash("This link was made a moment ago. It is shown only once: make a new link if it was not copied.")
+    """The response to a form that is sent a second time."""
+    flash("This link was already made, and is shown only once. Make a new link if you have not copied it.")
     return redirect(url_for("members.page"), 303)
 
 
-def new_owner_question(whom: str) -> PasswordQuestion:
-    """Asked before somebody else can do everything that an owner can. The role is in the form that is sent again."""
+def new_owner_question(name: str) -> PasswordQuestion:
+    """The question before a member becomes an owner."""
     return PasswordQuestion(
-        heading=f"Make {whom} an owner?",
-        lead="Owners can do everything in this partner: they invite and remove members, you too, and make API keys.",
+        heading=f"Make {name} an owner?",
+        lead="Owners can do everything in this partner. "
+        "They can make API keys, and invite and remove members, including you.",
         button="Make owner",
         back=url_for("members.page"),
-        sends={"role": "owner"},
+        fields={"role": "owner"},
     )
 
 
 def _owner_question(form: InviteForm) -> PasswordQuestion:
-    whom = (form.email.data or "").strip()
+    name = (form.email.data or "").strip()
     return replace(
-        new_owner_question(whom),
-        heading=f"Invite {whom} as an owner?",
+        new_owner_question(name),
+        heading=f"Invite {name} as an owner?",
         button="Make invitation",
-        sends={"email": whom, "role": "owner", "number": form.number.data or ""},
+        fields={"email": name, "role": "owner", "number": form.number.data or ""},
     )
 
 

@@ -1,43 +1,40 @@
-"""The partner itself: its name, and what it is made of."""
+"""The partner: its name, owners and id."""
 
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import StringField
-from wtforms.validators import DataRequired, Length
 
 from app.accounts.partners import rename_partner
 from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
 from app.web.frame.formats import Moment
 from app.web.frame.forms import SHOWN, problem, refused
+from app.web.settings.text_fields import name_field
 
 pages = Blueprint("partner", __name__)
 pages.before_request(require_sign_in)
 
 
 class PartnerForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    name = StringField(
-        "Name", [DataRequired("Name the partner"), Length(max=150, message="A name has at most 150 characters")]
-    )
+    name = name_field("Name", "Name the partner")
 
 
 @pages.get("/settings")
 def index() -> ResponseReturnValue:
-    """Settings begin with the partner."""
+    """Settings open on the partner page."""
     return redirect(url_for("partner.page"))
 
 
 @pages.get("/settings/partner")
 def page() -> ResponseReturnValue:
-    """Name and facts."""
+    """The page."""
     return _page(PartnerForm(name=my_partner().name))
 
 
 @pages.post("/settings/partner")
 def rename() -> ResponseReturnValue:
-    """Another name; it is a name for people, so no address changes."""
+    """Rename the partner. No URL contains the name, so none changes."""
     require_owner("Renaming the partner")
     form = PartnerForm()
     if not form.validate_on_submit():
@@ -47,7 +44,7 @@ def rename() -> ResponseReturnValue:
     except SHOWN as refusal:
         answer = refused(form, refusal)
         return _page(form), *answer
-    flash(f"The partner is named {my_partner().name} now")
+    flash(f"The partner is now named {my_partner().name}")
     return redirect(url_for("partner.page"), 303)
 
 

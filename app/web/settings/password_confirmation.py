@@ -1,4 +1,4 @@
-"""The password once more, before something that outlives the session: a session left open must not be enough."""
+"""Confirmation of the password before an action that outlasts the session, so that an open session is not enough."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.web.frame.forms import SHOWN, TOO_LONG, Headers, problem, refused
 
 
 def password_field(label: str = "Your password") -> PasswordField:
-    """The field, for forms."""
+    """The field for the user's own password."""
     return PasswordField(
         label,
         [InputRequired("Enter your password"), Length(max=MAX_PASSWORD, message=TOO_LONG)],
@@ -26,8 +26,8 @@ def password_field(label: str = "Your password") -> PasswordField:
 
 
 def confirm_my_password(password: str | None) -> None:
-    """Raises InvalidRequest naming the field `password` when it is wrong, RateLimited after too many wrong ones, or
-    Unavailable when too many are being checked."""
+    """Raises InvalidRequest for the field `password` when it is wrong, RateLimited after too many wrong attempts, or
+    Unavailable when too many passwords are being checked."""
     confirm_password(me(), password or "")
 
 
@@ -37,35 +37,37 @@ class ConfirmationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no typ
 
 @dataclass(frozen=True)
 class PasswordQuestion:
-    """What is about to be done, for the page that asks for the password. `back` is where Cancel leads, and `place` its
-    name; `sends` are the fields of the form that is asked about, which are sent again with the password."""
+    """The content of a page that asks for the password before an action.
+
+    `back` is the URL of Cancel and `back_label` its name. `fields` are those of the action's form; the page fields them
+    again together with the password."""
 
     heading: str
     lead: str
     button: str
     back: str
-    sends: Mapping[str, str]
-    place: str = "Members"
+    fields: Mapping[str, str]
+    back_label: str = "Members"
     layout: str = "settings/in_page.html"
 
 
 def password_link_question(owner: str, number: str, back: str) -> PasswordQuestion:
-    """Asked before a link is made that lets its bearer in as an owner."""
+    """The question before a link is made with which anybody can sign in as an owner."""
     return PasswordQuestion(
         heading=f"Make a password link for {owner}?",
-        lead=f"Whoever has the link can set a new password for {owner}, and with it do everything an owner can.",
+        lead=f"Anybody who has the link can set a new password for {owner}, and then do everything an owner can.",
         button="Make password link",
         back=back,
-        sends={"number": number},
+        fields={"number": number},
     )
 
 
 def require_password(question: PasswordQuestion) -> ResponseReturnValue | None:
-    """None when the right password came with the present form; else the page that asks for it."""
-    asked = "password" in request.form
-    form = ConfirmationForm() if asked else ConfirmationForm(formdata=None)
+    """None if the current form has the right password, else the page that asks for it."""
+    answered = "password" in request.form
+    form = ConfirmationForm() if answered else ConfirmationForm(formdata=None)
     status, headers = 422, Headers()
-    if asked and form.validate_on_submit():
+    if answered and form.validate_on_submit():
         try:
             confirm_my_password(form.password.data)
         except SHOWN as refusal:
@@ -73,12 +75,12 @@ def require_password(question: PasswordQuestion) -> ResponseReturnValue | None:
         else:
             return None
     page = render_template(
-        "settings/password_again.html",
+        "settings/password_confirmation.html",
         layout=question.layout,
         question=question,
         back=question.back,
         form=form,
         problem=problem(form, "Nothing was changed yet"),
     )
-    # Loading the address again must show where the form was, and not ask whether to send it again.
+    # A reload must show the page with the form, and not ask to send the form again.
     return page, status, {"HX-Push-Url": question.back} | headers

@@ -1,4 +1,4 @@
-"""Links with which members who forgot their password set a new one."""
+"""Password links, for members who forgot their password."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ pages.before_request(require_sign_in)
 
 @pages.post("/settings/members/<member_id>/password-link")
 def make(member_id: str) -> ResponseReturnValue:
-    """Make one. It is in the answer itself: only its fingerprint is stored."""
+    """Make a link. Only its fingerprint is stored, so this response shows it."""
     require_owner("Making password links")
     partner, form = my_partner(), OnceForm()
-    member = member_of(partner, member_id)  # a stranger's form is not counted as answered
+    member = member_of(partner, member_id)  # first, so that a form for somebody else's member is not used up
     if not form.validate_on_submit():
         return render_members(form, status=422)
     if member.role == "owner":
@@ -30,7 +30,7 @@ def make(member_id: str) -> ResponseReturnValue:
         if answer := require_password(question):
             return answer
     if not form.first_time():
-        flash("This link was shown already. Make a new one if it was not copied.")
+        flash("This link was already shown. Make a new one if you have not copied it.")
         return redirect(url_for("members.page"), 303)
     made, secret = link_for_member(partner, member_id, my_actor())
     return render_members(password_link=MadeLink.of(made, secret))

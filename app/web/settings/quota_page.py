@@ -1,4 +1,4 @@
-"""What a partner may use: bytes of builds, with where they went, and the limits of every call, in words."""
+"""The partner's storage quota and usage, and the limits of the API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_SHOWN_GAMES = 10
 
 @dataclass(frozen=True)
 class UsageLine:
-    """One game's share. `slug` is "" for games that were deleted and whose bytes are not swept yet."""
+    """Storage used by one game. `slug` is "" for a deleted game whose bytes are not removed yet."""
 
     title: str
     slug: str
@@ -38,7 +38,7 @@ class UsageLine:
 
 @pages.get("/settings/quota")
 def page() -> ResponseReturnValue:
-    """The meter, the largest games, the limits."""
+    """The page."""
     partner = my_partner()
     quota = build_quota(db.session(), partner)
     games = usage_by_game(partner)
@@ -60,7 +60,7 @@ def _line(game: GameUsage) -> UsageLine:
 
 
 def _facts(quota: BuildQuota) -> list[tuple[str, str]]:
-    facts = [("On its way", size(quota.reserved))] if quota.reserved else []
+    facts = [("Being uploaded", size(quota.reserved))] if quota.reserved else []
     if quota.left is not None:
         facts.append(("Left", size(quota.left)))
     return facts
@@ -69,22 +69,22 @@ def _facts(quota: BuildQuota) -> list[tuple[str, str]]:
 def _limits() -> list[tuple[str, str]]:
     now = settings()
     return [
-        ("Calls of the API", f"{rate_words(now.api_rate, 'call')} for each key"),
-        ("Builds sent with a key", f"{rate_words(now.upload_rate, 'upload')} for each key, refused ones too"),
+        ("API calls", f"{rate_words(now.api_rate, 'call')} for each key"),
+        ("Builds sent by API", f"{rate_words(now.upload_rate, 'upload')} for each key, including refused ones"),
         ("An image", f"at most {limit(MOST_BYTES)}, {MOST_PIXELS // 10**6} million pixels"),
         ("A build, packed", f"at most {limit(now.max_archive_bytes)}"),
         ("A build, unpacked", f"at most {limit(now.max_unpacked_bytes)}"),
-        ("The body of any other call", f"at most {limit(MIB)}"),
-        ("Wrong passwords", f"{rate_words(now.sign_in_rate, 'try', 'tries')}, then a wait"),
+        ("The body of other calls", f"at most {limit(MIB)}"),
+        ("Wrong passwords", f"{rate_words(now.sign_in_rate, 'attempt')}, then a wait"),
         ("A rolled key", f"works {duration(ROLL_OVERLAP.total_seconds())} longer"),
         ("An invitation", f"works once, for {counted(INVITATION_LASTS.days, 'day')}"),
     ]
 
 
-def rate_words(rate: str, noun: str, nouns: str | None = None) -> str:
-    """`100 per minute` -> `100 calls a minute`; `10 per 5 minutes` -> `10 tries in 5 minutes`."""
+def rate_words(rate: str, noun: str) -> str:
+    """`100 per minute` -> `100 calls a minute`; `10 per 5 minutes` -> `10 attempts in 5 minutes`."""
     item = parse(rate)
-    what = f"{item.amount:,}{SPACE}{noun if item.amount == 1 else nouns or noun + 's'}"
+    what = f"{item.amount:,}{SPACE}{noun if item.amount == 1 else noun + 's'}"
     unit = item.GRANULARITY.name
     if item.multiples == 1:
         return f"{what} {'an' if unit == 'hour' else 'a'} {unit}"

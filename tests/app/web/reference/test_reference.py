@@ -106,7 +106,7 @@ def test_fields_say_their_type_and_their_rule(calls: list[Operation]) -> None:
 
 
 def test_fields_inside_fields_are_named_by_their_path(calls: list[Operation]) -> None:
-    (answer,) = call_named(calls, "See which servers have the released build").answers
+    (answer,) = call_named(calls, "Read which servers have cached the released build").responses
     fields = {field.name: field.type for field in answer.fields}
     assert fields["servers"] == "list of objects"
     assert fields["servers[].status"] == "cached or pending"
