@@ -9,7 +9,7 @@ from wtforms import StringField
 from app.fleet.servers import add_server
 from app.refusals import Conflict, InvalidRequest
 from app.web.frame.current_user import my_actor
-from app.web.frame.forms import SHOWN, OnceForm, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.install_command import NewToken, already_shown
 from app.web.operator.operator_access import require_operator
 from app.web.settings.password_confirmation import confirm_my_password, password_field
@@ -21,7 +21,7 @@ pages = Blueprint("operator_add_server", __name__)
 pages.before_request(require_operator)
 
 
-class ServerForm(OnceForm):
+class ServerForm(SingleUseForm):
     id = name_field("Id", "Name the server", noun="An id", maximum=MAX_ID_LENGTH)
     region = StringField("Region", [length_limit("A region", MAX_REGION_LENGTH)])
     password = password_field()
@@ -45,14 +45,16 @@ def create() -> ResponseReturnValue:
         if not form.first_time():
             return already_shown(server_id)
         server, token = add_server(server_id, form.region.data or "", my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
         # A conflict is always about the id, so the message belongs to that field.
         id_in_use = isinstance(refusal, Conflict)
-        answer = refused(form, InvalidRequest(refusal.message, {"id": refusal.message}) if id_in_use else refusal)
+        answer = show_refusal(form, InvalidRequest(refusal.message, {"id": refusal.message}) if id_in_use else refusal)
         return _render_form(form), *answer
     return render_template("operator/token.html", new_token=NewToken(server.id, token))
 
 
 def _render_form(form: ServerForm) -> str:
-    return render_template("operator/add_server.html", form=form, problem=problem(form, "The server is not added yet"))
+    return render_template(
+        "operator/add_server.html", form=form, problem=summary_title(form, "The server is not added yet")
+    )

@@ -14,8 +14,8 @@ from wtforms.validators import Length, ValidationError
 from app.accounts.new_partner import found_partner
 from app.accounts.partner_list import PartnerEntry, directory
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import counted, size
-from app.web.frame.forms import SHOWN, OnceForm, problem, refused
+from app.web.frame.formats import counted, format_size
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.operator_access import require_operator
 from app.web.settings.member_rows import NewInvitation
 from app.web.settings.password_confirmation import confirm_my_password, password_field
@@ -58,7 +58,7 @@ def quota_bytes(text: str | None) -> int | None:
     return round(float(text.strip()) * GB) if text and text.strip() else None
 
 
-class PartnerForm(OnceForm):
+class PartnerForm(SingleUseForm):
     name = name_field("Name", "Name the partner")
     email = email_field("Email of its first owner")
     quota = quota_field()
@@ -92,16 +92,18 @@ def create() -> ResponseReturnValue:
         partner, invitation, secret = found_partner(
             form.name.data or "", form.email.data or "", quota_bytes(form.quota.data), my_actor()
         )
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer = refused(form, refusal)
+        answer = show_refusal(form, refusal)
         return _render_form(form), *answer
     invited = NewInvitation.of(invitation, secret)
     return render_template("operator/partner_created.html", partner=partner, invited=invited)
 
 
 def _render_form(form: PartnerForm) -> str:
-    return render_template("operator/new_partner.html", form=form, problem=problem(form, "The partner is not made yet"))
+    return render_template(
+        "operator/new_partner.html", form=form, problem=summary_title(form, "The partner is not made yet")
+    )
 
 
 def _line(entry: PartnerEntry) -> PartnerLine:
@@ -112,7 +114,7 @@ def _line(entry: PartnerEntry) -> PartnerLine:
         games=f"{entry.games:,}",
         members=f"{entry.members:,}",
         no_owner=entry.owners == 0,
-        stored=size(entry.builds_bytes),
-        quota="No limit" if limit is None else size(limit),
+        stored=format_size(entry.builds_bytes),
+        quota="No limit" if limit is None else format_size(limit),
         percent=None if limit is None else min(100, entry.builds_bytes * 100 // limit if limit else 100),
     )

@@ -15,10 +15,10 @@ from app.accounts.password_links import link_for_member
 from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.uploads.build_quota import BuildQuota, build_quota
-from app.web.accounts.new_password import MadeLink
+from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import Moment, counted, size
-from app.web.frame.forms import SHOWN, Headers, OnceForm, problem, refused
+from app.web.frame.formats import Moment, counted, format_size
+from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, show_refusal, summary_title
 from app.web.operator.operator_access import require_operator
 from app.web.operator.partner_list import GB, quota_bytes, quota_field
 from app.web.settings.member_rows import NewInvitation
@@ -38,7 +38,7 @@ class QuotaForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     quota = quota_field()
 
 
-class OwnerForm(OnceForm):
+class OwnerForm(SingleUseForm):
     email = email_field()
     password = password_field()
 
@@ -58,7 +58,9 @@ def set_quota(partner_id: str) -> ResponseReturnValue:
     amount = quota_bytes(form.quota.data)
     set_build_quota(partner, amount, my_actor())
     flash(
-        f"{partner.name} can store {size(amount)} of builds" if amount is not None else f"{partner.name} has no quota"
+        f"{partner.name} can store {format_size(amount)} of builds"
+        if amount is not None
+        else f"{partner.name} has no quota"
     )
     return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
 
@@ -75,9 +77,9 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
             flash("This link was already shown. Invite the address again for a new link.")
             return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
         invitation, secret = invite(partner, form.email.data or "", "owner", my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer: tuple[int, Headers] = refused(form, refusal)
+        answer: tuple[int, Headers] = show_refusal(form, refusal)
         return _render(partner, owner=form), *answer
     return _render(partner, invited=NewInvitation.of(invitation, secret))
 
@@ -85,7 +87,7 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
 @pages.post("/operator/partners/<partner_id>/members/<member_id>/password-link")
 def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
     """Make a password link for a member. Operators need it when the last owner forgot the password."""
-    partner, form = partner_by_id(partner_id), OnceForm()
+    partner, form = partner_by_id(partner_id), SingleUseForm()
     member, back = member_of(partner, member_id), url_for("operator_partner.page", partner_id=partner_id)
     if form.validate_on_submit() and member.role == "owner":
         question = password_link_question(member.name, form.number.data or "", back)
@@ -95,7 +97,7 @@ def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
         flash("This link was already shown. Make a new one if you have not copied it.")
         return redirect(back, 303)
     made, secret = link_for_member(partner, member_id, my_actor())
-    return _render(partner, password_link=MadeLink.of(made, secret))
+    return _render(partner, password_link=NewPasswordLink.of(made, secret))
 
 
 def _render(
@@ -104,7 +106,7 @@ def _render(
     quota: QuotaForm | None = None,
     owner: OwnerForm | None = None,
     invited: NewInvitation | None = None,
-    password_link: MadeLink | None = None,
+    password_link: NewPasswordLink | None = None,
 ) -> str:
     found = build_quota(db.session(), partner)
     limit = found.limit
@@ -122,19 +124,19 @@ def _render(
         quota=quota or QuotaForm(formdata=None, quota="" if limit is None else f"{limit / GB:.10g}"),
         owner=owner or OwnerForm(formdata=None),
         form=invalid,
-        problem=problem(invalid, what) if invalid else "",
+        problem=summary_title(invalid, what) if invalid else "",
         invited=invited,
         password_link=password_link,
-        once=OnceForm(formdata=None),
+        once=SingleUseForm(formdata=None),
         moment_of=Moment,
     )
 
 
 def _quota_words(found: BuildQuota) -> str:
-    used = size(found.used)
-    reserved = f", {size(found.reserved)} being uploaded" if found.reserved else ""
+    used = format_size(found.used)
+    reserved = f", {format_size(found.reserved)} being uploaded" if found.reserved else ""
     return (
-        f"{used} of {size(found.limit)} used{reserved}"
+        f"{used} of {format_size(found.limit)} used{reserved}"
         if found.limit is not None
         else f"{used} used, no limit{reserved}"
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.data.models.partner import Invitation, Member
-from app.web.accounts.invitation import link
+from app.web.accounts.invitation import invitation_address
 from app.web.frame.current_user import me
-from app.web.frame.formats import Moment, Text
+from app.web.frame.formats import Moment, Phrase
 
 CAPABILITIES = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
 # Role -> whether it has each of the capabilities.
@@ -29,7 +29,7 @@ class MemberLine:
     role: str
     you: bool
     only_owner: bool
-    seen: Text
+    seen: Phrase
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class NewInvitation:
 
     @classmethod
     def of(cls, invitation: Invitation, secret: str) -> NewInvitation:
-        return cls(invitation.email, link(secret), Moment(invitation.expires_at, "end"))
+        return cls(invitation.email, invitation_address(secret), Moment(invitation.expires_at, "end"))
 
 
 def member_lines(people: Sequence[Member]) -> list[MemberLine]:
@@ -70,7 +70,7 @@ def member_lines(people: Sequence[Member]) -> list[MemberLine]:
     ]
 
 
-def _seen(member: Member) -> Text:
+def _seen(member: Member) -> Phrase:
     if member.id == me().id:
         return ("Now, this browser",)
     return (Moment(member.last_seen_at, "recent"),) if member.last_seen_at else ("Never",)

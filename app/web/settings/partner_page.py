@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from app.accounts.partners import rename_partner
-from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
+from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
 from app.web.frame.formats import Moment
-from app.web.frame.forms import SHOWN, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
 from app.web.settings.text_fields import name_field
 
 pages = Blueprint("partner", __name__)
@@ -41,8 +41,8 @@ def rename() -> ResponseReturnValue:
         return _page(form), 422
     try:
         rename_partner(my_partner(), form.name.data or "", my_actor())
-    except SHOWN as refusal:
-        answer = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        answer = show_refusal(form, refusal)
         return _page(form), *answer
     flash(f"The partner is now named {my_partner().name}")
     return redirect(url_for("partner.page"), 303)
@@ -54,8 +54,8 @@ def _page(form: PartnerForm) -> str:
         "settings/partner.html",
         partner=partner,
         form=form,
-        problem=problem(form, "The partner is not renamed yet"),
+        problem=summary_title(form, "The partner is not renamed yet"),
         is_owner=me().role == "owner",
-        owners=owners_of(partner),
+        owners=owner_names(partner),
         since=Moment(partner.created_at, "day"),
     )

@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts.members import member_of
 from app.accounts.password_links import link_for_member
-from app.web.accounts.new_password import MadeLink
+from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
-from app.web.frame.forms import OnceForm
+from app.web.frame.forms import SingleUseForm
 from app.web.settings.members_page import render_members
 from app.web.settings.password_confirmation import password_link_question, require_password
 
@@ -21,7 +21,7 @@ pages.before_request(require_sign_in)
 def make(member_id: str) -> ResponseReturnValue:
     """Make a link. Only its fingerprint is stored, so this response shows it."""
     require_owner("Making password links")
-    partner, form = my_partner(), OnceForm()
+    partner, form = my_partner(), SingleUseForm()
     member = member_of(partner, member_id)  # first, so that a form for somebody else's member is not used up
     if not form.validate_on_submit():
         return render_members(form, status=422)
@@ -33,4 +33,4 @@ def make(member_id: str) -> ResponseReturnValue:
         flash("This link was already shown. Make a new one if you have not copied it.")
         return redirect(url_for("members.page"), 303)
     made, secret = link_for_member(partner, member_id, my_actor())
-    return render_members(password_link=MadeLink.of(made, secret))
+    return render_members(password_link=NewPasswordLink.of(made, secret))
