@@ -14,9 +14,9 @@ from app.fleet.release_preview import preview
 from app.fleet.rollout import matrix
 from app.web.builds.release_words import question_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.forms import problem
+from app.web.frame.forms import summary_title
 from app.web.frame.toasts import flash_with_question
-from app.web.games.game_header import head
+from app.web.games.game_header import header_context
 from app.web.settings.confirm_question import ask
 
 pages = Blueprint("releases", __name__)
@@ -73,6 +73,6 @@ def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None
         words=words,
         number=number,
         form=form,
-        problem=problem(form, "Nothing was released yet"),
-        **head(game),
+        problem=summary_title(form, "Nothing was released yet"),
+        **header_context(game),
     )

@@ -21,7 +21,7 @@ from app.refusals import Forbidden
 
 
 @dataclass(frozen=True)
-class Visit:
+class SignedInUser:
     """What Flask-Login calls a user: a member in this browser, and the token in its cookie."""
 
     sign_in: SignIn
@@ -36,37 +36,37 @@ class Visit:
         return self.token
 
 
-def visit_of(token: str) -> Visit | None:
+def load_user(token: str) -> SignedInUser | None:
     """Flask-Login's user loader: the sign-in with the token in the cookie, unless it has ended."""
     found = sign_ins.sign_in_of(token)
-    return Visit(found, found.member, token) if found else None
+    return SignedInUser(found, found.member, token) if found else None
 
 
-def _visit() -> Visit | None:
-    return cast(Visit, current_user) if current_user and current_user.is_authenticated else None
+def _signed_in_user() -> SignedInUser | None:
+    return cast(SignedInUser, current_user) if current_user and current_user.is_authenticated else None
 
 
-def signed_in() -> Member | None:
+def signed_in_member() -> Member | None:
     """The member behind this request, or None."""
-    visit = _visit()
+    visit = _signed_in_user()
     return visit.member if visit else None
 
 
-def sign_in_here() -> SignIn | None:
+def sign_in_or_none() -> SignIn | None:
     """The sign-in of this browser, or None."""
-    visit = _visit()
+    visit = _signed_in_user()
     return visit.sign_in if visit else None
 
 
-def token_here() -> str | None:
+def sign_in_token() -> str | None:
     """The token of this browser's sign-in, or None."""
-    visit = _visit()
+    visit = _signed_in_user()
     return visit.token if visit else None
 
 
 def current_sign_in() -> SignIn:
     """The sign-in behind a request that a signed-in view answers."""
-    found = sign_in_here()
+    found = sign_in_or_none()
     if found is None:
         raise RuntimeError("this view is not behind require_sign_in")
     return found
@@ -74,7 +74,7 @@ def current_sign_in() -> SignIn:
 
 def require_sign_in() -> ResponseReturnValue | None:
     """For `before_request` of pages that belong to members: who is not signed in is asked to, who is was here now."""
-    found = sign_in_here()
+    found = sign_in_or_none()
     if found is None:
         return cast(ResponseReturnValue, login.unauthorized())
     sign_ins.note_seen(found)
@@ -83,7 +83,7 @@ def require_sign_in() -> ResponseReturnValue | None:
 
 def me() -> Member:
     """The member behind a request that a signed-in view answers."""
-    member = signed_in()
+    member = signed_in_member()
     if member is None:
         raise RuntimeError("this view is not behind require_sign_in")
     return member
@@ -119,11 +119,11 @@ def require_write(what: str) -> None:
 def require_owner(what: str) -> None:
     """Raises Forbidden for everybody but an owner of the partner; says who is one."""
     if me().role != "owner":
-        owners = " or ".join(owners_of(my_partner()))
+        owners = " or ".join(owner_names(my_partner()))
         raise Forbidden(f"{what} is for owners; your role is {me().role}. Ask {owners}.")
 
 
-def owners_of(partner: Partner) -> list[str]:
+def owner_names(partner: Partner) -> list[str]:
     """The names of those whom a developer or viewer can ask."""
     return [member.name for member in members_of(partner) if member.role == "owner"]
 
@@ -139,6 +139,6 @@ def local_address(address: str | None, otherwise: str) -> str:
     return otherwise if parts.scheme or parts.netloc else address
 
 
-def here() -> str:
+def current_address() -> str:
     """The present page's own address, for coming back to it."""
     return request.full_path.rstrip("?") if request.method == "GET" else request.path

@@ -16,7 +16,7 @@ from app.data.extensions import db, htmx
 from app.data.models.game import Game
 from app.process.logs import request_id
 from app.refusals import NotFound, RateLimited, Refusal, Unavailable
-from app.web.frame.current_user import signed_in
+from app.web.frame.current_user import signed_in_member
 from app.web.frame.formats import Moment
 
 _TITLES = {
@@ -32,7 +32,7 @@ _TITLES = {
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestGame:
     title: str
     url: str
 
@@ -75,7 +75,7 @@ def answer_unexpected(request_id: str) -> ResponseReturnValue:
 
 
 def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
-    member = signed_in()
+    member = signed_in_member()
     partner = member.partner if member else None
     if _wants_line() or partner is None:
         return _page(404, _TITLES[404], refusal.message)
@@ -84,7 +84,7 @@ def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
     if slug in own:  # the game is there; it is a build or a server that is not
         return _page(404, _TITLES[404], refusal.message)
     close = get_close_matches(slug, list(own), n=1, cutoff=0.6)
-    nearest = Nearest(own[close[0]], url_for("game.page", slug=close[0])) if close else None
+    nearest = NearestGame(own[close[0]], url_for("game.page", slug=close[0])) if close else None
     known = {"slug": slug, "partner": partner, "nearest": nearest}
     return Response(render_template("frame/no_game.html", **known, request_id=request_id(), at=_now()), 404)
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-SPACE = "\u00a0"
+NO_BREAK_SPACE = "\u00a0"
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _LIMIT_UNITS = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 # How the browser writes a moment; the forms are in app/static/src/js/times/time-words.js.
-Form = Literal["moment", "within", "brief", "made", "recent", "since", "until", "end", "coming", "day", "exact"]
+MomentForm = Literal["moment", "within", "brief", "made", "recent", "since", "until", "end", "coming", "day", "exact"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Moment:
     script turns it into the reader's own."""
 
     at: datetime
-    form: Form = "moment"
+    form: MomentForm = "moment"
 
     @property
     def iso(self) -> str:
@@ -46,15 +46,15 @@ class Moment:
 
 
 # A line of copy: words, and moments between them. Templates write it with the `text` macro.
-Text = tuple[str | Moment, ...]
+Phrase = tuple[str | Moment, ...]
 
 
-def plain(text: Text) -> str:
+def plain_text(text: Phrase) -> str:
     """A Text as one string, its moments in UTC."""
     return "".join(part if isinstance(part, str) else part.plain for part in text)
 
 
-def size(amount: int) -> str:
+def format_size(amount: int) -> str:
     """Bytes, decimal: `0 B`, `640 MB`, `7.2 GB`; one decimal below 100."""
     value = float(max(amount, 0))
     for unit in _UNITS:
@@ -63,29 +63,29 @@ def size(amount: int) -> str:
             break
         value /= 1000
     digits = 0 if unit in {"B", "kB"} or value >= 99.95 else 1
-    return f"{value:,.{digits}f}{SPACE}{unit}"
+    return f"{value:,.{digits}f}{NO_BREAK_SPACE}{unit}"
 
 
-def limit(amount: int) -> str:
+def format_limit(amount: int) -> str:
     """A limit in bytes: `20 GiB` when it is a whole number of binary units, else exact bytes."""
     for factor, unit in _LIMIT_UNITS:
         if amount >= factor and amount % factor == 0:
-            return f"{amount // factor:,}{SPACE}{unit}"
-    return f"{amount:,}{SPACE}B"
+            return f"{amount // factor:,}{NO_BREAK_SPACE}{unit}"
+    return f"{amount:,}{NO_BREAK_SPACE}B"
 
 
-def rate(bytes_per_second: int) -> str:
+def format_rate(bytes_per_second: int) -> str:
     """`18.4 MB/s`."""
-    return f"{size(bytes_per_second)}/s"
+    return f"{format_size(bytes_per_second)}/s"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Rounded up to what a person waits for: `40 s`, `2 min`, `3 h`."""
     if seconds < 59.5:
-        return f"{max(1, round(seconds))}{SPACE}s"
+        return f"{max(1, round(seconds))}{NO_BREAK_SPACE}s"
     if seconds < 3600:
-        return f"{round(seconds / 60)}{SPACE}min"
-    return f"{round(seconds / 3600)}{SPACE}h"
+        return f"{round(seconds / 60)}{NO_BREAK_SPACE}min"
+    return f"{round(seconds / 3600)}{NO_BREAK_SPACE}h"
 
 
 def percent(done: int, total: int) -> int:

@@ -19,29 +19,29 @@ from app.data.extensions import limiter
 from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken, Unavailable
 
 # Refusals that a form shows. All others (not there, not allowed) are pages of their own.
-SHOWN = (InvalidRequest, Conflict, SlugTaken, RateLimited, Unavailable)
+FORM_REFUSALS = (InvalidRequest, Conflict, SlugTaken, RateLimited, Unavailable)
 
-TOO_LONG = f"A password has at most {MAX_PASSWORD:,} characters"
+PASSWORD_TOO_LONG = f"A password has at most {MAX_PASSWORD:,} characters"
 
 Headers = dict[str, str]
 
 
-def choices(labels: Mapping[str, str]) -> Any:
+def select_choices(labels: Mapping[str, str]) -> Any:
     """The choices of a select: value -> label."""
     return [SelectChoice(value, label) for value, label in labels.items()]
 
 
-def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Headers]:
+def show_refusal(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Headers]:
     """Put a refusal on the form. Returns status and headers of the answer: 422, or 429 or 503 when it is about waiting.
 
     `called`: the domain's name of a field -> the form's, where they differ."""
     fields = {called.get(name, name): what for name, what in getattr(refusal, "fields", {}).items()}
     known = [name for name in fields if name in form]
     if len(fields) == len(known) == 1:
-        _add(form, known[0], refusal.message)
+        _add_error(form, known[0], refusal.message)
     elif known and len(known) == len(fields):
         for name in known:
-            _add(form, name, f"{form[name].label.text}: {fields[name]}")
+            _add_error(form, name, f"{form[name].label.text}: {fields[name]}")
     else:
         form.form_errors.append(refusal.message)
     if isinstance(refusal, RateLimited):
@@ -51,11 +51,11 @@ def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Head
     return 422, {}
 
 
-def _add(form: FlaskForm, name: str, message: str) -> None:
+def _add_error(form: FlaskForm, name: str, message: str) -> None:
     form[name].errors = [*form[name].errors, message]
 
 
-def problem(form: FlaskForm, what: str) -> str:
+def summary_title(form: FlaskForm, what: str) -> str:
     """The title of a summary, `The key is not made yet: 2 things to change`, or "" for a form without errors."""
     count = len(form.form_errors) + sum(bool(field.errors) for field in form)
     if not count:
@@ -70,21 +70,21 @@ def new_password_field(label: str) -> PasswordField:
         [
             InputRequired("Choose a password"),
             Length(min=MIN_PASSWORD, message=f"The password needs at least {MIN_PASSWORD} characters"),
-            Length(max=MAX_PASSWORD, message=TOO_LONG),
+            Length(max=MAX_PASSWORD, message=PASSWORD_TOO_LONG),
         ],
     )
 
 
-def _new_number() -> str:
+def _new_form_number() -> str:
     return secrets.token_urlsafe(16)
 
 
-class OnceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class SingleUseForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """A form whose answer shows a secret. The secret is stored nowhere, so it is in the answer itself and not behind a
     redirect; a browser that sends the form again (a reload, a second click) must not make a second one."""
 
     number = HiddenField(
-        default=_new_number,
+        default=_new_form_number,
         validators=[InputRequired("This form is out of date: reload the page"), Length(max=64)],
     )
 
@@ -94,4 +94,4 @@ class OnceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     def renew(self) -> None:
         """Let a form that is shown again, with what to change, be sent again."""
-        self.number.data = _new_number()
+        self.number.data = _new_form_number()

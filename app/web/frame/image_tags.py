@@ -56,7 +56,7 @@ def _canvas(width: int, height: int) -> tuple[int, int]:
     return max(1, round(_CANVAS * width / longer)), max(1, round(_CANVAS * height / longer))
 
 
-def beside_each_other(boxes: Sequence[tuple[float, float]], width: float, height: float) -> list[tuple[int, int]]:
+def fit_in_row(boxes: Sequence[tuple[float, float]], width: float, height: float) -> list[tuple[int, int]]:
     """Sizes in CSS pixels for things shown side by side in true proportion: none higher than `height`, all of them
     together not wider than `width`."""
     tallest = max((tall for _, tall in boxes), default=1) or 1

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from flask import request, url_for
 
-from app.web.frame.current_user import signed_in
+from app.web.frame.current_user import signed_in_member
 
 
 @dataclass(frozen=True)
-class Place:
+class NavigationEntry:
     """An entry of the main navigation."""
 
     name: str
@@ -32,10 +32,10 @@ _MEMBER = (
 )
 
 
-def navigation() -> list[Place]:
+def navigation() -> list[NavigationEntry]:
     """The entries for whoever is signed in; nothing for anybody else."""
-    member = signed_in()
+    member = signed_in_member()
     if member is None:
         return []
     places = _OPERATOR if member.is_operator else _MEMBER
-    return [Place(name, url_for(page), request.path.startswith(below)) for name, page, below in places]
+    return [NavigationEntry(name, url_for(page), request.path.startswith(below)) for name, page, below in places]

@@ -9,7 +9,7 @@ from wtforms.validators import ValidationError
 from app.accounts.callers import MemberCaller
 from app.accounts.sign_ins import note_seen
 from app.refusals import InvalidRequest, Unauthorized
-from app.web.frame.current_user import current_sign_in, my_partner, signed_in
+from app.web.frame.current_user import current_sign_in, my_partner, signed_in_member
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -18,7 +18,7 @@ def script_caller() -> MemberCaller:
     """The member, looked up anew each time it is called. Raises Unauthorized, InvalidRequest for a missing or foreign
     token, and Forbidden for an operator."""
     g.pop("_login_user", None)  # Flask-Login's, of an earlier look: a session may end while a body is awaited
-    member = signed_in()
+    member = signed_in_member()
     if member is None:
         raise Unauthorized("You are not signed in any more. Sign in again, then try again.")
     if request.method not in _SAFE:

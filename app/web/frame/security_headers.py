@@ -34,7 +34,7 @@ def _origin(address: str | None) -> str:
     return f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
-def protect(response: Response) -> Response:
+def set_security_headers(response: Response) -> Response:
     """Headers for any answer; what a view has set itself stays."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", current_app.config["SLIPWAY_PAGE_POLICY"])
@@ -52,7 +52,7 @@ def protect(response: Response) -> Response:
     return response
 
 
-class PageSessions(SecureCookieSessionInterface):
+class PageSessionInterface(SecureCookieSessionInterface):
     """Sessions are for pages. Flask-Login looks into the session of every request, which would put `Vary: Cookie` and a
     renewed cookie on built files, streams and the API too, and so keep browsers from caching the first."""
 
@@ -68,5 +68,5 @@ def init_app(app: Flask) -> None:
     app.config["SLIPWAY_PAGE_POLICY"] = content_security_policy(
         known.storage.public_endpoint if known.storage else None, known.asset_base_url
     )
-    app.after_request(protect)
-    app.session_interface = PageSessions()
+    app.after_request(set_security_headers)
+    app.session_interface = PageSessionInterface()

@@ -74,7 +74,7 @@ def file(file: str) -> Response:
     return response
 
 
-def _leave_old_page() -> Response | None:
+def _reload_old_bundle() -> Response | None:
     """A boosted link keeps the <head> of the page it stands on. If that page was built with another bundle, the next
     one is loaded whole instead."""
     of_page = request.headers.get("X-Bundle")
@@ -86,5 +86,5 @@ def _leave_old_page() -> Response | None:
 def init_app(app: Flask) -> None:
     """Register the route, and the template globals `asset(name)` and `bundle_version()`."""
     app.register_blueprint(pages)
-    app.before_request(_leave_old_page)
+    app.before_request(_reload_old_bundle)
     app.jinja_env.globals.update(asset=bundle.url, bundle_version=bundle.version)

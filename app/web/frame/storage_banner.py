@@ -22,7 +22,7 @@ pages.before_request(require_sign_in)
 
 
 @dataclass(frozen=True)
-class Trouble:
+class StorageOutage:
     """What the banner says."""
 
     since: Moment
@@ -39,25 +39,25 @@ def state() -> ResponseReturnValue:
 def look() -> ResponseReturnValue:
     """Ask storage now. May take as long as its timeouts, so without a database connection."""
     free_connection()
-    _ask(bucket())
+    _ping(bucket())
     if htmx and not htmx.boosted:
         return render_template("parts/storage.html")
     return redirect(local_address(request.form.get("next"), url_for("games.index")), 303)
 
 
-def trouble() -> Trouble | None:
+def storage_outage() -> StorageOutage | None:
     """What this process knows, at once: no page waits for storage."""
     store: Bucket | None = current_app.extensions["slipway_bucket"]
     if store is None:
         return None
-    outage = note.outage(lambda: _ask(store))
+    outage = note.outage(lambda: _ping(store))
     if outage is None:
         return None
     next_try = outage.asked_at + timedelta(seconds=RETRY_SECONDS)
-    return Trouble(Moment(outage.since, "since"), Moment(next_try, "until"))
+    return StorageOutage(Moment(outage.since, "since"), Moment(next_try, "until"))
 
 
-def _ask(store: Bucket) -> None:
+def _ping(store: Bucket) -> None:
     with contextlib.suppress(Unavailable):  # the answer, or its lack, is in the note
         store.ping()
 
@@ -65,4 +65,4 @@ def _ask(store: Bucket) -> None:
 def init_app(app: Flask) -> None:
     """Register the pages, and `storage_trouble()` for templates."""
     app.register_blueprint(pages)
-    app.jinja_env.globals["storage_trouble"] = trouble
+    app.jinja_env.globals["storage_trouble"] = storage_outage

@@ -13,22 +13,22 @@ from app.web.frame.current_user import local_address
 
 pages = Blueprint("theme", __name__)
 
-CHOICES = ("auto", "light", "dark")
+THEMES = ("auto", "light", "dark")
 _COOKIE = "slipway_theme"
 _YEAR = 365 * 24 * 3600
 
 
-def chosen() -> str:
+def chosen_theme() -> str:
     """The choice of this browser."""
     value = request.cookies.get(_COOKIE, "auto")
-    return value if value in CHOICES else "auto"
+    return value if value in THEMES else "auto"
 
 
 @pages.post("/theme")
 def choose() -> ResponseReturnValue:
     """Remember a choice. With the script the page changes in place, without it the page is loaded again."""
     choice = request.form.get("theme", "")
-    if choice not in CHOICES:
+    if choice not in THEMES:
         abort(400, "The theme is auto, light or dark.")
     if htmx and not htmx.boosted:
         response = Response(status=204, headers={"HX-Trigger": json.dumps({"theme": choice})})

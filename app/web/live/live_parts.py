@@ -23,12 +23,12 @@ from markupsafe import escape
 from app.data.models.base import now
 from app.topics.event_hub import hub
 
-BEAT_SECONDS = 12.0
-LOOK_SECONDS = 3.0  # between two looks whether the reader is still there and still signed in
-PAUSE_SECONDS = 0.5  # between two renderings of one page, however often servers report
-LIFETIME_SECONDS = 600.0  # then the browser connects again and is recognised again
-KEPT = 512
-BEAT = b"event: beat\ndata:\n\n"
+HEARTBEAT_SECONDS = 12.0
+CHECK_SECONDS = 3.0  # between two looks whether the reader is still there and still signed in
+MIN_EVENT_INTERVAL_SECONDS = 0.5  # between two renderings of one page, however often servers report
+STREAM_LIFETIME_SECONDS = 600.0  # then the browser connects again and is recognised again
+MAX_CACHED_PAGES = 512
+HEARTBEAT = b"event: beat\ndata:\n\n"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Part:
 
 
 @dataclass
-class Rendered:
+class RenderedParts:
     """All live parts of a page in one state. `etag` names that state."""
 
     title: str
@@ -58,7 +58,7 @@ class Rendered:
     etag: str = ""
 
     def __post_init__(self) -> None:
-        whole = "\0".join((self.title, *(part.html for part in self.parts)))
+        whole = "\0".join((self.title, *(render_part.html for render_part in self.parts)))
         self.etag = f'"{hashlib.sha256(whole.encode()).hexdigest()[:20]}"'
         self._events: dict[str, bytes] = {}
 
@@ -68,13 +68,13 @@ class Rendered:
 
     def html(self, part_id: str) -> str:
         """One part, for the page."""
-        return next(part.html for part in self.parts if part.id == part_id)
+        return next(render_part.html for render_part in self.parts if render_part.id == part_id)
 
     def fragment(self) -> str:
         """Everything, for a poll."""
-        return "".join((self._title(), *(part.swap for part in self.parts)))
+        return "".join((self._title(), *(render_part.swap for render_part in self.parts)))
 
-    def event(self, seen: Rendered | None) -> bytes:
+    def event(self, seen: RenderedParts | None) -> bytes:
         """The server-sent event that takes a page from `seen` (None: from anything) to this state."""
         key = seen.etag if seen else ""
         if key not in self._events:
@@ -83,11 +83,11 @@ class Rendered:
             self._events[key] = f"id: {self.etag}\nevent: live\n{lines}\n".encode()
         return self._events[key]
 
-    def _difference(self, seen: Rendered) -> str:
-        before = {part.id: part.html for part in (*seen.parts, *seen.rows)}
+    def _difference(self, seen: RenderedParts) -> str:
+        before = {render_part.id: render_part.html for render_part in (*seen.parts, *seen.rows)}
         same_rows = [row.id for row in self.rows] == [row.id for row in seen.rows]
         candidates = (*self.parts[:-1], *self.rows) if same_rows else self.parts
-        changed = [part.swap for part in candidates if before.get(part.id) != part.html]
+        changed = [render_part.swap for render_part in candidates if before.get(render_part.id) != render_part.html]
         return "".join((self._title(), *changed))
 
     def _title(self) -> str:
@@ -101,14 +101,14 @@ class Subject(Protocol):
     def topic(self) -> str:
         """The topic that is announced when this changes."""
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         """The parts as of now, or None for what is gone. In an app context without a request."""
 
 
 class _Entry:
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.rendered: Rendered | None = None
+        self.rendered: RenderedParts | None = None
 
 
 class LiveParts:
@@ -120,7 +120,7 @@ class LiveParts:
         self._entries: OrderedDict[Subject, _Entry] = OrderedDict()
         self.renderings = 0
 
-    def of(self, subject: Subject) -> Rendered | None:
+    def of(self, subject: Subject) -> RenderedParts | None:
         """The parts as of now, or None for what is gone. The caller must hold no database connection: it may wait for
         the thread that renders, which needs one."""
         entry = self._entry(subject)
@@ -145,11 +145,11 @@ class LiveParts:
             return known
         with self._lock:
             entry = self._entries.setdefault(subject, _Entry())
-            if len(self._entries) > KEPT:
+            if len(self._entries) > MAX_CACHED_PAGES:
                 self._entries.popitem(last=False)
             return entry
 
-    def _render(self, subject: Subject, version: int) -> Rendered | None:
+    def _render(self, subject: Subject, version: int) -> RenderedParts | None:
         # Its own context: a stream has none any more, and the page's objects are not to be shared with other threads.
         with self._app.app_context():
             self.renderings += 1
@@ -161,9 +161,9 @@ class LiveParts:
         """The body of an event stream: parts when they change, a beat when they do not. It ends when the reader, who
         is asked about before every event, at least every LOOK_SECONDS, and when the hub wakes `reader`, does not
         stay."""
-        ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
-        yield b"retry: 2000\n" + BEAT
-        seen: Rendered | None = None
+        ends = time.monotonic() + STREAM_LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
+        yield b"retry: 2000\n" + HEARTBEAT
+        seen: RenderedParts | None = None
         wrote_at = time.monotonic()
         while not hub.stopping and time.monotonic() < ends:
             if not stays():
@@ -176,17 +176,17 @@ class LiveParts:
             elif seen is None or present.etag != seen.etag:
                 yield present.event(seen)
                 seen, wrote_at = present, time.monotonic()
-                time.sleep(PAUSE_SECONDS)  # several servers' reports become one event
-            elif time.monotonic() - wrote_at >= BEAT_SECONDS:
-                yield BEAT
+                time.sleep(MIN_EVENT_INTERVAL_SECONDS)  # several servers' reports become one event
+            elif time.monotonic() - wrote_at >= HEARTBEAT_SECONDS:
+                yield HEARTBEAT
                 wrote_at = time.monotonic()
-            beat_in = wrote_at + BEAT_SECONDS - time.monotonic()
-            look_in = min(LOOK_SECONDS, beat_in, _seconds_to(present.changes_at))
+            beat_in = wrote_at + HEARTBEAT_SECONDS - time.monotonic()
+            look_in = min(CHECK_SECONDS, beat_in, _seconds_to(present.changes_at))
             hub.wait(subject.topic, present.version, max(0.0, look_in), reader)
 
 
 def _seconds_to(moment: datetime | None) -> float:
-    return BEAT_SECONDS if moment is None else (moment - now()).total_seconds()
+    return HEARTBEAT_SECONDS if moment is None else (moment - now()).total_seconds()
 
 
 def live_parts() -> LiveParts:
@@ -200,6 +200,6 @@ def init_app(app: Flask) -> None:
     app.extensions["slipway_live"] = LiveParts(app)
 
 
-def part(app: Flask, part_id: str, template: str, *, row: bool = False, **context: object) -> Part:
+def render_part(app: Flask, part_id: str, template: str, *, row: bool = False, **context: object) -> Part:
     """One part from its template, which sets its id. No request: its bytes are everybody's."""
     return Part(part_id, app.jinja_env.get_template(template).render(**context).strip(), row)

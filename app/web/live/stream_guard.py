@@ -23,12 +23,12 @@ from app.data.database import DatabaseError
 from app.topics.event_hub import hub
 from app.topics.names import SIGN_INS_TOPIC
 from app.web.frame.current_user import current_sign_in
-from app.web.live.live_parts import LOOK_SECONDS
+from app.web.live.live_parts import CHECK_SECONDS
 
 log = logging.getLogger(__name__)
 
 
-class Door:
+class SignInWatch:
     """Which of the streams' sign-ins have ended: one query for all of them when any has, and every LOOK_SECONDS for
     those that end by time, however many streams there are. One per process; safe from any thread."""
 
@@ -73,14 +73,14 @@ class Door:
                         self._ended = here - living(here)
             except DatabaseError:
                 log.warning("live streams: the database did not answer who is signed in; asking again soon")
-            self._looks_at = time.monotonic() + LOOK_SECONDS
+            self._looks_at = time.monotonic() + CHECK_SECONDS
 
 
 @dataclass
-class Reader:
+class StreamReader:
     """The browser at the other end of a stream. `client` is None where the server does not give its socket away."""
 
-    door: Door
+    door: SignInWatch
     sign_in_id: str
     client: socket.socket | None
     looks_at: float = 0.0
@@ -97,7 +97,7 @@ class Reader:
         if time.monotonic() >= self.looks_at:
             if self._left():
                 return False
-            self.looks_at = time.monotonic() + LOOK_SECONDS
+            self.looks_at = time.monotonic() + CHECK_SECONDS
         return self.door.admits(self.sign_in_id)
 
     def _left(self) -> bool:
@@ -112,16 +112,16 @@ class Reader:
             return True
 
 
-def reader() -> Reader:
+def stream_reader() -> StreamReader:
     """Of the present request, which must be signed in. Whoever makes one calls its `leave` at the end."""
     environ = request.environ
     client = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
     if isinstance(client, ssl.SSLSocket):  # cannot be peeked at: its end is noticed at the next write
         client = None
-    return Reader(current_app.extensions["slipway_door"], current_sign_in().id, client)
+    return StreamReader(current_app.extensions["slipway_door"], current_sign_in().id, client)
 
 
 def init_app(app: Flask) -> None:
     """One door for the app."""
-    door = app.extensions["slipway_door"] = Door(app)
+    door = app.extensions["slipway_door"] = SignInWatch(app)
     hub.listen(SIGN_INS_TOPIC, door.look)

@@ -7,11 +7,11 @@ from flask import Response, request
 from app.data.database import free_connection
 from app.limits import thread_budgets
 from app.refusals import NotFound
-from app.web.live.live_parts import Rendered, Subject, live_parts
-from app.web.live.stream_guard import reader
+from app.web.live.live_parts import RenderedParts, Subject, live_parts
+from app.web.live.stream_guard import stream_reader
 
 
-def present(subject: Subject, gone: str) -> Rendered:
+def current_parts(subject: Subject, gone: str) -> RenderedParts:
     """The parts as of now; the request's database connection is given back first. Raises NotFound, saying `gone`."""
     free_connection()
     found = live_parts().of(subject)
@@ -20,20 +20,20 @@ def present(subject: Subject, gone: str) -> Rendered:
     return found
 
 
-def fragment(subject: Subject, gone: str) -> Response:
+def poll_response(subject: Subject, gone: str) -> Response:
     """The parts for a poll. 304 when the page has them already."""
-    found = present(subject, gone)
+    found = current_parts(subject, gone)
     if request.headers.get("If-None-Match") == found.etag:
         return Response(status=304, headers={"ETag": found.etag})
     return Response(found.fragment(), headers={"ETag": found.etag})
 
 
-def stream(subject: Subject) -> Response:
+def stream_response(subject: Subject) -> Response:
     """The parts as server-sent events. 503 when all streams are taken: the page polls instead."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
     thread_budgets.streams.take()
     try:
-        present_reader = reader()
+        present_reader = stream_reader()
         free_connection()
         body = live_parts().stream_of(subject, seen, present_reader.stays, present_reader.sign_in_id)
         response = Response(body, mimetype="text/event-stream")

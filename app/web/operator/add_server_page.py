@@ -10,7 +10,7 @@ from wtforms.validators import InputRequired, Length
 from app.fleet.servers import add_server
 from app.refusals import Conflict, InvalidRequest
 from app.web.frame.current_user import my_actor
-from app.web.frame.forms import SHOWN, OnceForm, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.install_command import Installed, shown_already
 from app.web.operator.operator_access import require_operator
 from app.web.settings.password_again import check_again, password_field
@@ -19,7 +19,7 @@ pages = Blueprint("operator_add_server", __name__)
 pages.before_request(require_operator)
 
 
-class ServerForm(OnceForm):
+class ServerForm(SingleUseForm):
     id = StringField(
         "Id", [InputRequired("Name the server"), Length(max=40, message="An id has at most 40 characters")]
     )
@@ -45,14 +45,16 @@ def create() -> ResponseReturnValue:
         if not form.first_time():
             return shown_already(server_id)
         server, token = add_server(server_id, form.region.data or "", my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
         # What is taken is the id: it stands beside that field.
         taken = isinstance(refusal, Conflict)
-        answer = refused(form, InvalidRequest(refusal.message, {"id": refusal.message}) if taken else refusal)
+        answer = show_refusal(form, InvalidRequest(refusal.message, {"id": refusal.message}) if taken else refusal)
         return _ask(form), *answer
     return render_template("operator/token.html", made=Installed(server.id, token))
 
 
 def _ask(form: ServerForm) -> str:
-    return render_template("operator/add_server.html", form=form, problem=problem(form, "The server is not added yet"))
+    return render_template(
+        "operator/add_server.html", form=form, problem=summary_title(form, "The server is not added yet")
+    )

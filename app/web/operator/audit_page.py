@@ -12,7 +12,7 @@ from app.accounts.partner_list import partner_names
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
-from app.web.frame.address_numbers import asked_number
+from app.web.frame.query_parameters import query_number
 from app.web.operator.operator_access import require_operator
 from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
 
@@ -44,7 +44,7 @@ def page() -> ResponseReturnValue:
     kind = kind_asked_for(KINDS)
     names = partner_names()
     chosen = db.session.get(Partner, request.args.get("partner", ""))
-    before = asked_number("before")
+    before = query_number("before")
     found = history(partner=chosen, action=KINDS[kind][1] or None, before=before)
 
     def address(kind: str, before: int | None = None) -> str:

@@ -13,10 +13,10 @@ from wtforms.validators import InputRequired, Length, ValidationError
 
 from app.accounts.new_partner import found_partner
 from app.accounts.partner_list import PartnerEntry, directory
-from app.web.accounts.invitation import link
+from app.web.accounts.invitation import invitation_address
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import Moment, counted, size
-from app.web.frame.forms import SHOWN, OnceForm, problem, refused
+from app.web.frame.formats import Moment, counted, format_size
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.operator_access import require_operator
 from app.web.settings.password_again import check_again, password_field
 
@@ -66,7 +66,7 @@ def quota_bytes(text: str | None) -> int | None:
     return round(float(text.strip()) * GB) if text and text.strip() else None
 
 
-class PartnerForm(OnceForm):
+class PartnerForm(SingleUseForm):
     name = StringField(
         "Name", [InputRequired("Name the partner"), Length(max=150, message="A name has at most 150 characters")]
     )
@@ -105,16 +105,18 @@ def create() -> ResponseReturnValue:
         partner, invitation, secret = found_partner(
             form.name.data or "", form.email.data or "", quota_bytes(form.quota.data), my_actor()
         )
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer = refused(form, refusal)
+        answer = show_refusal(form, refusal)
         return _ask(form), *answer
-    invited = Invited(invitation.email, link(secret), Moment(invitation.expires_at, "end"))
+    invited = Invited(invitation.email, invitation_address(secret), Moment(invitation.expires_at, "end"))
     return render_template("operator/partner_created.html", partner=partner, invited=invited)
 
 
 def _ask(form: PartnerForm) -> str:
-    return render_template("operator/new_partner.html", form=form, problem=problem(form, "The partner is not made yet"))
+    return render_template(
+        "operator/new_partner.html", form=form, problem=summary_title(form, "The partner is not made yet")
+    )
 
 
 def _line(entry: PartnerEntry) -> Line:
@@ -125,7 +127,7 @@ def _line(entry: PartnerEntry) -> Line:
         games=f"{entry.games:,}",
         members=f"{entry.members:,}",
         no_owner=entry.owners == 0,
-        stored=size(entry.builds_bytes),
-        quota="No limit" if limit is None else size(limit),
+        stored=format_size(entry.builds_bytes),
+        quota="No limit" if limit is None else format_size(limit),
         percent=None if limit is None else min(100, entry.builds_bytes * 100 // limit if limit else 100),
     )

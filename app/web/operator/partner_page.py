@@ -17,11 +17,11 @@ from app.accounts.password_links import link_for_member
 from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.uploads.build_quota import BuildQuota, build_quota
-from app.web.accounts.invitation import link
-from app.web.accounts.new_password import MadeLink
+from app.web.accounts.invitation import invitation_address
+from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import Moment, counted, size
-from app.web.frame.forms import SHOWN, Headers, OnceForm, problem, refused
+from app.web.frame.formats import Moment, counted, format_size
+from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, show_refusal, summary_title
 from app.web.operator.operator_access import require_operator
 from app.web.operator.partner_list import GB, Invited, quota_bytes, quota_field
 from app.web.settings.password_again import asked_again, check_again, password_field, password_link_question
@@ -34,7 +34,7 @@ class QuotaForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     quota = quota_field()
 
 
-class OwnerForm(OnceForm):
+class OwnerForm(SingleUseForm):
     email = EmailField(
         "Email",
         [InputRequired("Enter an email address"), Length(max=254, message="An address has at most 254 characters")],
@@ -56,7 +56,11 @@ def set_quota(partner_id: str) -> ResponseReturnValue:
         return _show(partner, quota=form), 422
     amount = quota_bytes(form.quota.data)
     set_build_quota(partner, amount, my_actor())
-    flash(f"{partner.name} may keep {size(amount)} of builds" if amount is not None else f"{partner.name} has no quota")
+    flash(
+        f"{partner.name} may keep {format_size(amount)} of builds"
+        if amount is not None
+        else f"{partner.name} has no quota"
+    )
     return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
 
 
@@ -72,17 +76,19 @@ def invite_owner(partner_id: str) -> ResponseReturnValue:
             flash("This link was shown already. Invite the address again for a new one.")
             return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
         invitation, secret = invite(partner, form.email.data or "", "owner", my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer: tuple[int, Headers] = refused(form, refusal)
+        answer: tuple[int, Headers] = show_refusal(form, refusal)
         return _show(partner, owner=form), *answer
-    return _show(partner, invited=Invited(invitation.email, link(secret), Moment(invitation.expires_at, "end")))
+    return _show(
+        partner, invited=Invited(invitation.email, invitation_address(secret), Moment(invitation.expires_at, "end"))
+    )
 
 
 @pages.post("/operator/partners/<partner_id>/members/<member_id>/password-link")
 def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
     """A link with which a member sets a new password, for when the last owner forgot theirs."""
-    partner, form = partner_by_id(partner_id), OnceForm()
+    partner, form = partner_by_id(partner_id), SingleUseForm()
     member, back = member_of(partner, member_id), url_for("operator_partner.page", partner_id=partner_id)
     if form.validate_on_submit() and member.role == "owner":
         question = password_link_question(member.name, form.number.data or "", back)
@@ -92,7 +98,7 @@ def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
         flash("This link was shown already. Make a new one if it was not copied.")
         return redirect(back, 303)
     made, secret = link_for_member(partner, member_id, my_actor())
-    return _show(partner, password_link=MadeLink.of(made, secret))
+    return _show(partner, password_link=NewPasswordLink.of(made, secret))
 
 
 def _show(
@@ -101,7 +107,7 @@ def _show(
     quota: QuotaForm | None = None,
     owner: OwnerForm | None = None,
     invited: Invited | None = None,
-    password_link: MadeLink | None = None,
+    password_link: NewPasswordLink | None = None,
 ) -> str:
     found = build_quota(db.session(), partner)
     limit = found.limit
@@ -119,19 +125,19 @@ def _show(
         quota=quota or QuotaForm(formdata=None, quota="" if limit is None else f"{limit / GB:.10g}"),
         owner=owner or OwnerForm(formdata=None),
         wrong=wrong,
-        problem=problem(wrong, what) if wrong else "",
+        problem=summary_title(wrong, what) if wrong else "",
         invited=invited,
         password_link=password_link,
-        once=OnceForm(formdata=None),
+        once=SingleUseForm(formdata=None),
         moment_of=Moment,
     )
 
 
 def _words(found: BuildQuota) -> str:
-    used = size(found.used)
-    reserved = f", {size(found.reserved)} on their way" if found.reserved else ""
+    used = format_size(found.used)
+    reserved = f", {format_size(found.reserved)} on their way" if found.reserved else ""
     return (
-        f"{used} of {size(found.limit)} used{reserved}"
+        f"{used} of {format_size(found.limit)} used{reserved}"
         if found.limit is not None
         else f"{used} used, no limit{reserved}"
     )

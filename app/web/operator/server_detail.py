@@ -12,8 +12,8 @@ from app.fleet.fleet_overview import FleetServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_builds import Holding, holdings
 from app.web.builds.build_words import short_reason
-from app.web.frame.formats import SPACE, Moment, Text, counted, percent, rate, size
-from app.web.live.live_parts import Part, part
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_rate, format_size, percent
+from app.web.live.live_parts import Part, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.servers import server_words
 
@@ -32,8 +32,8 @@ class Notice:
 
     tone: str
     icon: str
-    title: Text
-    body: Text
+    title: Phrase
+    body: Phrase
     action: str = ""
 
 
@@ -47,7 +47,7 @@ class Line:
     build: int
     live: bool
     icon: str
-    words: Text
+    words: Phrase
     bad: bool
     on_disk: str
     sessions: int
@@ -64,7 +64,7 @@ class Opened:
     notices: Sequence[Notice]
     lines: Sequence[Line]
     note: str
-    facts: Sequence[tuple[str, Text]]
+    facts: Sequence[tuple[str, Phrase]]
     last_hour: Sparkline
     now: str
     token_hint: str
@@ -74,8 +74,8 @@ def opened_parts(app: Flask, server: FleetServer, *, alone: bool) -> tuple[Part,
     """What it holds, and its facts; the same elements below the list of servers and on a page of their own."""
     view = _opened(server, alone)
     return (
-        part(app, "opened-builds", "operator/servers/_server_builds.html", view=view),
-        part(app, "opened-facts", "operator/servers/_server_facts.html", view=view),
+        render_part(app, "opened-builds", "operator/servers/_server_builds.html", view=view),
+        render_part(app, "opened-facts", "operator/servers/_server_facts.html", view=view),
     )
 
 
@@ -93,7 +93,7 @@ def _opened(server: FleetServer, alone: bool) -> Opened:
         note=f"{len(held.shown):,} of {held.count:,}, worst first" if held.count > most else "",
         facts=_facts(server, alone),
         last_hour=sparkline(server.last_hour, silent),
-        now=rate(server.bytes_per_second) if server.contact else "",
+        now=format_rate(server.bytes_per_second) if server.contact else "",
         token_hint=server.token_hint,
     )
 
@@ -117,7 +117,7 @@ def _notices(server: FleetServer) -> list[Notice]:
             )
         )
     if server.state == "no_contact" and server.reported_at:
-        title: Text = ("No contact since ", Moment(server.reported_at, "since"))
+        title: Phrase = ("No contact since ", Moment(server.reported_at, "since"))
         body = (
             "What it does is not known until it reports again; it goes on by itself. See whether the machine runs, and "
             "whether it reaches this address."
@@ -171,11 +171,11 @@ def _failure(server: FleetServer) -> Notice:
 def _line(server: FleetServer, held: Holding) -> Line:
     icon, words = _holds(held, server.paused_at is not None)
     if held.phase in {"cached", "evicting"}:
-        on_disk = size(held.bytes_unpacked)
+        on_disk = format_size(held.bytes_unpacked)
     elif held.bytes_done and held.phase != "verifying":
         on_disk = server_words.share(held.bytes_done, held.bytes_total)
     else:
-        on_disk = size(held.bytes_total if held.phase == "verifying" else 0)
+        on_disk = format_size(held.bytes_total if held.phase == "verifying" else 0)
     return Line(
         key=held.key,
         game=held.game,
@@ -190,20 +190,20 @@ def _line(server: FleetServer, held: Holding) -> Line:
     )
 
 
-def _holds(held: Holding, paused: bool) -> tuple[str, Text]:
+def _holds(held: Holding, paused: bool) -> tuple[str, Phrase]:
     done = percent(held.bytes_done, held.bytes_total)
     if held.phase == "failed":
         reason = short_reason(held.reason)
         if held.retrying:
-            due: Text = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
+            due: Phrase = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
             return "retrying", (f"Retrying {held.attempt} of {SHOWN_RETRIES}", *due)
-        at = f"Held at {done}{SPACE}%" if held.bytes_done else "Failed"
+        at = f"Held at {done}{NO_BREAK_SPACE}%" if held.bytes_done else "Failed"
         return "failed", (f"{at}: {reason}" if reason else at,)
     if held.phase == "downloading":
-        words = f"Downloading {done}{SPACE}%"
-        return "downloading", (f"{words} · {rate(held.bytes_per_second)}" if held.bytes_per_second else words,)
+        words = f"Downloading {done}{NO_BREAK_SPACE}%"
+        return "downloading", (f"{words} · {format_rate(held.bytes_per_second)}" if held.bytes_per_second else words,)
     if held.phase == "verifying":
-        return "verifying", (f"Verifying {done}{SPACE}%",)
+        return "verifying", (f"Verifying {done}{NO_BREAK_SPACE}%",)
     if held.phase == "pending":
         since = Moment(held.since, "since")
         return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
@@ -211,13 +211,13 @@ def _holds(held: Holding, paused: bool) -> tuple[str, Text]:
     return icon, (word,)
 
 
-def _facts(server: FleetServer, alone: bool) -> list[tuple[str, Text]]:
+def _facts(server: FleetServer, alone: bool) -> list[tuple[str, Phrase]]:
     """(label, value). What is only known while there is contact is "—" without."""
 
-    def known(value: float | None) -> Text:
-        return (f"{value:.1f}{SPACE}%",) if server.contact and value is not None else ("—",)
+    def known(value: float | None) -> Phrase:
+        return (f"{value:.1f}{NO_BREAK_SPACE}%",) if server.contact and value is not None else ("—",)
 
-    facts: list[tuple[str, Text]] = [
+    facts: list[tuple[str, Phrase]] = [
         ("Reported", (Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",))
     ]
     if server.since:

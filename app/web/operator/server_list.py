@@ -13,10 +13,10 @@ from app.data.models.base import now
 from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
-from app.web.frame.formats import SPACE, Moment, Text, rate, size
-from app.web.live.live_parts import Rendered, part
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, format_rate, format_size
+from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import fragment, present, stream
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import opened_parts
 from app.web.servers import server_words
@@ -48,9 +48,9 @@ class Row:
     opened: bool
     state: str
     icon: str
-    words: Text
+    words: Phrase
     tone: str  # bad, strong or ""
-    reported: Text
+    reported: Phrase
     disk_percent: int | None
     disk: str
     cached: str
@@ -79,22 +79,22 @@ class FleetSubject:
     def topic(self) -> str:
         return FLEET_TOPIC
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         at, overview = now(), fleet_overview()
         opened = next((server for server in overview.servers if server.id == self.opened), None)
         rows_view = [_row(server, opened) for server in overview.servers]
         view = View(server_words.fleet_counts(overview.servers, overview.counts), _figures(overview), rows_view, opened)
         rows = tuple(
-            part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
+            render_part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
             for row in rows_view
         )
-        return Rendered(
+        return RenderedParts(
             title=server_words.title("Servers", overview.counts),
             parts=(
-                part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
-                part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
+                render_part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
+                render_part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
                 *(opened_parts(app, opened, alone=False) if opened else ()),
-                part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
+                render_part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
             ),
             rows=rows,
             version=version,
@@ -112,7 +112,7 @@ def index() -> ResponseReturnValue:
     opened = next((server for server in servers if server.id == chosen), None) or next(
         (server for server in servers if server.state != "healthy"), None
     )
-    live = present(FleetSubject(opened.id if opened else None), _GONE)
+    live = current_parts(FleetSubject(opened.id if opened else None), _GONE)
     return render_template("operator/servers.html", live=live, opened=opened, made_at=Moment(now()))
 
 
@@ -120,14 +120,14 @@ def index() -> ResponseReturnValue:
 @pages.get("/operator/fleet/<opened>/parts")
 def parts(opened: str | None) -> Response:
     """The live parts for pages that poll."""
-    return fragment(FleetSubject(opened), _GONE)
+    return poll_response(FleetSubject(opened), _GONE)
 
 
 @pages.get("/operator/fleet/live", defaults={"opened": None})
 @pages.get("/operator/fleet/<opened>/live")
 def live(opened: str | None) -> Response:
     """The live parts as a stream."""
-    return stream(FleetSubject(opened))
+    return stream_response(FleetSubject(opened))
 
 
 def _row(server: FleetServer, opened: FleetServer | None) -> Row:
@@ -149,7 +149,7 @@ def _row(server: FleetServer, opened: FleetServer | None) -> Row:
         cached=f"{server.tally.cached} of {server.tally.builds}" if server.tally.builds else "",
         sessions=f"{server.sessions:,}" if server.contact else "",
         last_hour=sparkline(server.last_hour, silent),
-        now=rate(server.bytes_per_second) if server.contact else "",
+        now=format_rate(server.bytes_per_second) if server.contact else "",
         quiet=server.bytes_per_second == 0,
         agent=server.agent_version or "",
     )
@@ -158,8 +158,8 @@ def _row(server: FleetServer, opened: FleetServer | None) -> Row:
 def _figures(overview: FleetOverview) -> list[Figure]:
     used, _, of = server_words.share(overview.disk_used, overview.disk_total).partition(" ")
     return [
-        Figure("Sending now", *rate(overview.bytes_per_second).split(SPACE)),
-        Figure("Still to send", *size(overview.bytes_to_send).split(SPACE)),
+        Figure("Sending now", *format_rate(overview.bytes_per_second).split(NO_BREAK_SPACE)),
+        Figure("Still to send", *format_size(overview.bytes_to_send).split(NO_BREAK_SPACE)),
         Figure("Builds cached", f"{overview.cached:,}", f"of {overview.wanted:,}"),
         Figure("Disk in use", used, of),
         Figure("Sessions", f"{overview.sessions:,}"),

@@ -14,9 +14,9 @@ from app.fleet.servers import pause
 from app.refusals import InvalidRequest
 from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import local_address, my_actor
-from app.web.frame.formats import Moment, counted, plain
-from app.web.live.live_parts import Rendered, part
-from app.web.live.streams import fragment, present, stream
+from app.web.frame.formats import Moment, counted, plain_text
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import opened_parts
 from app.web.servers import server_words
@@ -35,7 +35,7 @@ class ServerSubject:
     def topic(self) -> str:
         return FLEET_TOPIC
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         at, server = now(), find_fleet_server(self.server_id)
         if server is None:
             return None
@@ -43,9 +43,9 @@ class ServerSubject:
         tone = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}.get(server.state, "")
         chip = {"icon": server_words.ICONS[server.state], "words": words, "tone": tone}
         builds, facts = opened_parts(app, server, alone=True)
-        return Rendered(
-            title=f"{server.id}: {plain(words)} · Slipway",
-            parts=(part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
+        return RenderedParts(
+            title=f"{server.id}: {plain_text(words)} · Slipway",
+            parts=(render_part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
             rows=(),
             version=version,
             changes_at=server_words.changes_at((server.reported_at,), at),
@@ -55,7 +55,7 @@ class ServerSubject:
 @pages.get("/operator/servers/<server_id>")
 def page(server_id: str) -> ResponseReturnValue:
     """The whole page."""
-    live = present(ServerSubject(server_id), no_server(server_id))
+    live = current_parts(ServerSubject(server_id), no_server(server_id))
     server = fleet_server(server_id)
     return render_template("operator/server.html", live=live, server=server, made_at=Moment(now()))
 
@@ -63,14 +63,14 @@ def page(server_id: str) -> ResponseReturnValue:
 @pages.get("/operator/servers/<server_id>/parts")
 def parts(server_id: str) -> Response:
     """The live parts for pages that poll."""
-    return fragment(ServerSubject(server_id), no_server(server_id))
+    return poll_response(ServerSubject(server_id), no_server(server_id))
 
 
 @pages.get("/operator/servers/<server_id>/live")
 def live(server_id: str) -> Response:
     """The live parts as a stream."""
     fleet_server(server_id)
-    return stream(ServerSubject(server_id))
+    return stream_response(ServerSubject(server_id))
 
 
 @pages.post("/operator/servers/<server_id>/downloads")

@@ -14,10 +14,10 @@ from app.data.models.base import now
 from app.maintenance import build_sweep
 from app.storage.bucket import StorageError
 from app.uploads.storage_totals import Totals, totals
-from app.web.frame.formats import SPACE, Moment, counted, size
-from app.web.frame.storage_banner import trouble
-from app.web.live.live_parts import Rendered, part
-from app.web.live.streams import fragment, present, stream
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_size
+from app.web.frame.storage_banner import storage_outage
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
 
 pages = Blueprint("operator_storage", __name__)
@@ -36,13 +36,13 @@ class StorageSubject:
     def topic(self) -> str:
         return "storage"
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
-        found = trouble()
-        return Rendered(
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
+        found = storage_outage()
+        return RenderedParts(
             title="(unreachable) Storage · Slipway" if found else "Storage · Slipway",
             parts=(
-                part(app, "storage-state", "operator/_storage_state.html", trouble=found),
-                part(app, "storage-facts", "operator/_storage_facts.html", facts=_facts(totals())),
+                render_part(app, "storage-state", "operator/_storage_state.html", trouble=found),
+                render_part(app, "storage-facts", "operator/_storage_facts.html", facts=_facts(totals())),
             ),
             rows=(),
             version=version,
@@ -73,13 +73,13 @@ def page() -> ResponseReturnValue:
 @pages.get("/operator/storage/parts")
 def parts() -> Response:
     """The live parts for pages that poll."""
-    return fragment(StorageSubject(), _GONE)
+    return poll_response(StorageSubject(), _GONE)
 
 
 @pages.get("/operator/storage/live")
 def live() -> Response:
     """The live parts as a stream."""
-    return stream(StorageSubject())
+    return stream_response(StorageSubject())
 
 
 @pages.post("/operator/storage/checks")
@@ -90,7 +90,7 @@ def check() -> ResponseReturnValue:
         found = build_sweep.check()
     except StorageError as refusal:
         return _page(problem=refusal.message), 503
-    orphans = [(each.key, size(each.size)) for each in found.orphans[:SHOWN]]
+    orphans = [(each.key, format_size(each.size)) for each in found.orphans[:SHOWN]]
     orphan_bytes = sum(each.size for each in found.orphans)
     return _page(
         Found(
@@ -99,7 +99,7 @@ def check() -> ResponseReturnValue:
             missing=found.missing[:SHOWN],
             missing_count=len(found.missing),
             orphans=orphans,
-            orphans_words=f"{counted(len(found.orphans), 'object')}, {size(orphan_bytes)}" if orphans else "",
+            orphans_words=f"{counted(len(found.orphans), 'object')}, {format_size(orphan_bytes)}" if orphans else "",
             transfers=found.transfers[:SHOWN],
             transfers_count=len(found.transfers),
         )
@@ -107,7 +107,7 @@ def check() -> ResponseReturnValue:
 
 
 def _page(found: Found | None = None, problem: str = "") -> str:
-    live = present(StorageSubject(), _GONE)
+    live = current_parts(StorageSubject(), _GONE)
     return render_template(
         "operator/storage.html", live=live, found=found, problem=problem, shown=SHOWN, made_at=Moment(now())
     )
@@ -115,10 +115,10 @@ def _page(found: Found | None = None, problem: str = "") -> str:
 
 def _facts(found: Totals) -> list[tuple[str, str, str]]:
     """(label, number, unit)."""
-    number, unit = size(found.builds_bytes).split(SPACE)
+    number, unit = format_size(found.builds_bytes).split(NO_BREAK_SPACE)
     facts = [("Bytes of builds", number, unit), ("Builds", f"{found.builds:,}", "")]
-    waiting, waiting_unit = size(found.deleted_bytes).split(SPACE)
+    waiting, waiting_unit = format_size(found.deleted_bytes).split(NO_BREAK_SPACE)
     facts.append(("Of deleted games", waiting, waiting_unit))
-    reserved = f"for {size(found.reserved_bytes)}" if found.reserved_bytes else ""
+    reserved = f"for {format_size(found.reserved_bytes)}" if found.reserved_bytes else ""
     facts.append(("Uploads under way", f"{found.uploads:,}", reserved))
     return facts

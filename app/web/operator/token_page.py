@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from app.fleet.fleet_overview import FleetServer, fleet_server
 from app.fleet.servers import roll_token
 from app.web.frame.current_user import my_actor
-from app.web.frame.forms import SHOWN, OnceForm, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.operator.install_command import Installed, shown_already
 from app.web.operator.operator_access import require_operator
 from app.web.settings.password_again import check_again, password_field
@@ -17,7 +17,7 @@ pages = Blueprint("operator_token", __name__)
 pages.before_request(require_operator)
 
 
-class RollForm(OnceForm):
+class RollForm(SingleUseForm):
     password = password_field()
 
 
@@ -38,13 +38,13 @@ def roll(server_id: str) -> ResponseReturnValue:
         if not form.first_time():
             return shown_already(server_id)
         token = roll_token(server_id, my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer = refused(form, refusal)
+        answer = show_refusal(form, refusal)
         return _ask(server, form), *answer
     return render_template("operator/token.html", made=Installed(server_id, token, rolled=True))
 
 
 def _ask(server: FleetServer, form: RollForm) -> str:
-    what = problem(form, "The token is not rolled yet")
+    what = summary_title(form, "The token is not rolled yet")
     return render_template("operator/roll_token.html", server=server, form=form, problem=what)

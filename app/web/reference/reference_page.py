@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from app.accounts.keys import apps_of
 from app.catalog.game_lookup import oldest_game
 from app.data.models.partner import ApiKey
-from app.web.frame.current_user import signed_in
+from app.web.frame.current_user import signed_in_member
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url
 from app.web.reference.api_words import Operation, operations
 
@@ -73,7 +73,7 @@ def _calls() -> Callable[[], list[tuple[str, str, list[Operation]]]]:
 
 
 def _reader() -> Reader:
-    member = signed_in()
+    member = signed_in_member()
     partner = member.partner if member else None
     if partner is None:
         return Reader()

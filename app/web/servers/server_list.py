@@ -13,10 +13,10 @@ from app.fleet.fleet_overview import PartnerServer, partner_overview
 from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
-from app.web.frame.formats import Moment, Text, counted, rate, size
-from app.web.live.live_parts import Rendered, part
+from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
+from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import fragment, present, stream
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words
 
 pages = Blueprint("servers", __name__)
@@ -33,8 +33,8 @@ class Row:
     region: str
     state: str
     icon: str
-    words: Text
-    reported: Text
+    words: Phrase
+    reported: Phrase
     cached: str
     fill: int
     to_fetch: str
@@ -48,7 +48,7 @@ class View:
 
     heading: str
     counts: Sequence[Count]
-    banner: tuple[Text, str] | None
+    banner: tuple[Phrase, str] | None
     rows: Sequence[Row]
 
 
@@ -62,7 +62,7 @@ class PartnerSubject:
     def topic(self) -> str:
         return partner_topic(self.partner_id)
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         at = now()
         overview = partner_overview(self.partner_id)
         view = View(
@@ -72,14 +72,14 @@ class PartnerSubject:
             rows=[_row(server) for server in overview.servers],
         )
         rows = tuple(
-            part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
+            render_part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
         )
-        return Rendered(
+        return RenderedParts(
             title=server_words.title("Servers", overview.counts),
             parts=(
-                part(app, "servers-banner", "servers/_problem_banner.html", view=view),
-                part(app, "servers-head", "servers/_server_head.html", view=view),
-                part(app, "servers-table", "servers/_server_table.html", view=view, rows=rows),
+                render_part(app, "servers-banner", "servers/_problem_banner.html", view=view),
+                render_part(app, "servers-head", "servers/_server_head.html", view=view),
+                render_part(app, "servers-table", "servers/_server_table.html", view=view, rows=rows),
             ),
             rows=rows,
             version=version,
@@ -92,20 +92,20 @@ def index() -> ResponseReturnValue:
     """The page. Operators have one of their own."""
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
-    live = present(PartnerSubject(my_partner().id), _GONE)
+    live = current_parts(PartnerSubject(my_partner().id), _GONE)
     return render_template("servers/server_list.html", live=live, made_at=Moment(now()))
 
 
 @pages.get("/servers/parts")
 def parts() -> Response:
     """The live parts for pages that poll."""
-    return fragment(PartnerSubject(my_partner().id), _GONE)
+    return poll_response(PartnerSubject(my_partner().id), _GONE)
 
 
 @pages.get("/servers/live")
 def live() -> Response:
     """The live parts as a stream."""
-    return stream(PartnerSubject(my_partner().id))
+    return stream_response(PartnerSubject(my_partner().id))
 
 
 def _row(server: PartnerServer) -> Row:
@@ -120,7 +120,7 @@ def _row(server: PartnerServer) -> Row:
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         cached=f"{server.tally.cached} of {server.released}" if server.released else "",
         fill=server.tally.cached * 100 // server.released if server.released else 0,
-        to_fetch=size(server.tally.bytes_to_fetch) if contact else "",
+        to_fetch=format_size(server.tally.bytes_to_fetch) if contact else "",
         last_hour=sparkline(server.last_hour, silent),
-        now=rate(server.tally.bytes_per_second) if contact else "",
+        now=format_rate(server.tally.bytes_per_second) if contact else "",
     )

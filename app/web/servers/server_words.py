@@ -11,7 +11,7 @@ from app.fleet.fleet_overview import FleetServer, PartnerServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import SPACE, Moment, Text, counted, size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
 
 # state -> icon
 ICONS = {
@@ -39,14 +39,14 @@ _TITLES = {
 }
 
 
-def partner_state(server: PartnerServer) -> Text:
+def partner_state(server: PartnerServer) -> Phrase:
     """The state of a partner's builds on one server."""
     if server.failure:
         return _failing(server.failure, f"Failed: {short_reason(server.failure.reason)}".removesuffix(": "))
     if server.state == "no_contact" and server.reported_at:
         return ("No contact since ", Moment(server.reported_at, "since"))
     if server.state == "downloading":
-        return (f"Downloading {server.tally.percent}{SPACE}%",)
+        return (f"Downloading {server.tally.percent}{NO_BREAK_SPACE}%",)
     if server.state == "queued" and server.tally.queued_since and not server.paused:
         return ("Queued since ", Moment(server.tally.queued_since, "since"))
     words = {
@@ -58,7 +58,7 @@ def partner_state(server: PartnerServer) -> Text:
     return (words.get(server.state, "Nothing released yet"),)
 
 
-def fleet_state(server: FleetServer) -> Text:
+def fleet_state(server: FleetServer) -> Phrase:
     """How one server is."""
     since = Moment(server.since, "since") if server.since else None
     if server.state in {"failed", "retrying"} and server.failure:
@@ -77,10 +77,10 @@ def fleet_state(server: FleetServer) -> Text:
     return (words.get(server.state, "Healthy"),)
 
 
-def _failing(failure: Failure, failed: str) -> Text:
+def _failing(failure: Failure, failed: str) -> Phrase:
     if not failure.retrying:
         return (failed,)
-    due: Text = (Moment(failure.retry_at, "until"),) if failure.retry_at else ("now",)
+    due: Phrase = (Moment(failure.retry_at, "until"),) if failure.retry_at else ("now",)
     return (f"Retrying {failure.attempt} of {SHOWN_RETRIES} ", *due)
 
 
@@ -129,13 +129,13 @@ def title(name: str, found: Counter[str]) -> str:
     return f"({found[worst]} {_TITLES[worst]}) {name} · Slipway" if worst else f"{name} · Slipway"
 
 
-def lost(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
+def lost(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | None:
     """What a banner says of servers without contact: what is the case, and what it means."""
     silent = [server for server in servers if server.state == "no_contact" and server.reported_at]
     if not silent:
         return None
     if len(silent) == 1 and silent[0].reported_at:
-        what: Text = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
+        what: Phrase = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
     else:
         names = ", ".join(server.id for server in silent)
         what = (f"No contact with {len(silent)} servers: {names}",)
@@ -150,8 +150,8 @@ def lost(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
 
 def share(used: int, total: int, digits: int = 1) -> str:
     """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the whole; `digits` after the point of the part."""
-    whole = size(total)
-    number, _, unit = whole.partition(SPACE)
+    whole = format_size(total)
+    number, _, unit = whole.partition(NO_BREAK_SPACE)
     factor = total / float(number.replace(",", "")) if total else 1
     in_unit = used / factor
     return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {whole}"

@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts.audit_history import history
 from app.catalog.game_lookup import find_game, game_titles
-from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import my_partner, require_sign_in
+from app.web.frame.query_parameters import query_number
 from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
 
 pages = Blueprint("activity", __name__)
@@ -33,7 +33,7 @@ def page() -> ResponseReturnValue:
     kind = kind_asked_for(KINDS)
     slug = request.args.get("game", "")
     game = find_game(partner, slug) if slug else None
-    before = asked_number("before")
+    before = query_number("before")
     found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
 
     def address(kind: str, before: int | None = None) -> str:

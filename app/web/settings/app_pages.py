@@ -10,7 +10,7 @@ from wtforms.validators import DataRequired, Length
 
 from app.accounts.keys import app_of, create_app, rename_app
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
-from app.web.frame.forms import SHOWN, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
 from app.web.settings.confirm_question import ask
 
 pages = Blueprint("apps", __name__)
@@ -40,8 +40,8 @@ def create() -> ResponseReturnValue:
         return _ask(form, None), 422
     try:
         app = create_app(my_partner(), form.name.data or "", form.description.data or "", my_actor())
-    except SHOWN as refusal:
-        answer = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        answer = show_refusal(form, refusal)
         return _ask(form, None), *answer
     flash(f"{app.name} is added")
     return redirect(url_for("keys.page", _anchor=app.id), 303)
@@ -65,8 +65,8 @@ def rename(app_id: str) -> ResponseReturnValue:
         return _ask(form, app_id), 422
     try:
         app = rename_app(partner, app_id, form.name.data or "", form.description.data or "", my_actor())
-    except SHOWN as refusal:
-        answer = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        answer = show_refusal(form, refusal)
         return _ask(form, app_id), *answer
     flash(f"{app.name} is saved")
     return redirect(url_for("keys.page", _anchor=app.id), 303)
@@ -78,6 +78,6 @@ def _ask(form: AppForm, app_id: str | None) -> str:
         "settings/app.html",
         back=url_for("keys.page"),
         form=form,
-        problem=problem(form, what),
+        problem=summary_title(form, what),
         app_id=app_id,
     )

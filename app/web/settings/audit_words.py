@@ -9,7 +9,7 @@ from typing import Any, Self
 from flask import request
 
 from app.data.models.audit_record import AuditEntry
-from app.web.frame.formats import SPACE, Moment, size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, format_size
 
 # Action -> what was done; the subject follows it.
 DEEDS = {
@@ -73,10 +73,10 @@ def details(entry: AuditEntry) -> str:
     if entry.action == "build.refused":
         return str(known.get("reason") or "")
     if entry.action in {"build.ready", "asset.confirmed"} and isinstance(known.get("size"), int):
-        return size(known["size"])
+        return format_size(known["size"])
     if entry.action == "partner.quota_set":
         amount = known.get("bytes")
-        return size(amount) if isinstance(amount, int) else "No limit"
+        return format_size(amount) if isinstance(amount, int) else "No limit"
     if entry.action == "key.rolled":
         return f"The new one is {known.get('new')}"
     if known.get("side"):
@@ -84,7 +84,7 @@ def details(entry: AuditEntry) -> str:
     if known.get("scopes"):
         return f"Scopes: {', '.join(known['scopes'])}"
     if known.get("changed"):
-        return f"Changed: {', '.join(known['changed'])}".replace("_", SPACE)
+        return f"Changed: {', '.join(known['changed'])}".replace("_", NO_BREAK_SPACE)
     return ""
 
 

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts import members
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
-from app.web.frame.forms import SHOWN, OnceForm
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm
 from app.web.settings.member_rows import Invited
 from app.web.settings.members_page import RoleForm, invited_already, new_owner_question, show, show_refused
 from app.web.settings.password_again import Question, asked_again
@@ -27,7 +27,7 @@ def change_role(invitation_id: str) -> ResponseReturnValue:
         return answer
     try:
         invitation = members.change_invited_role(my_partner(), invitation_id, form.role.data or "", my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         return show_refused(form, refusal)
     flash(f"{invitation.email} is invited as {invitation.role} now")
     return redirect(url_for("members.page"), 303)
@@ -37,7 +37,7 @@ def change_role(invitation_id: str) -> ResponseReturnValue:
 def renew(invitation_id: str) -> ResponseReturnValue:
     """A new link in place of one that was lost."""
     require_owner("Inviting members")
-    form = OnceForm()
+    form = SingleUseForm()
     if not form.validate_on_submit():
         return show(form, status=422)
     invited = members.invitation_by_id(my_partner(), invitation_id)
@@ -58,7 +58,7 @@ def withdraw(invitation_id: str) -> ResponseReturnValue:
     return redirect(url_for("members.page"), 303)
 
 
-def _renewal_question(email: str, form: OnceForm) -> Question:
+def _renewal_question(email: str, form: SingleUseForm) -> Question:
     return Question(
         heading=f"Make a new link for {email}?",
         lead="Whoever has the link becomes an owner of this partner. The link from before stops working.",

@@ -10,8 +10,8 @@ from app.accounts.keys import ROLL_OVERLAP, key_of, revoke_key, roll_key
 from app.data.models.base import now
 from app.data.models.partner import ApiKey
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
-from app.web.frame.formats import Moment, Text
-from app.web.frame.forms import SHOWN, OnceForm, problem, refused
+from app.web.frame.formats import Moment, Phrase
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
 from app.web.settings.confirm_question import ask
 from app.web.settings.key_rows import Made
 from app.web.settings.keys_page import made_already, show
@@ -21,7 +21,7 @@ pages = Blueprint("key", __name__)
 pages.before_request(require_sign_in)
 
 
-class RollForm(OnceForm):
+class RollForm(SingleUseForm):
     password = password_field()
 
 
@@ -44,9 +44,9 @@ def roll(key_id: str) -> ResponseReturnValue:
         if not form.first_time():
             return made_already()
         new, secret = roll_key(key, my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer = refused(form, refusal)
+        answer = show_refusal(form, refusal)
         return _ask_roll(key, form), *answer
     return show(Made(new, secret, old=key))
 
@@ -74,13 +74,13 @@ def _ask_roll(key: ApiKey, form: RollForm) -> str:
         "settings/key_roll.html",
         back=url_for("keys.page"),
         form=form,
-        problem=problem(form, "The key is not rolled yet"),
+        problem=summary_title(form, "The key is not rolled yet"),
         key=key,
         until=Moment(key.expires_at or now() + ROLL_OVERLAP, "coming"),
     )
 
 
-def _last_use(key: ApiKey) -> Text:
+def _last_use(key: ApiKey) -> Phrase:
     if key.last_used_at is None:
         return ("It was never used.",)
     return (f"{key.app.name} used it ", Moment(key.last_used_at, "within"), ".")

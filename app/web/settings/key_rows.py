@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from app.data.models.base import now
 from app.data.models.partner import ApiKey, App
-from app.web.frame.formats import Moment, Text
+from app.web.frame.formats import Moment, Phrase
 
 _FRESH = timedelta(days=7)
 
@@ -22,7 +22,7 @@ class KeyLine:
     hint: str
     scopes: Sequence[str]
     created: Moment
-    used: Text
+    used: Phrase
     ends: bool
 
 
@@ -43,7 +43,7 @@ class Made:
     old: ApiKey | None = None
 
     @property
-    def note(self) -> Text:
+    def note(self) -> Phrase:
         scopes = f"Scopes: {', '.join(self.key.scopes)}."
         if self.old is None or self.old.expires_at is None:
             return (scopes,)
@@ -63,7 +63,7 @@ def _line(key: ApiKey) -> KeyLine:
     return KeyLine(key.id, name, key.hint, key.scopes, created, used, key.expires_at is not None)
 
 
-def _used(key: ApiKey) -> Text:
+def _used(key: ApiKey) -> Phrase:
     """When a key was last used."""
     if key.last_used_at:
         return (Moment(key.last_used_at, "recent"),)

@@ -14,8 +14,8 @@ from app.accounts.keys import apps_of, authenticate, create_key
 from app.accounts.partners import DASHBOARD_APP
 from app.data.models.partner import App
 from app.refusals import NotFound, Unauthorized
-from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
-from app.web.frame.forms import SHOWN, OnceForm, choices, problem, refused
+from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, select_choices, show_refusal, summary_title
 from app.web.frame.shown_commands import base_url
 from app.web.settings.confirm_question import ask
 from app.web.settings.key_rows import Made, app_keys
@@ -31,7 +31,7 @@ SCOPE_WORDS = {
 }
 
 
-class KeyForm(OnceForm):
+class KeyForm(SingleUseForm):
     """Which app, what for, what it may do."""
 
     app = SelectField("App", validate_choice=False)
@@ -42,7 +42,7 @@ class KeyForm(OnceForm):
     scopes = SelectMultipleField(
         "Scopes",
         [InputRequired("Choose at least 1 scope")],
-        choices=choices(SCOPE_WORDS),
+        choices=select_choices(SCOPE_WORDS),
         validate_choice=False,  # the domain refuses others, in better words
         default=["read", "upload"],
         option_widget=CheckboxInput(),
@@ -53,7 +53,7 @@ class KeyForm(OnceForm):
     def __init__(self, apps: Sequence[App], **values: object) -> None:
         super().__init__(**values)
         self.apps = {app.id: app for app in apps}
-        self.app.choices = choices({app.id: app.name for app in apps} | {"": "A new app"})
+        self.app.choices = select_choices({app.id: app.name for app in apps} | {"": "A new app"})
 
     def validate_app(self, field: SelectField) -> None:
         if field.data and field.data not in self.apps:
@@ -98,9 +98,9 @@ def create() -> ResponseReturnValue:
         if not form.first_time():
             return made_already()
         key, secret = create_key(my_partner(), form.app_name, form.scopes.data or [], my_actor(), form.name.data or "")
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer = refused(form, refusal, app="app" if form.app.data else "new_app")
+        answer = show_refusal(form, refusal, app="app" if form.app.data else "new_app")
         return _ask(form), *answer
     return show(Made(key, secret))
 
@@ -134,7 +134,7 @@ def show(made: Made | None = None) -> ResponseReturnValue:
         apps=apps,
         made=made,
         is_owner=is_owner,
-        owners=[] if is_owner else owners_of(partner),
+        owners=[] if is_owner else owner_names(partner),
     )
     # Loading the address again must show the list, and not ask whether to send the form again.
     return page, ({"HX-Push-Url": url_for("keys.page")} if made else {})
@@ -155,6 +155,6 @@ def _ask(form: KeyForm) -> str:
         "settings/key_new.html",
         back=url_for("keys.page"),
         form=form,
-        problem=problem(form, "The key is not made yet"),
+        problem=summary_title(form, "The key is not made yet"),
         scope_words=SCOPE_WORDS,
     )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.data.models.partner import Invitation, Member
-from app.web.accounts.invitation import link
+from app.web.accounts.invitation import invitation_address
 from app.web.frame.current_user import me
-from app.web.frame.formats import Moment, Text
+from app.web.frame.formats import Moment, Phrase
 
 DEEDS = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
 # Role -> whether each of the deeds is its.
@@ -25,7 +25,7 @@ class MemberLine:
     role: str
     you: bool
     only_owner: bool
-    seen: Text
+    seen: Phrase
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Invited:
 
     @classmethod
     def of(cls, invitation: Invitation, secret: str) -> Invited:
-        return cls(invitation.email, link(secret), Moment(invitation.expires_at, "end"))
+        return cls(invitation.email, invitation_address(secret), Moment(invitation.expires_at, "end"))
 
 
 def member_lines(people: Sequence[Member]) -> list[MemberLine]:
@@ -66,7 +66,7 @@ def member_lines(people: Sequence[Member]) -> list[MemberLine]:
     ]
 
 
-def _seen(member: Member) -> Text:
+def _seen(member: Member) -> Phrase:
     if member.id == me().id:
         return ("Now, this browser",)
     return (Moment(member.last_seen_at, "recent"),) if member.last_seen_at else ("Never",)

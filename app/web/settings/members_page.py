@@ -12,11 +12,11 @@ from wtforms.validators import InputRequired, Length
 
 from app.accounts import members
 from app.refusals import Refusal
-from app.web.accounts.new_password import MadeLink
-from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
-from app.web.frame.entering import let_out
+from app.web.accounts.new_password import NewPasswordLink
+from app.web.frame.browser_sign_in import sign_out_browser
+from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
 from app.web.frame.formats import counted
-from app.web.frame.forms import SHOWN, Headers, OnceForm, choices, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, select_choices, show_refusal, summary_title
 from app.web.settings.confirm_question import ask
 from app.web.settings.member_rows import DEEDS, MAY, Invited, invitation_line, member_lines
 from app.web.settings.password_again import Question, asked_again
@@ -27,16 +27,16 @@ pages.before_request(require_sign_in)
 ROLES = {role: role.capitalize() for role in members.PARTNER_ROLES}
 
 
-class InviteForm(OnceForm):
+class InviteForm(SingleUseForm):
     email = EmailField(
         "Email",
         [InputRequired("Enter an email address"), Length(max=254, message="An address has at most 254 characters")],
     )
-    role = SelectField("Role", choices=choices(ROLES), default="developer", validate_choice=False)
+    role = SelectField("Role", choices=select_choices(ROLES), default="developer", validate_choice=False)
 
 
 class RoleForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    role = SelectField("Role", choices=choices(ROLES), validate_choice=False)
+    role = SelectField("Role", choices=select_choices(ROLES), validate_choice=False)
 
 
 @pages.get("/settings/members")
@@ -58,9 +58,9 @@ def invite() -> ResponseReturnValue:
         return invited_already()
     try:
         invitation, secret = members.invite(my_partner(), form.email.data or "", form.role.data, my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        status, headers = refused(form, refusal)
+        status, headers = show_refusal(form, refusal)
         return show(form, status=status, headers=headers)
     return show(invited=Invited.of(invitation, secret))
 
@@ -76,7 +76,7 @@ def change_role(member_id: str) -> ResponseReturnValue:
         return answer
     try:
         member = members.change_role(my_partner(), member_id, form.role.data or "", my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         return show_refused(form, refusal)
     flash(f"{'You are' if member.id == me().id else f'{member.name} is'} {_article(member.role)} now")
     return redirect(url_for("members.page"), 303)
@@ -104,10 +104,10 @@ def remove(member_id: str) -> ResponseReturnValue:
     leaving, name = member.id == me().id, member.name
     try:
         members.remove_member(my_partner(), member_id, my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         return show_refused(RoleForm(), refusal)
     if leaving:
-        let_out()
+        sign_out_browser()
         return redirect(url_for("sign_in.form"), 303)
     flash(f"{name} is removed")
     return redirect(url_for("members.page"), 303)
@@ -117,7 +117,7 @@ def show(
     form: FlaskForm | None = None,
     *,
     invited: Invited | None = None,
-    password_link: MadeLink | None = None,
+    password_link: NewPasswordLink | None = None,
     status: int = 200,
     headers: Headers | None = None,
 ) -> ResponseReturnValue:
@@ -128,13 +128,13 @@ def show(
         "settings/members.html",
         partner=partner,
         is_owner=is_owner,
-        owners=[] if is_owner else owners_of(partner),
+        owners=[] if is_owner else owner_names(partner),
         invited=invited,
         password_link=password_link,
         form=form,
-        problem=problem(form, "Nothing was changed yet") if form else "",
+        problem=summary_title(form, "Nothing was changed yet") if form else "",
         invite=form if isinstance(form, InviteForm) else InviteForm(formdata=None),
-        once=OnceForm(formdata=None),
+        once=SingleUseForm(formdata=None),
         lines=member_lines(people),
         invitations=[invitation_line(invitation) for invitation in invitations],
         heading=counted(len(people), "member"),
@@ -150,7 +150,7 @@ def show(
 
 def show_refused(form: FlaskForm, refusal: Refusal) -> ResponseReturnValue:
     """The page, saying why a button of a row did nothing."""
-    status, headers = refused(form, refusal)
+    status, headers = show_refusal(form, refusal)
     return show(form, status=status, headers=headers)
 
 

@@ -9,9 +9,9 @@ from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
 from app.accounts.partners import rename_partner
-from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
+from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
 from app.web.frame.formats import Moment
-from app.web.frame.forms import SHOWN, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
 
 pages = Blueprint("partner", __name__)
 pages.before_request(require_sign_in)
@@ -44,8 +44,8 @@ def rename() -> ResponseReturnValue:
         return _page(form), 422
     try:
         rename_partner(my_partner(), form.name.data or "", my_actor())
-    except SHOWN as refusal:
-        answer = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        answer = show_refusal(form, refusal)
         return _page(form), *answer
     flash(f"The partner is named {my_partner().name} now")
     return redirect(url_for("partner.page"), 303)
@@ -57,8 +57,8 @@ def _page(form: PartnerForm) -> str:
         "settings/partner.html",
         partner=partner,
         form=form,
-        problem=problem(form, "The partner is not renamed yet"),
+        problem=summary_title(form, "The partner is not renamed yet"),
         is_owner=me().role == "owner",
-        owners=owners_of(partner),
+        owners=owner_names(partner),
         since=Moment(partner.created_at, "day"),
     )

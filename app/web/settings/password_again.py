@@ -14,14 +14,14 @@ from wtforms.validators import InputRequired, Length
 from app.accounts.password_rules import MAX_PASSWORD
 from app.accounts.passwords import confirm_password
 from app.web.frame.current_user import me
-from app.web.frame.forms import SHOWN, TOO_LONG, Headers, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, PASSWORD_TOO_LONG, Headers, show_refusal, summary_title
 
 
 def password_field(label: str = "Your password") -> PasswordField:
     """The field, for forms."""
     return PasswordField(
         label,
-        [InputRequired("Enter your password"), Length(max=MAX_PASSWORD, message=TOO_LONG)],
+        [InputRequired("Enter your password"), Length(max=MAX_PASSWORD, message=PASSWORD_TOO_LONG)],
     )
 
 
@@ -68,8 +68,8 @@ def asked_again(question: Question) -> ResponseReturnValue | None:
     if asked and form.validate_on_submit():
         try:
             check_again(form.password.data)
-        except SHOWN as refusal:
-            status, headers = refused(form, refusal)
+        except FORM_REFUSALS as refusal:
+            status, headers = show_refusal(form, refusal)
         else:
             return None
     page = render_template(
@@ -78,7 +78,7 @@ def asked_again(question: Question) -> ResponseReturnValue | None:
         question=question,
         back=question.back,
         form=form,
-        problem=problem(form, "Nothing was changed yet"),
+        problem=summary_title(form, "Nothing was changed yet"),
     )
     # Loading the address again must show where the form was, and not ask whether to send it again.
     return page, status, {"HX-Push-Url": question.back} | headers

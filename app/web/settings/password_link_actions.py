@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts.members import member_of
 from app.accounts.password_links import link_for_member
-from app.web.accounts.new_password import MadeLink
+from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
-from app.web.frame.forms import OnceForm
+from app.web.frame.forms import SingleUseForm
 from app.web.settings.members_page import show
 from app.web.settings.password_again import asked_again, password_link_question
 
@@ -21,7 +21,7 @@ pages.before_request(require_sign_in)
 def make(member_id: str) -> ResponseReturnValue:
     """Make one. It is in the answer itself: only its fingerprint is stored."""
     require_owner("Making password links")
-    partner, form = my_partner(), OnceForm()
+    partner, form = my_partner(), SingleUseForm()
     member = member_of(partner, member_id)  # a stranger's form is not counted as answered
     if not form.validate_on_submit():
         return show(form, status=422)
@@ -33,4 +33,4 @@ def make(member_id: str) -> ResponseReturnValue:
         flash("This link was shown already. Make a new one if it was not copied.")
         return redirect(url_for("members.page"), 303)
     made, secret = link_for_member(partner, member_id, my_actor())
-    return show(password_link=MadeLink.of(made, secret))
+    return show(password_link=NewPasswordLink.of(made, secret))

@@ -14,10 +14,10 @@ from app.accounts import sign_ins
 from app.accounts.partners import rename_member
 from app.accounts.passwords import change_password
 from app.data.models.partner import SignIn
+from app.web.frame.browser_sign_in import sign_out_browser
 from app.web.frame.current_user import current_sign_in, me, my_actor, require_sign_in
-from app.web.frame.entering import let_out
 from app.web.frame.formats import Moment
-from app.web.frame.forms import SHOWN, Headers, new_password_field, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, Headers, new_password_field, show_refusal, summary_title
 from app.web.settings.password_again import password_field
 
 pages = Blueprint("profile", __name__)
@@ -66,8 +66,8 @@ def rename() -> ResponseReturnValue:
         return _page(name=form), 422, _at_page()
     try:
         rename_member(me(), form.name.data or "", my_actor())
-    except SHOWN as refusal:
-        status, headers = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        status, headers = show_refusal(form, refusal)
         return _page(name=form), status, headers | _at_page()
     flash(f"Your name is {me().name} now")
     return redirect(url_for("profile.page"), 303)
@@ -81,8 +81,8 @@ def change() -> ResponseReturnValue:
         return _page(password=form), 422, _at_page()
     try:
         change_password(me(), form.password.data or "", form.new.data or "", my_actor(), here=current_sign_in())
-    except SHOWN as refusal:
-        status, headers = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        status, headers = show_refusal(form, refusal)
         return _page(password=form), status, headers | _at_page()
     flash("Your password is changed. Other browsers are signed out.")
     return redirect(url_for("profile.page"), 303)
@@ -92,7 +92,7 @@ def change() -> ResponseReturnValue:
 def end(sign_in_id: str) -> ResponseReturnValue:
     """Sign one browser out."""
     if sign_in_id == current_sign_in().id:
-        let_out()
+        sign_out_browser()
         return redirect(url_for("sign_in.form"), 303)
     ended = sign_ins.end_one(me(), sign_in_id, my_actor())
     flash(f"{ended.browser} is signed out")
@@ -103,7 +103,7 @@ def end(sign_in_id: str) -> ResponseReturnValue:
 def leave_everywhere() -> ResponseReturnValue:
     """End every sign-in, this one too."""
     sign_ins.sign_out_everywhere(me(), my_actor())
-    let_out()
+    sign_out_browser()
     return redirect(url_for("sign_in.form"), 303)
 
 
@@ -119,7 +119,7 @@ def _page(name: NameForm | None = None, password: PasswordForm | None = None) ->
     return render_template(
         "settings/profile.html",
         form=form,
-        problem=problem(form, what) if form else "",
+        problem=summary_title(form, what) if form else "",
         name=name or NameForm(formdata=None, name=me().name),
         password=password or PasswordForm(formdata=None),
         sign_ins=[SignInLine.of(found, here) for found in sign_ins.sign_ins_of(me())],

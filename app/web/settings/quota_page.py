@@ -17,7 +17,7 @@ from app.images.image_limits import MOST_BYTES, MOST_PIXELS
 from app.uploads.build_quota import BuildQuota, build_quota
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.frame.formats import SPACE, counted, duration, limit, size
+from app.web.frame.formats import NO_BREAK_SPACE, counted, format_duration, format_limit, format_size
 from app.web.images.gallery_view import quota_words
 
 pages = Blueprint("quota", __name__)
@@ -45,8 +45,8 @@ def page() -> ResponseReturnValue:
     return render_template(
         "settings/quota.html",
         quota=quota,
-        used=size(quota.used),
-        limit=size(quota.limit) if quota.limit is not None else "",
+        used=format_size(quota.used),
+        limit=format_size(quota.limit) if quota.limit is not None else "",
         facts=_facts(quota),
         images=quota_words(quota_summary(partner.id)),
         games=[_line(game) for game in games[:SHOWN_GAMES]],
@@ -56,13 +56,15 @@ def page() -> ResponseReturnValue:
 
 
 def _line(game: GameUsage) -> UsageLine:
-    return UsageLine(game.title, "" if game.deleted else game.slug, counted(game.builds, "build"), size(game.size))
+    return UsageLine(
+        game.title, "" if game.deleted else game.slug, counted(game.builds, "build"), format_size(game.size)
+    )
 
 
 def _facts(quota: BuildQuota) -> list[tuple[str, str]]:
-    facts = [("On its way", size(quota.reserved))] if quota.reserved else []
+    facts = [("On its way", format_size(quota.reserved))] if quota.reserved else []
     if quota.left is not None:
-        facts.append(("Left", size(quota.left)))
+        facts.append(("Left", format_size(quota.left)))
     return facts
 
 
@@ -71,12 +73,12 @@ def _limits() -> list[tuple[str, str]]:
     return [
         ("Calls of the API", f"{rate_words(now.api_rate, 'call')} for each key"),
         ("Builds sent with a key", f"{rate_words(now.upload_rate, 'upload')} for each key, refused ones too"),
-        ("An image", f"at most {limit(MOST_BYTES)}, {MOST_PIXELS // 10**6} million pixels"),
-        ("A build, packed", f"at most {limit(now.max_archive_bytes)}"),
-        ("A build, unpacked", f"at most {limit(now.max_unpacked_bytes)}"),
-        ("The body of any other call", f"at most {limit(MIB)}"),
+        ("An image", f"at most {format_limit(MOST_BYTES)}, {MOST_PIXELS // 10**6} million pixels"),
+        ("A build, packed", f"at most {format_limit(now.max_archive_bytes)}"),
+        ("A build, unpacked", f"at most {format_limit(now.max_unpacked_bytes)}"),
+        ("The body of any other call", f"at most {format_limit(MIB)}"),
         ("Wrong passwords", f"{rate_words(now.sign_in_rate, 'try', 'tries')}, then a wait"),
-        ("A rolled key", f"works {duration(ROLL_OVERLAP.total_seconds())} longer"),
+        ("A rolled key", f"works {format_duration(ROLL_OVERLAP.total_seconds())} longer"),
         ("An invitation", f"works once, for {counted(INVITATION_LASTS.days, 'day')}"),
     ]
 
@@ -84,8 +86,8 @@ def _limits() -> list[tuple[str, str]]:
 def rate_words(rate: str, noun: str, nouns: str | None = None) -> str:
     """`100 per minute` -> `100 calls a minute`; `10 per 5 minutes` -> `10 tries in 5 minutes`."""
     item = parse(rate)
-    what = f"{item.amount:,}{SPACE}{noun if item.amount == 1 else nouns or noun + 's'}"
+    what = f"{item.amount:,}{NO_BREAK_SPACE}{noun if item.amount == 1 else nouns or noun + 's'}"
     unit = item.GRANULARITY.name
     if item.multiples == 1:
         return f"{what} {'an' if unit == 'hour' else 'a'} {unit}"
-    return f"{what} in {item.multiples}{SPACE}{unit}s"
+    return f"{what} in {item.multiples}{NO_BREAK_SPACE}{unit}s"

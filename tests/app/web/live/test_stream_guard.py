@@ -18,7 +18,7 @@ from app.data.extensions import db
 from app.data.models.partner import Member, Partner
 from app.topics.event_hub import hub
 from app.web.live import live_parts, stream_guard
-from app.web.live.stream_guard import Door, Reader
+from app.web.live.stream_guard import SignInWatch, StreamReader
 from tests.app.fleet.counting import statements
 from tests.app.runtime.processes import wait_until
 from tests.app.web.conftest import ONE_DATABASE, Visitor
@@ -128,7 +128,7 @@ def test_a_sign_in_that_ended_in_another_process_is_noticed_when_topics_are_read
 
 
 def test_one_query_looks_at_every_stream(app: Flask, cast: Cast) -> None:
-    door = Door(app)
+    door = SignInWatch(app)
     everybody = [begin_sign_in(member, None, "Firefox")[0].id for member in db.session.scalars(select(Member)).all()]
     for sign_in_id in everybody:
         door.enter(sign_in_id)
@@ -143,7 +143,9 @@ def test_a_closed_connection_is_noticed_without_a_write(
     monkeypatch.setattr(stream_guard, "LOOK_SECONDS", 0.2)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        reader = Reader(Door(app), begin_sign_in(member_with(cast.starlight.owner), None, "Firefox")[0].id, ours)
+        reader = StreamReader(
+            SignInWatch(app), begin_sign_in(member_with(cast.starlight.owner), None, "Firefox")[0].id, ours
+        )
         assert reader.stays()
         theirs.close()
         wait_until(lambda: not reader.stays(), 5, "it is noticed at the next look")

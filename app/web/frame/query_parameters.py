@@ -16,7 +16,7 @@ def refuse_nul() -> None:
         raise InvalidRequest("The address holds the NUL character (%00). Take it out, then open the page again.")
 
 
-def asked_number(name: str) -> int | None:
+def query_number(name: str) -> int | None:
     """A whole number of the query, or None where there is none or something else. Raises InvalidRequest for one that
     nothing here can have."""
     number: int | None = request.args.get(name, type=int)
