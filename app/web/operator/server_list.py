@@ -13,7 +13,7 @@ from app.data.models.base import now
 from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, format_rate, format_size
+from app.web.frame.formats import Moment, Phrase, format_rate, format_size
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
@@ -26,15 +26,6 @@ pages.before_request(require_operator)
 
 _GONE = "There are no servers to show."
 WARN_FROM, BAD_FROM = 90, 95  # percent of a disk
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number over the whole fleet: `84.6` `MB/s`, `231` `of 246`."""
-
-    label: str
-    number: str
-    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,7 @@ class Row:
 @dataclass(frozen=True)
 class View:
     counts: Sequence[Count]
-    figures: Sequence[Figure]
+    figures: Sequence[server_words.Figure]
     rows: Sequence[Row]
     selected: FleetServer | None
 
@@ -118,18 +109,18 @@ def index() -> ResponseReturnValue:
     return render_template("operator/servers.html", live=live, selected=selected, made_at=Moment(now()))
 
 
-@pages.get("/operator/fleet/parts", defaults={"selected": None})
-@pages.get("/operator/fleet/<selected>/parts")
-def parts(selected: str | None) -> Response:
+@pages.get("/operator/fleet/parts", defaults={"server_id": None})
+@pages.get("/operator/fleet/<server_id>/parts")
+def parts(server_id: str | None) -> Response:
     """The live parts for pages that poll."""
-    return poll_response(FleetSubject(selected), _GONE)
+    return poll_response(FleetSubject(server_id), _GONE)
 
 
-@pages.get("/operator/fleet/live", defaults={"selected": None})
-@pages.get("/operator/fleet/<selected>/live")
-def live(selected: str | None) -> Response:
+@pages.get("/operator/fleet/live", defaults={"server_id": None})
+@pages.get("/operator/fleet/<server_id>/live")
+def live(server_id: str | None) -> Response:
     """The live parts as a stream."""
-    return stream_response(FleetSubject(selected))
+    return stream_response(FleetSubject(server_id))
 
 
 def _row(server: FleetServer, selected: FleetServer | None) -> Row:
@@ -157,12 +148,12 @@ def _row(server: FleetServer, selected: FleetServer | None) -> Row:
     )
 
 
-def _figures(overview: FleetOverview) -> list[Figure]:
-    used, _, of = server_words.part_of_total(overview.disk_used, overview.disk_total).partition(" ")
+def _figures(overview: FleetOverview) -> list[server_words.Figure]:
+    used, _, total = server_words.part_of_total(overview.disk_used, overview.disk_total).partition(" ")
     return [
-        Figure("Sending now", *format_rate(overview.bytes_per_second).split(NO_BREAK_SPACE)),
-        Figure("Still to send", *format_size(overview.bytes_to_send).split(NO_BREAK_SPACE)),
-        Figure("Builds cached", f"{overview.cached:,}", f"of {overview.wanted:,}"),
-        Figure("Disk in use", used, of),
-        Figure("Sessions", f"{overview.sessions:,}"),
+        server_words.figure("Sending now", format_rate(overview.bytes_per_second)),
+        server_words.figure("Still to send", format_size(overview.bytes_to_send)),
+        ("Builds cached", f"{overview.cached:,}", f"of {overview.wanted:,}"),
+        ("Disk in use", used, total),
+        ("Sessions", f"{overview.sessions:,}", ""),
     ]

@@ -14,11 +14,12 @@ from app.data.models.base import now
 from app.maintenance import build_sweep
 from app.storage.bucket import StorageError
 from app.uploads.storage_totals import Totals, totals
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_size
+from app.web.frame.formats import Moment, counted, format_size
 from app.web.frame.storage_banner import storage_outage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
+from app.web.servers import server_words
 
 pages = Blueprint("operator_storage", __name__)
 pages.before_request(require_operator)
@@ -113,12 +114,11 @@ def _page(found: CheckResult | None = None, problem: str = "") -> str:
     )
 
 
-def _facts(found: Totals) -> list[tuple[str, str, str]]:
-    """(label, number, unit)."""
-    number, unit = format_size(found.builds_bytes).split(NO_BREAK_SPACE)
-    facts = [("Size of builds", number, unit), ("Builds", f"{found.builds:,}", "")]
-    waiting, waiting_unit = format_size(found.deleted_bytes).split(NO_BREAK_SPACE)
-    facts.append(("Deleted games", waiting, waiting_unit))
+def _facts(found: Totals) -> list[server_words.Figure]:
     reserved = f"for {format_size(found.reserved_bytes)}" if found.reserved_bytes else ""
-    facts.append(("Uploads in progress", f"{found.uploads:,}", reserved))
-    return facts
+    return [
+        server_words.figure("Size of builds", format_size(found.builds_bytes)),
+        ("Builds", f"{found.builds:,}", ""),
+        server_words.figure("Deleted games", format_size(found.deleted_bytes)),
+        ("Uploads in progress", f"{found.uploads:,}", reserved),
+    ]

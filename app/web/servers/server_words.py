@@ -38,6 +38,15 @@ _TITLES = {
     "unwell": "unwell",
 }
 
+# (label, number, unit): `Sending now`, `84.6`, `MB/s`.
+Figure = tuple[str, str, str]
+
+
+def figure(label: str, amount: str) -> Figure:
+    """A figure from an amount with its unit after a no-break space."""
+    number, _, unit = amount.partition(NO_BREAK_SPACE)
+    return label, number, unit
+
 
 def partner_state(server: PartnerServer) -> Phrase:
     """The state of a partner's builds on one server."""

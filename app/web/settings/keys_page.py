@@ -121,7 +121,7 @@ def download() -> ResponseReturnValue:
     return response
 
 
-def render_keys(made: NewKey | None = None) -> ResponseReturnValue:
+def render_keys(new_key: NewKey | None = None) -> ResponseReturnValue:
     """Render the list, and above it the key that was just made."""
     partner = my_partner()
     apps = [app_keys(app, keys) for app, keys in apps_of(partner) if keys or app.name != DASHBOARD_APP]
@@ -129,12 +129,12 @@ def render_keys(made: NewKey | None = None) -> ResponseReturnValue:
     page = render_template(
         "settings/keys.html",
         apps=apps,
-        made=made,
+        new_key=new_key,
         is_owner=is_owner,
         owners=[] if is_owner else owner_names(partner),
     )
     # A reload must show the list, and not ask to send the form again.
-    return page, ({"HX-Push-Url": url_for("keys.page")} if made else {})
+    return page, ({"HX-Push-Url": url_for("keys.page")} if new_key else {})
 
 
 def already_created() -> ResponseReturnValue:

@@ -55,7 +55,6 @@ OWNED = {
 NOBODYS = {
     "number": 7,
     "server_id": "moonbase-servers-id",
-    "opened": "moonbase-servers-id",
     "filename": "nothing.css",
     "file": "nothing.css",
     "name": "nothing",

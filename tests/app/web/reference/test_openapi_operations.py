@@ -51,7 +51,7 @@ def test_a_shape_that_holds_itself_comes_to_an_end() -> None:
         ({"type": "array", "items": {"type": "integer"}, "maxItems": 1}, "list of whole numbers", "at most 1 entry"),
         ({"type": "integer", "minimum": 1, "maximum": 200}, "whole number", "1 to 200"),
         ({"type": "integer", "minimum": 0, "maximum": 5}, "whole number", "at most 5"),
-        ({"type": "boolean", "default": True}, "true or false", "true if left out"),
+        ({"type": "boolean", "default": True}, "true or false", "default: true"),
         ({"type": "string", "format": "date-time"}, "time", ""),
         ({"enum": ["a", "b"], "type": "string"}, "a or b", ""),
         ({"const": "ok", "type": "string"}, "always ok", ""),

@@ -127,7 +127,7 @@ def test_a_viewer_sees_it_too(viewer: Visitor) -> None:
     [
         ("partner.quota_set", {"bytes": 2_000_000_000}, "2.0 GB"),
         ("partner.quota_set", {"bytes": None}, "No limit"),
-        ("key.rolled", {"new": "pp_8fK2…x9Qd"}, "The new one is pp_8fK2…x9Qd"),
+        ("key.rolled", {"new": "pp_8fK2…x9Qd"}, "New key: pp_8fK2…x9Qd"),
         ("game.updated", {"changed": ["renpy_dir", "title"]}, "Changed: renpy dir, title"),
         ("game.created", {"slug": "x"}, ""),
     ],
