@@ -1,4 +1,4 @@
-"""The page behind an invitation's link: who is invited to what, and the two fields that make an account."""
+"""The page that an invitation link opens: the invitation, and the form that creates the account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.web.frame.shown_commands import base_url
 
 pages = Blueprint("invitation", __name__)
 
-CLOSED_HEADING = "This invitation is not open any more"
+CLOSED_HEADING = "This invitation is no longer open"
 
 
 class JoinForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -29,13 +29,13 @@ class JoinForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 
 def invitation_address(secret: str) -> str:
-    """The address to hand to whoever is invited."""
+    """The address to send to the invited person."""
     return base_url() + url_for("invitation.form", secret=secret)
 
 
 @pages.get("/invitations/<secret>")
 def form(secret: str) -> ResponseReturnValue:
-    """Who is invited, by whom, to what."""
+    """The form to join, with the inviting member, the partner and the role."""
     try:
         return _page(invitation_of(secret), JoinForm())
     except NotFound as refusal:
@@ -44,7 +44,7 @@ def form(secret: str) -> ResponseReturnValue:
 
 @pages.post("/invitations/<secret>")
 def join(secret: str) -> ResponseReturnValue:
-    """Become a member, and be signed in."""
+    """Create the member and sign them in."""
     form = JoinForm()
     try:
         invitation = invitation_of(secret)  # before the password is hashed: guessing must cost the guesser only

@@ -1,4 +1,4 @@
-"""The page behind a link for a new password: whose it is, and the one field."""
+"""The page that a link for a new password opens: the account, and the form with one field."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.web.frame.shown_commands import base_url
 
 pages = Blueprint("new_password", __name__)
 
-CLOSED_HEADING = "This link does not work any more"
+CLOSED_HEADING = "This link no longer works"
 
 
 class NewPasswordForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
@@ -27,7 +27,7 @@ class NewPasswordForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no type
 
 @dataclass(frozen=True)
 class NewPasswordLink:
-    """A link that was just made: in this answer and nowhere else."""
+    """A link that was just created. It is shown in this response only; the secret is not stored."""
 
     name: str
     link: str
@@ -41,7 +41,7 @@ class NewPasswordLink:
 
 @pages.get("/new-password/<secret>")
 def form(secret: str) -> ResponseReturnValue:
-    """Whose password it is."""
+    """The form for a new password."""
     try:
         return _page(password_link_of(secret), NewPasswordForm())
     except NotFound as refusal:
@@ -50,7 +50,7 @@ def form(secret: str) -> ResponseReturnValue:
 
 @pages.post("/new-password/<secret>")
 def change(secret: str) -> ResponseReturnValue:
-    """Set it, end the member's other sign-ins, and sign them in here."""
+    """Set the password, end the member's other sign-ins, and sign them in on this browser."""
     form = NewPasswordForm()
     try:
         link = password_link_of(secret)  # before the password is hashed: guessing must cost the guesser only

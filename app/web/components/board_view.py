@@ -17,8 +17,8 @@ from app.data.models.game import Game
 from app.topics.names import assets_topic
 from app.web.components.component_cards import Card, CardBuilder
 from app.web.components.component_words import counted_kind, kind_name, millimetres
+from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, Phrase, counted
-from app.web.images.gallery_view import Segment
 from app.web.live.live_parts import Part, RenderedParts, render_part
 
 # In a section of several; its own page has them all.
@@ -130,12 +130,12 @@ class BoardSubject:
             revisions=[(one.number, one.state) for one in list_revisions(game)[:6]],
         )  # fmt: skip
 
-    def _segments(self, slug: str, found: Board) -> list[Segment]:
+    def _segments(self, slug: str, found: Board) -> list[FilterLink]:
         segments = []
         for key, (label, kinds) in SEGMENTS.items():
             count = sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
             if count or not key or key == self.kind:
-                segments.append(Segment(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
+                segments.append(FilterLink(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
         return segments
 
     def _section(self, slug: str, section: Section, cards: CardBuilder) -> SectionView:

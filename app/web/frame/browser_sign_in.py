@@ -1,4 +1,4 @@
-"""Being let in, by a password or by a link that is good once, and leaving again."""
+"""Signing a browser in and out, and the page for links that no longer work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.web.frame.formats import Moment
 
 
 def sign_in_browser(member: Member) -> None:
-    """Sign them in on this browser. A session from before is never continued: it may be somebody else's, or planted."""
+    """Sign a member in on this browser. An earlier session is never continued: it may be somebody else's, or planted."""
     browser = browser_name(request.user_agent.string)
     found, token = begin_sign_in(member, request.remote_addr, browser, replaces=sign_in_token())
     session.clear()
@@ -25,7 +25,7 @@ def sign_in_browser(member: Member) -> None:
 
 
 def sign_out_browser() -> None:
-    """Sign this browser out: its cookie is worth nothing any more, wherever it was copied to."""
+    """Sign this browser out. The sign-in ends on the server too, so copies of its cookie stop working."""
     if token := sign_in_token():
         end_sign_in(token)
     logout_user()
@@ -33,7 +33,7 @@ def sign_out_browser() -> None:
 
 
 def closed_link_page(heading: str, refusal: NotFound) -> Response:
-    """The page behind a link that lets nobody in any more."""
+    """404 for an invitation or password link that has expired or was used."""
     page = render_template(
         "frame/refusal.html",
         status=404,

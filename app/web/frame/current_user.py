@@ -1,4 +1,4 @@
-"""Who is looking: the signed-in member and their partner. Looking things up through that partner authorises."""
+"""The signed-in member and their partner. Lookups go through that partner, which is the authorization."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.refusals import Forbidden
 
 @dataclass(frozen=True)
 class SignedInUser:
-    """What Flask-Login calls a user: a member in this browser, and the token in its cookie."""
+    """Flask-Login's user: a member, their sign-in on this browser, and the token in its cookie."""
 
     sign_in: SignIn
     member: Member
@@ -47,7 +47,7 @@ def _signed_in_user() -> SignedInUser | None:
 
 
 def signed_in_member() -> Member | None:
-    """The member behind this request, or None."""
+    """The signed-in member of this request, or None."""
     visit = _signed_in_user()
     return visit.member if visit else None
 
@@ -65,7 +65,7 @@ def sign_in_token() -> str | None:
 
 
 def current_sign_in() -> SignIn:
-    """The sign-in behind a request that a signed-in view answers."""
+    """The sign-in of this request. Only for views behind `require_sign_in`."""
     found = sign_in_or_none()
     if found is None:
         raise RuntimeError("this view is not behind require_sign_in")
@@ -73,7 +73,7 @@ def current_sign_in() -> SignIn:
 
 
 def require_sign_in() -> ResponseReturnValue | None:
-    """For `before_request` of pages that belong to members: who is not signed in is asked to, who is was here now."""
+    """For `before_request` of members' pages: ask visitors to sign in, and record when a member was last seen."""
     found = sign_in_or_none()
     if found is None:
         return cast(ResponseReturnValue, login.unauthorized())
@@ -82,7 +82,7 @@ def require_sign_in() -> ResponseReturnValue | None:
 
 
 def me() -> Member:
-    """The member behind a request that a signed-in view answers."""
+    """The member of this request. Only for views behind `require_sign_in`."""
     member = signed_in_member()
     if member is None:
         raise RuntimeError("this view is not behind require_sign_in")
@@ -106,7 +106,7 @@ def my_game(slug: str) -> Game:
 
 
 def my_actor() -> Actor:
-    """The member, as builds and the audit log remember them."""
+    """The member, as builds and the audit log record them."""
     return Actor.of_member(me(), request.remote_addr)
 
 
@@ -117,19 +117,19 @@ def require_write(what: str) -> None:
 
 
 def require_owner(what: str) -> None:
-    """Raises Forbidden for everybody but an owner of the partner; says who is one."""
+    """Raises Forbidden, with the owners' names, unless the member is an owner of the partner."""
     if me().role != "owner":
         owners = " or ".join(owner_names(my_partner()))
         raise Forbidden(f"{what} is for owners; your role is {me().role}. Ask {owners}.")
 
 
 def owner_names(partner: Partner) -> list[str]:
-    """The names of those whom a developer or viewer can ask."""
+    """The names of the partner's owners."""
     return [member.name for member in members_of(partner) if member.role == "owner"]
 
 
 def local_address(address: str | None, otherwise: str) -> str:
-    """`address` if it leads to a page of ours, else `otherwise`: never a redirect to somewhere else."""
+    """`address` if it is a path on this host, else `otherwise`. Prevents open redirects."""
     if not address or not address.startswith("/") or address.startswith("//"):
         return otherwise
     # Browsers read a backslash as a slash and drop control characters: "/\evil", "/\t/evil".
@@ -140,5 +140,5 @@ def local_address(address: str | None, otherwise: str) -> str:
 
 
 def current_address() -> str:
-    """The present page's own address, for coming back to it."""
+    """The address of the current page, for redirecting back to it."""
     return request.full_path.rstrip("?") if request.method == "GET" else request.path

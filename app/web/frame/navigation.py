@@ -1,4 +1,4 @@
-"""The main navigation: what a member may go to, and where they are."""
+"""The main navigation: its entries, and which of them is current."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class NavigationEntry:
     current: bool
 
 
-# Name, endpoint, and what the addresses below it begin with.
+# Name, endpoint, and the prefixes of the addresses that belong to it.
 _OPERATOR = (
     ("Servers", "operator_servers.index", ("/operator/servers", "/operator/fleet", "/operator/add-server")),
     ("Partners", "operator_partners.index", ("/operator/partners",)),
@@ -33,7 +33,7 @@ _MEMBER = (
 
 
 def navigation() -> list[NavigationEntry]:
-    """The entries for whoever is signed in; nothing for anybody else."""
+    """The entries for the signed-in member, or no entries."""
     member = signed_in_member()
     if member is None:
         return []

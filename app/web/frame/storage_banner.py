@@ -1,4 +1,4 @@
-"""Storage that does not answer: said on every page, looked at again by itself and on demand."""
+"""The banner on all pages while storage is unreachable, and the button that checks storage now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pages.before_request(require_sign_in)
 
 @dataclass(frozen=True)
 class StorageOutage:
-    """What the banner says."""
+    """The times that the banner shows."""
 
     since: Moment
     next_try: Moment
@@ -31,13 +31,13 @@ class StorageOutage:
 
 @pages.get("/storage")
 def state() -> ResponseReturnValue:
-    """The banner, or nothing in its place."""
+    """The banner as a fragment; empty while storage is reachable."""
     return render_template("parts/storage.html") if htmx else redirect(url_for("games.index"))
 
 
 @pages.post("/storage/tries")
 def look() -> ResponseReturnValue:
-    """Ask storage now. May take as long as its timeouts, so without a database connection."""
+    """Check storage now. This can take as long as its timeouts, so it holds no database connection."""
     free_connection()
     _ping(bucket())
     if htmx and not htmx.boosted:
@@ -46,7 +46,7 @@ def look() -> ResponseReturnValue:
 
 
 def storage_outage() -> StorageOutage | None:
-    """What this process knows, at once: no page waits for storage."""
+    """The outage that this process has recorded, or None. Returns at once: no page waits for storage."""
     store: Bucket | None = current_app.extensions["slipway_bucket"]
     if store is None:
         return None
@@ -58,11 +58,11 @@ def storage_outage() -> StorageOutage | None:
 
 
 def _ping(store: Bucket) -> None:
-    with contextlib.suppress(Unavailable):  # the answer, or its lack, is in the note
+    with contextlib.suppress(Unavailable):  # the ping records its result
         store.ping()
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages, and `storage_trouble()` for templates."""
+    """Register the pages, and `storage_outage()` for templates."""
     app.register_blueprint(pages)
-    app.jinja_env.globals["storage_trouble"] = storage_outage
+    app.jinja_env.globals["storage_outage"] = storage_outage

@@ -1,4 +1,4 @@
-"""Light, dark, or as the system has it: a cookie, so that the server writes it into the page and nothing flashes."""
+"""The theme: light, dark or the system's. A cookie stores it, so that the server renders it and nothing flashes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _YEAR = 365 * 24 * 3600
 
 
 def chosen_theme() -> str:
-    """The choice of this browser."""
+    """The theme of this browser."""
     value = request.cookies.get(_COOKIE, "auto")
     return value if value in THEMES else "auto"
 
 
 @pages.post("/theme")
 def choose() -> ResponseReturnValue:
-    """Remember a choice. With the script the page changes in place, without it the page is loaded again."""
+    """Store the theme. With the script the page changes in place; without it the page is loaded again."""
     choice = request.form.get("theme", "")
     if choice not in THEMES:
         abort(400, "The theme is auto, light or dark.")

@@ -26,6 +26,7 @@ from app.topics.names import partner_topic
 from app.web.builds import build_words
 from app.web.builds.build_words import StatusLabel
 from app.web.frame.current_user import me, my_partner, require_sign_in
+from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
@@ -63,14 +64,6 @@ class GameLine:
 
 
 @dataclass(frozen=True)
-class Segment:
-    key: str
-    label: str
-    count: int
-    url: str
-
-
-@dataclass(frozen=True)
 class GameListSubject:
     """A partner's games, narrowed as the address says."""
 
@@ -104,7 +97,7 @@ class GameListSubject:
         return RenderedParts(
             title=build_words.tab_title("Games", Counter(line.worst for line in lines if line.worst)),
             parts=(
-                render_part(app, "games-segments", "games/_game_segments.html", segments=segments, chosen=self.status),
+                render_part(app, "games-segments", "games/_game_segments.html", segments=segments),
                 render_part(app, "games-count", "games/_game_count.html", count=counted(len(shown), "game")),
                 render_part(
                     app, "games-table", "games/_game_table.html", rows=rows, servers=[s.id for s in servers], asked=self
@@ -203,10 +196,10 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover
     )
 
 
-def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[Segment]:
+def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[FilterLink]:
     segments = []
     for key, label in SEGMENTS.items():
         count = sum(not key or key in line.segments for line in lines)
         query = urlencode(replace(asked, status=key).query())
-        segments.append(Segment(key, label, count, f"/games?{query}" if query else "/games"))
+        segments.append(FilterLink(label, count, f"/games?{query}" if query else "/games", key == asked.status))
     return segments

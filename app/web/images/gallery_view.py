@@ -12,6 +12,7 @@ from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, GalleryImage, GalleryPage, QuotaSummary, gallery, quota_summary
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
+from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
 from app.web.live.live_parts import RenderedParts, render_part
@@ -34,14 +35,6 @@ class Tile:
     state: str
     why: str
     picture: Picture
-
-
-@dataclass(frozen=True)
-class Segment:
-    label: str
-    count: int
-    url: str
-    current: bool
 
 
 @dataclass(frozen=True)
@@ -103,11 +96,11 @@ class GallerySubject:
             version=version,
         )
 
-    def _segments(self, slug: str, page: GalleryPage) -> list[Segment]:
+    def _segments(self, slug: str, page: GalleryPage) -> list[FilterLink]:
         counts = {"": page.counts.all, "yes": page.counts.used, "no": page.counts.unused}
         labels = {"": "All", "yes": "In use", "no": "Not used"}
         return [
-            Segment(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
+            FilterLink(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
             for key, count in counts.items()
         ]
 
