@@ -14,7 +14,7 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
 from app.web.frame.query_parameters import query_number
 from app.web.operator.operator_access import require_operator
-from app.web.settings.audit_words import AuditLine, KindFilters, filter_links, selected_kind
+from app.web.settings.audit_words import AuditLine, KindFilters, kind_links, selected_kind
 
 pages = Blueprint("operator_audit", __name__)
 pages.before_request(require_operator)
@@ -54,7 +54,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "operator/audit.html",
         entries=[_entry(entry, names) for entry in found.entries],
-        segments=filter_links(KINDS, address),
+        segments=kind_links(KINDS, address),
         kind=kind,
         chosen=chosen,
         partners=list(names.items()),

@@ -9,7 +9,7 @@ from app.accounts.audit_history import history
 from app.catalog.game_lookup import find_game, game_titles
 from app.web.frame.current_user import my_partner, require_sign_in
 from app.web.frame.query_parameters import query_number
-from app.web.settings.audit_words import AuditLine, KindFilters, filter_links, selected_kind
+from app.web.settings.audit_words import AuditLine, KindFilters, kind_links, selected_kind
 
 pages = Blueprint("activity", __name__)
 pages.before_request(require_sign_in)
@@ -43,7 +43,7 @@ def page() -> ResponseReturnValue:
         "settings/activity.html",
         partner=partner,
         entries=[AuditLine.of(entry) for entry in found.entries],
-        segments=filter_links(KINDS, address),
+        segments=kind_links(KINDS, address),
         kind=kind,
         game=game,
         games=games,

@@ -75,7 +75,7 @@ def rename(app_id: str) -> ResponseReturnValue:
 def _render(form: AppForm, app_id: str | None) -> str:
     what = "The app is not renamed yet" if app_id else "The app is not added yet"
     return render_question(
-        "settings/app.html",
+        "settings/keys/app.html",
         back=url_for("keys.page"),
         form=form,
         problem=summary_title(form, what),

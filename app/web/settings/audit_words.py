@@ -116,7 +116,7 @@ class AuditLine:
 
 
 @dataclass(frozen=True)
-class FilterLink:
+class KindLink:
     """A link that shows only entries of one kind."""
 
     key: str
@@ -134,6 +134,6 @@ def selected_kind(kinds: KindFilters) -> str:
     return kind if kind in kinds else ""
 
 
-def filter_links(kinds: KindFilters, address: Callable[[str], str]) -> list[FilterLink]:
+def kind_links(kinds: KindFilters, address: Callable[[str], str]) -> list[KindLink]:
     """One link per kind. `address` returns the URL for a key."""
-    return [FilterLink(key, label, address(key)) for key, (label, _) in kinds.items()]
+    return [KindLink(key, label, address(key)) for key, (label, _) in kinds.items()]

@@ -57,7 +57,7 @@ def revoke_form(key_id: str) -> ResponseReturnValue:
     require_owner("Revoking keys")
     key = key_of(my_partner(), key_id)
     return render_question(
-        "settings/key_revoke.html", back=url_for("keys.page"), form=FlaskForm(), key=key, used=_last_use(key)
+        "settings/keys/key_revoke.html", back=url_for("keys.page"), form=FlaskForm(), key=key, used=_last_use(key)
     )
 
 
@@ -73,7 +73,7 @@ def revoke(key_id: str) -> ResponseReturnValue:
 
 def _render_roll_form(key: ApiKey, form: RollForm) -> str:
     return render_question(
-        "settings/key_roll.html",
+        "settings/keys/key_roll.html",
         back=url_for("keys.page"),
         form=form,
         problem=summary_title(form, "The key is not rolled yet"),

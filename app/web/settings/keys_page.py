@@ -127,7 +127,7 @@ def render_keys(new_key: NewKey | None = None) -> ResponseReturnValue:
     apps = [app_keys(app, keys) for app, keys in apps_of(partner) if keys or app.name != DASHBOARD_APP]
     is_owner = me().role == "owner"
     page = render_template(
-        "settings/keys.html",
+        "settings/keys/keys.html",
         apps=apps,
         new_key=new_key,
         is_owner=is_owner,
@@ -149,7 +149,7 @@ def _form() -> KeyForm:
 
 def _render_form(form: KeyForm) -> str:
     return render_question(
-        "settings/key_new.html",
+        "settings/keys/key_new.html",
         back=url_for("keys.page"),
         form=form,
         problem=summary_title(form, "The key is not made yet"),
