@@ -1,4 +1,4 @@
-"""Typed errors of the domain. They know no HTTP and no HTML: `app/api/error_answers.py` and the pages give them their
+"""Typed errors of the domain. They know no HTTP and no HTML: `app/api/error_responses.py` and the pages give them their
 form.
 
 The text of a refusal is for people: what happened, which limit and object, what to do.

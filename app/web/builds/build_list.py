@@ -10,11 +10,11 @@ from wtforms.validators import NumberRange, Optional
 
 from app.catalog.games import update_game
 from app.data.models.game import Game
-from app.web.builds.build_rows import PAGE, build_page, note
-from app.web.frame.address_numbers import asked_number
+from app.web.builds.build_rows import BUILDS_PER_PAGE, count_note, list_build_lines
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.forms import problem
-from app.web.games.game_header import head
+from app.web.frame.forms import summary_title
+from app.web.frame.query_parameters import query_number
+from app.web.games.game_header import header_context
 
 pages = Blueprint("builds", __name__)
 pages.before_request(require_sign_in)
@@ -56,15 +56,15 @@ def change(slug: str) -> ResponseReturnValue:
 
 
 def _page(game: Game, form: PolicyForm) -> str:
-    before = asked_number("before")
-    found = build_page(game, PAGE, before)
+    before = query_number("before")
+    found = list_build_lines(game, BUILDS_PER_PAGE, before)
     return render_template(
         "builds/builds.html",
         builds=found,
-        note=note(found),
+        note=count_note(found),
         newest=url_for("builds.page", slug=game.slug) if before else "",
         older=url_for("builds.page", slug=game.slug, before=found.older) if found.older else "",
         form=form,
-        problem=problem(form, "How builds are kept is not saved yet"),
-        **head(game),
+        problem=summary_title(form, "How builds are kept is not saved yet"),
+        **header_context(game),
     )

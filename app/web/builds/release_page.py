@@ -14,10 +14,10 @@ from app.fleet.release_preview import preview
 from app.fleet.rollout import matrix
 from app.web.builds.release_words import question_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.forms import problem
+from app.web.frame.forms import summary_title
 from app.web.frame.toasts import flash_with_question
-from app.web.games.game_header import head
-from app.web.settings.confirm_question import ask
+from app.web.games.game_header import header_context
+from app.web.settings.confirm_question import render_question
 
 pages = Blueprint("releases", __name__)
 pages.before_request(require_sign_in)
@@ -66,13 +66,13 @@ def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None
     form.live.data = str(found.live or "")
     if refused:
         form.form_errors.extend(refused.form_errors)
-    return ask(
+    return render_question(
         "builds/release.html",
         back=url_for("game.page", slug=game.slug),
-        of="games",
+        area="games",
         words=words,
         number=number,
         form=form,
-        problem=problem(form, "Nothing was released yet"),
-        **head(game),
+        problem=summary_title(form, "Nothing was released yet"),
+        **header_context(game),
     )

@@ -15,15 +15,15 @@ from app.components.revisions import Changes, changes, draft_of, list_revisions,
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.topics.names import assets_topic
-from app.web.components.component_cards import Card, Cards
+from app.web.components.component_cards import Card, CardBuilder
 from app.web.components.component_words import counted_kind, kind_name, millimetres
-from app.web.frame.formats import Moment, Text, counted
-from app.web.images.gallery_view import Segment
-from app.web.live.live_parts import Part, Rendered, part
+from app.web.frame.filter_links import FilterLink
+from app.web.frame.formats import Moment, Phrase, counted
+from app.web.live.live_parts import Part, RenderedParts, render_part
 
 # In a section of several; its own page has them all.
-SHOWN = 5
-LOOSE = 40
+CARDS_PER_DECK = 5
+CARDS_OUTSIDE_DECKS = 40
 SEGMENTS: dict[str, tuple[str, frozenset[str]]] = {
     "": ("All", frozenset()),
     "decks": ("Decks", frozenset({"deck", "bundle"})),
@@ -56,9 +56,9 @@ class RevisionBar:
 
     number: int
     state: str
-    words: Text
+    words: Phrase
     changed: bool
-    note: Text
+    note: Phrase
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class BoardSubject:
         query = urlencode(replace(self, **changed).query())
         return f"/games/{slug}/components{'?' if query else ''}{query}"
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         game = db.session.get(Game, self.game_id)
         if game is None or game.deleted_at is not None:
             return None
@@ -98,7 +98,7 @@ class BoardSubject:
         wanted = BoardFilter(self.text or None, SEGMENTS[self.kind][1], self.problem or None)
         found = board(game, revision, wanted)
         since = changes(game.id) if draft else None
-        cards = Cards(game.slug, found, since, self.number)
+        cards = CardBuilder(game.slug, found, since, self.number)
         shown = [
             self._section(game.slug, one, cards)
             for one in found.sections
@@ -106,14 +106,18 @@ class BoardSubject:
         ]
         writes = self.may_write and draft
         rows = tuple(
-            part(app, f"in-{one.id}", "components/_section.html", section=one, may_write=writes) for one in shown
+            render_part(app, f"in-{one.id}", "components/_section.html", section=one, may_write=writes) for one in shown
         )
-        return Rendered(
+        return RenderedParts(
             title=f"Components: {game.title} · Slipway",
             parts=(
                 self._bar_part(app, game, since),
-                part(app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)),
-                part(app, "board", "components/_board.html", rows=rows, asked=self, slug=game.slug, writes=writes),
+                render_part(
+                    app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)
+                ),
+                render_part(
+                    app, "board", "components/_board.html", rows=rows, asked=self, slug=game.slug, writes=writes
+                ),
             ),
             rows=rows,
             version=version,
@@ -121,22 +125,22 @@ class BoardSubject:
 
     def _bar_part(self, app: Flask, game: Game, since: Changes | None) -> Part:
         bar = draft_bar(game, since) if since else finalized_bar(game, self.number)
-        return part(
+        return render_part(
             app, "revision-bar", "components/_bar.html", bar=bar, slug=game.slug, may_write=self.may_write,
             revisions=[(one.number, one.state) for one in list_revisions(game)[:6]],
         )  # fmt: skip
 
-    def _segments(self, slug: str, found: Board) -> list[Segment]:
+    def _segments(self, slug: str, found: Board) -> list[FilterLink]:
         segments = []
         for key, (label, kinds) in SEGMENTS.items():
             count = sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
             if count or not key or key == self.kind:
-                segments.append(Segment(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
+                segments.append(FilterLink(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
         return segments
 
-    def _section(self, slug: str, section: Section, cards: Cards) -> SectionView:
+    def _section(self, slug: str, section: Section, cards: CardBuilder) -> SectionView:
         parent, total = section.parent, len(section.components)
-        most = total if self.inside else SHOWN if parent else LOOSE
+        most = total if self.inside else CARDS_PER_DECK if parent else CARDS_OUTSIDE_DECKS
         place = parent.id if parent else "none"
         return SectionView(
             id=place,

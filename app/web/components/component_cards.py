@@ -11,11 +11,11 @@ from app.components.revisions import Changes
 from app.images.shown_images import ShownImage
 from app.web.components.component_words import counted_kind, kind_name, millimetres
 from app.web.frame.formats import counted
-from app.web.frame.image_tags import Picture, beside_each_other, picture
+from app.web.frame.image_tags import Picture, fit_in_row, picture
 
-WELL = (176.0, 104.0)
+CARD_BOX = (176.0, 104.0)
 _FIRST = {"front": 0, "back": 1}
-_MOST_FACES = 4
+_MAX_FACES = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Card:
     wide: bool
 
 
-class Cards:
+class CardBuilder:
     """Makes the cards of one board."""
 
     def __init__(self, slug: str, found: Board, since: Changes | None, number: int) -> None:
@@ -79,7 +79,7 @@ class Cards:
             name=one.name,
             key=one.external_key,
             facts=" · ".join([*facts, *([millimetres(one)] if millimetres(one) else [])]),
-            faces=faces(one, inside, missing, *WELL),
+            faces=faces(one, inside, missing, *CARD_BOX),
             flag=_flag(self._problems.get(one.id, [])),
             badge="Added" if one.id in self._added else "Changed" if one.id in self._changed else "",
             wide=one.kind == "board",
@@ -93,12 +93,12 @@ def faces(
     sides = sorted(one.faces.items(), key=lambda face: _FIRST.get(face[0], 2))
     if not sides:
         sides = [(child.name, image) for child in inside for image in list(child.faces.values())[:1]]
-    sides = sides[:_MOST_FACES]
+    sides = sides[:_MAX_FACES]
     shapes = [_shape(one, image) for _, image in sides]
     if not shapes:
         shapes, missing = [_shape(one, None)], ["face"]
     shapes += [shapes[0]] * (len(missing) if sides else 0)
-    boxes = beside_each_other(shapes, width - 8 * (len(shapes) - 1), height)
+    boxes = fit_in_row(shapes, width - 8 * (len(shapes) - 1), height)
     found = [Face(side, *box, *_shown(image, box)) for (side, image), box in zip(sides, boxes, strict=False)]
     found += [Face(side, *box, None, f"No {side}") for side, box in zip(missing, boxes[len(sides) :], strict=True)]
     return found

@@ -22,15 +22,15 @@ from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.forms import SHOWN, choices, problem, refused
-from app.web.games.game_header import head
+from app.web.frame.forms import FORM_REFUSALS, select_choices, show_refusal, summary_title
+from app.web.games.game_header import header_context
 
 pages = Blueprint("component_form", __name__)
 pages.before_request(require_sign_in)
 
 _SIZE = [Optional(), NumberRange(0.001, 1_000_000, "Enter millimetres, more than 0")]
 _SHORT = Length(max=256, message="Use at most 256 characters")
-_CALLED = {"externalKey": "external_key", "parentExternalKey": "parent", "kind": "kind"}
+_FORM_NAMES = {"externalKey": "external_key", "parentExternalKey": "parent", "kind": "kind"}
 
 
 class Millimetres(FloatField):
@@ -48,7 +48,7 @@ class Millimetres(FloatField):
 class ComponentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """One component of the draft."""
 
-    kind = SelectField("Kind", choices=choices({kind: kind_name(kind) for kind in KINDS}))
+    kind = SelectField("Kind", choices=select_choices({kind: kind_name(kind) for kind in KINDS}))
     name = StringField("Name", [DataRequired("Enter a name"), _SHORT])
     external_key = StringField("External key", [DataRequired("Enter a key"), _SHORT])
     parent = SelectField("Lies in")
@@ -118,8 +118,8 @@ def _save(game: Game, form: ComponentForm, one: ShownComponent | None) -> Respon
     wanted = form.wanted(kind, key, new=one is None)
     try:
         (saved,) = save_components(game, dashboard_app_id(game.partner_id), [wanted], my_actor())
-    except SHOWN as refusal:
-        status, headers = refused(form, _in_words(refusal), **_CALLED)
+    except FORM_REFUSALS as refusal:
+        status, headers = show_refusal(form, _in_words(refusal), **_FORM_NAMES)
         return _show(db.session.get_one(Game, game_id), form, one), status, headers
     flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
     return redirect(url_for("components.page", slug=slug, _anchor=f"c-{saved.component.id}"), 303)
@@ -137,7 +137,7 @@ def _form(game: Game, **filled: Any) -> ComponentForm:
     fitting = {kind for kinds in PARENTS.values() for kind in kinds}
     parents = [one for one in list_components(draft_of(game.id)).components if one.kind in fitting]
     labels = {one.external_key: f"{one.name} ({kind_name(one.kind).lower()})" for one in parents}
-    form.parent.choices = choices({"": "Nothing"} | labels)
+    form.parent.choices = select_choices({"": "Nothing"} | labels)
     return form
 
 
@@ -151,9 +151,11 @@ def _show(game: Game, form: ComponentForm, one: ShownComponent | None) -> str:
         "form": form,
         "component": one,
         "to": to,
-        "problem": problem(form, "The component is not saved yet"),
+        "problem": summary_title(form, "The component is not saved yet"),
         "back": url_for("components.page", slug=slug),
     }
     if htmx and not htmx.boosted:
         return render_template("components/component_form.html", layout="images/in_dialog.html", **shown)
-    return render_template("components/component_form.html", layout="components/in_page.html", **shown, **head(game))
+    return render_template(
+        "components/component_form.html", layout="components/in_page.html", **shown, **header_context(game)
+    )

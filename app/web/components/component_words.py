@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.components.component_views import ShownComponent
 from app.images.gallery import GalleryImage, SideUse
-from app.web.frame.formats import SPACE
+from app.web.frame.formats import NO_BREAK_SPACE
 
 # kind -> (one, several)
 KINDS = {
@@ -55,9 +55,9 @@ def millimetres(one: ShownComponent) -> str:
     if not known:
         return ""
     sizes = known[:1] if len(set(known)) == 1 else known
-    return f"{' × '.join(f'{size:g}' for size in sizes)}{SPACE}mm"
+    return f"{' × '.join(f'{size:g}' for size in sizes)}{NO_BREAK_SPACE}mm"
 
 
 def dimensions(width: int, height: int) -> str:
     """`750 × 1050`: pixels."""
-    return f"{width}{SPACE}×{SPACE}{height}"
+    return f"{width}{NO_BREAK_SPACE}×{NO_BREAK_SPACE}{height}"

@@ -13,9 +13,9 @@ from app.fleet.play_sessions import running_sessions
 from app.images.game_pictures import links_were_set
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import counted
-from app.web.frame.forms import problem
+from app.web.frame.forms import summary_title
 from app.web.games.game_form import GameForm
-from app.web.games.game_header import head
+from app.web.games.game_header import header_context
 
 pages = Blueprint("details", __name__)
 pages.before_request(require_sign_in)
@@ -72,9 +72,10 @@ def _page(game: Game, form: GameForm, deletion: DeletionForm) -> str:
         "games/game_details.html",
         form=form,
         deletion=deletion,
-        problem=problem(form, "The details are not saved yet") or problem(deletion, "The game is not deleted"),
+        problem=summary_title(form, "The details are not saved yet")
+        or summary_title(deletion, "The game is not deleted"),
         wrong=deletion if deletion.typed.errors else form,
         may_write=me().may_write,
         sessions=counted(sessions, "session") if sessions else "",
-        **head(game),
+        **header_context(game),
     )

@@ -39,7 +39,8 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     def of(cls, game: Game) -> GameForm:
         """The form as this game fills it."""
         return cls(
-            formdata=None, data=typed({name: getattr(game, name) for name in (*REQUIRED, *_OPTIONAL, "auto_release")})
+            formdata=None,
+            data=as_typed({name: getattr(game, name) for name in (*REQUIRED, *_OPTIONAL, "auto_release")}),
         )
 
     def take(self, *names: str) -> dict[str, Any]:
@@ -87,7 +88,7 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         return text if text or name not in _OPTIONAL else None
 
 
-def typed(values: Mapping[str, Any]) -> dict[str, Any]:
+def as_typed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Stored values as they stand in the fields of the form."""
     joined = {name: mark if mark == "\n" else f"{mark} " for name, mark in _LISTS.items()}
     return {

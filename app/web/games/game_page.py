@@ -11,9 +11,9 @@ from app.fleet.replicas import retry_now
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
-from app.web.games.game_header import head, live_of
+from app.web.games.game_header import header_context, live_game_parts
 from app.web.games.live_game import GameSubject
-from app.web.live.streams import fragment, stream
+from app.web.live.streams import poll_response, stream_response
 
 pages = Blueprint("game", __name__)
 pages.before_request(require_sign_in)
@@ -25,7 +25,7 @@ def page(slug: str) -> ResponseReturnValue:
     game = my_game(slug)
     return render_template(
         "games/game.html",
-        **head(game),
+        **header_context(game),
         upload=upload_lines(base_url(), game.slug),
         made_at=Moment(now()),
     )
@@ -35,13 +35,13 @@ def page(slug: str) -> ResponseReturnValue:
 def matrix(slug: str) -> ResponseReturnValue:
     """The live parts as a fragment, for pages without a stream. 304 when nothing changed."""
     game = my_game(slug)
-    return fragment(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
+    return poll_response(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
 
 
 @pages.get("/games/<slug>/live")
 def live(slug: str) -> ResponseReturnValue:
     """The live parts as server-sent events. 503 when all streams are taken: the page polls instead."""
-    return stream(GameSubject(my_game(slug).id, me().may_write))
+    return stream_response(GameSubject(my_game(slug).id, me().may_write))
 
 
 @pages.post("/games/<slug>/builds/<int:number>/servers/<server_id>/retries")
@@ -51,5 +51,5 @@ def retry(slug: str, number: int, server_id: str) -> ResponseReturnValue:
     require_write("Retrying")
     retry_now(game.id, number, server_id, my_actor())
     if htmx and not htmx.boosted:
-        return Response(live_of(game).fragment())
+        return Response(live_game_parts(game).fragment())
     return redirect(url_for("game.page", slug=slug, _anchor="fleet"), 303)

@@ -13,16 +13,16 @@ from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
 from app.web.builds import build_words
-from app.web.builds.build_rows import SHOWN, BuildLine, build_page, note
-from app.web.builds.build_words import CellWords, Count, Said
-from app.web.frame.formats import Text, counted, size
+from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, count_note, list_build_lines
+from app.web.builds.build_words import CellWords, Count, StatusLabel
+from app.web.frame.formats import Phrase, counted, format_size
 
 
 @dataclass(frozen=True)
 class ServerView:
     id: str
     region: str
-    reported: Text
+    reported: Phrase
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class GameView:
 
     slug: str
     tab_title: str
-    chips: Sequence[Said]
-    released: Text
+    chips: Sequence[StatusLabel]
+    released: Phrase
     release_next: int | None  # a ready build that is newer than the live one
     builds: Sequence[BuildLine]
     builds_note: str
@@ -62,21 +62,21 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
     if game is None:
         return None
     found = matrix(game)
-    builds = build_page(game, SHOWN)
+    builds = list_build_lines(game, BUILDS_ON_GAME_PAGE)
     live = game.released_build
     return GameView(
         slug=game.slug,
-        tab_title=build_words.title(game.title, found.counts),
+        tab_title=build_words.tab_title(game.title, found.counts),
         chips=[chip for chip in (build_words.live_chip(game, live), build_words.worst_chip(found)) if chip],
         released=_released(game),
         release_next=_next(builds.lines),
         builds=builds.lines,
-        builds_note=note(builds),
+        builds_note=count_note(builds),
         all_builds=builds.older is not None,
-        counts=build_words.counts(found.counts),
+        counts=build_words.count_labels(found.counts),
         sessions=counted(found.sessions, "session") if found.sessions else "",
-        to_send=f"Bytes still to send: {size(found.bytes_to_send)}" if live else "",
-        servers=[ServerView(s.id, s.region, build_words.reported(s)) for s in found.servers],
+        to_send=f"Bytes still to send: {format_size(found.bytes_to_send)}" if live else "",
+        servers=[ServerView(s.id, s.region, build_words.reported_words(s)) for s in found.servers],
         rows=[_row(row) for row in found.rows],
         may_write=may_write,
         changes_at=_changes_at(found),
@@ -94,7 +94,7 @@ def _next(lines: Sequence[BuildLine]) -> int | None:
     return newest.number if newest and newest.action == "Release" else None
 
 
-def _released(game: Game) -> Text:
+def _released(game: Game) -> Phrase:
     release = newest_release(game)
     return build_words.released_line(release.released_at, release.released_by) if release else ()
 

@@ -8,7 +8,7 @@ from flask import Flask
 
 from app.topics.names import game_topic
 from app.web.games.game_view import GameView, game_view
-from app.web.live.live_parts import Part, Rendered
+from app.web.live.live_parts import Part, RenderedParts
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class GameSubject:
     def topic(self) -> str:
         return game_topic(self.game_id)
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         view = game_view(self.game_id, self.may_write)
         return render_game(app, view, version) if view else None
 
 
-def render_game(app: Flask, view: GameView, version: int) -> Rendered:
+def render_game(app: Flask, view: GameView, version: int) -> RenderedParts:
     """A game's parts from facts. No request, no database: what differs between readers is only `may_write`."""
     environment = app.jinja_env
 
@@ -41,7 +41,7 @@ def render_game(app: Flask, view: GameView, version: int) -> Rendered:
     )
     counts = part("fleet-counts", "games/_rollout_counts.html")
     fleet = part("fleet", "games/_rollout.html", inner_rows=rows, counts=counts)
-    return Rendered(
+    return RenderedParts(
         title=view.tab_title,
         parts=(
             part("game-state", "games/_game_state.html"),

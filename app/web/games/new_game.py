@@ -13,7 +13,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import SlugTaken
 from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
-from app.web.frame.forms import problem
+from app.web.frame.forms import summary_title
 from app.web.games.game_form import GameForm
 
 pages = Blueprint("new_game", __name__)
@@ -55,7 +55,7 @@ def _page(form: GameForm) -> str:
     return render_template(
         "games/new_game.html",
         form=form,
-        problem=problem(form, "The game is not registered yet"),
+        problem=summary_title(form, "The game is not registered yet"),
         proposal=_proposed(form.title.data or "") if taken else "",
     )
 

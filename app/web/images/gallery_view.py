@@ -12,13 +12,14 @@ from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, GalleryImage, GalleryPage, QuotaSummary, gallery, quota_summary
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
-from app.web.frame.formats import counted, limit, size
+from app.web.frame.filter_links import FilterLink
+from app.web.frame.formats import counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
-from app.web.live.live_parts import Rendered, part
+from app.web.live.live_parts import RenderedParts, render_part
 
-PAGE = 60
-USED = {"": None, "yes": True, "no": False}
-WELL = (184, 112)
+IMAGES_PER_PAGE = 60
+USE_FILTERS = {"": None, "yes": True, "no": False}
+TILE_BOX = (184, 112)
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,6 @@ class Tile:
     state: str
     why: str
     picture: Picture
-
-
-@dataclass(frozen=True)
-class Segment:
-    label: str
-    count: int
-    url: str
-    current: bool
 
 
 @dataclass(frozen=True)
@@ -78,34 +71,36 @@ class GallerySubject:
         return {name: value for name, value in found.items() if value}
 
     def filter(self) -> GalleryFilter:
-        return GalleryFilter(self.text or None, USED[self.used], self.app_id or None, PAGE, self.after or None)
+        return GalleryFilter(
+            self.text or None, USE_FILTERS[self.used], self.app_id or None, IMAGES_PER_PAGE, self.after or None
+        )
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         game = db.session.get(Game, self.game_id)
         if game is None or game.deleted_at is not None:
             return None
         page = gallery(game, self.filter())
-        tiles = [tile(game.slug, image) for image in page.images]
-        rows = tuple(part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
+        tiles = [tile_of(game.slug, image) for image in page.images]
+        rows = tuple(render_part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
         quota = quota_words(quota_summary(game.partner_id))
         failed = sum(one.state == "failed" for one in tiles)
-        return Rendered(
+        return RenderedParts(
             title=f"{f'({failed} failed) ' if failed else ''}Assets: {game.title} · Slipway",
             parts=(
-                part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
-                part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
-                part(app, "assets-pages", "images/_pages.html", pages=self._pages(game.slug, page)),
-                part(app, "assets-tiles", "images/_tiles.html", rows=rows, asked=self, slug=game.slug),
+                render_part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
+                render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
+                render_part(app, "assets-pages", "images/_pages.html", pages=self._pages(game.slug, page)),
+                render_part(app, "assets-tiles", "images/_tiles.html", rows=rows, asked=self, slug=game.slug),
             ),
             rows=rows,
             version=version,
         )
 
-    def _segments(self, slug: str, page: GalleryPage) -> list[Segment]:
+    def _segments(self, slug: str, page: GalleryPage) -> list[FilterLink]:
         counts = {"": page.counts.all, "yes": page.counts.used, "no": page.counts.unused}
         labels = {"": "All", "yes": "In use", "no": "Not used"}
         return [
-            Segment(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
+            FilterLink(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
             for key, count in counts.items()
         ]
 
@@ -120,7 +115,7 @@ class GallerySubject:
         return f"/games/{slug}/assets{'?' if query else ''}{query}"
 
 
-def tile(slug: str, image: GalleryImage) -> Tile:
+def tile_of(slug: str, image: GalleryImage) -> Tile:
     """A tile in words."""
     shown = image.image
     return Tile(
@@ -128,11 +123,11 @@ def tile(slug: str, image: GalleryImage) -> Tile:
         key=shown.key,
         url=f"/games/{slug}/assets/{shown.asset_id}",
         name=image.file_name,
-        facts=f"{dimensions(shown.width_px, shown.height_px)} · {size(shown.byte_size)}",
+        facts=f"{dimensions(shown.width_px, shown.height_px)} · {format_size(shown.byte_size)}",
         uses=" · ".join(uses(image)),
         state=shown.derivation,
         why=shown.derive_error or "",
-        picture=picture(shown, *WELL),
+        picture=picture(shown, *TILE_BOX),
     )
 
 
@@ -143,10 +138,10 @@ def quota_words(summary: QuotaSummary) -> QuotaWords:
     return QuotaWords(
         taken=taken,
         limit=quota.limit,
-        used=size(quota.used),
-        of=limit(quota.limit),
+        used=format_size(quota.used),
+        of=format_limit(quota.limit),
         percent=min(100, taken * 100 // quota.limit) if quota.limit else 100,
-        on_its_way=size(quota.reserved) if quota.reserved else "",
+        on_its_way=format_size(quota.reserved) if quota.reserved else "",
         images=counted(summary.images, "image"),
         unused=f"{summary.unused:,}" if summary.unused else "",
     )

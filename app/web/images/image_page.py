@@ -20,16 +20,16 @@ from app.images.originals import original_url
 from app.refusals import InvalidRequest, QuotaExceeded
 from app.web.components.component_words import dimensions, kind_name
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
-from app.web.frame.formats import Moment, Text, duration, size
-from app.web.frame.forms import choices
+from app.web.frame.formats import Moment, Phrase, format_duration, format_size
+from app.web.frame.forms import select_choices
 from app.web.frame.image_tags import image_url, picture
 from app.web.frame.toasts import flash_with_undo
-from app.web.games.game_header import head
+from app.web.games.game_header import header_context
 
 pages = Blueprint("asset", __name__)
 pages.before_request(require_sign_in)
 
-SHOWN = (520, 420)
+IMAGE_BOX = (520, 420)
 _TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP", "image/gif": "GIF"}
 
 
@@ -48,19 +48,19 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
     shown = {
         "slug": slug,
         "detail": detail,
-        "image": picture(detail.tile.image, *SHOWN),
+        "image": picture(detail.tile.image, *IMAGE_BOX),
         "facts": _facts(detail),
         "sizes": _sizes(detail),
         "shown_on": _shown_on(slug, detail),
         "original": url_for("asset.original", slug=slug, asset_id=asset_id),
         "place": form,
-        "undo": duration(UNDO.total_seconds()),
+        "undo": format_duration(UNDO.total_seconds()),
         "may_write": me().may_write,
         "back": url_for("assets.page", slug=slug),
     }
     if htmx and not htmx.boosted:
         return render_template("images/image.html", layout="images/in_dialog.html", **shown)
-    return render_template("images/image.html", layout="images/in_page.html", **shown, **head(game))
+    return render_template("images/image.html", layout="images/in_page.html", **shown, **header_context(game))
 
 
 @pages.get("/games/<slug>/assets/<asset_id>/original")
@@ -148,15 +148,15 @@ def _place_form(game: Game, detail: AssetDetail) -> PlaceForm:
     last = min(MOST_SCREENSHOTS, there if detail.tile.screenshot else there + 1)
     form = PlaceForm(place=str(detail.tile.screenshot or ""))
     labels = {"": "Not a screenshot"} | {str(place): f"Screenshot {place}" for place in range(1, last + 1)}
-    form.place.choices = choices(labels)
+    form.place.choices = select_choices(labels)
     return form
 
 
-def _facts(detail: AssetDetail) -> Sequence[tuple[str, Text]]:
+def _facts(detail: AssetDetail) -> Sequence[tuple[str, Phrase]]:
     tile, image = detail.tile, detail.tile.image
-    facts: list[tuple[str, Text]] = [
+    facts: list[tuple[str, Phrase]] = [
         ("Size", (f"{dimensions(image.width_px, image.height_px)} pixels",)),
-        ("File", (f"{_TYPES[image.mime_type]}, {size(image.byte_size)}",)),
+        ("File", (f"{_TYPES[image.mime_type]}, {format_size(image.byte_size)}",)),
         ("Added", (Moment(tile.created_at), f" by {tile.sent_by}")),
         ("App", (tile.app_name,)),
     ]
@@ -193,7 +193,7 @@ def _sizes(detail: AssetDetail) -> list[dict[str, Any]]:
             "url": line["url"],
             "for": ", ".join(line["for"]),
             "pixels": dimensions(line["variant"].width_px, line["variant"].height_px),
-            "bytes": size(line["variant"].byte_size),
+            "bytes": format_size(line["variant"].byte_size),
         }
         for line in found.values()
     ]

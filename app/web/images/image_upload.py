@@ -1,5 +1,5 @@
 """A new image from a page without a script: through the app. The script sends images straight to storage, with the
-calls of the assets API (app/api/dashboard.py)."""
+calls of the assets API (app/api/dashboard_calls.py)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from app.images.intake.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
 from app.web.frame.current_user import me, my_actor, my_game, my_partner, require_sign_in, require_write
-from app.web.frame.formats import limit
-from app.web.frame.forms import SHOWN, refused
-from app.web.images.gallery_page import ImageForm, show
+from app.web.frame.formats import format_limit
+from app.web.frame.forms import FORM_REFUSALS, show_refusal
+from app.web.images.gallery_page import ImageForm, render_gallery
 
 pages = Blueprint("asset_upload", __name__)
 pages.before_request(require_sign_in)
 
 RATE = "240 per minute"  # of one member
-LONGEST_NAME = 256
+MAX_FILE_NAME_LENGTH = 256
 
 
 @pages.post("/games/<slug>/assets")
@@ -57,9 +57,9 @@ def _add(slug: str) -> ResponseReturnValue:
             raise InvalidRequest("Choose an image to add", {"file": "none chosen"})
         name = _file_name(file.filename)
         asset_id = receive_image(game, app_id, file.stream, name, my_actor())
-    except (*SHOWN, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
-        status, headers = refused(form, refusal)
-        return show(db.session.get_one(Game, game_id), form), status, headers
+    except (*FORM_REFUSALS, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
+        status, headers = show_refusal(form, refusal)
+        return render_gallery(db.session.get_one(Game, game_id), form), status, headers
     flash(f"{name} is added")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
 
@@ -78,7 +78,7 @@ def _require_token() -> None:
         raise CSRFError(str(error)) from None
     except RequestEntityTooLarge:
         raise PayloadTooLarge(
-            f"The image is larger than {limit(MOST_BYTES)}. Export it smaller, go back, and choose it again."
+            f"The image is larger than {format_limit(MOST_BYTES)}. Export it smaller, go back, and choose it again."
         ) from None
 
 
@@ -92,4 +92,4 @@ def _writable(slug: str) -> Game:
 def _file_name(name: str) -> str:
     """The last part, without control characters."""
     plain = re.sub(r"[\x00-\x1f\x7f]", "", PurePosixPath(name.replace("\\", "/")).name)
-    return plain[:LONGEST_NAME] or "image"
+    return plain[:MAX_FILE_NAME_LENGTH] or "image"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from app.accounts.secrets import fingerprint
-from app.api.pipeline import Call, declared
+from app.api.pipeline import Call, declared_call
 from app.data.database import writing
 from app.data.models.base import Base
 from app.data.models.upload import RESUMABLE
@@ -66,7 +66,7 @@ def json_calls(app: Flask, rows: Rows, marker: str = MARKER) -> list[JsonCall]:
     return [
         JsonCall(method, path_of(rule.rule, rows), call, by_security[call.security])
         for rule in sorted(app.url_map.iter_rules(), key=str)
-        if (call := declared(app.view_functions[rule.endpoint]))
+        if (call := declared_call(app.view_functions[rule.endpoint]))
         for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"})
     ]
 

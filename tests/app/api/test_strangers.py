@@ -25,7 +25,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app.accounts.secrets import fingerprint
-from app.api.pipeline import declared
+from app.api.pipeline import declared_call
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import Base, now
@@ -55,7 +55,6 @@ OWNED = {
 NOBODYS = {
     "number": 7,
     "server_id": "moonbase-servers-id",
-    "opened": "moonbase-servers-id",
     "filename": "nothing.css",
     "file": "nothing.css",
     "name": "nothing",
@@ -155,7 +154,7 @@ def kind_of(rule: Rule, app: Flask) -> str:
     """Who is known on this route: partners' keys, servers, or people who are signed in."""
     if not rule.rule.startswith("/api/"):
         return "page"
-    call = declared(app.view_functions[rule.endpoint])
+    call = declared_call(app.view_functions[rule.endpoint])
     if call is None:
         assert rule.endpoint in OPEN, f"{rule.rule} is no declared call: who may call it? See app/api/pipeline.py"
         return "nobody"

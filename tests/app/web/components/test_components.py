@@ -44,7 +44,7 @@ def deck(game_id: str) -> dict[str, str]:
 
 def names(page: str) -> list[str]:
     """Section heads and cards, in their order."""
-    found = re.findall(r'<h2 id="in-[^>]*>(.*?)</h2>|class="name"[^>]*>([^<]+)<', page)
+    found = re.findall(r'<h2 id="in-[^>]*>(.*?)</h2>|class="name"[^>]*>([^<]+)<', page, re.DOTALL)
     return [plain(head).strip() or card for head, card in found]
 
 

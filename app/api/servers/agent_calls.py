@@ -1,11 +1,11 @@
-"""/api/servers/self: what an agent asks and says (docs/agents.md)."""
+"""/api/servers/self: the calls that an agent makes for its server: plan, reports, sessions (docs/agents.md)."""
 
 from __future__ import annotations
 
 from flask import Blueprint
 
 from app.api.apis import SERVERS
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.api.servers import agent_schemas
 from app.data.models.server import Server
 from app.fleet import play_sessions, reports, server_plan
@@ -14,13 +14,11 @@ bp = Blueprint("own_server", __name__, url_prefix="/api/servers/self")
 
 
 @bp.get("/plan")
-@SERVERS.call(
-    "Read what this server should hold", query=agent_schemas.PlanQuery, answers={200: agent_schemas.PlanAnswer}
-)
-def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Answer:
+@SERVERS.call("Read the plan of this server", query=agent_schemas.PlanQuery, responses={200: agent_schemas.PlanAnswer})
+def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Result:
     server_id = server.id
     found = server_plan.plan_for(server, query.since, query.wait)
-    return Answer(
+    return Result(
         agent_schemas.PlanAnswer(
             version=found.version,
             server=agent_schemas.PlanServer(id=server_id),
@@ -34,12 +32,12 @@ def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Answer:
 
 @bp.post("/reports")
 @SERVERS.call(
-    "Report what this server holds and does",
+    "Report the state of this server",
     body=agent_schemas.AgentReport,
-    answers={200: agent_schemas.ReportReceipt},
-    refusals=(400, 409),
+    responses={200: agent_schemas.ReportReceipt},
+    errors=(400, 409),
 )
-def report(server: Server, body: agent_schemas.AgentReport) -> Answer:
+def report(server: Server, body: agent_schemas.AgentReport) -> Result:
     receipt = reports.accept(
         server,
         reports.Report(
@@ -55,17 +53,17 @@ def report(server: Server, body: agent_schemas.AgentReport) -> Answer:
             sessions=[play_sessions.LiveSession(**dict(session)) for session in body.sessions],
         ),
     )
-    return Answer(agent_schemas.ReportReceipt(**vars(receipt)))
+    return Result(agent_schemas.ReportReceipt(**vars(receipt)))
 
 
 @bp.post("/sessions")
 @SERVERS.call(
     "Start a play session",
     body=agent_schemas.SessionRequest,
-    answers={201: agent_schemas.SessionAnswer, 200: agent_schemas.SessionAnswer},
-    refusals=(400, 404, 409),
+    responses={201: agent_schemas.SessionAnswer, 200: agent_schemas.SessionAnswer},
+    errors=(400, 404, 409),
 )
-def start_session(server: Server, body: agent_schemas.SessionRequest) -> Answer:
+def start_session(server: Server, body: agent_schemas.SessionRequest) -> Result:
     started = play_sessions.start_session(server, body.game_id, body.id)
     shape = agent_schemas.SessionAnswer(
         id=started.id,
@@ -74,11 +72,11 @@ def start_session(server: Server, body: agent_schemas.SessionRequest) -> Answer:
         path=started.path,
         launcher=started.launcher,
     )
-    return Answer(shape, 201 if started.created else 200)
+    return Result(shape, 201 if started.created else 200)
 
 
 @bp.delete("/sessions/<session_id>")
-@SERVERS.call("End a play session", answers={204: None}, refusals=(404,))
-def end_session(server: Server, session_id: str) -> Answer:
+@SERVERS.call("End a play session", responses={204: None}, errors=(404,))
+def end_session(server: Server, session_id: str) -> Result:
     play_sessions.end_session(server, session_id)
-    return Answer(None, 204)
+    return Result(None, 204)

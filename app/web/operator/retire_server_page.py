@@ -1,4 +1,4 @@
-"""Retiring a server: what it means, then done."""
+"""Pages that retire a server."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ pages.before_request(require_operator)
 
 @pages.get("/operator/servers/<server_id>/retirement")
 def form(server_id: str) -> ResponseReturnValue:
-    """What retiring does, and how many sessions it meets."""
+    """The confirmation form, with the number of running sessions."""
     return render_template("operator/retire.html", server=fleet_server(server_id))
 
 
 @pages.post("/operator/servers/<server_id>/retirement")
 def confirm(server_id: str) -> ResponseReturnValue:
-    """Take it out of the fleet."""
+    """Retire the server."""
     fleet_server(server_id)
     retire(server_id, my_actor())
     flash(f"{server_id} is retired")

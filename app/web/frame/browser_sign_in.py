@@ -1,4 +1,4 @@
-"""Being let in, by a password or by a link that is good once, and leaving again."""
+"""Signing a browser in and out, and the page for links that no longer work."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from app.data.models.partner import Member
 from app.process.logs import request_id
 from app.refusals import NotFound
 from app.web.accounts.browser_names import browser_name
-from app.web.frame.current_user import Visit, token_here
+from app.web.frame.current_user import SignedInUser, sign_in_token
 from app.web.frame.formats import Moment
 
 
-def let_in(member: Member) -> None:
-    """Sign them in on this browser. A session from before is never continued: it may be somebody else's, or planted."""
+def sign_in_browser(member: Member) -> None:
+    """Sign a member in on this browser. An earlier session is never continued: it may be somebody else's, or planted."""
     browser = browser_name(request.user_agent.string)
-    found, token = begin_sign_in(member, request.remote_addr, browser, replaces=token_here())
+    found, token = begin_sign_in(member, request.remote_addr, browser, replaces=sign_in_token())
     session.clear()
     session.permanent = True
-    login_user(Visit(found, found.member, token))
+    login_user(SignedInUser(found, found.member, token))
 
 
-def let_out() -> None:
-    """Sign this browser out: its cookie is worth nothing any more, wherever it was copied to."""
-    if token := token_here():
+def sign_out_browser() -> None:
+    """Sign this browser out. The sign-in ends on the server too, so copies of its cookie stop working."""
+    if token := sign_in_token():
         end_sign_in(token)
     logout_user()
     session.clear()
 
 
-def closed_link(heading: str, refusal: NotFound) -> Response:
-    """The page behind a link that lets nobody in any more."""
+def closed_link_page(heading: str, refusal: NotFound) -> Response:
+    """404 for an invitation or password link that has expired or was used."""
     page = render_template(
         "frame/refusal.html",
         status=404,

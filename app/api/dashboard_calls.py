@@ -1,6 +1,6 @@
-"""The calls that a page's script makes: the ones of the APIs, with the same shapes, for the member who is signed in.
+"""The calls that the dashboard's scripts make: calls of the APIs, with the same shapes, for the signed-in member.
 
-Nothing is declared here. What differs is who is recognised and how, which the pages know: they hand it in."""
+Nothing is declared here. Only authentication differs, and the pages pass it in."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable
 from flask import Blueprint, Flask
 
 from app.accounts.callers import MemberCaller
-from app.api.apis import PARTNERS, V1, at_the_dashboard
+from app.api.apis import PARTNERS, V1, for_dashboard
 from app.api.partners import games, uploads
-from app.api.pipeline import Passage, served_by
+from app.api.pipeline import CallContext, view_for_api
 from app.api.v1 import assets
 from app.data.extensions import csrf
 
 
-def init_app(app: Flask, recognise: Callable[[], MemberCaller]) -> None:
-    """Register the calls below the pages of a game. `recognise` finds the member behind the present request, and raises
+def init_app(app: Flask, current_caller: Callable[[], MemberCaller]) -> None:
+    """Register the calls under /games/<slug>. `current_caller` returns the member of the current request. It raises
     Unauthorized, Forbidden or InvalidRequest."""
 
-    def recognise_member(passage: Passage) -> None:
-        passage.arguments["caller"] = recognise()
+    def require_member(context: CallContext) -> None:
+        context.arguments["caller"] = current_caller()
 
-    partners, v1 = at_the_dashboard(PARTNERS, recognise_member), at_the_dashboard(V1, recognise_member)
+    partners, v1 = for_dashboard(PARTNERS, require_member), for_dashboard(V1, require_member)
     calls = Blueprint("dashboard", __name__, url_prefix="/games/<slug>")
     for name, method, path, api, view in (
         ("read_game", "GET", "/detail", partners, games.read),
@@ -35,6 +35,6 @@ def init_app(app: Flask, recognise: Callable[[], MemberCaller]) -> None:
         ("presign_asset", "POST", "/assets/presign", v1, assets.presign_asset),
         ("confirm_asset", "POST", "/assets/upload-complete", v1, assets.confirm_asset),
     ):
-        calls.add_url_rule(path, name, served_by(api, view), methods=[method])
-    csrf.exempt(calls)  # `recognise` looks at the token, in its header: a body is read later, and is JSON
+        calls.add_url_rule(path, name, view_for_api(api, view), methods=[method])
+    csrf.exempt(calls)  # `current_caller` checks the CSRF token in its header, before the JSON body is read
     app.register_blueprint(calls)

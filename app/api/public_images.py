@@ -1,7 +1,7 @@
-"""GET /uploads/sh/{name}: images, for anybody who has the address; the same bytes for ever.
+"""GET /uploads/sh/{name}: images, for anybody that has the address. The bytes at an address never change.
 
-They were uploaded by strangers, so nothing about the answer is theirs: the type is what was found in the bytes,
-browsers are told not to guess another, and a page could do nothing even if one were shown.
+Strangers upload them, so they decide nothing about the response. The content type comes from the bytes, browsers must
+not guess another one, and the policy disables everything that a page could do.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "i
 def image(name: str) -> Response:
     try:
         found = served_image(name)
-    except Unavailable as refusal:  # what may be shown of an older image is made when it is first asked for
-        return _later(refusal)
+    except Unavailable as refusal:  # the public copy of an older image is made on the first request
+        return _unavailable(refusal)
     free_connection()
     if found is None:
-        return _plainly(404, "There is no image at this address. It may have been deleted.")
+        return _plain_text(404, "There is no image at this address. It may have been deleted.")
     response = Response(headers=_headers(found))
     if request.if_none_match.contains(found.sha256):
         response.status_code = 304
         return response
     response.headers["Content-Type"] = found.mime_type
-    span = _wanted(found)
+    span = _requested_range(found)
     if span == ():
-        response = _plainly(416, f"This image has {found.size:,} bytes; the range asks for others.")
+        response = _plain_text(416, f"This image has {found.size:,} bytes. The requested range is outside them.")
         response.headers["Content-Range"] = f"bytes */{found.size}"
         return response
     if span:
@@ -51,7 +51,7 @@ def image(name: str) -> Response:
         try:
             response.response = _Body(found, span or None)
         except Unavailable as refusal:
-            return _later(refusal)
+            return _unavailable(refusal)
     return response
 
 
@@ -67,21 +67,21 @@ def _headers(found: ServedImage) -> dict[str, str]:
     }
 
 
-def _wanted(found: ServedImage) -> tuple[int, int] | tuple[()] | None:
-    """First and last byte of the one range that is asked for; () for one that is not there; None for everything, also
-    when several are asked for (RFC 9110 section 14.2 allows it)."""
-    asked = request.range
-    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+def _requested_range(found: ServedImage) -> tuple[int, int] | tuple[()] | None:
+    """First and last byte of the requested range; () for a range outside the image; None for the complete image, also
+    when several ranges are requested (RFC 9110 section 14.2 allows it)."""
+    requested = request.range
+    if requested is None or requested.units != "bytes" or len(requested.ranges) != 1:
         return None
-    # A date or a weak validator is no proof that the bytes are the same ones.
+    # A date or a weak validator does not prove that the bytes are the same.
     if request.headers.get("If-Range", f'"{found.sha256}"') != f'"{found.sha256}"':
         return None
-    span = asked.range_for_length(found.size)
+    span = requested.range_for_length(found.size)
     return (span[0], span[1] - 1) if span else ()
 
 
 class _Body:
-    """An object's bytes on their way to the client: 64 KiB at a time, with a place taken until the end."""
+    """The response body: an object's bytes, 64 KiB at a time. It uses one place of the image budget until the end."""
 
     def __init__(self, found: ServedImage, span: tuple[int, int] | None) -> None:
         self._reader = request.remote_addr or ""
@@ -100,20 +100,20 @@ class _Body:
             self.close()
 
     def close(self) -> None:
-        """Called by the server when the answer is sent, or the client is gone."""
+        """The web server calls this when the response is sent or the client is gone."""
         if not self._closed:
             self._closed = True
             self._object.close()
             thread_budgets.images.give_back(self._reader)
 
 
-def _later(refusal: Unavailable) -> Response:
-    response = _plainly(503, refusal.message)
+def _unavailable(refusal: Unavailable) -> Response:
+    response = _plain_text(503, refusal.message)
     response.headers["Retry-After"] = str(refusal.retry_after)
     return response
 
 
-def _plainly(status: int, text: str) -> Response:
+def _plain_text(status: int, text: str) -> Response:
     response = Response(f"{text}\n", status=status, mimetype="text/plain")
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = _POLICY

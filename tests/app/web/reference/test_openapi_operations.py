@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.web.reference.api_words import Operation, example, operations
+from app.web.reference.openapi_operations import Operation, example, operations
 from app.web.reference.reference_page import Reader, command
 from tests.app.web.reading import curl
 
@@ -22,7 +22,7 @@ def test_a_value_with_a_quote_stays_one_word() -> None:
     schema = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "examples": ["it's"]}}}
     call = Operation(
         id="x", method="POST", path="/x", summary="X", scope="write", for_servers=False, path_parameters=[], query=[],
-        body_type="application/json", body=[], example=example({}, schema), answers=[], errors=[],
+        body_type="application/json", body=[], example=example({}, schema), responses=[], errors=[],
     )  # fmt: skip
     assert curl(command(call, "http://localhost", Reader()), "k")[3] == b'{"a": "it\'s"}'
 
@@ -35,7 +35,7 @@ def test_a_shape_that_holds_itself_comes_to_an_end() -> None:
         "paths": {"/x": {"get": {"operationId": "x", "summary": "X", "responses": {"200": answer}}}},
     }
     (call,) = operations(document)
-    assert [field.name for field in call.answers[0].fields][:2] == ["next", "next.next"]
+    assert [field.name for field in call.responses[0].fields][:2] == ["next", "next.next"]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_shape_that_holds_itself_comes_to_an_end() -> None:
         ({"type": "array", "items": {"type": "integer"}, "maxItems": 1}, "list of whole numbers", "at most 1 entry"),
         ({"type": "integer", "minimum": 1, "maximum": 200}, "whole number", "1 to 200"),
         ({"type": "integer", "minimum": 0, "maximum": 5}, "whole number", "at most 5"),
-        ({"type": "boolean", "default": True}, "true or false", "true if left out"),
+        ({"type": "boolean", "default": True}, "true or false", "default: true"),
         ({"type": "string", "format": "date-time"}, "time", ""),
         ({"enum": ["a", "b"], "type": "string"}, "a or b", ""),
         ({"const": "ok", "type": "string"}, "always ok", ""),

@@ -1,5 +1,5 @@
-"""An OpenAPI document in words: calls with their parameters, fields, answers and errors, as the reference shows them.
-Pure: from the document to plain values."""
+"""The operations of an OpenAPI document, as plain values for the reference page: parameters, fields, responses and
+errors of each call."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from app.web.frame.formats import counted
 
 Schema = dict[str, Any]
 
-DEEPEST = 5  # of fields inside fields
+MAX_DEPTH = 5  # of nested fields
 
-# What a value of each name looks like in an example; the rest follow from their type.
+# Example values by field name. Other fields get one from their type.
 EXAMPLES: dict[str, Any] = {
     "slug": "paper-lanterns",
     "title": "Paper Lanterns",
@@ -37,7 +37,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Field:
-    """A parameter, or a field of a body or answer: `servers[].cachedAt`, `time or null`, `at least 1 entry`."""
+    """A parameter, or a field of a body or response: `servers[].cachedAt`, `time or null`, `at least 1 entry`."""
 
     name: str
     type: str
@@ -46,8 +46,8 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What comes back. `fields` is empty for an answer without a body."""
+class ResponseDescription:
+    """A response. `fields` is empty without a body."""
 
     status: int
     words: str
@@ -55,13 +55,13 @@ class Answer:
 
     @property
     def names(self) -> list[str]:
-        """Its outermost fields."""
+        """Names of the top-level fields."""
         return [field.name for field in self.fields if "." not in field.name]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call. `body_type` is the content type of its body, or ""; `example` a body to send, or None."""
+    """One call. `body_type`: content type of its body, or "". `example`: a body to send, or None."""
 
     id: str
     method: str
@@ -74,12 +74,12 @@ class Operation:
     body_type: str
     body: Sequence[Field]
     example: Any
-    answers: Sequence[Answer]
-    errors: Sequence[Answer]
+    responses: Sequence[ResponseDescription]
+    errors: Sequence[ResponseDescription]
 
 
 def operations(document: Schema) -> list[Operation]:
-    """Every call, in the document's order of paths; within a path: read, make, change, replace, delete."""
+    """All calls, in the document's order of paths. Within a path: GET, POST, PATCH, PUT, DELETE."""
     order = ("get", "post", "patch", "put", "delete")
     return [
         _operation(document, path, method, methods[method])
@@ -96,7 +96,7 @@ def _operation(document: Schema, path: str, method: str, call: Schema) -> Operat
     body = content.get(body_type, {}).get("schema", {})
     json_body = body_type == "application/json"
     parameters = call.get("parameters", [])
-    answers = [_answer(document, int(status), answer) for status, answer in call["responses"].items()]
+    responses = [_response(document, int(status), response) for status, response in call["responses"].items()]
     return Operation(
         id=call["operationId"].replace("_", "-"),
         method=method.upper(),
@@ -108,36 +108,38 @@ def _operation(document: Schema, path: str, method: str, call: Schema) -> Operat
         query=[_parameter(document, p) for p in parameters if p["in"] == "query"],
         body_type=body_type,
         body=list(_fields(document, body)) if json_body else [],
-        example=example(document, body, whole=method != "patch") if json_body else None,
-        answers=[answer for answer in answers if answer.status < 400],
-        errors=[answer for answer in answers if answer.status >= 400],
+        example=example(document, body, complete=method != "patch") if json_body else None,
+        responses=[response for response in responses if response.status < 400],
+        errors=[response for response in responses if response.status >= 400],
     )
 
 
 def _parameter(document: Schema, parameter: Schema) -> Field:
     schema = parameter["schema"]
-    # A parameter is left out rather than sent as null.
+    # Parameters can be left out, but not sent as null.
     return Field(parameter["name"], _type(document, schema, null=False), parameter["required"], _rule(document, schema))
 
 
-def _answer(document: Schema, status: int, answer: Schema) -> Answer:
-    schema = answer.get("content", {}).get("application/json", {}).get("schema")
-    return Answer(status, answer["description"], list(_fields(document, schema)) if schema and status < 400 else [])
+def _response(document: Schema, status: int, response: Schema) -> ResponseDescription:
+    schema = response.get("content", {}).get("application/json", {}).get("schema")
+    return ResponseDescription(
+        status, response["description"], list(_fields(document, schema)) if schema and status < 400 else []
+    )
 
 
 def _fields(document: Schema, schema: Schema, prefix: str = "", depth: int = 0) -> Iterator[Field]:
-    """The fields of an object, and after each the fields inside it."""
+    """The fields of an object. Nested fields follow their parent."""
     schema = _resolved(document, schema)
     for name, inner in schema.get("properties", {}).items():
         path, required = f"{prefix}{name}", name in schema.get("required", ())
         yield Field(path, _type(document, inner), required, _rule(document, inner))
-        if depth < DEEPEST:
+        if depth < MAX_DEPTH:
             step, inside = _inside(document, inner)
             yield from _fields(document, inside, f"{path}{step}.", depth + 1)
 
 
 def _inside(document: Schema, schema: Schema) -> tuple[str, Schema]:
-    """What stands inside a value: itself for an object, its entries for a list."""
+    """Path suffix and schema of the objects in a value: "" for an object, "[]" for the entries of a list."""
     value = _value(document, schema)
     step = ""
     while value.get("type") == "array":
@@ -147,7 +149,7 @@ def _inside(document: Schema, schema: Schema) -> tuple[str, Schema]:
 
 
 def _resolved(document: Schema, schema: Schema) -> Schema:
-    """The schema itself, behind references."""
+    """The schema, with references resolved."""
     while "$ref" in schema:
         found: Any = document
         for step in schema["$ref"].removeprefix("#/").split("/"):
@@ -188,43 +190,43 @@ def _plural(name: str) -> str:
 
 
 def _rule(document: Schema, schema: Schema) -> str:
-    """What a value has to keep to: `1 to 100 characters`, `at most 200`, `true if left out`."""
-    value, whole = _value(document, schema), _resolved(document, schema)
+    """The limits of a value: `1 to 100 characters`, `at most 200`, `default: true`."""
+    value, resolved = _value(document, schema), _resolved(document, schema)
     rules = [
         _range(value.get("minLength"), value.get("maxLength"), "character"),
         _range(value.get("minItems"), value.get("maxItems"), "entry"),
         _range(value.get("minimum"), value.get("maximum"), ""),
     ]
-    if whole.get("default") not in (None, [], ""):
-        default = whole["default"]
-        rules.append(f"{str(default).lower() if isinstance(default, bool) else default} if left out")
-    if whole.get("description"):
-        rules.append(" ".join(str(whole["description"]).split()))
+    if resolved.get("default") not in (None, [], ""):
+        default = resolved["default"]
+        rules.append(f"default: {str(default).lower() if isinstance(default, bool) else default}")
+    if resolved.get("description"):
+        rules.append(" ".join(str(resolved["description"]).split()))
     return ", ".join(rule for rule in rules if rule)
 
 
-def _range(least: int | None, most: int | None, noun: str) -> str:
-    def many(number: int) -> str:
+def _range(minimum: int | None, maximum: int | None, noun: str) -> str:
+    def amount(number: int) -> str:
         words = counted(number, noun) if noun else f"{number:,}"
         return words.replace("entrys", "entries")
 
-    if least and most:
-        return f"{least:,} to {many(most)}"
-    if most is not None:
-        return f"at most {many(most)}"
-    return f"at least {many(least)}" if least else ""
+    if minimum and maximum:
+        return f"{minimum:,} to {amount(maximum)}"
+    if maximum is not None:
+        return f"at most {amount(maximum)}"
+    return f"at least {amount(minimum)}" if minimum else ""
 
 
-def example(document: Schema, schema: Schema, *, whole: bool = True, name: str = "", depth: int = 0) -> Any:
-    """A value to send. Of an object: its required fields, or without `whole` only the first of all."""
+def example(document: Schema, schema: Schema, *, complete: bool = True, name: str = "", depth: int = 0) -> Any:
+    """A value to send. Of an object: its required fields, or only the first field if not `complete`."""
     value = _value(document, schema)
     if value.get("examples"):
         return value["examples"][0]
     if "const" in value or "enum" in value:
         return value.get("const", next(iter(value.get("enum", [])), None))
     properties = value.get("properties")
-    if properties and depth <= DEEPEST:
-        names = value.get("required", []) if whole else list(properties)[:1]
+    if properties and depth <= MAX_DEPTH:
+        names = value.get("required", []) if complete else list(properties)[:1]
         return {each: example(document, properties[each], name=each, depth=depth + 1) for each in names}
     if name in EXAMPLES:
         return EXAMPLES[name]
