@@ -308,6 +308,18 @@ def test_no_file_names_a_path_outside_of_the_project() -> None:
     assert [str(path) for path, text in texts() if workshop in text] == []
 
 
+def test_templates_have_no_line_over_160_characters() -> None:
+    """`make format` wraps attributes; text and template tags are for the author to wrap."""
+    lines = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files(ROOT / "app" / "templates")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line) > 160
+    ]
+
+    assert lines == []
+
+
 def test_nothing_is_left_to_be_done_in_a_comment() -> None:
     marks = ["TO" + "DO", "FIX" + "ME", "XX" + "X:", "HA" + "CK:"]
     code = [(path, text) for path, text in texts() if path.suffix in {".py", ".js", ".ts", ".mjs", ".css", ".html"}]

@@ -1,4 +1,4 @@
-"""One build: what it is, where it is, its note, its archive, and its end."""
+"""One build: its facts, its note, its download and its deletion."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NoteForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @pages.get("/games/<slug>/builds/<int:number>")
 def page(slug: str, number: int) -> ResponseReturnValue:
-    """Its facts."""
+    """The build's facts."""
     game = my_game(slug)
     build = find_build(game, str(number))
     return _page(game, build, NoteForm(formdata=None, note=build.note or ""))
@@ -49,7 +49,7 @@ def page(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/builds/<int:number>/note")
 def change(slug: str, number: int) -> ResponseReturnValue:
-    """Change its note, the one thing of a build that may change."""
+    """Change the note. All else of a build is immutable."""
     game = my_game(slug)
     require_write("Changing notes")
     build, form = find_build(game, str(number)), NoteForm()
@@ -63,7 +63,7 @@ def change(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/builds/<int:number>/download")
 def download(slug: str, number: int) -> ResponseReturnValue:
-    """On to its archive in storage, at an address that lives for minutes."""
+    """Redirect to the archive in storage, at a presigned address."""
     build = find_build(my_game(slug), str(number))
     key = build.object_key
     free_connection()
@@ -76,7 +76,7 @@ def download(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/builds/<int:number>/deletion")
 def deletion(slug: str, number: int) -> ResponseReturnValue:
-    """What deleting it does."""
+    """Ask before the build is deleted."""
     game = my_game(slug)
     require_write("Deleting builds")
     return _ask_deletion(game, find_build(game, str(number)), FlaskForm(formdata=None))
@@ -84,7 +84,7 @@ def deletion(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/builds/<int:number>/deletion")
 def delete(slug: str, number: int) -> ResponseReturnValue:
-    """Delete it, unless it is live or in use."""
+    """Delete the build unless it is live or in use."""
     game = my_game(slug)
     require_write("Deleting builds")
     build, form = find_build(game, str(number)), FlaskForm()
@@ -127,10 +127,10 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
 
 
 def _facts(found: ReleasePreview) -> list[tuple[str, Phrase]]:
-    """(label, value), what does not apply left out."""
+    """(label, value) of all facts that apply."""
     build, servers = found.build, found.servers
-    holding = [server.server_id for server in servers if build.number in server.has]
-    cached = f"{len(holding)} of {len(servers)}" + (f": {join_words(holding)}" if holding else "")
+    cached_on = [server.server_id for server in servers if build.number in server.has]
+    cached = f"{len(cached_on)} of {len(servers)}" + (f": {join_words(cached_on)}" if cached_on else "")
     facts: list[tuple[str, Phrase]] = [
         ("Received", (Moment(build.created_at, "moment"),)),
         ("Sent by", (build.sent_by,)),

@@ -1,4 +1,4 @@
-"""A game's builds as lines of a table: numbered ones, and the archives that were refused, which have no number."""
+"""Rows of the builds table: builds, and rejected archives, which have no number."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ BUILDS_PER_PAGE = 50
 
 @dataclass(frozen=True)
 class BuildLine:
-    """`number` is None for a refused archive; `what_to_do` is the remedy of its refusal. `id` is the row's; `cached` is
-    `5 of 6` servers; `action` is what makes the build live: Release, Roll back, or "" for the live one."""
+    """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected archive.
+    `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
 
     id: str
     number: int | None
@@ -36,18 +36,18 @@ class BuildLine:
 
 @dataclass(frozen=True)
 class BuildLines:
-    """Newest first. `older` is where the next page begins, or None at the end."""
+    """One page of rows, newest first. `older`: where the next page begins, or None."""
 
     lines: Sequence[BuildLine] = field(default_factory=list)
     total: int = 0
     older: int | None = None
 
 
-def list_build_lines(game: Game, most: int, before: int | None = None) -> BuildLines:
-    """In six queries, whatever there is."""
-    table = build_table(game, most, before)
+def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> BuildLines:
+    """One page of a game's builds and rejected archives. A constant number of queries."""
+    table = build_table(game, max_lines, before)
     lines = [_build(build, table.live, _cached_on(build, table)) for build in table.builds]
-    lines += [_refused(entry) for entry in table.refused]
+    lines += [_rejected(entry) for entry in table.refused]
     lines.sort(key=lambda line: line.received.at, reverse=True)
     return BuildLines(lines, table.total, table.older)
 
@@ -68,7 +68,7 @@ def count_note(page: BuildLines) -> str:
 
 
 def release_action(number: int, live: int | None) -> str:
-    """What it is called to make this build live, when that one is now."""
+    """The name of the action that makes build `number` live while build `live` is: Release, Roll back, or ""."""
     if number == live:
         return ""
     return "Roll back" if live is not None and number < live else "Release"
@@ -91,7 +91,7 @@ def _build(build: Build, live: int | None, cached: str) -> BuildLine:
     )
 
 
-def _refused(entry: AuditEntry) -> BuildLine:
+def _rejected(entry: AuditEntry) -> BuildLine:
     known = entry.details or {}
     state, what_to_do = build_words.refusal_words(str(known.get("code") or ""), str(known.get("reason") or ""))
     sent = int(known.get("bytes") or 0)

@@ -1,7 +1,7 @@
-"""What the pages say: the copy of every state, from plain facts. No HTML, no database.
+"""The copy for states of builds and servers, from plain values. No HTML, no database.
 
-State = icon + word + number, always. "Failed" is never said while a retry is due, and no percentage is shown for a
-server without contact; "reported 8 s ago" (last word heard) and "since 10:02" (the state began) are two facts."""
+A state is an icon, a word and a number. While a retry is due the word is never "Failed". A server without contact has
+no percentage. "Reported 8 s ago" (the last report) and "since 10:02" (the start of the state) are two facts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from app.web.frame.formats import (
     percent,
 )
 
-# state -> (icon, word in counts lines)
+# state -> (icon, word in lists of counts)
 STATES = {
     "failed": ("failed", "failed"),
     "no_contact": ("no-contact", "no contact"),
@@ -36,7 +36,7 @@ STATES = {
     "removed": ("none", "removed"),
 }
 
-# What a mark in the list of games shows (SPEC "Berths").
+# State -> mark in the list of games.
 _SERVER_MARKS = {
     "cached": "cached",
     "downloading": "arriving",
@@ -69,7 +69,7 @@ class Count:
 
 @dataclass(frozen=True)
 class StatusLabel:
-    """A short statement with its look: `tone` is bad, warn, live, quiet or plain."""
+    """A short text with its look. `tone`: bad, warn, live, quiet or plain."""
 
     icon: str
     text: str
@@ -82,7 +82,7 @@ def short_reason(reason: str | None) -> str:
 
 
 def cell_words(cell: Cell) -> CellWords:
-    """The words of one cell (SPEC section 6, "Replica")."""
+    """The words of one cell."""
     return _CELLS[cell.state](cell)
 
 
@@ -114,7 +114,7 @@ def _queued(cell: Cell) -> CellWords:
 
 
 def waits_for(cell: Cell) -> str:
-    """What a queued build waits for, in few words; "" when nothing is ahead of it."""
+    """What a queued build waits for, or "" when nothing is ahead of it."""
     if cell.paused:
         return "downloads paused"
     if cell.ahead is None:
@@ -141,7 +141,7 @@ def _no_contact(cell: Cell) -> CellWords:
     since = cell.since or cell.reported_at
     if since is None:
         return CellWords(cell.state, "no-contact", "No contact", ("never reported",))
-    # What was under way is not known any more; what the server held, it probably still holds.
+    # Progress before contact was lost is outdated, but a cached build is probably still cached.
     was = f"was {cell.before}, " if cell.before in {"cached", "removed"} else "since "
     return CellWords(cell.state, "no-contact", "No contact", (was, Moment(since, "since")))
 
@@ -174,19 +174,19 @@ _CELLS = {
 
 
 def row_note(row: MatrixRow) -> str:
-    """Second line of a build's row head."""
+    """The second line in the head of a build's row."""
     if row.live or row.build.first_released_at:
         return f"cached on {row.cached_on} of {len(row.cells)}"
     return "ready, not released"
 
 
 def reported_words(server: MatrixServer) -> Phrase:
-    """When a server was last heard: `reported 8 s ago`."""
+    """When a server last reported: `reported 8 s ago`."""
     return ("reported ", Moment(server.reported_at, "within")) if server.reported_at else ("never reported",)
 
 
 def count_labels(found: Counter[str]) -> list[Count]:
-    """`1 failed`, `5 cached`: most severe first, nothing that is zero."""
+    """`1 failed`, `5 cached`: most severe first, without zeros."""
     return [
         Count(STATES[state][0], f"{found[state]} {STATES[state][1]}", state == "failed")
         for state in SEVERITY
@@ -195,14 +195,14 @@ def count_labels(found: Counter[str]) -> list[Count]:
 
 
 def server_marks(summary: Summary, servers: int) -> list[str]:
-    """One mark a server, in server order; without a released build all are empty."""
+    """One mark per server, in the order of the servers; all are empty without a released build."""
     return [_SERVER_MARKS.get(state, "waiting") for state in summary.states] or ["waiting"] * servers
 
 
 def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, released: bool = True) -> StatusLabel:
-    """How the released build stands, worst first (SPEC section 6, "Summary").
+    """The worst state of the released build on the servers.
 
-    `reason` is (server id, reason) of a failure; given, it is named."""
+    `reason`: (server id, reason) of a failure to name, or None."""
     total = sum(found.values())
     if not released:
         return StatusLabel("queued", "No build yet", "quiet")
@@ -224,7 +224,8 @@ def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, re
 
 
 def worst_chip(found: Matrix) -> StatusLabel | None:
-    """The chip beside the live one: what is worst, with a lost server named even when all else is well."""
+    """The second chip of a game's page: the worst state of the live build. A lost server is named even if all other
+    servers have the build."""
     live = next((row for row in found.rows if row.live), None)
     if live is None or not live.cells:
         return None
@@ -235,7 +236,7 @@ def worst_chip(found: Matrix) -> StatusLabel | None:
 
 
 def status_words(game: Game) -> StatusLabel:
-    """A game's status in lists: `Live` means the released build only."""
+    """A game's status in lists: `Live` if it has a released build."""
     if game.released_build_id:
         return StatusLabel("live", "Live")
     return StatusLabel("queued", "Waiting for a build")
@@ -258,16 +259,16 @@ def build_state(build: Build, live: bool) -> tuple[str, Phrase]:
 
 
 def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:
-    """(state, what to do) of an archive that was not taken. Only a broken rule of the archive is a failed check."""
+    """(state, what to do) of a rejected archive. "Failed check" is for archives that break a rule."""
     problem, _, remedy = reason.partition(". ")
-    word = "Failed check" if code == "invalid_archive" else "Not taken"
+    word = "Failed check" if code == "invalid_archive" else "Rejected"
     return (f"{word}: {problem.rstrip('.')}",), remedy
 
 
 def tab_title(name: str, found: Counter[str]) -> str:
-    """A tab's title: worst state first, `(1 failed) The Garden of Forking Paths · Slipway`."""
-    telling = ("failed", "no_contact", "retrying", "downloading", "verifying")
-    worst = next((state for state in telling if found[state]), None)
+    """A page title with the worst state first: `(1 failed) The Garden of Forking Paths · Slipway`."""
+    states = ("failed", "no_contact", "retrying", "downloading", "verifying")
+    worst = next((state for state in states if found[state]), None)
     prefix = f"({found[worst]} {STATES[worst][1]}) " if worst else ""
     return f"{prefix}{name} · Slipway"
 

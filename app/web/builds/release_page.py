@@ -1,4 +1,4 @@
-"""Releasing a build, or rolling back to one: asked about first, with what each server will fetch."""
+"""Releasing a build or rolling back to one: the question, with what each server will fetch, and the release."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReleaseForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @pages.get("/games/<slug>/builds/<int:number>/release")
 def question(slug: str, number: int) -> ResponseReturnValue:
-    """What would change: from which build to which, and what every server fetches for it."""
+    """The question: which build is replaced, and what each server fetches."""
     game = my_game(slug)
     require_write("Releasing builds")
     return _ask(game, number, ReleaseForm(formdata=None))
@@ -39,14 +39,14 @@ def question(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/builds/<int:number>/release")
 def release(slug: str, number: int) -> ResponseReturnValue:
-    """Make it live, unless something else went live since the question was read."""
+    """Make the build live unless another build went live since the question was shown."""
     game = my_game(slug)
     require_write("Releasing builds")
     form = ReleaseForm()
     before = preview(game, find_build(game, str(number))).live
     if form.live.data != str(before or ""):
-        went = f"Build {before} went live" if before else "What was live was deleted"
-        form.form_errors.append(f"{went} since you opened this question. Look at what changes now, then decide again.")
+        change = f"Build {before} went live" if before else "The live build was deleted"
+        form.form_errors.append(f"{change} since you opened this question. Check what changes now, then decide again.")
         return _ask(game, number, ReleaseForm(formdata=None), form), 422
     made = make_release(game, number, my_actor())
     if not made.made:

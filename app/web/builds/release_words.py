@@ -1,4 +1,4 @@
-"""What the question before a release says: from which build to which, what it costs, what each server will do."""
+"""The copy of the question before a release: the builds, the bytes to fetch, and what each server will do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ServerWords:
 
 @dataclass(frozen=True)
 class QuestionWords:
-    """`button` is "" when there is nothing to do. `notes` are (icon, sentence)."""
+    """`button`: its label, or "" if there is nothing to release. `notes`: (icon, sentence)."""
 
     heading: str
     subject: Phrase
@@ -41,11 +41,11 @@ class QuestionWords:
 
 
 def question_words(game: Game, found: ReleasePreview, now: Matrix) -> QuestionWords:
-    """`now` is how the live build stands on the servers."""
+    """`now`: the current matrix, for the state of the live build."""
     number, build = found.build.number, found.build
     back = release_action(number, found.live) == "Roll back"
     heading = f"Roll back to build {number}" if back else f"Release build {number}"
-    whole = sum(server.bytes_of for server in found.servers)
+    full_size = sum(server.bytes_of for server in found.servers)
     live_cells = {cell.server_id: cell for row in now.rows if row.live for cell in row.cells}
     return QuestionWords(
         heading=heading if found.changes else f"Build {number} is live already",
@@ -53,7 +53,7 @@ def question_words(game: Game, found: ReleasePreview, now: Matrix) -> QuestionWo
         live_now=f"Build {found.live}" if found.live else "None",
         live_next=f"Build {number}",
         fetch=format_size(found.bytes_to_fetch),
-        instead_of=format_size(whole) if found.bytes_to_fetch < whole else "",
+        instead_of=format_size(full_size) if found.bytes_to_fetch < full_size else "",
         servers=[_server(server, build, found.live, live_cells.get(server.server_id)) for server in found.servers],
         notes=list(_notes(found)),
         button=_button(heading, back, len(found.servers)) if found.changes else "",
@@ -74,12 +74,12 @@ def _notes(found: ReleasePreview) -> Sequence[tuple[str, str]]:
         end = "it ends" if found.sessions == 1 else "they end"
         notes.append(("sessions", f"{counted(found.sessions, 'session')} {stay} started with until {end}."))
     if not found.servers:
-        notes.append(("queued", "There is no server yet. Each new one fetches what is live."))
+        notes.append(("queued", "There are no servers yet. Each new server fetches the live build."))
     if found.live:
         notes.append(
             (
                 "roll-back",
-                f"A server plays build {found.live} until it has build {number} whole. The way back is one click.",
+                f"Servers keep running build {found.live} until build {number} is downloaded. You can undo this.",
             )
         )
     return notes
@@ -124,5 +124,5 @@ def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | 
     if cell and build.number != live and cell.state in {"downloading", "verifying", "queued"}:
         return "downloading", (f"Replaces the download of build {live}",)
     return "downloading", (
-        "Goes on with its download" if 0 < server.bytes_to_fetch < server.bytes_of else "Fetches it now",
+        "Continues its download" if 0 < server.bytes_to_fetch < server.bytes_of else "Fetches it now",
     )

@@ -1,4 +1,4 @@
-"""One build on one server, in full: what a cell of the matrix leads to."""
+"""One build on one server: the page behind a cell of the matrix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pages.before_request(require_sign_in)
 
 @pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>")
 def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
-    """State, since when, how far, why not, and the button to try again."""
+    """The state with its details, and the button that retries."""
     game = my_game(slug)
     cell = _cell(game, matrix(game), number, server_id)
     return render_template(
@@ -42,7 +42,7 @@ def _cell(game: Game, found: Matrix, number: int, server_id: str) -> Cell:
 
 
 def _facts(cell: Cell) -> list[tuple[str, Phrase]]:
-    """(label, value) for what is known; what does not apply is left out."""
+    """(label, value) of all facts that apply."""
     facts: list[tuple[str, Phrase]] = []
     if cell.state == "queued" and (waiting := build_words.waits_for(cell)):
         facts.append(("Waiting", (f"{waiting[0].upper()}{waiting[1:]}",)))

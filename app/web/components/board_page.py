@@ -1,4 +1,4 @@
-"""A game's components: the board of one revision, live."""
+"""A game's components: the live board of one revision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.components.revisions import draft_of, revision_of
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.web.components.board_view import PROBLEMS, SEGMENTS, BoardSubject
+from app.web.components.board_view import KIND_FILTERS, PROBLEMS, BoardSubject
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment
 from app.web.frame.query_parameters import query_number
@@ -20,12 +20,12 @@ from app.web.live.streams import current_parts, poll_response, stream_response
 pages = Blueprint("components", __name__)
 pages.before_request(require_sign_in)
 
-_GONE = "This game is not there any more."
+_GONE = "This game no longer exists."
 
 
 @pages.get("/games/<slug>/components")
 def page(slug: str) -> ResponseReturnValue:
-    """The board; revision and filters are in the address."""
+    """The board. Revision and filters are in the address."""
     game = my_game(slug)
     asked = _requested_board(game)
     found = header_context(game)
@@ -45,18 +45,18 @@ def page(slug: str) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/components/parts")
 def parts(slug: str) -> Response:
-    """The live parts for pages that poll. 304 when nothing changed."""
+    """The live parts for pages that poll. 304 if nothing has changed."""
     return poll_response(_requested_board(my_game(slug)), _GONE)
 
 
 @pages.get("/games/<slug>/components/live")
 def live(slug: str) -> Response:
-    """The live parts as a stream. 503 when all streams are taken: the page polls instead."""
+    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
     return stream_response(_requested_board(my_game(slug)))
 
 
 def _requested_board(game: Game) -> BoardSubject:
-    """Raises RevisionNotFound."""
+    """The board of the address. Raises RevisionNotFound."""
     text, kind, problem, inside = (request.args.get(name, "").strip() for name in ("q", "kind", "problem", "in"))
     number = query_number("revision") or 0
     if number:
@@ -68,7 +68,7 @@ def _requested_board(game: Game) -> BoardSubject:
         me().may_write,
         number,
         text[:256],
-        kind if kind in SEGMENTS else "",
+        kind if kind in KIND_FILTERS else "",
         problem if problem in PROBLEMS else "",
         inside[:40],
     )

@@ -1,4 +1,4 @@
-"""A game's components as its page shows them, live: the revision, filters, and a board of cards by parent."""
+"""The live parts of the components page: the revision, the filters, and cards grouped by parent."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, Phrase, counted
 from app.web.live.live_parts import Part, RenderedParts, render_part
 
-# In a section of several; its own page has them all.
+# Cards shown per section on the board. The page of one section shows all.
 CARDS_PER_DECK = 5
 CARDS_OUTSIDE_DECKS = 40
-SEGMENTS: dict[str, tuple[str, frozenset[str]]] = {
+KIND_FILTERS: dict[str, tuple[str, frozenset[str]]] = {
     "": ("All", frozenset()),
     "decks": ("Decks", frozenset({"deck", "bundle"})),
     "boards": ("Boards", frozenset({"board"})),
@@ -37,7 +37,7 @@ PROBLEMS = {"": "Any problem", "missing": "A side is missing", "pending": "Sizes
 
 @dataclass(frozen=True)
 class SectionView:
-    """Cards that lie in one deck, or in none. `all_url`: where the rest of them is, "" when all are shown."""
+    """The cards of one deck, or those in no deck. `all_url`: the page with all cards, or "" if all are shown."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class SectionView:
 
 @dataclass(frozen=True)
 class RevisionBar:
-    """The revision that is looked at. `state` is draft or finalized."""
+    """The shown revision. `state`: draft or finalized."""
 
     number: int
     state: str
@@ -63,8 +63,8 @@ class RevisionBar:
 
 @dataclass(frozen=True)
 class BoardSubject:
-    """A revision's components (0: the draft), narrowed as the address says. `inside`: the one section that is shown
-    whole, the id of its parent or `none`."""
+    """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section, with
+    all its cards; the id of its parent, or `none` for cards in no deck."""
 
     game_id: str
     may_write: bool
@@ -79,13 +79,13 @@ class BoardSubject:
         return assets_topic(self.game_id)
 
     def query(self) -> dict[str, str]:
-        """What stands in the address; empty values are left out."""
+        """The query of the address, without empty values."""
         number = str(self.number) if self.number else ""
         found = {"revision": number, "kind": self.kind, "q": self.text, "problem": self.problem, "in": self.inside}
         return {name: value for name, value in found.items() if value}
 
     def url(self, slug: str, **changed: Any) -> str:
-        """The page, narrowed otherwise."""
+        """The address of the page with other filters."""
         query = urlencode(replace(self, **changed).query())
         return f"/games/{slug}/components{'?' if query else ''}{query}"
 
@@ -95,7 +95,7 @@ class BoardSubject:
             return None
         revision = revision_of(game.id, self.number or None)
         draft = revision is None or revision.state == "draft"
-        wanted = BoardFilter(self.text or None, SEGMENTS[self.kind][1], self.problem or None)
+        wanted = BoardFilter(self.text or None, KIND_FILTERS[self.kind][1], self.problem or None)
         found = board(game, revision, wanted)
         since = changes(game.id) if draft else None
         cards = CardBuilder(game.slug, found, since, self.number)
@@ -132,7 +132,7 @@ class BoardSubject:
 
     def _segments(self, slug: str, found: Board) -> list[FilterLink]:
         segments = []
-        for key, (label, kinds) in SEGMENTS.items():
+        for key, (label, kinds) in KIND_FILTERS.items():
             count = sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
             if count or not key or key == self.kind:
                 segments.append(FilterLink(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
@@ -140,7 +140,7 @@ class BoardSubject:
 
     def _section(self, slug: str, section: Section, cards: CardBuilder) -> SectionView:
         parent, total = section.parent, len(section.components)
-        most = total if self.inside else CARDS_PER_DECK if parent else CARDS_OUTSIDE_DECKS
+        max_cards = total if self.inside else CARDS_PER_DECK if parent else CARDS_OUTSIDE_DECKS
         place = parent.id if parent else "none"
         return SectionView(
             id=place,
@@ -148,15 +148,15 @@ class BoardSubject:
             url=cards.url(parent) if parent else "",
             note=_note(parent, section.components),
             key=parent.external_key if parent else "",
-            cards=[cards.card(one, alone=parent is None) for one in section.components[:most]],
+            cards=[cards.card(one, alone=parent is None) for one in section.components[:max_cards]],
             total=total,
-            all_url=self.url(slug, inside=place) if total > most else "",
+            all_url=self.url(slug, inside=place) if total > max_cards else "",
             adds=f"/games/{slug}/components/new" + (f"?parent={parent.external_key}" if parent else ""),
         )
 
 
 def _note(parent: ShownComponent | None, inside: Sequence[ShownComponent]) -> str:
-    """`Deck · 42 cards · 63.5 × 88.9 mm`, or what lies around: `Boards, dice, tokens`."""
+    """`Deck · 42 cards · 63.5 × 88.9 mm`, or the kinds of components in no deck: `Boards, dice, tokens`."""
     if parent is None:
         names = dict.fromkeys(counted_kind(2, one.kind).partition(" ")[2] for one in inside)
         return ", ".join(names).capitalize()
@@ -169,7 +169,7 @@ def _note(parent: ShownComponent | None, inside: Sequence[ShownComponent]) -> st
 
 
 def draft_bar(game: Game, since: Changes) -> RevisionBar:
-    """What has changed since the newest finalized revision, and what finalizing does."""
+    """The changes since the newest finalized revision, and what finalizing does."""
     draft = draft_of(game.id)
     number = draft.number if draft else 1
     note: list[str | Moment] = [
@@ -190,13 +190,13 @@ def draft_bar(game: Game, since: Changes) -> RevisionBar:
 
 
 def finalized_bar(game: Game, number: int) -> RevisionBar:
-    """Who made it final, and when."""
+    """When a revision was finalized, and by whom."""
     revision = revision_of(game.id, number)
     if revision is None or revision.finalized_at is None:
         return RevisionBar(number, "draft", (), changed=False, note=())
     words = ("Finalized ", Moment(revision.finalized_at, "day"), f" by {revision.finalized_by}")
     return RevisionBar(
-        number, "finalized", words, changed=False, note=("It never changes. Changes go into the draft.",)
+        number, "finalized", words, changed=False, note=("It cannot be changed. Make changes in the draft.",)
     )
 
 

@@ -1,4 +1,4 @@
-"""One component: its sides, its size, what it lies in; a page, or a dialog of the board."""
+"""One component: its sides, size and parent; a page, or a dialog of the board."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ pages = Blueprint("component", __name__)
 pages.before_request(require_sign_in)
 
 FACES_BOX = (440.0, 300.0)
-MAX_OFFERED_IMAGES = 200  # images in the list, newest first
+MAX_OFFERED_IMAGES = 200  # in the list of images, newest first
 
 
 class SideForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """An image for a side, "" to clear it."""
+    """The image for a side; "" clears the side."""
 
     side = StringField("Side")
     asset = SelectField("Image")
@@ -41,20 +41,20 @@ class SideForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @pages.get("/games/<slug>/components/<component_id>")
 def page(slug: str, component_id: str) -> ResponseReturnValue:
-    """Everything about it, in the draft or the revision that is asked for."""
+    """The component in the draft, or in the revision of the address."""
     game = my_game(slug)
     return _show(game, _component(game, component_id), _side_form(game))
 
 
 @pages.post("/games/<slug>/components/<component_id>/sides")
 def side(slug: str, component_id: str) -> ResponseReturnValue:
-    """Put an image on a side, or take it off."""
+    """Set or clear the image of a side."""
     game = my_game(slug)
     require_write("Changing components")
     component, form = component_of_draft(game, component_id), _side_form(game)
     try:
         if not form.validate_on_submit():
-            raise InvalidRequest("Choose one of the images that the list offers", {"asset": "not in the list"})
+            raise InvalidRequest("Choose an image from the list", {"asset": "not in the list"})
         put_on_side(game, component_id, form.side.data or "", form.asset.data or None, my_actor())
     except InvalidRequest as refusal:
         form.asset.errors = []
@@ -66,12 +66,12 @@ def side(slug: str, component_id: str) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/components/<component_id>/deletion")
 def delete(slug: str, component_id: str) -> ResponseReturnValue:
-    """Take it and what lies in it out of the draft."""
+    """Delete the component and its contents from the draft."""
     game = my_game(slug)
     require_write("Deleting components")
     name = component_of_draft(game, component_id).name
     delete_component(game, component_id, my_actor())
-    flash(f"{name} is deleted from the draft. Its images stay")
+    flash(f"{name} is deleted from the draft. Its images are kept")
     return redirect(url_for("components.page", slug=slug), 303)
 
 
@@ -113,7 +113,7 @@ def _show(game: Game, one: ShownComponent, form: SideForm) -> str:
 def _facts(one: ShownComponent) -> list[tuple[str, Phrase]]:
     facts: list[tuple[str, Phrase]] = [("Kind", (kind_name(one.kind),)), ("External key", (one.external_key,))]
     if one.parent_external_key:
-        facts.append(("Lies in", (f"{kind_name(one.parent_kind or '')} {one.parent_external_key}",)))
+        facts.append(("Part of", (f"{kind_name(one.parent_kind or '')} {one.parent_external_key}",)))
     if millimetres(one):
         facts.append(("Size", (millimetres(one),)))
     return [*facts, ("Changed", (Moment(one.updated_at),))]

@@ -1,4 +1,4 @@
-"""What components are called on pages, and the words of what shows an image."""
+"""The copy for kinds and sizes of components, and for the uses of images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = {
 
 
 def counted_kind(count: int, kind: str | None) -> str:
-    """`1 card`, `42 cards`; of several kinds `3 components`."""
+    """`1 card`, `42 cards`; without a kind `3 components`."""
     one, several = KINDS.get(kind or "", ("component", "components"))
     return f"{count:,} {one if count == 1 else several}"
 
@@ -34,7 +34,7 @@ def kind_name(kind: str) -> str:
 
 
 def uses(image: GalleryImage) -> list[str]:
-    """What shows an image, most telling first; nothing for one that is not used."""
+    """The uses of an image, most important first; empty if it is not used."""
     found = ["Cover"] if image.is_cover else []
     found += [_side_use(use) for use in image.sides]
     if image.screenshot:

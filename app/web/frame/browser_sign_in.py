@@ -16,7 +16,7 @@ from app.web.frame.formats import Moment
 
 
 def sign_in_browser(member: Member) -> None:
-    """Sign a member in on this browser. An earlier session is never continued: it may be somebody else's, or planted."""
+    """Sign a member in on this browser. An earlier session never continues: it may be somebody else's, or planted."""
     browser = browser_name(request.user_agent.string)
     found, token = begin_sign_in(member, request.remote_addr, browser, replaces=sign_in_token())
     session.clear()

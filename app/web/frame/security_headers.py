@@ -53,8 +53,8 @@ def set_security_headers(response: Response) -> Response:
 
 
 class PageSessionInterface(SecureCookieSessionInterface):
-    """Saves sessions for pages only. Flask-Login reads the session in every request, which would add `Vary: Cookie` and a
-    renewed cookie to built files, streams and API responses, and so keep browsers from caching the built files."""
+    """Saves sessions for pages only. Flask-Login reads the session in every request, which would add `Vary: Cookie` and
+    a renewed cookie to built files, streams and API responses, and so keep browsers from caching the built files."""
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if request.path.startswith(("/static/", "/api/")) or response.mimetype == "text/event-stream":

@@ -75,8 +75,7 @@ def file(file: str) -> Response:
 
 
 def _reload_old_bundle() -> Response | None:
-    """A boosted link keeps the <head> of its page. If that page uses another bundle, the next page is loaded with a full
-    page load instead."""
+    """A boosted link keeps the <head> of its page. If that page uses another bundle, load the next page in full."""
     of_page = request.headers.get("X-Bundle")
     if request.method != "GET" or not htmx.boosted or of_page in {None, bundle.version()}:
         return None

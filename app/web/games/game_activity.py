@@ -1,4 +1,4 @@
-"""What was done with one game, by whom and from where."""
+"""The audit log of one game."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pages.before_request(require_sign_in)
 
 @pages.get("/games/<slug>/activity")
 def page(slug: str) -> ResponseReturnValue:
-    """Newest first, in pages."""
+    """One page of entries, newest first."""
     game = my_game(slug)
     before = query_number("before")
     found = history(game=game, before=before)

@@ -1,4 +1,4 @@
-"""The list of a partner's games, live."""
+"""The live list of a partner's games."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from app.web.servers import server_words
 pages = Blueprint("games", __name__)
 pages.before_request(require_sign_in)
 
-# Segments of the list: key in the address -> label.
-SEGMENTS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
+# Filters by status: key in the address -> label.
+STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 _ATTENTION = {"failed", "retrying"}
 _TITLE_STATES = ("failed", "retrying", "downloading", "verifying")
 THUMBNAIL_BOX = (104, 48)
-_GONE = "This partner is not there any more."
+_GONE = "This partner no longer exists."
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class GameLine:
     updated: Moment
     segments: frozenset[str]
     cover: Picture | None
-    worst: str  # for the tab's title: what wants somebody, or is on its way; "" for neither
+    worst: str  # the state that the page title counts, or ""
 
 
 @dataclass(frozen=True)
 class GameListSubject:
-    """A partner's games, narrowed as the address says."""
+    """A partner's games, filtered by the query of the address."""
 
     partner_id: str
     text: str
@@ -77,7 +77,7 @@ class GameListSubject:
         return partner_topic(self.partner_id)
 
     def query(self) -> dict[str, str]:
-        """What stands in the address; empty values are left out."""
+        """The query of the address, without empty values."""
         found = {"status": self.status, "q": self.text, "tag": self.tag}
         return {name: value for name, value in found.items() if value}
 
@@ -111,13 +111,13 @@ class GameListSubject:
 
 @pages.get("/")
 def home() -> ResponseReturnValue:
-    """The dashboard starts at the games."""
+    """Redirect to the games."""
     return redirect(url_for("games.index"))
 
 
 @pages.get("/games")
 def index() -> ResponseReturnValue:
-    """All games with what is live where; filters are in the address. Operators have no games, but servers."""
+    """The list. Filters are in the address. Operators have no games and are redirected to the servers."""
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
     partner, asked = my_partner(), _requested_list()
@@ -138,7 +138,7 @@ def index() -> ResponseReturnValue:
 
 @pages.get("/catalog/parts")
 def parts() -> Response:
-    """The list's live parts for pages that poll. Not below /games: that is where slugs are."""
+    """The list's live parts for pages that poll. Not below /games, where it would be a slug."""
     return poll_response(_requested_list(), _GONE)
 
 
@@ -150,7 +150,7 @@ def live() -> Response:
 
 def _requested_list() -> GameListSubject:
     text, tag, status = (request.args.get(name, "").strip() for name in ("q", "tag", "status"))
-    return GameListSubject(my_partner().id, text, tag, status if status in SEGMENTS else "")
+    return GameListSubject(my_partner().id, text, tag, status if status in STATUS_FILTERS else "")
 
 
 def _first_use() -> ResponseReturnValue:
@@ -158,7 +158,7 @@ def _first_use() -> ResponseReturnValue:
     return render_template(
         "games/first_use.html",
         partner=partner,
-        most=settings().max_archive_bytes,
+        max_bytes=settings().max_archive_bytes,
         packed=format_limit(settings().max_archive_bytes),
         unpacked=format_limit(settings().max_unpacked_bytes),
         register=register_lines(base_url(), partner.name),
@@ -198,7 +198,7 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover
 
 def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[FilterLink]:
     segments = []
-    for key, label in SEGMENTS.items():
+    for key, label in STATUS_FILTERS.items():
         count = sum(not key or key in line.segments for line in lines)
         query = urlencode(replace(asked, status=key).query())
         segments.append(FilterLink(label, count, f"/games?{query}" if query else "/games", key == asked.status))

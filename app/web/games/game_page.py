@@ -1,4 +1,4 @@
-"""A game's page: sending a build, its builds, and where they are on the servers, live."""
+"""A game's page: sending a build, the builds, and their live state on the servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pages.before_request(require_sign_in)
 
 @pages.get("/games/<slug>")
 def page(slug: str) -> ResponseReturnValue:
-    """The whole page; its live parts are the same bytes that streams and polls get."""
+    """The page. Its live parts are the same bytes that streams and polls get."""
     game = my_game(slug)
     return render_template(
         "games/game.html",
@@ -33,20 +33,20 @@ def page(slug: str) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/matrix")
 def matrix(slug: str) -> ResponseReturnValue:
-    """The live parts as a fragment, for pages without a stream. 304 when nothing changed."""
+    """The live parts for pages that poll. 304 if nothing has changed."""
     game = my_game(slug)
     return poll_response(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
 
 
 @pages.get("/games/<slug>/live")
 def live(slug: str) -> ResponseReturnValue:
-    """The live parts as server-sent events. 503 when all streams are taken: the page polls instead."""
+    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
     return stream_response(GameSubject(my_game(slug).id, me().may_write))
 
 
 @pages.post("/games/<slug>/builds/<int:number>/servers/<server_id>/retries")
 def retry(slug: str, number: int, server_id: str) -> ResponseReturnValue:
-    """Have a server try a build again now, without waiting for its back-off."""
+    """Let a server retry a build now instead of after its back-off."""
     game = my_game(slug)
     require_write("Retrying")
     retry_now(game.id, number, server_id, my_actor())

@@ -1,4 +1,4 @@
-"""What a game's page shows, as plain values: no row, no session and no query is left in it when it is rendered."""
+"""The content of a game's page as plain values: rendering needs no database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ServerView:
 
 @dataclass(frozen=True)
 class RowView:
-    """One build across the servers; `cells` in the order of the servers."""
+    """One build on all servers; `cells` in the order of the servers."""
 
     number: int
     live: bool
@@ -37,7 +37,7 @@ class RowView:
 
 @dataclass(frozen=True)
 class GameView:
-    """Everything live on a game's page. `changes_at`: when time alone changes it (contact is lost), or None."""
+    """All live content of a game's page. `changes_at`: when the next server counts as lost, or None."""
 
     slug: str
     tab_title: str
@@ -46,7 +46,7 @@ class GameView:
     release_next: int | None  # a ready build that is newer than the live one
     builds: Sequence[BuildLine]
     builds_note: str
-    all_builds: bool  # whether there are more than are shown
+    all_builds: bool  # whether the page links to a list with more builds
     counts: Sequence[Count]
     sessions: str
     to_send: str
@@ -57,7 +57,7 @@ class GameView:
 
 
 def game_view(game_id: str, may_write: bool) -> GameView | None:
-    """The view of a living game, or None. A constant number of queries."""
+    """The view of a game, or None if it is deleted. A constant number of queries."""
     game = game_with_live_build(game_id)
     if game is None:
         return None
@@ -100,5 +100,5 @@ def _released(game: Game) -> Phrase:
 
 
 def _changes_at(found: Matrix) -> datetime | None:
-    spoken = [server.reported_at for server in found.servers if server.contact and server.reported_at]
-    return min(spoken) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if spoken else None
+    reports = [server.reported_at for server in found.servers if server.contact and server.reported_at]
+    return min(reports) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if reports else None

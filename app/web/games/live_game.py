@@ -1,4 +1,4 @@
-"""A game's page as live parts."""
+"""The live parts of a game's page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.web.live.live_parts import Part, RenderedParts
 
 @dataclass(frozen=True)
 class GameSubject:
-    """A game's page."""
+    """A game's page, for members that may write or not."""
 
     game_id: str
     may_write: bool
@@ -28,7 +28,7 @@ class GameSubject:
 
 
 def render_game(app: Flask, view: GameView, version: int) -> RenderedParts:
-    """A game's parts from facts. No request, no database: what differs between readers is only `may_write`."""
+    """Render the parts from a view, without request or database. Only `may_write` differs between readers."""
     environment = app.jinja_env
 
     def part(part_id: str, template: str, row: bool = False, **context: object) -> Part:

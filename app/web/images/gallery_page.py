@@ -1,4 +1,4 @@
-"""A game's images: the gallery, live, and where new ones are dropped."""
+"""A game's images: the live gallery, and the drop zone for new images."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from app.web.live.streams import current_parts, poll_response, stream_response
 pages = Blueprint("assets", __name__)
 pages.before_request(require_sign_in)
 
-_GONE = "This game is not there any more."
+_GONE = "This game no longer exists."
 
 
 class ImageForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """One image, sent through the app: for pages without a script."""
+    """One image sent through the app, for browsers without the script."""
 
     file = FileField("Image")
 
 
 @pages.get("/games/<slug>/assets")
 def page(slug: str) -> ResponseReturnValue:
-    """The gallery; filters are in the address."""
+    """The gallery. Filters are in the address."""
     return render_gallery(my_game(slug), ImageForm())
 
 
 @pages.get("/games/<slug>/assets/parts")
 def parts(slug: str) -> Response:
-    """The live parts for pages that poll. 304 when nothing changed."""
+    """The live parts for pages that poll. 304 if nothing has changed."""
     return poll_response(_requested_gallery(my_game(slug)), _GONE)
 
 
 @pages.get("/games/<slug>/assets/live")
 def live(slug: str) -> Response:
-    """The live parts as a stream. 503 when all streams are taken: the page polls instead."""
+    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
     return stream_response(_requested_gallery(my_game(slug)))
 
 
 def render_gallery(game: Game, form: ImageForm) -> str:
-    """The whole page, also with what is wrong with a form of it."""
+    """The page, with the errors of its form."""
     asked, apps = _requested_gallery(game), [(app.id, app.name) for app in apps_with_assets(game)]
     found = header_context(game)
     query = urlencode(asked.query())

@@ -1,4 +1,4 @@
-"""The gallery of a game's images as its page shows it, live: tiles, filters, and the meter of the quota."""
+"""The live parts of the gallery: tiles, filters, and the quota meter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TILE_BOX = (184, 112)
 
 @dataclass(frozen=True)
 class Tile:
-    """One image; `key` names its bytes. `state`: ready, pending (sizes are being made) or failed, with `why`."""
+    """One image. `key`: its object key. `state`: ready, pending (sizes are being made) or failed; `why`: the reason."""
 
     id: str
     key: str
@@ -39,7 +39,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class QuotaWords:
-    """The meter: bytes for it, words beside it. `percent` counts what is on its way too."""
+    """The quota meter: bytes for the meter and words beside it. `taken` and `percent` include reserved bytes."""
 
     taken: int
     limit: int
@@ -53,7 +53,7 @@ class QuotaWords:
 
 @dataclass(frozen=True)
 class GallerySubject:
-    """A game's images, narrowed as the address says."""
+    """A game's images, filtered by the query of the address."""
 
     game_id: str
     text: str = ""
@@ -66,7 +66,7 @@ class GallerySubject:
         return assets_topic(self.game_id)
 
     def query(self) -> dict[str, str]:
-        """What stands in the address; empty values are left out."""
+        """The query of the address, without empty values."""
         found = {"used": self.used, "q": self.text, "app": self.app_id, "after": self.after}
         return {name: value for name, value in found.items() if value}
 
@@ -116,7 +116,7 @@ class GallerySubject:
 
 
 def tile_of(slug: str, image: GalleryImage) -> Tile:
-    """A tile in words."""
+    """The tile of an image."""
     shown = image.image
     return Tile(
         id=shown.asset_id,
@@ -132,7 +132,7 @@ def tile_of(slug: str, image: GalleryImage) -> Tile:
 
 
 def quota_words(summary: QuotaSummary) -> QuotaWords:
-    """The meter of a partner's images."""
+    """The quota meter of a partner."""
     quota = summary.quota
     taken = quota.used + quota.reserved
     return QuotaWords(

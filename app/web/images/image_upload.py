@@ -1,5 +1,5 @@
-"""A new image from a page without a script: through the app. The script sends images straight to storage, with the
-calls of the assets API (app/api/dashboard_calls.py)."""
+"""Adding an image through the app, for browsers without the script. The script sends images directly to storage, with
+the calls of the assets API (app/api/dashboard_calls.py)."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from app.web.images.gallery_page import ImageForm, render_gallery
 pages = Blueprint("asset_upload", __name__)
 pages.before_request(require_sign_in)
 
-RATE = "240 per minute"  # of one member
+RATE = "240 per minute"  # per member
 MAX_FILE_NAME_LENGTH = 256
 
 
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
-    """One image through the app."""
+    """Add one image."""
     require_write("Adding images")  # before a byte of the body is read
     partner = my_partner()
     partner_id, name = partner.id, partner.name
@@ -64,14 +64,14 @@ def _add(slug: str) -> ResponseReturnValue:
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
 
 
-# It looks at the token itself: the check before every request would measure the body against the limit of forms.
+# It checks the token itself: the check before each request would apply the size limit of forms to the body.
 csrf.exempt(add)
 
 
 def _require_token() -> None:
-    # Whoever is signed in may send as much as an image; SameSite cookies keep other sites' forms from being signed in.
+    # A signed-in member may send a body as large as an image; SameSite cookies keep out forms of other sites.
     request.max_content_length = MOST_BYTES + MIB
-    free_connection_keeping_rows()  # no database connection is held while it comes
+    free_connection_keeping_rows()  # not held while the body arrives
     try:
         validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
     except ValidationError as error:
@@ -85,11 +85,11 @@ def _require_token() -> None:
 def _writable(slug: str) -> Game:
     game_id = my_game(slug).id
     require_write("Adding images")
-    free_connection()  # the member stays readable, whatever becomes of the session: a refusal needs them for its page
+    free_connection()  # the member stays readable after a rollback: the page of a refusal needs it
     return db.session.get_one(Game, game_id)
 
 
 def _file_name(name: str) -> str:
-    """The last part, without control characters."""
+    """The last part of a path, without control characters."""
     plain = re.sub(r"[\x00-\x1f\x7f]", "", PurePosixPath(name.replace("\\", "/")).name)
     return plain[:MAX_FILE_NAME_LENGTH] or "image"

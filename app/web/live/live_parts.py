@@ -34,7 +34,7 @@ HEARTBEAT = b"event: beat\ndata:\n\n"
 
 @dataclass(frozen=True)
 class Part:
-    """One element of the page, swapped by its id. `row` parts are table sections, which htmx needs inside a template."""
+    """One element of the page, swapped by its id. `row`: a table section, which htmx needs inside a template."""
 
     id: str
     html: str
@@ -96,7 +96,7 @@ class RenderedParts:
 
 
 class Subject(Protocol):
-    """The live content of a page. Equal subjects share one rendering, so it has a field for all that differs by reader."""
+    """The live content of a page. Equal subjects share one rendering, so its fields hold all that differs by reader."""
 
     @property
     def topic(self) -> str:

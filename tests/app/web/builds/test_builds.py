@@ -105,14 +105,14 @@ def test_how_builds_are_kept_is_set_for_the_game(owner: Visitor, garden: str) ->
     game = db.session.get_one(Game, garden)
     assert (game.auto_release, game.keep_builds) == (False, 3)
     page = owner.get(f"{PAGE}/builds").text
-    assert "How builds are kept is saved" in page
+    assert "The settings for builds are saved" in page
     assert 'value="3"' in page
     assert 'data-release="0"' in page, "the drop zone stages too"
     for wrong in ("0", "1001", "many", "-1"):
         answer = owner.post(f"{PAGE}/builds", {"keep_builds": wrong, "auto_release": "y"})
         assert errors(answer) == [
-            "How builds are kept is not saved yet: 1 thing to change",
-            "Keep 1 to 1,000 builds, or leave it empty to keep all",
+            "The settings for builds are not saved yet: 1 thing to change",
+            "Keep 1 to 1,000 builds, or leave the field empty to keep all",
         ]
         assert f'value="{wrong}"' in answer.text
     owner.post(f"{PAGE}/builds", {"keep_builds": "", "auto_release": "y"})

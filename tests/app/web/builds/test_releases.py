@@ -72,7 +72,7 @@ def test_the_question_says_what_each_server_will_do(owner: Visitor, garden: str)
     assert "Replaces the retry of build 4" in lines[4]
     assert "No contact since" in lines[5]
     assert "17 sessions stay on the build they started with until they end." in text
-    assert "A server plays build 4 until it has build 5 whole. The way back is one click." in text
+    assert "Servers keep running build 4 until build 5 is downloaded. You can undo this." in text
     assert "Release build 5 to 6 servers" in text
 
 

@@ -316,7 +316,7 @@ def test_a_deleted_image_can_be_brought_back_from_its_toast(owner: Visitor, game
     assert asset_scenes.images_of(game_id) == []
     assert owner.get(f"{PAGE}/{card}").status_code == 404
     owner.post(f"{PAGE}/{card}/restoration")
-    assert "card.png is back" in plain(owner.get(PAGE).text)
+    assert "card.png is restored" in plain(owner.get(PAGE).text)
     afresh()
     assert asset_scenes.images_of(game_id) == ["card.png"]
     assert "Lantern Keeper, front" in plain(owner.get(PAGE).text)
