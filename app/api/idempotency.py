@@ -47,7 +47,7 @@ def run_once(
     Raises Conflict (`request_in_progress`) while the first request runs, and InvalidRequest when the token was used for
     another request. Refusals are not stored, because a retry may succeed."""
     fingerprint = hashlib.sha256(b"\n".join([request.method.encode(), request.full_path.encode(), body])).hexdigest()
-    stored = answered_requests.claim(key_id, token, fingerprint)
+    stored = answered_requests.claim_request(key_id, token, fingerprint)
     if stored is not None:
         response = replay(json.loads(stored.body)) if stored.made_anew else _restored(stored)
         response.headers["Idempotent-Replayed"] = "true"
@@ -55,12 +55,12 @@ def run_once(
     try:
         response, replay_data = run()
     except BaseException:
-        answered_requests.forget(key_id, token)
+        answered_requests.free_request(key_id, token)
         raise
     headers = [(name, value) for name, value in response.headers if name.lower() not in _NOT_STORED]
     text = response.get_data(as_text=True) if replay_data is None else json.dumps(dict(replay_data))
     stored = StoredAnswer(response.status_code, text, headers, replay_data is not None)
-    answered_requests.remember(key_id, token, stored)
+    answered_requests.store_answer(key_id, token, stored)
     return response
 
 

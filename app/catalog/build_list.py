@@ -51,8 +51,8 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
     found = db.session.scalars(query).all()
     builds = found if limit is None else found[:limit]
     cached = cached_counts(game)
-    listed = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
-    return BuildPage(listed, total, str(builds[-1].number) if len(builds) < len(found) else None)
+    listed_build = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
+    return BuildPage(listed_build, total, str(builds[-1].number) if len(builds) < len(found) else None)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def live_number(game: Game) -> int | None:
     return db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
 
 
-def listed(game: Game, build: Build) -> ListedBuild:
+def listed_build(game: Game, build: Build) -> ListedBuild:
     """One build as lists show it."""
     return ListedBuild(build, build.id == game.released_build_id, cached_counts(game)[build.id])
 

@@ -28,7 +28,7 @@ class GameFilter:
     after: str | None = None
 
 
-def narrowed(query: Select[Game], wanted: GameFilter) -> Select[Game]:
+def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
     """Status, tag and text, without the page. Letters' case does not matter."""
     if "\x00" in f"{wanted.tag}{wanted.text}":
         return query.where(false())  # no stored text has this character, and Postgres cannot even be asked for it
@@ -66,7 +66,7 @@ def cursor_of(game: Game) -> str:
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def beyond(query: Select[Game], cursor: str) -> Select[Game]:
+def games_after(query: Select[Game], cursor: str) -> Select[Game]:
     """The games after a cursor. Raises InvalidRequest."""
     created_at, game_id = _place(cursor)
     place = tuple_(literal(created_at, Game.created_at.type), literal(game_id, String))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
-from app.catalog.game_filters import beyond, cursor_of, narrowed
+from app.catalog.game_filters import cursor_of, filter_games, games_after
 from app.catalog.game_lookup import games_of
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
@@ -35,11 +35,11 @@ class GamePage:
 
 def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
     """Oldest first, then by id. A constant number of queries, however many games."""
-    matching = narrowed(games_of(partner), wanted)
+    matching = filter_games(games_of(partner), wanted)
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     query = matching.order_by(Game.created_at, Game.id)
     if wanted.after:
-        query = beyond(query, wanted.after)
+        query = games_after(query, wanted.after)
     if wanted.limit is None:
         return GamePage(db.session.scalars(query).all(), total, None)
     games = db.session.scalars(query.limit(wanted.limit + 1)).all()

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 from limits import parse_many
@@ -144,19 +143,6 @@ class Environment:
         if text and not re.match(r"rediss?://[^/]", text):  # the text is not shown: it may hold a password
             raise SettingsError(f"{name} must begin with redis:// or rediss:// and name a host.")
         return text or None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the host."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def host_of(address: str) -> str:
-    """The host in an address that was checked before."""
-    return urlsplit(address).hostname or ""
 
 
 def host_in(text: str) -> str | None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from flask import current_app
 
-from app.config.environment import Environment, host_of, is_loopback
+from app.config.environment import Environment
 from app.config.environment import SettingsError as SettingsError  # whoever loads settings catches it
+from app.config.hosts import host_of, is_loopback
 from app.config.private_files import make_private
 from app.config.storage_settings import StorageSettings
 

@@ -20,7 +20,7 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
 from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
-from app.fleet.waiting_builds import ahead
+from app.fleet.waiting_builds import builds_ahead
 
 ROWS = 6
 
@@ -76,7 +76,7 @@ def matrix(game: Game) -> Matrix:
 
 
 def _say_what_is_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
-    found = ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
+    found = builds_ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
     for row in rows:
         row.cells[:] = [
             replace(cell, ahead=found.get(cell.server_id)) if cell.state == "queued" else cell for cell in row.cells

@@ -19,7 +19,7 @@ from app.topics.event_hub import hub
 from app.topics.names import plan_topic
 from app.topics.versions import stored_version
 
-MOST_WAIT = 25.0
+MAX_WAIT_SECONDS = 25.0
 STOPPING_POLL_AFTER = 2  # seconds; a process that is stopping holds no poll
 URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; a 403 makes the agent ask again
 
@@ -61,7 +61,7 @@ def plan_for(server: Server, since: int | None, wait: float) -> Plan:
         free_connection()
         if thread_budgets.waiting_polls.try_take():
             try:
-                hub.wait(topic, since, min(wait, MOST_WAIT))
+                hub.wait(topic, since, min(wait, MAX_WAIT_SECONDS))
             finally:
                 thread_budgets.waiting_polls.give_back()
             poll_after = STOPPING_POLL_AFTER if hub.stopping else 0

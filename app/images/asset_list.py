@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import String, Tuple, literal, select, tuple_
 
+from app.data.cursors import decode_cursor, encode_cursor, unknown_cursor
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob
 from app.data.models.component import Component, ComponentFace, Revision
-from app.images.cursors import cursor, place, unknown_cursor
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,12 @@ def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str 
         )
         for row in rows
     ]
-    return AssetPage(listed, cursor(listed[-1].created_at.isoformat(), listed[-1].id) if more else None)
+    return AssetPage(listed, encode_cursor(listed[-1].created_at.isoformat(), listed[-1].id) if more else None)
 
 
 def place_of(after: str) -> Tuple:
     """The place in time that a cursor of assets stands for. Raises InvalidRequest."""
-    moment, asset_id = place(after, 2)
+    moment, asset_id = decode_cursor(after, 2)
     try:
         created_at = datetime.fromisoformat(moment).astimezone(UTC)
     except (ValueError, OverflowError):

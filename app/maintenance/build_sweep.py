@@ -23,8 +23,9 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.data.models.upload import RAW, Upload
 from app.fleet import transfers
-from app.maintenance.image_sweep import check_assets, sweep_assets
-from app.process.crash_points import passing
+from app.maintenance.image_check import check_assets
+from app.maintenance.image_sweep import sweep_assets
+from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.storage.write_address_probe import is_of_a_probe
 from app.uploads.discarding import discard_upload
@@ -32,15 +33,15 @@ from app.uploads.resumable.expiry import remove_expired
 
 log = logging.getLogger(__name__)
 
-STALE_UPLOAD = timedelta(minutes=10)  # a living one is touched every 15 s
-YOUNG_OBJECT = timedelta(hours=1)
-FORGET_ANSWERS = timedelta(hours=24)
-LOST_SERVER = timedelta(hours=24)  # a deleted game does not wait longer for a server that is silent
+STALE_UPLOAD_AGE = timedelta(minutes=10)  # a living one is touched every 15 s
+MIN_ORPHAN_AGE = timedelta(hours=1)
+ANSWER_LIFETIME = timedelta(hours=24)
+LOST_SERVER_AFTER = timedelta(hours=24)  # a deleted game does not wait longer for a server that is silent
 ARCHIVES = "archives/"
 
 
 @dataclass
-class Swept:
+class SweepResult:
     """What a sweep removed."""
 
     uploads: int = 0
@@ -50,7 +51,7 @@ class Swept:
 
 
 @dataclass
-class Checked:
+class CheckFindings:
     """What `check()` found. `missing`: builds whose object is gone, or has another size; `orphans`: objects that
     belong to nothing; `transfers`: open multipart transfers that belong to nothing."""
 
@@ -60,9 +61,9 @@ class Checked:
     transfers: list[str] = field(default_factory=list)
 
 
-def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
+def sweep(young: timedelta = MIN_ORPHAN_AGE) -> SweepResult:
     """Everything that needs sweeping. Raises StorageError when storage is unreachable; what was done stays done."""
-    swept = Swept()
+    swept = SweepResult()
     _sweep_uploads(swept)
     expired = remove_expired()
     swept.uploads += expired.uploads
@@ -72,20 +73,20 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
     swept.uploads += assets.uploads
     swept.objects += assets.objects
     swept.bytes_freed += assets.bytes_freed
-    gone = retention.apply_everywhere()
+    gone = retention.apply_retention_to_all()
     swept.objects += len(gone)
     swept.bytes_freed += sum(gone)
     _sweep_deleted_games(swept)
     _sweep_orphans(swept, young)
     with writing() as session:
-        session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - FORGET_ANSWERS))
-        transfers.forget_old(session)
-        sign_ins.forget_old(session)
+        session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - ANSWER_LIFETIME))
+        transfers.delete_old_transfers(session)
+        sign_ins.delete_old_sign_ins(session)
     return swept
 
 
-def _sweep_uploads(swept: Swept) -> None:
-    before = now() - STALE_UPLOAD
+def _sweep_uploads(swept: SweepResult) -> None:
+    before = now() - STALE_UPLOAD_AGE
     dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
     free_connection()
@@ -109,7 +110,7 @@ def _claim(upload_id: str, before: datetime) -> bool:
         return True
 
 
-def _sweep_deleted_games(swept: Swept) -> None:
+def _sweep_deleted_games(swept: SweepResult) -> None:
     deleted = db.session.scalars(select(Game.id).where(Game.deleted_at.is_not(None))).all()
     free_connection()
     for game_id in deleted:
@@ -119,7 +120,7 @@ def _sweep_deleted_games(swept: Swept) -> None:
 
 def _is_done_with(game_id: str) -> bool:
     """No session runs on it, and no server holds any of it: none that can still be asked, that is."""
-    may_return = (Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER)
+    may_return = (Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER_AFTER)
     running = exists().where(
         PlaySession.game_id == game_id, PlaySession.ended_at.is_(None), PlaySession.server_id == Server.id, *may_return
     )
@@ -132,7 +133,7 @@ def _is_done_with(game_id: str) -> bool:
     return not waits
 
 
-def _purge(game_id: str, swept: Swept) -> None:
+def _purge(game_id: str, swept: SweepResult) -> None:
     """Rows first: from here on its objects are orphans, which the next sweep removes if this one dies."""
     with writing() as session:
         builds = session.execute(select(Build.object_key, Build.size).where(Build.game_id == game_id)).all()
@@ -142,14 +143,14 @@ def _purge(game_id: str, swept: Swept) -> None:
             session.flush()
             session.execute(delete(Game).where(Game.id == game_id))
         session.execute(delete(Topic).where(Topic.name == f"game:{game_id}"))
-    passing("mid-purge")
+    crash_point("mid-purge")
     bucket().delete(row.object_key for row in builds)
     swept.games += 1
     swept.objects += len(builds)
     swept.bytes_freed += sum(row.size for row in builds)
 
 
-def _sweep_orphans(swept: Swept, young: timedelta) -> None:
+def _sweep_orphans(swept: SweepResult, young: timedelta) -> None:
     before = now() - young
     for orphan in _orphans(bucket().objects(ARCHIVES)):
         if orphan.modified < before:
@@ -192,7 +193,7 @@ def _known_keys() -> set[str]:
     return keys
 
 
-def check() -> Checked:
+def check() -> CheckFindings:
     """Compare rows and objects; changes nothing. Builds are read before the objects are listed and everything else
     after, so that what arrives meanwhile is not taken for a fault."""
     builds = db.session.execute(
@@ -202,7 +203,7 @@ def check() -> Checked:
     listed = list(bucket().objects(ARCHIVES))
     sizes = {found.key: found.size for found in listed}
     known = _known_keys()
-    result = Checked(builds=len(builds))
+    result = CheckFindings(builds=len(builds))
     for row in builds:
         if sizes.get(row.object_key) != row.size and row.object_key in known:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")

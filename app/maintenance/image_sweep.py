@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from app.components.image_deletion import UNDO, note_if_unused
+from app.components.image_deletion import UNDO_WINDOW, mark_if_unused
 from app.data.database import free_connection, in_batches, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture, StagedAsset
@@ -21,13 +21,13 @@ from app.data.models.base import new_id, now
 from app.data.models.component import Revision
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.images.blobs import LEASE, Doomed, bury, doom
-from app.images.image_processes import DecoderDied, deriving
-from app.images.image_quota import lock_partner, return_bytes, settle
+from app.images.blobs import LEASE, BlobDeletion, begin_deletion, finish_deletion
+from app.images.image_processes import DecoderDied, derivation_processes
+from app.images.image_quota import free_bytes, lock_partner, settle
 from app.images.intake import staging
 from app.images.object_keys import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
 from app.images.public_copies import make_public_copy, without_public_copy
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import Unavailable
 from app.storage.bucket import OpenMultipart, StorageError, StoredObject, bucket
 from app.storage.objects import ObjectMissing
@@ -46,7 +46,7 @@ _scan_lock = threading.Lock()
 
 
 @dataclass
-class SweptAssets:
+class AssetSweepResult:
     """What a sweep of assets removed."""
 
     uploads: int = 0
@@ -54,22 +54,12 @@ class SweptAssets:
     bytes_freed: int = 0
 
 
-@dataclass
-class CheckedAssets:
-    """What `check_assets()` found. `objects`: that there should be; `missing`: keys of those that are gone or have
-    another size; `orphans`: what has no row."""
-
-    objects: int
-    missing: list[str]
-    orphans: list[StoredObject]
-
-
 def sweep_assets(
-    young: timedelta, *, undo: timedelta = UNDO, lease: timedelta = LEASE, scan: bool | None = None
-) -> SweptAssets:
+    young: timedelta, *, undo: timedelta = UNDO_WINDOW, lease: timedelta = LEASE, scan: bool | None = None
+) -> AssetSweepResult:
     """Everything of assets that needs sweeping. Objects younger than `young` are left alone; everything is
     compared with everything when `scan` says so, or once an hour. Raises StorageError; what was done stays done."""
-    swept = SweptAssets()
+    swept = AssetSweepResult()
     _expire(swept)
     _clear_deleted_games()
     _forget_deleted(undo)
@@ -92,7 +82,7 @@ def _take_scan() -> bool:
         return is_due
 
 
-def _expire(swept: SweptAssets) -> None:
+def _expire(swept: AssetSweepResult) -> None:
     late = db.session.scalars(select(StagedAsset).where(StagedAsset.expires_at < now() - AFTER_EXPIRY)).all()
     found = [(staged.id, staged.partner_id) for staged in late]
     free_connection()
@@ -104,10 +94,10 @@ def _expire(swept: SweptAssets) -> None:
             if staged is None or staged.expires_at >= now() - AFTER_EXPIRY:
                 continue
             key, transfer = staged.object_key, staged.multipart_id
-            return_bytes(session, partner_id, staged.reserved_bytes, "released", staged.id)
+            free_bytes(session, partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
         free_connection()
-        passing("reservation-released")
+        crash_point("reservation-released")
         staging.drop(key, transfer)
         swept.uploads += 1
 
@@ -132,7 +122,7 @@ def _clear_deleted_games() -> None:
             for table in (StagedAsset, GamePicture, Revision, Asset):
                 session.execute(delete(table).where(table.game_id == game_id))
             for blob_id in blob_ids:
-                note_if_unused(session, partner_id, blob_id)
+                mark_if_unused(session, partner_id, blob_id)
             session.flush()
             settle(session, partner_id)  # what it had staged
         free_connection()
@@ -156,11 +146,11 @@ def _note_unused() -> None:
     for blob_id, partner_id in found:
         with writing() as session:
             lock_partner(session, partner_id)
-            note_if_unused(session, partner_id, blob_id)
+            mark_if_unused(session, partner_id, blob_id)
         free_connection()
 
 
-def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> None:
+def _delete_unused(swept: AssetSweepResult, undo: timedelta, lease: timedelta) -> None:
     found = db.session.execute(
         select(Blob.id, Blob.partner_id).where(
             Blob.unused_since < now() - undo, or_(Blob.state == "stored", Blob.held_at < now() - lease)
@@ -171,13 +161,13 @@ def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> Non
         doomed = _doom_if_unused(blob_id, partner_id, undo, lease)
         free_connection()
         if doomed is not None:
-            passing("blob-doomed")
+            crash_point("blob-doomed")
             _delete_and_bury(doomed)
             swept.objects += 1
             swept.bytes_freed += doomed.size
 
 
-def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> Doomed | None:
+def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> BlobDeletion | None:
     """Look again under the lock: it may be shown, held or gone by now."""
     with writing() as session:
         lock_partner(session, partner_id)
@@ -188,13 +178,13 @@ def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timed
             return None  # somebody writes or deletes it just now
         # Assets that were deleted point to it until their time for undo is over, which is then over for it too.
         session.execute(delete(Asset).where(Asset.blob_id == blob.id, Asset.deleted_at.is_not(None)))
-        return doom(session, blob)
+        return begin_deletion(session, blob)
 
 
-def _delete_and_bury(doomed: Doomed) -> None:
+def _delete_and_bury(doomed: BlobDeletion) -> None:
     bucket().delete(doomed.keys)
-    passing("objects-deleted")
-    bury(doomed)
+    crash_point("objects-deleted")
+    finish_deletion(doomed)
     free_connection()
 
 
@@ -204,7 +194,7 @@ def _make_public_copies() -> None:
     free_connection()
     for blob_id in found:
         try:
-            make_public_copy(blob_id, deriving)
+            make_public_copy(blob_id, derivation_processes)
         except (ObjectMissing, DecoderDied) as failed:  # of this image; the next sweep tries it again
             log.warning("the public copy of image %s was not made: %s", blob_id, failed)
         except StorageError:
@@ -223,7 +213,7 @@ def _abort_stray_transfers() -> None:
                 bucket().abort_multipart(stray.key, stray.multipart_id)
 
 
-def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
+def _delete_orphans(swept: AssetSweepResult, young: timedelta) -> None:
     for orphan in orphans():
         if orphan.modified < now() - young:
             parsed = parse_key(orphan.key)
@@ -293,7 +283,7 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
             blob = _placeholder_row(orphan, parsed)
             session.add(blob)
             session.flush()
-            doomed = doom(session, blob)
+            doomed = begin_deletion(session, blob)
     free_connection()
     if doomed is None:
         bucket().delete([orphan.key])
@@ -323,25 +313,3 @@ def _placeholder_row(orphan: StoredObject, parsed: FinalKey) -> Blob:
         width_px=0,
         height_px=0,
     )
-
-
-def check_assets() -> CheckedAssets:
-    """Compare rows and objects; changes nothing. Rows are read before the objects are listed, and those that miss
-    theirs once more after, so that what arrives or goes meanwhile is not taken for a fault."""
-    rows = _expected()
-    sizes = {one.key: one.size for one in bucket().objects(FINAL)}
-    missing = [key for key, size in rows.items() if sizes.get(key) != size]
-    still_there = _expected() if missing else {}
-    return CheckedAssets(len(rows), [key for key in missing if key in still_there], list(orphans()))
-
-
-def _expected() -> dict[str, int]:
-    """Key → bytes of every image and size that somebody may ask for."""
-    stored = Blob.state == "stored"
-    found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
-    variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)
-    found.update(db.session.execute(variants.where(stored)).all())
-    copies = select(Blob.public_key, Blob.public_size).where(stored, Blob.public_key > "")
-    found.update({key: size for key, size in db.session.execute(copies) if key and size})
-    free_connection()
-    return found

@@ -24,7 +24,7 @@ class Outage:
     asked_at: datetime
 
 
-class Note:
+class StorageStatus:
     """One a process; safe from any thread."""
 
     def __init__(self) -> None:
@@ -60,4 +60,4 @@ class Note:
         return found
 
 
-note = Note()
+storage_status = StorageStatus()

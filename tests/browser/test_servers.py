@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.fleet.servers import retire
+from app.fleet.servers import retire_server
 from app.limits import thread_budgets
 from tests.app.runtime.processes import wait_until
 from tests.app.web import fleet_scenes, scenes
@@ -155,7 +155,7 @@ def test_an_operator_pauses_resumes_and_retires(enter: Enter, cast: Cast, fleet:
 
 def test_a_server_that_another_operator_retires_says_so(enter: Enter, cast: Cast, fleet: str) -> None:
     page = live(enter(cast.operator, "/operator/servers/srv-02"))
-    retire("srv-02", CAST)
+    retire_server("srv-02", CAST)
     expect(page.get_by_role("heading", level=1)).to_have_text("No page at this address")
 
 

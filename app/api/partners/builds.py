@@ -10,7 +10,7 @@ from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
 from app.api.pipeline import Result
-from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
+from app.catalog.build_list import ListedBuild, find_build, list_builds, listed_build, set_note
 from app.catalog.retention import delete_build
 from app.data.database import free_connection
 from app.data.models.base import now
@@ -42,7 +42,7 @@ def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Result:
 @bp.get("/<number>")
 @PARTNERS.call("Read a build", scope="read", target=find_build, responses={200: schemas.BuildRow})
 def read(caller: Caller, game: Game, target: Build) -> Result:
-    return Result(_row(listed(game, target)))
+    return Result(_row(listed_build(game, target)))
 
 
 @bp.patch("/<number>")
@@ -57,7 +57,7 @@ def read(caller: Caller, game: Game, target: Build) -> Result:
 def change(caller: Caller, game: Game, target: Build, body: schemas.BuildNote) -> Result:
     if "note" in body.model_fields_set:
         target = set_note(game, target, body.note, caller.actor)
-    return Result(_row(listed(game, target)))
+    return Result(_row(listed_build(game, target)))
 
 
 @bp.delete("/<number>")

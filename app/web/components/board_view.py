@@ -63,8 +63,8 @@ class RevisionBar:
 
 @dataclass(frozen=True)
 class BoardSubject:
-    """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section, with
-    all its cards; the id of its parent, or `none` for cards in no deck."""
+    """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section,
+    with all its cards; the id of its parent, or `none` for cards in no deck."""
 
     game_id: str
     may_write: bool

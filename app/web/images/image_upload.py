@@ -18,7 +18,7 @@ from app.config.settings import MIB
 from app.data.database import free_connection, free_connection_keeping_rows
 from app.data.extensions import csrf, db
 from app.data.models.game import Game
-from app.images.image_limits import MOST_BYTES
+from app.images.image_limits import MAX_IMAGE_BYTES
 from app.images.intake.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
@@ -70,7 +70,7 @@ csrf.exempt(add)
 
 def _require_token() -> None:
     # A signed-in member may send a body as large as an image; SameSite cookies keep out forms of other sites.
-    request.max_content_length = MOST_BYTES + MIB
+    request.max_content_length = MAX_IMAGE_BYTES + MIB
     free_connection_keeping_rows()  # not held while the body arrives
     try:
         validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
@@ -78,7 +78,7 @@ def _require_token() -> None:
         raise CSRFError(str(error)) from None
     except RequestEntityTooLarge:
         raise PayloadTooLarge(
-            f"The image is larger than {format_limit(MOST_BYTES)}. Export it smaller, go back, and choose it again."
+            f"The image is larger than {format_limit(MAX_IMAGE_BYTES)}. Export it smaller, go back, and choose it again."
         ) from None
 
 

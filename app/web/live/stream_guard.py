@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app, request
 
-from app.accounts.sign_ins import living
+from app.accounts.sign_ins import active_sign_ins
 from app.data.database import DatabaseError
 from app.topics.event_hub import hub
 from app.topics.names import SIGN_INS_TOPIC
@@ -69,7 +69,7 @@ class SignInWatch:
             try:
                 if watched:
                     with self._app.app_context():
-                        self._ended = watched - living(watched)
+                        self._ended = watched - active_sign_ins(watched)
             except DatabaseError:
                 log.warning("live streams: cannot read the sign-ins from the database; trying again soon")
             self._next_check = time.monotonic() + CHECK_SECONDS

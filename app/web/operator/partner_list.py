@@ -11,7 +11,7 @@ from wtforms import StringField
 from wtforms.form import BaseForm
 from wtforms.validators import Length, ValidationError
 
-from app.accounts.new_partner import found_partner
+from app.accounts.partner_creation import create_partner_with_owner
 from app.accounts.partner_list import PartnerEntry, directory
 from app.web.frame.current_user import my_actor
 from app.web.frame.formats import counted, format_size
@@ -89,7 +89,7 @@ def create() -> ResponseReturnValue:
         if not form.first_time():
             flash("This partner was already made. If the link was lost, make a new one on the partner's page.")
             return redirect(url_for("operator_partners.index"), 303)
-        partner, invitation, secret = found_partner(
+        partner, invitation, secret = create_partner_with_owner(
             form.name.data or "", form.email.data or "", quota_bytes(form.quota.data), my_actor()
         )
     except FORM_REFUSALS as refusal:

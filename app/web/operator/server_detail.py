@@ -10,7 +10,7 @@ from flask import Flask
 from app.data.models.base import now
 from app.fleet.fleet_overview import FleetServer
 from app.fleet.rollout_states import SHOWN_RETRIES
-from app.fleet.server_builds import Holding, holdings
+from app.fleet.server_builds import ServerBuild, server_builds
 from app.web.builds.build_words import short_reason
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_rate, format_size, percent
 from app.web.live.live_parts import Part, render_part
@@ -84,7 +84,7 @@ def detail_parts(app: Flask, server: FleetServer, *, own_page: bool) -> tuple[Pa
 
 def _detail(server: FleetServer, own_page: bool) -> ServerDetail:
     maximum = MAX_BUILDS_ON_OWN_PAGE if own_page else MAX_BUILDS_BELOW_LIST
-    held = holdings(server.id, maximum)
+    held = server_builds(server.id, maximum)
     silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return ServerDetail(
         id=server.id,
@@ -171,7 +171,7 @@ def _failure(server: FleetServer) -> Notice:
     return Notice(tone, icon, (title,), tuple(body), "" if server.paused_at else "retry")
 
 
-def _line(server: FleetServer, held: Holding) -> BuildLine:
+def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
     icon, words = _build_state(held, server.paused_at is not None)
     if held.phase in {"cached", "evicting"}:
         on_disk = format_size(held.bytes_unpacked)
@@ -193,7 +193,7 @@ def _line(server: FleetServer, held: Holding) -> BuildLine:
     )
 
 
-def _build_state(held: Holding, paused: bool) -> tuple[str, Phrase]:
+def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
     done = percent(held.bytes_done, held.bytes_total)
     if held.phase == "failed":
         reason = short_reason(held.reason)

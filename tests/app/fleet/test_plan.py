@@ -15,13 +15,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import QueuePool, update
 from sqlalchemy.orm import Session
 
-from app.catalog.publishing import release
+from app.catalog.releasing import release
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.fleet.replicas import retry_now
-from app.fleet.servers import pause, retire, roll_token
+from app.fleet.servers import pause_server, retire_server, roll_token
 from app.limits import thread_budgets
 from app.topics import event_hub
 from app.topics.event_hub import hub
@@ -116,7 +116,7 @@ def test_a_rolled_token_and_a_retired_server_are_strangers(client: FlaskClient, 
     new_token = roll_token("srv-01", STUDIO)
     assert client.get(f"{SELF}/plan", headers=bearer(cast.servers["srv-01"])).status_code == 401
     assert client.get(f"{SELF}/plan", headers=bearer(new_token)).status_code == 200
-    retire("srv-02", STUDIO)
+    retire_server("srv-02", STUDIO)
     assert client.get(f"{SELF}/plan", headers=bearer(cast.servers["srv-02"])).status_code == 401
 
 
@@ -248,16 +248,16 @@ def test_a_paused_server_keeps_what_it_has_and_fetches_nothing(agent: FleetAgent
     first, other = new_build(game), new_game(game.partner_id)
     agent.report(held(first, "cached"))
     new_build(other)
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     second = new_build(game)
     assert [(b["gameId"], b["build"]) for b in agent.plan()["builds"]] == [(game.id, 1)]
     assert agent.plan()["evict"] == []
 
-    pause("srv-01", False, STUDIO)
+    pause_server("srv-01", False, STUDIO)
     planned = {(b["gameId"], b["build"]) for b in agent.plan()["builds"]}
     assert planned == {(game.id, 1), (game.id, 2), (other.id, 1)}
     agent.report(held(first, "cached"), held(second, "cached"))
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     assert agent.plan()["evict"] == [], "what a paused server holds is not evicted"
     assert {b["build"] for b in agent.plan()["builds"]} == {1, 2}
 

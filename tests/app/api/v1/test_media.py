@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.data.extensions import db
-from app.images.derivation import derive, due
+from app.images.derivation import derive, due_derivations
 from app.limits import thread_budgets
 from tests.app.api.v1.calling import Studio
 from tests.app.images.images import picture
@@ -104,7 +104,7 @@ def test_a_range_of_another_version_gets_everything(client: FlaskClient, address
 
 
 def test_sizes_are_webp_with_a_name_and_etag_of_their_own(client: FlaskClient, studio: Studio, address: str) -> None:
-    for blob_id in due(db.session()):
+    for blob_id in due_derivations(db.session()):
         derive(blob_id)
     source, variant = client.get(address), client.get(f"{address}.v1-256.webp")
     assert variant.headers["Content-Type"] == "image/webp"

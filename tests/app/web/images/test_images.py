@@ -16,7 +16,7 @@ from app.data.database import announce, writing
 from app.data.models.asset import Asset, Blob
 from app.images.game_pictures import pictures_of
 from app.limits import thread_budgets
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.topics.names import assets_topic
 from tests.app.api.v1.calling import announced, answered, put, refused
 from tests.app.fleet.counting import statements
@@ -339,9 +339,9 @@ def test_with_a_cdn_pages_load_from_it(owner: Visitor, card: str) -> None:
 
 
 def test_storage_that_is_away_is_said(owner: Visitor, card: str) -> None:
-    note.heard(answered=False)
+    storage_status.heard(answered=False)
     try:
         page = plain(owner.get(PAGE).text)
     finally:
-        note.clear()
+        storage_status.clear()
     assert "1 image cannot be shown right now They are stored; storage is unreachable." in page

@@ -8,13 +8,13 @@ import binascii
 from app.refusals import InvalidRequest
 
 
-def cursor(*place: str | int) -> str:
+def encode_cursor(*place: str | int) -> str:
     """The place after which the next page begins, as an opaque word."""
-    text = " ".join(str(part) for part in place)
+    text = " ".join(str(part) for part in decode_cursor)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def place(text: str, parts: int) -> list[str]:
+def decode_cursor(text: str, parts: int) -> list[str]:
     """What a cursor was made of. Raises InvalidRequest for one that this list has not given."""
     try:
         padded = text + "=" * (-len(text) % 4)
