@@ -6,7 +6,6 @@ Secrets that cannot be read back (only their hashes are stored) live in `<instan
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.accounts.actors import Actor
 from app.accounts.keys import authenticate, create_key
 from app.accounts.partners import create_member, create_partner, hash_for
 from app.accounts.sign_ins import end_all
+from app.config.private_files import write_private
 from app.config.storage_settings import StorageSettings
 from app.data.database import writing
 from app.data.extensions import db
@@ -125,15 +125,7 @@ def _servers(known: list[dict[str, Any]], instance: Path) -> list[DemoServer]:
 
 
 def _write(path: Path, demo: Demo) -> None:
-    """Whole or not at all, and never readable by others."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(_camel(asdict(demo)), file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())  # a name that points at nothing after a power cut would stop every later start
-    draft.rename(path)
+    write_private(path, json.dumps(_camel(asdict(demo)), indent=2) + "\n")
 
 
 def _camel(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from app.config.environment import is_loopback
+from app.config.hosts import is_loopback
 from app.config.settings import Settings
 
 _EVERYWHERE = {"0.0.0.0", "::", "[::]"}  # noqa: S104  # compared, not bound

@@ -27,6 +27,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioAdminException, MinioException
 
+from app.config.private_files import write_private
 from app.process.shutdown import die_with_parent
 from app.storage.upload_identity import ensure_upload_identity
 
@@ -241,11 +242,7 @@ def _credentials(folder: Path) -> tuple[Credentials, Credentials]:
 def _kept(path: Path, name: str) -> Credentials:
     if not path.exists():
         made = {"accessKey": f"{name}-{secrets.token_hex(6)}", "secretKey": secrets.token_urlsafe(30)}
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(made, file)
-        unfinished.rename(path)
+        write_private(path, json.dumps(made))
     kept = json.loads(path.read_text())
     return kept["accessKey"], kept["secretKey"]
 

@@ -225,7 +225,7 @@ def test_a_server_finds_out_as_it_starts(
         settings = world.settings
         if not safe:
             alone = replace(settings.storage_settings, upload_access_key=None, upload_secret_key=None)
-            settings = replace(settings, storage=alone)
+            settings = settings.model_copy(update={"storage": alone})
         slug = world.new_game()
         server = Gunicorn(settings, tmp_path / "gunicorn.log")
         try:

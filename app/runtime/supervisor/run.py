@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from app.config.private_files import keep_new_files_private
+from app.config.private_files import keep_new_files_private, write_private
 from app.config.settings import Settings, SettingsError, load_settings
 from app.process.shutdown import die_with_parent
 from app.runtime.supervisor.child import Child, spawn
@@ -180,7 +180,7 @@ class Supervisor:
         for server in servers:
             name = server["id"]
             token_file = self.instance.servers / f"{name}.token"
-            _write_secret(token_file, server["token"])
+            write_private(token_file, server["token"])
             where = ("--url", self.addresses.base_url, "--cache", server["cacheDir"], "--token-file", str(token_file))
             start = partial(self._spawn, name, "agent", "run", *where, environment=environment)
             agent = Child(name, start, self._log(name))
@@ -241,14 +241,6 @@ class Supervisor:
                 return False
             self.signals.wait(min(left, 0.5))
         return self.signals.asked_to_stop <= 1
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secret)
-    draft.rename(path)
 
 
 def main() -> int:

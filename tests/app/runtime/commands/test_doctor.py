@@ -33,7 +33,7 @@ class Doctor:
         """The exit code, and the check's name → its state and text."""
         own: Settings = self._app.config["SLIPWAY"]
         storage = change(own.storage_settings)
-        self._app.config["SLIPWAY"] = replace(own, storage=storage, **more)  # type: ignore[arg-type]  # mypy cannot know which
+        self._app.config["SLIPWAY"] = own.model_copy(update={"storage": storage} | more)
         self._app.extensions["slipway_bucket"] = Bucket(storage)
         result = self._shell.run("doctor")
         *lines, total = result.stdout.splitlines()
@@ -105,7 +105,7 @@ def test_storage_that_is_away_fails_every_check_but_stops_none(doctor: Doctor) -
 
 
 def test_without_storage_it_says_what_to_set(app: Flask, shell: Shell) -> None:
-    app.config["SLIPWAY"] = replace(app.config["SLIPWAY"], storage=None)
+    app.config["SLIPWAY"] = app.config["SLIPWAY"].model_copy(update={"storage": None})
     result = shell.run("doctor")
     assert result.exit_code == 1
     assert "S3_ENDPOINT is not set" in result.stdout
