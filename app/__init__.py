@@ -27,7 +27,7 @@ from app.runtime import commands, error_handlers
 from app.runtime.jobs import Jobs
 from app.runtime.web_server import trusted_hosts
 from app.runtime.web_server.body_guard import BodyGuard, GuardedRequest
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.bucket import Bucket
 from app.storage.direct_uploads import DirectUploads
 from app.topics import queue
@@ -53,14 +53,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     csrf.init_app(app)
     htmx.init_app(app)
     hub.init_app(app, settings.redis_url)
-    note.clear()
+    storage_status.clear()
     app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None
     app.extensions["slipway_direct_uploads"] = DirectUploads(settings.storage)
     queue.provide(app, Jobs(app, settings))
     _set_budgets(settings)
     shutdown.when_stopping(hub.stop)
-    shutdown.when_stopping(image_processes.deriving.stop)
-    shutdown.when_cut(image_processes.checking.stop)
+    shutdown.when_stopping(image_processes.derivation_processes.stop)
+    shutdown.when_cut(image_processes.inspection_processes.stop)
 
     for blueprint in (
         games.bp,

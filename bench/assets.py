@@ -29,8 +29,8 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.images.decoding.variants import derive as bare_derive
-from app.images.image_limits import MOST_PIXELS, SIZES
-from app.images.image_processes import deriving
+from app.images.image_limits import MAX_IMAGE_PIXELS, VARIANT_SIZES
+from app.images.image_processes import derivation_processes
 from app.runtime.jobs import jobs
 from bench.stage import Stage, percentile, register_game, running, verdict
 
@@ -46,7 +46,7 @@ def run(directory: Path) -> bool:
     with running(directory) as stage:
         game_id = register_game(stage, "images")
         files = [_card(seed) for seed in range(IMAGES)]
-        print(f"  {IMAGES} images of {len(files[0]) / 1e6:.2f} MB, {deriving.limit} processes")
+        print(f"  {IMAGES} images of {len(files[0]) / 1e6:.2f} MB, {derivation_processes.limit} processes")
         for file in files:
             _upload(stage, game_id, file)
         met = _derivations(stage, files)
@@ -66,7 +66,7 @@ def _card(seed: int, width: int = 2000, height: int = 2830) -> bytes:
 
 
 def _bare(file: bytes) -> int:
-    return len(bare_derive(io.BytesIO(file), SIZES, MOST_PIXELS).variants)
+    return len(bare_derive(io.BytesIO(file), VARIANT_SIZES, MAX_IMAGE_PIXELS).variants)
 
 
 def _derivations(stage: Stage, files: list[bytes]) -> bool:
@@ -81,8 +81,8 @@ def _derivations(stage: Stage, files: list[bytes]) -> bool:
 
 def _bare_rate(files: list[bytes]) -> float:
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(deriving.limit, mp_context=spawn) as pool:
-        list(pool.map(_bare, files[: deriving.limit]))  # the processes are there
+    with ProcessPoolExecutor(derivation_processes.limit, mp_context=spawn) as pool:
+        list(pool.map(_bare, files[: derivation_processes.limit]))  # the processes are there
         begun = time.monotonic()
         list(pool.map(_bare, files))
         return len(files) / (time.monotonic() - begun)

@@ -31,7 +31,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.fleet.servers import add_server
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.embedded_server import EmbeddedStorage
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
 from app.uploads.raw import part_writer
@@ -211,10 +211,10 @@ class Camera:
         if self.wants("storage-unreachable"):
             with self.window("owner@starlight.example") as page:
                 _report(self.site.app)
-                note.heard(answered=False)
+                storage_status.record(answered=False)
                 page.goto(GARDEN)
                 self.take(page, "storage-unreachable")
-                note.clear()
+                storage_status.clear()
         if self.wants("password-link"):
             with self.window("owner@starlight.example") as page:
                 self._password_link(page)

@@ -35,7 +35,7 @@ def is_answered(key_id: str, token: str) -> bool:
     return row is not None and row.status is not None
 
 
-def claim(key_id: str, token: str, fingerprint: str) -> StoredAnswer | None:
+def claim_request(key_id: str, token: str, fingerprint: str) -> StoredAnswer | None:
     """The answer that was given, or None for the first request: then it is this caller's to answer, and others are told
     to wait. Raises Conflict (`request_in_progress`), or InvalidRequest for a token of another request."""
     try:
@@ -72,7 +72,7 @@ def _in_progress() -> Conflict:
     )
 
 
-def remember(key_id: str, token: str, answer: StoredAnswer) -> None:
+def store_answer(key_id: str, token: str, answer: StoredAnswer) -> None:
     """Store the answer to a request that was claimed."""
     with writing() as session:
         row = session.get(AnsweredRequest, (key_id, token))
@@ -81,7 +81,7 @@ def remember(key_id: str, token: str, answer: StoredAnswer) -> None:
             row.headers = [list(header) for header in answer.headers]
 
 
-def forget(key_id: str, token: str) -> None:
+def free_request(key_id: str, token: str) -> None:
     """Give up a request that was claimed and not answered: the next try may succeed."""
     with writing() as session:
         row = session.get(AnsweredRequest, (key_id, token))

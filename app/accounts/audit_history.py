@@ -12,7 +12,7 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 
-PAGE = 50
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def history(
     *, partner: Partner | None = None, game: Game | None = None, action: str | None = None, before: int | None = None
 ) -> HistoryPage:
     """A partner's entries, a game's, or (neither given) everybody's, for operators. `action` is a prefix: "key."."""
-    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE + 1)
+    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE_SIZE + 1)
     if partner is not None:
         query = query.where(AuditEntry.partner_id == partner.id)
     if game is not None:
@@ -37,8 +37,8 @@ def history(
     if before is not None:
         query = query.where(AuditEntry.id < before)
     found = db.session.scalars(query).all()
-    entries = found[:PAGE]
-    return HistoryPage(entries, entries[-1].id if len(found) > PAGE else None)
+    entries = found[:PAGE_SIZE]
+    return HistoryPage(entries, entries[-1].id if len(found) > PAGE_SIZE else None)
 
 
 def refused_builds(game: Game, limit: int = 5) -> Sequence[AuditEntry]:

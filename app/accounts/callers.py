@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.accounts.actors import Actor
-from app.accounts.keys import note_use, require_scope
+from app.accounts.keys import record_use, require_scope
 from app.accounts.partners import dashboard_app_id
 from app.data.models.partner import ApiKey, Member, Partner
 from app.refusals import Forbidden
@@ -43,7 +43,7 @@ class KeyCaller:
 
     def note_use(self) -> None:
         """Remember that the key is in use."""
-        note_use(self.key)
+        record_use(self.key)
 
 
 @dataclass(frozen=True)

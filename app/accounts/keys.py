@@ -20,7 +20,7 @@ from app.data.models.partner import SCOPES, ApiKey, App, Partner
 from app.refusals import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
 
 # Writing "last used" on every call would make every read a write.
-LAST_USED_EVERY = timedelta(minutes=1)
+RECORD_USE_EVERY = timedelta(minutes=1)
 ROLL_OVERLAP = timedelta(hours=24)
 
 
@@ -68,9 +68,9 @@ def authenticate(secret: str | None) -> ApiKey:
     return key
 
 
-def note_use(key: ApiKey) -> None:
+def record_use(key: ApiKey) -> None:
     """Remember when the key was last used, to the minute."""
-    if key.last_used_at is None or now() - key.last_used_at > LAST_USED_EVERY:
+    if key.last_used_at is None or now() - key.last_used_at > RECORD_USE_EVERY:
         with writing():
             key.last_used_at = now()
 

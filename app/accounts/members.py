@@ -21,7 +21,7 @@ from app.data.models.partner import Invitation, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound
 from app.topics.names import SIGN_INS_TOPIC
 
-INVITATION_LASTS = timedelta(days=7)
+INVITATION_LIFETIME = timedelta(days=7)
 PARTNER_ROLES = ("owner", "developer", "viewer")
 
 
@@ -59,7 +59,7 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
         invitation.role = role
         invitation.token_hash = fingerprint(secret)
         invitation.created_by = actor.name
-        invitation.expires_at = now() + INVITATION_LASTS
+        invitation.expires_at = now() + INVITATION_LIFETIME
         session.add(invitation)
         record(session, actor, "member.invited", f"{email} ({role})", partner_id=partner_id)
     return invitation, secret

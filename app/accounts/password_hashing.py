@@ -25,7 +25,7 @@ from app.limits.thread_budgets import Slots
 MAX_HASHES = 2  # at once
 MAX_WAITING = 16  # beyond those; the last of them waits for a second or two
 
-places = Slots("checks of passwords", MAX_HASHES + MAX_WAITING, retry_after=3)
+hash_slots = Slots("checks of passwords", MAX_HASHES + MAX_WAITING, retry_after=3)
 _computing = threading.BoundedSemaphore(MAX_HASHES)
 _hasher = PasswordHasher()
 
@@ -61,7 +61,7 @@ def _place() -> Iterator[None]:
         if db.session().info.get(WRITES):
             raise RuntimeError("a password was about to be hashed inside a transaction, which would wait for it")
         free_connection_keeping_rows()
-    with places.held(), _computing:
+    with hash_slots.acquired(), _computing:
         yield
 
 

@@ -21,7 +21,7 @@ from app.data.models.base import now
 from app.data.models.partner import Member, Partner, PasswordLink
 from app.refusals import Conflict, NotFound
 
-LINK_LASTS = timedelta(days=1)
+LINK_LIFETIME = timedelta(days=1)
 
 
 def link_for_member(partner: Partner, member_id: str, actor: Actor) -> tuple[PasswordLink, str]:
@@ -59,7 +59,7 @@ def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:
             member_id=member.id,
             token_hash=fingerprint(secret),
             created_by=actor.name,
-            expires_at=now() + LINK_LASTS,
+            expires_at=now() + LINK_LIFETIME,
         )
         session.add(link)
         record(session, actor, "member.password_link_made", member.name, partner_id=member.partner_id)

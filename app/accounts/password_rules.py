@@ -10,7 +10,7 @@ from functools import cache
 from app.refusals import InvalidRequest
 
 MIN_PASSWORD, MAX_PASSWORD = 12, 1000
-COMMONEST = 10_000
+COMMON_PASSWORDS = 10_000
 PRODUCT = "Slipway"
 _MIN_NAME = 3  # shorter names are found in too much
 
@@ -30,7 +30,7 @@ def check_password(password: str, *names: str, field: str = "password") -> None:
         )
     if _is_common(password):
         raise InvalidRequest(
-            f"This is one of the {COMMONEST:,} commonest passwords, or one with digits or signs around it. "
+            f"This is one of the {COMMON_PASSWORDS:,} commonest passwords, or one with digits or signs around it. "
             "Choose another: a few words that do not belong together make a good one.",
             {field: "too common"},
         )
@@ -54,7 +54,7 @@ def _common_passwords() -> frozenset[str]:
     # Loaded where a password is chosen: it takes a tenth of a second, which every start would pay.
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-    return frozenset(FREQUENCY_LISTS["passwords"][:COMMONEST])
+    return frozenset(FREQUENCY_LISTS["passwords"][:COMMON_PASSWORDS])
 
 
 def _is_made_of(password: str, names: Iterable[str]) -> bool:

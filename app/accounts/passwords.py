@@ -11,7 +11,7 @@ from app.accounts.audit_log import record
 from app.accounts.partners import hash_for
 from app.accounts.password_hashing import matching
 from app.accounts.password_rules import check_password
-from app.accounts.sign_in_throttle import Limit, confirmation_limits, count_try, network_of, sign_in_limits, take_back
+from app.accounts.sign_in_throttle import Limit, confirmation_limits, count_try, network_of, refund_try, sign_in_limits
 from app.accounts.sign_ins import addresses_of, end_all
 from app.data.database import free_connection_keeping_rows, writing
 from app.data.extensions import db
@@ -62,8 +62,8 @@ def _tried(stored: list[str], password: str, limits: list[Limit]) -> set[str]:
     try:
         right = matching(stored, password)
     except Unavailable:
-        take_back(limits)
+        refund_try(limits)
         raise
     if right:
-        take_back(limits)
+        refund_try(limits)
     return right

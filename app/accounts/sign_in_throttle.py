@@ -57,15 +57,15 @@ def count_try(limits: list[Limit]) -> None:
     for index, limit in enumerate(limits):
         counted = rate_limits.count(limit.rate, *limit.who)
         if not counted.allowed:
-            take_back(limits[: index + 1])
+            refund_try(limits[: index + 1])
             wait = max(1, math.ceil(counted.resets_at - time.time()))
             raise RateLimited(limit.said.format(wait=minutes(wait)), wait)
 
 
-def take_back(limits: list[Limit]) -> None:
+def refund_try(limits: list[Limit]) -> None:
     """Take a counted try back: it was right, or never looked at."""
     for limit in limits:
-        rate_limits.take_back(limit.rate, *limit.who)
+        rate_limits.refund(limit.rate, *limit.who)
 
 
 def network_of(address: str | None) -> str:

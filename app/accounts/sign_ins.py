@@ -20,10 +20,10 @@ from app.topics.names import SIGN_INS_TOPIC
 
 MAX_IDLE = timedelta(days=14)
 MAX_AGE = timedelta(days=30)
-MAX_LIVING = 50  # of one member: one more ends the one that was unused for longest
-KEPT = timedelta(days=90)  # after it was last used
+MAX_ACTIVE = 50  # of one member: one more ends the one that was unused for longest
+RETENTION = timedelta(days=90)  # after it was last used
 # Writing "last seen" on every request would make every read a write.
-SEEN_EVERY = timedelta(minutes=5)
+RECORD_SEEN_EVERY = timedelta(minutes=5)
 
 
 def begin_sign_in(
@@ -59,8 +59,10 @@ def begin_sign_in(
 
 
 def _make_room(session: Session, member_id: str, address: str) -> None:
-    living = select(SignIn.id).where(SignIn.member_id == member_id, _is_living()).order_by(SignIn.last_seen_at.desc())
-    if unused := session.scalars(living.offset(MAX_LIVING - 1)).all():
+    active_sign_ins = (
+        select(SignIn.id).where(SignIn.member_id == member_id, _is_living()).order_by(SignIn.last_seen_at.desc())
+    )
+    if unused := session.scalars(active_sign_ins.offset(MAX_ACTIVE - 1)).all():
         _end(session, SignIn.id.in_(unused))
     # Ended ones tell where the member was before; one of each address is enough.
     session.execute(
@@ -73,9 +75,9 @@ def sign_in_of(token: str) -> SignIn | None:
     return db.session.scalar(select(SignIn).where(SignIn.token_hash == fingerprint(token), _is_living()))
 
 
-def note_seen(sign_in: SignIn) -> None:
+def record_seen(sign_in: SignIn) -> None:
     """Remember when the member was last here, to a few minutes."""
-    if now() - sign_in.last_seen_at > SEEN_EVERY:
+    if now() - sign_in.last_seen_at > RECORD_SEEN_EVERY:
         sign_in_id, member_id = sign_in.id, sign_in.member_id
         with writing() as session:
             session.execute(update(SignIn).where(SignIn.id == sign_in_id).values(last_seen_at=now()))
@@ -127,7 +129,7 @@ def end_all(session: Session, member: Member, *, but: SignIn | None = None) -> N
     session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
 
 
-def living(sign_in_ids: Iterable[str]) -> set[str]:
+def active_sign_ins(sign_in_ids: Iterable[str]) -> set[str]:
     """Those of these sign-ins that have not ended; one query for up to 5,000 of them."""
     found: set[str] = set()
     for ids in in_batches(set(sign_in_ids)):
@@ -135,9 +137,9 @@ def living(sign_in_ids: Iterable[str]) -> set[str]:
     return found
 
 
-def forget_old(session: Session) -> None:
+def delete_old_sign_ins(session: Session) -> None:
     """Inside a transaction: remove those that were last used long ago."""
-    session.execute(delete(SignIn).where(SignIn.last_seen_at < now() - KEPT))
+    session.execute(delete(SignIn).where(SignIn.last_seen_at < now() - RETENTION))
 
 
 def _end(session: Session, which: ColumnElement[bool]) -> None:

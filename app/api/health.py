@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from app.data.database import answers
+from app.data.database import database_answers
 from app.refusals import Unavailable
 from app.storage.bucket import bucket
 from app.topics.queue import worker_answers
@@ -14,7 +14,7 @@ bp = Blueprint("health", __name__)
 
 @bp.get("/healthz")
 def healthz() -> Response:
-    found = {"database": answers(), "storage": _storage(), "worker": worker_answers()}
+    found = {"database": database_answers(), "storage": _storage(), "worker": worker_answers()}
     healthy = all(found.values())
     response = jsonify(
         {"status": "ok" if healthy else "error"} | {name: "ok" if ok else "error" for name, ok in found.items()}

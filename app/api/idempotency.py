@@ -45,7 +45,7 @@ def answer_once(
     needs to make it anew. Raises Conflict (`request_in_progress`) while the first is at work, and InvalidRequest when
     the token was used for another request. Refusals are not stored: the next try may succeed."""
     fingerprint = hashlib.sha256(b"\n".join([request.method.encode(), request.full_path.encode(), body])).hexdigest()
-    stored = answered_requests.claim(key_id, token, fingerprint)
+    stored = answered_requests.claim_request(key_id, token, fingerprint)
     if stored is not None:
         response = replay(json.loads(stored.body)) if stored.made_anew else _restored(stored)
         response.headers["Idempotent-Replayed"] = "true"
@@ -53,11 +53,11 @@ def answer_once(
     try:
         response, kept = work()
     except BaseException:
-        answered_requests.forget(key_id, token)
+        answered_requests.free_request(key_id, token)
         raise
     headers = [(name, value) for name, value in response.headers if name.lower() not in _NOT_STORED]
     text = response.get_data(as_text=True) if kept is None else json.dumps(dict(kept))
-    answered_requests.remember(key_id, token, StoredAnswer(response.status_code, text, headers, kept is not None))
+    answered_requests.store_answer(key_id, token, StoredAnswer(response.status_code, text, headers, kept is not None))
     return response
 
 

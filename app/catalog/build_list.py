@@ -12,13 +12,14 @@ from sqlalchemy import func, select
 from app.accounts.actors import Actor
 from app.accounts.audit_history import refused_builds
 from app.accounts.audit_log import record
+from app.data.cursors import number_position
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
-from app.fleet.active_servers import active_server_count
-from app.refusals import InvalidRequest, NotFound
+from app.fleet.active_servers import IS_ACTIVE, active_server_count
+from app.refusals import NotFound
 from app.topics.names import game_topic
 
 
@@ -45,7 +46,7 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
     total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
     if cursor is not None:
-        query = query.where(Build.number < place_of(cursor))
+        query = query.where(Build.number < number_position(cursor))
     if limit is not None:
         query = query.limit(limit + 1)
     found = db.session.scalars(query).all()
@@ -97,7 +98,7 @@ def live_number(game: Game) -> int | None:
     return db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
 
 
-def listed(game: Game, build: Build) -> ListedBuild:
+def listed_build(game: Game, build: Build) -> ListedBuild:
     """One build as lists show it."""
     return ListedBuild(build, build.id == game.released_build_id, cached_counts(game)[build.id])
 
@@ -107,17 +108,10 @@ def cached_counts(game: Game) -> Counter[str]:
     rows = db.session.execute(
         select(Replica.build_id, func.count())
         .join(Server, Replica.server_id == Server.id)
-        .where(Replica.game_id == game.id, Replica.phase == "cached", Server.retired_at.is_(None))
+        .where(Replica.game_id == game.id, Replica.phase == "cached", IS_ACTIVE)
         .group_by(Replica.build_id)
     )
     return Counter(dict(rows.all()))
-
-
-def place_of(cursor: str) -> int:
-    """The number or id a page goes on below. Raises InvalidRequest."""
-    if not re.fullmatch(r"[0-9]{1,9}", cursor):
-        raise InvalidRequest("cursor is not one this list has given. Start again without it.", {"cursor": "unknown"})
-    return int(cursor)
 
 
 def find_build(game: Game, number: str) -> Build:

@@ -14,7 +14,7 @@ from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.refusals import Forbidden, GameNotFound, SlugTaken
 
-MOST_SLUG = 100
+MAX_SLUG_LENGTH = 100
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -47,7 +47,7 @@ def slug_of(name: str) -> str:
     """Lowercase latin letters and digits with single hyphens, at most 100; `game-` and six random characters when
     nothing of the name is latin."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MOST_SLUG].rstrip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].rstrip("-")
     if slug in KEPT_SLUGS:
         return f"{slug}-game"
     return slug or "game-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
@@ -56,4 +56,4 @@ def slug_of(name: str) -> str:
 def numbered(stem: str, number: int) -> str:
     """The stem with `-2`, `-3` … behind it, still at most 100 characters."""
     end = f"-{number}"
-    return stem[: MOST_SLUG - len(end)].rstrip("-") + end
+    return stem[: MAX_SLUG_LENGTH - len(end)].rstrip("-") + end

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from app.catalog.build_list import place_of
+from app.data.cursors import number_position
 from app.data.extensions import db
 from app.data.models.game import Game, Release
 
@@ -37,7 +37,7 @@ def list_releases(game: Game, limit: int | None = None, cursor: str | None = Non
     ).one()
     query = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc())
     if cursor is not None:
-        query = query.where(Release.id < place_of(cursor))
+        query = query.where(Release.id < number_position(cursor))
     if limit is not None:
         query = query.limit(limit + 1)
     found = db.session.scalars(query).all()

@@ -18,7 +18,8 @@ from app.data.database import announce, free_connection, lock_for_update, writin
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
-from app.process.crash_points import passing
+from app.fleet.active_servers import IS_ACTIVE
+from app.process.crash_points import crash_point
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket
 from app.topics.names import catalog_topic, game_topic, partner_topic, plan_topic
@@ -26,7 +27,7 @@ from app.topics.names import catalog_topic, game_topic, partner_topic, plan_topi
 log = logging.getLogger(__name__)
 
 RETENTION = Actor("retention")
-AT_ONCE = 200  # builds in one transaction
+BATCH_SIZE = 200  # builds in one transaction
 
 
 def delete_build(game: Game, number: int, actor: Actor) -> None:
@@ -51,7 +52,7 @@ def apply_retention(game_id: str) -> list[int]:
     sizes: list[int] = []
     while removed := _remove_oldest(game_id):
         sizes += [build.size for build in removed]
-        if len(removed) < AT_ONCE:
+        if len(removed) < BATCH_SIZE:
             break
     return sizes
 
@@ -67,7 +68,7 @@ def _remove_oldest(game_id: str) -> Sequence[Build]:
             .where(Build.game_id == game_id, Build.id.not_in(newest), Build.id != (game.released_build_id or ""))
             .where(~in_use())
             .order_by(Build.number)
-            .limit(AT_ONCE)
+            .limit(BATCH_SIZE)
         )
         builds = _hold_free(session, session.scalars(older).all())
         for build in builds:
@@ -87,7 +88,7 @@ def _hold_free(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
     return session.scalars(free).all()
 
 
-def retain(game_id: str) -> None:
+def apply_retention_later(game_id: str) -> None:
     """`apply_retention()` after a build was published or released: whatever becomes of it, that stands. Gives the
     connection back; what was loaded stays readable."""
     free_connection()
@@ -99,7 +100,7 @@ def retain(game_id: str) -> None:
         free_connection()
 
 
-def apply_everywhere() -> list[int]:
+def apply_retention_to_all() -> list[int]:
     """Retention of every game that has more builds than it keeps. Returns the sizes of what went."""
     games = db.session.scalars(
         select(Game.id)
@@ -117,9 +118,7 @@ def in_use() -> ColumnElement[bool]:
     playing = exists().where(PlaySession.build_id == Build.id, PlaySession.ended_at.is_(None))
     kept = and_(Server.paused_at.is_not(None), Replica.phase == "cached", Replica.left_plan_at.is_not(None))
     held = or_(Replica.wanted, kept)
-    holding = exists().where(
-        Replica.build_id == Build.id, Replica.server_id == Server.id, Server.retired_at.is_(None), held
-    )
+    holding = exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, held)
     return or_(playing, holding)
 
 
@@ -127,7 +126,7 @@ def _in_use(session: Session, build: Build) -> Conflict:
     servers = session.scalars(
         select(Server.id)
         .join(Replica, Replica.server_id == Server.id)
-        .where(Replica.build_id == build.id, Server.retired_at.is_(None), Replica.phase != "removed")
+        .where(Replica.build_id == build.id, IS_ACTIVE, Replica.phase != "removed")
         .order_by(Server.id)
     ).all()
     playing = session.scalar(
@@ -154,7 +153,7 @@ def _remove_objects(keys: Sequence[str]) -> None:
     free_connection()
     if not keys:
         return
-    passing("build-removed")
+    crash_point("build-removed")
     try:
         bucket().delete(keys)
     except Refusal as error:

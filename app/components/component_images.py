@@ -27,7 +27,7 @@ _waiting = threading.BoundedSemaphore(_MOST_WAITING)
 
 
 @dataclass(frozen=True)
-class Carried:
+class UsableImage:
     """What a key stands for. `file_name` is that of an asset of the same app, in whatever game."""
 
     blob_id: str
@@ -36,7 +36,9 @@ class Carried:
     derive_error: str | None
 
 
-def carried(game_id: str, partner_id: str, app_id: str, wanted: Sequence[WantedComponent]) -> dict[str, Carried]:
+def usable_images(
+    game_id: str, partner_id: str, app_id: str, wanted: Sequence[WantedComponent]
+) -> dict[str, UsableImage]:
     """Key → image, for every key that is named. Raises AssetNotFound and DerivationFailed, naming key and side."""
     keys = {key for one in wanted for key in one.faces.values()}
     if not keys:
@@ -59,7 +61,7 @@ def carried(game_id: str, partner_id: str, app_id: str, wanted: Sequence[WantedC
     return found
 
 
-def _look_up(partner_id: str, app_id: str, keys: Iterable[str]) -> dict[str, Carried]:
+def _look_up(partner_id: str, app_id: str, keys: Iterable[str]) -> dict[str, UsableImage]:
     digests: dict[str, str] = {}
     for key in keys:
         parsed = parse_key(key)
@@ -71,11 +73,13 @@ def _look_up(partner_id: str, app_id: str, keys: Iterable[str]) -> dict[str, Car
         .where(Blob.partner_id == partner_id, Blob.sha256.in_(set(digests.values())), Blob.state == "stored")
         .where(Asset.app_id == app_id, Asset.deleted_at.is_(None))
     ).all()
-    images = {row.sha256: Carried(row.id, row.file_name, row.derivation, row.derive_error) for row in rows}
+    images = {row.sha256: UsableImage(row.id, row.file_name, row.derivation, row.derive_error) for row in rows}
     return {key: images[digest] for key, digest in digests.items() if digest in images}
 
 
-def _wait_for_sizes(game_id: str, partner_id: str, app_id: str, found: dict[str, Carried]) -> dict[str, Carried]:
+def _wait_for_sizes(
+    game_id: str, partner_id: str, app_id: str, found: dict[str, UsableImage]
+) -> dict[str, UsableImage]:
     """Wait, without a connection, until nothing is pending or the time is over (ASSET_DERIVE_WAIT)."""
     if not _pending(found) or not _waiting.acquire(blocking=False):
         return found
@@ -94,12 +98,12 @@ def _wait_for_sizes(game_id: str, partner_id: str, app_id: str, found: dict[str,
         _waiting.release()
 
 
-def _pending(found: Mapping[str, Carried]) -> bool:
+def _pending(found: Mapping[str, UsableImage]) -> bool:
     return any(image.derivation == "pending" for image in found.values())
 
 
 def assets_in_game(
-    session: Session, game_id: str, app_id: str, images: Mapping[str, Carried], actor: Actor
+    session: Session, game_id: str, app_id: str, images: Mapping[str, UsableImage], actor: Actor
 ) -> dict[str, str]:
     """Blob id → this app's asset in this game; one that the app has in another game only is added here. With the
     partner held. Raises AssetNotFound for one that was deleted meanwhile."""

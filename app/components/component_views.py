@@ -10,10 +10,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import contains_eager
 
+from app.data.cursors import decode_cursor, encode_cursor, unknown_cursor
 from app.data.extensions import db
 from app.data.models.asset import Asset
 from app.data.models.component import Component, ComponentFace, Revision
-from app.images.cursors import cursor, place, unknown_cursor
 from app.images.shown_images import ShownImage, shown_image, variants_of
 
 
@@ -47,14 +47,14 @@ def list_components(revision: Revision | None, limit: int | None = None, after: 
         return ComponentPage([], None)
     query = select(Component).where(Component.revision_id == revision.id).order_by(Component.position)
     if after:
-        (position,) = place(after, 1)
+        (position,) = decode_cursor(after, 1)
         if not re.fullmatch(r"[0-9]{1,9}", position):
             raise unknown_cursor()
         query = query.where(Component.position > int(position))
     rows = db.session.scalars(query if limit is None else query.limit(limit + 1)).all()
     more = limit is not None and len(rows) > limit
     rows = rows[:limit]
-    return ComponentPage(shown(revision.id, rows), cursor(rows[-1].position) if more else None)
+    return ComponentPage(shown(revision.id, rows), encode_cursor(rows[-1].position) if more else None)
 
 
 def shown(revision_id: str, components: Sequence[Component]) -> list[ShownComponent]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.components.component_images import assets_in_game, carried
+from app.components.component_images import assets_in_game, usable_images
 from app.components.component_kinds import ONLY_AS_CHILD, PARENTS, family_of, stored_kind
 from app.components.component_views import ShownComponent, shown
 from app.components.revisions import lock_draft, revision_of
@@ -22,8 +22,8 @@ from app.data.models.asset import new_bare_id
 from app.data.models.base import now
 from app.data.models.component import Component, ComponentFace
 from app.data.models.game import Game
+from app.images.active_games import require_active_game
 from app.images.asset_refusals import ComponentNotFound
-from app.images.game_check import require_living
 from app.images.image_quota import lock_partner
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic
@@ -42,12 +42,12 @@ def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], 
     of which no sizes can be made). Waits a while for sizes that are being made, so that it can know."""
     game_id, partner_id = game.id, game.partner_id
     kinds = [_kind(one) for one in wanted]
-    images = carried(game_id, partner_id, app_id, wanted)
+    images = usable_images(game_id, partner_id, app_id, wanted)
     free_connection()
     with writing() as session:
         if images:
             lock_partner(session, partner_id)
-        living = require_living(session, game_id)
+        living = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         assets = assets_in_game(session, game_id, app_id, images, actor)
         saver = _Saver(session, draft.id, [one.external_key for one in wanted], wanted)
@@ -203,7 +203,7 @@ def delete_component(game: Game, component_id: str, actor: Actor) -> None:
     """Take a component and what lies in it out of the draft; the images stay. Raises ComponentNotFound."""
     game_id = game.id
     with writing() as session:
-        living = require_living(session, game_id)
+        living = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         row = session.get(Component, (draft.id, component_id))
         if row is None:

@@ -17,13 +17,13 @@ from app.data.models.asset import Asset, GamePicture
 from app.data.models.base import now
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
+from app.images.active_games import require_active_game
 from app.images.asset_refusals import AssetNotFound, RevisionFinalized
-from app.images.blobs import hold
-from app.images.game_check import require_living
-from app.images.image_quota import lock_partner, reserve_bytes, return_bytes
+from app.images.blobs import lock_blob
+from app.images.image_quota import free_bytes, lock_partner, reserve_bytes
 from app.topics.names import assets_topic, catalog_topic, game_topic, partner_topic
 
-UNDO = timedelta(minutes=15)
+UNDO_WINDOW = timedelta(minutes=15)
 
 
 def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = None) -> None:
@@ -32,7 +32,7 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
     game_id, partner_id = game.id, game.partner_id
     with writing() as session:
         lock_partner(session, partner_id)
-        living = require_living(session, game_id)
+        living = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)  # from here on nobody finalizes it, nor puts the image anywhere
         asset = _living(session, game_id, asset_id, app_id)
         _require_not_frozen(session, asset)
@@ -44,7 +44,7 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
         session.execute(delete(GamePicture).where(GamePicture.asset_id == asset.id))
         asset.deleted_at = now()
         session.flush()
-        note_if_unused(session, partner_id, asset.blob_id)
+        mark_if_unused(session, partner_id, asset.blob_id)
         record(session, actor, "asset.deleted", asset.file_name, game=living, asset=asset.id)
         _announce(living, pictures=bool(places))
 
@@ -56,15 +56,16 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
     game_id, partner_id = game.id, game.partner_id
     with writing() as session:
         lock_partner(session, partner_id)
-        living = require_living(session, game_id)
+        living = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         asset = session.scalar(
             select(Asset).where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_not(None))
         )
-        blob = hold(session, asset.blob_id) if asset is not None else None
+        blob = lock_blob(session, asset.blob_id) if asset is not None else None
         if asset is None or blob is None:
             raise AssetNotFound(
-                f"The image cannot be brought back: that was {UNDO.seconds // 60} minutes ago or more. Add it again."
+                f"The image cannot be restored: it was deleted {UNDO_WINDOW.seconds // 60} minutes ago or more. "
+                "Add it again."
             )
         shown = _twin(session, asset) or asset  # the same file may have been uploaded again meanwhile
         if blob.unused_since is not None:
@@ -82,13 +83,13 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
     return shown
 
 
-def note_if_unused(session: Session, partner_id: str, blob_id: str) -> None:
+def mark_if_unused(session: Session, partner_id: str, blob_id: str) -> None:
     """Take a blob that nothing shows any more off the quota; the sweep deletes its objects after the time for undo.
     With the partner held."""
-    blob = hold(session, blob_id)
+    blob = lock_blob(session, blob_id)
     shown = session.scalar(select(exists().where(Asset.blob_id == blob_id, Asset.deleted_at.is_(None))))
     if blob is not None and blob.unused_since is None and not shown:
-        return_bytes(session, partner_id, blob.size, "deleted", blob.sha256)
+        free_bytes(session, partner_id, blob.size, "deleted", blob.sha256)
         blob.unused_since = now()
 
 

@@ -17,8 +17,8 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
+from app.images.active_games import require_active_game
 from app.images.asset_refusals import RevisionFinalized, RevisionNotFound
-from app.images.game_check import require_living
 from app.topics.names import assets_topic
 
 
@@ -82,7 +82,7 @@ def finalize(game: Game, number: int, actor: Actor) -> RevisionSummary:
     Raises RevisionNotFound, or RevisionFinalized when that was done before."""
     game_id = game.id
     with writing() as session:
-        living = require_living(session, game_id)
+        living = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         if number != draft.number:
             if number > draft.number or number < 1:

@@ -13,13 +13,13 @@ from app.data.models.asset import Asset, Blob
 from app.data.models.base import now
 from app.data.models.component import Component, ComponentFace
 from app.data.models.game import Game
+from app.images.active_games import require_active_game
 from app.images.asset_refusals import AssetNotFound, ComponentNotFound, DerivationFailed
-from app.images.game_check import require_living
 from app.images.image_quota import lock_partner
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic
 
-LONGEST_SIDE = 64
+MAX_SIDE_LENGTH = 64
 
 
 def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, actor: Actor) -> None:
@@ -27,14 +27,14 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
 
     Raises ComponentNotFound, AssetNotFound, DerivationFailed, and InvalidRequest for a side without a name."""
     side = side.strip()
-    if not side or len(side) > LONGEST_SIDE or not side.isprintable():
+    if not side or len(side) > MAX_SIDE_LENGTH or not side.isprintable():
         raise InvalidRequest(
-            f"A side has a name of 1 to {LONGEST_SIDE} characters, such as front.", {"side": "no name"}
+            f"A side has a name of 1 to {MAX_SIDE_LENGTH} characters, such as front.", {"side": "no name"}
         )
     game_id = game.id
     with writing() as session:
         lock_partner(session, game.partner_id)
-        living = require_living(session, game_id)
+        living = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         component = session.get(Component, (draft.id, component_id))
         if component is None:

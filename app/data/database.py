@@ -101,7 +101,7 @@ def announce(*topics: str) -> None:
     announced.update(topics)
 
 
-def answers() -> bool:
+def database_answers() -> bool:
     """Whether the database can be asked. Gives the connection back."""
     try:
         db.session.execute(text("SELECT 1"))
@@ -131,7 +131,7 @@ def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     for batch in in_batches(sorted(topics)):  # one order everywhere: no two transactions wait for each other crosswise
         raised = [{"name": name, "version": 1, "changed_at": now()} for name in batch]
         statement = (
-            insert_or(session, Topic)
+            insert_on_conflict(session, Topic)
             .values(raised)
             .on_conflict_do_update(
                 index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": now()}
@@ -142,7 +142,7 @@ def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     return versions
 
 
-def insert_or(session: Session, entity: type[Any]) -> postgresql.Insert | sqlite.Insert:
+def insert_on_conflict(session: Session, entity: type[Any]) -> postgresql.Insert | sqlite.Insert:
     """An INSERT to which `on_conflict_…` says what is done where the row is there, or is being written."""
     return postgresql.insert(entity) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(entity)
 

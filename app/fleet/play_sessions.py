@@ -14,7 +14,7 @@ from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
-from app.fleet.replicas import planned
+from app.fleet.replicas import is_in_plan
 from app.refusals import Conflict, NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, plan_topic
 
@@ -80,7 +80,7 @@ def _playable_build(session: Session, server: Server, game: Game) -> Build:
             Replica.server_id == server.id,
             Replica.game_id == game.id,
             Replica.phase == "cached",
-            planned(server),
+            is_in_plan(server),
             Build.released_at.is_not(None),
         )
         .order_by(Build.released_at.desc())

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, contains_eager
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.data.database import announce, insert_or, writing
+from app.data.database import announce, insert_on_conflict, writing
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
@@ -32,7 +32,7 @@ def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica])
     return wanted
 
 
-def planned(server: Server) -> ColumnElement[bool]:
+def is_in_plan(server: Server) -> ColumnElement[bool]:
     """Whether a replica of the server is in its plan: what it is to hold, and on a paused one, where nothing is to
     change, also what it holds and was to hold. Never what only its own reports name."""
     if server.paused_at is None:
@@ -40,7 +40,7 @@ def planned(server: Server) -> ColumnElement[bool]:
     return or_(Replica.wanted, and_(Replica.phase == "cached", Replica.left_plan_at.is_not(None)))
 
 
-def in_line(released_build_id: str | None, replicas: Sequence[Replica]) -> bool:
+def is_plan_current(released_build_id: str | None, replicas: Sequence[Replica]) -> bool:
     """Whether the wanted flags of one game on one server are what `wanted_build_ids` says."""
     wanted = wanted_build_ids(released_build_id, replicas)
     return wanted == {r.build_id for r in replicas if r.wanted}
@@ -69,7 +69,7 @@ def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
     announce(game_topic(game.id), partner_topic(game.partner_id), FLEET_TOPIC)
 
 
-def realign(game_id: str, server_id: str) -> None:
+def replan_on_server(game_id: str, server_id: str) -> None:
     """Plan one game on one server anew, because a build became whole there or was lost. A transaction of its own: a
     report holds replicas, and the game's row is always taken before those."""
     with writing() as session:
@@ -82,12 +82,12 @@ def realign(game_id: str, server_id: str) -> None:
 def _replan_one(session: Session, released: Build | None, server: Server, replicas: list[Replica]) -> None:
     wanted = wanted_build_ids(released.id if released else None, replicas)
     if released and released.id not in {replica.build_id for replica in replicas}:
-        place(session, server, released)
+        add_to_plan(session, server, released)
     for replica in replicas:
         if replica.build_id in wanted and (not replica.wanted or replica.phase == "removed"):
             replica.wanted = True
             if replica.phase in {"removed", "evicting"}:
-                start_over(replica)
+                reset_replica(replica)
         elif replica.build_id not in wanted:
             if replica.wanted:
                 replica.left_plan_at = now()
@@ -97,15 +97,15 @@ def _replan_one(session: Session, released: Build | None, server: Server, replic
     announce(plan_topic(server.id))
 
 
-def place(session: Session, server: Server, build: Build) -> None:
+def add_to_plan(session: Session, server: Server, build: Build) -> None:
     """The server is to hold the build, of which it had no row. A report that tells of it may be writing one now."""
-    row = insert_or(session, Replica).values(
+    row = insert_on_conflict(session, Replica).values(
         server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size
     )
     session.execute(row.on_conflict_do_update(index_elements=["server_id", "build_id"], set_={"wanted": True}))
 
 
-def start_over(replica: Replica) -> None:
+def reset_replica(replica: Replica) -> None:
     """Back to the beginning of its way, as if never sent."""
     replica.phase = "pending"
     replica.bytes_done = 0
@@ -117,7 +117,7 @@ def start_over(replica: Replica) -> None:
     replica.since = now()
 
 
-def equip(session: Session, server: Server) -> None:
+def plan_new_server(session: Session, server: Server) -> None:
     """Give a new server a replica of every released build. Inside writing()."""
     # Held until the server's row is committed: a release in between would neither see the server nor be seen here.
     games = session.scalars(
@@ -128,7 +128,7 @@ def equip(session: Session, server: Server) -> None:
     released = select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
     for build in session.scalars(released).all():
         if build.id not in held:
-            place(session, server, build)
+            add_to_plan(session, server, build)
         announce(game_topic(build.game_id), partner_topic(partners[build.game_id]))
     announce(plan_topic(server.id), FLEET_TOPIC)
 

@@ -12,12 +12,12 @@ from app.data.database import announce, in_batches
 from app.data.models.game import Build
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.play_sessions import LiveSession
-from app.fleet.replicas import planned
+from app.fleet.replicas import is_in_plan
 from app.topics.names import game_topic, plan_topic
 
-REPORTS_TO_MISS = 2
+MAX_MISSED_REPORTS = 2
 # A session that was begun without the platform, on a build that left the plan just then, is first named a report later.
-UNHEARD = timedelta(seconds=60)
+SILENCE_LIMIT = timedelta(seconds=60)
 # A wrong clock may say anything; what is stored is shown as "since".
 MAX_AGE = timedelta(days=3650)
 
@@ -39,7 +39,7 @@ def match_sessions(
             row.missed_reports = 0
             continue
         row.missed_reports += 1
-        if row.missed_reports >= REPORTS_TO_MISS:
+        if row.missed_reports >= MAX_MISSED_REPORTS:
             row.ended_at = at
             announce(game_topic(row.game_id), plan_topic(server.id))
     running = {row.id for row in rows}
@@ -76,7 +76,7 @@ def _take_in(
 def _run_again(row: PlaySession, server: Server) -> None:
     """Ended by silence: the agent knows best whether the process runs. One that the agent ended itself (it has missed
     nothing) stays ended, for this report was made before that."""
-    if row.server_id == server.id and row.missed_reports >= REPORTS_TO_MISS:
+    if row.server_id == server.id and row.missed_reports >= MAX_MISSED_REPORTS:
         row.ended_at = None
         row.missed_reports = 0
         announce(game_topic(row.game_id))
@@ -89,11 +89,11 @@ def _builds_in_plan(
     not know better."""
     left: ColumnElement[bool] = Replica.left_plan_at.is_not(None)
     if heard_at is not None:
-        left = and_(left, Replica.left_plan_at >= heard_at - UNHEARD)
+        left = and_(left, Replica.left_plan_at >= heard_at - SILENCE_LIMIT)
     query = (
         select(Build.game_id, Build.number, Build.id)
         .join(Replica, Replica.build_id == Build.id)
-        .where(Replica.server_id == server.id, or_(planned(server), left))
+        .where(Replica.server_id == server.id, or_(is_in_plan(server), left))
     )
     found: dict[tuple[str, int], str] = {}
     for keys in in_batches(sorted({(s.game_id, s.build) for s in begun}), 500):

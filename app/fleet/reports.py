@@ -17,11 +17,11 @@ from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
 from app.fleet.contact import CONTACT_SECONDS, has_contact
 from app.fleet.play_sessions import LiveSession
-from app.fleet.replicas import in_line, realign
+from app.fleet.replicas import is_plan_current, replan_on_server
 from app.fleet.reported_sessions import match_sessions
-from app.fleet.transfers import arrived, note_arrived
+from app.fleet.transfers import bytes_arrived, record_arrived
 from app.fleet.unplanned_builds import adopt
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import Conflict
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.topics.versions import stored_version
@@ -95,14 +95,14 @@ def accept(server: Server, report: Report) -> Receipt:
             _note_server(server, report, at)
             ignored = match_sessions(session, server, report.sessions, at, heard_at)
             announce(FLEET_TOPIC)
-            passing("in-report")
+            crash_point("in-report")
     if conflict:
         raise conflict
     if accepted:
         _written[server_id] = (report.boot_id, report.sequence, _shape(report))
         _log_ignored(server_id, frozenset(ignored))
     for game_id in sorted(games):
-        realign(game_id, server_id)
+        replan_on_server(game_id, server_id)
     return Receipt(accepted, stored_version(topic), after, ignored)
 
 
@@ -212,7 +212,7 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
     by_partner = Counter[str]()
     for game_id in came.keys() & partners.keys():
         by_partner[partners[game_id]] += came[game_id]
-    note_arrived(session, server.id, by_partner, at)
+    record_arrived(session, server.id, by_partner, at)
     return _out_of_line(session, list(rows.values()))
 
 
@@ -248,7 +248,7 @@ def _bytes_that_came(
     for b in report.builds:
         row = rows.get((b.game_id, b.build))
         if row is not None:
-            came[b.game_id] += arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+            came[b.game_id] += bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
     return +came
 
 
@@ -271,7 +271,7 @@ def _out_of_line(session: Session, rows: Sequence[Replica]) -> set[str]:
     for ids in in_batches(sorted(by_game)):
         found = session.execute(select(Game.id, Game.released_build_id, Game.deleted_at).where(Game.id.in_(ids)))
         released.update({game_id: None if deleted else build_id for game_id, build_id, deleted in found})
-    return {game_id for game_id, held in by_game.items() if not in_line(released.get(game_id), held)}
+    return {game_id for game_id, held in by_game.items() if not is_plan_current(released.get(game_id), held)}
 
 
 def _note_phase(row: Replica, said: ReportedBuild, at: datetime) -> None:

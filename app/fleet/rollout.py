@@ -7,12 +7,13 @@ that has not spoken for 30 s has no contact, whatever its rows say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
 
+from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
@@ -20,7 +21,7 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
 from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
-from app.fleet.waiting_builds import ahead
+from app.fleet.waiting_builds import builds_ahead
 
 ROWS = 6
 
@@ -76,7 +77,7 @@ def matrix(game: Game) -> Matrix:
 
 
 def _say_what_is_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
-    found = ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
+    found = builds_ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
     for row in rows:
         row.cells[:] = [
             replace(cell, ahead=found.get(cell.server_id)) if cell.state == "queued" else cell for cell in row.cells
@@ -189,7 +190,11 @@ def summaries(games: Sequence[Game]) -> dict[str, Summary]:
     at = now()
     servers = active_servers()
     released = [game.released_build_id for game in games if game.released_build_id]
-    replicas = {(r.build_id, r.server_id): r for r in _in_batches(released)}
+    replicas = {
+        (r.build_id, r.server_id): r
+        for batch in in_batches(released)
+        for r in db.session.scalars(select(Replica).where(Replica.build_id.in_(batch)))
+    }
     result: dict[str, Summary] = {}
     for game in games:
         if not game.released_build_id:
@@ -200,11 +205,6 @@ def summaries(games: Sequence[Game]) -> dict[str, Summary]:
         reasons = [(s.id, r.reason) for (s, r), state in zip(rows, states, strict=True) if r and r.reason]
         result[game.id] = Summary(states, Counter(states), reasons[0] if reasons else None)
     return result
-
-
-def _in_batches(build_ids: Sequence[str], size: int = 5000) -> Iterator[Replica]:
-    for start in range(0, len(build_ids), size):  # SQLite takes 32,766 parameters
-        yield from db.session.scalars(select(Replica).where(Replica.build_id.in_(build_ids[start : start + size])))
 
 
 def summary(game: Game) -> Summary:

@@ -18,7 +18,7 @@ _ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")
 
 
 @dataclass(frozen=True)
-class Holding:
+class ServerBuild:
     """One build on one server as of its last report; bytes are of the packed archive, but `bytes_unpacked`."""
 
     key: str  # of the build, for telling rows apart
@@ -43,14 +43,14 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class Holdings:
+class ServerBuilds:
     """The first of them, worst first, and how many there are."""
 
-    shown: list[Holding]
+    shown: list[ServerBuild]
     count: int
 
 
-def holdings(server_id: str, most: int) -> Holdings:
+def server_builds(server_id: str, most: int) -> ServerBuilds:
     """Two queries, whatever the server holds."""
     sessions = (
         select(func.count())
@@ -75,11 +75,11 @@ def holdings(server_id: str, most: int) -> Holdings:
     ).all()
     shown = [_holding(replica, build, game, partner, count) for replica, build, game, partner, count in rows]
     count = len(rows) if len(rows) < most else db.session.scalar(select(func.count()).where(*here)) or 0
-    return Holdings(shown, count)
+    return ServerBuilds(shown, count)
 
 
-def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int) -> Holding:
-    return Holding(
+def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int) -> ServerBuild:
+    return ServerBuild(
         key=build.id,
         game=game.title,
         partner=partner,

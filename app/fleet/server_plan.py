@@ -19,7 +19,7 @@ from app.topics.event_hub import hub
 from app.topics.names import plan_topic
 from app.topics.versions import stored_version
 
-MOST_WAIT = 25.0
+MAX_WAIT_SECONDS = 25.0
 STOPPING_POLL_AFTER = 2  # seconds; a process that is stopping holds no poll
 URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; a 403 makes the agent ask again
 
@@ -59,11 +59,11 @@ def plan_for(server: Server, since: int | None, wait: float) -> Plan:
     # that answered before, and an agent that hears two numbers in turn would ask without end.
     if since is not None and wait > 0 and stored_version(topic) == since:
         free_connection()
-        if thread_budgets.waiting_polls.try_take():
+        if thread_budgets.waiting_polls.try_acquire():
             try:
-                hub.wait(topic, since, min(wait, MOST_WAIT))
+                hub.wait(topic, since, min(wait, MAX_WAIT_SECONDS))
             finally:
-                thread_budgets.waiting_polls.give_back()
+                thread_budgets.waiting_polls.free()
             poll_after = STOPPING_POLL_AFTER if hub.stopping else 0
         else:
             poll_after = thread_budgets.waiting_polls.retry_after

@@ -17,7 +17,7 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
 from app.fleet.play_sessions import end_all
-from app.fleet.replicas import equip
+from app.fleet.replicas import plan_new_server
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
@@ -37,7 +37,7 @@ def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
                 raise _taken(server_id)
             session.add(server)
             session.flush()
-            equip(session, server)
+            plan_new_server(session, server)
             record(session, actor, "server.added", server_id)
     except IntegrityError:  # on Postgres two may pass the look-up together
         raise _taken(server_id) from None
@@ -65,7 +65,7 @@ def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
     return token
 
 
-def retire(server_id: str, actor: Actor) -> None:
+def retire_server(server_id: str, actor: Actor) -> None:
     """Take a server out of the fleet: its token stops working, its sessions count as ended, and partners no longer see
     it. Raises NotFound."""
     with writing() as session:
@@ -87,7 +87,7 @@ def _announce_everywhere(session: Session, server_id: str) -> None:
     announce(FLEET_TOPIC, plan_topic(server_id))
 
 
-def pause(server_id: str, paused: bool, actor: Actor) -> None:
+def pause_server(server_id: str, paused: bool, actor: Actor) -> None:
     """Stop or resume a server's downloads. What it holds stays in play, and is not evicted. Raises NotFound."""
     with writing() as session:
         server = session.get(Server, server_id)

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from app.data.database import insert_or
+from app.data.database import insert_on_conflict
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.server import Replica, TransferMinute
 
-KEPT = timedelta(hours=3)
+RETENTION = timedelta(hours=3)
 SHOWN_MINUTES = 60
 RATE_WINDOW = 5.0  # seconds over which agents measure what they report as their rate
 
 
-def arrived(
+def bytes_arrived(
     before: Replica, phase: str, bytes_done: int, bytes_total: int, bytes_per_second: int, seconds: float
 ) -> int:
     """Bytes that came over the network since the row `before` was reported, `seconds` ago, by what its server says now.
@@ -43,12 +43,12 @@ def arrived(
     return more if whole and new else 0
 
 
-def note_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
+def record_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
     """Add bytes by partner id to the present minute. Inside writing()."""
     minute = at.replace(second=0, microsecond=0)
     for partner_id, count in sorted(by_partner.items()):
         if count > 0:
-            statement = insert_or(session, TransferMinute).values(
+            statement = insert_on_conflict(session, TransferMinute).values(
                 server_id=server_id, partner_id=partner_id, minute=minute, bytes=count
             )
             session.execute(
@@ -78,6 +78,6 @@ def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:
     return dict(result)
 
 
-def forget_old(session: Session) -> None:
+def delete_old_transfers(session: Session) -> None:
     """Inside writing()."""
-    session.execute(delete(TransferMinute).where(TransferMinute.minute < now() - KEPT))
+    session.execute(delete(TransferMinute).where(TransferMinute.minute < now() - RETENTION))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
-from app.data.database import announce, in_batches, insert_or
+from app.data.database import announce, in_batches, insert_on_conflict
 from app.data.models.game import Build
 from app.data.models.server import Replica, Server
 from app.topics.names import plan_topic
@@ -28,7 +28,7 @@ def adopt(session: Session, server: Server, held: Mapping[Key, object]) -> dict[
 
 
 def _adopted(session: Session, server: Server, build: Build) -> Replica:
-    row = insert_or(session, Replica).values(
+    row = insert_on_conflict(session, Replica).values(
         server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size, wanted=False
     )
     session.execute(row.on_conflict_do_nothing())  # a release may be writing it now: then it stays wanted

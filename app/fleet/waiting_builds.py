@@ -15,7 +15,7 @@ from app.fleet.rollout_states import Ahead
 _UNDER_WAY = ("downloading", "verifying")
 
 
-def ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
+def builds_ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
     """By server id, where anything is under way; seen from `game`. One query."""
     nearest = case((Replica.game_id == game.id, 0), (Game.partner_id == game.partner_id, 1), else_=2)
     rows = db.session.execute(

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from app.data.database import writing
 from app.data.models.asset import Blob, BlobVariant
 from app.data.models.base import new_id, now
-from app.images.image_limits import SIZES
+from app.images.image_limits import VARIANT_SIZES
 from app.images.image_processes import Facts
 from app.images.image_quota import lock_partner
 from app.images.object_keys import final_key, public_copy_key, variant_key
@@ -26,14 +26,14 @@ LEASE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Claim:
+class BlobClaim:
     """A blob that may be written. `stored`: its object is there already."""
 
     blob_id: str
     stored: bool
 
 
-def claim(partner_id: str, sha256: str, size: int, facts: Facts) -> Claim | None:
+def claim_blob(partner_id: str, sha256: str, size: int, facts: Facts) -> BlobClaim | None:
     """The partner's blob of these bytes, made if there is none; None while a sweep is deleting it."""
     with writing() as session:
         lock_partner(session, partner_id)
@@ -56,17 +56,17 @@ def claim(partner_id: str, sha256: str, size: int, facts: Facts) -> Claim | None
         if blob.state == "deleting":
             return None
         blob.held_at = now()
-        return Claim(blob.id, blob.state == "stored")
+        return BlobClaim(blob.id, blob.state == "stored")
 
 
-def hold(session: Session, blob_id: str) -> Blob | None:
+def lock_blob(session: Session, blob_id: str) -> Blob | None:
     """The blob, locked until the transaction ends, unless it is gone or going. With the partner held."""
     blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
     return None if blob is None or blob.state == "deleting" else blob
 
 
 @dataclass(frozen=True)
-class Doomed:
+class BlobDeletion:
     """A blob whose objects are to be deleted, and the token of who may."""
 
     blob_id: str
@@ -75,19 +75,19 @@ class Doomed:
     size: int
 
 
-def doom(session: Session, blob: Blob) -> Doomed:
+def begin_deletion(session: Session, blob: Blob) -> BlobDeletion:
     """Begin to delete a locked blob: from the commit on nobody counts on its object."""
     blob.state = "deleting"
     blob.held_at = now()
     blob.holder = new_id("holder")
     # Also what a derivation or a copy left that died before its row was written.
     keys = {blob.object_key, public_copy_key(blob.object_key)}
-    keys.update(variant_key(blob.object_key, size) for size in SIZES)
+    keys.update(variant_key(blob.object_key, size) for size in VARIANT_SIZES)
     keys.update(session.scalars(select(BlobVariant.object_key).where(BlobVariant.blob_id == blob.id)))
-    return Doomed(blob.id, blob.holder, sorted(keys), blob.size)
+    return BlobDeletion(blob.id, blob.holder, sorted(keys), blob.size)
 
 
-def bury(doomed: Doomed) -> None:
+def finish_deletion(doomed: BlobDeletion) -> None:
     """Remove the row once its objects are gone, unless somebody took over because it took too long."""
     with writing() as session:
         blob = session.get(Blob, doomed.blob_id, with_for_update=True, populate_existing=True)

@@ -17,10 +17,10 @@ from app.data.database import announce, free_connection, writing
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.images.image_processes import DecoderDied, ImageRefused, Interrupted, Made, deriving
+from app.images.image_processes import DecoderDied, ImageRefused, Interrupted, Made, derivation_processes
 from app.images.intake.verification import WrongBytes, fetched
 from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import Unavailable
 from app.storage.objects import ObjectMissing, write_object
 from app.topics.names import assets_topic, partner_topic
@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 # Longer than a derivation may take with its transfers: whoever began it is dead after that.
 LEASE = timedelta(minutes=3)
-AGAIN = timedelta(seconds=20)
-MOST_ATTEMPTS = 3
+RETRY_DELAY = timedelta(seconds=20)
+MAX_ATTEMPTS = 3
 WEBP = "image/webp"
 
 
@@ -42,7 +42,7 @@ class _Work:
     attempt: int
 
 
-def due(session: Session, most: int = 500) -> Sequence[str]:
+def due_derivations(session: Session, most: int = 500) -> Sequence[str]:
     """Blobs whose sizes are still to be made and that nobody works on, oldest first."""
     return session.scalars(
         select(Blob.id)
@@ -65,15 +65,15 @@ def derive(blob_id: str) -> None:
     except (ImageRefused, WrongBytes, ObjectMissing) as refused:
         _fail(work, f"The file {refused}." if isinstance(refused, ImageRefused) else str(refused))
     except DecoderDied as died:
-        if work.attempt >= MOST_ATTEMPTS:
+        if work.attempt >= MAX_ATTEMPTS:
             _fail(work, f"The file {died}, {work.attempt} times.")
         else:
-            _give_back(work, AGAIN, counted=True)
+            _postpone(work, RETRY_DELAY, counted=True)
     except Interrupted:
-        _give_back(work, timedelta(0), counted=False)
+        _postpone(work, timedelta(0), counted=False)
     except Unavailable as later:
         log.info("sizes of %s: %s", blob_id, later.message)
-        _give_back(work, AGAIN, counted=False)
+        _postpone(work, RETRY_DELAY, counted=False)
     else:
         _finish(work, made, keys)
     free_connection()
@@ -94,7 +94,7 @@ def _make(work: _Work) -> Made:
         if file.sha256 != work.sha256:
             log.error("the stored object %s has other bytes than were confirmed", work.key)
             raise WrongBytes(f"The stored file has another checksum than was confirmed: {checksum_of(file.sha256)}.")
-        return deriving.derive(file.path)
+        return derivation_processes.derive(file.path)
 
 
 def _store(work: _Work, made: Made) -> list[str]:
@@ -104,7 +104,7 @@ def _store(work: _Work, made: Made) -> list[str]:
         md5 = hashlib.md5(variant.data, usedforsecurity=False).digest()
         headers = {"Content-Type": WEBP, "Cache-Control": IMMUTABLE}
         write_object(keys[-1], io.BytesIO(variant.data), len(variant.data), md5, headers)
-        passing("variant-stored")
+        crash_point("variant-stored")
     return keys
 
 
@@ -140,7 +140,7 @@ def _fail(work: _Work, reason: str) -> None:
             _announce(session, blob.id)
 
 
-def _give_back(work: _Work, wait: timedelta, *, counted: bool) -> None:
+def _postpone(work: _Work, wait: timedelta, *, counted: bool) -> None:
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
         if blob is not None and blob.derivation == "pending":

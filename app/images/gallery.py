@@ -10,14 +10,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import contains_eager
 
+from app.data.cursors import time_cursor, time_position
 from app.data.extensions import db
 from app.data.models.asset import Asset, GamePicture
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
 from app.data.models.partner import App
-from app.images.asset_list import place_of
 from app.images.asset_refusals import AssetNotFound
-from app.images.cursors import cursor
 from app.images.game_pictures import COVER
 from app.images.image_quota import AssetQuota, asset_quota
 from app.images.shown_images import ShownImage, shown_image, variants_of
@@ -120,11 +119,11 @@ def gallery(game: Game, wanted: GalleryFilter) -> GalleryPage:
         matching.append(_is_used() if wanted.used else ~_is_used())
     query = _whole().where(*matching).order_by(Asset.created_at.desc(), Asset.id.desc())
     if wanted.after:
-        query = query.where(tuple_(Asset.created_at, Asset.id) < place_of(wanted.after))
+        query = query.where(tuple_(Asset.created_at, Asset.id) < time_position(wanted.after))
     rows = db.session.scalars(query.limit(wanted.limit + 1)).all()
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
-    last = cursor(rows[-1].created_at.isoformat(), rows[-1].id) if more else None
+    last = time_cursor(rows[-1].created_at, rows[-1].id) if more else None
     return GalleryPage(_tiles(rows), GalleryCounts(int(all_), int(used)), last)
 
 

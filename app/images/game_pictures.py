@@ -16,15 +16,15 @@ from app.data.database import announce, in_batches, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, GamePicture
 from app.data.models.game import Game
+from app.images.active_games import require_active_game
 from app.images.asset_refusals import AssetNotFound
-from app.images.game_check import require_living
 from app.images.image_addresses import address
 from app.images.image_quota import lock_partner
 from app.images.shown_images import ShownImage, shown_image, variants_of
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic, catalog_topic, game_topic, partner_topic
 
-MOST_SCREENSHOTS = 50
+MAX_SCREENSHOTS = 50
 COVER = 0
 # What the partner API links to: large enough for a store page, small enough for a list.
 COVER_SIZE, SCREENSHOT_SIZE = 768, 2048
@@ -100,10 +100,10 @@ def pick_cover(game: Game, asset_id: str | None, actor: Actor) -> None:
 
 def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None:
     """Show these assets as screenshots, in this order. Raises AssetNotFound, and InvalidRequest for more than 50."""
-    if len(asset_ids) > MOST_SCREENSHOTS:
+    if len(asset_ids) > MAX_SCREENSHOTS:
         raise InvalidRequest(
-            f"{len(asset_ids)} screenshots were picked; a game has at most {MOST_SCREENSHOTS}. Take some out.",
-            {"screenshots": f"at most {MOST_SCREENSHOTS}"},
+            f"{len(asset_ids)} screenshots were picked; a game has at most {MAX_SCREENSHOTS}. Take some out.",
+            {"screenshots": f"at most {MAX_SCREENSHOTS}"},
         )
     wanted = list(dict.fromkeys(asset_ids))
     with _changing(game, actor, "game.screenshots_picked", wanted) as session:
@@ -120,17 +120,17 @@ def place_screenshot(game: Game, asset_id: str, place: int | None, actor: Actor)
         order = [other for other in session.scalars(there.order_by(GamePicture.place)) if other != asset_id]
         if place is not None:
             order.insert(max(place, 1) - 1, asset_id)
-        if len(order) > MOST_SCREENSHOTS:
+        if len(order) > MAX_SCREENSHOTS:
             raise InvalidRequest(
-                f"The game has {MOST_SCREENSHOTS} screenshots, which is the most. Take one out first.",
-                {"place": f"at most {MOST_SCREENSHOTS}"},
+                f"The game has {MAX_SCREENSHOTS} screenshots, which is the most. Take one out first.",
+                {"place": f"at most {MAX_SCREENSHOTS}"},
             )
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
         for number, shown in enumerate(order, start=COVER + 1):
             session.add(GamePicture(game_id=game.id, place=number, asset_id=shown))
 
 
-def links_were_set(game: Game, changes: Mapping[str, Any], here: str, actor: Actor) -> None:
+def replace_pictures_by_links(game: Game, changes: Mapping[str, Any], here: str, actor: Actor) -> None:
     """After `changes` were made to the metadata: an outside address that was set is what is shown from now on, and
     the picked image is not, unless the address is that image's own, sent back."""
     picked, shown = pictures_of([game.id])[game.id], shown_pictures(game, here)
@@ -146,7 +146,7 @@ def _changing(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -
     game_id = game.id
     with writing() as session:
         lock_partner(session, game.partner_id)
-        living = require_living(session, game_id)
+        living = require_active_game(session, game_id)
         there = set(
             session.scalars(
                 select(Asset.id).where(Asset.id.in_(asset_ids), Asset.game_id == game_id, Asset.deleted_at.is_(None))

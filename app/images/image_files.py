@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.data.extensions import db
 from app.data.models.asset import Blob, BlobVariant
 from app.images.derivation import WEBP
-from app.images.image_processes import DecoderDied, checking
+from app.images.image_processes import DecoderDied, inspection_processes
 from app.images.object_keys import FINAL, parse_key
 from app.images.public_copies import make_public_copy
 from app.refusals import Unavailable
@@ -57,7 +57,7 @@ def _make_now(blob_id: str) -> None:
     if not _making.acquire(blocking=False):
         raise Unavailable("This image is being made ready. Try again in a moment.", 5)
     try:
-        make_public_copy(blob_id, checking)
+        make_public_copy(blob_id, inspection_processes)
     except DecoderDied:
         raise Unavailable("This image could not be made ready. Try again in a moment.", 5) from None
     finally:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app.config.settings import MIB
 
-MOST_BYTES = 20 * MIB
+MAX_IMAGE_BYTES = 20 * MIB
 # A 600 dpi A4 sheet has 35 million. Decoded with alpha this is 160 MB, of which a WebP decoder holds four at once.
-MOST_PIXELS = 40_000_000
-TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP", "image/gif": "GIF"}
-SIZES = (256, 768, 2048)
+MAX_IMAGE_PIXELS = 40_000_000
+IMAGE_TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP", "image/gif": "GIF"}
+VARIANT_SIZES = (256, 768, 2048)

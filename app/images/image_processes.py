@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config.settings import MIB
-from app.images.image_limits import MOST_PIXELS, SIZES
+from app.images.image_limits import MAX_IMAGE_PIXELS, VARIANT_SIZES
 from app.refusals import Unavailable
 
 # Measured at MOST_PIXELS: the hungriest, a WebP with alpha, takes 900 MiB with Python and Pillow around it.
@@ -93,7 +93,7 @@ class ImageProcesses:
 
     def derive(self, path: Path) -> Made:
         """Make every size. Raises as `examine`."""
-        said, data = self._ask({"work": "derive", "sizes": SIZES}, path)
+        said, data = self._ask({"work": "derive", "sizes": VARIANT_SIZES}, path)
         variants: list[MadeVariant] = []
         for one in said["variants"]:
             part, data = data[: one["length"]], data[one["length"] :]
@@ -111,7 +111,7 @@ class ImageProcesses:
     def _ask(self, job: dict[str, Any], path: Path) -> tuple[dict[str, Any], memoryview]:
         with self._place():
             begun = time.monotonic()
-            job |= {"seconds": self.seconds, "memory": MEMORY, "mostPixels": MOST_PIXELS}
+            job |= {"seconds": self.seconds, "memory": MEMORY, "mostPixels": MAX_IMAGE_PIXELS}
             answer = self._answer(json.dumps(job).encode(), path)
             line, _, rest = answer.partition(b"\n")
             if self.stopping or not line.endswith(b"}"):
@@ -219,5 +219,5 @@ class ImageProcesses:
 
 
 # Requests wait for the first, background work for the second: a full queue of derivations holds up no confirm.
-checking = ImageProcesses("checking images", 2, seconds=20)
-deriving = ImageProcesses("making sizes", 2, seconds=60)
+inspection_processes = ImageProcesses("checking images", 2, seconds=20)
+derivation_processes = ImageProcesses("making sizes", 2, seconds=60)

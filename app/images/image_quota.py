@@ -61,7 +61,7 @@ def reserve_bytes(session: Session, partner_id: str, size: int, reason: str, sub
     _enter(session, partner_id, size, taken, reason, subject)
 
 
-def return_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
+def free_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
     """Take `size` bytes off. With the partner held."""
     _enter(session, partner_id, -size, balance(session, partner_id), reason, subject)
 

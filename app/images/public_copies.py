@@ -42,7 +42,7 @@ _NOTHING = PublicCopy("", 0, "")
 
 
 @contextmanager
-def cleaned(file: FetchedFile, facts: Facts) -> Iterator[FetchedFile | None]:
+def without_metadata_copy(file: FetchedFile, facts: Facts) -> Iterator[FetchedFile | None]:
     """The file without its metadata for the length of the block; None where it has none. Raises WrongBytes when it
     cannot be taken apart, and Unavailable."""
     try:
@@ -64,7 +64,7 @@ def store_public_copy(source_key: str, file: FetchedFile, clean: FetchedFile | N
     return PublicCopy(key, clean.size, clean.sha256)
 
 
-def note_public_copy(blob: Blob, copy: PublicCopy) -> None:
+def record_public_copy(blob: Blob, copy: PublicCopy) -> None:
     """Remember it, on a row that is locked."""
     blob.public_key, blob.public_size, blob.public_sha256 = copy.key, copy.size, copy.sha256
 
@@ -86,7 +86,7 @@ def make_public_copy(blob_id: str, decoder: ImageProcesses) -> None:
     with writing() as session:
         blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
         if blob is not None and blob.state == "stored" and blob.public_key is None:
-            note_public_copy(blob, copy)
+            record_public_copy(blob, copy)
     free_connection()
 
 
@@ -94,7 +94,7 @@ def _copy_of(key: str, decoder: ImageProcesses) -> PublicCopy:
     try:
         with fetched(key) as file:
             facts = decoder.examine(file.path)
-            with cleaned(file, facts) as clean:
+            with without_metadata_copy(file, facts) as clean:
                 return store_public_copy(key, file, clean, facts.mime_type)
     except (WrongBytes, ImageRefused) as refused:
         log.warning("nothing of %s can be shown under its public address: %s", key, refused)

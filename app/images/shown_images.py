@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 
 from app.data.extensions import db
 from app.data.models.asset import Asset, BlobVariant, Derivation
-from app.images.image_limits import SIZES
+from app.images.image_limits import VARIANT_SIZES
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _shown_variants(made: Sequence[BlobVariant]) -> list[ShownVariant]:
     if not made:
         return []
     shown: list[ShownVariant] = []
-    for size in SIZES:
+    for size in VARIANT_SIZES:
         # The largest that is not larger: beyond the image's own size that is the whole of it.
         best = max((variant for variant in made if variant.size <= size), key=lambda variant: variant.size)
         shown.append(ShownVariant(size, best.object_key, best.width_px, best.height_px, best.byte_size))

@@ -48,7 +48,7 @@ def count(rate: str, *who: str) -> Counted:
     return Counted(rate, allowed, item.amount, max(0, window.remaining), window.reset_time)
 
 
-def take_back(rate: str, *who: str) -> None:
+def refund(rate: str, *who: str) -> None:
     """Undo one `count` of the same arguments: what was counted ahead turned out not to count."""
     storage = cast(ForgivingRedis | MemoryCounts, limiter.storage)
     storage.decr(parse(rate).key_for(*who))

@@ -27,7 +27,7 @@ class Slots:
         self.what = what
         self.limit = limit
         self.retry_after = retry_after
-        self.taken = 0
+        self.in_use = 0
         self._owned: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -36,21 +36,21 @@ class Slots:
         """How many of the places one owner may take."""
         return (self.limit + 1) // 2
 
-    def try_take(self) -> bool:
+    def try_acquire(self) -> bool:
         """Take a place if there is one, for nobody in particular."""
         with self._lock:
-            if self.taken >= self.limit:
+            if self.in_use >= self.limit:
                 return False
-            self.taken += 1
+            self.in_use += 1
             return True
 
-    def take(self, owner: str | None = None, name: str = "") -> None:
+    def acquire(self, owner: str | None = None, name: str = "") -> None:
         """Take a place, or raise Unavailable: when none is free, or `owner` has its share. `name` is what the refusal
         calls the owner."""
         with self._lock:
-            full = self.taken >= self.limit
+            full = self.in_use >= self.limit
             if not full and (owner is None or self._owned[owner] < self.share):
-                self.taken += 1
+                self.in_use += 1
                 if owner is not None:
                     self._owned[owner] += 1
                 return
@@ -62,22 +62,22 @@ class Slots:
             self.retry_after,
         )
 
-    def give_back(self, owner: str | None = None) -> None:
+    def free(self, owner: str | None = None) -> None:
         with self._lock:
-            self.taken -= 1
+            self.in_use -= 1
             if owner is not None:
                 self._owned[owner] -= 1
                 if not self._owned[owner]:
                     del self._owned[owner]
 
     @contextmanager
-    def held(self, owner: str | None = None, name: str = "") -> Iterator[None]:
+    def acquired(self, owner: str | None = None, name: str = "") -> Iterator[None]:
         """A place for the length of the block."""
-        self.take(owner, name)
+        self.acquire(owner, name)
         try:
             yield
         finally:
-            self.give_back(owner)
+            self.free(owner)
 
 
 streams = Slots("live pages", 1000, retry_after=3)

@@ -23,8 +23,9 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.data.models.upload import RAW, Upload
 from app.fleet import transfers
+from app.fleet.active_servers import IS_ACTIVE
 from app.maintenance.image_sweep import check_assets, sweep_assets
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.storage.write_address_probe import is_of_a_probe
 from app.uploads.discarding import discard_upload
@@ -32,10 +33,10 @@ from app.uploads.resumable.expiry import remove_expired
 
 log = logging.getLogger(__name__)
 
-STALE_UPLOAD = timedelta(minutes=10)  # a living one is touched every 15 s
-YOUNG_OBJECT = timedelta(hours=1)
-FORGET_ANSWERS = timedelta(hours=24)
-LOST_SERVER = timedelta(hours=24)  # a deleted game does not wait longer for a server that is silent
+STALE_UPLOAD_AGE = timedelta(minutes=10)  # a living one is touched every 15 s
+MIN_ORPHAN_AGE = timedelta(hours=1)
+ANSWER_LIFETIME = timedelta(hours=24)
+LOST_SERVER_AFTER = timedelta(hours=24)  # a deleted game does not wait longer for a server that is silent
 ARCHIVES = "archives/"
 
 
@@ -60,7 +61,7 @@ class Checked:
     transfers: list[str] = field(default_factory=list)
 
 
-def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
+def sweep(young: timedelta = MIN_ORPHAN_AGE) -> Swept:
     """Everything that needs sweeping. Raises StorageError when storage is unreachable; what was done stays done."""
     swept = Swept()
     _sweep_uploads(swept)
@@ -72,20 +73,20 @@ def sweep(young: timedelta = YOUNG_OBJECT) -> Swept:
     swept.uploads += assets.uploads
     swept.objects += assets.objects
     swept.bytes_freed += assets.bytes_freed
-    gone = retention.apply_everywhere()
+    gone = retention.apply_retention_to_all()
     swept.objects += len(gone)
     swept.bytes_freed += sum(gone)
     _sweep_deleted_games(swept)
     _sweep_orphans(swept, young)
     with writing() as session:
-        session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - FORGET_ANSWERS))
-        transfers.forget_old(session)
-        sign_ins.forget_old(session)
+        session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - ANSWER_LIFETIME))
+        transfers.delete_old_transfers(session)
+        sign_ins.delete_old_sign_ins(session)
     return swept
 
 
 def _sweep_uploads(swept: Swept) -> None:
-    before = now() - STALE_UPLOAD
+    before = now() - STALE_UPLOAD_AGE
     dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
     free_connection()
@@ -119,7 +120,7 @@ def _sweep_deleted_games(swept: Swept) -> None:
 
 def _is_done_with(game_id: str) -> bool:
     """No session runs on it, and no server holds any of it: none that can still be asked, that is."""
-    may_return = (Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER)
+    may_return = (IS_ACTIVE, Server.last_report_at > now() - LOST_SERVER_AFTER)
     running = exists().where(
         PlaySession.game_id == game_id, PlaySession.ended_at.is_(None), PlaySession.server_id == Server.id, *may_return
     )
@@ -142,7 +143,7 @@ def _purge(game_id: str, swept: Swept) -> None:
             session.flush()
             session.execute(delete(Game).where(Game.id == game_id))
         session.execute(delete(Topic).where(Topic.name == f"game:{game_id}"))
-    passing("mid-purge")
+    crash_point("mid-purge")
     bucket().delete(row.object_key for row in builds)
     swept.games += 1
     swept.objects += len(builds)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from app.components.image_deletion import UNDO, note_if_unused
+from app.components.image_deletion import UNDO_WINDOW, mark_if_unused
 from app.data.database import free_connection, in_batches, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture, StagedAsset
@@ -21,13 +21,13 @@ from app.data.models.base import new_id, now
 from app.data.models.component import Revision
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.images.blobs import LEASE, Doomed, bury, doom
-from app.images.image_processes import DecoderDied, deriving
-from app.images.image_quota import lock_partner, return_bytes, settle
+from app.images.blobs import LEASE, BlobDeletion, begin_deletion, finish_deletion
+from app.images.image_processes import DecoderDied, derivation_processes
+from app.images.image_quota import free_bytes, lock_partner, settle
 from app.images.intake import staging
 from app.images.object_keys import FINAL, STAGING, FinalKey, final_key, parse_key, public_copy_key
 from app.images.public_copies import make_public_copy, without_public_copy
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import Unavailable
 from app.storage.bucket import OpenMultipart, StorageError, StoredObject, bucket
 from app.storage.objects import ObjectMissing
@@ -65,7 +65,7 @@ class CheckedAssets:
 
 
 def sweep_assets(
-    young: timedelta, *, undo: timedelta = UNDO, lease: timedelta = LEASE, scan: bool | None = None
+    young: timedelta, *, undo: timedelta = UNDO_WINDOW, lease: timedelta = LEASE, scan: bool | None = None
 ) -> SweptAssets:
     """Everything of assets that needs sweeping. Objects younger than `young` are left alone; everything is
     compared with everything when `scan` says so, or once an hour. Raises StorageError; what was done stays done."""
@@ -104,10 +104,10 @@ def _expire(swept: SweptAssets) -> None:
             if staged is None or staged.expires_at >= now() - AFTER_EXPIRY:
                 continue
             key, transfer = staged.object_key, staged.multipart_id
-            return_bytes(session, partner_id, staged.reserved_bytes, "released", staged.id)
+            free_bytes(session, partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
         free_connection()
-        passing("reservation-released")
+        crash_point("reservation-released")
         staging.drop(key, transfer)
         swept.uploads += 1
 
@@ -132,7 +132,7 @@ def _clear_deleted_games() -> None:
             for table in (StagedAsset, GamePicture, Revision, Asset):
                 session.execute(delete(table).where(table.game_id == game_id))
             for blob_id in blob_ids:
-                note_if_unused(session, partner_id, blob_id)
+                mark_if_unused(session, partner_id, blob_id)
             session.flush()
             settle(session, partner_id)  # what it had staged
         free_connection()
@@ -156,7 +156,7 @@ def _note_unused() -> None:
     for blob_id, partner_id in found:
         with writing() as session:
             lock_partner(session, partner_id)
-            note_if_unused(session, partner_id, blob_id)
+            mark_if_unused(session, partner_id, blob_id)
         free_connection()
 
 
@@ -171,13 +171,13 @@ def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> Non
         doomed = _doom_if_unused(blob_id, partner_id, undo, lease)
         free_connection()
         if doomed is not None:
-            passing("blob-doomed")
+            crash_point("blob-doomed")
             _delete_and_bury(doomed)
             swept.objects += 1
             swept.bytes_freed += doomed.size
 
 
-def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> Doomed | None:
+def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> BlobDeletion | None:
     """Look again under the lock: it may be shown, held or gone by now."""
     with writing() as session:
         lock_partner(session, partner_id)
@@ -188,13 +188,13 @@ def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timed
             return None  # somebody writes or deletes it just now
         # Assets that were deleted point to it until their time for undo is over, which is then over for it too.
         session.execute(delete(Asset).where(Asset.blob_id == blob.id, Asset.deleted_at.is_not(None)))
-        return doom(session, blob)
+        return begin_deletion(session, blob)
 
 
-def _delete_and_bury(doomed: Doomed) -> None:
+def _delete_and_bury(doomed: BlobDeletion) -> None:
     bucket().delete(doomed.keys)
-    passing("objects-deleted")
-    bury(doomed)
+    crash_point("objects-deleted")
+    finish_deletion(doomed)
     free_connection()
 
 
@@ -204,7 +204,7 @@ def _make_public_copies() -> None:
     free_connection()
     for blob_id in found:
         try:
-            make_public_copy(blob_id, deriving)
+            make_public_copy(blob_id, derivation_processes)
         except (ObjectMissing, DecoderDied) as failed:  # of this image; the next sweep tries it again
             log.warning("the public copy of image %s was not made: %s", blob_id, failed)
         except StorageError:
@@ -293,7 +293,7 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
             blob = _placeholder_row(orphan, parsed)
             session.add(blob)
             session.flush()
-            doomed = doom(session, blob)
+            doomed = begin_deletion(session, blob)
     free_connection()
     if doomed is None:
         bucket().delete([orphan.key])

@@ -51,7 +51,7 @@ _chosen = os.environ.get("SLIPWAY_APP_CRASH_AT")
 _file = Path(os.environ["SLIPWAY_APP_CRASH_FILE"]) if "SLIPWAY_APP_CRASH_FILE" in os.environ else None
 
 
-def passing(point: str) -> None:
+def crash_point(point: str) -> None:
     """SIGKILL this process if the environment names this point."""
     if (_chosen is not None and _chosen == point) or (_file is not None and _is_named(_file, point)):
         os.kill(os.getpid(), signal.SIGKILL)

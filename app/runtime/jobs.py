@@ -18,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.config.settings import Settings
 from app.data.extensions import db
-from app.images.derivation import derive, due
-from app.images.image_processes import deriving
+from app.images.derivation import derive, due_derivations
+from app.images.image_processes import derivation_processes
 from app.maintenance.build_sweep import sweep
 from app.topics.queue import Job
-from app.uploads.raw.receiver_lock import mark_dead_uploads
+from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
 from app.uploads.resumable.check_claims import LEASE, due_checks
 
@@ -103,7 +103,11 @@ class Jobs:
         if self._alone:
             self._sweep_after_the_dead()  # before a worker of ours claims anything
         # One more than there are children: while two images are decoded, a third is fetched or stored.
-        for queue, workers in ((self.huey, WORKERS), (self.images, deriving.limit + 1), (self.checks, CHECKERS)):
+        for queue, workers in (
+            (self.huey, WORKERS),
+            (self.images, derivation_processes.limit + 1),
+            (self.checks, CHECKERS),
+        ):
             consumer = Consumer(queue, workers=workers, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
             if queue is not self.images:
                 consumer.scheduler.start()
@@ -117,7 +121,7 @@ class Jobs:
     def _sweep_after_the_dead(self) -> None:
         try:
             with self._app.app_context():
-                marked = mark_dead_uploads(self._instance)
+                marked = expire_abandoned_uploads(self._instance)
         except SQLAlchemyError:
             log.exception("uploads of an earlier process could not be marked; the sweep takes them after 10 minutes")
             return
@@ -152,7 +156,7 @@ class Jobs:
 
     def _sweep_and_say(self) -> None:
         if self.images.pending_count() == 0:  # else a long queue would be asked for again and again
-            for blob_id in due(db.session()):
+            for blob_id in due_derivations(db.session()):
                 self.enqueue("derive_image", blob_id)
         if self.checks.pending_count() == 0:
             self._ask_for_due_checks()

@@ -24,7 +24,7 @@ class Outage:
     asked_at: datetime
 
 
-class Note:
+class StorageStatus:
     """One a process; safe from any thread."""
 
     def __init__(self) -> None:
@@ -35,16 +35,16 @@ class Note:
         """Forget everything: another bucket is used from now on."""
         with self._lock:
             self._since: datetime | None = None
-            self.returned_at = float("-inf")  # when the last outage ended, by the monotonic clock
+            self.recovered_at = float("-inf")  # when the last outage ended, by the monotonic clock
             self._heard_at = now()
             self._due = time.monotonic() + QUIET_SECONDS
 
-    def heard(self, answered: bool) -> None:
+    def record(self, answered: bool) -> None:
         """A call got an answer, of whatever kind, or none."""
         with self._lock:
             self._heard_at = now()
             if answered and self._since:
-                self.returned_at = time.monotonic()
+                self.recovered_at = time.monotonic()
             self._since = None if answered else self._since or self._heard_at
             self._due = time.monotonic() + (QUIET_SECONDS if answered else RETRY_SECONDS)
 
@@ -60,4 +60,4 @@ class Note:
         return found
 
 
-note = Note()
+storage_status = StorageStatus()

@@ -27,7 +27,7 @@ from app.config.settings import settings
 from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
 from app.refusals import Unavailable
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.url_signing import presign
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class StorageError(Unavailable):
         super().__init__(f"Storage is unreachable or refused while {doing}. Nothing was changed; try again.", 10)
 
 
-class Gone(StorageError):
+class ObjectGone(StorageError):
     """Storage knows no such object, transfer or bucket (any more): asking again is of no use."""
 
 
@@ -218,11 +218,11 @@ class Bucket:
                 return
             except StorageError as error:
                 # Asked in this order: no parts and no object afterwards means that nobody has joined them.
-                dropped = isinstance(error, Gone) or self._is_dropped(key, multipart_id)
+                dropped = isinstance(error, ObjectGone) or self._is_dropped(key, multipart_id)
                 if self._is_there(key):  # only the answer was lost
                     return
                 if dropped:
-                    raise Gone("finishing an upload") from error
+                    raise ObjectGone("finishing an upload") from error
                 # All bytes are stored: a storage that hiccups now must not cost the whole upload.
                 if attempt == COMPLETE_TRIES:
                     raise
@@ -283,7 +283,7 @@ class Bucket:
 def _unexpected(status: int, doing: str) -> StorageError:
     """What to raise for an answer that is not the one asked for; the log has its status."""
     log.warning("storage answered %s while %s", status, doing)
-    return Gone(doing) if status == 404 else StorageError(doing)
+    return ObjectGone(doing) if status == 404 else StorageError(doing)
 
 
 class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`)
@@ -297,7 +297,7 @@ class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, S3Error | HTTPError | OSError):
-            note.heard(error is None or isinstance(error, S3Error))
+            storage_status.record(error is None or isinstance(error, S3Error))
         if isinstance(error, S3Error | HTTPError | OSError | ValueError) and not isinstance(error, StorageError):
             log.warning("storage failed while %s: %s", self.doing, getattr(error, "code", type(error).__name__))
             raise StorageError(self.doing) from error

@@ -14,7 +14,7 @@ from flask import current_app
 
 from app.config.storage_settings import StorageSettings
 from app.refusals import Unavailable
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.bucket import StorageError
 from app.storage.write_address_probe import Finding, probe_write_addresses
 
@@ -82,7 +82,7 @@ class DirectUploads:
     def _is_old(self, finding: Finding) -> bool:
         if not finding.safe and time.monotonic() - self._found_at > RECHECK_SECONDS:
             return True
-        return note.returned_at > self._found_at
+        return storage_status.recovered_at > self._found_at
 
     def _run(self) -> None:
         try:

@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from app.config.settings import settings
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.bucket import StorageError, bucket
 from app.storage.url_signing import presign
 
@@ -92,10 +92,10 @@ def _ask(
         answer = bucket().http.request(
             method, url, headers=dict(headers), body=body, preload_content=False, redirect=False
         )
-        note.heard(answered=True)
+        storage_status.record(answered=True)
         return answer
     except (HTTPError, OSError) as error:
-        note.heard(answered=False)
+        storage_status.record(answered=False)
         raise _failed(doing, type(error).__name__) from error
 
 

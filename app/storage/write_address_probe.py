@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.bucket import Bucket, StorageError
 from app.storage.url_signing import presign
 
@@ -181,10 +181,10 @@ class _Attempt:
     ) -> urllib3.BaseHTTPResponse:
         try:
             answer = self.store.http.request(method, url, body=body, headers=headers, redirect=False)
-            note.heard(answered=True)
+            storage_status.record(answered=True)
             return answer
         except (HTTPError, OSError) as error:
-            note.heard(answered=False)
+            storage_status.record(answered=False)
             raise _unclear(type(error).__name__) from error
 
     def clean_up(self) -> None:

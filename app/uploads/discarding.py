@@ -8,7 +8,7 @@ from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.upload import Upload
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.storage.bucket import Bucket
 
 
@@ -16,7 +16,7 @@ def discard_upload(store: Bucket, upload_id: str, key: str, multipart_id: str | 
     """Take back everything one upload stored, then its row. Repeatable: the row goes last."""
     for transfer in [multipart_id] if multipart_id else transfers_of(store, key):
         store.abort_multipart(key, transfer)
-    passing("mid-discard")
+    crash_point("mid-discard")
     belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == key)))
     free_connection()
     if not belongs_to_build:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.conftest import Cast
@@ -140,12 +140,12 @@ def test_nothing_is_found(
     page.get_by_role("link", name="Details").click()
     page.locator("#uploads .upload").nth(1).wait_for()
     found["the tray"] = findings(page)
-    note.heard(answered=False)
+    storage_status.record(answered=False)
     try:
         page.goto("/games/moth-season")
         found["storage is away"] = findings(page)
     finally:
-        note.clear()
+        storage_status.clear()
     app.testing = False
     monkeypatch.setitem(app.view_functions, "game.page", fail)
     page.goto("/games/moth-season")

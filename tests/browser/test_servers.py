@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.fleet.servers import retire
+from app.fleet.servers import retire_server
 from app.limits import thread_budgets
 from tests.app.runtime.processes import wait_until
 from tests.app.web import fleet_scenes, scenes
@@ -65,7 +65,7 @@ Enter = Callable[[str, str], Page]
 
 def live(page: Page) -> Page:
     """The page, once its stream is open."""
-    wait_until(lambda: thread_budgets.streams.taken, 20, "the page's stream is open")
+    wait_until(lambda: thread_budgets.streams.in_use, 20, "the page's stream is open")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
     return page
 
@@ -155,7 +155,7 @@ def test_an_operator_pauses_resumes_and_retires(enter: Enter, cast: Cast, fleet:
 
 def test_a_server_that_another_operator_retires_says_so(enter: Enter, cast: Cast, fleet: str) -> None:
     page = live(enter(cast.operator, "/operator/servers/srv-02"))
-    retire("srv-02", CAST)
+    retire_server("srv-02", CAST)
     expect(page.get_by_role("heading", level=1)).to_have_text("No page at this address")
 
 

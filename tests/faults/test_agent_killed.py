@@ -19,7 +19,7 @@ from sqlalchemy import select
 from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.server import Replica
-from app.fleet.servers import add_server, retire
+from app.fleet.servers import add_server, retire_server
 from slipway.agent.crash_points import NAMES
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World
@@ -112,7 +112,7 @@ def machine(platform: Platform, tmp_path: Path) -> Iterator[Machine]:
     yield Machine(server_id, agent)
     agent.kill()
     with platform.world.app.app_context():
-        retire(server_id, STUDIO)
+        retire_server(server_id, STUDIO)
     shutil.rmtree(agent.cache, ignore_errors=True)
 
 

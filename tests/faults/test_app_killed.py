@@ -16,7 +16,7 @@ import urllib3
 from flask import Flask
 from sqlalchemy import select
 
-from app.catalog.publishing import ReceivedArchive, publish
+from app.catalog.build_publishing import ReceivedArchive, publish_build
 from app.config.settings import MIB
 from app.data.database import writing
 from app.data.extensions import db
@@ -78,7 +78,7 @@ def with_build(world: World, packed: Packed) -> str:
         with writing() as session:
             session.add(Upload(id=upload_id, game_id=world.game_id(slug), object_key=key, sent_by=STUDIO.name))
         size, inspection = len(packed.archive), Inspection(TOP, LAUNCHER, 1, 1, ())
-        publish(world.game_id(slug), ReceivedArchive(upload_id, key, size, packed.sha256, inspection), STUDIO)
+        publish_build(world.game_id(slug), ReceivedArchive(upload_id, key, size, packed.sha256, inspection), STUDIO)
     return slug
 
 

@@ -28,7 +28,7 @@ from app.data.models.game import Game
 from app.images.derivation import derive
 from app.images.image_quota import asset_quota
 from app.images.intake.image_receiver import receive_image
-from app.images.intake.presigning import Announced, presign
+from app.images.intake.presigning import AnnouncedImage, presign
 from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.storage.bucket import bucket
 from tests.app.api.v1.calling import announced, put
@@ -109,7 +109,7 @@ def test_killed_while_an_expired_upload_is_removed(world: World) -> None:
     data = picture(30, 42, seed=90)
     with looking(world):
         game = db.session.get_one(Game, game_id)
-        said = Announced("card.png", "image/png", len(data), "ab" * 32)
+        said = AnnouncedImage("card.png", "image/png", len(data), "ab" * 32)
         presign(game, dashboard_app_id(world.partner_id), said)
         with writing() as session:
             session.scalars(select(StagedAsset)).one().expires_at -= timedelta(hours=1)

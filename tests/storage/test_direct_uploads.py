@@ -23,7 +23,7 @@ from app.data.models.partner import App
 from app.data.models.upload import Upload
 from app.images.intake.image_receiver import receive_image
 from app.storage import direct_uploads as checking
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.bucket import Bucket, bucket
 from app.storage.direct_uploads import DirectUploads, DirectUploadsOff
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
@@ -203,8 +203,8 @@ def test_a_safe_storage_is_looked_at_again_after_an_outage(storage: StorageAcces
     uploads = DirectUploads(alone)
     uploads.learn(Finding())
     uploads.require()
-    note.heard(answered=False)
-    note.heard(answered=True)
+    storage_status.record(answered=False)
+    storage_status.record(answered=True)
     wait_until(lambda: not _allowed(uploads), 30, "addresses are not handed out any more")
 
 

@@ -10,7 +10,7 @@ from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
 from app.api.pipeline import Answer
-from app.catalog.build_list import ListedBuild, find_build, list_builds, listed, set_note
+from app.catalog.build_list import ListedBuild, find_build, list_builds, listed_build, set_note
 from app.catalog.retention import delete_build
 from app.data.database import free_connection
 from app.data.models.base import now
@@ -42,7 +42,7 @@ def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
 @bp.get("/<number>")
 @PARTNERS.call("Read a build", scope="read", below=find_build, answers={200: schemas.BuildRow})
 def read(caller: Caller, game: Game, found: Build) -> Answer:
-    return Answer(_row(listed(game, found)))
+    return Answer(_row(listed_build(game, found)))
 
 
 @bp.patch("/<number>")
@@ -57,7 +57,7 @@ def read(caller: Caller, game: Game, found: Build) -> Answer:
 def change(caller: Caller, game: Game, found: Build, body: schemas.BuildNote) -> Answer:
     if "note" in body.model_fields_set:
         found = set_note(game, found, body.note, caller.actor)
-    return Answer(_row(listed(game, found)))
+    return Answer(_row(listed_build(game, found)))
 
 
 @bp.delete("/<number>")

@@ -13,7 +13,7 @@ from app.api.pipeline import Answer
 from app.catalog import games
 from app.data.models.game import Game
 from app.fleet.rollout import CacheState, cache_state
-from app.images.game_pictures import links_were_set, shown_pictures
+from app.images.game_pictures import replace_pictures_by_links, shown_pictures
 from app.refusals import InvalidRequest
 from app.topics.names import catalog_topic
 from app.topics.versions import stored_version
@@ -76,7 +76,7 @@ def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Answer
         )
     changes = body.changes()
     changed = games.update_game(game, changes, caller.actor)
-    links_were_set(game, changes, request.url_root, caller.actor)
+    replace_pictures_by_links(game, changes, request.url_root, caller.actor)
     return Answer(_detail(changed))
 
 

@@ -9,8 +9,8 @@ from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
 from app.api.pipeline import Answer
 from app.catalog.build_list import find_build
-from app.catalog.publishing import make_release
 from app.catalog.release_history import list_releases
+from app.catalog.releasing import make_release
 from app.data.models.game import Game, Release
 from app.fleet.release_preview import ServerPreview, preview
 

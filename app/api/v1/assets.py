@@ -13,8 +13,8 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.asset_list import ListedAsset, list_assets
 from app.images.image_addresses import address
-from app.images.intake.confirmation import Sent, confirm
-from app.images.intake.presigning import Announced, presign
+from app.images.intake.confirmation import SentUpload, confirm
+from app.images.intake.presigning import AnnouncedImage, presign
 from app.images.object_keys import parse_checksum
 from app.images.originals import LIFETIME, original_url
 
@@ -32,7 +32,7 @@ bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets
     again=REPEAT,
 )
 def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Answer:
-    announced = Announced(body.file_name, body.content_type, body.byte_size, parse_checksum(body.checksum))
+    announced = AnnouncedImage(body.file_name, body.content_type, body.byte_size, parse_checksum(body.checksum))
     presigned = presign(game, caller.app_id, announced)
     return Answer(
         schemas.PresignAnswer(
@@ -55,7 +55,7 @@ def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> A
     refusals=(400, 413, 502),
 )
 def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> Answer:
-    sent = Sent(body.key, body.public_url, body.byte_size, body.content_type)
+    sent = SentUpload(body.key, body.public_url, body.byte_size, body.content_type)
     confirm(game, caller.app_id, sent, caller.actor)
     return Answer(schemas.ConfirmAnswer(ok=True))
 

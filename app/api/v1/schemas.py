@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainSerializer, field_validator
 
 from app.api.json_shapes import Moment, Shape, Text
-from app.images.image_limits import MOST_BYTES, TYPES
+from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
 from app.images.object_keys import parse_checksum
 
 # Times of assets, components and revisions: whole milliseconds since 1970, UTC.
@@ -21,14 +21,14 @@ def _checksum(text: str) -> str:
 
 
 def _image_type(text: str) -> str:
-    if text not in TYPES:
-        raise ValueError(f"must be one of {', '.join(TYPES)}")
+    if text not in IMAGE_TYPES:
+        raise ValueError(f"must be one of {', '.join(IMAGE_TYPES)}")
     return text
 
 
 Name = Annotated[Text, Field(min_length=1, max_length=256)]
 ImageType = Annotated[Text, AfterValidator(_image_type)]
-ByteSize = Annotated[int, Field(ge=1, le=MOST_BYTES)]
+ByteSize = Annotated[int, Field(ge=1, le=MAX_IMAGE_BYTES)]
 
 
 class NewGame(Shape):

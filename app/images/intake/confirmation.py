@@ -15,17 +15,17 @@ from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.game import Game
-from app.images.blobs import claim, hold
-from app.images.game_check import require_living
-from app.images.image_limits import TYPES
+from app.images.active_games import require_active_game
+from app.images.blobs import claim_blob, lock_blob
+from app.images.image_limits import IMAGE_TYPES
 from app.images.image_processes import Facts
-from app.images.image_quota import lock_partner, reserve_bytes, return_bytes
+from app.images.image_quota import free_bytes, lock_partner, reserve_bytes
 from app.images.intake import staging
 from app.images.intake.presigning import known_blob, staged_upload
 from app.images.intake.verification import FetchedFile, WrongBytes, fetched, verify
 from app.images.object_keys import IMMUTABLE, parse_key
-from app.images.public_copies import PublicCopy, cleaned, note_public_copy, store_public_copy
-from app.process.crash_points import passing
+from app.images.public_copies import PublicCopy, record_public_copy, store_public_copy, without_metadata_copy
+from app.process.crash_points import crash_point
 from app.refusals import InvalidRequest, Unavailable
 from app.storage.bucket import StorageError, bucket
 from app.storage.objects import ObjectMissing, write_object
@@ -38,7 +38,7 @@ _WAIT_FOR_SWEEP = 20.0
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentUpload:
     """What a client says it uploaded: all four from presign."""
 
     key: str
@@ -58,7 +58,7 @@ class _Upload:
     actor: Actor
 
 
-def confirm(game: Game, app_id: str, sent: Sent, actor: Actor) -> str:
+def confirm(game: Game, app_id: str, sent: SentUpload, actor: Actor) -> str:
     """Verify and publish an upload; returns the asset's id. Again is fine: the same id, nothing added.
 
     Raises InvalidRequest (WrongBytes when the bytes are at fault: they are gone then), QuotaExceeded, GameNotFound, and
@@ -85,7 +85,7 @@ def confirm(game: Game, app_id: str, sent: Sent, actor: Actor) -> str:
     return asset_id
 
 
-def _sha256_of(sent: Sent, partner_id: str) -> str:
+def _sha256_of(sent: SentUpload, partner_id: str) -> str:
     """What the key says, if it is one of this partner's."""
     key = parse_key(sent.key)
     if key is None or not key.is_source or key.partner_id != partner_id:
@@ -98,7 +98,7 @@ def _sha256_of(sent: Sent, partner_id: str) -> str:
     return key.sha256
 
 
-def _compare(sent: Sent, byte_size: int, content_type: str) -> None:
+def _compare(sent: SentUpload, byte_size: int, content_type: str) -> None:
     if sent.byte_size != byte_size:
         raise InvalidRequest(
             f"byteSize is {sent.byte_size:,}; {byte_size:,} was presigned.", {"byteSize": "not as presigned"}
@@ -109,11 +109,11 @@ def _compare(sent: Sent, byte_size: int, content_type: str) -> None:
         )
 
 
-def _is_as_sent(blob: Blob, sent: Sent) -> bool:
+def _is_as_sent(blob: Blob, sent: SentUpload) -> bool:
     return blob.mime_type == sent.content_type and blob.size == sent.byte_size
 
 
-def _confirmed_before(game_id: str, app_id: str, sha256: str, sent: Sent) -> str:
+def _confirmed_before(game_id: str, app_id: str, sha256: str, sent: SentUpload) -> str:
     found = _living(game_id, app_id, sha256)
     if found is None:
         raise InvalidRequest(
@@ -133,12 +133,12 @@ def _living(game_id: str, app_id: str, sha256: str) -> Asset | None:
     )
 
 
-def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sent) -> str:
+def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: SentUpload) -> str:
     try:
         with fetched(staging_key, announced=sent.byte_size) as file:
             facts = verify(file, byte_size=sent.byte_size, sha256=sha256, content_type=sent.content_type)
-            passing("asset-verified")
-            with cleaned(file, facts) as clean:
+            crash_point("asset-verified")
+            with without_metadata_copy(file, facts) as clean:
                 return _store_and_publish(upload, file, clean, facts)
     except ObjectMissing:
         if done := _living(upload.game_id, upload.app_id, sha256):  # by the same confirm, sent twice at once
@@ -152,7 +152,7 @@ def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | 
     """Object first, row after; once more when a sweep came between (app/images/blobs.py)."""
     deadline = time.monotonic() + _WAIT_FOR_SWEEP
     while time.monotonic() < deadline:
-        claimed = claim(upload.partner_id, file.sha256, file.size, facts)
+        claimed = claim_blob(upload.partner_id, file.sha256, file.size, facts)
         key = _key_of(claimed.blob_id) if claimed else None
         free_connection()
         if claimed is None or key is None:
@@ -164,7 +164,7 @@ def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | 
                 key, file.file, file.size, file.md5(), {"Content-Type": facts.mime_type, "Cache-Control": IMMUTABLE}
             )
         copy = store_public_copy(key, file, clean, facts.mime_type)
-        passing("asset-stored")
+        crash_point("asset-stored")
         asset_id = _publish(upload, claimed.blob_id, copy)
         if asset_id is not None:
             return asset_id
@@ -185,18 +185,18 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
     `copy`: what of it everybody may fetch, if that was made just now."""
     with writing() as session:
         lock_partner(session, upload.partner_id)
-        game = require_living(session, upload.game_id)
-        blob = hold(session, blob_id)
+        game = require_active_game(session, upload.game_id)
+        blob = lock_blob(session, blob_id)
         if blob is None:
             return None
         staged = session.get(StagedAsset, upload.staged_id)
         file_name = staged.file_name if staged else checksum_name(blob)
         if staged is not None:
-            return_bytes(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
+            free_bytes(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
         blob.state = "stored"
         if copy is not None:
-            note_public_copy(blob, copy)
+            record_public_copy(blob, copy)
         if blob.unused_since is not None:
             reserve_bytes(session, upload.partner_id, blob.size, "stored", blob.sha256)
             blob.unused_since = None
@@ -222,7 +222,7 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
         pending = blob.derivation == "pending"
         announce(assets_topic(upload.game_id))
         asset_id = asset.id
-    passing("asset-published")
+    crash_point("asset-published")
     free_connection()
     if pending:
         enqueue("derive_image", blob_id)
@@ -231,7 +231,7 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
 
 def checksum_name(blob: Blob) -> str:
     """A file name for bytes whose own is not known any more."""
-    return f"{blob.sha256[:12]}.{TYPES[blob.mime_type].lower()}"
+    return f"{blob.sha256[:12]}.{IMAGE_TYPES[blob.mime_type].lower()}"
 
 
 def _discard(upload: _Upload, staging_key: str, transfer: str | None) -> None:
@@ -240,7 +240,7 @@ def _discard(upload: _Upload, staging_key: str, transfer: str | None) -> None:
         lock_partner(session, upload.partner_id)
         staged = session.get(StagedAsset, upload.staged_id)
         if staged is not None:
-            return_bytes(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
+            free_bytes(session, upload.partner_id, staged.reserved_bytes, "released", staged.id)
             session.delete(staged)
     free_connection()
     _drop_staged(staging_key, transfer)

@@ -8,9 +8,9 @@ from typing import IO
 from app.accounts.actors import Actor
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.images.image_limits import MOST_BYTES, TYPES
-from app.images.intake.confirmation import Sent, confirm
-from app.images.intake.presigning import Announced, stage
+from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
+from app.images.intake.confirmation import SentUpload, confirm
+from app.images.intake.presigning import AnnouncedImage, stage
 from app.refusals import InvalidRequest
 from app.storage.objects import PIECE, write_object
 
@@ -26,11 +26,11 @@ def receive_image(game: Game, app_id: str, file: IO[bytes], file_name: str, acto
     staged = stage(game_id, game.partner_id, app_id, announced)
     file.seek(0)
     write_object(staged.staging_key, file, announced.byte_size, md5, {"Content-Type": announced.content_type})
-    sent = Sent(staged.key, f"/{staged.key}", announced.byte_size, announced.content_type)
+    sent = SentUpload(staged.key, f"/{staged.key}", announced.byte_size, announced.content_type)
     return confirm(db.session.get_one(Game, game_id), app_id, sent, actor)
 
 
-def _measured(file: IO[bytes], file_name: str) -> tuple[Announced, bytes]:
+def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     file.seek(0)
     content_type = type_of(file.read(16))
@@ -39,19 +39,20 @@ def _measured(file: IO[bytes], file_name: str) -> tuple[Announced, bytes]:
         size += len(piece)
         sha256.update(piece)
         md5.update(piece)
-    if size > MOST_BYTES:
+    if size > MAX_IMAGE_BYTES:
         raise InvalidRequest(
-            f"'{file_name}' has {size:,} bytes; an image may have {MOST_BYTES:,}. Export it smaller, then choose it.",
+            f"'{file_name}' has {size:,} bytes; an image may have {MAX_IMAGE_BYTES:,}. Export it smaller, then choose "
+            "it.",
             {"file": "too large"},
         )
     if size == 0:
         raise InvalidRequest(f"'{file_name}' is empty. Export it again, then choose it.", {"file": "empty"})
     if content_type is None:
-        kinds = ", ".join(TYPES.values())
+        kinds = ", ".join(IMAGE_TYPES.values())
         raise InvalidRequest(
             f"'{file_name}' is none of {kinds}. Export it as one of these and choose it again.", {"file": "no image"}
         )
-    return Announced(file_name, content_type, size, sha256.hexdigest()), md5.digest()
+    return AnnouncedImage(file_name, content_type, size, sha256.hexdigest()), md5.digest()
 
 
 def type_of(head: bytes) -> str | None:

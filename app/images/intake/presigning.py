@@ -12,9 +12,9 @@ from app.data.database import free_connection, writing
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.base import new_id, now
 from app.data.models.game import Game
-from app.images.game_check import require_living
+from app.images.active_games import require_active_game
 from app.images.image_quota import lock_partner, reserve_bytes
-from app.images.intake.staging import Staged, staging_url
+from app.images.intake.staging import StagedUpload, staging_url
 from app.images.object_keys import STAGING, final_key
 from app.refusals import InvalidRequest
 from app.storage.direct_uploads import direct_uploads
@@ -23,7 +23,7 @@ LIFETIME = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
-class Announced:
+class AnnouncedImage:
     """What a client says of a file before it sends it. `sha256` is lowercase hex, the type one of `limits.TYPES`."""
 
     file_name: str
@@ -33,14 +33,14 @@ class Announced:
 
 
 @dataclass(frozen=True)
-class Presigned:
+class PresignedUpload:
     """`key` is where the bytes will be once they are confirmed; `signed_url` takes them before, for 30 minutes."""
 
     signed_url: str
     key: str
 
 
-def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
+def presign(game: Game, app_id: str, announced: AnnouncedImage) -> PresignedUpload:
     """Reserve the room and sign the upload. The same file again is the same upload with a new URL.
 
     Raises what `stage` raises, StorageError, and DirectUploadsOff while storage is not safe to send to."""
@@ -49,15 +49,15 @@ def presign(game: Game, app_id: str, announced: Announced) -> Presigned:
     direct_uploads().require()  # before room is reserved
     staged = stage(game_id, partner_id, app_id, announced)
     url = staging_url(staged, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME)
-    return Presigned(url, staged.key)
+    return PresignedUpload(url, staged.key)
 
 
-def stage(game_id: str, partner_id: str, app_id: str, announced: Announced) -> Staged:
+def stage(game_id: str, partner_id: str, app_id: str, announced: AnnouncedImage) -> StagedUpload:
     """Reserve the room and name the place. Raises QuotaExceeded, InvalidRequest when bytes with this checksum are known
     to have another size, or GameNotFound when the game was deleted meanwhile."""
     with writing() as session:
         lock_partner(session, partner_id)
-        require_living(session, game_id)
+        require_active_game(session, game_id)
         staged = staged_upload(session, game_id, app_id, announced.sha256)
         if staged is None:
             staged_id = new_id("staged")
@@ -80,14 +80,14 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: Announced) -> S
         staged.file_name = announced.file_name
         staged.expires_at = now() + LIFETIME
         session.add(staged)
-        found = Staged(
+        found = StagedUpload(
             staged.id, partner_id, staged.object_key, final_key(partner_id, announced.sha256), staged.multipart_id
         )
     free_connection()
     return found
 
 
-def _room_for(session: Session, staged: StagedAsset, announced: Announced) -> int:
+def _room_for(session: Session, staged: StagedAsset, announced: AnnouncedImage) -> int:
     """Bytes that this upload needs. Bytes that this app has confirmed before need no second room, but in one place at a
     time: each of many games could hold a copy otherwise."""
     known = known_blob(session, staged.partner_id, staged.app_id, announced.sha256)

@@ -13,11 +13,11 @@ from datetime import timedelta
 
 from app.data.database import free_connection, writing
 from app.data.models.asset import StagedAsset
-from app.images.image_quota import lock_partner, return_bytes
+from app.images.image_quota import free_bytes, lock_partner
 from app.images.intake.verification import wrong_size
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import Unavailable
-from app.storage.bucket import Gone, StorageError, bucket
+from app.storage.bucket import ObjectGone, StorageError, bucket
 from app.storage.direct_uploads import direct_uploads
 from app.storage.write_addresses import part_url
 
@@ -27,7 +27,7 @@ PART = 1
 
 
 @dataclass(frozen=True)
-class Staged:
+class StagedUpload:
     """An open upload: its bytes are put at `staging_key`, and are kept at `key` once they are confirmed. `transfer` is
     storage's id of the transfer, None where none was opened."""
 
@@ -38,14 +38,14 @@ class Staged:
     transfer: str | None
 
 
-def staging_url(staged: Staged, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
+def staging_url(staged: StagedUpload, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
     """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type`, and nothing else. Raises
     StorageError; of an upload that has just begun nothing is kept then."""
     transfer = _living_transfer(staged)
     return part_url(staged.staging_key, transfer, PART, byte_size, lifetime, content_type=content_type)
 
 
-def _living_transfer(staged: Staged) -> str:
+def _living_transfer(staged: StagedUpload) -> str:
     """The transfer of this upload. It ends when it is confirmed, so one is opened where there is none any more."""
     store = bucket()
     try:
@@ -55,7 +55,7 @@ def _living_transfer(staged: Staged) -> str:
     except StorageError:
         _forget_unsent(staged)
         raise
-    passing("staged-transfer-opened")
+    crash_point("staged-transfer-opened")
     kept = _keep(staged, opened)
     if kept != opened:
         store.abort_multipart(staged.staging_key, opened)
@@ -64,7 +64,7 @@ def _living_transfer(staged: Staged) -> str:
     return kept
 
 
-def _keep(staged: Staged, opened: str) -> str | None:
+def _keep(staged: StagedUpload, opened: str) -> str | None:
     """Note the transfer, unless another call was first: then that one's. None when the upload has ended meanwhile."""
     with writing() as session:
         row = session.get(StagedAsset, staged.staged_id, with_for_update=True)
@@ -77,13 +77,13 @@ def _keep(staged: Staged, opened: str) -> str | None:
     return kept
 
 
-def _forget_unsent(staged: Staged) -> None:
+def _forget_unsent(staged: StagedUpload) -> None:
     """No address was handed out: nothing is to be reserved for one."""
     with writing() as session:
         lock_partner(session, staged.partner_id)
         row = session.get(StagedAsset, staged.staged_id)
         if row is not None and row.multipart_id is None:
-            return_bytes(session, staged.partner_id, row.reserved_bytes, "released", row.id)
+            free_bytes(session, staged.partner_id, row.reserved_bytes, "released", row.id)
             session.delete(row)
     free_connection()
 
@@ -99,9 +99,9 @@ def join(staging_key: str, transfer: str | None, byte_size: int) -> None:
         raise wrong_size(sum(part.size for part in parts), byte_size)
     try:
         bucket().complete_multipart(staging_key, transfer, [parts[0].etag])
-    except Gone:  # the same confirm, sent twice at once, was faster
+    except ObjectGone:  # the same confirm, sent twice at once, was faster
         log.info("a staged image was joined or dropped by another call")
-    passing("staged-joined")
+    crash_point("staged-joined")
 
 
 def drop(staging_key: str, transfer: str | None) -> None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from app.images.image_limits import MOST_BYTES, TYPES
-from app.images.image_processes import DecoderDied, Facts, ImageRefused, Interrupted, checking
+from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
+from app.images.image_processes import DecoderDied, Facts, ImageRefused, Interrupted, inspection_processes
 from app.images.object_keys import checksum_of
 from app.refusals import InvalidRequest, Unavailable
 from app.storage.objects import open_object
@@ -37,7 +37,7 @@ class FetchedFile:
 
 
 @contextmanager
-def fetched(key: str, most: int = MOST_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
+def fetched(key: str, most: int = MAX_IMAGE_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
     """An object in a temporary file for the length of the block. Raises ObjectMissing, StorageError, and, before a byte
     of it is fetched, WrongBytes when it is larger than `most` or not the `announced` number of bytes long."""
     source = open_object(key)
@@ -79,14 +79,14 @@ def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str
             f"The uploaded file's checksum is {checksum_of(found.sha256)}; {checksum_of(sha256)} was announced."
         )
     try:
-        facts = checking.examine(found.path)
+        facts = inspection_processes.examine(found.path)
     except (ImageRefused, DecoderDied) as refused:
         raise WrongBytes(f"The uploaded file {refused}.") from None
     except Interrupted:
         raise Unavailable("The app is being stopped. Nothing was changed; try again in a moment.", 10) from None
     if facts.mime_type != content_type:
         raise WrongBytes(
-            f"The uploaded file is {TYPES[facts.mime_type]} ({facts.mime_type}); {content_type} was announced."
+            f"The uploaded file is {IMAGE_TYPES[facts.mime_type]} ({facts.mime_type}); {content_type} was announced."
         )
     return facts
 

@@ -15,23 +15,23 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.catalog.publishing import Published, ReceivedArchive, publish
+from app.catalog.build_publishing import PublishedBuild, ReceivedArchive, publish_build
 from app.config.settings import settings
 from app.data.database import announce, free_connection, writing
 from app.data.models.base import new_id
 from app.data.models.game import Game
 from app.data.models.upload import Upload
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket
 from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
 from app.uploads.discarding import discard_upload
 from app.uploads.raw.incoming_body import IncomingBody
-from app.uploads.raw.inspection_thread import CheckingThread
+from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.raw.part_writer import PartWriter, part_size
-from app.uploads.raw.receiver_heartbeat import kept_alive
-from app.uploads.raw.receiver_lock import note_receiver
+from app.uploads.raw.receiver_heartbeat import heartbeat
+from app.uploads.raw.receiver_lock import lock_as_receiver
 from app.uploads.reservation import GrowingReservation
 from slipway.archive.archive_limits import Limits
 from slipway.archive.inspection import Inspector
@@ -47,23 +47,23 @@ def receive_archive(
     announced_sha256: str | None = None,
     file_name: str | None = None,
     release: bool | None = None,
-) -> Published:
+) -> PublishedBuild:
     """Store, check and publish one archive; `free_connection` None: it goes live as the game is set. Raises a Refusal
     that says why it was not taken; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
-    note_receiver(settings().instance)
+    lock_as_receiver(settings().instance)
     try:
         upload = _write_row(game_id, partner_id, actor, body.length)
-        with kept_alive(upload.id):
+        with heartbeat(upload.id):
             upload = _open(upload)
             reservation = GrowingReservation(upload, partner_id) if body.length is None else None
             received = _transfer(upload, body, launcher, announced_sha256, file_name, reservation)
             if reservation:
                 reservation.settle(received.size)
-            passing("before-publish")
-            published = publish(game_id, replace(received, release=release), actor)
-            passing("after-publish")
+            crash_point("before-publish")
+            published = publish_build(game_id, replace(received, release=release), actor)
+            crash_point("after-publish")
     except BaseException as error:
         if upload is not None:
             _discard(upload)
@@ -87,14 +87,14 @@ def _write_row(game_id: str, partner_id: str, actor: Actor, length: int | None) 
             reserved_bytes=reserve(session, partner_id, length or 0),
         )
         session.add(upload)
-    passing("upload-row-written")
+    crash_point("upload-row-written")
     free_connection()
     return upload
 
 
 def _open(upload: Upload) -> Upload:
     multipart_id = bucket().start_multipart(upload.object_key)
-    passing("multipart-opened")
+    crash_point("multipart-opened")
     with writing() as session:
         opened = session.get_one(Upload, upload.id)
         opened.multipart_id = multipart_id
@@ -117,7 +117,7 @@ def _transfer(
         store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
     )
     limits = Limits(unpacked_bytes=settings().max_unpacked_bytes)
-    checker = CheckingThread(Inspector(limits, launcher))
+    checker = InspectionThread(Inspector(limits, launcher))
     digest = hashlib.sha256()
     try:
         try:
@@ -127,21 +127,21 @@ def _transfer(
                 checker.feed(piece)
                 writer.write(piece)
                 digest.update(piece)
-                passing("mid-body")
+                crash_point("mid-body")
         except UploadInterrupted:
             checker.finish_early()  # of two reasons the archive's own is the one to act on
             raise
         inspection = checker.finish()
-        passing("body-read")
+        crash_point("body-read")
         _compare(digest.hexdigest(), announced_sha256)
         etags = writer.finish()
-        passing("parts-stored")
+        crash_point("parts-stored")
         # Also when the newest build has these bytes: by the time of publish() there may be a newer one.
         store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
         stored = store.stat(upload.object_key)
         if stored is None or stored.size != body.received:
             raise StorageError("finishing an upload")
-        passing("object-complete")
+        crash_point("object-complete")
     finally:
         checker.close()
         writer.close()

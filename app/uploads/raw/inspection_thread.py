@@ -12,7 +12,7 @@ from slipway.archive.rejection import ArchiveRejected
 _AHEAD = 4  # pieces of 1 MiB that may wait for the inspector
 
 
-class CheckingThread:
+class InspectionThread:
     """Feeds an inspector. gunzip releases the interpreter, so this runs beside the hash on another core."""
 
     def __init__(self, inspector: Inspector) -> None:

@@ -13,14 +13,14 @@ from app.config.settings import MIB
 from app.storage.bucket import Bucket, StorageError
 
 PART = 16 * MIB
-MOST_PARTS = 10_000  # S3's limit
+MAX_PARTS = 10_000  # S3's limit
 IN_FLIGHT = 3
-TRIES = 3
+MAX_TRIES = 3
 
 
 def part_size(length: int | None, most: int) -> int:
     """Bytes of every part but the last: 16 MiB, or more where 10,000 of those would not do."""
-    least = -(-(length if length is not None else most) // MOST_PARTS)
+    least = -(-(length if length is not None else most) // MAX_PARTS)
     return max(PART, -(-least // MIB) * MIB)
 
 
@@ -72,12 +72,12 @@ class PartWriter:
 
     def _store(self, number: int, pieces: list[bytes]) -> str:
         try:
-            for attempt in range(1, TRIES + 1):
+            for attempt in range(1, MAX_TRIES + 1):
                 try:
                     return self.bucket.put_part(self.key, self.multipart_id, number, pieces)
                 except StorageError:
                     # The part is still in memory, so a storage that hiccups costs a moment and not the upload.
-                    if attempt == TRIES or self._failed.wait(0.5 * attempt):
+                    if attempt == MAX_TRIES or self._failed.wait(0.5 * attempt):
                         self._failed.set()
                         raise
             raise AssertionError("unreachable: the last try returns or raises")

@@ -17,11 +17,11 @@ from app.data.models.upload import Upload
 
 log = logging.getLogger(__name__)
 
-TOUCH_SECONDS = 15.0
+HEARTBEAT_SECONDS = 15.0
 
 
 @contextmanager
-def kept_alive(upload_id: str) -> Iterator[None]:
+def heartbeat(upload_id: str) -> Iterator[None]:
     """Touch the upload's row every 15 s during the block, whatever the block waits for: a client that sends a byte now
     and then fills no piece for many minutes, and the sweeper must not take its upload for dead."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Werkzeug's proxies hide it
@@ -35,9 +35,9 @@ def kept_alive(upload_id: str) -> Iterator[None]:
 
 
 def _touch_until(app: Flask, upload_id: str, ended: threading.Event) -> None:
-    while not ended.wait(TOUCH_SECONDS):
+    while not ended.wait(HEARTBEAT_SECONDS):
         try:
             with app.app_context(), writing() as session:
                 session.execute(update(Upload).where(Upload.id == upload_id).values(touched_at=now()))
         except SQLAlchemyError:
-            log.warning("upload %s could not be marked as alive; trying again in %s s", upload_id, TOUCH_SECONDS)
+            log.warning("upload %s could not be marked as alive; trying again in %s s", upload_id, HEARTBEAT_SECONDS)

@@ -22,7 +22,7 @@ _held: dict[Path, int] = {}  # never closed: what holds the lock is the process
 _lock = threading.Lock()
 
 
-def note_receiver(instance: Path) -> None:
+def lock_as_receiver(instance: Path) -> None:
     """Hold the lock with all other receivers, from now on."""
     with _lock:
         if instance not in _held:
@@ -31,7 +31,7 @@ def note_receiver(instance: Path) -> None:
             _held[instance] = descriptor
 
 
-def mark_dead_uploads(instance: Path) -> int:
+def expire_abandoned_uploads(instance: Path) -> int:
     """For one-process installations, before the first request: let the sweeper take every upload of the raw door, and
     the next worker every check, unless another process still receives (a worker that drains while this one replaces
     it). Returns how many uploads of the raw door."""

@@ -13,20 +13,20 @@ from enum import Enum
 
 from flask import current_app
 
-from app.catalog.publishing import ClaimLost, Published, ReceivedArchive, publish
+from app.catalog.build_publishing import ClaimLost, PublishedBuild, ReceivedArchive, publish_build
 from app.config.settings import MIB, settings
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.upload import Upload
 from app.process import shutdown
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import ChecksumMismatch, Refusal, Unavailable
-from app.storage.bucket import Gone, StorageError, bucket
-from app.uploads.raw.inspection_thread import CheckingThread
-from app.uploads.resumable.check_claims import Heartbeat, claim, give_back, still_ours
+from app.storage.bucket import ObjectGone, StorageError, bucket
+from app.uploads.raw.inspection_thread import InspectionThread
+from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
 from app.uploads.resumable.completion import join_parts
-from app.uploads.resumable.phases import fail, hold, sender, tidy
+from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender
 from slipway.archive.archive_limits import Limits
 from slipway.archive.inspection import Inspector
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 PIECE = MIB
 # One request for the object would have to begin anew when it breaks; with ranges a hiccup costs a moment.
 RANGE = 64 * MIB
-TRIES = 5
+MAX_TRIES = 5
 PAUSE_SECONDS = 0.5
 
 
@@ -54,13 +54,13 @@ class _Stopped(Unavailable):
 
 def examine(upload_id: str) -> Outcome:
     """Check one upload and publish it, unless another worker does or did. Repeatable."""
-    upload = claim(upload_id)
+    upload = claim_check(upload_id)
     if upload is None:
         return Outcome.NOT_OURS
     if upload.state == "failed":  # it had been begun too often
         _tidy(upload)
         return Outcome.FAILED
-    passing("check-claimed")
+    crash_point("check-claimed")
     try:
         published = _examine(upload)
     except ClaimLost:
@@ -68,7 +68,7 @@ def examine(upload_id: str) -> Outcome:
         return Outcome.NOT_OURS
     except Unavailable as why:
         log.warning("the check of upload %s is put off: %s", upload_id, why.message)
-        give_back(upload)
+        free_claim(upload)
         return Outcome.LATER
     except Refusal as refusal:
         return _refuse(upload, refusal)
@@ -77,18 +77,18 @@ def examine(upload_id: str) -> Outcome:
         log.exception("the check of upload %s failed", upload_id)
         _drop_claim(upload)
         return Outcome.LATER
-    passing("check-published")
+    crash_point("check-published")
     if published.unchanged:
         _tidy(upload)
     return Outcome.DONE
 
 
-def _examine(upload: Upload) -> Published:
+def _examine(upload: Upload) -> PublishedBuild:
     with Heartbeat(current_app._get_current_object(), upload) as heartbeat:  # type: ignore[attr-defined]  # the proxy's own method
         join_parts(upload)
         received = read_archive(upload, heartbeat)
-        passing("archive-read")
-        return publish(upload.game_id, received, sender(upload))
+        crash_point("archive-read")
+        return publish_build(upload.game_id, received, sender(upload))
 
 
 def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
@@ -97,7 +97,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     launcher = db.session.get_one(Game, upload.game_id).launcher
     free_connection()
     inspector = Inspector(Limits(unpacked_bytes=settings().max_unpacked_bytes), launcher)
-    checker = CheckingThread(inspector)
+    checker = InspectionThread(inspector)
     digest = hashlib.sha256()
     try:
         for piece in _pieces(upload):
@@ -109,7 +109,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
             digest.update(piece)
             heartbeat.bytes_read += len(piece)
             heartbeat.files_read = inspector.members_read
-            passing("mid-check")
+            crash_point("mid-check")
         inspection = checker.finish()
     finally:
         checker.close()
@@ -143,19 +143,19 @@ def _pieces(upload: Upload) -> Iterator[bytes]:
                 yield piece
         except StorageError as error:
             tries += 1
-            if not still_ours(upload):
+            if not owns_claim(upload):
                 raise ClaimLost from error
-            if tries == TRIES or isinstance(error, Gone) or shutdown.stopping.wait(PAUSE_SECONDS * 2**tries):
+            if tries == MAX_TRIES or isinstance(error, ObjectGone) or shutdown.stopping.wait(PAUSE_SECONDS * 2**tries):
                 raise
 
 
 def _refuse(upload: Upload, refusal: Refusal) -> Outcome:
     with writing() as session:
-        row = hold(session, upload.id)
+        row = lock_upload(session, upload.id)
         if row is None or row.checker != upload.checker:
             return Outcome.NOT_OURS
         fail(session, row, refusal)
-    passing("refusal-written")
+    crash_point("refusal-written")
     _tidy(row)
     return Outcome.FAILED
 
@@ -163,14 +163,14 @@ def _refuse(upload: Upload, refusal: Refusal) -> Outcome:
 def _tidy(upload: Upload) -> None:
     free_connection()
     try:
-        tidy(upload)
+        remove_leftovers(upload)
     except Refusal as error:  # the verdict stands
         log.warning("the bytes of upload %s are left to the sweep: %s", upload.id, error)
 
 
 def _drop_claim(upload: Upload) -> None:
     with writing() as session:
-        row = hold(session, upload.id)
+        row = lock_upload(session, upload.id)
         if row is not None and row.checker == upload.checker:
             row.checker = None
     free_connection()

@@ -21,14 +21,14 @@ from app.data.models.base import new_id, now
 from app.data.models.upload import RESUMABLE, Upload
 from app.refusals import Refusal
 from app.topics.names import game_topic
-from app.uploads.resumable.phases import fail, hold
+from app.uploads.resumable.upload_phases import fail, lock_upload
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
-BEAT_SECONDS = 1.0
-QUIET_BEATS = 5  # with nothing new to say, every fifth beat is written
-MOST_BEGUN = 10
+HEARTBEAT_SECONDS = 1.0
+IDLE_HEARTBEATS = 5  # with nothing new to say, every fifth beat is written
+MAX_CHECKS = 10
 
 
 class CheckBroken(Refusal):
@@ -52,18 +52,18 @@ def due_checks() -> Sequence[str]:
     return found
 
 
-def claim(upload_id: str) -> Upload | None:
+def claim_check(upload_id: str) -> Upload | None:
     """Take an upload for checking; None when there is nothing to check or another worker is at it. One that was begun
     too often comes back as `failed`."""
     try:
         with writing() as session:
-            row = hold(session, upload_id)
+            row = lock_upload(session, upload_id)
             if row is None or row.state != "checking":
                 return None
             if row.checker is not None and row.touched_at > now() - LEASE:
                 return None
-            if row.checks_begun >= MOST_BEGUN:
-                message = f"Checking it failed {MOST_BEGUN} times on our side; the log says why."
+            if row.checks_begun >= MAX_CHECKS:
+                message = f"Checking it failed {MAX_CHECKS} times on our side; the log says why."
                 fail(session, row, CheckBroken(f"{message} Send the archive again, or tell the operator."))
                 return row
             row.checker = new_id("check")
@@ -75,14 +75,14 @@ def claim(upload_id: str) -> Upload | None:
         free_connection()  # what was taken stays readable, and nothing later expires it
 
 
-def still_ours(upload: Upload) -> bool:
+def owns_claim(upload: Upload) -> bool:
     """Whether a claim stands: its upload was neither cancelled nor taken over."""
     found = db.session.scalar(select(Upload.id).where(Upload.id == upload.id, Upload.checker == upload.checker))
     free_connection()
     return found is not None
 
 
-def give_back(upload: Upload) -> None:
+def free_claim(upload: Upload) -> None:
     """End a check in order and without a verdict: storage does not answer, or the process stops."""
     with writing() as session:
         session.execute(
@@ -117,10 +117,10 @@ class Heartbeat:
 
     def _run(self) -> None:
         said, quiet = (0, 0), 0
-        while not self._ended.wait(BEAT_SECONDS):
+        while not self._ended.wait(HEARTBEAT_SECONDS):
             present = (self.bytes_read, self.files_read)
             quiet = 0 if present != said else quiet + 1
-            if quiet % QUIET_BEATS:
+            if quiet % IDLE_HEARTBEATS:
                 continue
             try:
                 with self._app.app_context():

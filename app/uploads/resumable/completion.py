@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from app.data.database import free_connection, writing
 from app.data.models.upload import Upload
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
 from app.storage.bucket import StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
-from app.uploads.resumable.part_layout import PartLayout, spoken
-from app.uploads.resumable.phases import begin_checking, hold
-from app.uploads.resumable.uploads import PartsLost, give_up_lost, stored_parts
+from app.uploads.resumable.part_layout import PartLayout, number_list
+from app.uploads.resumable.upload_phases import begin_checking, lock_upload
+from app.uploads.resumable.uploads import PartsLost, fail_if_parts_lost, stored_parts
 
 
 def complete(upload: Upload) -> Upload:
@@ -27,16 +27,16 @@ def complete(upload: Upload) -> Upload:
     direct_uploads().require()  # else a part may be a copy of something that its sender may not read
     parts = stored_parts(upload)
     if parts is None:
-        return give_up_lost(upload)
+        return fail_if_parts_lost(upload)
     require_whole(PartLayout(upload.size, upload.part_size), parts)
-    passing("parts-verified")
+    crash_point("parts-verified")
     with writing() as session:
-        row = hold(session, upload.id)
+        row = lock_upload(session, upload.id)
         if row is None:
             raise NotFound(f"The upload '{upload.id}' was cancelled a moment ago.")
         if row.state == "uploading":
             begin_checking(row)
-    passing("completion-written")
+    crash_point("completion-written")
     return row
 
 
@@ -44,7 +44,7 @@ def require_whole(layout: PartLayout, parts: Sequence[StoredPart]) -> None:
     """Raise Conflict (`parts_missing`) or InvalidRequest unless exactly the announced bytes have arrived."""
     missing = layout.missing(parts)
     if missing:
-        which = f"Part {spoken(missing)} has" if len(missing) == 1 else f"Parts {spoken(missing)} have"
+        which = f"Part {number_list(missing)} has" if len(missing) == 1 else f"Parts {number_list(missing)} have"
         raise Conflict(
             f"{which} not arrived ({layout.count:,} in all). Send what is missing, then complete again.",
             "parts_missing",
@@ -74,7 +74,7 @@ def join_parts(upload: Upload) -> None:
             etags = [part.etag for part in layout.within(parts)]
             store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
             stored = store.stat(upload.object_key)
-    passing("parts-joined")
+    crash_point("parts-joined")
     if stored is None or stored.size != upload.size:
         raise WrongSize(
             f"Storage has {stored.size if stored else 0:,} bytes of the {upload.size:,} that were announced. "

@@ -16,12 +16,12 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.upload import RESUMABLE, Upload
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.storage.bucket import StoredPart, bucket
 from app.topics.names import game_topic
 from app.uploads.discarding import discard_upload
 from app.uploads.resumable.check_claims import LEASE
-from app.uploads.resumable.phases import hold, tidy
+from app.uploads.resumable.upload_phases import lock_upload, remove_leftovers
 
 SWEEP = Actor("sweep")
 OPENING = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died opening it
@@ -41,7 +41,7 @@ def remove_expired() -> Expired:
     removed = Expired()
     for upload in _left_over():
         removed.bytes_freed += upload.reserved_bytes
-        tidy(upload)
+        remove_leftovers(upload)
     for upload in _ending():
         _remove(upload, removed)
     return removed
@@ -77,7 +77,7 @@ def _remove(upload: Upload, removed: Expired) -> None:
         parts = bucket().parts(upload.object_key, upload.multipart_id) or []
     if not _mark(upload, parts):
         return
-    passing("expiry-marked")
+    crash_point("expiry-marked")
     stored = bucket().stat(upload.object_key) if upload.state == "checking" else None
     discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
     free_connection()
@@ -88,7 +88,7 @@ def _remove(upload: Upload, removed: Expired) -> None:
 def _mark(upload: Upload, parts: Sequence[StoredPart]) -> bool:
     """Mark it as going, unless it has moved on since it was found, or parts of it have arrived within a week."""
     with writing() as session:
-        row = hold(session, upload.id)
+        row = lock_upload(session, upload.id)
         if row is None or row.state != upload.state or row.checker != upload.checker:
             return False
         game = session.get_one(Game, row.game_id)

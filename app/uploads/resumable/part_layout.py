@@ -47,7 +47,7 @@ class PartLayout:
         return [part for part in stored if 1 <= part.number <= self.count]
 
 
-def spoken(numbers: Sequence[int], most: int = 5) -> str:
+def number_list(numbers: Sequence[int], most: int = 5) -> str:
     """Part numbers in a sentence: "2", "2 and 5", "1, 2, 3, 4, 5 and 91 more"."""
     shown = [str(number) for number in numbers[:most]]
     if len(numbers) > most:

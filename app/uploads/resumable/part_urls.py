@@ -11,9 +11,9 @@ from app.data.models.base import now
 from app.data.models.upload import Upload
 from app.refusals import Conflict, InvalidRequest
 from app.storage.write_addresses import part_url
-from app.uploads.resumable.part_layout import PartLayout, spoken
+from app.uploads.resumable.part_layout import PartLayout, number_list
 
-MOST_AT_ONCE = 100
+MAX_URLS = 100
 # Long enough for a hundred parts of 16 MiB at 4 Mbit/s; who is slower asks again.
 URL_LIFETIME = timedelta(hours=1)
 
@@ -39,14 +39,14 @@ def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
     layout = PartLayout(upload.size, upload.part_size)
     if upload.state != "uploading" or upload.multipart_id is None:
         raise Conflict(f"The upload is {upload.state}: it takes no more parts.", "upload_closed")
-    if not 1 <= len(numbers) <= MOST_AT_ONCE:
+    if not 1 <= len(numbers) <= MAX_URLS:
         raise InvalidRequest(
-            f"partNumbers names {len(numbers)} parts; name 1 to {MOST_AT_ONCE} in a call.", {"partNumbers": "1 to 100"}
+            f"partNumbers names {len(numbers)} parts; name 1 to {MAX_URLS} in a call.", {"partNumbers": "1 to 100"}
         )
     strange = sorted({number for number in numbers if not 1 <= number <= layout.count})
     if strange:
         raise InvalidRequest(
-            f"The archive has parts 1 to {layout.count:,}; {spoken(strange)} is not among them.",
+            f"The archive has parts 1 to {layout.count:,}; {number_list(strange)} is not among them.",
             {"partNumbers": f"1 to {layout.count}"},
         )
     return _signed(upload, upload.multipart_id, layout, dict.fromkeys(numbers))
@@ -55,7 +55,7 @@ def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
 def first_parts(upload: Upload) -> SignedParts:
     """Addresses to begin with: of every part, or of the first hundred."""
     count = PartLayout(upload.size, upload.part_size).count
-    return sign_parts(upload, range(1, min(count, MOST_AT_ONCE) + 1))
+    return sign_parts(upload, range(1, min(count, MAX_URLS) + 1))
 
 
 def _signed(upload: Upload, multipart_id: str, layout: PartLayout, numbers: Iterable[int]) -> SignedParts:

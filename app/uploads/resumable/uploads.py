@@ -20,7 +20,7 @@ from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
 from app.data.models.upload import RESUMABLE, Upload
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
@@ -28,9 +28,9 @@ from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout
-from app.uploads.resumable.phases import discard, fail, hold
+from app.uploads.resumable.upload_phases import discard, fail, lock_upload
 
-MOST_ASKED = 50
+MAX_PARTS_LISTED = 50
 
 
 class PartsLost(Refusal):
@@ -85,7 +85,7 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     free_connection()
     direct_uploads().require()
     upload = _write_row(game_id, partner_id, new, actor)
-    passing("resumable-row-written")
+    crash_point("resumable-row-written")
     free_connection()
     try:
         multipart_id = bucket().start_multipart(upload.object_key)
@@ -93,11 +93,11 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
         _mark_discarding(upload.id)
         discard(upload)
         raise
-    passing("resumable-opened")
+    crash_point("resumable-opened")
     with writing() as session:
         upload = session.get_one(Upload, upload.id)
         upload.multipart_id = multipart_id
-    passing("resumable-ready")
+    crash_point("resumable-ready")
     return upload
 
 
@@ -137,7 +137,7 @@ def read_upload(upload: Upload) -> UploadState:
     """The upload, with its parts as the storage lists them while they are sent. Raises StorageError."""
     parts = stored_parts(upload) if upload.state == "uploading" else []
     if parts is None:
-        return UploadState(give_up_lost(upload), [])
+        return UploadState(fail_if_parts_lost(upload), [])
     return UploadState(upload, parts)
 
 
@@ -155,10 +155,10 @@ def stored_parts(upload: Upload) -> list[StoredPart] | None:
     return bucket().parts(upload.object_key, upload.multipart_id) if upload.multipart_id else []
 
 
-def give_up_lost(upload: Upload) -> Upload:
+def fail_if_parts_lost(upload: Upload) -> Upload:
     """The storage knows no transfer of an upload that was read as `uploading`: it has gone on since, or is lost."""
     with writing() as session:
-        row = hold(session, upload.id)
+        row = lock_upload(session, upload.id)
         if row is None:
             raise NotFound(f"The upload '{upload.id}' was cancelled a moment ago.")
         if row.state == "uploading" and row.multipart_id == upload.multipart_id:
@@ -180,7 +180,9 @@ def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
     answers = True
     for upload in uploads:
         try:
-            found.append(read_upload(upload) if answers and len(found) < MOST_ASKED else UploadState(upload, None))
+            found.append(
+                read_upload(upload) if answers and len(found) < MAX_PARTS_LISTED else UploadState(upload, None)
+            )
         except NotFound:
             continue  # cancelled while we looked
         except StorageError:
@@ -192,7 +194,7 @@ def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
 def cancel(upload: Upload, actor: Actor) -> None:
     """Drop an upload and its bytes, or forget one that has ended; a build it became stays. Repeatable."""
     with writing() as session:
-        row = hold(session, upload.id)
+        row = lock_upload(session, upload.id)
         if row is None:
             return
         if row.state in {"uploading", "checking"}:
@@ -207,6 +209,6 @@ def cancel(upload: Upload, actor: Actor) -> None:
 
 def _mark_discarding(upload_id: str) -> None:
     with writing() as session:
-        row = hold(session, upload_id)
+        row = lock_upload(session, upload_id)
         if row is not None:
             row.state, row.reserved_bytes = "discarding", 0  # nothing of it was ever sent

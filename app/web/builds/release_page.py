@@ -8,7 +8,7 @@ from flask_wtf import FlaskForm
 from wtforms import HiddenField
 
 from app.catalog.build_list import find_build
-from app.catalog.publishing import make_release
+from app.catalog.releasing import make_release
 from app.data.models.game import Game
 from app.fleet.release_preview import preview
 from app.fleet.rollout import matrix

@@ -12,7 +12,7 @@ from wtforms import SelectField, StringField
 from app.components.component_views import ShownComponent
 from app.components.components import component_of, component_of_draft, delete_component
 from app.components.revisions import revision_of
-from app.components.sides import LONGEST_SIDE, put_on_side
+from app.components.sides import MAX_SIDE_LENGTH, put_on_side
 from app.data.extensions import htmx
 from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, gallery
@@ -98,7 +98,7 @@ def _show(game: Game, one: ShownComponent, form: SideForm) -> str:
         "facts": _facts(one),
         "form": form,
         "sides": sorted({"front", "back", *one.faces}),
-        "longest": LONGEST_SIDE,
+        "longest": MAX_SIDE_LENGTH,
         "problem": problem(form, "The side is not changed"),
         "may_write": me().may_write and not finalized,
         "back": url_for("components.page", slug=game.slug, revision=finalized or None),

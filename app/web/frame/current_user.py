@@ -77,7 +77,7 @@ def require_sign_in() -> ResponseReturnValue | None:
     found = sign_in_here()
     if found is None:
         return cast(ResponseReturnValue, login.unauthorized())
-    sign_ins.note_seen(found)
+    sign_ins.record_seen(found)
     return None
 
 

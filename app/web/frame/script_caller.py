@@ -7,7 +7,7 @@ from flask_wtf.csrf import validate_csrf
 from wtforms.validators import ValidationError
 
 from app.accounts.callers import MemberCaller
-from app.accounts.sign_ins import note_seen
+from app.accounts.sign_ins import record_seen
 from app.refusals import InvalidRequest, Unauthorized
 from app.web.frame.current_user import current_sign_in, my_partner, signed_in
 
@@ -24,7 +24,7 @@ def script_caller() -> MemberCaller:
     if request.method not in _SAFE:
         _require_token()
     partner = my_partner()
-    note_seen(current_sign_in())
+    record_seen(current_sign_in())
     return MemberCaller(member, partner, request.remote_addr)
 
 

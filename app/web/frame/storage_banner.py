@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from app.data.database import free_connection
 from app.data.extensions import htmx
 from app.refusals import Unavailable
-from app.storage.availability import RETRY_SECONDS, note
+from app.storage.availability import RETRY_SECONDS, storage_status
 from app.storage.bucket import Bucket, bucket
 from app.web.frame.current_user import local_address, require_sign_in
 from app.web.frame.formats import Moment
@@ -50,7 +50,7 @@ def trouble() -> Trouble | None:
     store: Bucket | None = current_app.extensions["slipway_bucket"]
     if store is None:
         return None
-    outage = note.outage(lambda: _ask(store))
+    outage = storage_status.outage(lambda: _ask(store))
     if outage is None:
         return None
     next_try = outage.asked_at + timedelta(seconds=RETRY_SECONDS)

@@ -10,7 +10,7 @@ from wtforms import StringField
 from app.catalog.games import delete_game, update_game
 from app.data.models.game import Game
 from app.fleet.play_sessions import running_sessions
-from app.images.game_pictures import links_were_set
+from app.images.game_pictures import replace_pictures_by_links
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import counted
 from app.web.frame.forms import problem
@@ -45,7 +45,7 @@ def change(slug: str) -> ResponseReturnValue:
         return _page(game, form, DeletionForm(formdata=None)), 422
     if changes:
         update_game(game, changes, my_actor())
-        links_were_set(game, changes, request.url_root, my_actor())
+        replace_pictures_by_links(game, changes, request.url_root, my_actor())
     flash("The details are saved" if changes else "Nothing was changed: the details are as they were")
     return redirect(url_for("details.page", slug=slug), 303)
 

@@ -12,7 +12,7 @@ from wtforms import FileField
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.gallery import apps_with_assets
-from app.images.image_limits import MOST_BYTES, TYPES
+from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
 from app.web.frame.current_user import my_game, require_sign_in
 from app.web.frame.formats import Moment, limit
 from app.web.frame.forms import problem
@@ -65,9 +65,9 @@ def show(game: Game, form: ImageForm) -> str:
         gallery=present(asked, _GONE),
         parts_url=url_for("assets.parts", slug=game.slug) + (f"?{query}" if query else ""),
         live_url=url_for("assets.live", slug=game.slug) + (f"?{query}" if query else ""),
-        most_bytes=MOST_BYTES,
-        each=limit(MOST_BYTES),
-        types=",".join(TYPES),
+        most_bytes=MAX_IMAGE_BYTES,
+        each=limit(MAX_IMAGE_BYTES),
+        types=",".join(IMAGE_TYPES),
         made_at=Moment(now()),
     )
 

@@ -10,12 +10,12 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import SelectField
 
-from app.components.image_deletion import UNDO, delete_asset, restore_asset
+from app.components.image_deletion import UNDO_WINDOW, delete_asset, restore_asset
 from app.data.extensions import htmx
 from app.data.models.game import Game
 from app.images.asset_refusals import RevisionFinalized
 from app.images.gallery import AssetDetail, asset_detail
-from app.images.game_pictures import MOST_SCREENSHOTS, pick_cover, pictures_of, place_screenshot
+from app.images.game_pictures import MAX_SCREENSHOTS, pick_cover, pictures_of, place_screenshot
 from app.images.originals import original_url
 from app.refusals import InvalidRequest, QuotaExceeded
 from app.web.components.component_words import dimensions, kind_name
@@ -54,7 +54,7 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
         "shown_on": _shown_on(slug, detail),
         "original": url_for("asset.original", slug=slug, asset_id=asset_id),
         "place": form,
-        "undo": duration(UNDO.total_seconds()),
+        "undo": duration(UNDO_WINDOW.total_seconds()),
         "may_write": me().may_write,
         "back": url_for("assets.page", slug=slug),
     }
@@ -145,7 +145,7 @@ def _back(slug: str, asset_id: str) -> ResponseReturnValue:
 
 def _place_form(game: Game, detail: AssetDetail) -> PlaceForm:
     there = len(pictures_of([game.id])[game.id].screenshots)
-    last = min(MOST_SCREENSHOTS, there if detail.tile.screenshot else there + 1)
+    last = min(MAX_SCREENSHOTS, there if detail.tile.screenshot else there + 1)
     form = PlaceForm(place=str(detail.tile.screenshot or ""))
     labels = {"": "Not a screenshot"} | {str(place): f"Screenshot {place}" for place in range(1, last + 1)}
     form.place.choices = choices(labels)

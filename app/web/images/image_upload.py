@@ -18,7 +18,7 @@ from app.config.settings import MIB
 from app.data.database import free_connection, free_connection_keeping_rows
 from app.data.extensions import csrf, db
 from app.data.models.game import Game
-from app.images.image_limits import MOST_BYTES
+from app.images.image_limits import MAX_IMAGE_BYTES
 from app.images.intake.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
@@ -41,7 +41,7 @@ def add(slug: str) -> ResponseReturnValue:
     partner = my_partner()
     partner_id, name = partner.id, partner.name
     free_connection_keeping_rows()
-    with thread_budgets.image_uploads.held(partner_id, name):
+    with thread_budgets.image_uploads.acquired(partner_id, name):
         return _add(slug)
 
 
@@ -70,7 +70,7 @@ csrf.exempt(add)
 
 def _require_token() -> None:
     # Whoever is signed in may send as much as an image; SameSite cookies keep other sites' forms from being signed in.
-    request.max_content_length = MOST_BYTES + MIB
+    request.max_content_length = MAX_IMAGE_BYTES + MIB
     free_connection_keeping_rows()  # no database connection is held while it comes
     try:
         validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
@@ -78,7 +78,7 @@ def _require_token() -> None:
         raise CSRFError(str(error)) from None
     except RequestEntityTooLarge:
         raise PayloadTooLarge(
-            f"The image is larger than {limit(MOST_BYTES)}. Export it smaller, go back, and choose it again."
+            f"The image is larger than {limit(MAX_IMAGE_BYTES)}. Export it smaller, go back, and choose it again."
         ) from None
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app, request
 
-from app.accounts.sign_ins import living
+from app.accounts.sign_ins import active_sign_ins
 from app.data.database import DatabaseError
 from app.topics.event_hub import hub
 from app.topics.names import SIGN_INS_TOPIC
@@ -70,7 +70,7 @@ class Door:
             try:
                 if here:
                     with self._app.app_context():
-                        self._ended = here - living(here)
+                        self._ended = here - active_sign_ins(here)
             except DatabaseError:
                 log.warning("live streams: the database did not answer who is signed in; asking again soon")
             self._looks_at = time.monotonic() + LOOK_SECONDS

@@ -31,17 +31,17 @@ def fragment(subject: Subject, gone: str) -> Response:
 def stream(subject: Subject) -> Response:
     """The parts as server-sent events. 503 when all streams are taken: the page polls instead."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
-    thread_budgets.streams.take()
+    thread_budgets.streams.acquire()
     try:
         present_reader = reader()
         free_connection()
         body = live_parts().stream_of(subject, seen, present_reader.stays, present_reader.sign_in_id)
         response = Response(body, mimetype="text/event-stream")
     except BaseException:
-        thread_budgets.streams.give_back()
+        thread_budgets.streams.free()
         raise
     # Not in the generator: one that was never begun runs no `finally`.
     response.call_on_close(present_reader.leave)
-    response.call_on_close(thread_budgets.streams.give_back)
+    response.call_on_close(thread_budgets.streams.free)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     return response

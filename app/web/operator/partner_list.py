@@ -11,7 +11,7 @@ from wtforms import EmailField, StringField
 from wtforms.form import BaseForm
 from wtforms.validators import InputRequired, Length, ValidationError
 
-from app.accounts.new_partner import found_partner
+from app.accounts.partner_creation import create_partner_with_owner
 from app.accounts.partner_list import PartnerEntry, directory
 from app.web.accounts.invitation import link
 from app.web.frame.current_user import my_actor
@@ -102,7 +102,7 @@ def create() -> ResponseReturnValue:
         if not form.first_time():
             flash("This partner was made already. Its page makes a new link if the first was lost.")
             return redirect(url_for("operator_partners.index"), 303)
-        partner, invitation, secret = found_partner(
+        partner, invitation, secret = create_partner_with_owner(
             form.name.data or "", form.email.data or "", quota_bytes(form.quota.data), my_actor()
         )
     except SHOWN as refusal:

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.fleet.fleet_overview import fleet_server
-from app.fleet.servers import retire
+from app.fleet.servers import retire_server
 from app.web.frame.current_user import my_actor
 from app.web.operator.operator_access import require_operator
 
@@ -24,6 +24,6 @@ def form(server_id: str) -> ResponseReturnValue:
 def confirm(server_id: str) -> ResponseReturnValue:
     """Take it out of the fleet."""
     fleet_server(server_id)
-    retire(server_id, my_actor())
+    retire_server(server_id, my_actor())
     flash(f"{server_id} is retired")
     return redirect(url_for("operator_servers.index"), 303)

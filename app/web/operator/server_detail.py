@@ -10,7 +10,7 @@ from flask import Flask
 from app.data.models.base import now
 from app.fleet.fleet_overview import FleetServer
 from app.fleet.rollout_states import SHOWN_RETRIES
-from app.fleet.server_builds import Holding, holdings
+from app.fleet.server_builds import ServerBuild, server_builds
 from app.web.builds.build_words import short_reason
 from app.web.frame.formats import SPACE, Moment, Text, counted, percent, rate, size
 from app.web.live.live_parts import Part, part
@@ -81,7 +81,7 @@ def opened_parts(app: Flask, server: FleetServer, *, alone: bool) -> tuple[Part,
 
 def _opened(server: FleetServer, alone: bool) -> Opened:
     most = SHOWN_ALONE if alone else SHOWN_BELOW
-    held = holdings(server.id, most)
+    held = server_builds(server.id, most)
     silent = server_words.silent_minutes(server.reported_at, server.contact, now())
     return Opened(
         id=server.id,
@@ -168,7 +168,7 @@ def _failure(server: FleetServer) -> Notice:
     return Notice(tone, icon, (title,), tuple(body), "" if server.paused_at else "retry")
 
 
-def _line(server: FleetServer, held: Holding) -> Line:
+def _line(server: FleetServer, held: ServerBuild) -> Line:
     icon, words = _holds(held, server.paused_at is not None)
     if held.phase in {"cached", "evicting"}:
         on_disk = size(held.bytes_unpacked)
@@ -190,7 +190,7 @@ def _line(server: FleetServer, held: Holding) -> Line:
     )
 
 
-def _holds(held: Holding, paused: bool) -> tuple[str, Text]:
+def _holds(held: ServerBuild, paused: bool) -> tuple[str, Text]:
     done = percent(held.bytes_done, held.bytes_total)
     if held.phase == "failed":
         reason = short_reason(held.reason)

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.data.models.base import now
 from app.fleet.fleet_overview import find_fleet_server, fleet_server, no_server
 from app.fleet.retries import retry_failed
-from app.fleet.servers import pause
+from app.fleet.servers import pause_server
 from app.refusals import InvalidRequest
 from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import local_address, my_actor
@@ -79,7 +79,7 @@ def downloads(server_id: str) -> ResponseReturnValue:
     wanted = request.form.get("downloads")
     if wanted not in {"pause", "resume"}:
         raise InvalidRequest("Downloads are paused or resumed: send `downloads` as pause or resume.")
-    pause(server_id, wanted == "pause", my_actor())
+    pause_server(server_id, wanted == "pause", my_actor())
     return _done(server_id, f"Downloads of {server_id} are {'paused' if wanted == 'pause' else 'resumed'}")
 
 

@@ -9,11 +9,11 @@ from flask.typing import ResponseReturnValue
 from limits import parse
 
 from app.accounts.keys import ROLL_OVERLAP
-from app.accounts.members import INVITATION_LASTS
+from app.accounts.members import INVITATION_LIFETIME
 from app.config.settings import MIB, settings
 from app.data.extensions import db
 from app.images.gallery import quota_summary
-from app.images.image_limits import MOST_BYTES, MOST_PIXELS
+from app.images.image_limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from app.uploads.build_quota import BuildQuota, build_quota
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.current_user import my_partner, require_sign_in
@@ -71,13 +71,13 @@ def _limits() -> list[tuple[str, str]]:
     return [
         ("Calls of the API", f"{rate_words(now.api_rate, 'call')} for each key"),
         ("Builds sent with a key", f"{rate_words(now.upload_rate, 'upload')} for each key, refused ones too"),
-        ("An image", f"at most {limit(MOST_BYTES)}, {MOST_PIXELS // 10**6} million pixels"),
+        ("An image", f"at most {limit(MAX_IMAGE_BYTES)}, {MAX_IMAGE_PIXELS // 10**6} million pixels"),
         ("A build, packed", f"at most {limit(now.max_archive_bytes)}"),
         ("A build, unpacked", f"at most {limit(now.max_unpacked_bytes)}"),
         ("The body of any other call", f"at most {limit(MIB)}"),
         ("Wrong passwords", f"{rate_words(now.sign_in_rate, 'try', 'tries')}, then a wait"),
         ("A rolled key", f"works {duration(ROLL_OVERLAP.total_seconds())} longer"),
-        ("An invitation", f"works once, for {counted(INVITATION_LASTS.days, 'day')}"),
+        ("An invitation", f"works once, for {counted(INVITATION_LIFETIME.days, 'day')}"),
     ]
 
 

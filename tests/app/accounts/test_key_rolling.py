@@ -200,13 +200,13 @@ def test_names_of_apps_have_limits(starlight: Partner, name: str, description: s
 def test_use_is_remembered_to_the_minute(starlight: Partner) -> None:
     key, _ = keys.create_key(starlight, "Pipeline", ["read"], CAST)
     assert key.last_used_at is None
-    keys.note_use(key)
+    keys.record_use(key)
     first = used_at(key)
-    keys.note_use(key)
+    keys.record_use(key)
     assert used_at(key) == first
     with writing():
         key.last_used_at = now() - timedelta(minutes=2)
-    keys.note_use(key)
+    keys.record_use(key)
     assert used_at(key) >= first
 
 

@@ -77,7 +77,7 @@ def outcomes(email: str, tries: int, address: str = HERE) -> list[str]:
 def test_of_eighty_tries_at_the_same_moment_ten_are_evaluated(
     app: Flask, cast: Cast, evaluated: list[str], monkeypatch: pytest.MonkeyPatch, who: str
 ) -> None:
-    monkeypatch.setattr(password_hashing.places, "limit", 80)  # the queue is not what stops them here
+    monkeypatch.setattr(password_hashing.hash_slots, "limit", 80)  # the queue is not what stops them here
 
     def one(number: int) -> str:
         with app.app_context():
@@ -93,7 +93,7 @@ def test_of_eighty_tries_at_the_same_moment_ten_are_evaluated(
 def test_the_password_once_more_is_counted_before_it_is_looked_at_too(
     app: Flask, cast: Cast, evaluated: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(password_hashing.places, "limit", 80)
+    monkeypatch.setattr(password_hashing.hash_slots, "limit", 80)
     member_id = db.session.scalars(select(Member.id).where(Member.email == cast.starlight.owner)).one()
 
     def one(number: int) -> type[Exception]:
@@ -147,7 +147,7 @@ def test_a_try_that_finds_the_queue_full_is_not_counted(
     cast: Cast, evaluated: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as full:
-        full.setattr(password_hashing.places, "limit", 0)
+        full.setattr(password_hashing.hash_slots, "limit", 0)
         for _ in range(12):
             with pytest.raises(Unavailable):
                 accounts_for(cast.starlight.owner, WRONG, HERE)

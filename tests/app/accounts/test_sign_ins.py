@@ -12,17 +12,17 @@ from app.accounts.members import remove_member
 from app.accounts.passwords import change_password
 from app.accounts.secrets import fingerprint
 from app.accounts.sign_ins import (
-    KEPT,
+    MAX_ACTIVE,
     MAX_AGE,
     MAX_IDLE,
-    MAX_LIVING,
+    RETENTION,
+    active_sign_ins,
     addresses_of,
     begin_sign_in,
+    delete_old_sign_ins,
     end_one,
     end_sign_in,
-    forget_old,
-    living,
-    note_seen,
+    record_seen,
     sign_in_of,
     sign_ins_of,
     sign_out_everywhere,
@@ -102,7 +102,7 @@ def test_being_used_does_not_move_the_absolute_end(owner: Member) -> None:
     change(token, last_seen_at=now() - timedelta(days=3))
     found = sign_in_of(token)
     assert found is not None
-    note_seen(found)
+    record_seen(found)
     db.session.expire_all()
     assert now() - found.last_seen_at < timedelta(minutes=1)
     assert found.ends_at == end
@@ -115,7 +115,7 @@ def test_being_seen_is_written_once_in_some_minutes(owner: Member) -> None:
         with statements() as sent:
             found = sign_in_of(token)
             assert found is not None
-            note_seen(found)
+            record_seen(found)
         assert (sent.writes("sign_ins"), sent.writes("members")) == (writes, writes)
 
 
@@ -186,12 +186,12 @@ def test_what_the_browser_had_before_ends(owner: Member, viewer: Member) -> None
 
 def test_of_fifty_one_the_one_unused_for_longest_ends(owner: Member) -> None:
     first = browser_of(owner)
-    rest = [browser_of(owner) for _ in range(MAX_LIVING - 1)]
+    rest = [browser_of(owner) for _ in range(MAX_ACTIVE - 1)]
     change(rest[7], last_seen_at=now() - timedelta(days=1))
     last = browser_of(owner)
     assert not is_signed_in(rest[7])
     assert all(is_signed_in(token) for token in (first, *rest[:7], *rest[8:], last))
-    assert len(sign_ins_of(owner)) == MAX_LIVING
+    assert len(sign_ins_of(owner)) == MAX_ACTIVE
 
 
 def test_an_address_stays_known_after_signing_out_and_takes_one_row(cast: Cast, owner: Member) -> None:
@@ -204,10 +204,10 @@ def test_an_address_stays_known_after_signing_out_and_takes_one_row(cast: Cast, 
 
 def test_old_ones_are_swept(owner: Member) -> None:
     kept, ended, gone = browser_of(owner), browser_of(owner, "198.51.100.1"), browser_of(owner, "198.51.100.2")
-    change(ended, ended_at=now(), last_seen_at=now() - KEPT + timedelta(minutes=1))
-    change(gone, last_seen_at=now() - KEPT - SECOND)
+    change(ended, ended_at=now(), last_seen_at=now() - RETENTION + timedelta(minutes=1))
+    change(gone, last_seen_at=now() - RETENTION - SECOND)
     with writing() as session:
-        forget_old(session)
+        delete_old_sign_ins(session)
     hashes = set(db.session.scalars(select(SignIn.token_hash)))
     assert hashes == {fingerprint(kept), fingerprint(ended)}
 
@@ -216,5 +216,5 @@ def test_those_that_live_are_found_in_one_query(owner: Member, viewer: Member) -
     ids = [begin_sign_in(member, None, "Firefox")[0].id for member in (owner, viewer)]
     sign_out_everywhere(viewer, CAST)
     with statements() as sent:
-        assert living([*ids, "signin_unknown"]) == {ids[0]}
+        assert active_sign_ins([*ids, "signin_unknown"]) == {ids[0]}
     assert sent.queries == 1

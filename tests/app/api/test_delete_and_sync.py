@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
-from app.fleet.servers import add_server, retire
+from app.fleet.servers import add_server, retire_server
 from tests.app.api.calling import Script, body, refused, report, shape
 from tests.archives import game_archive
 from tests.conftest import CAST, Cast
@@ -100,7 +100,7 @@ def test_servers_that_joined_are_listed_and_retired_ones_are_not(script: Script)
     script.register()
     body(script.send(game_archive()))
     add_server("srv-04", "fra", CAST)
-    retire("srv-02", CAST)
+    retire_server("srv-02", CAST)
 
     assert [server["id"] for server in body(script.sync())["servers"]] == ["srv-01", "srv-03", "srv-04"]
 

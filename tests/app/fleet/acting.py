@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from app.accounts.actors import Actor
+from app.catalog.build_publishing import ReceivedArchive, publish_build
 from app.catalog.games import register_game
-from app.catalog.publishing import ReceivedArchive, publish
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import new_id, now
@@ -119,7 +119,7 @@ def new_build(game: Game, size: int = 1000) -> Build:
         session.add(Upload(id=upload_id, game_id=game.id, object_key=key, sent_by=STUDIO.name))
     inspection = Inspection("PaperLanterns-1.0", "paper-lanterns.sh", 3 * size, 9, ())
     sha256 = f"{next(_numbers):064x}"
-    return publish(game.id, ReceivedArchive(upload_id, key, size, sha256, inspection), STUDIO).build
+    return publish_build(game.id, ReceivedArchive(upload_id, key, size, sha256, inspection), STUDIO).build
 
 
 def replica(build: Build, server_id: str) -> Replica | None:

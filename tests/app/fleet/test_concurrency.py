@@ -13,11 +13,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from app.accounts.secrets import fingerprint
-from app.catalog.publishing import release
+from app.catalog.releasing import release
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
-from app.fleet.replicas import in_line, retry_now
+from app.fleet.replicas import is_plan_current, retry_now
 from app.fleet.servers import add_server
 from app.refusals import Conflict, NotFound
 from tests.app.fleet.acting import STUDIO, FleetAgent, new_build, new_game
@@ -107,7 +107,7 @@ def test_everybody_at_once(app: Flask, cast: Cast, threads: ThreadPoolExecutor) 
                 .where(Replica.game_id == game.id, Replica.server_id == server_id)
                 .options(joinedload(Replica.build))
             ).all()
-            assert in_line(game.released_build_id, rows)
+            assert is_plan_current(game.released_build_id, rows)
             wanted = [(row.build_id, row.phase) for row in rows if row.wanted]
             assert wanted == [(game.released_build_id, "cached")], f"{server_id} ends with the live build and no other"
 

@@ -17,7 +17,7 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game, Release
 from app.data.models.server import PlaySession, Replica
 from app.data.models.upload import Upload
-from app.fleet.servers import pause, retire
+from app.fleet.servers import pause_server, retire_server
 from app.maintenance.build_sweep import check, sweep
 from app.storage.bucket import bucket
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard
@@ -138,7 +138,7 @@ def test_servers_that_cannot_be_asked_are_not_waited_for(
     lost.start(cached["gameId"])
     delete(client, cast)
 
-    retire("srv-01", STUDIO)
+    retire_server("srv-01", STUDIO)
     assert sweep().games == 0, "srv-02 may come back"
     last_heard("srv-02", 23 * 3600)
     assert sweep().games == 0
@@ -149,11 +149,11 @@ def test_servers_that_cannot_be_asked_are_not_waited_for(
 def test_a_paused_server_keeps_a_deleted_game_until_it_is_resumed(
     client: FlaskClient, cast: Cast, agent: FleetAgent, cached: dict[str, Any]
 ) -> None:
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     delete(client, cast)
     assert agent.evictions() == []
     assert sweep().games == 0
-    pause("srv-01", False, STUDIO)
+    pause_server("srv-01", False, STUDIO)
     assert agent.evictions() == [1]
 
 

@@ -6,14 +6,14 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert, select
 
-from app.catalog.publishing import release
+from app.catalog.releasing import release
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica
 from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import cache_state, matrix, summaries
-from app.fleet.servers import add_server, retire
+from app.fleet.servers import add_server, retire_server
 from app.web.builds.build_words import cell_words
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_build, new_game
 from tests.app.fleet.counting import statements
@@ -114,7 +114,7 @@ def test_what_only_a_retired_server_held_is_no_row(
     agent.report(held(second, "cached"), held(build, "cached"))
     other.report(held(second, "cached"))
     assert [row.build.number for row in matrix(game).rows] == [2, 1]
-    retire("srv-01", STUDIO)
+    retire_server("srv-01", STUDIO)
     found = matrix(game)
     assert [row.build.number for row in found.rows] == [2]
     assert [server.id for server in found.servers] == ["srv-02", "srv-03"]

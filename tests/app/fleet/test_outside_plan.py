@@ -10,14 +10,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from app.catalog.games import delete_game
-from app.catalog.publishing import release
+from app.catalog.releasing import release
 from app.catalog.retention import delete_build
 from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession
 from app.fleet.play_sessions import running_sessions
-from app.fleet.servers import pause
+from app.fleet.servers import pause_server
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_build, new_game, phase, replica
 from tests.app.fleet.counting import statements
 from tests.conftest import Cast
@@ -169,7 +169,7 @@ def test_a_paused_server_gets_no_address_of_a_build_by_saying_that_it_holds_it(
     agent: FleetAgent, game: Game, staged: Build
 ) -> None:
     never_here, new = new_build(game), new_build(game)
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     agent.report(held(staged, "cached"), held(never_here, "cached"), held(new, "cached"))
     assert agent.wanted() == [(new.number, True)]
     agent.report(sessions=[live("s-forged", never_here)])
@@ -181,7 +181,7 @@ def test_what_a_paused_server_was_to_hold_stays_in_its_plan_and_in_play(agent: F
     agent.report(held(old, "cached"))
     new = new_build(game)
     agent.report(held(old, "cached"), held(new, "cached"))
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     assert agent.wanted() == [(1, False), (2, True)]
     release(game, 1, STUDIO)
     assert agent.start(game.id).get_json()["build"] == 1
@@ -189,7 +189,7 @@ def test_what_a_paused_server_was_to_hold_stays_in_its_plan_and_in_play(agent: F
 
 def test_a_made_up_report_keeps_no_build_from_being_deleted(agent: FleetAgent, game: Game) -> None:
     never_here, new = new_build(game), new_build(game)
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     agent.report(held(never_here, "cached"), held(new, "cached"), sessions=[live("s-forged", never_here)])
     left = select(Build.number).where(Build.game_id == game.id)
     delete_build(game, 1, STUDIO)

@@ -12,8 +12,8 @@ from app.data.models.game import Build, Game
 from app.fleet.fleet_overview import FleetServer, PartnerServer, fleet_overview, partner_overview
 from app.fleet.retries import retry_failed
 from app.fleet.rollout import matrix
-from app.fleet.server_builds import holdings
-from app.fleet.servers import pause, retire, roll_token
+from app.fleet.server_builds import server_builds
+from app.fleet.servers import pause_server, retire_server, roll_token
 from app.refusals import Conflict, NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
 from app.topics.versions import stored_version
@@ -185,7 +185,7 @@ def test_troubles_are_named_worst_first(
     ]
     intruder = FleetAgent(client, cast.servers["srv-01"])
     assert intruder.send(intruder.document()).status_code == 409
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     assert fleet()["srv-01"].state == "conflict", "what is worst is said first"
 
 
@@ -208,7 +208,7 @@ def test_a_server_whose_agent_cannot_read_its_disk_is_unwell(later: Callable[...
 
 
 def test_a_retired_server_is_gone_from_both(cast: Cast, game: Game, agents: dict[str, FleetAgent]) -> None:
-    retire("srv-02", STUDIO)
+    retire_server("srv-02", STUDIO)
     assert list(fleet()) == list(theirs(cast)) == ["srv-01", "srv-03"]
 
 
@@ -225,7 +225,7 @@ def test_questions_cost_the_same_for_fifty_builds_as_for_five(
     ask: dict[str, Callable[[], object]] = {
         "partner": lambda: partner_overview(cast.starlight.partner_id),
         "fleet": fleet_overview,
-        "holdings": lambda: holdings("srv-01", 20),
+        "holdings": lambda: server_builds("srv-01", 20),
     }
 
     def queries(games: int) -> int:
@@ -245,7 +245,7 @@ def test_holdings_are_worst_first_with_what_they_take(game: Game, later: Callabl
     one = new_build(game, 100)
     two, three = (new_build(new_game(game.partner_id, title=title), 100) for title in ("B", "A"))
     later("srv-01", held(one, "cached"), held(two, "downloading", bytesDone=40), held(three, "failed", attempt=3))
-    found = holdings("srv-01", 10)
+    found = server_builds("srv-01", 10)
     assert [(each.game, each.phase) for each in found.shown] == [
         ("A", "failed"),
         ("B", "downloading"),
@@ -267,7 +267,7 @@ def test_sessions_are_counted_by_build(game: Game, agents: dict[str, FleetAgent]
     agents["srv-01"].start(game.id)
     second = new_build(game)
     later("srv-01", held(first, "cached"), held(second, "pending"))
-    assert {each.build: (each.sessions, each.live) for each in holdings("srv-01", 10).shown} == {
+    assert {each.build: (each.sessions, each.live) for each in server_builds("srv-01", 10).shown} == {
         first.number: (1, False),
         second.number: (0, True),
     }
@@ -276,7 +276,7 @@ def test_sessions_are_counted_by_build(game: Game, agents: dict[str, FleetAgent]
 def test_more_than_are_shown_are_counted(game: Game, later: Callable[..., None]) -> None:
     builds = [new_build(game)] + [new_build(new_game(game.partner_id)) for _ in range(3)]
     later("srv-01", *(held(build, "cached") for build in builds))
-    found = holdings("srv-01", 2)
+    found = server_builds("srv-01", 2)
     assert (len(found.shown), found.count) == (2, 4)
 
 
@@ -298,7 +298,7 @@ def asked(build: Build) -> tuple[int, object]:
 
 
 def test_a_paused_server_is_not_told_to_retry(cast: Cast) -> None:
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     with pytest.raises(Conflict, match="srv-01"):
         retry_failed("srv-01", STUDIO)
     with pytest.raises(NotFound):
@@ -309,13 +309,13 @@ def test_pausing_shows_wherever_the_server_is_shown(cast: Cast, game: Game, agen
     new_build(game)
     topics = [FLEET_TOPIC, game_topic(game.id), partner_topic(cast.starlight.partner_id)]
     before = [stored_version(topic) for topic in topics]
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     assert [stored_version(topic) > version for topic, version in zip(topics, before, strict=True)] == [True] * 3
     assert (theirs(cast)["srv-01"].paused, theirs(cast)["srv-02"].paused) == (True, False)
     cells = matrix(db.session.get_one(Game, game.id)).rows[0].cells
     assert [(cell.state, cell.paused) for cell in cells] == [("queued", True), ("queued", False), ("queued", False)]
     assert fleet()["srv-01"].state == "paused"
-    pause("srv-01", False, STUDIO)
+    pause_server("srv-01", False, STUDIO)
     assert fleet()["srv-01"].state == "healthy"
 
 

@@ -15,13 +15,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import QueuePool, update
 from sqlalchemy.orm import Session
 
-from app.catalog.publishing import release
+from app.catalog.releasing import release
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.fleet.replicas import retry_now
-from app.fleet.servers import pause, retire, roll_token
+from app.fleet.servers import pause_server, retire_server, roll_token
 from app.limits import thread_budgets
 from app.topics import event_hub
 from app.topics.event_hub import hub
@@ -55,9 +55,9 @@ def poll(app: Flask, token: str, since: int, wait: float = WAIT) -> tuple[dict[s
 
 def waiting(app: Flask, threads: ThreadPoolExecutor, token: str, since: int) -> Future[tuple[dict[str, Any], float]]:
     """A poll that has begun to wait."""
-    before = thread_budgets.waiting_polls.taken
+    before = thread_budgets.waiting_polls.in_use
     future = threads.submit(poll, app, token, since)
-    wait_until(lambda: thread_budgets.waiting_polls.taken > before, 10, "the poll is waiting")
+    wait_until(lambda: thread_budgets.waiting_polls.in_use > before, 10, "the poll is waiting")
     return future
 
 
@@ -116,7 +116,7 @@ def test_a_rolled_token_and_a_retired_server_are_strangers(client: FlaskClient, 
     new_token = roll_token("srv-01", STUDIO)
     assert client.get(f"{SELF}/plan", headers=bearer(cast.servers["srv-01"])).status_code == 401
     assert client.get(f"{SELF}/plan", headers=bearer(new_token)).status_code == 200
-    retire("srv-02", STUDIO)
+    retire_server("srv-02", STUDIO)
     assert client.get(f"{SELF}/plan", headers=bearer(cast.servers["srv-02"])).status_code == 401
 
 
@@ -207,7 +207,7 @@ def test_a_poll_without_a_place_is_told_when_to_come_again(
     assert seconds < WAIT
     new_build(game)  # and those that wait are not disturbed
     assert all(future.result(15)[0]["pollAfterSeconds"] == 0 for future in held_polls)
-    assert thread_budgets.waiting_polls.taken == 0
+    assert thread_budgets.waiting_polls.in_use == 0
 
 
 @pytest.mark.settings(SLIPWAY_WAITING_POLLS="64")
@@ -219,7 +219,7 @@ def test_waiting_polls_hold_no_database_connection(
     pool = db.engine.pool
     assert isinstance(pool, QueuePool)
     futures = [threads.submit(poll, app, agent.token, version) for _ in range(60)]  # more than the pool's 48
-    wait_until(lambda: thread_budgets.waiting_polls.taken == 60, 20, "60 polls are waiting")
+    wait_until(lambda: thread_budgets.waiting_polls.in_use == 60, 20, "60 polls are waiting")
     wait_until(lambda: pool.checkedout() == 0, 10, "no connection is held")
     new_build(game)
     assert {future.result(20)[0]["builds"][0]["build"] for future in futures} == {1}
@@ -248,16 +248,16 @@ def test_a_paused_server_keeps_what_it_has_and_fetches_nothing(agent: FleetAgent
     first, other = new_build(game), new_game(game.partner_id)
     agent.report(held(first, "cached"))
     new_build(other)
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     second = new_build(game)
     assert [(b["gameId"], b["build"]) for b in agent.plan()["builds"]] == [(game.id, 1)]
     assert agent.plan()["evict"] == []
 
-    pause("srv-01", False, STUDIO)
+    pause_server("srv-01", False, STUDIO)
     planned = {(b["gameId"], b["build"]) for b in agent.plan()["builds"]}
     assert planned == {(game.id, 1), (game.id, 2), (other.id, 1)}
     agent.report(held(first, "cached"), held(second, "cached"))
-    pause("srv-01", True, STUDIO)
+    pause_server("srv-01", True, STUDIO)
     assert agent.plan()["evict"] == [], "what a paused server holds is not evicted"
     assert {b["build"] for b in agent.plan()["builds"]} == {1, 2}
 

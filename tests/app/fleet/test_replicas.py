@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app.catalog.publishing import release
+from app.catalog.releasing import release
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
@@ -14,7 +14,7 @@ from app.data.models.game import Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.replicas import retry_now
 from app.fleet.rollout import cache_state
-from app.fleet.servers import add_server, retire
+from app.fleet.servers import add_server, retire_server
 from app.refusals import NotFound
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, new_build, new_game, phase, replica
 from tests.conftest import Cast
@@ -247,13 +247,13 @@ def test_a_retired_server_leaves(client: FlaskClient, agent: FleetAgent, game: G
     build = new_build(game)
     agent.report(held(build, "cached"))
     assert agent.start(game.id).status_code == 201
-    retire("srv-01", STUDIO)
+    retire_server("srv-01", STUDIO)
 
     assert [state.server_id for state in cache_state(game)] == ["srv-02", "srv-03"]
     assert db.session.scalars(select(PlaySession.ended_at)).one() is not None, "nobody will report its end"
     second = new_build(game)
     assert phase(second, "srv-01") is None
-    retire("srv-01", STUDIO)  # again is fine, and no second deed
+    retire_server("srv-01", STUDIO)  # again is fine, and no second deed
     deeds = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "server.retired")).all()
     assert len(deeds) == 1
 

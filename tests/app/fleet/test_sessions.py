@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.catalog.games import delete_game
-from app.catalog.publishing import release
+from app.catalog.releasing import release
 from app.data.extensions import db
 from app.data.models.base import new_id
 from app.data.models.game import Build, Game

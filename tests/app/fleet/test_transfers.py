@@ -14,7 +14,7 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server, TransferMinute
 from app.fleet import transfers
-from app.fleet.transfers import KEPT, arrived, last_hour, note_arrived
+from app.fleet.transfers import RETENTION, bytes_arrived, last_hour, record_arrived
 from app.maintenance.build_sweep import sweep
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, new_game
 from tests.conftest import Cast
@@ -33,7 +33,7 @@ def row(phase: str, done: int = 0, rate: int = 0, *, reported: bool = True) -> R
 
 
 def came(before: Replica, phase: str, done: int = 0, rate: int = 0, seconds: float = 1) -> int:
-    return arrived(before, phase, done, 1000 * MB, rate, seconds)
+    return bytes_arrived(before, phase, done, 1000 * MB, rate, seconds)
 
 
 def test_progress_of_a_download_came_over_the_network() -> None:
@@ -135,8 +135,8 @@ def test_the_last_hour_is_sixty_minutes_oldest_first(cast: Cast, monkeypatch: py
     ours, theirs = cast.starlight.partner_id, cast.moonbase.partner_id
     with writing() as session:
         for ago, partner_id, count in ((0, ours, 5), (0, ours, 2), (0, theirs, 1), (59, ours, 9), (60, ours, 100)):
-            note_arrived(session, "srv-01", {partner_id: count}, at - timedelta(minutes=ago))
-        note_arrived(session, "srv-02", {ours: 0}, at)
+            record_arrived(session, "srv-01", {partner_id: count}, at - timedelta(minutes=ago))
+        record_arrived(session, "srv-02", {ours: 0}, at)
     found = last_hour(ours)
     assert list(found) == ["srv-01"]
     assert (sum(found["srv-01"]), len(found["srv-01"]), found["srv-01"][-1]) == (16, 60, 7)
@@ -147,7 +147,7 @@ def test_the_last_hour_is_sixty_minutes_oldest_first(cast: Cast, monkeypatch: py
 def test_a_sweep_forgets_minutes_after_some_hours(cast: Cast) -> None:
     at = now()
     with writing() as session:
-        for ago in (KEPT - timedelta(minutes=5), KEPT + timedelta(minutes=5)):
-            note_arrived(session, "srv-01", {cast.starlight.partner_id: 1}, at - ago)
+        for ago in (RETENTION - timedelta(minutes=5), RETENTION + timedelta(minutes=5)):
+            record_arrived(session, "srv-01", {cast.starlight.partner_id: 1}, at - ago)
     sweep()
     assert minutes() == {("srv-01", cast.starlight.partner_id): 1}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.data.models.game import Build
 from app.data.models.server import PHASES, Replica
-from app.fleet.replicas import in_line, wanted_build_ids
+from app.fleet.replicas import is_plan_current, wanted_build_ids
 
 # No matter how busy the machine is.
 steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)
@@ -92,8 +92,8 @@ def test_flags_are_in_line_exactly_when_they_say_what_is_wanted(released: str | 
     for replica in here:
         replica.wanted = replica.build_id in wanted
     there = {replica.build_id for replica in here}
-    assert in_line(released, here) == (released is None or released in there)
+    assert is_plan_current(released, here) == (released is None or released in there)
     for replica in here:
         replica.wanted = not replica.wanted
-        assert not in_line(released, here)
+        assert not is_plan_current(released, here)
         replica.wanted = not replica.wanted

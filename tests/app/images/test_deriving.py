@@ -24,7 +24,7 @@ from app.data.extensions import db
 from app.data.models.asset import Blob, BlobVariant
 from app.data.models.base import now
 from app.images import derivation as deriving_module
-from app.images.derivation import LEASE, derive, due
+from app.images.derivation import LEASE, derive, due_derivations
 from app.images.image_processes import ImageProcesses
 from app.maintenance.image_sweep import check_assets
 from app.runtime.jobs import jobs
@@ -72,7 +72,7 @@ def test_a_component_call_waits_for_the_sizes_of_its_image(studio: Studio, worke
 @pytest.mark.settings(ASSET_DERIVE_WAIT="0")
 def test_the_same_work_twice_at_once_is_done_once(app: Flask, studio: Studio) -> None:
     studio.upload(DATA)
-    (blob_id,) = due(db.session())
+    (blob_id,) = due_derivations(db.session())
     begun: list[str] = []
 
     def work(_: int) -> None:
@@ -101,7 +101,7 @@ def test_an_image_of_which_no_sizes_can_be_made_fails_and_leaves_the_component_a
     good, bad = studio.upload(DATA), studio.upload(picture(seed=2))
     before = save(studio, assets=[face(good)])
     spoil(bad["key"])
-    for blob_id in due(db.session()):
+    for blob_id in due_derivations(db.session()):
         derive(blob_id)
 
     single = studio.at("POST", "/components", json=CARD | {"name": "New", "assets": [face(bad)]})
@@ -130,7 +130,7 @@ def spoil(key: str) -> None:
 @pytest.mark.settings(ASSET_DERIVE_WAIT="0")
 def test_stopping_gives_the_work_back_at_once(app: Flask, studio: Studio, processes: ImageProcesses) -> None:
     studio.upload(saved(Image.effect_noise((2000, 2000), 60), "PNG", compress_level=1))
-    (blob_id,) = due(db.session())
+    (blob_id,) = due_derivations(db.session())
 
     def work() -> None:
         with app.app_context():
@@ -145,7 +145,7 @@ def test_stopping_gives_the_work_back_at_once(app: Flask, studio: Studio, proces
 
     found = blob()
     assert (found.derivation, found.derive_attempts) == ("pending", 0)
-    assert list(due(db.session())) == [blob_id]
+    assert list(due_derivations(db.session())) == [blob_id]
 
 
 @pytest.mark.settings(ASSET_DERIVE_WAIT="0")
@@ -153,7 +153,7 @@ def test_what_a_crash_left_is_taken_up_by_the_sweep(app: Flask, studio: Studio) 
     studio.upload(DATA)
     with writing() as session:  # somebody began, and died
         session.execute(update(Blob).values(derive_attempts=1, derive_at=now() + LEASE))
-    assert list(due(db.session())) == []
+    assert list(due_derivations(db.session())) == []
     with writing() as session:
         session.execute(update(Blob).values(derive_at=now() - timedelta(seconds=1)))
     jobs(app).images.flush()  # and its job with it
@@ -204,7 +204,7 @@ def test_a_worker_that_is_killed_halfway_leaves_nothing_that_stays(
     app: Flask, studio: Studio, settings: Settings, point: str
 ) -> None:
     presigned = studio.upload(DATA)
-    (blob_id,) = due(db.session())
+    (blob_id,) = due_derivations(db.session())
     ended = run_derive(settings, blob_id, SLIPWAY_APP_CRASH_AT=point)
     assert ended == -signal.SIGKILL
     found = blob()

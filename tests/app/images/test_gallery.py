@@ -20,7 +20,7 @@ from app.data.models.asset import Asset, Blob
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound
-from app.images.derivation import derive, due
+from app.images.derivation import derive, due_derivations
 from app.images.gallery import GalleryFilter, apps_with_assets, asset_detail, gallery, quota_summary
 from app.images.game_pictures import pick_cover, pick_screenshots, pictures_of
 from app.maintenance.image_sweep import sweep_assets
@@ -218,7 +218,7 @@ def test_the_picked_cover_and_screenshots_show_in_the_partner_api(studio: Studio
     pick_screenshots(game, [asset_id], CAST)
     assert shown() == (image["publicUrl"], [image["publicUrl"]])
 
-    for blob_id in due(db.session()):
+    for blob_id in due_derivations(db.session()):
         derive(blob_id)
     assert shown() == (f"{image['publicUrl']}.v1-768.webp", [f"{image['publicUrl']}.v1-2048.webp"])
 

@@ -7,8 +7,8 @@ from PIL import Image, ImageCms
 
 from app.data.extensions import db
 from app.data.models.asset import Blob
-from app.images.derivation import derive, due
-from app.images.image_limits import MOST_PIXELS
+from app.images.derivation import derive, due_derivations
+from app.images.image_limits import MAX_IMAGE_PIXELS
 from app.storage.bucket import bucket
 from tests.app.api.v1.calling import Studio, answered, put, refused
 from tests.app.images import hostile
@@ -36,7 +36,7 @@ def confirm(studio: Studio, data: bytes, content_type: str = "image/png") -> str
 def derived(studio: Studio, data: bytes) -> list[Image.Image]:
     """The sizes of an image, decoded; checks that none of them carries anything but its picture."""
     presigned = studio.upload(data)
-    for blob_id in due(db.session()):
+    for blob_id in due_derivations(db.session()):
         derive(blob_id)
     body = {"kind": "board", "name": "b", "externalKey": "b"}
     face = {"sideKey": "front", "key": presigned["key"], "sourceUrl": presigned["publicUrl"]}
@@ -60,7 +60,7 @@ def derived(studio: Studio, data: bytes) -> list[Image.Image]:
 def test_a_bomb_is_refused_by_its_header(studio: Studio) -> None:
     message = confirm(studio, hostile.bomb())
     assert "30,000 × 30,000" in message
-    assert f"{MOST_PIXELS:,}" in message
+    assert f"{MAX_IMAGE_PIXELS:,}" in message
 
 
 def test_a_giant_header_is_refused(studio: Studio) -> None:
@@ -122,7 +122,7 @@ def test_a_page_behind_an_image_is_never_a_page(studio: Studio, kind: str) -> No
     put(presigned["signedUrl"], data, f"image/{kind.lower()}")
     if studio.confirm(presigned, data).status_code == 200:
         assert_harmless(studio, presigned["publicUrl"], f"image/{kind.lower()}")
-        for blob_id in due(db.session()):
+        for blob_id in due_derivations(db.session()):
             derive(blob_id)
         assert b"script" not in studio.client.get(f"{presigned['publicUrl']}.v1-256.webp").data
 

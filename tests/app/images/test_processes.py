@@ -11,7 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from app.images.image_processes import DecoderDied, ImageProcesses, ImageRefused, Interrupted, checking
+from app.images.image_processes import DecoderDied, ImageProcesses, ImageRefused, Interrupted, inspection_processes
 from tests.app.images.images import picture
 from tests.app.runtime.processes import wait_until
 
@@ -73,7 +73,7 @@ def test_a_decoder_that_is_killed_is_told_apart_and_the_next_one_works(big: Path
 
 
 def test_a_decoder_knows_no_secret(big: Path) -> None:
-    checking.examine(big)
+    inspection_processes.examine(big)
     environments = []
     for pid in decoders():
         with suppress(psutil.NoSuchProcess):  # the child of an image ends when it has answered

@@ -13,14 +13,14 @@ from flask.testing import FlaskClient
 from PIL import ImageOps
 from sqlalchemy import select, update
 
-from app.components.image_deletion import UNDO
+from app.components.image_deletion import UNDO_WINDOW
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.asset import Blob
 from app.data.models.base import now
 from app.images import image_files
 from app.images.blobs import LEASE
-from app.images.derivation import derive, due
+from app.images.derivation import derive, due_derivations
 from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.storage.bucket import bucket
 from app.storage.objects import write_object
@@ -195,7 +195,7 @@ def test_an_older_file_that_is_missing_stops_no_sweep_and_is_tried_again(client:
 
 def test_checking_and_sweeping_know_public_copies(client: FlaskClient, studio: Studio) -> None:
     studio.upload(PHOTO)
-    for blob_id in due(db.session()):
+    for blob_id in due_derivations(db.session()):
         derive(blob_id)
     key = the_blob().object_key
     sweep_assets(NOW, scan=True)
@@ -219,7 +219,7 @@ def test_deleting_an_image_takes_its_copy_along(client: FlaskClient, studio: Stu
     address = studio.upload(PHOTO)["publicUrl"]
     assert studio.at("DELETE", f"/assets/{studio.assets()[0]['id']}").status_code == 204
     assert client.get(address).status_code == 404
-    long_ago = now() - 2 * UNDO - LEASE
+    long_ago = now() - 2 * UNDO_WINDOW - LEASE
     with writing() as session:
         session.execute(update(Blob).values(unused_since=long_ago, held_at=long_ago))
     sweep_assets(NOW, scan=True)

@@ -20,7 +20,7 @@ from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, QuotaEntry
 from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound
-from app.images.blobs import claim
+from app.images.blobs import claim_blob
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket
@@ -149,7 +149,7 @@ def test_a_confirm_waits_for_a_sweep_that_deletes_the_same_bytes(
     refused_claims = threading.Event()
 
     def claim_and_tell(*arguments: Any) -> Any:
-        claimed = claim(*arguments)
+        claimed = claim_blob(*arguments)
         if claimed is None:
             refused_claims.set()
         return claimed

@@ -15,7 +15,7 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.base import now
-from app.images.derivation import derive, due
+from app.images.derivation import derive, due_derivations
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.refusals import Unavailable
@@ -207,7 +207,7 @@ def test_sizes_are_made_once_storage_is_back(
     studio: Studio, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     presigned = studio.upload(DATA)
-    (blob_id,) = due(db.session())
+    (blob_id,) = due_derivations(db.session())
     if when == "before":
         gateway.stop()
     else:
@@ -217,10 +217,10 @@ def test_sizes_are_made_once_storage_is_back(
 
     blob = db.session.get_one(Blob, blob_id)
     assert (blob.derivation, blob.derive_attempts) == ("pending", 0)
-    assert list(due(db.session())) == []  # not at once again
+    assert list(due_derivations(db.session())) == []  # not at once again
     gateway.start()
     as_if_later(derive_at=now())
-    (again,) = due(db.session())
+    (again,) = due_derivations(db.session())
     derive(again)
     assert studio.client.get(f"{presigned['publicUrl']}.v1-256.webp").status_code == 200
     assert not check_assets().missing

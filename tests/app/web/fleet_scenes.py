@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.data.database import announce, writing
 from app.data.models.base import now
 from app.data.models.server import Server
-from app.fleet.transfers import note_arrived
+from app.fleet.transfers import record_arrived
 from app.topics.names import FLEET_TOPIC, partner_topic
 
 TB, MB = 10**12, 10**6
@@ -37,7 +37,7 @@ def last_hour(partner_id: str) -> None:
         for index, server in enumerate(session.scalars(select(Server).order_by(Server.id))):
             for ago in range(1, 60):
                 wave = 1.2 + math.sin(ago / (3 + index)) + 0.35 * math.sin(ago * (2 + index))
-                note_arrived(
+                record_arrived(
                     session, server.id, {partner_id: round(300 * MB * max(0.0, wave))}, at - timedelta(minutes=ago)
                 )
 

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.data.extensions import db
-from app.images.derivation import derive, due
+from app.images.derivation import derive, due_derivations
 from tests.app.api.v1.calling import Studio, answered, refused
 from tests.app.images.images import picture
 from tests.conftest import Cast
@@ -83,7 +83,7 @@ def test_the_sizes_of_a_face_are_shown_once_they_are_made(app: Flask, studio: St
     assert pending["derivation"] == "pending"
     assert pending["variants"] == []
 
-    for blob_id in due(db.session()):
+    for blob_id in due_derivations(db.session()):
         derive(blob_id)
 
     ready = answered(studio.at("GET", "/components"))["components"][0]["payload"]["imageFaces"]["front"]

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.data.extensions import db
-from app.images.derivation import derive, due
+from app.images.derivation import derive, due_derivations
 from app.limits import thread_budgets
 from tests.app.api.v1.calling import Studio
 from tests.app.images.images import picture
@@ -104,7 +104,7 @@ def test_a_range_of_another_version_gets_everything(client: FlaskClient, address
 
 
 def test_sizes_are_webp_with_a_name_and_etag_of_their_own(client: FlaskClient, studio: Studio, address: str) -> None:
-    for blob_id in due(db.session()):
+    for blob_id in due_derivations(db.session()):
         derive(blob_id)
     source, variant = client.get(address), client.get(f"{address}.v1-256.webp")
     assert variant.headers["Content-Type"] == "image/webp"
@@ -133,7 +133,7 @@ def test_no_place_stays_taken(client: FlaskClient, address: str) -> None:
         client.get(address, headers={"Range": "bytes=0-9"})
         client.head(address)
         client.get(address, buffered=False).close()
-    assert thread_budgets.images.taken == 0
+    assert thread_budgets.images.in_use == 0
 
 
 def test_when_all_places_are_taken_the_answer_says_when_to_come_again(

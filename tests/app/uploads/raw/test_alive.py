@@ -14,7 +14,7 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.upload import Upload
-from app.maintenance.build_sweep import STALE_UPLOAD, sweep
+from app.maintenance.build_sweep import STALE_UPLOAD_AGE, sweep
 from app.uploads.raw import receiver_heartbeat
 from tests.app.runtime.processes import wait_until
 from tests.archives import game_archive
@@ -38,7 +38,7 @@ def test_the_row_is_touched_while_nothing_comes(
             """Comes after what would have been long enough to be taken for dead."""
             if self.tell() == 0:
                 with writing() as session:
-                    session.execute(update(Upload).values(touched_at=now() - 2 * STALE_UPLOAD))
+                    session.execute(update(Upload).values(touched_at=now() - 2 * STALE_UPLOAD_AGE))
                 wait_until(is_fresh, 10, "its row is touched")
                 assert sweep().uploads == 0
             return super().read(size)

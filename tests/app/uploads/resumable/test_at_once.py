@@ -17,7 +17,7 @@ from app.topics.names import game_topic
 from app.topics.versions import stored_version
 from app.uploads.resumable import archive_check, check_claims
 from app.uploads.resumable.archive_check import Outcome, examine
-from app.uploads.resumable.check_claims import Heartbeat, claim
+from app.uploads.resumable.check_claims import Heartbeat, claim_check
 from tests.app.api.calling import body
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.resumable.rows import builds, is_clean, row
@@ -90,7 +90,7 @@ def test_the_heartbeat_tells_progress_and_hears_of_the_end(
 ) -> None:
     monkeypatch.setattr(check_claims, "BEAT_SECONDS", 0.05)
     upload_id = sender.sent(game_archive())
-    taken = claim(upload_id)
+    taken = claim_check(upload_id)
     assert taken is not None
     before = stored_version(game_topic(taken.game_id))
     heartbeat = Heartbeat(app, taken)

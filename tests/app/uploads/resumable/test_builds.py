@@ -15,7 +15,7 @@ from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.data.models.partner import Partner
-from app.fleet.servers import pause, retire
+from app.fleet.servers import pause_server, retire_server
 from app.maintenance.build_sweep import check
 from app.storage.bucket import bucket
 from tests.app.api.calling import Script, body, counting, refused, shape
@@ -117,7 +117,7 @@ def test_it_says_on_how_many_servers_a_build_is_cached(sender: Sender, game: Gam
     assert body(sender.ask("GET", f"{GAME_URL}/builds/1"))["cachedOn"] == 0
     agent.report(held(build, "cached"))
     assert body(sender.ask("GET", f"{GAME_URL}/builds/1"))["cachedOn"] == 1
-    retire("srv-01", CAST)
+    retire_server("srv-01", CAST)
     assert body(sender.ask("GET", f"{GAME_URL}/builds/1"))["cachedOn"] == 0
 
 
@@ -225,9 +225,9 @@ def test_a_build_that_a_paused_server_holds_is_not_deleted(sender: Sender, game:
     old = new_build(game)
     new = new_build(game)
     agent.report(held(old, "cached"), held(new, "cached"))
-    pause("srv-01", True, CAST)
+    pause_server("srv-01", True, CAST)
     refused(sender.ask("DELETE", f"{GAME_URL}/builds/1"), 409, "build_in_use")
-    pause("srv-01", False, CAST)
+    pause_server("srv-01", False, CAST)
     assert sender.ask("DELETE", f"{GAME_URL}/builds/1").status_code == 204
 
 
@@ -314,9 +314,9 @@ def test_builds_in_use_are_kept_until_they_are_free(app: Flask, sender: Sender, 
     newest = new_build(game)
     assert left(game) == [1, 2]
     agent.report(said, held(newest, "cached"))
-    assert retention.apply_everywhere() == [1000]
+    assert retention.apply_retention_to_all() == [1000]
     assert left(game) == [2]
-    assert retention.apply_everywhere() == []
+    assert retention.apply_retention_to_all() == []
 
 
 def test_many_builds_go_a_few_at_a_time(
@@ -326,7 +326,7 @@ def test_many_builds_go_a_few_at_a_time(
     for _ in range(6):
         new_build(game)
     keep(game, 1)
-    assert retention.apply_everywhere() == [1000] * 5
+    assert retention.apply_retention_to_all() == [1000] * 5
     assert left(game) == [6]
 
 

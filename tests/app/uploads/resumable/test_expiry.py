@@ -12,8 +12,8 @@ from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.base import now
 from app.data.models.upload import Upload
-from app.maintenance.build_sweep import STALE_UPLOAD, sweep
-from app.uploads.resumable.check_claims import claim
+from app.maintenance.build_sweep import STALE_UPLOAD_AGE, sweep
+from app.uploads.resumable.check_claims import claim_check
 from tests.app.api.calling import body, refused
 from tests.app.uploads.resumable.rows import A_WEEK, age, builds, change, is_clean, objects, row
 from tests.app.uploads.resumable.sending import MIB, Sender, put_parts
@@ -63,7 +63,7 @@ def test_what_is_removed_is_reported_in_bytes_and_in_the_audit_log(app: Flask, s
 def test_the_rule_of_the_raw_door_does_not_touch_resumable_ones(app: Flask, sender: Sender) -> None:
     uploading, checking = sender.begun(ARCHIVE)["id"], sender.sent(game_archive(seed=2))
     for upload_id in (uploading, checking):
-        age(upload_id, 6 * STALE_UPLOAD)
+        age(upload_id, 6 * STALE_UPLOAD_AGE)
     assert sweep().uploads == 0
     assert [sender.state(upload_id)["phase"] for upload_id in (uploading, checking)] == ["uploading", "checking"]
 
@@ -89,7 +89,7 @@ def test_bytes_that_a_dead_worker_left_are_removed(app: Flask, sender: Sender) -
     refused_id = sender.sent(b"not an archive")
     same_id = sender.sent(ARCHIVE)
     for upload_id, state in ((refused_id, "failed"), (same_id, "done")):
-        taken = claim(upload_id)
+        taken = claim_check(upload_id)
         assert taken is not None
         change(upload_id, state=state, checker=None, expires_at=now() + timedelta(days=7))
     assert sweep().bytes_freed == len(b"not an archive") + len(ARCHIVE)

@@ -11,17 +11,17 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.accounts.keys import create_key
-from app.catalog.publishing import ClaimLost, publish
+from app.catalog.build_publishing import ClaimLost, publish_build
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.maintenance.build_sweep import sweep
 from app.storage.bucket import bucket
-from app.uploads.raw.inspection_thread import CheckingThread
+from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable import archive_check
 from app.uploads.resumable.archive_check import Outcome, examine, read_archive
-from app.uploads.resumable.check_claims import LEASE, MOST_BEGUN, Heartbeat, claim, due_checks, give_back
+from app.uploads.resumable.check_claims import LEASE, MAX_CHECKS, Heartbeat, claim_check, due_checks, free_claim
 from app.uploads.resumable.completion import join_parts
 from tests.app.api.calling import body, refused
 from tests.app.runtime.processes import wait_until
@@ -166,16 +166,16 @@ def test_a_game_deleted_meanwhile_gets_no_build(app: Flask, sender: Sender) -> N
 
 def test_one_upload_is_checked_by_one_worker(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
-    first = claim(upload_id)
+    first = claim_check(upload_id)
     assert first is not None
-    assert claim(upload_id) is None
+    assert claim_check(upload_id) is None
     assert due_checks() == []
     assert examine(upload_id) is Outcome.NOT_OURS
 
 
 def test_a_worker_that_died_is_followed_by_another(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
-    claim(upload_id)
+    claim_check(upload_id)
     age(upload_id, LEASE / 2)
     assert due_checks() == []
     age(upload_id, LEASE / 2)
@@ -186,23 +186,23 @@ def test_a_worker_that_died_is_followed_by_another(app: Flask, sender: Sender) -
 def test_a_worker_that_wakes_up_late_publishes_nothing(app: Flask, sender: Sender) -> None:
     """Frozen for longer than its lease, between reading the archive and publishing it."""
     upload_id = sender.sent(ARCHIVE)
-    frozen = claim(upload_id)
+    frozen = claim_check(upload_id)
     assert frozen is not None
     join_parts(frozen)
     received = read_archive(frozen, Heartbeat(app, frozen))
     age(upload_id, LEASE)
-    assert claim(upload_id) is not None
+    assert claim_check(upload_id) is not None
     with pytest.raises(ClaimLost):
-        publish(frozen.game_id, received, CAST)
+        publish_build(frozen.game_id, received, CAST)
     assert builds() == []
 
 
 def test_a_check_given_back_is_free_at_once_and_was_not_begun_in_vain(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
     for _ in range(3):
-        taken = claim(upload_id)
+        taken = claim_check(upload_id)
         assert taken is not None
-        give_back(taken)
+        free_claim(taken)
     stored = row(upload_id)
     assert stored is not None
     assert (stored.checks_begun, stored.checker) == (0, None)
@@ -212,13 +212,13 @@ def test_a_check_given_back_is_free_at_once_and_was_not_begun_in_vain(app: Flask
 @one_database
 def test_a_check_that_kills_its_worker_each_time_is_given_up(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
-    for _ in range(MOST_BEGUN):
-        assert claim(upload_id) is not None
+    for _ in range(MAX_CHECKS):
+        assert claim_check(upload_id) is not None
         age(upload_id, LEASE)
     assert examine(upload_id) is Outcome.FAILED
     state = sender.state(upload_id)
     assert (state["phase"], state["error"]) == ("failed", "check_failed")
-    assert f"{MOST_BEGUN} times" in state["reason"]
+    assert f"{MAX_CHECKS} times" in state["reason"]
     assert is_clean()
 
 
@@ -238,10 +238,10 @@ def test_parts_that_storage_lost_fail_the_upload(app: Flask, sender: Sender) -> 
 @one_database
 def test_an_object_lost_after_its_parts_were_joined_fails_the_upload(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
-    taken = claim(upload_id)
+    taken = claim_check(upload_id)
     assert taken is not None
     join_parts(taken)
-    give_back(taken)
+    free_claim(taken)
     bucket().delete([taken.object_key])
     assert examine(upload_id) is Outcome.FAILED
     assert sender.state(upload_id)["error"] == "parts_lost"
@@ -250,11 +250,11 @@ def test_an_object_lost_after_its_parts_were_joined_fails_the_upload(app: Flask,
 @one_database
 def test_joining_twice_is_fine(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(big_archive(20 * MIB))
-    taken = claim(upload_id)
+    taken = claim_check(upload_id)
     assert taken is not None
     join_parts(taken)
     join_parts(taken)
-    give_back(taken)
+    free_claim(taken)
     assert examine(upload_id) is Outcome.DONE
     assert is_clean()
 
@@ -275,10 +275,10 @@ def test_cancelling_takes_everything_back(app: Flask, sender: Sender) -> None:
 
 def test_cancelling_while_it_is_checked_makes_no_build(app: Flask, sender: Sender) -> None:
     upload_id = sender.sent(ARCHIVE)
-    taken = claim(upload_id)
+    taken = claim_check(upload_id)
     assert taken is not None
     assert sender.cancel(upload_id).status_code == 204
-    give_back(taken)
+    free_claim(taken)
     assert examine(upload_id) is Outcome.NOT_OURS
     assert builds() == []
     assert is_clean()
@@ -310,7 +310,7 @@ def test_storage_that_does_not_answer_puts_a_check_off(app: Flask, sender: Sende
 def test_checking_takes_the_same_memory_however_large_the_archive(
     app: Flask, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class FarBehind(CheckingThread):
+    class FarBehind(InspectionThread):
         """Looks at nothing before the reader is ahead by all it may be."""
 
         def _run(self) -> None:

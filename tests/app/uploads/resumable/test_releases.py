@@ -11,7 +11,7 @@ from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.fleet.servers import pause, retire
+from app.fleet.servers import pause_server, retire_server
 from tests.app.api.calling import Script, body, counting, refused, shape
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build
 from tests.app.uploads.resumable.databases import one_database
@@ -204,9 +204,9 @@ def test_paused_and_silent_servers_are_told_apart_and_retired_ones_left_out(
     build = new_build(game)
     release(sender, 1)
     agent.report(held(build, "downloading"))
-    pause("srv-01", True, CAST)
+    pause_server("srv-01", True, CAST)
     last_heard("srv-01", 60)
-    retire("srv-03", CAST)
+    retire_server("srv-03", CAST)
     servers = preview(sender, 1)["servers"]
     assert isinstance(servers, list)
     assert [(server["id"], server["paused"], server["contact"]) for server in servers] == [

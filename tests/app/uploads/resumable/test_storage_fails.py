@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.catalog.publishing import ClaimLost
+from app.catalog.build_publishing import ClaimLost
 from app.config.settings import Settings
 from app.maintenance.build_sweep import sweep
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.uploads.resumable import archive_check
 from app.uploads.resumable.archive_check import Outcome, examine, read_archive
-from app.uploads.resumable.check_claims import Heartbeat, claim, give_back
+from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim
 from app.uploads.resumable.completion import join_parts
 from tests.app.api.calling import body, refused
 from tests.app.runtime.processes import free_port
@@ -97,14 +97,14 @@ def test_parts_that_were_joined_without_an_answer_are_not_joined_again(
 
 def test_reading_goes_on_where_it_was_broken_off(app: Flask, sender: Sender, network: FaultyNetwork) -> None:
     upload_id = sender.sent(ARCHIVE)
-    taken = claim(upload_id)
+    taken = claim_check(upload_id)
     assert taken is not None
     join_parts(taken)
     heartbeat = Tripwire(app, taken, at=7 * MIB, trip=lambda: blink(network))
     received = read_archive(taken, heartbeat)
     assert heartbeat.tripped
     assert (received.size, received.sha256) == (len(ARCHIVE), hashlib.sha256(ARCHIVE).hexdigest())
-    give_back(taken)
+    free_claim(taken)
     assert examine(upload_id) is Outcome.DONE
 
 
@@ -114,7 +114,7 @@ def test_reading_that_breaks_because_the_upload_was_cancelled_ends_at_once(
     """Storage may end an answer in its midst when the object is deleted under it."""
     monkeypatch.setattr(archive_check, "PAUSE_SECONDS", 600)
     upload_id = sender.sent(ARCHIVE)
-    taken = claim(upload_id)
+    taken = claim_check(upload_id)
     assert taken is not None
     join_parts(taken)
 

@@ -76,7 +76,7 @@ def test_a_password_of_the_greatest_length_gets_in(visitor: Visitor, cast: Cast)
 def test_a_full_queue_keeps_the_email_and_not_the_password(
     visitor: Visitor, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(password_hashing.places, "limit", 0)
+    monkeypatch.setattr(password_hashing.hash_slots, "limit", 0)
     answer = visitor.sign_in(cast.starlight.owner)
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app.refusals import Unavailable
-from app.storage.availability import Note, note
+from app.storage.availability import StorageStatus, storage_status
 from app.storage.bucket import Bucket
 from tests.app.runtime.processes import free_port
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
@@ -47,7 +47,7 @@ def test_the_banner_goes_when_it_answers_again(app: Flask, owner: Visitor, gone:
     fail(gone)
     assert "unreachable since" in owner.get("/storage", headers=HTMX).text
     app.extensions["slipway_bucket"] = Bucket(app.config["SLIPWAY"].storage_settings)
-    note.heard(answered=False)
+    storage_status.record(answered=False)
     answer = owner.post("/storage/tries", headers=HTMX)
     assert answer.status_code == 200
     assert "unreachable since" not in answer.text
@@ -68,15 +68,15 @@ def test_only_members_look(visitor: Visitor, cast: Cast) -> None:
 def test_a_refusal_of_storage_is_an_answer(app: Flask) -> None:
     where = replace(app.config["SLIPWAY"].storage_settings, secret_key="wrong")
     bucket = Bucket(where)
-    note.heard(answered=False)
+    storage_status.record(answered=False)
     fail(bucket)
-    assert note.outage(lambda: None) is None
+    assert storage_status.outage(lambda: None) is None
 
 
 def test_it_is_asked_in_the_background_and_not_by_every_page(app: Flask) -> None:
     asked = threading.Semaphore(0)
-    found = Note()
-    found.heard(answered=False)
+    found = StorageStatus()
+    found.record(answered=False)
     found._due = 0
     first = found.outage(asked.release)
     assert first is not None

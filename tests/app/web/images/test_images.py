@@ -16,7 +16,7 @@ from app.data.database import announce, writing
 from app.data.models.asset import Asset, Blob
 from app.images.game_pictures import pictures_of
 from app.limits import thread_budgets
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.topics.names import assets_topic
 from tests.app.api.v1.calling import announced, answered, put, refused
 from tests.app.fleet.counting import statements
@@ -178,7 +178,7 @@ def test_one_partner_does_not_take_every_place_for_images(
     owner: Visitor, game_id: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thread_budgets.image_uploads, "limit", 2)
-    with thread_budgets.image_uploads.held(cast.starlight.partner_id, "Kite Works"):
+    with thread_budgets.image_uploads.acquired(cast.starlight.partner_id, "Kite Works"):
         answer = send(owner, picture(), "one.png")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "10"
@@ -339,9 +339,9 @@ def test_with_a_cdn_pages_load_from_it(owner: Visitor, card: str) -> None:
 
 
 def test_storage_that_is_away_is_said(owner: Visitor, card: str) -> None:
-    note.heard(answered=False)
+    storage_status.record(answered=False)
     try:
         page = plain(owner.get(PAGE).text)
     finally:
-        note.clear()
+        storage_status.clear()
     assert "1 image cannot be shown right now They are stored; storage is unreachable." in page

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from app.accounts.audit_history import PAGE as ON_A_PAGE
+from app.accounts.audit_history import PAGE_SIZE as ON_A_PAGE
 from app.accounts.audit_log import record
 from app.catalog.games import register_game
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.partner import Partner
-from app.fleet.servers import pause
+from app.fleet.servers import pause_server
 from tests.app.fleet.counting import statements
 from tests.app.web.conftest import Visitor
 from tests.conftest import CAST, Cast
@@ -43,7 +43,7 @@ def register(partner_id: str, title: str) -> None:
 def test_everybodys_deeds_are_listed_newest_first(operator: Visitor, cast: Cast) -> None:
     register(cast.starlight.partner_id, "Low Tide")
     register(cast.moonbase.partner_id, "Sea of Rain")
-    pause("srv-02", True, CAST)
+    pause_server("srv-02", True, CAST)
     found = entries(operator.get(PAGE).text)
     assert "Paused downloads of srv-02" in found[0]
     assert re.search("Registered Sea of Rain.* Moonbase$", found[1])

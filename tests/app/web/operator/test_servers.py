@@ -13,7 +13,7 @@ from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.base import now
 from app.data.models.server import Server
-from app.fleet.servers import pause
+from app.fleet.servers import pause_server
 from tests.app.fleet.acting import FleetAgent
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
@@ -292,7 +292,7 @@ def test_retry_tries_everything_that_failed_there(operator: Visitor, garden: str
 
 
 def test_a_paused_server_offers_no_retry(operator: Visitor, garden: str) -> None:
-    pause("srv-04", True, CAST)
+    pause_server("srv-04", True, CAST)
     assert f'formaction="{PAGE}/srv-04/retries"' not in operator.get(PAGE).text
     answer = operator.post(f"{PAGE}/srv-04/retries")
     assert answer.status_code == 409

@@ -13,7 +13,7 @@ from flask import Flask
 from app.data.database import writing
 from app.data.models.base import new_id, now
 from app.data.models.upload import Upload
-from app.storage.availability import note
+from app.storage.availability import storage_status
 from app.storage.bucket import Bucket, StorageError, bucket
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, Visitor
@@ -47,7 +47,7 @@ def unreachable(app: Flask) -> Iterator[None]:
     with pytest.raises(StorageError):
         bucket().ping()
     yield
-    note.clear()
+    storage_status.clear()
 
 
 def test_reachable_storage_says_so_with_what_the_rows_know(operator: Visitor, cast: Cast) -> None:

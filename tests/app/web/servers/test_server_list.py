@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from app.data.models.base import now
-from app.fleet.servers import pause, retire
+from app.fleet.servers import pause_server, retire_server
 from app.limits import thread_budgets
 from app.web.servers import server_words
 from tests.app.fleet.counting import statements
@@ -102,7 +102,7 @@ def test_the_last_hour_is_drawn_and_ends_where_contact_was_lost(owner: Visitor, 
 
 
 def test_a_paused_server_says_what_its_queue_waits_for(owner: Visitor, garden: str) -> None:
-    pause("srv-03", True, CAST)
+    pause_server("srv-03", True, CAST)
     assert "Queued, downloads paused" in row(owner.get(PAGE).text, "srv-03")
     assert "Queued downloads paused" in plain(owner.get("/games/garden-of-forking-paths").text)
 
@@ -121,7 +121,7 @@ def test_a_partner_without_a_release_is_told_so(stranger: Visitor, garden: str) 
 
 def test_without_servers_the_page_says_who_adds_them(owner: Visitor, cast: Cast) -> None:
     for server in cast.servers:
-        retire(server, CAST)
+        retire_server(server, CAST)
     assert "No servers yet. An operator adds them" in plain(owner.get(PAGE).text)
 
 
@@ -152,14 +152,14 @@ def test_an_unchanged_fragment_is_304_until_a_server_reports_something_new(
 
 
 def test_the_stream_brings_the_parts_and_gives_its_place_back(owner: Visitor, garden: str) -> None:
-    before = thread_budgets.streams.taken
+    before = thread_budgets.streams.in_use
     answer = owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}, buffered=False)
     assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
     events = iter(answer.iter_encoded())
     assert b"event: beat" in next(events)
     assert 'hx-swap-oob="morph" id="servers-table"' in next(events).decode()
     answer.close()
-    assert thread_budgets.streams.taken == before
+    assert thread_budgets.streams.in_use == before
 
 
 @pytest.mark.settings(SLIPWAY_STREAMS="0")

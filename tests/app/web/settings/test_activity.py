@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy import event
 
 from app.accounts.actors import Actor
-from app.accounts.audit_history import PAGE as PAGE_LENGTH
+from app.accounts.audit_history import PAGE_SIZE as PAGE_LENGTH
 from app.accounts.audit_log import record
 from app.data.database import writing
 from app.data.extensions import db

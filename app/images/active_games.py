@@ -8,7 +8,7 @@ from app.data.models.game import Game
 from app.refusals import GameNotFound
 
 
-def require_living(session: Session, game_id: str) -> Game:
+def require_active_game(session: Session, game_id: str) -> Game:
     """The game, unless it was deleted meanwhile (GameNotFound)."""
     game = session.get(Game, game_id)
     if game is None or game.deleted_at is not None:

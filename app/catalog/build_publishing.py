@@ -10,19 +10,18 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.catalog.retention import retain
-from app.data.database import announce, lock_for_update, writing
+from app.catalog.releasing import set_live_build
+from app.catalog.retention import apply_retention_later
+from app.data.database import announce, writing
 from app.data.models.base import now
-from app.data.models.game import Build, Game, Release
+from app.data.models.game import Build, Game
 from app.data.models.upload import RESUMABLE, Upload
-from app.fleet.active_servers import active_servers
-from app.fleet.replicas import replan
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import NotFound, Refusal, UploadInterrupted
 from app.topics.names import catalog_topic, game_topic, partner_topic
 from slipway.archive.inspection import Inspection
 
-REMEMBERED = timedelta(days=7)  # how long a resumable upload goes on saying which build it became
+RESULT_LIFETIME = timedelta(days=7)  # how long a resumable upload goes on saying which build it became
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class ClaimLost(Refusal):
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedBuild:
     """What became of an archive. `unchanged`: the newest build had the same bytes, so none was made and the object
     is not needed."""
 
@@ -62,7 +61,7 @@ def newest_build(session: Session, game_id: str) -> Build | None:
     return session.scalar(select(Build).where(Build.game_id == game_id).order_by(Build.number.desc()).limit(1))
 
 
-def publish(game_id: str, received: ReceivedArchive, actor: Actor) -> Published:
+def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> PublishedBuild:
     """One transaction: compare with the newest build, number the new one, release it if the game releases by itself.
 
     Raises NotFound when the game was deleted meanwhile, UploadInterrupted when the upload's row is gone, ClaimLost
@@ -83,17 +82,17 @@ def publish(game_id: str, received: ReceivedArchive, actor: Actor) -> Published:
         if newest and newest.sha256 == received.sha256:
             live = game.released_build_id == newest.id
             _conclude(session, upload, newest, released=live, unchanged=True)
-            return Published(newest, live, unchanged=True)
+            return PublishedBuild(newest, live, unchanged=True)
         build = _number(session, game, received, actor)
         released = game.auto_release if received.release is None else received.release
         _conclude(session, upload, build, released=released, unchanged=False)
         if released:
-            _release(session, game, build, actor)
-        passing("in-publish")
+            set_live_build(session, game, build, actor)
+        crash_point("in-publish")
         announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
     if game.keep_builds is not None:
-        retain(game_id)
-    return Published(build, released, unchanged=False)
+        apply_retention_later(game_id)
+    return PublishedBuild(build, released, unchanged=False)
 
 
 def _conclude(session: Session, upload: Upload, build: Build, *, released: bool, unchanged: bool) -> None:
@@ -107,7 +106,7 @@ def _conclude(session: Session, upload: Upload, build: Build, *, released: bool,
     upload.checker = None
     upload.bytes_read, upload.files_read = build.size, build.members
     upload.build_number, upload.released = build.number, released
-    upload.expires_at = now() + REMEMBERED
+    upload.expires_at = now() + RESULT_LIFETIME
     if unchanged:
         announce(game_topic(upload.game_id))
     else:
@@ -139,49 +138,3 @@ def _number(session: Session, game: Game, received: ReceivedArchive, actor: Acto
     subject = f"{game.title}, build {build.number}"
     record(session, actor, "build.ready", subject, game=game, size=build.size, checksum=build.checksum)
     return build
-
-
-@dataclass(frozen=True)
-class ReleaseMade:
-    """`made`: False when the build was live already, and `release` is the one that made it so."""
-
-    release: Release
-    build: Build
-    made: bool
-
-
-def make_release(game: Game, number: int, actor: Actor) -> ReleaseMade:
-    """Point the game at a ready build; releasing the live one again changes nothing. Raises NotFound."""
-    with writing() as session:
-        lock_for_update(session, game)
-        build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number))
-        if build is None or game.deleted_at is not None:
-            raise NotFound(f"'{game.slug}' has no build {number}. Choose one of its builds.")
-        made = game.released_build_id != build.id
-        if made:
-            _release(session, game, build, actor)
-        newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
-        found = session.scalars(newest).one()
-    if made and game.keep_builds is not None:
-        retain(game.id)
-    return ReleaseMade(found, build, made)
-
-
-def release(game: Game, number: int, actor: Actor) -> Build:
-    """`make_release()`, for who only wants the build."""
-    return make_release(game, number, actor).build
-
-
-def _release(session: Session, game: Game, build: Build, actor: Actor) -> None:
-    at = now()
-    build.first_released_at = build.first_released_at or at
-    build.released_at = at
-    game.released_build_id = build.id
-    game.updated_at = at
-    session.add(
-        Release(game_id=game.id, build_id=build.id, build_number=build.number, released_at=at, released_by=actor.name)
-    )
-    record(session, actor, "build.released", f"{game.title}, build {build.number}", game=game)
-    session.flush()
-    replan(session, game, active_servers(session))
-    announce(catalog_topic(game.partner_id))

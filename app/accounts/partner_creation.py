@@ -12,7 +12,9 @@ from app.data.models.partner import Invitation, Partner
 from app.refusals import InvalidRequest
 
 
-def found_partner(name: str, email: str, quota: int | None, actor: Actor) -> tuple[Partner, Invitation, str]:
+def create_partner_with_owner(
+    name: str, email: str, quota: int | None, actor: Actor
+) -> tuple[Partner, Invitation, str]:
     """The partner, the invitation and the secret of its link, which is shown once. Raises InvalidRequest naming the
     field `name`, `email` or `quota`.
 

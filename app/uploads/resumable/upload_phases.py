@@ -19,7 +19,7 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.upload import RESUMABLE, Upload
-from app.process.crash_points import passing
+from app.process.crash_points import crash_point
 from app.refusals import Refusal
 from app.storage.bucket import bucket
 from app.topics.names import game_topic
@@ -28,7 +28,7 @@ from app.uploads.discarding import discard_upload, transfers_of
 log = logging.getLogger(__name__)
 
 
-def hold(session: Session, upload_id: str) -> Upload | None:
+def lock_upload(session: Session, upload_id: str) -> Upload | None:
     """The row of a resumable upload as it is now, held until the transaction ends; None when it is gone or going."""
     found = session.get(Upload, upload_id, with_for_update={"key_share": True}, populate_existing=True)
     return found if found is not None and found.door == RESUMABLE and found.state != "discarding" else None
@@ -49,8 +49,8 @@ def begin_checking(upload: Upload) -> None:
 
 
 def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
-    """The upload will not become a build; the reason is kept until it expires. `tidy()` then removes its bytes. Inside
-    writing(), with the row held."""
+    """The upload will not become a build. The reason is kept until the upload expires; call `remove_leftovers()` after
+    the commit. Inside writing(), with the row locked."""
     upload.state = "failed"
     upload.checker = None
     upload.reason_code, upload.reason = refusal.code, refusal.message
@@ -70,7 +70,7 @@ def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
     announce(game_topic(upload.game_id))
 
 
-def tidy(upload: Upload) -> None:
+def remove_leftovers(upload: Upload) -> None:
     """Remove the bytes of an upload that is done or failed and not a build's, and free what it reserved. Repeatable."""
     store = bucket()
     for transfer in [upload.multipart_id] if upload.multipart_id else transfers_of(store, upload.object_key):
@@ -79,7 +79,7 @@ def tidy(upload: Upload) -> None:
     free_connection()
     if not belongs_to_build:
         store.delete([upload.object_key])
-    passing("upload-tidied")
+    crash_point("upload-tidied")
     with writing() as session:
         session.execute(update(Upload).where(Upload.id == upload.id).values(reserved_bytes=0, multipart_id=None))
     free_connection()

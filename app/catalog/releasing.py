@@ -1,0 +1,65 @@
+"""DOCSTRING"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts.actors import Actor
+from app.accounts.audit_log import record
+from app.catalog.retention import apply_retention_later
+from app.data.database import announce, lock_for_update, writing
+from app.data.models.base import now
+from app.data.models.game import Build, Game, Release
+from app.fleet.active_servers import active_servers
+from app.fleet.replicas import replan
+from app.refusals import NotFound
+from app.topics.names import catalog_topic
+
+
+@dataclass(frozen=True)
+class ReleaseResult:
+    """`made`: False when the build was live already, and `release` is the one that made it so."""
+
+    release: Release
+    build: Build
+    made: bool
+
+
+def make_release(game: Game, number: int, actor: Actor) -> ReleaseResult:
+    """Point the game at a ready build; releasing the live one again changes nothing. Raises NotFound."""
+    with writing() as session:
+        lock_for_update(session, game)
+        build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number))
+        if build is None or game.deleted_at is not None:
+            raise NotFound(f"'{game.slug}' has no build {number}. Choose one of its builds.")
+        made = game.released_build_id != build.id
+        if made:
+            set_live_build(session, game, build, actor)
+        newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
+        found = session.scalars(newest).one()
+    if made and game.keep_builds is not None:
+        apply_retention_later(game.id)
+    return ReleaseResult(found, build, made)
+
+
+def release(game: Game, number: int, actor: Actor) -> Build:
+    """`make_release()`, for who only wants the build."""
+    return make_release(game, number, actor).build
+
+
+def set_live_build(session: Session, game: Game, build: Build, actor: Actor) -> None:
+    at = now()
+    build.first_released_at = build.first_released_at or at
+    build.released_at = at
+    game.released_build_id = build.id
+    game.updated_at = at
+    session.add(
+        Release(game_id=game.id, build_id=build.id, build_number=build.number, released_at=at, released_by=actor.name)
+    )
+    record(session, actor, "build.released", f"{game.title}, build {build.number}", game=game)
+    session.flush()
+    replan(session, game, active_servers(session))
+    announce(catalog_topic(game.partner_id))
