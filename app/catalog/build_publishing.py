@@ -98,7 +98,7 @@ def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> Publ
 def _conclude(session: Session, upload: Upload, build: Build, *, released: bool, unchanged: bool) -> None:
     """One of the raw door has served with its request, whose end removes what an unchanged one stored; a resumable
     one goes on saying what it became."""
-    if upload.door != RESUMABLE:
+    if upload.kind != RESUMABLE:
         if not unchanged:
             session.delete(upload)
         return

@@ -28,7 +28,7 @@ from app.maintenance.image_sweep import check_assets, sweep_assets
 from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.storage.write_address_probe import is_of_a_probe
-from app.uploads.discarding import discard_upload
+from app.uploads.discarding import discard_marked
 from app.uploads.resumable.expiry import remove_expired
 
 log = logging.getLogger(__name__)
@@ -87,14 +87,14 @@ def sweep(young: timedelta = MIN_ORPHAN_AGE) -> Swept:
 
 def _sweep_uploads(swept: Swept) -> None:
     before = now() - STALE_UPLOAD_AGE
-    dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
+    dead = or_(and_(Upload.kind == RAW, Upload.touched_at < before), Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
     free_connection()
     for upload in uploads:
         if not _claim(upload.id, before):
             continue
         stored = bucket().stat(upload.object_key)
-        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+        discard_marked(bucket(), upload)
         swept.uploads += 1
         swept.bytes_freed += stored.size if stored else 0
 
@@ -104,7 +104,7 @@ def _claim(upload_id: str, before: datetime) -> bool:
     one that is going: whichever is first, no build loses its object."""
     with writing() as session:
         upload = session.get(Upload, upload_id, with_for_update=True)
-        if upload is None or (upload.state != "discarding" and (upload.door != RAW or upload.touched_at >= before)):
+        if upload is None or (upload.state != "discarding" and (upload.kind != RAW or upload.touched_at >= before)):
             return False
         upload.state = "discarding"
         return True

@@ -25,7 +25,7 @@ class Upload(Base):
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("upload"))
     game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
-    door: Mapped[str] = mapped_column(String(16), default=RAW, server_default=RAW)
+    kind: Mapped[str] = mapped_column("door", String(16), default=RAW, server_default=RAW)
     object_key: Mapped[str] = mapped_column(String(200), unique=True)
     multipart_id: Mapped[str | None] = mapped_column(String(1024))  # the storage's own id of the multipart transfer
     state: Mapped[str] = mapped_column(String(16), default="uploading")

@@ -10,9 +10,6 @@ import hashlib
 import logging
 from dataclasses import replace
 
-from sqlalchemy import update
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.build_publishing import PublishedBuild, ReceivedArchive, publish_build
@@ -26,7 +23,7 @@ from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket
 from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
-from app.uploads.discarding import discard_upload
+from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import IncomingBody
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.raw.part_writer import PartWriter, part_size
@@ -66,13 +63,13 @@ def receive_archive(
             crash_point("after-publish")
     except BaseException as error:
         if upload is not None:
-            _discard(upload)
+            discard(upload)
         if isinstance(error, Refusal):
-            _note_refusal(game_id, actor, error, body.received, file_name)
+            _record_refusal(game_id, actor, error, body.received, file_name)
         raise
     free_connection()  # the build stays readable; the next transaction would expire it
     if published.unchanged:
-        _discard(upload)
+        discard(upload)
     return published
 
 
@@ -156,18 +153,7 @@ def _compare(sha256: str, announced: str | None) -> None:
         )
 
 
-def _discard(upload: Upload) -> None:
-    """Take back what the upload stored. What fails here is left to the sweeper, which finds it by the row."""
-    try:
-        with writing() as session:
-            session.execute(update(Upload).where(Upload.id == upload.id).values(state="discarding"))
-        free_connection()
-        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
-    except (Refusal, SQLAlchemyError) as error:
-        log.warning("upload %s is left to the sweeper: %s", upload.id, error)
-
-
-def _note_refusal(game_id: str, actor: Actor, error: Refusal, received: int, file_name: str | None) -> None:
+def _record_refusal(game_id: str, actor: Actor, error: Refusal, received: int, file_name: str | None) -> None:
     with writing() as session:
         game = session.get(Game, game_id)
         if game is not None:

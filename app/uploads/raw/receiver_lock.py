@@ -57,7 +57,7 @@ def _open(instance: Path) -> int:
 def _mark() -> int:
     with writing() as session:
         session.execute(update(Upload).where(Upload.checker.is_not(None)).values(touched_at=_LONG_AGO))
-        dead = update(Upload).where(Upload.door == RAW).values(touched_at=_LONG_AGO)
+        dead = update(Upload).where(Upload.kind == RAW).values(touched_at=_LONG_AGO)
         marked = session.execute(dead)
         assert isinstance(marked, CursorResult)
         return marked.rowcount

@@ -42,7 +42,7 @@ def due_checks() -> Sequence[str]:
     found = db.session.scalars(
         select(Upload.id)
         .where(
-            Upload.door == RESUMABLE,
+            Upload.kind == RESUMABLE,
             Upload.state == "checking",
             or_(Upload.checker.is_(None), Upload.touched_at < now() - LEASE),
         )

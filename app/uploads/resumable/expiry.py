@@ -19,7 +19,7 @@ from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import crash_point
 from app.storage.bucket import StoredPart, bucket
 from app.topics.names import game_topic
-from app.uploads.discarding import discard_upload
+from app.uploads.discarding import discard_marked
 from app.uploads.resumable.check_claims import LEASE
 from app.uploads.resumable.upload_phases import lock_upload, remove_leftovers
 
@@ -50,7 +50,7 @@ def remove_expired() -> Expired:
 def _left_over() -> Sequence[Upload]:
     """Ended uploads whose bytes are still there: the process died between the verdict and the tidying up."""
     found = db.session.scalars(
-        select(Upload).where(Upload.door == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
+        select(Upload).where(Upload.kind == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
     ).all()
     free_connection()
     return found
@@ -65,7 +65,7 @@ def _ending() -> Sequence[Upload]:
     found = db.session.scalars(
         select(Upload)
         .join(Game, Upload.game_id == Game.id)
-        .where(Upload.door == RESUMABLE, Upload.state != "discarding", or_(never_opened, expired, orphaned))
+        .where(Upload.kind == RESUMABLE, Upload.state != "discarding", or_(never_opened, expired, orphaned))
     ).all()
     free_connection()
     return found
@@ -79,7 +79,7 @@ def _remove(upload: Upload, removed: Expired) -> None:
         return
     crash_point("expiry-marked")
     stored = bucket().stat(upload.object_key) if upload.state == "checking" else None
-    discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+    discard_marked(bucket(), upload)
     free_connection()
     removed.uploads += upload.state != "done"
     removed.bytes_freed += stored.size if stored else sum(part.size for part in parts)

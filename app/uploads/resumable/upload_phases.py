@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.config.settings import settings
 from app.data.database import announce, free_connection, writing
-from app.data.extensions import db
 from app.data.models.base import now
-from app.data.models.game import Build, Game
+from app.data.models.game import Game
 from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import crash_point
 from app.refusals import Refusal
 from app.storage.bucket import bucket
 from app.topics.names import game_topic
-from app.uploads.discarding import discard_upload, transfers_of
+from app.uploads.discarding import abort_transfers, delete_object_unless_built
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 def lock_upload(session: Session, upload_id: str) -> Upload | None:
     """The row of a resumable upload as it is now, held until the transaction ends; None when it is gone or going."""
     found = session.get(Upload, upload_id, with_for_update={"key_share": True}, populate_existing=True)
-    return found if found is not None and found.door == RESUMABLE and found.state != "discarding" else None
+    return found if found is not None and found.kind == RESUMABLE and found.state != "discarding" else None
 
 
 def sender(upload: Upload) -> Actor:
@@ -71,24 +70,12 @@ def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
 
 
 def remove_leftovers(upload: Upload) -> None:
-    """Remove the bytes of an upload that is done or failed and not a build's, and free what it reserved. Repeatable."""
+    """Remove the bytes of an upload that is done or failed, unless a build is made of them, and free its reserved
+    bytes. Repeatable."""
     store = bucket()
-    for transfer in [upload.multipart_id] if upload.multipart_id else transfers_of(store, upload.object_key):
-        store.abort_multipart(upload.object_key, transfer)
-    belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == upload.object_key)))
-    free_connection()
-    if not belongs_to_build:
-        store.delete([upload.object_key])
+    abort_transfers(store, upload)
+    delete_object_unless_built(store, upload)
     crash_point("upload-tidied")
     with writing() as session:
         session.execute(update(Upload).where(Upload.id == upload.id).values(reserved_bytes=0, multipart_id=None))
-    free_connection()
-
-
-def discard(upload: Upload) -> None:
-    """Remove an upload that was marked `discarding`, bytes and row. What fails here is left to the sweep."""
-    try:
-        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
-    except Refusal as error:
-        log.warning("upload %s is left to the sweep: %s", upload.id, error)
     free_connection()

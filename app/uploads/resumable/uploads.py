@@ -26,9 +26,10 @@ from app.storage.bucket import StorageError, StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
 from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
+from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout
-from app.uploads.resumable.upload_phases import discard, fail, lock_upload
+from app.uploads.resumable.upload_phases import fail, lock_upload
 
 MAX_PARTS_LISTED = 50
 
@@ -107,7 +108,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> U
         upload = Upload(
             id=upload_id,
             game_id=game_id,
-            door=RESUMABLE,
+            kind=RESUMABLE,
             object_key=f"archives/{upload_id}.tar.gz",
             sent_by=actor.name,
             sent_from=actor.address,
@@ -128,7 +129,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> U
 def find_upload(game: Game, upload_id: str) -> Upload:
     """An upload of this game. Raises NotFound, also for another game's."""
     upload = db.session.get(Upload, upload_id)
-    if upload is None or upload.game_id != game.id or upload.door != RESUMABLE or upload.state == "discarding":
+    if upload is None or upload.game_id != game.id or upload.kind != RESUMABLE or upload.state == "discarding":
         raise NotFound(f"No upload '{upload_id}' of '{game.slug}'. It may have been cancelled or have expired.")
     return upload
 
@@ -172,7 +173,7 @@ def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
     states = [phase] if phase else ["uploading", "checking", "failed"]
     uploads = db.session.scalars(
         select(Upload)
-        .where(Upload.game_id == game.id, Upload.door == RESUMABLE, Upload.state.in_(states))
+        .where(Upload.game_id == game.id, Upload.kind == RESUMABLE, Upload.state.in_(states))
         .order_by(Upload.created_at.desc(), Upload.id)
     ).all()
     free_connection()
