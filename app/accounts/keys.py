@@ -1,4 +1,4 @@
-"""API keys: made, recognised, revoked."""
+"""API keys: create, authenticate, roll, revoke."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLL_OVERLAP = timedelta(hours=24)
 def create_key(
     partner: Partner, app_name: str, scopes: Sequence[str], actor: Actor, name: str = ""
 ) -> tuple[ApiKey, str]:
-    """A key for an app of the partner (made if there is none of that name) and its text, which is shown once."""
+    """A key for an app of the partner (made if no app has this name), and its text, which is shown once."""
     app_name = checked_name(app_name, 100, "The app's name", "app")
     name = checked_name(name, 100, "The key's name", least=0)
     unknown = [scope for scope in scopes if scope not in SCOPES]
@@ -57,7 +57,7 @@ def create_key(
 
 
 def authenticate(secret: str | None) -> ApiKey:
-    """The living key with this text. Raises Unauthorized."""
+    """The active key with this text. Raises Unauthorized."""
     if not secret:
         raise Unauthorized("No API key was sent. Send it as `Authorization: Bearer pp_…`.")
     key = db.session.scalar(select(ApiKey).where(ApiKey.secret_hash == fingerprint(secret)))
@@ -69,14 +69,14 @@ def authenticate(secret: str | None) -> ApiKey:
 
 
 def record_use(key: ApiKey) -> None:
-    """Remember when the key was last used, to the minute."""
+    """Record when the key was last used, to the minute."""
     if key.last_used_at is None or now() - key.last_used_at > RECORD_USE_EVERY:
         with writing():
             key.last_used_at = now()
 
 
 def require_scope(key: ApiKey, scope: str) -> None:
-    """Raises Forbidden when the key was not made for this."""
+    """Raises Forbidden if the key lacks this scope."""
     if scope not in key.scopes:
         raise Forbidden(
             f"The key {key.hint} has the scopes {', '.join(key.scopes)}; this call needs '{scope}'. "
@@ -85,11 +85,11 @@ def require_scope(key: ApiKey, scope: str) -> None:
 
 
 def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tuple[ApiKey, str]:
-    """A new key like this one, and its text, shown once. The old one works for `overlap` longer, so that nothing
-    stops while the new one is put in place. Raises Conflict for a key that ends already."""
+    """A new key like this one, and its text, shown once. The old key works for `overlap` longer, so that nothing stops
+    while clients change to the new one. Raises Conflict for a key that is already about to expire."""
     secret, key_id = new_secret("pp"), key.id
     with writing() as session:
-        # Rolling twice at the same moment must not make two keys: the row is held first, and read after that.
+        # Rolling twice at the same moment must not make two keys: lock the row first, then read it.
         session.execute(select(ApiKey.id).where(ApiKey.id == key_id).with_for_update())
         if key.revoked_at or key.expires_at:
             raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
@@ -110,7 +110,7 @@ def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tu
 
 
 def apps_of(partner: Partner) -> list[tuple[App, list[ApiKey]]]:
-    """Every app of a partner with its living keys, newest first; two queries."""
+    """Every app of a partner with its active keys, newest first. Two queries."""
     apps = db.session.scalars(select(App).where(App.partner_id == partner.id).order_by(App.created_at)).all()
     keys = db.session.scalars(
         select(ApiKey)
@@ -138,7 +138,7 @@ def app_of(partner: Partner, app_id: str) -> App:
 
 
 def create_app(partner: Partner, name: str, description: str, actor: Actor) -> App:
-    """An app that keys can belong to. Raises InvalidRequest, or Conflict when the name is taken."""
+    """An app that can own keys. Raises InvalidRequest, or Conflict when the name is taken."""
     name, description = _checked_names(name, description)
     partner_id = partner.id
     with writing() as session:
@@ -169,7 +169,7 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
 
 
 def _hold_names(session: Session, partner_id: str) -> None:
-    # Held until the transaction ends, so that two cannot take the same name at the same moment.
+    # Locked until the transaction ends, so that two apps cannot get the same name at the same moment.
     session.get_one(Partner, partner_id, with_for_update={"key_share": True})
 
 

@@ -1,4 +1,4 @@
-"""A game's builds: listed, found, described."""
+"""A game's builds: listing, finding, notes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from app.topics.names import game_topic
 
 @dataclass(frozen=True)
 class ListedBuild:
-    """`cached_on`: servers that have all of it."""
+    """`cached_on`: how many servers have cached the build."""
 
     build: Build
     released: bool
@@ -42,7 +42,7 @@ class BuildPage:
 
 
 def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
-    """In three queries, however many builds. Raises InvalidRequest for a cursor that no page has given."""
+    """Three queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
     total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
     if cursor is not None:
@@ -58,9 +58,9 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
 
 @dataclass(frozen=True)
 class BuildTable:
-    """A game's builds as a table of the dashboard shows them, newest first, with the archives that were refused between
-    them. `cached`: build id → servers that have all of it, of `servers`; `live`: the number of the live build; `older`:
-    where the next page begins, or None at the end."""
+    """A game's builds as the dashboard's table shows them: newest first, with refused archives in between. `cached`:
+    build id → how many of the `servers` have cached it; `live`: the live build's number; `older`: where the next page
+    begins, or None at the end."""
 
     builds: Sequence[Build]
     refused: Sequence[AuditEntry]
@@ -72,8 +72,8 @@ class BuildTable:
 
 
 def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable:
-    """In six queries, whatever there is. Refusals stand between the builds by time: those before the newest build
-    that is not shown are left out."""
+    """Six queries for any number of builds. Refusals are sorted in by time; those older than this page's builds are
+    left out."""
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(Build.number < before)
@@ -104,7 +104,7 @@ def listed_build(game: Game, build: Build) -> ListedBuild:
 
 
 def cached_counts(game: Game) -> Counter[str]:
-    """Build id -> on how many servers it is cached."""
+    """Build id → how many servers have cached it."""
     rows = db.session.execute(
         select(Replica.build_id, func.count())
         .join(Server, Replica.server_id == Server.id)
@@ -125,7 +125,7 @@ def find_build(game: Game, number: str) -> Build:
 
 
 def set_note(game: Game, build: Build, note: str | None, actor: Actor) -> Build:
-    """Change a build's note, the one thing of it that may change. Raises NotFound when it was deleted meanwhile."""
+    """Change a build's note, the only part of a build that can change. Raises NotFound if it was deleted meanwhile."""
     with writing() as session:
         lock_for_update(session, build)
         if build.note != note:

@@ -1,4 +1,4 @@
-"""What a list of games is narrowed to, and where its pages begin; the same on both databases."""
+"""Filters for lists of games, with the same result on both databases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.data.models.game import Game
 
 @dataclass(frozen=True)
 class GameFilter:
-    """What a list is narrowed to. `limit` None means everything; `after` is the cursor of the last game seen."""
+    """The filters of a list. `limit` None: all; `after`: the cursor of the previous page."""
 
     status: str | None = None
     tag: str | None = None
@@ -24,9 +24,9 @@ class GameFilter:
 
 
 def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
-    """Status, tag and text, without the page. Letters' case does not matter."""
+    """Filter by status, tag and text, without paging. Case-insensitive."""
     if "\x00" in f"{wanted.tag}{wanted.text}":
-        return query.where(false())  # no stored text has this character, and Postgres cannot even be asked for it
+        return query.where(false())  # no stored text has NUL, and Postgres refuses it in a query
     if wanted.status == "active":
         query = query.where(Game.released_build_id.is_not(None))
     elif wanted.status == "pending_upload":
@@ -47,8 +47,8 @@ def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
 
 
 def _some_tag(is_wanted: Callable[[ColumnElement[str]], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Whether one of the game's tags is wanted. Looking into the stored list's text would find its quotes, commas and
-    escapes too."""
+    """Whether one of the game's tags matches. A search in the stored JSON text would also match its quotes, commas and
+    escapes."""
     elements: Any = func.json_array_elements_text if db.engine.dialect.name == "postgresql" else func.json_each
     tags = elements(Game.tags).table_valued("value")
     tag: ColumnElement[str] = func.cast(tags.c.value, String)

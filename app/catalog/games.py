@@ -1,4 +1,4 @@
-"""Rules for games: registering, changing, deleting."""
+"""Rules for games: listing, registering, changing, deleting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
+from app.catalog.game_filters import GameFilter as GameFilter  # for pages
 from app.catalog.game_filters import filter_games
 from app.catalog.game_lookup import games_of
 from app.data.cursors import time_cursor, time_position
@@ -30,12 +30,12 @@ from app.topics.names import catalog_topic, game_topic, partner_topic
 @dataclass(frozen=True)
 class GamePage:
     games: Sequence[Game]
-    total: int  # of the filtered catalog, whatever the page
+    total: int  # of all pages
     next_cursor: str | None
 
 
 def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
-    """Oldest first, then by id. A constant number of queries, however many games."""
+    """Oldest first, then by id. A constant number of queries for any number of games."""
     matching = filter_games(games_of(partner), wanted)
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     query = matching.order_by(Game.created_at, Game.id)
@@ -63,7 +63,7 @@ def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: 
             session.flush()
             record(session, actor, "game.created", game.title, game=game, slug=slug, partner=partner_name)
             announce(partner_topic(partner_id), catalog_topic(partner_id))
-    except IntegrityError:  # on Postgres two registrations may pass the look-up together; the index decides
+    except IntegrityError:  # on Postgres two registrations may pass the look-up at the same time; the index decides
         raise _taken(slug) from None
     return game
 
@@ -73,7 +73,7 @@ def _taken(slug: str) -> SlugTaken:
 
 
 def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
-    """Change what is named in `changes`; the rest stays. Raises NotFound for a game that was deleted meanwhile."""
+    """Apply `changes`; other fields stay. Raises NotFound if the game was deleted meanwhile."""
     with writing() as session:
         _hold(session, game)
         before = {name: getattr(game, name) for name in changes}
@@ -87,9 +87,8 @@ def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
 
 
 def delete_game(game: Game, actor: Actor) -> None:
-    """No new sessions from now on; running ones finish, then replicas and objects go
-    (`app/maintenance/build_sweep.py`).
-    The slug is free at once. Raises NotFound for a game that was deleted meanwhile."""
+    """From now on no new sessions start. Running sessions go on; after them, the sweep deletes replicas and objects
+    (`app/maintenance/build_sweep.py`). The slug is free at once. Raises NotFound if the game was deleted meanwhile."""
     with writing() as session:
         _hold(session, game)
         game.deleted_at = now()

@@ -1,4 +1,4 @@
-"""What was live when."""
+"""The history of a game's releases."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from app.data.models.game import Game, Release
 
 @dataclass(frozen=True)
 class ReleasePage:
-    """Newest first; the first of all is what is live. `next_cursor` is where the next page begins, or None at the
-    end."""
+    """Newest first; the first release of the first page is the live one. `next_cursor` is where the next page begins,
+    or None at the end."""
 
     releases: Sequence[Release]
     live_id: int | None
@@ -24,14 +24,14 @@ class ReleasePage:
 
 
 def newest_release(game: Game) -> Release | None:
-    """The release that made the live build live, or None for a game with none."""
+    """The release of the live build, or None if no build is live."""
     if game.released_build_id is None:
         return None
     return db.session.scalar(select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1))
 
 
 def list_releases(game: Game, limit: int | None = None, cursor: str | None = None) -> ReleasePage:
-    """Every release, of builds that were deleted since too. Raises InvalidRequest for a cursor that no page gave."""
+    """Every release, including those of deleted builds. Raises InvalidRequest for an unknown cursor."""
     live_id, total = db.session.execute(
         select(func.max(Release.id), func.count()).where(Release.game_id == game.id)
     ).one()

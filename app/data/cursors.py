@@ -37,7 +37,7 @@ def time_cursor(created_at: datetime, row_id: str) -> str:
 
 
 def time_position(cursor: str) -> Tuple:
-    """The (time, id) of a cursor that `time_cursor` made, to compare a row's with. Raises InvalidRequest."""
+    """The (time, id) of a cursor that `time_cursor` made, for comparison with a row's. Raises InvalidRequest."""
     moment, row_id = decode_cursor(cursor, 2)
     try:
         created_at = datetime.fromisoformat(moment).astimezone(UTC)
@@ -49,7 +49,7 @@ def time_position(cursor: str) -> Tuple:
 
 
 def number_position(cursor: str) -> int:
-    """The number in a cursor of a list that is ordered by a number: such a cursor is that number itself. Raises
+    """The number in a cursor of a list that is ordered by a number. Such a cursor is the number itself. Raises
     InvalidRequest."""
     if not re.fullmatch(r"[0-9]{1,9}", cursor):
         raise unknown_cursor()

@@ -1,4 +1,4 @@
-"""What a report says of play sessions: those that go on, those that ended, and those that began unheard of."""
+"""Play sessions in a report: those that continue, that ended, and that began without the platform."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from app.fleet.replicas import is_in_plan
 from app.topics.names import game_topic, plan_topic
 
 MAX_MISSED_REPORTS = 2
-# A session that was begun without the platform, on a build that left the plan just then, is first named a report later.
+# A session that began without the platform, on a build that had just left the plan, is first named one report later.
 SILENCE_LIMIT = timedelta(seconds=60)
-# A wrong clock may say anything; what is stored is shown as "since".
+# A wrong clock may give any time, and pages show the stored time as "since".
 MAX_AGE = timedelta(days=3650)
 
 
 def match_sessions(
     session: Session, server: Server, live: Sequence[LiveSession], at: datetime, heard_at: datetime | None
 ) -> list[str]:
-    """Bring the rows in line with a report: sessions begun while the platform was unreachable are added, those missing
-    from two reports have ended. `heard_at` is when the server reported before. Inside writing(), after the report's
-    builds were noted.
+    """Update the rows to match a report: add sessions that began while the platform could not be reached, and end those
+    missing from two reports. `heard_at`: the time of the previous report. Inside writing(), after the report's builds
+    were recorded.
 
-    Returns the ids of sessions that are not taken in, because their builds are not in the server's plan."""
+    Returns the ids of ignored sessions: their builds are not in the server's plan.
+    """
     rows = session.scalars(
         select(PlaySession).where(PlaySession.server_id == server.id, PlaySession.ended_at.is_(None))
     ).all()
@@ -74,8 +75,8 @@ def _take_in(
 
 
 def _run_again(row: PlaySession, server: Server) -> None:
-    """Ended by silence: the agent knows best whether the process runs. One that the agent ended itself (it has missed
-    nothing) stays ended, for this report was made before that."""
+    """For sessions that missing reports ended: the agent's report is right about whether the process runs. A session
+    that the agent ended itself (it missed no report) stays ended, because this report was made before that."""
     if row.server_id == server.id and row.missed_reports >= MAX_MISSED_REPORTS:
         row.ended_at = None
         row.missed_reports = 0
@@ -85,8 +86,8 @@ def _run_again(row: PlaySession, server: Server) -> None:
 def _builds_in_plan(
     session: Session, server: Server, begun: Sequence[LiveSession], heard_at: datetime | None
 ) -> Mapping[tuple[str, int], str]:
-    """Ids of those builds that are in the server's plan, or were when it was last heard: without the platform it could
-    not know better."""
+    """The ids of those builds that are in the server's plan, or were at its previous report: without the platform it
+    could not know about the change."""
     left: ColumnElement[bool] = Replica.left_plan_at.is_not(None)
     if heard_at is not None:
         left = and_(left, Replica.left_plan_at >= heard_at - SILENCE_LIMIT)

@@ -1,4 +1,4 @@
-"""What agents say of their servers, and what follows from it."""
+"""Agents' reports, and the changes that follow from them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from app.topics.versions import stored_version
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS, IDLE_SECONDS = 1, 10
-# Reports closer together than this, in which nothing but numbers moved, are acknowledged and not written.
+# Two reports closer together than this, with no change but in numbers: the second is acknowledged and not written.
 COALESCE = timedelta(milliseconds=400)
-# "In 39.2 s" said 0.8 s after "in 40 s" is the same moment.
+# "In 39.2 s", reported 0.8 s after "in 40 s", is the same moment.
 SAME_MOMENT = timedelta(seconds=2)
 MOVING = {"downloading", "verifying", "evicting"}
 HOLDING = {*MOVING, "cached"}
@@ -66,7 +66,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Receipt:
-    """`ignored_sessions` are ids of sessions whose builds are not in the server's plan; they count nowhere."""
+    """`ignored_sessions`: ids of sessions whose builds are not in the server's plan. No count includes them."""
 
     accepted: bool
     plan_version: int
@@ -75,8 +75,8 @@ class Receipt:
 
 
 def accept(server: Server, report: Report) -> Receipt:
-    """Take one report. Older sequences of the same boot are ignored; a second live boot raises Conflict
-    (`two_agents`) and is noted on the server for the operator."""
+    """Process one report. Older sequence numbers of the same boot are ignored. A second live boot raises Conflict
+    (`two_agents`) and is recorded on the server for the operator."""
     at = now()
     server_id, topic = server.id, plan_topic(server.id)
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
@@ -106,7 +106,7 @@ def accept(server: Server, report: Report) -> Receipt:
     return Receipt(accepted, stored_version(topic), after, ignored)
 
 
-# By server, those of its last report that were logged: it names them again every second.
+# By server: the ignored sessions of its last report that were logged. Reports repeat them every second.
 _logged: dict[str, frozenset[str]] = {}
 
 
@@ -129,13 +129,13 @@ def _may_be_skipped(server: Server, report: Report, at: datetime) -> bool:
         return False
     if not server.last_report_at or at - server.last_report_at > COALESCE:
         return False
-    # Boot and sequence say whether the report in the row is the one remembered here: another process may have
-    # written a later one, with a phase that this one would silently take back.
+    # Boot and sequence show whether the row holds the report remembered here: another process may have written a later
+    # one with another phase, which skipping this report would hide.
     return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
 
 
-# The last report of each server that this process wrote, numbers left out; only ever an optimisation, so a process that
-# does not know it writes.
+# By server: the last report that this process wrote, without its numbers. Only an optimisation: a process without an
+# entry writes.
 _written: dict[str, tuple[str, int, object]] = {}
 
 
@@ -145,7 +145,7 @@ def _shape(report: Report) -> object:
 
 
 def _take_over(server: Server, report: Report, at: datetime) -> Conflict | None:
-    """Decide whether this boot may speak for the server; start over for a new one."""
+    """Decide whether this boot may report for the server. A new boot starts over."""
     if server.boot_id in {None, report.boot_id}:
         return None
     silent = not has_contact(server, at) or server.stopping
@@ -162,8 +162,8 @@ def _take_over(server: Server, report: Report, at: datetime) -> Conflict | None:
 
 
 def _is_time_to_announce_all(server: Server, at: datetime) -> bool:
-    """Whether pages of games in which nothing moved are told too: they show when the server was last heard. With
-    every report of a busy server that would be hundreds of rows a second."""
+    """Whether to update pages of games without changes too: they show the time of the last report. With every report of
+    a busy server, that would be hundreds of rows per second."""
     if not has_contact(server, at) or server.last_report_at is None:
         return True
     return int(at.timestamp()) // IDLE_SECONDS != int(server.last_report_at.timestamp()) // IDLE_SECONDS
@@ -190,8 +190,8 @@ def _note_server(server: Server, report: Report, at: datetime) -> None:
 
 
 def _note_builds(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:
-    """Bring the server's replicas in line with the report; rows in which nothing changed are not written. Returns the
-    games whose wanted flags no longer fit what is here. `server` is as before the report."""
+    """Update the server's replicas from the report. Unchanged rows are not written. Returns the games whose wanted
+    flags do not fit any more. `server` is as before the report."""
     said = {(b.game_id, b.build): b for b in report.builds}
     rows = {(row.game_id, row.build.number): row for row in _replicas(session, server, said)}
     came = _bytes_that_came(server, report, rows, at)
@@ -217,7 +217,7 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
 
 
 def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]]) -> Sequence[Replica]:
-    """The server's replicas that are there, should be there, or are named by the report; builds loaded, rows held."""
+    """The server's replicas that exist there, should exist, or are named by the report. Builds loaded, rows locked."""
     query = (
         select(Replica)
         .join(Replica.build)
@@ -225,7 +225,7 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
         .order_by(Replica.id)
         .with_for_update(of=Replica, key_share=True)
     )
-    # Which they are is read first, so that they can all be locked in one order.
+    # Read their ids first, so that all can be locked in one order.
     named = select(Replica.id, Replica.game_id, Build.number).join(Replica.build).where(Replica.server_id == server.id)
     found = list(session.execute(named.where(or_(Replica.wanted, Replica.phase != "removed"))))
     known = {(game_id, number) for _, game_id, number in found}
@@ -240,7 +240,7 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
 def _bytes_that_came(
     server: Server, report: Report, rows: Mapping[tuple[str, int], Replica], at: datetime
 ) -> Counter[str]:
-    """Bytes since the last report, by game. The first report of a boot tells what is there, not what came."""
+    """Bytes since the last report, by game. The first report of a boot shows what is there, not what arrived."""
     came = Counter[str]()
     if server.boot_id != report.boot_id or server.last_report_at is None:
         return came
@@ -253,7 +253,7 @@ def _bytes_that_came(
 
 
 def _announce_games(session: Session, game_ids: set[str]) -> dict[str, str]:
-    """Returns the partner's id of each."""
+    """Returns the partner ids of the games."""
     partners: dict[str, str] = {}
     for ids in in_batches(sorted(game_ids)):
         found = session.execute(select(Game.id, Game.partner_id).where(Game.id.in_(ids)))
@@ -293,8 +293,8 @@ def _note_phase(row: Replica, said: ReportedBuild, at: datetime) -> None:
 
 
 def _note_absence(row: Replica, at: datetime) -> None:
-    """The agent's list is complete: what it does not name, it does not hold. What is wanted is on its way again, even
-    if the agent says `removed`: it may have obeyed a plan from before a rollback."""
+    """The agent's list is complete: builds that it does not name are not there. A wanted build becomes pending again,
+    even if the agent reports `removed`: it may have followed a plan from before a rollback."""
     phase = "pending" if row.wanted else "removed"
     if row.phase != phase:
         row.phase = phase

@@ -1,4 +1,4 @@
-"""Trying everything that failed on a server again, at once."""
+"""Retrying everything that failed on a server at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.topics.names import FLEET_TOPIC, game_topic, plan_topic
 
 
 def retry_failed(server_id: str, actor: Actor) -> int:
-    """The agent forgets its back-off for each build that failed there; returns how many. Raises NotFound, or Conflict
-    for a server whose downloads are paused."""
+    """The agent skips its back-off for each build that failed there. Returns how many. Raises NotFound, or Conflict for
+    a server whose downloads are paused."""
     with writing() as session:
         server = session.get(Server, server_id)
         if server is None or server.retired_at:

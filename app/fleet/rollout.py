@@ -1,7 +1,7 @@
-"""How far builds have come on the servers: the facts behind the matrix, the list's berths and the API's sync.
+"""The state of builds on the servers: the facts for the matrix, the dots in the list of games, and the API's sync.
 
-Everything is derived from the last reports at the moment of asking, so nothing is ever stuck "downloading": a server
-that has not spoken for 30 s has no contact, whatever its rows say.
+All states are derived from the last reports on each read, so that none can stay "downloading" for good: a server
+without a report for 30 s has no contact, whatever its rows contain.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _reported_state(replica: Replica) -> str:
 
 
 def matrix(game: Game) -> Matrix:
-    """The matrix of one game, in five queries whatever the number of servers and builds."""
+    """The matrix of one game. Five queries for any number of servers and builds."""
     at = now()
     servers = active_servers()
     living = {server.id for server in servers}
@@ -92,7 +92,7 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
     return Cell(
         server_id=server.id,
         state=state,
-        # Contact was lost when the server last spoke, not when its last phase began.
+        # Contact was lost at the server's last report, not when its last phase began.
         since=server.last_report_at if lost else replica.since,
         reported_at=server.last_report_at,
         bytes_done=replica.bytes_done,
@@ -117,7 +117,7 @@ def _sessions(game_id: str) -> Counter[tuple[str, str]]:
 
 
 def _shown_builds(game: Game, held: set[str]) -> list[Build]:
-    """The live build, builds newer than it, and older ones that are held anywhere; at most six."""
+    """The live build, newer builds, and older ones that a server holds; at most six."""
     newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).scalar_subquery()
     shown = or_(Build.id.in_(newest), Build.id == game.released_build_id)
     builds = db.session.scalars(select(Build).where(shown).order_by(Build.number.desc())).all()
@@ -144,13 +144,13 @@ class CacheState:
 
 
 class CacheStates(list[CacheState]):
-    """One entry a server, in id order; `released_number` is the live build's."""
+    """One entry per server, in id order. `released_number`: the live build's."""
 
     released_number: int | None = None
 
 
 def cache_state(game: Game) -> CacheStates:
-    """Where the released build is, in two queries; without one, every server is pending."""
+    """The released build's state on each server, in two queries. Without a released build, every server is pending."""
     at = now()
     replicas: dict[str, Replica] = {}
     states = CacheStates()
@@ -186,7 +186,7 @@ def _cache_state(server: Server, replica: Replica | None, at: datetime) -> Cache
 
 
 def summaries(games: Sequence[Game]) -> dict[str, Summary]:
-    """By game id, in two queries however many games."""
+    """By game id. Two queries for any number of games."""
     at = now()
     servers = active_servers()
     released = [game.released_build_id for game in games if game.released_build_id]

@@ -1,4 +1,4 @@
-"""The plan of one server: what to hold, where to fetch it, what to evict."""
+"""The plan of one server: which builds to hold, where to fetch them, what to evict."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from app.topics.names import plan_topic
 from app.topics.versions import stored_version
 
 MAX_WAIT_SECONDS = 25.0
-STOPPING_POLL_AFTER = 2  # seconds; a process that is stopping holds no poll
-URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; a 403 makes the agent ask again
+STOPPING_POLL_AFTER = 2  # seconds; a stopping process lets no poll wait
+URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; after a 403 the agent asks for a new URL
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,15 @@ class Plan:
 
 
 def plan_for(server: Server, since: int | None, wait: float) -> Plan:
-    """The server's plan; when its version is `since`, held up to `wait` seconds for a change.
+    """The server's plan. If its version is `since`, waits up to `wait` seconds for a change.
 
-    No database connection is held while waiting. When every waiting place is taken the answer comes at once, with
-    `poll_after_seconds` > 0."""
+    No database connection is held while waiting. If all slots for waiting polls are in use, the answer comes at once,
+    with `poll_after_seconds` > 0.
+    """
     server_id, topic = server.id, plan_topic(server.id)
     poll_after = 0
-    # The stored version, not the hub's: after a change made elsewhere the hub of this process may be 2 s behind the one
-    # that answered before, and an agent that hears two numbers in turn would ask without end.
+    # The stored version, not the hub's: after a change by another process, this process's hub may be 2 s behind, and an
+    # agent that gets two numbers in turn would poll without end.
     if since is not None and wait > 0 and stored_version(topic) == since:
         free_connection()
         if thread_budgets.waiting_polls.try_acquire():
@@ -67,7 +68,7 @@ def plan_for(server: Server, since: int | None, wait: float) -> Plan:
             poll_after = STOPPING_POLL_AFTER if hub.stopping else 0
         else:
             poll_after = thread_budgets.waiting_polls.retry_after
-    # The version before the rows: a change in between only makes the agent ask once more.
+    # The version before the rows: after a change in between, the agent only polls once more.
     return _read(server_id, stored_version(topic), poll_after)
 
 
@@ -88,7 +89,8 @@ def _read(server_id: str, version: int, poll_after: int) -> Plan:
 
 
 def _stays(row: Replica) -> bool:
-    """On a paused server; not what only its own reports name, for the plan also says where to fetch a build."""
+    """On a paused server. Never for builds that only its reports name, because the plan also gives the address of a
+    build."""
     return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)
 
 

@@ -1,4 +1,4 @@
-"""Game servers: added, recognised by their token, retired."""
+"""Game servers: adding, authenticating, pausing, retiring."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
 def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
-    """A server and its token, which is shown once. It is to hold every released build from now on."""
+    """A server and its token, which is shown once. From now on it should hold every released build."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", server_id) or len(server_id) > 40:
         raise InvalidRequest(
             f"'{server_id}' cannot name a server. Use at most 40 lowercase letters, digits and hyphens: srv-04.",
@@ -39,7 +39,7 @@ def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
             session.flush()
             plan_new_server(session, server)
             record(session, actor, "server.added", server_id)
-    except IntegrityError:  # on Postgres two may pass the look-up together
+    except IntegrityError:  # on Postgres two calls may pass the look-up at the same time
         raise _taken(server_id) from None
     return server, token
 
@@ -49,8 +49,8 @@ def _taken(server_id: str) -> Conflict:
 
 
 def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
-    """A new token for a server; the old one stops working now. `present` is the hint of the token to replace: a form
-    that is sent twice rolls once. Raises NotFound or Conflict."""
+    """A new token for a server. The old one stops working now. `present`: the hint of the token to replace, so that a
+    form that is sent twice rolls once. Raises NotFound or Conflict."""
     token = new_secret("srv")
     with writing() as session:
         server = session.get(Server, server_id, with_for_update={"key_share": True})
@@ -66,7 +66,7 @@ def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
 
 
 def retire_server(server_id: str, actor: Actor) -> None:
-    """Take a server out of the fleet: its token stops working, its sessions count as ended, and partners no longer see
+    """Remove a server from the fleet: its token stops working, its sessions count as ended, and partners no longer see
     it. Raises NotFound."""
     with writing() as session:
         server = session.get(Server, server_id, with_for_update={"key_share": True})
@@ -88,7 +88,7 @@ def _announce_everywhere(session: Session, server_id: str) -> None:
 
 
 def pause_server(server_id: str, paused: bool, actor: Actor) -> None:
-    """Stop or resume a server's downloads. What it holds stays in play, and is not evicted. Raises NotFound."""
+    """Pause or resume a server's downloads. Builds that it holds stay playable and are not evicted. Raises NotFound."""
     with writing() as session:
         server = session.get(Server, server_id)
         if server is None or server.retired_at:
@@ -100,7 +100,7 @@ def pause_server(server_id: str, paused: bool, actor: Actor) -> None:
 
 
 def authenticate_server(token: str | None) -> Server:
-    """The living server with this token. Raises Unauthorized."""
+    """The active server with this token. Raises Unauthorized."""
     if not token:
         raise Unauthorized("No server token was sent. Send it as `Authorization: Bearer srv_…`.")
     server = db.session.scalar(select(Server).where(Server.token_hash == fingerprint(token)))

@@ -1,4 +1,4 @@
-"""Builds that a server says it holds though no row knows of them: after a restored database, or a made-up report."""
+"""Builds that a server reports although no row names them: after a restored database, or in a made-up report."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Key = tuple[str, int]  # game id, build number
 
 
 def adopt(session: Session, server: Server, held: Mapping[Key, object]) -> dict[Key, Replica]:
-    """Rows for those that were released at some time, so that the plan can name them for eviction. No server was ever
-    told to hold another, and a row would show such a build as cached. Inside writing()."""
+    """Add rows for those that were once released, so that the plan can name them for eviction. No server was ever told
+    to hold other builds, and a row would show such a build as cached. Inside writing()."""
     rows: dict[Key, Replica] = {}
     for keys in in_batches(sorted(held), 500):
         released = select(Build).where(tuple_(Build.game_id, Build.number).in_(keys), Build.released_at.is_not(None))

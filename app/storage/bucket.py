@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree  # only ever our own storage's answers
+from xml.etree import ElementTree  # parses answers of our own storage only
 
 import urllib3
 from flask import current_app
@@ -40,14 +40,14 @@ _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
 class StorageError(Unavailable):
-    """Storage did not do what it was asked; the message is fit for people and names no address or key."""
+    """Storage failed to do what was requested. The message is fit for people and names no address or key."""
 
     def __init__(self, doing: str) -> None:
         super().__init__(f"Storage is unreachable or refused while {doing}. Nothing was changed; try again.", 10)
 
 
 class ObjectGone(StorageError):
-    """Storage knows no such object, transfer or bucket (any more): asking again is of no use."""
+    """Storage has no such object, transfer or bucket (any more). Retrying cannot help."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class StoredPart:
 
 
 class Bucket:
-    """One bucket and the clients that speak to it. Thread-safe."""
+    """One bucket and its clients. Thread-safe."""
 
     def __init__(self, where: StorageSettings) -> None:
         self.name = where.bucket
@@ -83,12 +83,12 @@ class Bucket:
         )
         quick = urllib3.PoolManager(maxsize=16, timeout=Timeout(connect=3, read=20), retries=Retry(total=1))
         self._client = _client(where, where.endpoint, quick)
-        # Presigning is arithmetic: these two never connect, they only know other addresses for the same bucket.
+        # Presigning needs no connection: these two only hold other addresses of the same bucket.
         self._agents = _client(where, where.agent_endpoint, quick)
         self._browsers = _client(where, where.public_endpoint, quick)
 
     def ping(self) -> None:
-        """Raise StorageError unless the bucket answers."""
+        """Raises StorageError unless the bucket answers."""
         with _said("looking for the bucket"):
             if not self._client.bucket_exists(self.name):
                 raise StorageError(f"looking for the bucket '{self.name}', which does not exist")
@@ -105,7 +105,7 @@ class Bucket:
             self._client.remove_bucket(self.name)
 
     def beside(self) -> list[tuple[str, datetime]]:
-        """Every bucket that our key may see, with the time when it was made."""
+        """Every bucket that our key can list, with its time of creation."""
         with _said("listing buckets"):
             return [(found.name, found.creation_date or now()) for found in self._client.list_buckets()]
 
@@ -133,19 +133,19 @@ class Bucket:
         """Every object under a prefix."""
         with _said("listing objects"):
             for found in self._client.list_objects(self.name, prefix=prefix, recursive=True):
-                # A gateway over a file system also lists emptied directories.
+                # A gateway over a file system also lists empty directories.
                 if found.object_name and found.last_modified and not found.object_name.endswith("/"):
                     yield StoredObject(found.object_name, found.size or 0, found.last_modified)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are not there are fine."""
+        """Delete objects. Missing objects are no error."""
         with _said("deleting objects"):
             for failure in self._client.remove_objects(self.name, [DeleteObject(key) for key in keys]):
                 if failure.code not in {"NoSuchKey", "NoSuchVersion"}:
                     raise StorageError("deleting objects")
 
     def start_multipart(self, key: str) -> str:
-        """Open a multipart transfer and return the storage's id for it."""
+        """Open a multipart transfer. Returns the storage's id for it."""
         body = self._control("POST", key, {"uploads": ""}, "starting an upload")
         found = ElementTree.fromstring(body).findtext(f"{_NAMESPACE}UploadId")  # noqa: S314 (our own storage's answer)
         if not found:
@@ -153,7 +153,7 @@ class Bucket:
         return found
 
     def put_part(self, key: str, multipart_id: str, number: int, pieces: Pieces) -> str:
-        """Store one part, given as pieces that are never joined, and return its ETag."""
+        """Store one part, given as pieces that are never joined. Returns its ETag."""
         url = self._signed("PUT", key, {"uploadId": multipart_id, "partNumber": str(number)})
         length = sum(len(piece) for piece in pieces)
         with _said("storing a part"):
@@ -166,7 +166,7 @@ class Bucket:
         return answer.headers["ETag"]
 
     def parts(self, key: str, multipart_id: str) -> list[StoredPart] | None:
-        """The parts that arrived, by number, or None when there is no such transfer (it was completed or dropped)."""
+        """The parts that arrived, by number. None when there is no such transfer: it was completed or aborted."""
         found: list[StoredPart] = []
         marker = "0"
         while True:
@@ -184,8 +184,8 @@ class Bucket:
                 return sorted(found, key=lambda part: part.number)
 
     def read(self, key: str, start: int, length: int, piece: int) -> Iterator[bytes]:
-        """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also
-        when they end early, and Gone where there is no object; what was handed on before is right."""
+        """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also when
+        the bytes end early, and ObjectGone when there is no object. Pieces that were yielded before are right."""
         url, left = self._signed("GET", key, {}), length
         headers = {"Range": f"bytes={start}-{start + length - 1}"}
         with _said("reading an object"):
@@ -203,8 +203,8 @@ class Bucket:
             raise StorageError("reading an object")
 
     def complete_multipart(self, key: str, multipart_id: str, etags: Sequence[str]) -> None:
-        """Make the object of its parts. Completing twice is fine: the second time the object is simply there. Raises
-        Gone when somebody dropped the parts meanwhile, other StorageErrors after COMPLETE_TRIES."""
+        """Make the object of its parts. May be called again: then the object is simply there. Raises ObjectGone when
+        the parts were aborted meanwhile, other StorageErrors after COMPLETE_TRIES."""
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)
@@ -213,17 +213,17 @@ class Bucket:
         for attempt in range(1, COMPLETE_TRIES + 1):
             try:
                 body = self._control("POST", key, {"uploadId": multipart_id}, "finishing an upload", document)
-                if b"<Error>" in body:  # S3 may say 200 first and fail later
+                if b"<Error>" in body:  # S3 may answer 200 first and fail later
                     raise StorageError("finishing an upload")
                 return
             except StorageError as error:
-                # Asked in this order: no parts and no object afterwards means that nobody has joined them.
+                # In this order: first no parts and then no object means that they were never joined.
                 dropped = isinstance(error, ObjectGone) or self._is_dropped(key, multipart_id)
                 if self._is_there(key):  # only the answer was lost
                     return
                 if dropped:
                     raise ObjectGone("finishing an upload") from error
-                # All bytes are stored: a storage that hiccups now must not cost the whole upload.
+                # All bytes are stored: a short failure of storage must not cost the whole upload.
                 if attempt == COMPLETE_TRIES:
                     raise
                 time.sleep(COMPLETE_PAUSE_SECONDS * attempt)
@@ -241,7 +241,7 @@ class Bucket:
             return False
 
     def abort_multipart(self, key: str, multipart_id: str) -> None:
-        """Drop a transfer and its parts; one that is gone is fine."""
+        """Abort a transfer and drop its parts. A missing transfer is no error."""
         url = self._signed("DELETE", key, {"uploadId": multipart_id})
         with _said("dropping an upload"):
             answer = self.http.request("DELETE", url, redirect=False)
@@ -253,7 +253,7 @@ class Bucket:
         found: list[OpenMultipart] = []
         markers: dict[str, str] = {}
         while True:
-            # The SDK presigns objects only, and this is asked of the bucket.
+            # The SDK presigns requests for objects only; this one is for the bucket.
             url = presign(self._where, "GET", "", {"uploads": "", "prefix": prefix, **markers}, _SIGNED_FOR)
             with _said("listing uploads"):
                 answer = self.http.request("GET", url, redirect=False)
@@ -281,13 +281,13 @@ class Bucket:
 
 
 def _unexpected(status: int, doing: str) -> StorageError:
-    """What to raise for an answer that is not the one asked for; the log has its status."""
+    """The error for an unexpected answer. The log has its status."""
     log.warning("storage answered %s while %s", status, doing)
     return ObjectGone(doing) if status == 404 else StorageError(doing)
 
 
 class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`)
-    """Turn the storage's and the network's errors into one of ours, which shows no address, key or signature."""
+    """Turns errors of the storage and the network into StorageError, which shows no address, key or signature."""
 
     def __init__(self, doing: str) -> None:
         self.doing = doing
@@ -327,7 +327,7 @@ def _client(where: StorageSettings, endpoint: str, http: urllib3.PoolManager) ->
         access_key=where.access_key,
         secret_key=where.secret_key,
         secure=parts.scheme == "https",
-        region=where.region,  # without it the SDK asks the server before every first call
+        region=where.region,  # without it the SDK sends a request before every first call
         http_client=http,
     )
 
