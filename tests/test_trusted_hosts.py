@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from app.config.hosts import host_in
+from app.config.environment import host_in
 from app.config.settings import SettingsError, load_settings
 from app.runtime.web_server.trusted_hosts import is_trusted, trusted_hosts
 from tests.conftest import Cast, bearer

@@ -21,8 +21,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.config.hosts import host_in
-
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _MAX_DIGITS = 18  # a longer number is no real size, and int() of thousands of digits is slow
 
@@ -161,6 +159,19 @@ def _host(word: str) -> str:
             "with commas between them; .example.org stands for all names below it too."
         )
     return f".{host}" if word.startswith(".") else host
+
+
+def host_in(text: str) -> str | None:
+    """The host in `name`, `name:port` or `[::1]:port`, in the form in which hosts are compared: lower case, ASCII,
+    without port, brackets and trailing dot. None when the text is not a host."""
+    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?", text.lower())
+    if not found:
+        return None
+    try:
+        name = found[1] if found[1].isascii() else found[1].encode("idna").decode()
+    except UnicodeError:
+        return None
+    return name.strip("[]").removesuffix(".") or None
 
 
 def _database(text: str) -> str:

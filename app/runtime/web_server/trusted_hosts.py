@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from flask import Flask, request
 from werkzeug.exceptions import BadRequest
 
-from app.config.hosts import host_in, host_of, is_loopback
+from app.config.environment import host_in
+from app.config.hosts import host_of, is_loopback
 from app.config.settings import Settings
 
 _UNSPECIFIED = {"", "0.0.0.0", "::"}  # noqa: S104  # listens everywhere: no name of anything
