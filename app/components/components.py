@@ -1,4 +1,4 @@
-"""Components are made and updated in the draft, found again by kind and external key (assets-api.md section 6)."""
+"""Making and updating components in the draft, by kind and external key (assets-api.md section 6)."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ class SavedComponent:
 
 
 def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], actor: Actor) -> list[SavedComponent]:
-    """Make or update components in order, all or nothing; the answer has the same order.
+    """Make or update components in order, all or nothing. The answer has the same order.
 
-    Raises InvalidRequest (kinds, parents), AssetNotFound (a key this app has not confirmed), DerivationFailed (an image
-    of which no sizes can be made). Waits a while for sizes that are being made, so that it can know."""
+    Raises InvalidRequest (kinds, parents), AssetNotFound (a key that this app has not confirmed), DerivationFailed (an
+    image from which no sizes can be made). Waits a while for sizes that are being made.
+    """
     game_id, partner_id = game.id, game.partner_id
     kinds = [_kind(one) for one in wanted]
     images = usable_images(game_id, partner_id, app_id, wanted)
@@ -73,7 +74,7 @@ def _kind(one: WantedComponent) -> str:
 
 
 class _Saver:
-    """The components of one draft that one call is about."""
+    """The components of one draft that one call saves."""
 
     def __init__(
         self, session: Session, revision_id: str, external_keys: Sequence[str], wanted: Sequence[WantedComponent]
@@ -93,7 +94,7 @@ class _Saver:
         self._faces: dict[tuple[str, str], ComponentFace] = {}
 
     def save(self, one: WantedComponent, kind: str) -> Component:
-        """Find or make the component and set what is named."""
+        """Find or make the component and set its given fields."""
         family = family_of(kind)
         row = self._known.get((family, one.external_key))
         if row is not None and one.new:
@@ -163,7 +164,7 @@ class _Saver:
         return InvalidRequest(f"{one.where}parentExternalKey: {why}.", {"parentExternalKey": why})
 
     def load_faces(self) -> None:
-        """Read what is on the sides now. After the components were flushed."""
+        """Read the current faces. After the components were flushed."""
         rows = self.session.scalars(
             select(ComponentFace).where(
                 ComponentFace.revision_id == self.revision_id, ComponentFace.component_id.in_(self._by_id)
@@ -172,7 +173,7 @@ class _Saver:
         self._faces = {(row.component_id, row.side_key): row for row in rows}
 
     def put_faces(self, row: Component, faces: Mapping[str, str]) -> None:
-        """Show these assets on these sides."""
+        """Put these assets on these sides."""
         for side, asset_id in faces.items():
             face = self._faces.get((row.id, side))
             if face is None:
@@ -200,7 +201,7 @@ def component_of(revision_id: str | None, component_id: str) -> ShownComponent:
 
 
 def delete_component(game: Game, component_id: str, actor: Actor) -> None:
-    """Take a component and what lies in it out of the draft; the images stay. Raises ComponentNotFound."""
+    """Delete a component and its children from the draft. The images stay. Raises ComponentNotFound."""
     game_id = game.id
     with writing() as session:
         living = require_active_game(session, game_id)
@@ -209,7 +210,7 @@ def delete_component(game: Game, component_id: str, actor: Actor) -> None:
         if row is None:
             raise ComponentNotFound(f"No component with id '{component_id}' in the draft, revision {draft.number}.")
         record(session, actor, "component.deleted", f"{row.kind} {row.external_key}", game=living, name=row.name)
-        session.execute(  # the database takes what lies in it, and every face
+        session.execute(  # the database cascades to its children and faces
             delete(Component).where(Component.revision_id == draft.id, Component.id == component_id)
         )
         announce(assets_topic(game_id))

@@ -1,5 +1,5 @@
-"""An asset is deleted: out of the draft and the game's pictures at once, its bytes off the quota, its objects later.
-For a quarter of an hour it can be brought back with everything that showed it."""
+"""Deleting an asset: it leaves the draft and the game's pictures at once, its bytes leave the quota, its objects are
+deleted later. For a quarter of an hour it can be restored with all its uses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
     with writing() as session:
         lock_partner(session, partner_id)
         living = require_active_game(session, game_id)
-        draft = lock_draft(session, game_id)  # from here on nobody finalizes it, nor puts the image anywhere
+        draft = lock_draft(
+            session, game_id
+        )  # from here on the draft cannot be finalized, and the image cannot be put anywhere
         asset = _living(session, game_id, asset_id, app_id)
         _require_not_frozen(session, asset)
         faces = session.scalars(select(ComponentFace).where(ComponentFace.asset_id == asset.id)).all()
@@ -50,9 +52,10 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
 
 
 def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
-    """Bring a deleted asset back, and put it back where nothing else was put meanwhile.
+    """Restore a deleted asset and its uses, except where something else has replaced it.
 
-    Raises AssetNotFound when it is too late, and QuotaExceeded when its room was taken."""
+    Raises AssetNotFound if it is too late, and QuotaExceeded if its bytes do not fit any more.
+    """
     game_id, partner_id = game.id, game.partner_id
     with writing() as session:
         lock_partner(session, partner_id)
@@ -84,8 +87,8 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
 
 
 def mark_if_unused(session: Session, partner_id: str, blob_id: str) -> None:
-    """Take a blob that nothing shows any more off the quota; the sweep deletes its objects after the time for undo.
-    With the partner held."""
+    """Subtract an unused blob from the quota. The sweep deletes its objects after the time for undo. With the partner
+    locked."""
     blob = lock_blob(session, blob_id)
     shown = session.scalar(select(exists().where(Asset.blob_id == blob_id, Asset.deleted_at.is_(None))))
     if blob is not None and blob.unused_since is None and not shown:

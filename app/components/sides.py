@@ -1,4 +1,4 @@
-"""One side of a component of the draft, set or cleared by hand."""
+"""Setting and clearing one side of a component of the draft in the dashboard."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ MAX_SIDE_LENGTH = 64
 
 
 def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, actor: Actor) -> None:
-    """Show an image of the game, whichever app sent it, on a side; None clears the side.
+    """Put an image of the game, from any app, on a side. None clears the side.
 
-    Raises ComponentNotFound, AssetNotFound, DerivationFailed, and InvalidRequest for a side without a name."""
+    Raises ComponentNotFound, AssetNotFound, DerivationFailed, and InvalidRequest for a side without a name.
+    """
     side = side.strip()
     if not side or len(side) > MAX_SIDE_LENGTH or not side.isprintable():
         raise InvalidRequest(
@@ -53,7 +54,7 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
 
 
 def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
-    """An image of this game that can be shown."""
+    """Raises unless the image is of this game and can be shown."""
     row = session.execute(
         select(Asset.file_name, Blob.derivation, Blob.derive_error)
         .join(Asset.blob)

@@ -1,4 +1,4 @@
-"""The API's list of one app's assets, read with a constant number of queries."""
+"""The API's list of one app's assets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.data.models.component import Component, ComponentFace, Revision
 
 @dataclass(frozen=True)
 class ListedAsset:
-    """An asset as the API lists it. `component_id`: the first component of the draft that shows it."""
+    """An asset in the API's list. `component_id`: the first component of the draft that shows it."""
 
     id: str
     component_id: str | None
@@ -36,7 +36,7 @@ class AssetPage:
 
 
 def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str | None = None) -> AssetPage:
-    """Oldest first; a constant number of queries, however many there are."""
+    """Oldest first. A constant number of queries for any number of assets."""
     query = (
         select(
             Asset.id,

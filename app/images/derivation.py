@@ -1,4 +1,4 @@
-"""The sizes of an image are made in the background. What is to be done is in rows: a lost job loses nothing."""
+"""Derives the sizes of images in the background. The rows hold what is to be done, so a lost job loses nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from app.topics.names import assets_topic, partner_topic
 
 log = logging.getLogger(__name__)
 
-# Longer than a derivation may take with its transfers: whoever began it is dead after that.
+# Longer than a derivation may take with its transfers. After that, its process is dead.
 LEASE = timedelta(minutes=3)
 RETRY_DELAY = timedelta(seconds=20)
 MAX_ATTEMPTS = 3
@@ -43,7 +43,7 @@ class _Work:
 
 
 def due_derivations(session: Session, most: int = 500) -> Sequence[str]:
-    """Blobs whose sizes are still to be made and that nobody works on, oldest first."""
+    """Blobs whose sizes must still be made and that no worker has, oldest first."""
     return session.scalars(
         select(Blob.id)
         .where(Blob.derivation == "pending", Blob.state == "stored", Blob.derive_at <= now())
@@ -53,8 +53,8 @@ def due_derivations(session: Session, most: int = 500) -> Sequence[str]:
 
 
 def derive(blob_id: str) -> None:
-    """Make the sizes of a blob, unless they are made or somebody is at it. What storage, the image or a shutdown
-    does is not raised: the row says how it went, and when to try again."""
+    """Make the sizes of a blob, unless they exist or another worker makes them. Errors of storage, of the image or at
+    shutdown are not raised: the row gets the result and the time of the next try."""
     work = _begin(blob_id)
     free_connection()
     if work is None:
@@ -112,7 +112,7 @@ def _finish(work: _Work, made: Made, keys: Sequence[str]) -> None:
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
         if blob is None or blob.state == "deleting":
-            return  # deleted meanwhile; the sweep takes the objects
+            return  # deleted meanwhile; the sweep deletes the objects
         session.execute(delete(BlobVariant).where(BlobVariant.blob_id == blob.id))
         for variant, key in zip(made.variants, keys, strict=True):
             session.add(
@@ -151,7 +151,7 @@ def _postpone(work: _Work, wait: timedelta, *, counted: bool) -> None:
 def _announce(session: Session, blob_id: str) -> None:
     games = session.scalars(select(Asset.game_id).where(Asset.blob_id == blob_id).distinct())
     announce(*(assets_topic(game_id) for game_id in games))
-    # A cover is in the list of games too, where its small size replaces the file itself.
+    # A cover is in the list of games too, where its small size now replaces the original.
     covers = session.scalars(
         select(Game.partner_id)
         .join(GamePicture, GamePicture.game_id == Game.id)

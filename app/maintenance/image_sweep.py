@@ -1,4 +1,4 @@
-"""Removes what is left of uploads that were never confirmed, images nobody shows, and objects without rows."""
+"""Removes leftovers of uploads that were never confirmed, unused images, and objects without rows."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from app.storage.write_address_probe import is_of_a_probe
 log = logging.getLogger(__name__)
 S = TypeVar("S", StoredObject, OpenMultipart)
 
-# A PUT that began in time may still be going when its URL expires.
+# A PUT that began in time may still be running when its URL expires.
 AFTER_EXPIRY = timedelta(minutes=5)
-# Comparing every object with its row takes a request to storage per thousand: not every minute.
+# Comparing every object with its row takes one request to storage per thousand objects: too much for every minute.
 SCAN_EVERY = 3600.0
 _COPIES_PER_SWEEP = 50
 _scanned_at = float("-inf")
@@ -56,8 +56,8 @@ class SweptAssets:
 
 @dataclass
 class CheckedAssets:
-    """What `check_assets()` found. `objects`: that there should be; `missing`: keys of those that are gone or have
-    another size; `orphans`: what has no row."""
+    """The findings of `check_assets()`. `objects`: how many there should be; `missing`: keys of objects that are gone
+    or have another size; `orphans`: objects without a row."""
 
     objects: int
     missing: list[str]
@@ -67,8 +67,8 @@ class CheckedAssets:
 def sweep_assets(
     young: timedelta, *, undo: timedelta = UNDO_WINDOW, lease: timedelta = LEASE, scan: bool | None = None
 ) -> SweptAssets:
-    """Everything of assets that needs sweeping. Objects younger than `young` are left alone; everything is
-    compared with everything when `scan` says so, or once an hour. Raises StorageError; what was done stays done."""
+    """Sweep everything of assets. Objects younger than `young` are skipped. Compares all objects with their rows if
+    `scan` is set, and once an hour. Raises StorageError; completed steps stand."""
     swept = SweptAssets()
     _expire(swept)
     _clear_deleted_games()
@@ -100,7 +100,7 @@ def _expire(swept: SweptAssets) -> None:
         with writing() as session:
             lock_partner(session, partner_id)
             staged = session.get(StagedAsset, staged_id)
-            # Presigned again meanwhile: it lives on.
+            # Presigned again meanwhile: it is in use.
             if staged is None or staged.expires_at >= now() - AFTER_EXPIRY:
                 continue
             key, transfer = staged.object_key, staged.multipart_id
@@ -113,7 +113,7 @@ def _expire(swept: SweptAssets) -> None:
 
 
 def _clear_deleted_games() -> None:
-    """A deleted game shows nothing: its rows here go before the game's own would take them along uncounted."""
+    """Delete a deleted game's asset rows, before deleting the game would delete them without counting."""
     games = db.session.execute(
         select(Game.id, Game.partner_id).where(
             Game.deleted_at.is_not(None),
@@ -134,7 +134,7 @@ def _clear_deleted_games() -> None:
             for blob_id in blob_ids:
                 mark_if_unused(session, partner_id, blob_id)
             session.flush()
-            settle(session, partner_id)  # what it had staged
+            settle(session, partner_id)  # bytes of its staged uploads
         free_connection()
 
 
@@ -145,7 +145,7 @@ def _forget_deleted(undo: timedelta) -> None:
 
 
 def _note_unused() -> None:
-    """Blobs whose last asset went with a row above it."""
+    """Blobs whose last asset was deleted by a cascade."""
     found = db.session.execute(
         select(Blob.id, Blob.partner_id).where(
             Blob.unused_since.is_(None),
@@ -178,15 +178,15 @@ def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> Non
 
 
 def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> BlobDeletion | None:
-    """Look again under the lock: it may be shown, held or gone by now."""
+    """Check again under the lock: it may be used, claimed or deleted by now."""
     with writing() as session:
         lock_partner(session, partner_id)
         blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
         if blob is None or blob.unused_since is None or blob.unused_since >= now() - undo:
             return None
         if blob.held_at >= now() - lease:
-            return None  # somebody writes or deletes it just now
-        # Assets that were deleted point to it until their time for undo is over, which is then over for it too.
+            return None  # another process is writing or deleting it
+        # Deleted assets refer to it until their time for undo is over. This ends it for them.
         session.execute(delete(Asset).where(Asset.blob_id == blob.id, Asset.deleted_at.is_not(None)))
         return begin_deletion(session, blob)
 
@@ -199,13 +199,14 @@ def _delete_and_bury(doomed: BlobDeletion) -> None:
 
 
 def _make_public_copies() -> None:
-    """Of images that an older version stored, some at a time. Those that are asked for first are made then."""
+    """Public copies for images that an older version stored, some at a time. An image that is requested first gets its
+    copy then."""
     found = without_public_copy(db.session(), _COPIES_PER_SWEEP)
     free_connection()
     for blob_id in found:
         try:
             make_public_copy(blob_id, derivation_processes)
-        except (ObjectMissing, DecoderDied) as failed:  # of this image; the next sweep tries it again
+        except (ObjectMissing, DecoderDied) as failed:  # for this image; the next sweep tries again
             log.warning("the public copy of image %s was not made: %s", blob_id, failed)
         except StorageError:
             raise
@@ -215,8 +216,8 @@ def _make_public_copies() -> None:
 
 
 def _abort_stray_transfers() -> None:
-    """Transfers of uploads that have ended: their addresses end now, for nothing holds room for what they take. The row
-    of an upload is there before its transfer, so the age does not matter."""
+    """Abort the transfers of ended uploads: their addresses stop working, because no quota is reserved for their bytes.
+    An upload's row exists before its transfer, so their age does not matter."""
     for listed in in_batches(bucket().open_multiparts(STAGING), 1000):
         for stray in _unknown_staged(listed):
             if not is_of_a_probe(stray.key, stray.begun):
@@ -236,8 +237,8 @@ def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
 
 
 def orphans() -> Iterator[StoredObject]:
-    """Objects that no row asks for. They are listed before the rows are read: one that gets its row meanwhile is
-    seen with it."""
+    """Objects that no row names. They are listed before the rows are read, so that an object that gets its row
+    meanwhile has it by then."""
     for staged in in_batches(bucket().objects(STAGING), 1000):
         yield from (one for one in _unknown_staged(staged) if not is_of_a_probe(one.key, one.modified))
     for listed in in_batches(bucket().objects(FINAL), 1000):
@@ -248,7 +249,7 @@ def orphans() -> Iterator[StoredObject]:
 
 
 def _unknown_staged(listed: Sequence[S]) -> list[S]:
-    """Those that no open upload names."""
+    """Staged objects that no open upload names."""
     keys = [one.key for one in listed]
     known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
     free_connection()
@@ -264,7 +265,8 @@ def _known_keys(keys: Sequence[str]) -> set[str]:
 
 
 def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
-    """What of these is a size of an image whose sizes are still being made: the row comes when all are stored."""
+    """Those of these keys that are sizes of an image whose sizes are still being made: their rows come when all are
+    stored."""
     sizes = {key for one in objects if (key := parse_key(one.key)) and key.size}
     if not sizes:
         return set()
@@ -277,7 +279,7 @@ def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
 
 
 def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
-    """Delete an object under a final name while nobody can confirm or derive the same bytes."""
+    """Delete an object under a final key while no other process can confirm or derive the same bytes."""
     with writing() as session:
         partner = session.get(Partner, parsed.partner_id)
         blob: Blob | None = None
@@ -303,8 +305,8 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
 
 
 def _is_stray(session: Session, blob: Blob, key: str) -> bool:
-    """A size or a public copy that an earlier attempt left: the blob stands, nothing is being made of it, and it names
-    another. Asked once more under the lock: a derivation may have begun since the objects were listed."""
+    """A size or a public copy from an earlier attempt: the blob exists, nothing is being made of it, and its row names
+    another object. Checked again under the lock, because a derivation may have begun since the objects were listed."""
     if key == public_copy_key(blob.object_key):
         return blob.state == "stored" and blob.public_key not in (None, key)
     named = session.scalar(select(exists().where(BlobVariant.object_key == key)))
@@ -312,7 +314,8 @@ def _is_stray(session: Session, blob: Blob, key: str) -> bool:
 
 
 def _placeholder_row(orphan: StoredObject, parsed: FinalKey) -> Blob:
-    """A row that stands only while the object is deleted, so that a confirm of the same bytes waits for that."""
+    """A row that exists only while the object is deleted, so that a confirm of the same bytes waits for the
+    deletion."""
     return Blob(
         id=new_id("blob"),
         partner_id=parsed.partner_id,
@@ -326,8 +329,8 @@ def _placeholder_row(orphan: StoredObject, parsed: FinalKey) -> Blob:
 
 
 def check_assets() -> CheckedAssets:
-    """Compare rows and objects; changes nothing. Rows are read before the objects are listed, and those that miss
-    theirs once more after, so that what arrives or goes meanwhile is not taken for a fault."""
+    """Compare rows and objects. Changes nothing. Rows are read before the objects are listed, and rows with a missing
+    object once more after it, so that changes meanwhile are not reported as errors."""
     rows = _expected()
     sizes = {one.key: one.size for one in bucket().objects(FINAL)}
     missing = [key for key, size in rows.items() if sizes.get(key) != size]
@@ -336,7 +339,7 @@ def check_assets() -> CheckedAssets:
 
 
 def _expected() -> dict[str, int]:
-    """Key → bytes of every image and size that somebody may ask for."""
+    """Key → bytes, of every image and size that may be requested."""
     stored = Blob.state == "stored"
     found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
     variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)

@@ -1,4 +1,4 @@
-"""Room in the quota for an archive whose size nobody announced: taken step by step while it arrives."""
+"""Quota for an archive of unknown size, reserved step by step while it arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEP = 32 * MIB
 
 
 class GrowingReservation:
-    """Of one chunked upload. Holds no database connection between its steps."""
+    """The reservation of one chunked upload. Holds no database connection between its steps."""
 
     def __init__(self, upload: Upload, partner_id: str) -> None:
         self._upload_id = upload.id
@@ -21,12 +21,12 @@ class GrowingReservation:
         self._reserved = upload.reserved_bytes
 
     def cover(self, received: int) -> None:
-        """See to it that the `received` bytes are reserved. Raises QuotaExceeded as soon as they do not fit."""
+        """Make sure that the `received` bytes are reserved. Raises QuotaExceeded as soon as they do not fit."""
         if received > self._reserved:
             self._set(received, STEP)
 
     def settle(self, size: int) -> None:
-        """The archive has ended after `size` bytes, which are covered: give back what was taken ahead."""
+        """The archive has ended after `size` bytes, which are reserved: free what was reserved ahead."""
         self._set(size, 0)
 
     def _set(self, received: int, ahead: int) -> None:

@@ -1,7 +1,7 @@
-"""ThumbHash: an image as some 25 bytes, from which a browser paints a blurred stand-in (evanw.github.io/thumbhash).
+"""ThumbHash: an image as some 25 bytes, from which a browser draws a blurred placeholder (evanw.github.io/thumbhash).
 
-Written from the description of the format. The picture is taken apart into a few cosine waves of lightness, of two
-colour differences and, where it is transparent, of opacity; each is kept in four bits.
+Written from the description of the format. The picture is reduced to a few cosine waves of lightness, of two colour
+differences and, if it is transparent, of opacity. Each is stored in four bits.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def encode(width: int, height: int, rgba: bytes) -> bytes:
 
 
 def _channels(rgba: bytes) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Lightness, yellow-blue, red-green and opacity of every pixel, laid over the average colour."""
+    """Lightness, yellow-blue, red-green and opacity of every pixel, over the average colour."""
     opacity = [alpha / 255 for alpha in rgba[3::4]]
     total = sum(opacity)
     average = [
@@ -84,8 +84,8 @@ def _channels(rgba: bytes) -> tuple[list[float], list[float], list[float], list[
 
 
 def _waves(channel: Channel, size: tuple[int, int], most_x: int, most_y: int) -> tuple[float, list[float], float]:
-    """The channel's mean, its waves scaled to 0 … 1, and that scale. A triangle of frequencies: the fine ones in both
-    directions at once are not worth their bits."""
+    """The channel's mean, its waves scaled to 0 … 1, and that scale. A triangle of frequencies: waves that are fine in
+    both directions are not worth their bits."""
     width, height = size
     rows = [channel[start : start + width] for start in range(0, width * height, width)]
     values: list[float] = []
@@ -103,4 +103,4 @@ def _waves(channel: Channel, size: tuple[int, int], most_x: int, most_y: int) ->
 
 
 def _rounded(value: float) -> int:
-    return math.floor(value + 0.5)  # halves go up, as in the browser that reads it
+    return math.floor(value + 0.5)  # halves are rounded up, as browsers do when they decode it

@@ -1,7 +1,7 @@
-"""The first door: a raw archive streamed through the app into the bucket, hashed and inspected on its way.
+"""Raw uploads: an archive streamed through the app into the bucket, hashed and inspected on its way.
 
-Peak memory does not depend on the archive's size, and no database connection is held while bytes flow. Whatever ends
-the upload early, the transfer is aborted and only an audit row tells of it.
+Peak memory does not depend on the archive's size, and no database connection is held while bytes flow. When the upload
+ends early for any reason, the transfer is aborted and only an audit entry remains.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def receive_archive(
     file_name: str | None = None,
     release: bool | None = None,
 ) -> PublishedBuild:
-    """Store, check and publish one archive; `free_connection` None: it goes live as the game is set. Raises a Refusal
-    that says why it was not taken; then nothing is kept."""
+    """Store, check and publish one archive. `release` None: as the game's setting. Raises a Refusal with the reason;
+    then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
     lock_as_receiver(settings().instance)
@@ -107,8 +107,8 @@ def _transfer(
     file_name: str | None,
     reservation: GrowingReservation | None,
 ) -> ReceivedArchive:
-    """Read the body once: hash, inspection and storage side by side; then make the object of its parts. `reservation`
-    grows with a body that did not say its length."""
+    """Read the body once, with hash, inspection and storage in parallel, then make the object of its parts.
+    `reservation` grows with a body of unknown length."""
     store = bucket()
     writer = PartWriter(
         store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
@@ -126,14 +126,14 @@ def _transfer(
                 digest.update(piece)
                 crash_point("mid-body")
         except UploadInterrupted:
-            checker.finish_early()  # of two reasons the archive's own is the one to act on
+            checker.finish_early()  # if the archive breaks a rule too, that reason is the useful one
             raise
         inspection = checker.finish()
         crash_point("body-read")
         _compare(digest.hexdigest(), announced_sha256)
         etags = writer.finish()
         crash_point("parts-stored")
-        # Also when the newest build has these bytes: by the time of publish() there may be a newer one.
+        # Also when the newest build has these bytes: a newer one may exist by the time of publish_build().
         store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
         stored = store.stat(upload.object_key)
         if stored is None or stored.size != body.received:

@@ -1,4 +1,4 @@
-"""A request body read in pieces, with every way it can end early told apart."""
+"""Reading a request body in pieces, with a separate error for each way it can end early."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ PIECE = MIB
 
 
 class IncomingBody:
-    """The body of one upload. `length` is the Content-Length, or None for a chunked body; `client` is the connection's
-    socket where the server gives it away, which lets a draining process cut the upload."""
+    """The body of one upload. `length` is the Content-Length, or None for a chunked body. `client` is the connection's
+    socket if the server exposes it; through it, a draining process can cut the upload."""
 
     def __init__(self, stream: BinaryIO, length: int | None, most: int, client: socket.socket | None = None) -> None:
         self.stream = stream
@@ -27,7 +27,7 @@ class IncomingBody:
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces of up to 1 MiB. Raises UploadInterrupted when it ends early or comes too slowly,
-        PayloadTooLarge when more comes than `most`."""
+        PayloadTooLarge when it exceeds `most`."""
         unregister = shutdown.when_cut(self.cut)
         try:
             while piece := self.stream.read(PIECE):
@@ -55,12 +55,12 @@ class IncomingBody:
             try:
                 self.client.shutdown(socket.SHUT_RD)
             except OSError:
-                return  # the client was faster
+                return  # the client closed first
 
 
 def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBody:
-    """The body of a WSGI request, refused before a byte of it is read when its Content-Length is over the ceiling.
-    `length` is None for a chunked one."""
+    """The body of a WSGI request. Raises PayloadTooLarge before reading when the Content-Length exceeds the limit.
+    `length` is None for a chunked body."""
     most = settings().max_archive_bytes
     if length is not None and length > most:
         raise too_large(most)
@@ -69,7 +69,7 @@ def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBod
 
 
 def too_large(most: int) -> PayloadTooLarge:
-    """The refusal for an archive over the ceiling, in the words every door uses."""
+    """The refusal for an archive over the limit, for every kind of upload."""
     return PayloadTooLarge(
         f"The archive is larger than {most:,} bytes ({most / 1024**3:.4g} GiB), the most this platform takes "
         "(MAX_ARCHIVE_BYTES). Make it smaller, or ask the operator to raise the limit."

@@ -1,4 +1,4 @@
-"""Resumable uploads that nobody continues: found, asked for signs of life, and removed with their bytes."""
+"""Abandoned resumable uploads: found, checked for recent parts, and removed with their bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from app.uploads.resumable.check_claims import LEASE
 from app.uploads.resumable.upload_phases import lock_upload, remove_leftovers
 
 SWEEP = Actor("sweep")
-OPENING = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died opening it
+OPENING = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died
 
 
 @dataclass
@@ -36,8 +36,8 @@ class Expired:
 
 
 def remove_expired() -> Expired:
-    """Remove what has expired or belongs to a deleted game, and the bytes of what has ended. Repeatable. Raises
-    StorageError; what was done stays done."""
+    """Remove uploads that expired or belong to a deleted game, and leftover bytes of ended ones. Repeatable. Raises
+    StorageError; completed steps stand."""
     removed = Expired()
     for upload in _left_over():
         removed.bytes_freed += upload.reserved_bytes
@@ -48,7 +48,7 @@ def remove_expired() -> Expired:
 
 
 def _left_over() -> Sequence[Upload]:
-    """Ended uploads whose bytes are still there: the process died between the verdict and the tidying up."""
+    """Ended uploads whose bytes are still there: the process died between the result and the removal of the bytes."""
     found = db.session.scalars(
         select(Upload).where(Upload.kind == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
     ).all()
@@ -86,7 +86,8 @@ def _remove(upload: Upload, removed: Expired) -> None:
 
 
 def _mark(upload: Upload, parts: Sequence[StoredPart]) -> bool:
-    """Mark it as going, unless it has moved on since it was found, or parts of it have arrived within a week."""
+    """Mark it as `discarding`, unless its state has changed since it was found, or parts of it arrived within a
+    week."""
     with writing() as session:
         row = lock_upload(session, upload.id)
         if row is None or row.state != upload.state or row.checker != upload.checker:

@@ -1,7 +1,7 @@
-"""The phases of a resumable upload, and what each step leaves behind: uploading → checking → done, or failed.
+"""The phases of a resumable upload: uploading → checking → done, or failed.
 
-Every step is one transaction on the held row; what it leaves in the bucket is removed after it, and again by the sweep
-if the process died in between.
+Every step is one transaction on the locked row. Its leftovers in the bucket are removed after it, and again by the
+sweep if the process died in between.
 """
 
 from __future__ import annotations
@@ -28,18 +28,19 @@ log = logging.getLogger(__name__)
 
 
 def lock_upload(session: Session, upload_id: str) -> Upload | None:
-    """The row of a resumable upload as it is now, held until the transaction ends; None when it is gone or going."""
+    """The current row of a resumable upload, locked until the transaction ends. None if it was deleted or is being
+    discarded."""
     found = session.get(Upload, upload_id, with_for_update={"key_share": True}, populate_existing=True)
     return found if found is not None and found.kind == RESUMABLE and found.state != "discarding" else None
 
 
 def sender(upload: Upload) -> Actor:
-    """Who sent it, for what is done in their name later."""
+    """The member or key that sent it, for later actions in its name."""
     return Actor(upload.sent_by, upload.sent_from)
 
 
 def begin_checking(upload: Upload) -> None:
-    """Every part is there: from here on workers take over. Inside writing(), with the row held."""
+    """Every part has arrived: from now on, workers may check it. Inside writing(), with the row locked."""
     upload.state = "checking"
     upload.checker = None
     upload.bytes_read = upload.files_read = 0
