@@ -1,7 +1,7 @@
-"""How much of a request has arrived, found by looking only at its framing.
+"""How much of a request has arrived, found from its framing alone.
 
-The event loop asks this after every read, so that a thread gets a request once it is whole. It decides nothing else:
-gunicorn parses the same bytes anew, and refuses what breaks the rules of HTTP.
+The event loop checks this after every read, so that a thread gets a request once it is complete. It decides nothing
+else: gunicorn parses the same bytes again, and refuses requests that break the rules of HTTP.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 import re
 
-# Bodies up to this size are gathered before a thread is taken: everything but archives and images, which are read
-# only from callers who were recognised.
+# Bodies up to this size are gathered before a thread gets the request: all but archives and images, which are only read
+# from authenticated callers.
 MAX_GATHERED = 1024**2
 MAX_HEAD = 64 * 1024
 _MAX_CHUNK_LINE = 8190
@@ -23,7 +23,7 @@ _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}(?=[ \t;]|$)")
 
 
 class Stage(enum.Enum):
-    """What is to be done with a request of which some bytes are there."""
+    """The next step for a request of which some bytes have arrived."""
 
     HEAD = "wait for the rest of its head"
     BODY = "wait for the rest of its body"
@@ -33,7 +33,7 @@ class Stage(enum.Enum):
 
 
 class Gathering:
-    """One request on its way. `is_whole` once all of it is there; a large body is given to a thread before that."""
+    """One request on its way. `is_whole` once all of it has arrived; a large body goes to a thread before that."""
 
     def __init__(self) -> None:
         self.is_whole = False
@@ -44,7 +44,7 @@ class Gathering:
         self._has_head = False
 
     def look(self, held: bytearray) -> Stage:
-        """Where the request is, given all bytes of it so far."""
+        """The stage of the request, given all of its bytes so far."""
         if not self._has_head:
             stage = self._look_at_head(held)
             if stage is not None:
@@ -57,7 +57,7 @@ class Gathering:
         return Stage.READY if done else Stage.BODY
 
     def meet_expectation(self, held: bytearray) -> None:
-        """Take `Expect: 100-continue` out of the head: it was answered, and must not be twice."""
+        """Remove `Expect: 100-continue` from the head: it was answered, and must not be answered twice."""
         found = _EXPECT.search(held)
         self.wants_continue = False
         if found:
@@ -74,7 +74,7 @@ class Gathering:
         end = held.find(b"\r\n\r\n", max(0, self._searched - 3))
         if end < 0:
             if _BARE_LF.search(held, max(0, self._searched - 1)):
-                return Stage.READY  # the parser refuses it as it is
+                return Stage.READY  # the parser refuses it unchanged
             self._searched = len(held)
             return Stage.HEAD if len(held) <= MAX_HEAD else Stage.TOO_LARGE
         if end > MAX_HEAD:
@@ -86,7 +86,7 @@ class Gathering:
         fields = [(name.lower(), value.strip()) for name, value in _FRAMING.findall(held, 0, end + 2)]
         lengths = [value for name, value in fields if name == b"content-length"]
         codings = [value for name, value in fields if name == b"transfer-encoding"]
-        # One of HTTP/1.0 is to be ignored (RFC 9110, 10.1.1).
+        # In HTTP/1.0 the header is ignored (RFC 9110, 10.1.1).
         asks = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
         self.wants_continue = asks and held.find(b" HTTP/1.0\r\n", 0, end) < 0
         if codings:
@@ -102,7 +102,7 @@ class Gathering:
 
 
 class _Chunks:
-    """Finds the end of a chunked body without decoding it. `at` is where the next size line begins."""
+    """Finds the end of a chunked body without decoding it. `at`: where the next size line begins."""
 
     def __init__(self, at: int) -> None:
         self.at = at
@@ -110,7 +110,7 @@ class _Chunks:
         self._begin = at
 
     def look(self, held: bytearray) -> bool:
-        """Whether waiting is over: the body ended, is too large to be gathered, or breaks the rules."""
+        """Whether waiting is over: the body ended, is too large to gather, or breaks the rules."""
         while True:
             line_end = held.find(b"\r\n", self.at)
             if line_end < 0:
@@ -120,7 +120,7 @@ class _Chunks:
                 return True
             size = int(found[0], 16)
             if size == 0:
-                self.ended = held.find(b"\r\n\r\n", line_end) >= 0  # trailers may stand between
+                self.ended = held.find(b"\r\n\r\n", line_end) >= 0  # trailers may come before it
                 return self.ended or len(held) - line_end > MAX_HEAD
             following = line_end + 2 + size + 2
             if following - self._begin > MAX_GATHERED:
