@@ -7,12 +7,12 @@ import unicodedata
 from app.refusals import InvalidRequest
 
 
-def checked_name(text: str, most: int, what: str, field: str = "name", *, least: int = 1) -> str:
+def checked_name(text: str, max_length: int, what: str, field: str = "name", *, min_length: int = 1) -> str:
     """The name without surrounding space. Raises InvalidRequest, which begins with `what` and names the form's
     field."""
     text = text.strip()
-    if not least <= len(text) <= most:
-        span = f"{least} to {most} characters" if least else f"at most {most} characters"
+    if not min_length <= len(text) <= max_length:
+        span = f"{min_length} to {max_length} characters" if min_length else f"at most {max_length} characters"
         raise InvalidRequest(f"{what} must have {span}.", {field: span})
     # Control characters break lines in logs and lists. Postgres cannot store NUL, and neither database half a surrogate
     # pair.

@@ -29,7 +29,7 @@ def create_key(
 ) -> tuple[ApiKey, str]:
     """A key for an app of the partner (made if no app has this name), and its text, which is shown once."""
     app_name = checked_name(app_name, 100, "The app's name", "app")
-    name = checked_name(name, 100, "The key's name", least=0)
+    name = checked_name(name, 100, "The key's name", min_length=0)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise InvalidRequest(f"A key's scopes are some of {', '.join(SCOPES)}.", {"scopes": "unknown or none"})
@@ -37,7 +37,7 @@ def create_key(
     secret = new_secret("pp")
     partner_id = partner.id
     with writing() as session:
-        _hold_names(session, partner_id)
+        _lock_names(session, partner_id)
         app = session.scalar(select(App).where(App.partner_id == partner_id, App.name == app_name))
         if app is None:
             app = App(partner_id=partner_id, name=app_name)
@@ -142,7 +142,7 @@ def create_app(partner: Partner, name: str, description: str, actor: Actor) -> A
     name, description = _checked_names(name, description)
     partner_id = partner.id
     with writing() as session:
-        _hold_names(session, partner_id)
+        _lock_names(session, partner_id)
         if session.scalar(select(App).where(App.partner_id == partner_id, App.name == name)):
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
         app = App(partner_id=partner_id, name=name, description=description)
@@ -156,7 +156,7 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
     name, description = _checked_names(name, description)
     partner_id = partner.id
     with writing() as session:
-        _hold_names(session, partner_id)
+        _lock_names(session, partner_id)
         app = app_of(partner, app_id)
         if app.name == DASHBOARD_APP:
             raise Conflict(f"'{DASHBOARD_APP}' is built in and keeps its name: what members upload belongs to it.")
@@ -168,13 +168,13 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
     return app
 
 
-def _hold_names(session: Session, partner_id: str) -> None:
+def _lock_names(session: Session, partner_id: str) -> None:
     # Locked until the transaction ends, so that two apps cannot get the same name at the same moment.
     session.get_one(Partner, partner_id, with_for_update={"key_share": True})
 
 
 def _checked_names(name: str, description: str) -> tuple[str, str]:
-    description = checked_name(description, 200, "The description", "description", least=0)
+    description = checked_name(description, 200, "The description", "description", min_length=0)
     return checked_name(name, 100, "The app's name"), description
 
 

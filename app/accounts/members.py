@@ -51,7 +51,7 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
     secret = new_secret("inv")
     partner_id = partner.id
     with writing() as session:
-        _hold(session, partner_id)
+        _lock_partner(session, partner_id)
         require_free_email(session, partner_id, email)
         invitation = session.scalar(
             select(Invitation).where(Invitation.partner_id == partner_id, Invitation.email == email)
@@ -135,7 +135,7 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
     """Raises NotFound, InvalidRequest, or Conflict for the only owner."""
     role, partner_id = _checked_role(role), partner.id
     with writing() as session:
-        _hold(session, partner_id)
+        _lock_partner(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner" and role != "owner":
             _keep_an_owner(session, partner_id)
@@ -150,7 +150,7 @@ def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
     owner."""
     partner_id = partner.id
     with writing() as session:
-        _hold(session, partner_id)
+        _lock_partner(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner":
             _keep_an_owner(session, partner_id)
@@ -173,7 +173,7 @@ def _invitation(session: Session, partner_id: str, invitation_id: str) -> Invita
     return invitation
 
 
-def _hold(session: Session, partner_id: str) -> None:
+def _lock_partner(session: Session, partner_id: str) -> None:
     # The partner's row stays locked until the transaction ends, so that two owners cannot remove each other at the same
     # moment.
     session.get_one(Partner, partner_id, with_for_update={"key_share": True})

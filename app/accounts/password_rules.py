@@ -59,12 +59,12 @@ def _common_passwords() -> frozenset[str]:
 
 def _is_made_of(password: str, names: Iterable[str]) -> bool:
     """Whether only digits and signs are left of the password without the names and their words."""
-    whole = left = _letters(password)
+    letters = left = _letters(password)
     words = {word for name in names for word in (_letters(name), *map(_letters, re.split(r"[\W_]+", name)))}
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= _MIN_NAME:
             left = left.replace(word, " ")
-    return left != whole and not re.sub(r"[\s\d]+", "", left)
+    return left != letters and not re.sub(r"[\s\d]+", "", left)
 
 
 def _letters(text: str) -> str:

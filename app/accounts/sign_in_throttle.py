@@ -27,7 +27,7 @@ class Limit:
 
     rate: str
     who: tuple[str, ...]
-    said: str
+    refusal: str
 
 
 def sign_in_limits(email: str, address: str | None, known: bool) -> list[Limit]:
@@ -58,7 +58,7 @@ def count_try(limits: list[Limit]) -> None:
         if not counted.allowed:
             refund_try(limits[: index + 1])
             wait = max(1, math.ceil(counted.resets_at - time.time()))
-            raise RateLimited(limit.said.format(wait=minutes(wait)), wait)
+            raise RateLimited(limit.refusal.format(wait=minutes(wait)), wait)
 
 
 def refund_try(limits: list[Limit]) -> None:

@@ -36,8 +36,8 @@ def begin_sign_in(
     with writing() as session:
         # Locked, so that a change of the password either comes first, and is seen here, or comes later, and ends this
         # sign-in too.
-        held = select(Member.password_hash).where(Member.id == member_id).with_for_update(key_share=True)
-        if session.scalar(held) != proved:
+        locked = select(Member.password_hash).where(Member.id == member_id).with_for_update(key_share=True)
+        if session.scalar(locked) != proved:
             raise Conflict("This account was changed a moment ago. Sign in again.")
         present = now()
         if replaces:

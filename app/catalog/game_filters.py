@@ -32,8 +32,8 @@ def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
     elif wanted.status == "pending_upload":
         query = query.where(Game.released_build_id.is_(None))
     if wanted.tag:
-        whole = wanted.tag.lower()
-        query = query.where(_some_tag(lambda tag: func.lower(tag) == whole))
+        exact = wanted.tag.lower()
+        query = query.where(_some_tag(lambda tag: func.lower(tag) == exact))
     if wanted.text:
         part = wanted.text.lower()
         query = query.where(

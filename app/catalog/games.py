@@ -57,25 +57,25 @@ def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: 
             if session.scalar(
                 select(Game.id).where(Game.partner_id == partner_id, Game.slug == slug, Game.deleted_at.is_(None))
             ):
-                raise _taken(slug)
+                raise _slug_taken(slug)
             game = Game(partner_id=partner_id, slug=slug, **metadata)
             session.add(game)
             session.flush()
             record(session, actor, "game.created", game.title, game=game, slug=slug, partner=partner_name)
             announce(partner_topic(partner_id), catalog_topic(partner_id))
     except IntegrityError:  # on Postgres two registrations may pass the look-up at the same time; the index decides
-        raise _taken(slug) from None
+        raise _slug_taken(slug) from None
     return game
 
 
-def _taken(slug: str) -> SlugTaken:
+def _slug_taken(slug: str) -> SlugTaken:
     return SlugTaken(f"The slug '{slug}' is taken by another of your games. Choose another, or delete that game.")
 
 
 def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
     """Apply `changes`; other fields stay. Raises NotFound if the game was deleted meanwhile."""
     with writing() as session:
-        _hold(session, game)
+        _lock_game(session, game)
         before = {name: getattr(game, name) for name in changes}
         changed = {name: value for name, value in changes.items() if before[name] != value}
         for name, value in changed.items():
@@ -90,7 +90,7 @@ def delete_game(game: Game, actor: Actor) -> None:
     """From now on no new sessions start. Running sessions go on; after them, the sweep deletes replicas and objects
     (`app/maintenance/build_sweep.py`). The slug is free at once. Raises NotFound if the game was deleted meanwhile."""
     with writing() as session:
-        _hold(session, game)
+        _lock_game(session, game)
         game.deleted_at = now()
         record(session, actor, "game.deleted", game.title, game=game, slug=game.slug)
         session.flush()
@@ -98,7 +98,7 @@ def delete_game(game: Game, actor: Actor) -> None:
         announce(catalog_topic(game.partner_id))
 
 
-def _hold(session: Session, game: Game) -> None:
+def _lock_game(session: Session, game: Game) -> None:
     """Lock a game that was looked up before this transaction."""
     lock_for_update(session, game)
     if game.deleted_at is not None:

@@ -40,7 +40,7 @@ def delete_build(game: Game, number: int, actor: Actor) -> None:
             raise NotFound(f"'{game.slug}' has no build {number}. It may have been deleted.")
         if game.released_build_id == build.id:
             raise Conflict(f"Build {number} is live. Release another build first.", "build_released")
-        if not _hold_free(session, [build.id]):
+        if not _lock_unused(session, [build.id]):
             raise _in_use(session, build)
         _remove(session, game, build, actor)
     _remove_objects([build.object_key])
@@ -70,14 +70,14 @@ def _remove_oldest(game_id: str) -> Sequence[Build]:
             .order_by(Build.number)
             .limit(BATCH_SIZE)
         )
-        builds = _hold_free(session, session.scalars(older).all())
+        builds = _lock_unused(session, session.scalars(older).all())
         for build in builds:
             _remove(session, game, build, RETENTION, keep=game.keep_builds)
     _remove_objects([build.object_key for build in builds])
     return builds
 
 
-def _hold_free(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
+def _lock_unused(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
     """The unused builds among these, locked until the transaction ends.
 
     Replicas come first, by id: a report also locks them before it refers to a build. Use is checked in a second
@@ -119,9 +119,9 @@ def in_use() -> ColumnElement[bool]:
     also cached builds that left the plan."""
     playing = exists().where(PlaySession.build_id == Build.id, PlaySession.ended_at.is_(None))
     kept = and_(Server.paused_at.is_not(None), Replica.phase == "cached", Replica.left_plan_at.is_not(None))
-    held = or_(Replica.wanted, kept)
-    holding = exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, held)
-    return or_(playing, holding)
+    planned = or_(Replica.wanted, kept)
+    in_plan = exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, planned)
+    return or_(playing, in_plan)
 
 
 def _in_use(session: Session, build: Build) -> Conflict:

@@ -59,9 +59,9 @@ def list_components(revision: Revision | None, limit: int | None = None, after: 
 
 def shown(revision_id: str, components: Sequence[Component]) -> list[ShownComponent]:
     """These components of a revision, with parents and faces."""
-    whole = len(components) > 1000  # then read all rows instead of naming each
-    parents = _parents(revision_id, None if whole else {c.parent_id for c in components if c.parent_id})
-    faces = _faces(revision_id, None if whole else [c.id for c in components])
+    read_all = len(components) > 1000  # then read all rows instead of naming each
+    parents = _parents(revision_id, None if read_all else {c.parent_id for c in components if c.parent_id})
+    faces = _faces(revision_id, None if read_all else [c.id for c in components])
     found: list[ShownComponent] = []
     for row in components:
         parent_kind, parent_key = parents.get(row.parent_id or "", (None, None))

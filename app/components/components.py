@@ -48,7 +48,7 @@ def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], 
     with writing() as session:
         if images:
             lock_partner(session, partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         assets = assets_in_game(session, game_id, app_id, images, actor)
         saver = _Saver(session, draft.id, [one.external_key for one in wanted], wanted)
@@ -59,7 +59,7 @@ def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], 
             saver.put_faces(row, {side: assets[images[key].blob_id] for side, key in one.faces.items()})
         if saver.changed:
             created, updated = len(saver.created), len(saver.changed - saver.created)
-            record(session, actor, "components.saved", living.title, game=living, created=created, updated=updated)
+            record(session, actor, "components.saved", active.title, game=active, created=created, updated=updated)
         announce(assets_topic(game_id))
         revision_id = draft.id
     found = {one.id: one for one in shown(revision_id, list({row.id: row for row in rows}.values()))}
@@ -110,7 +110,7 @@ class _Saver:
         for name, value in values.items():
             if getattr(row, name) != value:
                 setattr(row, name, value)
-                self._note_change(row)
+                self._record_change(row)
         return row
 
     def _make(self, one: WantedComponent, family: str, values: dict[str, Any]) -> Component:
@@ -185,9 +185,9 @@ class _Saver:
             elif face.asset_id == asset_id:
                 continue
             face.asset_id = asset_id
-            self._note_change(row)
+            self._record_change(row)
 
-    def _note_change(self, row: Component) -> None:
+    def _record_change(self, row: Component) -> None:
         row.updated_at = now()
         self.changed.add(row.id)
 
@@ -204,12 +204,12 @@ def delete_component(game: Game, component_id: str, actor: Actor) -> None:
     """Delete a component and its children from the draft. The images stay. Raises ComponentNotFound."""
     game_id = game.id
     with writing() as session:
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         row = session.get(Component, (draft.id, component_id))
         if row is None:
             raise ComponentNotFound(f"No component with id '{component_id}' in the draft, revision {draft.number}.")
-        record(session, actor, "component.deleted", f"{row.kind} {row.external_key}", game=living, name=row.name)
+        record(session, actor, "component.deleted", f"{row.kind} {row.external_key}", game=active, name=row.name)
         session.execute(  # the database cascades to its children and faces
             delete(Component).where(Component.revision_id == draft.id, Component.id == component_id)
         )

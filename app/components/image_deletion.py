@@ -32,7 +32,7 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
     game_id, partner_id = game.id, game.partner_id
     with writing() as session:
         lock_partner(session, partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(
             session, game_id
         )  # from here on the draft cannot be finalized, and the image cannot be put anywhere
@@ -47,8 +47,8 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
         asset.deleted_at = now()
         session.flush()
         mark_if_unused(session, partner_id, asset.blob_id)
-        record(session, actor, "asset.deleted", asset.file_name, game=living, asset=asset.id)
-        _announce(living, pictures=bool(places))
+        record(session, actor, "asset.deleted", asset.file_name, game=active, asset=asset.id)
+        _announce(active, pictures=bool(places))
 
 
 def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
@@ -59,7 +59,7 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
     game_id, partner_id = game.id, game.partner_id
     with writing() as session:
         lock_partner(session, partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         asset = session.scalar(
             select(Asset).where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_not(None))
@@ -81,8 +81,8 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
             session.delete(asset)
         session.flush()
         _put_back(session, draft, shown, uses)
-        record(session, actor, "asset.restored", shown.file_name, game=living, asset=shown.id)
-        _announce(living, pictures=bool(uses["places"]))
+        record(session, actor, "asset.restored", shown.file_name, game=active, asset=shown.id)
+        _announce(active, pictures=bool(uses["places"]))
     return shown
 
 

@@ -84,7 +84,7 @@ def finalize(game: Game, number: int, actor: Actor) -> RevisionSummary:
     """
     game_id = game.id
     with writing() as session:
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         if number != draft.number:
             if number > draft.number or number < 1:
@@ -97,8 +97,8 @@ def finalize(game: Game, number: int, actor: Actor) -> RevisionSummary:
         session.add(following)
         session.flush()
         components = _copy(session, draft.id, following.id)
-        subject = f"{living.title}, revision {number}"
-        record(session, actor, "revision.finalized", subject, game=living, components=components)
+        subject = f"{active.title}, revision {number}"
+        record(session, actor, "revision.finalized", subject, game=active, components=components)
         announce(assets_topic(game_id))
     return _summary(draft, components)
 

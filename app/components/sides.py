@@ -35,7 +35,7 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
     game_id = game.id
     with writing() as session:
         lock_partner(session, game.partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         component = session.get(Component, (draft.id, component_id))
         if component is None:
@@ -49,7 +49,7 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
         elif face is not None:
             session.delete(face)
         component.updated_at = now()
-        record(session, actor, "component.side_set", component.name, game=living, side=side, asset=asset_id or "none")
+        record(session, actor, "component.side_set", component.name, game=active, side=side, asset=asset_id or "none")
         announce(assets_topic(game_id))
 
 

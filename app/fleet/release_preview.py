@@ -76,12 +76,12 @@ def preview(game: Game, build: Build) -> ReleasePreview:
 
 def _of_server(server: Server, replicas: Sequence[Replica], build: Build, at: datetime) -> ServerPreview:
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
-    cached.sort(key=lambda held: (held.released_at or held.created_at, held.number), reverse=True)
+    cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
     replica = next((replica for replica in replicas if replica.build_id == build.id), None)
     return ServerPreview(
         server_id=server.id,
         region=server.region,
-        has=[held.number for held in cached],
+        has=[other.number for other in cached],
         state=state_of(replica, server, at),
         bytes_to_fetch=bytes_to_fetch(replica, build),
         bytes_of=build.size,

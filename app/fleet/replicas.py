@@ -126,10 +126,10 @@ def plan_new_server(session: Session, server: Server) -> None:
         select(Game).where(Game.deleted_at.is_(None)).order_by(Game.id).with_for_update(key_share=True)
     ).all()
     partners = {game.id: game.partner_id for game in games}
-    held = set(session.scalars(select(Replica.build_id).where(Replica.server_id == server.id)))
+    known = set(session.scalars(select(Replica.build_id).where(Replica.server_id == server.id)))
     released = select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
     for build in session.scalars(released).all():
-        if build.id not in held:
+        if build.id not in known:
             add_to_plan(session, server, build)
         announce(game_topic(build.game_id), partner_topic(partners[build.game_id]))
     announce(plan_topic(server.id), FLEET_TOPIC)

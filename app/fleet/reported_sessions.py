@@ -44,10 +44,10 @@ def match_sessions(
             row.ended_at = at
             announce(game_topic(row.game_id), plan_topic(server.id))
     running = {row.id for row in rows}
-    return _take_in(session, server, [s for s in named.values() if s.id not in running], at, heard_at)
+    return _add_session(session, server, [s for s in named.values() if s.id not in running], at, heard_at)
 
 
-def _take_in(
+def _add_session(
     session: Session, server: Server, unknown: Sequence[LiveSession], at: datetime, heard_at: datetime | None
 ) -> list[str]:
     existing: dict[str, PlaySession] = {}
@@ -56,7 +56,7 @@ def _take_in(
     new = [s for s in unknown if s.id not in existing]
     builds = _builds_in_plan(session, server, new, heard_at)
     for row in existing.values():
-        _run_again(row, server)
+        _reopen(row, server)
     for begun in new:
         build_id = builds.get((begun.game_id, begun.build))
         if build_id is not None:
@@ -74,7 +74,7 @@ def _take_in(
     return sorted(s.id for s in new if (s.game_id, s.build) not in builds)
 
 
-def _run_again(row: PlaySession, server: Server) -> None:
+def _reopen(row: PlaySession, server: Server) -> None:
     """For sessions that missing reports ended: the agent's report is right about whether the process runs. A session
     that the agent ended itself (it missed no report) stays ended, because this report was made before that."""
     if row.server_id == server.id and row.missed_reports >= MAX_MISSED_REPORTS:

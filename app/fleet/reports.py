@@ -87,12 +87,12 @@ def accept(server: Server, report: Report) -> Receipt:
     with writing() as session:
         lock_for_update(session, server)
         heard_at = server.last_report_at
-        conflict = _take_over(server, report, at)
+        conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
-            games = _note_builds(session, server, report, at, announce_all)
-            _note_server(server, report, at)
+            games = _update_replicas(session, server, report, at, announce_all)
+            _update_server(server, report, at)
             ignored = match_sessions(session, server, report.sessions, at, heard_at)
             announce(FLEET_TOPIC)
             crash_point("in-report")
@@ -144,7 +144,7 @@ def _shape(report: Report) -> object:
     return builds, sorted(s.id for s in report.sessions)
 
 
-def _take_over(server: Server, report: Report, at: datetime) -> Conflict | None:
+def _accept_boot(server: Server, report: Report, at: datetime) -> Conflict | None:
     """Decide whether this boot may report for the server. A new boot starts over."""
     if server.boot_id in {None, report.boot_id}:
         return None
@@ -169,7 +169,7 @@ def _is_time_to_announce_all(server: Server, at: datetime) -> bool:
     return int(at.timestamp()) // IDLE_SECONDS != int(server.last_report_at.timestamp()) // IDLE_SECONDS
 
 
-def _note_server(server: Server, report: Report, at: datetime) -> None:
+def _update_server(server: Server, report: Report, at: datetime) -> None:
     server.boot_id = report.boot_id
     server.sequence = report.sequence
     server.stopping = report.stopping
@@ -189,20 +189,20 @@ def _note_server(server: Server, report: Report, at: datetime) -> None:
         server.conflict_at = server.conflict_boot_id = None
 
 
-def _note_builds(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:
+def _update_replicas(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:
     """Update the server's replicas from the report. Unchanged rows are not written. Returns the games whose wanted
     flags do not fit any more. `server` is as before the report."""
-    said = {(b.game_id, b.build): b for b in report.builds}
-    rows = {(row.game_id, row.build.number): row for row in _replicas(session, server, said)}
-    came = _bytes_that_came(server, report, rows, at)
+    reported = {(b.game_id, b.build): b for b in report.builds}
+    rows = {(row.game_id, row.build.number): row for row in _replicas(session, server, reported)}
+    came = _bytes_arrived(server, report, rows, at)
     for key, row in rows.items():
-        if key in said:
-            _note_phase(row, said[key], at)
+        if key in reported:
+            _update_phase(row, reported[key], at)
         else:
-            _note_absence(row, at)
-    held = {key: b for key, b in said.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
+            _reset_absent(row, at)
+    held = {key: b for key, b in reported.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
     for key, row in adopt(session, server, held).items():
-        _note_phase(row, held[key], at)
+        _update_phase(row, held[key], at)
         rows[key] = row
     changed = [row for row in rows.values() if session.is_modified(row)]
     for row in changed:
@@ -216,7 +216,7 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
     return _out_of_line(session, list(rows.values()))
 
 
-def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]]) -> Sequence[Replica]:
+def _replicas(session: Session, server: Server, reported: Iterable[tuple[str, int]]) -> Sequence[Replica]:
     """The server's replicas that exist there, should exist, or are named by the report. Builds loaded, rows locked."""
     query = (
         select(Replica)
@@ -229,7 +229,7 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
     named = select(Replica.id, Replica.game_id, Build.number).join(Replica.build).where(Replica.server_id == server.id)
     found = list(session.execute(named.where(or_(Replica.wanted, Replica.phase != "removed"))))
     known = {(game_id, number) for _, game_id, number in found}
-    for keys in in_batches((key for key in said if key not in known), 500):
+    for keys in in_batches((key for key in reported if key not in known), 500):
         found += session.execute(named.where(tuple_(Build.game_id, Build.number).in_(keys)))
     rows: list[Replica] = []
     for ids in in_batches(sorted(row.id for row in found)):
@@ -237,7 +237,7 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
     return rows
 
 
-def _bytes_that_came(
+def _bytes_arrived(
     server: Server, report: Report, rows: Mapping[tuple[str, int], Replica], at: datetime
 ) -> Counter[str]:
     """Bytes since the last report, by game. The first report of a boot shows what is there, not what arrived."""
@@ -274,25 +274,25 @@ def _out_of_line(session: Session, rows: Sequence[Replica]) -> set[str]:
     return {game_id for game_id, held in by_game.items() if not is_plan_current(released.get(game_id), held)}
 
 
-def _note_phase(row: Replica, said: ReportedBuild, at: datetime) -> None:
-    if said.phase == "removed":
-        _note_absence(row, at)
+def _update_phase(row: Replica, reported: ReportedBuild, at: datetime) -> None:
+    if reported.phase == "removed":
+        _reset_absent(row, at)
         return
-    if said.phase != row.phase:
-        row.phase = said.phase
+    if reported.phase != row.phase:
+        row.phase = reported.phase
         row.since = at
-        row.cached_at = at if said.phase == "cached" else None
-    row.bytes_done = said.bytes_done
-    row.bytes_total = said.bytes_total or row.bytes_total
-    row.bytes_per_second = said.bytes_per_second
-    row.attempt = said.attempt
-    row.reason = said.reason[:500] if said.reason else None
-    retry_at = None if said.retry_in_seconds is None else at + timedelta(seconds=said.retry_in_seconds)
+        row.cached_at = at if reported.phase == "cached" else None
+    row.bytes_done = reported.bytes_done
+    row.bytes_total = reported.bytes_total or row.bytes_total
+    row.bytes_per_second = reported.bytes_per_second
+    row.attempt = reported.attempt
+    row.reason = reported.reason[:500] if reported.reason else None
+    retry_at = None if reported.retry_in_seconds is None else at + timedelta(seconds=reported.retry_in_seconds)
     if retry_at is None or row.retry_at is None or abs(retry_at - row.retry_at) > SAME_MOMENT:
         row.retry_at = retry_at
 
 
-def _note_absence(row: Replica, at: datetime) -> None:
+def _reset_absent(row: Replica, at: datetime) -> None:
     """The agent's list is complete: builds that it does not name are not there. A wanted build becomes pending again,
     even if the agent reports `removed`: it may have followed a plan from before a rollback."""
     phase = "pending" if row.wanted else "removed"

@@ -45,9 +45,9 @@ def matrix(game: Game) -> Matrix:
     """The matrix of one game. Five queries for any number of servers and builds."""
     at = now()
     servers = active_servers()
-    living = {server.id for server in servers}
+    active = {server.id for server in servers}
     replicas = [
-        r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in living
+        r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in active
     ]
     by_place = {(r.build_id, r.server_id): r for r in replicas}
     sessions = _sessions(game.id)
@@ -116,14 +116,14 @@ def _sessions(game_id: str) -> Counter[tuple[str, str]]:
     return Counter({(build_id, server_id): count for build_id, server_id, count in rows})
 
 
-def _shown_builds(game: Game, held: set[str]) -> list[Build]:
+def _shown_builds(game: Game, held_ids: set[str]) -> list[Build]:
     """The live build, newer builds, and older ones that a server holds; at most six."""
     newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).scalar_subquery()
     shown = or_(Build.id.in_(newest), Build.id == game.released_build_id)
     builds = db.session.scalars(select(Build).where(shown).order_by(Build.number.desc())).all()
     live = next((b for b in builds if b.id == game.released_build_id), None)
     newer = [b for b in builds if live is None or b.number > live.number]
-    older = [b for b in builds if live and b.number < live.number and b.id in held]
+    older = [b for b in builds if live and b.number < live.number and b.id in held_ids]
     return (([live] if live else []) + newer + older)[:ROWS]
 
 

@@ -50,7 +50,7 @@ class ServerBuilds:
     count: int
 
 
-def server_builds(server_id: str, most: int) -> ServerBuilds:
+def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
     """Two queries for any number of builds."""
     sessions = (
         select(func.count())
@@ -71,10 +71,10 @@ def server_builds(server_id: str, most: int) -> ServerBuilds:
         .join(Partner, Game.partner_id == Partner.id)
         .where(*here)
         .order_by(order, Replica.attempt.desc(), Game.title, Game.id, Build.number.desc())
-        .limit(most)
+        .limit(max_rows)
     ).all()
     shown = [_holding(replica, build, game, partner, count) for replica, build, game, partner, count in rows]
-    count = len(rows) if len(rows) < most else db.session.scalar(select(func.count()).where(*here)) or 0
+    count = len(rows) if len(rows) < max_rows else db.session.scalar(select(func.count()).where(*here)) or 0
     return ServerBuilds(shown, count)
 
 

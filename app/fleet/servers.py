@@ -34,17 +34,17 @@ def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
     try:
         with writing() as session:
             if session.get(Server, server_id):
-                raise _taken(server_id)
+                raise _id_taken(server_id)
             session.add(server)
             session.flush()
             plan_new_server(session, server)
             record(session, actor, "server.added", server_id)
     except IntegrityError:  # on Postgres two calls may pass the look-up at the same time
-        raise _taken(server_id) from None
+        raise _id_taken(server_id) from None
     return server, token
 
 
-def _taken(server_id: str) -> Conflict:
+def _id_taken(server_id: str) -> Conflict:
     return Conflict(f"There is a server '{server_id}' already. Choose another id, or roll its token.")
 
 
@@ -81,8 +81,8 @@ def retire_server(server_id: str, actor: Actor) -> None:
 
 def _announce_everywhere(session: Session, server_id: str) -> None:
     """To the server itself, the operators, and every partner and game with a build there."""
-    held = select(Game.id, Game.partner_id).join(Replica).where(Replica.server_id == server_id).distinct()
-    for game_id, partner_id in session.execute(held):
+    games_there = select(Game.id, Game.partner_id).join(Replica).where(Replica.server_id == server_id).distinct()
+    for game_id, partner_id in session.execute(games_there):
         announce(game_topic(game_id), partner_topic(partner_id))
     announce(FLEET_TOPIC, plan_topic(server_id))
 

@@ -35,14 +35,14 @@ def bytes_arrived(
         "failed",
     }:
         return 0
-    whole = phase in {"verifying", "cached"}
-    more = max(0, (bytes_total if whole else bytes_done) - before.bytes_done)
+    complete = phase in {"verifying", "cached"}
+    more = max(0, (bytes_total if complete else bytes_done) - before.bytes_done)
     rate = max(bytes_per_second, before.bytes_per_second if before.phase == "downloading" else 0)
     if rate:
         return min(more, round(rate * max(seconds, RATE_WINDOW)))
     # No rate: nothing arrived, or the download began and ended between two reports.
     new = before.phase == "downloading" or (before.phase == "pending" and before.reported_at is None)
-    return more if whole and new else 0
+    return more if complete and new else 0
 
 
 def record_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:

@@ -87,9 +87,9 @@ def begin_deletion(session: Session, blob: Blob) -> BlobDeletion:
     return BlobDeletion(blob.id, blob.holder, sorted(keys), blob.size)
 
 
-def finish_deletion(doomed: BlobDeletion) -> None:
+def finish_deletion(deletion: BlobDeletion) -> None:
     """Delete the row once its objects are gone, unless another process took over because it took too long."""
     with writing() as session:
-        blob = session.get(Blob, doomed.blob_id, with_for_update=True, populate_existing=True)
-        if blob is not None and blob.holder == doomed.holder:
+        blob = session.get(Blob, deletion.blob_id, with_for_update=True, populate_existing=True)
+        if blob is not None and blob.holder == deletion.holder:
             session.delete(blob)

@@ -42,13 +42,13 @@ class _Work:
     attempt: int
 
 
-def due_derivations(session: Session, most: int = 500) -> Sequence[str]:
+def due_derivations(session: Session, limit: int = 500) -> Sequence[str]:
     """Blobs whose sizes must still be made and that no worker has, oldest first."""
     return session.scalars(
         select(Blob.id)
         .where(Blob.derivation == "pending", Blob.state == "stored", Blob.derive_at <= now())
         .order_by(Blob.created_at)
-        .limit(most)
+        .limit(limit)
     ).all()
 
 

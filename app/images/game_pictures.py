@@ -146,7 +146,7 @@ def _changing(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -
     game_id = game.id
     with writing() as session:
         lock_partner(session, game.partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         there = set(
             session.scalars(
                 select(Asset.id).where(Asset.id.in_(asset_ids), Asset.game_id == game_id, Asset.deleted_at.is_(None))
@@ -157,10 +157,10 @@ def _changing(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -
                 raise AssetNotFound(f"No asset with id '{asset_id}' in this game. It may have been deleted.")
         yield session
         session.flush()
-        record(session, actor, action, living.title, game=living, assets=list(asset_ids))
+        record(session, actor, action, active.title, game=active, assets=list(asset_ids))
         announce(
             assets_topic(game_id),
             game_topic(game_id),
-            partner_topic(living.partner_id),
-            catalog_topic(living.partner_id),
+            partner_topic(active.partner_id),
+            catalog_topic(active.partner_id),
         )

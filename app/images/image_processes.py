@@ -88,17 +88,17 @@ class ImageProcesses:
     def examine(self, path: Path) -> Facts:
         """Decode the whole image. Raises ImageRefused, DecoderDied or Interrupted, and Unavailable if no slot becomes
         free."""
-        said, _ = self._ask({"work": "examine"}, path)
-        return Facts(said["type"], said["width"], said["height"], said["orientation"])
+        result, _ = self._ask({"work": "examine"}, path)
+        return Facts(result["type"], result["width"], result["height"], result["orientation"])
 
     def derive(self, path: Path) -> Made:
         """Make every size. Raises the same errors as `examine`."""
-        said, data = self._ask({"work": "derive", "sizes": VARIANT_SIZES}, path)
+        result, data = self._ask({"work": "derive", "sizes": VARIANT_SIZES}, path)
         variants: list[MadeVariant] = []
-        for one in said["variants"]:
+        for one in result["variants"]:
             part, data = data[: one["length"]], data[one["length"] :]
             variants.append(MadeVariant(one["size"], one["width"], one["height"], one["sha256"], bytes(part)))
-        return Made(variants, bytes.fromhex(said["placeholder"]))
+        return Made(variants, bytes.fromhex(result["placeholder"]))
 
     def stop(self) -> None:
         """End every child now. Waiting callers get Interrupted."""
@@ -116,10 +116,10 @@ class ImageProcesses:
             line, _, rest = answer.partition(b"\n")
             if self.stopping or not line.endswith(b"}"):
                 raise self._died(time.monotonic() - begun)
-        said: dict[str, Any] = json.loads(line)
-        if "bad" in said:
-            raise ImageRefused(said["bad"])
-        return said, memoryview(rest)
+        result: dict[str, Any] = json.loads(line)
+        if "bad" in result:
+            raise ImageRefused(result["bad"])
+        return result, memoryview(rest)
 
     def _died(self, took: float) -> Exception:
         if self.stopping:

@@ -51,13 +51,13 @@ def balance(session: Session, partner_id: str) -> int:
 def reserve_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
     """Add `size` bytes if they fit. Raises QuotaExceeded. With the partner locked."""
     limit = settings().asset_quota_bytes
-    taken = balance(session, partner_id)
-    if size > 0 and taken + size > limit:
+    used = balance(session, partner_id)
+    if size > 0 and used + size > limit:
         raise QuotaExceeded(
-            f"Your images may take {limit:,} bytes together; {taken:,} are used or reserved, so the {size:,} of this "
+            f"Your images may take {limit:,} bytes together; {used:,} are used or reserved, so the {size:,} of this "
             "one do not fit. Delete images that are not used any more, or ask the operator for more."
         )
-    _enter(session, partner_id, size, taken, reason, subject)
+    _enter(session, partner_id, size, used, reason, subject)
 
 
 def free_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
@@ -71,11 +71,11 @@ def settle(session: Session, partner_id: str) -> int:
     counted = select(func.coalesce(func.sum(Blob.size), 0)).where(
         Blob.partner_id == partner_id, Blob.unused_since.is_(None)
     )
-    taken = balance(session, partner_id)
-    correction = int(session.scalar(counted) or 0) + _reserved(session, partner_id) - taken
+    used = balance(session, partner_id)
+    correction = int(session.scalar(counted) or 0) + _reserved(session, partner_id) - used
     if correction:
         log.info("the asset ledger of %s is corrected by %s bytes", partner_id, correction)
-        _enter(session, partner_id, correction, taken, "corrected", partner_id)
+        _enter(session, partner_id, correction, used, "corrected", partner_id)
     return correction
 
 

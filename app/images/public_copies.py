@@ -69,10 +69,10 @@ def record_public_copy(blob: Blob, copy: PublicCopy) -> None:
     blob.public_key, blob.public_size, blob.public_sha256 = copy.key, copy.size, copy.sha256
 
 
-def without_public_copy(session: Session, most: int) -> Sequence[str]:
+def without_public_copy(session: Session, max_rows: int) -> Sequence[str]:
     """Blobs without a known public copy."""
     waiting = select(Blob.id).where(Blob.state == "stored", Blob.public_key.is_(None))
-    return session.scalars(waiting.order_by(Blob.created_at).limit(most)).all()
+    return session.scalars(waiting.order_by(Blob.created_at).limit(max_rows)).all()
 
 
 def make_public_copy(blob_id: str, decoder: ImageProcesses) -> None:

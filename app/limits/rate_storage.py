@@ -56,7 +56,7 @@ class MemoryCounts(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         with self._lock:
-            self._forget_old()
+            self._drop_old()
             count, end = self._counts.get(key, (0, 0.0))
             if end <= time.time():
                 count, end = 0, time.time() + expiry
@@ -92,7 +92,7 @@ class MemoryCounts(Storage):
         with self._lock:
             self._counts.pop(key, None)
 
-    def _forget_old(self) -> None:
+    def _drop_old(self) -> None:
         present = time.time()
         if present < self._forgets_at:
             return

@@ -74,9 +74,9 @@ def sweep(young: timedelta = MIN_ORPHAN_AGE) -> Swept:
     swept.uploads += assets.uploads
     swept.objects += assets.objects
     swept.bytes_freed += assets.bytes_freed
-    gone = retention.apply_retention_to_all()
-    swept.objects += len(gone)
-    swept.bytes_freed += sum(gone)
+    deleted_sizes = retention.apply_retention_to_all()
+    swept.objects += len(deleted_sizes)
+    swept.bytes_freed += sum(deleted_sizes)
     _sweep_deleted_games(swept)
     _sweep_orphans(swept, young)
     with writing() as session:
@@ -125,11 +125,11 @@ def _is_done_with(game_id: str) -> bool:
     running = exists().where(
         PlaySession.game_id == game_id, PlaySession.ended_at.is_(None), PlaySession.server_id == Server.id, *may_return
     )
-    held = exists().where(
+    on_server = exists().where(
         Replica.game_id == game_id, Replica.phase != "removed", Replica.server_id == Server.id, *may_return
     )
     uploading = exists().where(Upload.game_id == game_id)
-    waits = db.session.scalar(select(running | held | uploading))
+    waits = db.session.scalar(select(running | on_server | uploading))
     free_connection()
     return not waits
 

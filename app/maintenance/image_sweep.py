@@ -72,9 +72,9 @@ def sweep_assets(
     swept = SweptAssets()
     _expire(swept)
     _clear_deleted_games()
-    _forget_deleted(undo)
-    if thorough := _take_scan() if scan is None else scan:
-        _note_unused()
+    _delete_old_assets(undo)
+    if thorough := _claim_scan() if scan is None else scan:
+        _mark_unused()
     _delete_unused(swept, undo, lease)
     _make_public_copies()
     _abort_stray_transfers()
@@ -83,7 +83,7 @@ def sweep_assets(
     return swept
 
 
-def _take_scan() -> bool:
+def _claim_scan() -> bool:
     global _scanned_at
     with _scan_lock:
         is_due = time.monotonic() - _scanned_at > SCAN_EVERY
@@ -138,13 +138,13 @@ def _clear_deleted_games() -> None:
         free_connection()
 
 
-def _forget_deleted(undo: timedelta) -> None:
+def _delete_old_assets(undo: timedelta) -> None:
     with writing() as session:
         session.execute(delete(Asset).where(Asset.deleted_at < now() - undo))
     free_connection()
 
 
-def _note_unused() -> None:
+def _mark_unused() -> None:
     """Blobs whose last asset was deleted by a cascade."""
     found = db.session.execute(
         select(Blob.id, Blob.partner_id).where(
@@ -168,16 +168,16 @@ def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> Non
     ).all()
     free_connection()
     for blob_id, partner_id in found:
-        doomed = _doom_if_unused(blob_id, partner_id, undo, lease)
+        deletion = _begin_deletion_if_unused(blob_id, partner_id, undo, lease)
         free_connection()
-        if doomed is not None:
+        if deletion is not None:
             crash_point("blob-doomed")
-            _delete_and_bury(doomed)
+            _delete_blob(deletion)
             swept.objects += 1
-            swept.bytes_freed += doomed.size
+            swept.bytes_freed += deletion.size
 
 
-def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> BlobDeletion | None:
+def _begin_deletion_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> BlobDeletion | None:
     """Check again under the lock: it may be used, claimed or deleted by now."""
     with writing() as session:
         lock_partner(session, partner_id)
@@ -191,10 +191,10 @@ def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timed
         return begin_deletion(session, blob)
 
 
-def _delete_and_bury(doomed: BlobDeletion) -> None:
-    bucket().delete(doomed.keys)
+def _delete_blob(deletion: BlobDeletion) -> None:
+    bucket().delete(deletion.keys)
     crash_point("objects-deleted")
-    finish_deletion(doomed)
+    finish_deletion(deletion)
     free_connection()
 
 
@@ -230,7 +230,7 @@ def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
             parsed = parse_key(orphan.key)
             if parsed is None:
                 bucket().delete([orphan.key])
-            elif not _delete_while_holding(orphan, parsed):
+            elif not _delete_unclaimed(orphan, parsed):
                 continue
             swept.objects += 1
             swept.bytes_freed += orphan.size
@@ -278,7 +278,7 @@ def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
     return {key for key in sizes if (key.sha256, key.partner_id) in blobs}
 
 
-def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
+def _delete_unclaimed(orphan: StoredObject, parsed: FinalKey) -> bool:
     """Delete an object under a final key while no other process can confirm or derive the same bytes."""
     with writing() as session:
         partner = session.get(Partner, parsed.partner_id)
@@ -290,17 +290,17 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
             )
             if blob is not None and not _is_stray(session, blob, orphan.key):
                 return False
-        doomed = None
+        deletion = None
         if partner is not None and blob is None:
             blob = _placeholder_row(orphan, parsed)
             session.add(blob)
             session.flush()
-            doomed = begin_deletion(session, blob)
+            deletion = begin_deletion(session, blob)
     free_connection()
-    if doomed is None:
+    if deletion is None:
         bucket().delete([orphan.key])
     else:
-        _delete_and_bury(doomed)
+        _delete_blob(deletion)
     return True
 
 

@@ -47,17 +47,17 @@ class Shutdown:
             self._cut_at = min(self._cut_at, time.monotonic() + drain_seconds)
             self._cut_at_changed.notify()
             self.stopping.set()
-            told = list(self._soon.values()) if first else []
+            due = list(self._soon.values()) if first else []
         if first:
             threading.Thread(target=self._cut_when_due, name="cut", daemon=True).start()
-        _tell(told)
+        _call_all(due)
 
     def when_stopping(self, callback: Callback) -> Unregister:
         """Call `callback` once when stopping begins, or now if it has begun. Returns a function that unregisters it."""
         with self._lock:
             if not self.stopping.is_set():
                 return self._register(self._soon, callback)
-        _tell([callback])
+        _call_all([callback])
         return lambda: None
 
     def when_cut(self, callback: Callback) -> Unregister:
@@ -65,7 +65,7 @@ class Shutdown:
         with self._lock:
             if not self._cut:
                 return self._register(self._late, callback)
-        _tell([callback])
+        _call_all([callback])
         return lambda: None
 
     def _register(self, waiting: dict[object, Callback], callback: Callback) -> Unregister:
@@ -83,11 +83,11 @@ class Shutdown:
             while (left := self._cut_at - time.monotonic()) > 0:
                 self._cut_at_changed.wait(left)
             self._cut = True
-            told = list(self._late.values())
-        _tell(told)
+            due = list(self._late.values())
+        _call_all(due)
 
 
-def _tell(callbacks: list[Callback]) -> None:
+def _call_all(callbacks: list[Callback]) -> None:
     for callback in callbacks:
         try:
             callback()

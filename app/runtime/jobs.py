@@ -60,12 +60,12 @@ class Jobs:
         @self.huey.task(name="sweep")  # type: ignore[untyped-decorator]  # Huey carries no types
         def sweep_now() -> None:
             with app.app_context():
-                self._sweep_and_say()
+                self._sweep_and_log()
 
         @self.huey.periodic_task(crontab(minute="*"), name="sweep_every_minute")  # type: ignore[untyped-decorator]  # Huey carries no types
         def sweep_every_minute() -> None:
             with app.app_context():
-                self._sweep_and_say()
+                self._sweep_and_log()
 
         @self.images.task(name="derive")  # type: ignore[untyped-decorator]  # Huey carries no types
         def derive_blob(blob_id: str) -> None:
@@ -80,7 +80,7 @@ class Jobs:
         @self.checks.task(name="resume_checks")  # type: ignore[untyped-decorator]  # Huey carries no types
         def resume_checks() -> None:
             with app.app_context():
-                self._ask_for_due_checks()
+                self._enqueue_due_checks()
 
         self._tasks: dict[Job, Callable[[str], object]] = {"check_upload": check_upload, "derive_image": derive_blob}
         self._resume_checks = resume_checks
@@ -101,7 +101,7 @@ class Jobs:
     def start_workers(self) -> None:
         """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
         if self._alone:
-            self._sweep_after_the_dead()  # before one of our workers claims anything
+            self._sweep_dead_uploads()  # before one of our workers claims anything
         # One more than there are child processes: while they decode, another image is fetched or stored.
         for queue, workers in (
             (self.huey, WORKERS),
@@ -118,7 +118,7 @@ class Jobs:
         self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)
         self._resume_checks()
 
-    def _sweep_after_the_dead(self) -> None:
+    def _sweep_dead_uploads(self) -> None:
         try:
             with self._app.app_context():
                 marked = expire_abandoned_uploads(self._instance)
@@ -154,12 +154,12 @@ class Jobs:
                 self._pinged_at = time.monotonic()
             return self._ping_ok
 
-    def _sweep_and_say(self) -> None:
+    def _sweep_and_log(self) -> None:
         if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
             for blob_id in due_derivations(db.session()):
                 self.enqueue("derive_image", blob_id)
         if self.checks.pending_count() == 0:
-            self._ask_for_due_checks()
+            self._enqueue_due_checks()
         swept = sweep()
         if swept.uploads or swept.objects or swept.games:
             log.info(
@@ -170,7 +170,7 @@ class Jobs:
                 swept.bytes_freed,
             )
 
-    def _ask_for_due_checks(self) -> None:
+    def _enqueue_due_checks(self) -> None:
         for upload_id in due_checks():
             self.enqueue("check_upload", upload_id)
 

@@ -89,24 +89,24 @@ class Bucket:
 
     def ping(self) -> None:
         """Raises StorageError unless the bucket answers."""
-        with _said("looking for the bucket"):
+        with _storage_errors("looking for the bucket"):
             if not self._client.bucket_exists(self.name):
                 raise StorageError(f"looking for the bucket '{self.name}', which does not exist")
 
     def make(self) -> None:
         """Make the bucket unless it is there."""
-        with _said("making the bucket"):
+        with _storage_errors("making the bucket"):
             if not self._client.bucket_exists(self.name):
                 self._client.make_bucket(self.name)
 
     def remove(self) -> None:
         """Remove the bucket, which must be empty."""
-        with _said("removing a bucket"):
+        with _storage_errors("removing a bucket"):
             self._client.remove_bucket(self.name)
 
     def beside(self) -> list[tuple[str, datetime]]:
         """Every bucket that our key can list, with its time of creation."""
-        with _said("listing buckets"):
+        with _storage_errors("listing buckets"):
             return [(found.name, found.creation_date or now()) for found in self._client.list_buckets()]
 
     def agent_url(self, key: str, lifetime: timedelta) -> str:
@@ -120,7 +120,7 @@ class Bucket:
 
     def stat(self, key: str) -> StoredObject | None:
         """The object's size and age, or None when there is none."""
-        with _said("looking at an object"):
+        with _storage_errors("looking at an object"):
             try:
                 found = self._client.stat_object(self.name, key)
             except S3Error as error:
@@ -131,7 +131,7 @@ class Bucket:
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Every object under a prefix."""
-        with _said("listing objects"):
+        with _storage_errors("listing objects"):
             for found in self._client.list_objects(self.name, prefix=prefix, recursive=True):
                 # A gateway over a file system also lists empty directories.
                 if found.object_name and found.last_modified and not found.object_name.endswith("/"):
@@ -139,7 +139,7 @@ class Bucket:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects. Missing objects are no error."""
-        with _said("deleting objects"):
+        with _storage_errors("deleting objects"):
             for failure in self._client.remove_objects(self.name, [DeleteObject(key) for key in keys]):
                 if failure.code not in {"NoSuchKey", "NoSuchVersion"}:
                     raise StorageError("deleting objects")
@@ -156,7 +156,7 @@ class Bucket:
         """Store one part, given as pieces that are never joined. Returns its ETag."""
         url = self._signed("PUT", key, {"uploadId": multipart_id, "partNumber": str(number)})
         length = sum(len(piece) for piece in pieces)
-        with _said("storing a part"):
+        with _storage_errors("storing a part"):
             answer = self.http.request(
                 "PUT", url, body=iter(pieces), headers={"Content-Length": str(length)}, redirect=False
             )
@@ -171,7 +171,7 @@ class Bucket:
         marker = "0"
         while True:
             url = self._signed("GET", key, {"uploadId": multipart_id, "part-number-marker": marker})
-            with _said("listing parts"):
+            with _storage_errors("listing parts"):
                 answer = self.http.request("GET", url, redirect=False)
             if answer.status == 404 and b"NoSuchUpload" in answer.data:
                 return None
@@ -188,7 +188,7 @@ class Bucket:
         the bytes end early, and ObjectGone when there is no object. Pieces that were yielded before are right."""
         url, left = self._signed("GET", key, {}), length
         headers = {"Range": f"bytes={start}-{start + length - 1}"}
-        with _said("reading an object"):
+        with _storage_errors("reading an object"):
             answer = self.http.request("GET", url, headers=headers, redirect=False, preload_content=False)
             try:
                 if answer.status != 206:  # a store that ignores Range would send the whole object
@@ -243,7 +243,7 @@ class Bucket:
     def abort_multipart(self, key: str, multipart_id: str) -> None:
         """Abort a transfer and drop its parts. A missing transfer is no error."""
         url = self._signed("DELETE", key, {"uploadId": multipart_id})
-        with _said("dropping an upload"):
+        with _storage_errors("dropping an upload"):
             answer = self.http.request("DELETE", url, redirect=False)
         if answer.status not in {200, 204, 404}:
             raise StorageError("dropping an upload")
@@ -255,7 +255,7 @@ class Bucket:
         while True:
             # The SDK presigns requests for objects only; this one is for the bucket.
             url = presign(self._where, "GET", "", {"uploads": "", "prefix": prefix, **markers}, _SIGNED_FOR)
-            with _said("listing uploads"):
+            with _storage_errors("listing uploads"):
                 answer = self.http.request("GET", url, redirect=False)
             if answer.status != 200:
                 raise StorageError("listing uploads")
@@ -273,7 +273,7 @@ class Bucket:
         return self._client.get_presigned_url(method, self.name, key, expires=_SIGNED_FOR, extra_query_params=extra)
 
     def _control(self, method: str, key: str, query: dict[str, str], doing: str, body: bytes = b"") -> bytes:
-        with _said(doing):
+        with _storage_errors(doing):
             answer = self.http.request(method, self._signed(method, key, query), body=body, redirect=False)
         if answer.status != 200:
             raise _unexpected(answer.status, doing)
@@ -286,7 +286,7 @@ def _unexpected(status: int, doing: str) -> StorageError:
     return ObjectGone(doing) if status == 404 else StorageError(doing)
 
 
-class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`)
+class _storage_errors:  # noqa: N801 (used as a statement: `with _said("storing a part"):`)
     """Turns errors of the storage and the network into StorageError, which shows no address, key or signature."""
 
     def __init__(self, doing: str) -> None:

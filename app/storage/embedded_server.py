@@ -110,9 +110,11 @@ class EmbeddedStorage:
             if answers:
                 (self.directory / "port").write_text(str(port))
                 return access
-            said = self._said_since(log_starts_at)
-            if "already in use" not in said:
-                raise EmbeddedStorageError(f"The embedded storage did not start. Its log {self.log} ends with: {said}")
+            output = self._log_since(log_starts_at)
+            if "already in use" not in output:
+                raise EmbeddedStorageError(
+                    f"The embedded storage did not start. Its log {self.log} ends with: {output}"
+                )
         if self._given_port is not None:
             raise EmbeddedStorageError(
                 f"The embedded storage cannot listen on {_LOOPBACK}:{self._given_port}: the port is in use. "
@@ -211,14 +213,14 @@ class EmbeddedStorage:
             check=False,
         )
         if ended.returncode != 0:
-            said = ended.stdout.decode(errors="replace").strip()
-            raise EmbeddedStorageError(f"`juicefs {arguments[0]}` failed in {folder}: {said}")
+            output = ended.stdout.decode(errors="replace").strip()
+            raise EmbeddedStorageError(f"`juicefs {arguments[0]}` failed in {folder}: {output}")
 
     def _environment(self) -> dict[str, str]:
         """Only what the gateway needs. HOME is here because the gateway makes `~/.minio`."""
         return {"PATH": os.defpath, "HOME": str(self.directory)}
 
-    def _said_since(self, position: int) -> str:
+    def _log_since(self, position: int) -> str:
         with self.log.open("rb") as log:
             log.seek(position)
             return log.read()[-2000:].decode(errors="replace").strip()

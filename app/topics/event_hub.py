@@ -268,9 +268,9 @@ class Hub:
             for name, version in rows:
                 self._move(name, version)
             since = begun - _LOOK_BACK
-            self._forget_idle()
+            self._drop_idle()
 
-    def _forget_idle(self) -> None:
+    def _drop_idle(self) -> None:
         # Not when the last waiter leaves: after each change, all pages of a topic are away for a moment, and each would
         # query the database when it comes back.
         since = time.monotonic() - KEPT_SECONDS

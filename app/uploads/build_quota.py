@@ -61,14 +61,14 @@ def reserve_more(session: Session, partner_id: str, upload: Upload, received: in
     if quota.left is not None:
         room = upload.reserved_bytes + quota.left - received
         if room < 0:
-            taken = quota.used + quota.reserved - upload.reserved_bytes
-            raise _exceeded(partner, taken, f"{received:,} of this archive have arrived, and it goes on")
+            used = quota.used + quota.reserved - upload.reserved_bytes
+            raise _exceeded(partner, used, f"{received:,} of this archive have arrived, and it goes on")
         ahead = min(ahead, room // _SHARE_AHEAD)
     upload.reserved_bytes = received + ahead
 
 
-def _exceeded(partner: Partner, taken: int, archive: str) -> QuotaExceeded:
+def _exceeded(partner: Partner, used: int, archive: str) -> QuotaExceeded:
     return QuotaExceeded(
-        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {taken:,} are taken and {archive}. "
+        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {used:,} are taken and {archive}. "
         "Delete games that are no longer needed, or ask the operator for more."
     )

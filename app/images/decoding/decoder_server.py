@@ -79,7 +79,7 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
     try:
         if job["work"] == "examine":
             facts = examine(file, job["mostPixels"])
-            said: dict[str, Any] = {
+            result: dict[str, Any] = {
                 "type": facts.mime_type,
                 "width": facts.width,
                 "height": facts.height,
@@ -88,7 +88,7 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
         else:
             derived = derive(file, job["sizes"], job["mostPixels"])
             data = [variant.data for variant in derived.variants]
-            said = {
+            result = {
                 "placeholder": derived.placeholder.hex(),
                 "variants": [
                     {
@@ -102,10 +102,10 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
                 ],
             }
     except BadImage as bad:
-        said = {"bad": str(bad)}
+        result = {"bad": str(bad)}
     except MemoryError:
-        said, data = {"bad": f"needs more than the {job['memory'] // 1024**2:,} MiB that decoding may take"}, []
-    answer.write(json.dumps(said).encode() + b"\n")
+        result, data = {"bad": f"needs more than the {job['memory'] // 1024**2:,} MiB that decoding may take"}, []
+    answer.write(json.dumps(result).encode() + b"\n")
     for part in data:
         answer.write(part)
 

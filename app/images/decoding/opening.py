@@ -36,28 +36,28 @@ class Facts:
     orientation: int
 
 
-def open_image(file: BinaryIO, most_pixels: int) -> Image.Image:
+def open_image(file: BinaryIO, max_pixels: int) -> Image.Image:
     """The image, not decoded yet. Raises BadImage."""
     # Our own limit applies, and its message names the size. Pillow's limit would raise before we know it.
     Image.MAX_IMAGE_PIXELS = None
     # Pillow's WebP reader allocates the whole canvas when it opens the file, so the header must be read before.
-    _check_pixels(*_webp_canvas(file), most_pixels)
+    _check_pixels(*_webp_canvas(file), max_pixels)
     try:
         image = Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF"))
     except UnidentifiedImageError:
         raise BadImage("is not a PNG, JPEG, WebP or GIF image") from None
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise BadImage(f"is damaged: {_first_line(error)}") from None
-    _check_pixels(image.width, image.height, most_pixels)
+    _check_pixels(image.width, image.height, max_pixels)
     # From here on the size must not grow: a frame can claim to be larger than its canvas.
-    Image.MAX_IMAGE_PIXELS = most_pixels
+    Image.MAX_IMAGE_PIXELS = max_pixels
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     return image
 
 
-def examine(file: BinaryIO, most_pixels: int) -> Facts:
+def examine(file: BinaryIO, max_pixels: int) -> Facts:
     """Decode the whole first frame and return its type and size. Raises BadImage, or MemoryError."""
-    image = open_image(file, most_pixels)
+    image = open_image(file, max_pixels)
     format_name = image.format or ""
     decode(image)
     width, height = image.size
@@ -79,9 +79,9 @@ def decode(image: Image.Image) -> None:
         raise BadImage(f"is damaged: {_first_line(error)}") from None
 
 
-def _check_pixels(width: int, height: int, most: int) -> None:
-    if width * height > most:
-        raise BadImage(f"has {width:,} × {height:,} pixels, {width * height:,} in all; the most is {most:,}")
+def _check_pixels(width: int, height: int, maximum: int) -> None:
+    if width * height > maximum:
+        raise BadImage(f"has {width:,} × {height:,} pixels, {width * height:,} in all; the most is {maximum:,}")
 
 
 def _webp_canvas(file: BinaryIO) -> tuple[int, int]:

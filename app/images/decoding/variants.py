@@ -32,9 +32,9 @@ class Derived:
     placeholder: bytes  # ThumbHash
 
 
-def derive(file: BinaryIO, sizes: Sequence[int], most_pixels: int) -> Derived:
+def derive(file: BinaryIO, sizes: Sequence[int], max_pixels: int) -> Derived:
     """Every size that is not larger than the image, and one for all larger sizes. Raises BadImage, or MemoryError."""
-    image = open_image(file, most_pixels)
+    image = open_image(file, max_pixels)
     longest = max(image.size)
     biggest = max(sizes)
     if image.format in {"JPEG", "MPO"}:

@@ -41,11 +41,11 @@ class StagedUpload:
 def staging_url(staged: StagedUpload, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
     """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type`, and nothing else. Raises
     StorageError; an upload that has just begun is then removed."""
-    transfer = _living_transfer(staged)
+    transfer = _active_transfer(staged)
     return part_url(staged.staging_key, transfer, PART, byte_size, lifetime, content_type=content_type)
 
 
-def _living_transfer(staged: StagedUpload) -> str:
+def _active_transfer(staged: StagedUpload) -> str:
     """The transfer of this upload. It ends when it is confirmed, so a new one is opened if there is none."""
     store = bucket()
     try:
@@ -53,10 +53,10 @@ def _living_transfer(staged: StagedUpload) -> str:
             return staged.transfer
         opened = store.start_multipart(staged.staging_key)
     except StorageError:
-        _forget_unsent(staged)
+        _drop_unsent(staged)
         raise
     crash_point("staged-transfer-opened")
-    kept = _keep(staged, opened)
+    kept = _store_transfer(staged, opened)
     if kept != opened:
         store.abort_multipart(staged.staging_key, opened)
     if kept is None:
@@ -64,7 +64,7 @@ def _living_transfer(staged: StagedUpload) -> str:
     return kept
 
 
-def _keep(staged: StagedUpload, opened: str) -> str | None:
+def _store_transfer(staged: StagedUpload, opened: str) -> str | None:
     """Store the transfer's id, unless another call was first: then return that call's. None if the upload has ended
     meanwhile."""
     with writing() as session:
@@ -78,7 +78,7 @@ def _keep(staged: StagedUpload, opened: str) -> str | None:
     return kept
 
 
-def _forget_unsent(staged: StagedUpload) -> None:
+def _drop_unsent(staged: StagedUpload) -> None:
     """No address was given out, so end the reservation."""
     with writing() as session:
         lock_partner(session, staged.partner_id)

@@ -38,15 +38,15 @@ class FetchedFile:
 
 
 @contextmanager
-def fetched(key: str, most: int = MAX_IMAGE_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
+def fetched(key: str, max_bytes: int = MAX_IMAGE_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
     """An object in a temporary file for the length of the block. Raises ObjectMissing and StorageError. Raises
-    WrongBytes, before a byte is fetched, if it is larger than `most` or does not have the `announced` length."""
+    WrongBytes, before a byte is fetched, if it is larger than `max_bytes` or does not have the `announced` length."""
     source = open_object(key)
     with tempfile.NamedTemporaryFile(prefix="slipway-asset-") as file:
         sha256, size = hashlib.sha256(), 0
-        if source.length > most:
+        if source.length > max_bytes:
             source.close()
-            raise _too_large(source.length, most)
+            raise _too_large(source.length, max_bytes)
         if announced is not None and source.length != announced:
             source.close()
             raise wrong_size(source.length, announced)
@@ -97,5 +97,5 @@ def wrong_size(size: int, announced: int) -> WrongBytes:
     return WrongBytes(f"The uploaded file has {size:,} bytes; {announced:,} were announced.")
 
 
-def _too_large(size: int, most: int) -> WrongBytes:
-    return WrongBytes(f"The uploaded file has {size:,} bytes; an image may have {most:,}.")
+def _too_large(size: int, max_bytes: int) -> WrongBytes:
+    return WrongBytes(f"The uploaded file has {size:,} bytes; an image may have {max_bytes:,}.")

@@ -50,11 +50,11 @@ class Tail:
         with self.path.open("rb") as log:
             log.seek(self._position)
             written = log.read(_OLD_BYTES)
-        whole, _, _ = written.rpartition(b"\n")
-        if not whole:
+        complete, _, _ = written.rpartition(b"\n")
+        if not complete:
             return []
-        self._position += len(whole) + 1
-        found = [line for line in whole.decode(errors="replace").splitlines() if self._matters.search(line)]
+        self._position += len(complete) + 1
+        found = [line for line in complete.decode(errors="replace").splitlines() if self._matters.search(line)]
         shown = [_plain(line) for line in found[:_SHOWN_AT_ONCE]]
         if len(found) > len(shown):
             shown.append(f"… and {len(found) - len(shown)} more in {self.path}")

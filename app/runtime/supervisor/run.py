@@ -94,7 +94,7 @@ class Supervisor:
     def _wait(self, seconds: float) -> None:
         """Wait. Raises Stopped on a request to stop."""
         self.signals.wait(seconds)
-        if self.signals.asked_to_stop:
+        if self.signals.stop_requests:
             raise Stopped
 
     def _ready(self, what: str, where: str) -> None:
@@ -237,10 +237,10 @@ class Supervisor:
         """Wait for them. False at the deadline or after a second request to stop."""
         while any(child.running for child in children):
             left = deadline - time.monotonic()
-            if left <= 0 or self.signals.asked_to_stop > 1:
+            if left <= 0 or self.signals.stop_requests > 1:
                 return False
             self.signals.wait(min(left, 0.5))
-        return self.signals.asked_to_stop <= 1
+        return self.signals.stop_requests <= 1
 
 
 def main() -> int:

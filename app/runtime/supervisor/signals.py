@@ -19,7 +19,7 @@ class Signals:
     """Counts requests to stop from its creation on. One per process, in its main thread."""
 
     def __init__(self) -> None:
-        self.asked_to_stop = 0
+        self.stop_requests = 0
         self._watched = _STOP | {signal.SIGCHLD}
         if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup
             self._watched.discard(signal.SIGHUP)
@@ -28,14 +28,14 @@ class Signals:
 
     def wait(self, seconds: float) -> None:
         """Return after `seconds`, or sooner after the end of a child or a request to stop."""
-        taken = signal.sigtimedwait(self._watched, max(seconds, 0.0))
-        if taken is not None and taken.si_signo in _STOP and not self._is_echo(taken):
-            self.asked_to_stop += 1
+        received = signal.sigtimedwait(self._watched, max(seconds, 0.0))
+        if received is not None and received.si_signo in _STOP and not self._is_echo(received):
+            self.stop_requests += 1
 
-    def _is_echo(self, taken: signal.struct_siginfo) -> bool:
+    def _is_echo(self, received: signal.struct_siginfo) -> bool:
         """Whether this repeats the last request: the same signal, and one of the two came from our parent, make."""
-        from_parent = taken.si_pid == os.getppid()
-        before, self._last = self._last, (taken.si_signo, from_parent, time.monotonic())
-        if before is None or taken.si_signo != before[0] or from_parent == before[1]:
+        from_parent = received.si_pid == os.getppid()
+        before, self._last = self._last, (received.si_signo, from_parent, time.monotonic())
+        if before is None or received.si_signo != before[0] or from_parent == before[1]:
             return False
         return self._last[2] - before[2] < _ECHO_SECONDS

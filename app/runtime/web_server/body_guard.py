@@ -63,12 +63,16 @@ class GuardedBody:
 
     def readline(self, size: int | None = -1) -> bytes:
         """One line with its end, of at most `size` bytes."""
-        most = size if size is not None and size >= 0 else None
+        maximum_length = size if size is not None and size >= 0 else None
         line = self._held
-        while b"\n" not in line and (most is None or len(line) < most) and (more := self._receive(_LINE)):
+        while (
+            b"\n" not in line
+            and (maximum_length is None or len(line) < maximum_length)
+            and (more := self._receive(_LINE))
+        ):
             line += more
         end = line.find(b"\n") + 1 or len(line)
-        end = end if most is None else min(end, most)
+        end = end if maximum_length is None else min(end, maximum_length)
         self._held = line[end:]
         return line[:end]
 
@@ -125,13 +129,13 @@ class BodyGuard:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = environ["wsgi.input"] = GuardedBody(environ)
-        whole = environ.get(
+        read_to_end = environ.get(
             "slipway.request_is_whole", False
         )  # app/runtime/web_server/connection_worker.py sets these two
         close_connection = environ.get("slipway.close_connection")
 
         def start(status: str, headers: Headers, *exc_info: Any) -> Callable[[bytes], object]:
-            if body.failed or not (body.is_read or whole):
+            if body.failed or not (body.is_read or read_to_end):
                 if close_connection:
                     close_connection()  # gunicorn ignores the header; other servers use it
                 headers = [(name, value) for name, value in headers if name.lower() != "connection"]

@@ -121,9 +121,9 @@ class WaitingConnections:
 
     def charge(self, connection: Connection) -> None:
         """Count the memory of a waiting connection again."""
-        held = connection.sock.held_bytes
-        self.held_bytes += held - connection.charged
-        connection.charged = held
+        memory = connection.sock.held_bytes
+        self.held_bytes += memory - connection.charged
+        connection.charged = memory
 
     def due(self) -> Iterator[Connection]:
         """The connections whose time is over."""

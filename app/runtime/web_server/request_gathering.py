@@ -43,52 +43,52 @@ class Gathering:
         self._chunks: _Chunks | None = None
         self._has_head = False
 
-    def look(self, held: bytearray) -> Stage:
+    def look(self, received: bytearray) -> Stage:
         """The stage of the request, given all of its bytes so far."""
         if not self._has_head:
-            stage = self._look_at_head(held)
+            stage = self._look_at_head(received)
             if stage is not None:
                 return stage
         if self._chunks:
-            done = self._chunks.look(held)
+            done = self._chunks.look(received)
             self.is_whole = self._chunks.ended
         else:
-            done = self.is_whole = self._end is not None and len(held) >= self._end
+            done = self.is_whole = self._end is not None and len(received) >= self._end
         return Stage.READY if done else Stage.BODY
 
-    def meet_expectation(self, held: bytearray) -> None:
+    def meet_expectation(self, received: bytearray) -> None:
         """Remove `Expect: 100-continue` from the head: it was answered, and must not be answered twice."""
-        found = _EXPECT.search(held)
+        found = _EXPECT.search(received)
         self.wants_continue = False
         if found:
-            del held[found.start() : found.end()]
+            del received[found.start() : found.end()]
             cut = found.end() - found.start()
             self._end = self._end and self._end - cut
             if self._chunks:
                 self._chunks.at -= cut
 
-    def _look_at_head(self, held: bytearray) -> Stage | None:
+    def _look_at_head(self, received: bytearray) -> Stage | None:
         """A stage, or None once the head is complete and the body decides."""
-        if held and held[0] != 0x0D and not 0x21 <= held[0] < 0x7F:
+        if received and received[0] != 0x0D and not 0x21 <= received[0] < 0x7F:
             return Stage.NO_HTTP  # TLS on a plain port, most often
-        end = held.find(b"\r\n\r\n", max(0, self._searched - 3))
+        end = received.find(b"\r\n\r\n", max(0, self._searched - 3))
         if end < 0:
-            if _BARE_LF.search(held, max(0, self._searched - 1)):
+            if _BARE_LF.search(received, max(0, self._searched - 1)):
                 return Stage.READY  # the parser refuses it unchanged
-            self._searched = len(held)
-            return Stage.HEAD if len(held) <= MAX_HEAD else Stage.TOO_LARGE
+            self._searched = len(received)
+            return Stage.HEAD if len(received) <= MAX_HEAD else Stage.TOO_LARGE
         if end > MAX_HEAD:
             return Stage.TOO_LARGE
         self._has_head = True
-        return self._frame(held, end)
+        return self._frame(received, end)
 
-    def _frame(self, held: bytearray, end: int) -> Stage | None:
-        fields = [(name.lower(), value.strip()) for name, value in _FRAMING.findall(held, 0, end + 2)]
+    def _frame(self, received: bytearray, end: int) -> Stage | None:
+        fields = [(name.lower(), value.strip()) for name, value in _FRAMING.findall(received, 0, end + 2)]
         lengths = [value for name, value in fields if name == b"content-length"]
         codings = [value for name, value in fields if name == b"transfer-encoding"]
         # In HTTP/1.0 the header is ignored (RFC 9110, 10.1.1).
         asks = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
-        self.wants_continue = asks and held.find(b" HTTP/1.0\r\n", 0, end) < 0
+        self.wants_continue = asks and received.find(b" HTTP/1.0\r\n", 0, end) < 0
         if codings:
             self._chunks = _Chunks(end + 4)
             return None
@@ -109,22 +109,22 @@ class _Chunks:
         self.ended = False
         self._begin = at
 
-    def look(self, held: bytearray) -> bool:
+    def look(self, received: bytearray) -> bool:
         """Whether waiting is over: the body ended, is too large to gather, or breaks the rules."""
         while True:
-            line_end = held.find(b"\r\n", self.at)
+            line_end = received.find(b"\r\n", self.at)
             if line_end < 0:
-                return len(held) - self.at > _MAX_CHUNK_LINE
-            found = _CHUNK_SIZE.match(held, self.at, line_end)
+                return len(received) - self.at > _MAX_CHUNK_LINE
+            found = _CHUNK_SIZE.match(received, self.at, line_end)
             if found is None:
                 return True
             size = int(found[0], 16)
             if size == 0:
-                self.ended = held.find(b"\r\n\r\n", line_end) >= 0  # trailers may come before it
-                return self.ended or len(held) - line_end > MAX_HEAD
+                self.ended = received.find(b"\r\n\r\n", line_end) >= 0  # trailers may come before it
+                return self.ended or len(received) - line_end > MAX_HEAD
             following = line_end + 2 + size + 2
             if following - self._begin > MAX_GATHERED:
                 return True
-            if len(held) < following:
+            if len(received) < following:
                 return False
             self.at = following

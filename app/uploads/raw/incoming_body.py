@@ -17,23 +17,25 @@ class IncomingBody:
     """The body of one upload. `length` is the Content-Length, or None for a chunked body. `client` is the connection's
     socket if the server exposes it; through it, a draining process can cut the upload."""
 
-    def __init__(self, stream: BinaryIO, length: int | None, most: int, client: socket.socket | None = None) -> None:
+    def __init__(
+        self, stream: BinaryIO, length: int | None, max_bytes: int, client: socket.socket | None = None
+    ) -> None:
         self.stream = stream
         self.length = length
-        self.most = most
+        self.max_bytes = max_bytes
         self.client = client
         self.received = 0
         self.was_cut = False
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces of up to 1 MiB. Raises UploadInterrupted when it ends early or comes too slowly,
-        PayloadTooLarge when it exceeds `most`."""
+        PayloadTooLarge when it exceeds `max_bytes`."""
         unregister = shutdown.when_cut(self.cut)
         try:
             while piece := self.stream.read(PIECE):
                 self.received += len(piece)
-                if self.received > self.most:
-                    raise too_large(self.most)
+                if self.received > self.max_bytes:
+                    raise too_large(self.max_bytes)
                 yield piece
         except IncompleteBody as error:
             raise self._interrupted(error.reason) from None
@@ -61,16 +63,16 @@ class IncomingBody:
 def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBody:
     """The body of a WSGI request. Raises PayloadTooLarge before reading when the Content-Length exceeds the limit.
     `length` is None for a chunked body."""
-    most = settings().max_archive_bytes
-    if length is not None and length > most:
-        raise too_large(most)
+    max_bytes = settings().max_archive_bytes
+    if length is not None and length > max_bytes:
+        raise too_large(max_bytes)
     client = environ.get("gunicorn.socket")
-    return IncomingBody(environ["wsgi.input"], length, most, client)
+    return IncomingBody(environ["wsgi.input"], length, max_bytes, client)
 
 
-def too_large(most: int) -> PayloadTooLarge:
+def too_large(max_bytes: int) -> PayloadTooLarge:
     """The refusal for an archive over the limit, for every kind of upload."""
     return PayloadTooLarge(
-        f"The archive is larger than {most:,} bytes ({most / 1024**3:.4g} GiB), the most this platform takes "
+        f"The archive is larger than {max_bytes:,} bytes ({max_bytes / 1024**3:.4g} GiB), the most this platform takes "
         "(MAX_ARCHIVE_BYTES). Make it smaller, or ask the operator to raise the limit."
     )

@@ -18,10 +18,10 @@ IN_FLIGHT = 3
 MAX_TRIES = 3
 
 
-def part_size(length: int | None, most: int) -> int:
+def part_size(length: int | None, max_length: int) -> int:
     """Bytes of every part but the last: 16 MiB, or more if 10,000 such parts are not enough."""
-    least = -(-(length if length is not None else most) // MAX_PARTS)
-    return max(PART, -(-least // MIB) * MIB)
+    minimum = -(-(length if length is not None else max_length) // MAX_PARTS)
+    return max(PART, -(-minimum // MIB) * MIB)
 
 
 class PartWriter:

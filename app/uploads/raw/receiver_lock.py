@@ -19,17 +19,17 @@ from app.data.database import writing
 from app.data.models.upload import RAW, Upload
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_held: dict[Path, int] = {}  # never closed: the process holds the lock until it ends
+_locks: dict[Path, int] = {}  # never closed: the process holds the lock until it ends
 _lock = threading.Lock()
 
 
 def lock_as_receiver(instance: Path) -> None:
     """Hold the shared lock from now on."""
     with _lock:
-        if instance not in _held:
+        if instance not in _locks:
             descriptor = _open(instance)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            _held[instance] = descriptor
+            _locks[instance] = descriptor
 
 
 def expire_abandoned_uploads(instance: Path) -> int:
@@ -37,7 +37,7 @@ def expire_abandoned_uploads(instance: Path) -> int:
     due for the next worker, unless another process still receives (a worker that drains while this one replaces it).
     Returns the number of raw uploads."""
     with _lock:
-        if instance in _held:
+        if instance in _locks:
             return 0
         descriptor = _open(instance)
         try:
@@ -47,7 +47,7 @@ def expire_abandoned_uploads(instance: Path) -> int:
         else:
             marked = _mark()
         fcntl.flock(descriptor, fcntl.LOCK_SH)
-        _held[instance] = descriptor
+        _locks[instance] = descriptor
         return marked
 
 

@@ -26,7 +26,7 @@ from app.storage.bucket import ObjectGone, StorageError, bucket
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
 from app.uploads.resumable.completion import join_parts
-from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender
+from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender_of
 from slipway.archive.archive_limits import Limits
 from slipway.archive.inspection import Inspector
 
@@ -88,7 +88,7 @@ def _examine(upload: Upload) -> PublishedBuild:
         join_parts(upload)
         received = read_archive(upload, heartbeat)
         crash_point("archive-read")
-        return publish_build(upload.game_id, received, sender(upload))
+        return publish_build(upload.game_id, received, sender_of(upload))
 
 
 def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:

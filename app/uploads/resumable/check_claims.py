@@ -116,19 +116,19 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        said, quiet = (0, 0), 0
+        reported, idle = (0, 0), 0
         while not self._ended.wait(HEARTBEAT_SECONDS):
             present = (self.bytes_read, self.files_read)
-            quiet = 0 if present != said else quiet + 1
-            if quiet % IDLE_HEARTBEATS:
+            idle = 0 if present != reported else idle + 1
+            if idle % IDLE_HEARTBEATS:
                 continue
             try:
                 with self._app.app_context():
-                    alive = self._beat(*present, announced=present != said)
+                    alive = self._beat(*present, announced=present != reported)
             except SQLAlchemyError:
                 log.warning("the heartbeat of upload %s was not written; trying again", self._upload.id)
                 continue
-            said = present
+            reported = present
             if not alive:
                 self.lost.set()
                 return

@@ -46,9 +46,9 @@ class PartLayout:
         return [part for part in stored if 1 <= part.number <= self.count]
 
 
-def number_list(numbers: Sequence[int], most: int = 5) -> str:
+def number_list(numbers: Sequence[int], max_shown: int = 5) -> str:
     """Part numbers in a sentence: "2", "2 and 5", "1, 2, 3, 4, 5 and 91 more"."""
-    shown = [str(number) for number in numbers[:most]]
-    if len(numbers) > most:
-        return f"{', '.join(shown)} and {len(numbers) - most:,} more"
+    shown = [str(number) for number in numbers[:max_shown]]
+    if len(numbers) > max_shown:
+        return f"{', '.join(shown)} and {len(numbers) - max_shown:,} more"
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))

@@ -34,7 +34,7 @@ def lock_upload(session: Session, upload_id: str) -> Upload | None:
     return found if found is not None and found.kind == RESUMABLE and found.state != "discarding" else None
 
 
-def sender(upload: Upload) -> Actor:
+def sender_of(upload: Upload) -> Actor:
     """The member or key that sent it, for later actions in its name."""
     return Actor(upload.sent_by, upload.sent_from)
 
@@ -58,7 +58,7 @@ def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
     game = session.get_one(Game, upload.game_id)
     record(
         session,
-        sender(upload),
+        sender_of(upload),
         "build.refused",
         game.title,
         game=game,

@@ -22,9 +22,9 @@ from app.runtime.supervisor.signals import Signals
 signals = Signals()
 print("ready", flush=True)
 end = time.monotonic() + float(sys.argv[1])
-while signals.asked_to_stop < 2 and (left := end - time.monotonic()) > 0:
+while signals.stop_requests < 2 and (left := end - time.monotonic()) > 0:
     signals.wait(left)
-print(signals.asked_to_stop, flush=True)
+print(signals.stop_requests, flush=True)
 """
 
 
