@@ -68,7 +68,7 @@ _FORMERLY = [["Content-Type", "application/json"]]
 
 def _in_progress() -> Conflict:
     return Conflict(
-        "A request with this Idempotency-Key is still at work. Ask again in a moment.", "request_in_progress"
+        "A request with this Idempotency-Key is still being processed. Ask again in a moment.", "request_in_progress"
     )
 
 

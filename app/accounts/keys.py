@@ -62,7 +62,7 @@ def authenticate(secret: str | None) -> ApiKey:
         raise Unauthorized("No API key was sent. Send it as `Authorization: Bearer pp_…`.")
     key = db.session.scalar(select(ApiKey).where(ApiKey.secret_hash == fingerprint(secret)))
     if key is None:
-        raise Unauthorized("This API key is not known here. Make one in the dashboard under Settings, API keys.")
+        raise Unauthorized("This API key is unknown. Make one in the dashboard under Settings, API keys.")
     if key.revoked_at or (key.expires_at and key.expires_at <= now()):
         raise Unauthorized(f"The key {key.hint} was revoked or has expired. Make a new one in the dashboard.")
     return key
@@ -125,7 +125,7 @@ def key_of(partner: Partner, key_id: str) -> ApiKey:
     """A key of this partner. Raises NotFound (also for another partner's)."""
     key = db.session.get(ApiKey, key_id)
     if key is None or key.app.partner_id != partner.id:
-        raise NotFound("There is no such key.")
+        raise NotFound("This key does not exist.")
     return key
 
 
@@ -133,7 +133,7 @@ def app_of(partner: Partner, app_id: str) -> App:
     """An app of this partner. Raises NotFound (also for another partner's)."""
     app = db.session.get(App, app_id)
     if app is None or app.partner_id != partner.id:
-        raise NotFound("There is no such app.")
+        raise NotFound("This app does not exist.")
     return app
 
 
@@ -159,7 +159,7 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
         _lock_names(session, partner_id)
         app = app_of(partner, app_id)
         if app.name == DASHBOARD_APP:
-            raise Conflict(f"'{DASHBOARD_APP}' is built in and keeps its name: what members upload belongs to it.")
+            raise Conflict(f"'{DASHBOARD_APP}' is built in and cannot be renamed: it owns what members upload.")
         other = session.scalar(select(App).where(App.partner_id == partner_id, App.name == name))
         if other is not None and other.id != app.id:
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")

@@ -162,14 +162,14 @@ def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
 def _member(session: Session, partner_id: str, member_id: str) -> Member:
     member = session.get(Member, member_id)
     if member is None or member.partner_id != partner_id:
-        raise NotFound("There is no such member.")
+        raise NotFound("This member does not exist.")
     return member
 
 
 def _invitation(session: Session, partner_id: str, invitation_id: str) -> Invitation:
     invitation = session.get(Invitation, invitation_id)
     if invitation is None or invitation.partner_id != partner_id:
-        raise NotFound("This invitation is not open any more.")
+        raise NotFound("This invitation was already used or withdrawn.")
     return invitation
 
 

@@ -69,7 +69,7 @@ def partner_by_id(partner_id: str) -> Partner:
     """Raises NotFound."""
     partner = db.session.get(Partner, partner_id)
     if partner is None:
-        raise NotFound("There is no such partner.")
+        raise NotFound("This partner does not exist.")
     return partner
 
 

@@ -94,7 +94,7 @@ def require_free_email(
     not looked at, so that nobody learns of them here."""
     if session.scalar(select(Member.id).where(Member.email == email, Member.partner_id == partner_id)):
         where = "in this partner" if partner_id else "as an operator"
-        raise Conflict(f"Somebody signs in with {email} {where} already. {instead}")
+        raise Conflict(f"{email} already has an account {where}. {instead}")
 
 
 def hash_for(email: str, password: str, member_id: str | None = None) -> str:

@@ -60,7 +60,7 @@ def _place() -> Iterator[None]:
     """Wait in the queue for a turn. Frees the request's database connection before the wait."""
     if has_app_context():
         if db.session().info.get(WRITES):
-            raise RuntimeError("a password was about to be hashed inside a transaction, which would wait for it")
+            raise RuntimeError("hash_password() inside a transaction: the transaction would wait for it")
         free_connection_keeping_rows()
     with hash_slots.acquired(), _computing:
         yield

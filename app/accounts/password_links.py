@@ -41,7 +41,7 @@ def link_for_email(
         query = query.where(Member.partner_id == (partner.id if partner else None))
     members = db.session.scalars(query).all()
     if not members:
-        raise NotFound(f"Nobody signs in with {email}. `flask member create` makes a member.")
+        raise NotFound(f"No account has the address {email}. `flask member create` makes a member.")
     if len(members) > 1:
         names = ", ".join(sorted(member.partner.name if member.partner else "the operators" for member in members))
         raise Conflict(f"{email} has an account in each of {names}. Choose one with --partner or --operator.")
@@ -54,7 +54,7 @@ def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:
         # Locked, so that of two links made at the same moment the later one stays.
         here = select(Member.id).where(Member.id == member.id).with_for_update(key_share=True)
         if session.scalar(here) is None:
-            raise NotFound("There is no such member.")
+            raise NotFound("This member does not exist.")
         session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
         link = PasswordLink(
             member_id=member.id,

@@ -30,14 +30,14 @@ def check_password(password: str, *names: str, field: str = "password") -> None:
         )
     if _is_common(password):
         raise InvalidRequest(
-            f"This is one of the {COMMON_PASSWORDS:,} commonest passwords, or one with digits or signs around it. "
-            "Choose another: a few words that do not belong together make a good one.",
+            f"This is one of the {COMMON_PASSWORDS:,} most common passwords, or one with digits or signs around it. "
+            "Choose another, such as a few unrelated words.",
             {field: "too common"},
         )
     if _is_made_of(password, (PRODUCT, *names)):
         raise InvalidRequest(
-            f"This password is made of a name: of you, your email address, your partner or {PRODUCT}. "
-            "Choose another: a few words that do not belong together make a good one.",
+            f"This password is made of your name, your email address, your partner's name or {PRODUCT}. "
+            "Choose another, such as a few unrelated words.",
             {field: "made of a name"},
         )
 

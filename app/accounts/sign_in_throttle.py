@@ -13,12 +13,12 @@ from app.config.settings import settings
 from app.limits import rate_limits
 from app.refusals import RateLimited
 
-_WHOEVER = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
+_ADDRESS_OR_PAIR = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
 _ACCOUNT = (
-    "Many wrong passwords were tried for this email. Wait {wait}, or sign in from where you signed in before. A link "
-    "for a new password, which an owner or operator can make, works at once."
+    "Many wrong passwords were tried for this email. Wait {wait}, or sign in from a place where you signed in before. "
+    "An owner or operator can also make you a link for a new password, which works at once."
 )
-_AGAIN = "Too many wrong passwords. Wait {wait}, then try again."
+_CONFIRMATION = "Too many wrong passwords. Wait {wait}, then try again."
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ def sign_in_limits(email: str, address: str | None, known: bool) -> list[Limit]:
     """The limits for a try to sign in. `known`: a sign-in to the account succeeded from this address before. Then tries
     by others, from elsewhere or for other accounts, cannot keep its owner out."""
     limits, account, place = settings(), fingerprint(email), network_of(address)
-    both = Limit(limits.sign_in_rate, ("sign-in", account, place), _WHOEVER)
+    both = Limit(limits.sign_in_rate, ("sign-in", account, place), _ADDRESS_OR_PAIR)
     if known:
         return [both]
     return [
         both,
-        Limit(limits.sign_in_address_rate, ("sign-in-address", place), _WHOEVER),
+        Limit(limits.sign_in_address_rate, ("sign-in-address", place), _ADDRESS_OR_PAIR),
         Limit(limits.sign_in_account_rate, ("sign-in-account", account), _ACCOUNT),
     ]
 
@@ -47,7 +47,7 @@ def sign_in_limits(email: str, address: str | None, known: bool) -> list[Limit]:
 def confirmation_limits(member_id: str) -> list[Limit]:
     """The limits for confirming the password. Separate from signing in, so that a stranger's tries there do not keep
     members from their own pages."""
-    return [Limit(settings().sign_in_rate, ("password-again", member_id), _AGAIN)]
+    return [Limit(settings().sign_in_rate, ("password-again", member_id), _CONFIRMATION)]
 
 
 def count_try(limits: list[Limit]) -> None:

@@ -76,7 +76,7 @@ def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> Publ
         upload = session.get(Upload, received.upload_id, with_for_update=True)
         if upload is None or upload.state == "discarding":
             raise UploadInterrupted(
-                "The upload was taken for dead and swept away before it was complete. Send the archive again."
+                "The upload timed out and was removed before it was complete. Send the archive again."
             )
         if upload.checker != received.checker:
             raise ClaimLost

@@ -138,7 +138,7 @@ class _Saver:
         kept = row.parent_id if row is not None and "parent_external_key" not in one.fields else None
         parent = self._component(kept) if kept else None
         if parent is not None and parent.kind not in PARENTS.get(kind, ()):
-            raise self._refused(one, f"a {kind} cannot lie in the {parent.kind} '{parent.external_key}'")
+            raise self._refused(one, f"a {kind} cannot be in the {parent.kind} '{parent.external_key}'")
         if parent is None and kind in ONLY_AS_CHILD:
             raise self._refused(one, f"a {kind} needs a parent ({' or '.join(PARENTS[kind])})")
         return parent

@@ -115,7 +115,7 @@ def _require_not_frozen(session: Session, asset: Asset) -> None:
     if number is not None:
         raise RevisionFinalized(
             f"The image '{asset.file_name}' belongs to revision {number}, which is finalized and never changes. It "
-            "stays; take it off the components of the draft instead."
+            "cannot be deleted; remove it from the components of the draft instead."
         )
 
 

@@ -64,5 +64,5 @@ def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
     if row.derivation == "failed":
         raise DerivationFailed(
-            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again and add it anew."
+            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again, then add it."
         )

@@ -172,6 +172,6 @@ def _kept_secret(instance: Path) -> str:
     secret = path.read_text()
     if not secret:
         raise SettingsError(
-            f"{path} is empty. Remove it and start again: a new one is made, and everybody signs in anew."
+            f"{path} is empty. Remove it and start again: a new one is made, and everybody must sign in again."
         )
     return secret

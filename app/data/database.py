@@ -166,4 +166,4 @@ def lock_for_update(session: Session, row: Any) -> None:
     try:
         session.refresh(row, with_for_update={"key_share": True})
     except InvalidRequestError:
-        raise NotFound("What this was about was removed a moment ago.") from None
+        raise NotFound("This was deleted a moment ago. Nothing was changed.") from None

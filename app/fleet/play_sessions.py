@@ -90,7 +90,7 @@ def _playable_build(session: Session, server: Server, game: Game) -> Build:
             return build
     if not cached:
         raise Conflict(
-            f"No released build of '{game.slug}' is cached on '{server.id}' yet. Try again when its build has arrived.",
+            f"No released build of '{game.slug}' is cached on '{server.id}' yet. Try again when it is.",
             "not_cached",
         )
     return cached[0]

@@ -21,7 +21,7 @@ def retry_failed(server_id: str, actor: Actor) -> int:
             raise NotFound(f"No server '{server_id}'.")
         if server.paused_at:
             raise Conflict(
-                f"The downloads of '{server_id}' are paused. Resume them; what failed is then tried at once."
+                f"The downloads of '{server_id}' are paused. Resume them; failed builds are then retried at once."
             )
         rows = session.scalars(
             select(Replica)

@@ -26,7 +26,7 @@ def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
     """A server and its token, which is shown once. From now on it should hold every released build."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", server_id) or len(server_id) > 40:
         raise InvalidRequest(
-            f"'{server_id}' cannot name a server. Use at most 40 lowercase letters, digits and hyphens: srv-04.",
+            f"'{server_id}' cannot be a server's id. Use at most 40 lowercase letters, digits and hyphens: srv-04.",
             {"id": "lowercase letters, digits and hyphens"},
         )
     token = new_secret("srv")
@@ -58,7 +58,8 @@ def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
             raise NotFound(f"No server '{server_id}'.")
         if present is not None and present != server.token_hint:
             raise Conflict(
-                f"The token of '{server_id}' was rolled already, and is shown once. Roll it again if it was not stored."
+                f"The token of '{server_id}' was rolled already; the new token was shown once. Roll it again if you "
+                "did not store it."
             )
         server.token_hash, server.token_hint = fingerprint(token), hint(token)
         record(session, actor, "server.token_rolled", server_id)
@@ -105,5 +106,5 @@ def authenticate_server(token: str | None) -> Server:
         raise Unauthorized("No server token was sent. Send it as `Authorization: Bearer srv_…`.")
     server = db.session.scalar(select(Server).where(Server.token_hash == fingerprint(token)))
     if server is None or server.retired_at:
-        raise Unauthorized("This server token is not known here. Ask the operator to add the server or roll its token.")
+        raise Unauthorized("This server token is unknown. Ask the operator to add the server or roll its token.")
     return server

@@ -92,7 +92,7 @@ def _begin(blob_id: str) -> _Work | None:
 def _make(work: _Work) -> Made:
     with fetched(work.key) as file:
         if file.sha256 != work.sha256:
-            log.error("the stored object %s has other bytes than were confirmed", work.key)
+            log.error("the stored object %s is not the one that was confirmed", work.key)
             raise WrongBytes(f"The stored file has another checksum than was confirmed: {checksum_of(file.sha256)}.")
         return derivation_processes.derive(file.path)
 

@@ -102,7 +102,7 @@ def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None
     """Show these assets as screenshots, in this order. Raises AssetNotFound, and InvalidRequest for more than 50."""
     if len(asset_ids) > MAX_SCREENSHOTS:
         raise InvalidRequest(
-            f"{len(asset_ids)} screenshots were picked; a game has at most {MAX_SCREENSHOTS}. Take some out.",
+            f"{len(asset_ids)} screenshots were picked; a game has at most {MAX_SCREENSHOTS}. Remove some.",
             {"screenshots": f"at most {MAX_SCREENSHOTS}"},
         )
     wanted = list(dict.fromkeys(asset_ids))
@@ -122,7 +122,7 @@ def place_screenshot(game: Game, asset_id: str, place: int | None, actor: Actor)
             order.insert(max(place, 1) - 1, asset_id)
         if len(order) > MAX_SCREENSHOTS:
             raise InvalidRequest(
-                f"The game has {MAX_SCREENSHOTS} screenshots, which is the most. Take one out first.",
+                f"The game has {MAX_SCREENSHOTS} screenshots, which is the maximum. Remove one first.",
                 {"place": f"at most {MAX_SCREENSHOTS}"},
             )
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))

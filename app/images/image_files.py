@@ -56,11 +56,11 @@ def served_image(name: str) -> ServedImage | None:
 
 def _make_now(blob_id: str) -> None:
     if not _making.acquire(blocking=False):
-        raise Unavailable("This image is being made ready. Try again in a moment.", 5)
+        raise Unavailable("This image is being prepared. Try again in a moment.", 5)
     try:
         make_public_copy(blob_id, inspection_processes)
     except DecoderDied:
-        raise Unavailable("This image could not be made ready. Try again in a moment.", 5) from None
+        raise Unavailable("This image could not be prepared. Try again in a moment.", 5) from None
     finally:
         _making.release()
 

@@ -133,7 +133,7 @@ class ImageProcesses:
         with self._free:
             if not self._free.wait_for(lambda: self.stopping or self._busy < self.limit, self.patience):
                 raise Unavailable(
-                    f"All {self.limit} places for {self.purpose} were taken for {self.patience:g} s. Try again.",
+                    f"All {self.limit} places for {self.purpose} were in use for {self.patience:g} s. Try again.",
                     5,
                 )
             if self.stopping:

@@ -54,7 +54,7 @@ def reserve_bytes(session: Session, partner_id: str, size: int, reason: str, sub
     used = balance(session, partner_id)
     if size > 0 and used + size > limit:
         raise QuotaExceeded(
-            f"Your images may take {limit:,} bytes together; {used:,} are used or reserved, so the {size:,} of this "
+            f"Your images may use {limit:,} bytes together; {used:,} are used or reserved, so the {size:,} of this "
             "one do not fit. Delete images that are not used any more, or ask the operator for more."
         )
     _enter(session, partner_id, size, used, reason, subject)

@@ -97,7 +97,7 @@ def _copy_of(key: str, decoder: ImageProcesses) -> PublicCopy:
             with without_metadata_copy(file, facts) as clean:
                 return store_public_copy(key, file, clean, facts.mime_type)
     except (WrongBytes, ImageRefused) as refused:
-        log.warning("nothing of %s can be shown under its public address: %s", key, refused)
+        log.warning("image %s has no public copy: %s", key, refused)
         return _NOTHING
     except Interrupted:
         raise Unavailable("The app is being stopped. Try again in a moment.", 10) from None

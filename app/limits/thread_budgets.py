@@ -56,9 +56,9 @@ class Slots:
                 return
         again = f"Try again in {self.retry_after} seconds."
         if full:
-            raise Unavailable(f"All {self.limit} places for {self.what} are taken. {again}", self.retry_after)
+            raise Unavailable(f"All {self.limit} places for {self.what} are in use. {again}", self.retry_after)
         raise Unavailable(
-            f"{name} uses {self.share} of the {self.limit} places for {self.what}, the most for one. {again}",
+            f"{name} uses {self.share} of the {self.limit} places for {self.what}, the maximum for one owner. {again}",
             self.retry_after,
         )
 

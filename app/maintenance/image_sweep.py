@@ -211,7 +211,7 @@ def _make_public_copies() -> None:
         except StorageError:
             raise
         except Unavailable as later:
-            log.info("public copies of older images are made later: %s", later.message)
+            log.info("making public copies of older images stopped until the next sweep: %s", later.message)
             return
 
 

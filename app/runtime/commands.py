@@ -79,8 +79,8 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
 
 @member_group.command("link", cls=_Plainly)
 @click.argument("email")
-@click.option("--partner", help="The partner's name, for an address with several accounts.")
-@click.option("--operator", is_flag=True, help="The operator with this address, where a partner's member has it too.")
+@click.option("--partner", help="The partner's name, if the address has several accounts.")
+@click.option("--operator", is_flag=True, help="Choose the operator, if members of partners have this address too.")
 def member_link(email: str, partner: str | None, operator: bool) -> None:
     """Print a link with which the owner of EMAIL sets a new password, once."""
     found = partner_named(partner) if partner else None
@@ -107,7 +107,7 @@ def key_create(partner: str, app_name: str, scopes: tuple[str, ...]) -> None:
 
 @server_group.command("add", cls=_Plainly)
 @click.argument("server_id")
-@click.option("--region", default="", help="Where it stands, such as fra.")
+@click.option("--region", default="", help="Where the server is, such as fra.")
 def server_add(server_id: str, region: str) -> None:
     """Add a game server and print its token, once."""
     _, token = add_server(server_id, region, COMMAND_LINE)
@@ -122,7 +122,7 @@ def server_add(server_id: str, region: str) -> None:
     type=click.IntRange(min=0),
     default=60,
     show_default=True,
-    help="Objects younger than this are left alone.",
+    help="Skip objects younger than this.",
 )
 def sweep_command(young_minutes: int) -> None:
     """Remove the leftovers of dead uploads, deleted games and lost rows from storage."""

@@ -96,7 +96,7 @@ class Jobs:
         try:
             self._tasks[job](row_id)
         except Exception:  # of any kind: the sweep enqueues it again
-            log.warning("the job %s for %s was not queued; the sweep will ask for it", job, row_id)
+            log.warning("the job %s for %s was not queued; the sweep will queue it", job, row_id)
 
     def start_workers(self) -> None:
         """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
@@ -123,7 +123,7 @@ class Jobs:
             with self._app.app_context():
                 marked = expire_abandoned_uploads(self._instance)
         except SQLAlchemyError:
-            log.exception("uploads of an earlier process could not be marked; the sweep takes them after 10 minutes")
+            log.exception("uploads of an earlier process could not be expired; the sweep removes them after 10 minutes")
             return
         if marked:
             log.info("an earlier process died while it received %s uploads; they are being swept", marked)

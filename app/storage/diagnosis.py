@@ -50,7 +50,7 @@ def upload_identity_may_only_put() -> CheckResult:
             f"The identity of S3_UPLOAD_ACCESS_KEY can {', '.join(powers)}. Give it a policy that allows nothing but "
             "s3:PutObject on archives/* and staging/* (docs/storage.md)."
         )
-    return ok("The identity of S3_UPLOAD_ACCESS_KEY can put objects where clients may send, and nothing else.")
+    return ok("The identity of S3_UPLOAD_ACCESS_KEY can put objects into archives/ and staging/, and nothing else.")
 
 
 def _powers(where: StorageSettings) -> Sequence[str]:

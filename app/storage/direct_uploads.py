@@ -51,7 +51,7 @@ class DirectUploads:
         """Return if addresses for writing are safe, else raise DirectUploadsOff. Waits up to WAIT_SECONDS, and only
         before the first result: free the database connection first."""
         if self._where is None:
-            raise DirectUploadsOff("There is no storage to send files to. The operator must set S3_ENDPOINT.")
+            raise DirectUploadsOff("No storage is configured. The operator must set S3_ENDPOINT.")
         finding = self._finding
         if finding is None:
             self.find_out(WAIT_SECONDS)
@@ -59,9 +59,7 @@ class DirectUploads:
         elif self._is_old(finding):
             self.find_out(0)
         if finding is None:
-            raise DirectUploadsOff(
-                "Storage did not answer when it was checked whether files may be sent straight to it. Try again.", 10
-            )
+            raise DirectUploadsOff("Storage did not answer the check of direct uploads. Try again.", 10)
         if not finding.safe:
             raise DirectUploadsOff(_refusal(finding), _ASK_AGAIN_SECONDS)
 
@@ -90,7 +88,7 @@ class DirectUploads:
             if self._where is not None:
                 self.learn(self._logged(probe_write_addresses(self._where)))
         except StorageError:
-            log.warning("storage gave no clear answer to the check of direct uploads; it is asked again on demand")
+            log.warning("storage gave no clear answer to the check of direct uploads; the next request repeats it")
         except Exception:
             log.exception("the check of direct uploads failed")
         finally:
@@ -114,12 +112,12 @@ def in_words(finding: Finding) -> str:
     elif finding.unpacked or finding.oversized:
         where = ", ".join(dict.fromkeys([*finding.unpacked, *finding.oversized]))
         what = "other objects" if finding.unpacked else "more bytes"
-        wrong = f"Storage takes {what} than an address for writing is for ({where})."
-        return f"{wrong} No setting of Slipway mends that: use another storage (docs/storage.md)."
+        wrong = f"Storage accepts {what} than an address for writing allows ({where})."
+        return f"{wrong} No setting of Slipway can fix that: use another storage (docs/storage.md)."
     elif finding.not_written:
-        wrong = f"Storage refused what addresses for writing are for ({', '.join(finding.not_written)})."
+        wrong = f"Storage refused correct uploads to addresses for writing ({', '.join(finding.not_written)})."
     else:
-        return "Addresses for writing take what they are for, and cannot be turned into copies."
+        return "Addresses for writing work, and cannot be turned into copies."
     return f"{wrong} {REMEDY}"
 
 
@@ -127,11 +125,11 @@ def _refusal(finding: Finding) -> str:
     """The refusal for clients."""
     to_set = "set S3_UPLOAD_ACCESS_KEY and S3_UPLOAD_SECRET_KEY to keys that may only put"
     if finding.copied:
-        why = "storage would let an address for that copy files of others"
+        why = "storage would let clients copy other files with an upload address"
     elif finding.unpacked or finding.oversized:
-        why, to_set = "storage would take more than was announced", "use another storage"
+        why, to_set = "storage would accept more than was announced", "use another storage"
     else:
-        why = "storage takes no files from the identity that signs addresses for that"
+        why = "storage refuses files from the identity that signs upload addresses"
     return (
         f"Files cannot be sent straight to storage here: {why}. The operator must {to_set}; `flask doctor` says how. "
         "What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and the form for "

@@ -214,7 +214,7 @@ class Hub:
         except Exception:  # of any kind: the read every 2 s catches up
             # Without this pause, every report and release would wait for a Redis that does not answer.
             self._redis_rests_until = time.monotonic() + REREAD_SECONDS
-            log.warning("live events: Redis did not take a message; other processes see it within 2 s")
+            log.warning("live events: Redis did not accept a message; other processes see it within 2 s")
 
     def stop(self) -> None:
         """Wake all waiters: streams and polls end now."""

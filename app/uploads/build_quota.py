@@ -62,13 +62,13 @@ def reserve_more(session: Session, partner_id: str, upload: Upload, received: in
         room = upload.reserved_bytes + quota.left - received
         if room < 0:
             used = quota.used + quota.reserved - upload.reserved_bytes
-            raise _exceeded(partner, used, f"{received:,} of this archive have arrived, and it goes on")
+            raise _exceeded(partner, used, f"{received:,} of this archive have arrived, and it is not complete")
         ahead = min(ahead, room // _SHARE_AHEAD)
     upload.reserved_bytes = received + ahead
 
 
 def _exceeded(partner: Partner, used: int, archive: str) -> QuotaExceeded:
     return QuotaExceeded(
-        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {used:,} are taken and {archive}. "
+        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {used:,} are in use and {archive}. "
         "Delete games that are no longer needed, or ask the operator for more."
     )

@@ -33,7 +33,7 @@ class GrowingReservation:
         with writing() as session:
             upload = session.get(Upload, self._upload_id, with_for_update=True, populate_existing=True)
             if upload is None or upload.state == "discarding":
-                raise UploadInterrupted("The upload was given up meanwhile. Nothing was kept; send the archive again.")
+                raise UploadInterrupted("The upload was cancelled meanwhile. Nothing was kept; send the archive again.")
             reserve_more(session, self._partner_id, upload, received, ahead)
             self._reserved = upload.reserved_bytes
         free_connection()

@@ -66,7 +66,7 @@ def studio(client: FlaskClient, cast: Cast) -> Studio:
 @pytest.mark.parametrize(
     ("finding", "words"),
     [
-        (COPIES, "would let an address for that copy files of others"),
+        (COPIES, "would let clients copy other files"),
         (Finding(oversized=["an image"]), "would take more than was announced"),
         (Finding(unpacked=["an image"]), "would take more than was announced"),
         (Finding(not_written=["an image"]), "takes no files from the identity"),
@@ -110,9 +110,9 @@ def test_nothing_is_joined_while_a_part_may_be_a_copy(app: Flask, sender: Sender
     presigned = answered(studio.presign(picture()))
     assert put(presigned["signedUrl"], picture(), "image/png") == 200
     told(app, COPIES)
-    assert "copy files of others" in nested(studio.confirm(presigned, picture()), 502, "INTERNAL_ERROR")
+    assert "copy other files" in nested(studio.confirm(presigned, picture()), 502, "INTERNAL_ERROR")
     assert list(bucket().objects("staging/")) == []
-    assert "copy files of others" in refused(sender.complete(upload["id"]), 503, "service_unavailable")
+    assert "copy other files" in refused(sender.complete(upload["id"]), 503, "service_unavailable")
     refused(sender.sign(upload["id"], 1), 503, "service_unavailable")
     assert sender.state(upload["id"])["phase"] == "uploading"
     assert objects() == []

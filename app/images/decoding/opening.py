@@ -81,7 +81,7 @@ def decode(image: Image.Image) -> None:
 
 def _check_pixels(width: int, height: int, maximum: int) -> None:
     if width * height > maximum:
-        raise BadImage(f"has {width:,} × {height:,} pixels, {width * height:,} in all; the most is {maximum:,}")
+        raise BadImage(f"has {width:,} × {height:,} pixels, {width * height:,} in all; the maximum is {maximum:,}")
 
 
 def _webp_canvas(file: BinaryIO) -> tuple[int, int]:

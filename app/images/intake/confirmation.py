@@ -91,10 +91,10 @@ def _sha256_of(sent: SentUpload, partner_id: str) -> str:
     """The parts of the key, if it is one of this partner's."""
     key = parse_key(sent.key)
     if key is None or not key.is_source or key.partner_id != partner_id:
-        raise InvalidRequest("key is not one that presign answered with. Send it as it was.", {"key": "not presigned"})
+        raise InvalidRequest("key is not from a presign call. Send it unchanged.", {"key": "not presigned"})
     if not sent.public_url.endswith(f"/{sent.key}"):
         raise InvalidRequest(
-            "publicUrl is not the one that presign answered with this key. Send it as it was.",
+            "publicUrl is not the one from the presign call of this key. Send it unchanged.",
             {"publicUrl": "does not belong to the key"},
         )
     return key.sha256
@@ -170,7 +170,7 @@ def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | 
         asset_id = _publish(upload, claimed.blob_id, copy)
         if asset_id is not None:
             return asset_id
-    raise Unavailable("The same image is being deleted just now. Nothing was changed; confirm it again.", 5)
+    raise Unavailable("The same image is being deleted now. Nothing was changed; confirm it again.", 5)
 
 
 def _key_of(blob_id: str) -> str | None:
@@ -252,4 +252,4 @@ def _drop_staged(staging_key: str, transfer: str | None) -> None:
     try:
         staging.drop(staging_key, transfer)
     except StorageError:
-        log.info("what was staged could not be removed; the sweep will do it")
+        log.info("a staged upload could not be removed; the sweep will remove it")

@@ -65,8 +65,8 @@ def write_temporary(file: IO[bytes], piece: bytes) -> None:
         file.write(piece)
     except OSError as error:
         raise Unavailable(
-            f"There is no room for the check in {tempfile.gettempdir()} ({error.strerror}). Nothing was changed; the "
-            "operator must make room there (TMPDIR).",
+            f"The disk is too full for the check in {tempfile.gettempdir()} ({error.strerror}). Nothing was changed; "
+            "the operator must free space there (TMPDIR).",
             30,
         ) from error
 

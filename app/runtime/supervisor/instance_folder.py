@@ -55,7 +55,7 @@ class Instance:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
                     raise InstanceTaken(
-                        f"{self.folder} is in use by what an earlier run left behind (it was process {holder or '?'}). "
+                        f"{self.folder} is in use by processes of an earlier run (it was process {holder or '?'}). "
                         f"`fuser {path}` names the processes; end them and start again."
                     ) from None
             wait(0.05)

@@ -157,7 +157,7 @@ class Supervisor:
         assert child.process is not None
         if child.process.returncode != 0:
             raise CannotStart(f"Preparing the database and demo data failed:\n{last_lines(child.log)}")
-        self._ready("database", "migrated, demo data in place")
+        self._ready("database", "migrated, demo data ready")
 
     def _start_web(self) -> None:
         arguments = ("gunicorn", "-c", "python:app.runtime.web_server.gunicorn_settings", "wsgi:app")

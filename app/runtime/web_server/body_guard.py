@@ -95,7 +95,7 @@ class GuardedBody:
         except NoMoreData:
             raise self._incomplete("the connection closed") from None
         except ParseException:  # gunicorn's error for a body that breaks the rules of HTTP
-            raise self._incomplete("its chunks are not what HTTP says they must be") from None
+            raise self._incomplete("its chunks are malformed") from None
         except OSError:
             raise self._incomplete("the connection broke") from None
         self.received += len(data)

@@ -197,7 +197,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
                     conn.sock.send_soon(CONTINUE)
             conn.deadline = time.monotonic() + conn.sock.pace.left
         elif stage is Stage.NO_HTTP:
-            self._refuse(conn, "400 Bad Request", "This is no HTTP request. The server speaks plain HTTP/1.1.")
+            self._refuse(conn, "400 Bad Request", "This is not an HTTP request. The server speaks plain HTTP/1.1.")
         else:
             self._refuse(conn, "431 Request Header Fields Too Large", "The headers are larger than 64 KiB.")
 

@@ -39,7 +39,7 @@ class Phase(enum.Enum):
     BODY = "the rest of its body"
     CUT = "a thread to answer that its body did not come"
     IDLE = "the first byte of its next request"
-    SENDING = "its client to take the answer"
+    SENDING = "its client to accept the answer"
     LINGERING = "its client to have read the answer and to close"
 
 

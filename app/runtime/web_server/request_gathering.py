@@ -28,7 +28,7 @@ class Stage(enum.Enum):
     HEAD = "wait for the rest of its head"
     BODY = "wait for the rest of its body"
     READY = "give it to a thread"
-    NO_HTTP = "refuse it: these are no bytes of HTTP"
+    NO_HTTP = "refuse it: this is not HTTP"
     TOO_LARGE = "refuse it: its head is too large"
 
 

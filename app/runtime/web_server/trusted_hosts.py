@@ -50,6 +50,6 @@ def _require(trusted: Sequence[str], base_url: str | None) -> None:
     if not is_trusted(request.host, trusted):
         instead = f"Use {base_url}" if base_url else "Use the address you were given"
         raise BadRequest(
-            f"Slipway does not answer to the host name '{request.host[:100]}'. {instead}, or ask the operator to add "
+            f"Slipway does not accept the host name '{request.host[:100]}'. {instead}, or ask the operator to add "
             "the name to TRUSTED_HOSTS."
         )

@@ -148,7 +148,7 @@ def _transfer(
 def _compare(sha256: str, announced: str | None) -> None:
     if announced is not None and announced != sha256:
         raise ChecksumMismatch(
-            f"X-Checksum-Sha256 says {announced}, but the bytes that arrived have {sha256}. "
+            f"X-Checksum-Sha256 is {announced}, but the bytes that arrived have {sha256}. "
             "Nothing was kept; send the archive again."
         )
 

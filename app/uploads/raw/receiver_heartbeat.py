@@ -40,4 +40,6 @@ def _touch_until(app: Flask, upload_id: str, ended: threading.Event) -> None:
             with app.app_context(), writing() as session:
                 session.execute(update(Upload).where(Upload.id == upload_id).values(touched_at=now()))
         except SQLAlchemyError:
-            log.warning("upload %s could not be marked as alive; trying again in %s s", upload_id, HEARTBEAT_SECONDS)
+            log.warning(
+                "the heartbeat of upload %s was not written; trying again in %s s", upload_id, HEARTBEAT_SECONDS
+            )

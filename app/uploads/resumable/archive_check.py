@@ -67,7 +67,7 @@ def examine(upload_id: str) -> Outcome:
         log.info("upload %s was cancelled or taken over while it was checked", upload_id)
         return Outcome.NOT_OURS
     except Unavailable as why:
-        log.warning("the check of upload %s is put off: %s", upload_id, why.message)
+        log.warning("the check of upload %s is postponed: %s", upload_id, why.message)
         free_claim(upload)
         return Outcome.LATER
     except Refusal as refusal:
@@ -104,7 +104,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
             if heartbeat.lost.is_set():
                 raise ClaimLost
             if shutdown.stopping.is_set():
-                raise _Stopped("The process is being stopped; another goes on.")
+                raise _Stopped("The process is stopping; another one will continue.")
             checker.feed(piece)
             digest.update(piece)
             heartbeat.bytes_read += len(piece)

@@ -63,7 +63,7 @@ def claim_check(upload_id: str) -> Upload | None:
             if row.checker is not None and row.touched_at > now() - LEASE:
                 return None
             if row.checks_begun >= MAX_CHECKS:
-                message = f"Checking it failed {MAX_CHECKS} times on our side; the log says why."
+                message = f"The check failed {MAX_CHECKS} times on the server; its log has the reason."
                 fail(session, row, CheckBroken(f"{message} Send the archive again, or tell the operator."))
                 return row
             row.checker = new_id("check")

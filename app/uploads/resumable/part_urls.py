@@ -38,7 +38,7 @@ def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
     upload accepts no more parts, DirectUploadsOff while storage is not safe to send to."""
     layout = PartLayout(upload.size, upload.part_size)
     if upload.state != "uploading" or upload.multipart_id is None:
-        raise Conflict(f"The upload is {upload.state}: it takes no more parts.", "upload_closed")
+        raise Conflict(f"The upload is {upload.state}: it accepts no more parts.", "upload_closed")
     if not 1 <= len(numbers) <= MAX_URLS:
         raise InvalidRequest(
             f"partNumbers names {len(numbers)} parts; name 1 to {MAX_URLS} in a call.", {"partNumbers": "1 to 100"}

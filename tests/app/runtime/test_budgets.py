@@ -27,7 +27,7 @@ def test_beyond_the_last_place_everybody_is_told_the_limit() -> None:
     slots = Slots("uploads", 2, 30)
     slots.acquire("a", "A")
     slots.acquire("b", "B")
-    with pytest.raises(Unavailable, match=r"All 2 places for uploads are taken\. Try again in 30 seconds\."):
+    with pytest.raises(Unavailable, match=r"All 2 places for uploads are in use\. Try again in 30 seconds\."):
         slots.acquire("c", "C")
 
 
