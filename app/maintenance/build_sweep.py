@@ -25,7 +25,8 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.data.models.upload import RAW, Upload
 from app.fleet import transfers
 from app.fleet.active_servers import IS_ACTIVE
-from app.maintenance.image_sweep import check_assets, sweep_assets
+from app.maintenance.image_check import check_assets
+from app.maintenance.image_sweep import sweep_assets
 from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.storage.write_address_probe import is_of_a_probe

@@ -54,16 +54,6 @@ class SweptAssets:
     bytes_freed: int = 0
 
 
-@dataclass
-class CheckedAssets:
-    """The findings of `check_assets()`. `objects`: how many there should be; `missing`: keys of objects that are gone
-    or have another size; `orphans`: objects without a row."""
-
-    objects: int
-    missing: list[str]
-    orphans: list[StoredObject]
-
-
 def sweep_assets(
     young: timedelta, *, undo: timedelta = UNDO_WINDOW, lease: timedelta = LEASE, scan: bool | None = None
 ) -> SweptAssets:
@@ -326,25 +316,3 @@ def _placeholder_row(orphan: StoredObject, parsed: FinalKey) -> Blob:
         width_px=0,
         height_px=0,
     )
-
-
-def check_assets() -> CheckedAssets:
-    """Compare rows and objects. Changes nothing. Rows are read before the objects are listed, and rows with a missing
-    object once more after it, so that changes meanwhile are not reported as errors."""
-    rows = _expected()
-    sizes = {one.key: one.size for one in bucket().objects(FINAL)}
-    missing = [key for key, size in rows.items() if sizes.get(key) != size]
-    still_there = _expected() if missing else {}
-    return CheckedAssets(len(rows), [key for key in missing if key in still_there], list(orphans()))
-
-
-def _expected() -> dict[str, int]:
-    """Key → bytes, of every image and size that may be requested."""
-    stored = Blob.state == "stored"
-    found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
-    variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)
-    found.update(db.session.execute(variants.where(stored)).all())
-    copies = select(Blob.public_key, Blob.public_size).where(stored, Blob.public_key > "")
-    found.update({key: size for key, size in db.session.execute(copies) if key and size})
-    free_connection()
-    return found

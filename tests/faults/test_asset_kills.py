@@ -29,7 +29,8 @@ from app.images.derivation import derive
 from app.images.image_quota import asset_quota
 from app.images.intake.image_receiver import receive_image
 from app.images.intake.presigning import AnnouncedImage, presign
-from app.maintenance.image_sweep import check_assets, sweep_assets
+from app.maintenance.image_check import check_assets
+from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket
 from tests.app.api.v1.calling import announced, put
 from tests.app.images.images import picture

@@ -26,7 +26,7 @@ from app.data.models.base import now
 from app.images import derivation as deriving_module
 from app.images.derivation import LEASE, derive, due_derivations
 from app.images.image_processes import ImageProcesses
-from app.maintenance.image_sweep import check_assets
+from app.maintenance.image_check import check_assets
 from app.runtime.jobs import jobs
 from app.storage.bucket import bucket
 from app.storage.objects import write_object

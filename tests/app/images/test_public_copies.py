@@ -21,7 +21,8 @@ from app.data.models.base import now
 from app.images import image_files
 from app.images.blobs import LEASE
 from app.images.derivation import derive, due_derivations
-from app.maintenance.image_sweep import check_assets, sweep_assets
+from app.maintenance.image_check import check_assets
+from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket
 from app.storage.objects import write_object
 from tests.app.api.v1.calling import Studio, announced, answered, put, refused

@@ -17,7 +17,8 @@ from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.base import now
 from app.images.derivation import derive, due_derivations
 from app.images.image_quota import asset_quota, settle
-from app.maintenance.image_sweep import check_assets, sweep_assets
+from app.maintenance.image_check import check_assets
+from app.maintenance.image_sweep import sweep_assets
 from app.refusals import Unavailable
 from app.storage.bucket import bucket
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess

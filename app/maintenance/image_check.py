@@ -1,0 +1,45 @@
+"""Compares the rows of images with the objects in storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from app.data.database import free_connection
+from app.data.extensions import db
+from app.data.models.asset import Blob, BlobVariant
+from app.images.object_keys import FINAL
+from app.storage.bucket import StoredObject, bucket
+
+
+@dataclass
+class CheckedAssets:
+    """The findings of `check_assets()`. `objects`: how many there should be; `missing`: keys of objects that are gone
+    or have another size; `orphans`: objects without a row."""
+
+    objects: int
+    missing: list[str]
+    orphans: list[StoredObject]
+
+
+def check_assets() -> CheckedAssets:
+    """Compare rows and objects. Changes nothing. Rows are read before the objects are listed, and rows with a missing
+    object once more after it, so that changes meanwhile are not reported as errors."""
+    rows = _expected()
+    sizes = {one.key: one.size for one in bucket().objects(FINAL)}
+    missing = [key for key, size in rows.items() if sizes.get(key) != size]
+    still_there = _expected() if missing else {}
+    return CheckedAssets(len(rows), [key for key in missing if key in still_there], list(orphans()))
+
+
+def _expected() -> dict[str, int]:
+    """Key → bytes, of every image and size that may be requested."""
+    stored = Blob.state == "stored"
+    found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
+    variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)
+    found.update(db.session.execute(variants.where(stored)).all())
+    copies = select(Blob.public_key, Blob.public_size).where(stored, Blob.public_key > "")
+    found.update({key: size for key, size in db.session.execute(copies) if key and size})
+    free_connection()
+    return found
