@@ -10,6 +10,7 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.asset import Blob, BlobVariant
 from app.images.object_keys import FINAL
+from app.maintenance.image_sweep import orphans
 from app.storage.bucket import StoredObject, bucket
 
 
