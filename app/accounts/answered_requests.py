@@ -14,7 +14,7 @@ from app.data.models.base import now
 from app.refusals import Conflict, InvalidRequest
 
 # A process that dies leaves its row unanswered. After this time the request may be tried again.
-ABANDONED = timedelta(minutes=2)
+ABANDONED_AFTER = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def claim_request(key_id: str, token: str, fingerprint: str) -> StoredAnswer | N
     try:
         with writing() as session:
             row = session.get(AnsweredRequest, (key_id, token))
-            if row is not None and row.status is None and now() - row.created_at > ABANDONED:
+            if row is not None and row.status is None and now() - row.created_at > ABANDONED_AFTER:
                 session.delete(row)
                 session.flush()
                 row = None
@@ -58,12 +58,12 @@ def _stored(row: AnsweredRequest, fingerprint: str) -> StoredAnswer:
         raise InvalidRequest("This Idempotency-Key was used for another request. Use a new one for each request.")
     if row.status is None:
         raise _in_progress()
-    headers = [(str(name), str(value)) for name, value in row.headers or _FORMERLY]
+    headers = [(str(name), str(value)) for name, value in row.headers or _DEFAULT_HEADERS]
     return StoredAnswer(row.status, row.body or "", headers, row.made_anew)
 
 
 # For answers that were stored before headers were.
-_FORMERLY = [["Content-Type", "application/json"]]
+_DEFAULT_HEADERS = [["Content-Type", "application/json"]]
 
 
 def _in_progress() -> Conflict:

@@ -15,7 +15,7 @@ from app.refusals import InvalidRequest
 from app.validation import Text, sentence
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-KEPT_SLUGS = {"new"}  # /games/new is the page that registers a game
+RESERVED_SLUGS = {"new"}  # /games/new is the page that registers a game
 
 
 def _slug(text: str) -> str:
@@ -23,7 +23,7 @@ def _slug(text: str) -> str:
         raise ValueError(
             "must be lowercase letters and digits with single hyphens between them, such as 'paper-lanterns'"
         )
-    if text in KEPT_SLUGS:
+    if text in RESERVED_SLUGS:
         raise ValueError(f"must not be '{text}', which is the address of the page that registers games")
     return text
 

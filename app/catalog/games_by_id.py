@@ -7,7 +7,7 @@ import secrets
 import unicodedata
 
 from app.accounts.actors import Actor
-from app.catalog.game_metadata import KEPT_SLUGS
+from app.catalog.game_metadata import RESERVED_SLUGS
 from app.catalog.games import register_game
 from app.data.extensions import db
 from app.data.models.game import Game
@@ -48,7 +48,7 @@ def slug_of(name: str) -> str:
     for a name without latin letters."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].rstrip("-")
-    if slug in KEPT_SLUGS:
+    if slug in RESERVED_SLUGS:
         return f"{slug}-game"
     return slug or "game-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
 

@@ -22,8 +22,8 @@ from app.topics.event_hub import hub
 from app.topics.names import assets_topic
 
 # A call that waits for sizes uses a thread. Beyond this number, the answer has `pending`, and the sizes come later.
-_MOST_WAITING = 16
-_waiting = threading.BoundedSemaphore(_MOST_WAITING)
+_MAX_WAITING = 16
+_waiting = threading.BoundedSemaphore(_MAX_WAITING)
 
 
 @dataclass(frozen=True)

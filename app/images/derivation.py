@@ -17,7 +17,7 @@ from app.data.database import announce, free_connection, writing
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.images.image_processes import DecoderDied, ImageRefused, Interrupted, Made, derivation_processes
+from app.images.image_processes import DecoderDied, DerivedImage, ImageRefused, Interrupted, derivation_processes
 from app.images.intake.verification import WrongBytes, fetched
 from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
 from app.process.crash_points import crash_point
@@ -89,7 +89,7 @@ def _begin(blob_id: str) -> _Work | None:
         return _Work(blob.id, blob.object_key, blob.sha256, blob.derive_attempts)
 
 
-def _make(work: _Work) -> Made:
+def _make(work: _Work) -> DerivedImage:
     with fetched(work.key) as file:
         if file.sha256 != work.sha256:
             log.error("the stored object %s is not the one that was confirmed", work.key)
@@ -97,7 +97,7 @@ def _make(work: _Work) -> Made:
         return derivation_processes.derive(file.path)
 
 
-def _store(work: _Work, made: Made) -> list[str]:
+def _store(work: _Work, made: DerivedImage) -> list[str]:
     keys: list[str] = []
     for variant in made.variants:
         keys.append(variant_key(work.key, variant.size))
@@ -108,7 +108,7 @@ def _store(work: _Work, made: Made) -> list[str]:
     return keys
 
 
-def _finish(work: _Work, made: Made, keys: Sequence[str]) -> None:
+def _finish(work: _Work, made: DerivedImage, keys: Sequence[str]) -> None:
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
         if blob is None or blob.state == "deleting":

@@ -17,8 +17,8 @@ from app.refusals import Unavailable
 
 # A request that makes the public copy of an older image uses a thread. Beyond this number, requests are told to come
 # again.
-_MAX_MAKING = 4
-_making = threading.BoundedSemaphore(_MAX_MAKING)
+_MAX_COPYING = 4
+_copying = threading.BoundedSemaphore(_MAX_COPYING)
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ def served_image(name: str) -> ServedImage | None:
 
 
 def _make_now(blob_id: str) -> None:
-    if not _making.acquire(blocking=False):
+    if not _copying.acquire(blocking=False):
         raise Unavailable("This image is being prepared. Try again in a moment.", 5)
     try:
         make_public_copy(blob_id, inspection_processes)
     except DecoderDied:
         raise Unavailable("This image could not be prepared. Try again in a moment.", 5) from None
     finally:
-        _making.release()
+        _copying.release()
 
 
 def _shown_blob(key: str) -> Blob | None:

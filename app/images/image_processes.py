@@ -64,7 +64,7 @@ class MadeVariant:
 
 
 @dataclass(frozen=True)
-class Made:
+class DerivedImage:
     variants: list[MadeVariant]
     placeholder: bytes  # ThumbHash
 
@@ -91,14 +91,14 @@ class ImageProcesses:
         result, _ = self._ask({"work": "examine"}, path)
         return Facts(result["type"], result["width"], result["height"], result["orientation"])
 
-    def derive(self, path: Path) -> Made:
+    def derive(self, path: Path) -> DerivedImage:
         """Make every size. Raises the same errors as `examine`."""
         result, data = self._ask({"work": "derive", "sizes": VARIANT_SIZES}, path)
         variants: list[MadeVariant] = []
         for one in result["variants"]:
             part, data = data[: one["length"]], data[one["length"] :]
             variants.append(MadeVariant(one["size"], one["width"], one["height"], one["sha256"], bytes(part)))
-        return Made(variants, bytes.fromhex(result["placeholder"]))
+        return DerivedImage(variants, bytes.fromhex(result["placeholder"]))
 
     def stop(self) -> None:
         """End every child now. Waiting callers get Interrupted."""

@@ -43,7 +43,7 @@ ARCHIVES = "archives/"
 
 
 @dataclass
-class Swept:
+class SweepResult:
     """What a sweep removed."""
 
     uploads: int = 0
@@ -53,7 +53,7 @@ class Swept:
 
 
 @dataclass
-class Checked:
+class CheckFindings:
     """The findings of `check()`. `missing`: builds whose object is gone, or has another size; `orphans`: objects
     without a row; `transfers`: open multipart transfers without a row."""
 
@@ -63,9 +63,9 @@ class Checked:
     transfers: list[str] = field(default_factory=list)
 
 
-def sweep(young: timedelta = MIN_ORPHAN_AGE) -> Swept:
+def sweep(young: timedelta = MIN_ORPHAN_AGE) -> SweepResult:
     """Sweep everything. Raises StorageError if storage cannot be reached; completed steps stand."""
-    swept = Swept()
+    swept = SweepResult()
     _sweep_uploads(swept)
     expired = remove_expired()
     swept.uploads += expired.uploads
@@ -87,7 +87,7 @@ def sweep(young: timedelta = MIN_ORPHAN_AGE) -> Swept:
     return swept
 
 
-def _sweep_uploads(swept: Swept) -> None:
+def _sweep_uploads(swept: SweepResult) -> None:
     before = now() - STALE_UPLOAD_AGE
     dead = or_(and_(Upload.kind == RAW, Upload.touched_at < before), Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
@@ -112,7 +112,7 @@ def _claim(upload_id: str, before: datetime) -> bool:
         return True
 
 
-def _sweep_deleted_games(swept: Swept) -> None:
+def _sweep_deleted_games(swept: SweepResult) -> None:
     deleted = db.session.scalars(select(Game.id).where(Game.deleted_at.is_not(None))).all()
     free_connection()
     for game_id in deleted:
@@ -135,7 +135,7 @@ def _is_done_with(game_id: str) -> bool:
     return not waits
 
 
-def _purge(game_id: str, swept: Swept) -> None:
+def _purge(game_id: str, swept: SweepResult) -> None:
     """Delete the rows first. From then on its objects are orphans, which the next sweep deletes if this one dies."""
     with writing() as session:
         builds = session.execute(select(Build.object_key, Build.size).where(Build.game_id == game_id)).all()
@@ -152,7 +152,7 @@ def _purge(game_id: str, swept: Swept) -> None:
     swept.bytes_freed += sum(row.size for row in builds)
 
 
-def _sweep_orphans(swept: Swept, young: timedelta) -> None:
+def _sweep_orphans(swept: SweepResult, young: timedelta) -> None:
     before = now() - young
     for orphan in _orphans(bucket().objects(ARCHIVES)):
         if orphan.modified < before:
@@ -195,7 +195,7 @@ def _known_keys() -> set[str]:
     return keys
 
 
-def check() -> Checked:
+def check() -> CheckFindings:
     """Compare rows and objects. Changes nothing. Builds are read before the objects are listed and everything else
     after, so that new objects are not reported as errors."""
     builds = db.session.execute(
@@ -205,7 +205,7 @@ def check() -> Checked:
     listed = list(bucket().objects(ARCHIVES))
     sizes = {found.key: found.size for found in listed}
     known = _known_keys()
-    result = Checked(builds=len(builds))
+    result = CheckFindings(builds=len(builds))
     for row in builds:
         if sizes.get(row.object_key) != row.size and row.object_key in known:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")

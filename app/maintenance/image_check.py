@@ -15,7 +15,7 @@ from app.storage.bucket import StoredObject, bucket
 
 
 @dataclass
-class CheckedAssets:
+class AssetCheckFindings:
     """The findings of `check_assets()`. `objects`: how many there should be; `missing`: keys of objects that are gone
     or have another size; `orphans`: objects without a row."""
 
@@ -24,14 +24,14 @@ class CheckedAssets:
     orphans: list[StoredObject]
 
 
-def check_assets() -> CheckedAssets:
+def check_assets() -> AssetCheckFindings:
     """Compare rows and objects. Changes nothing. Rows are read before the objects are listed, and rows with a missing
     object once more after it, so that changes meanwhile are not reported as errors."""
     rows = _expected()
     sizes = {one.key: one.size for one in bucket().objects(FINAL)}
     missing = [key for key, size in rows.items() if sizes.get(key) != size]
     still_there = _expected() if missing else {}
-    return CheckedAssets(len(rows), [key for key in missing if key in still_there], list(orphans()))
+    return AssetCheckFindings(len(rows), [key for key in missing if key in still_there], list(orphans()))
 
 
 def _expected() -> dict[str, int]:

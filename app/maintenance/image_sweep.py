@@ -46,7 +46,7 @@ _scan_lock = threading.Lock()
 
 
 @dataclass
-class SweptAssets:
+class AssetSweepResult:
     """What a sweep of assets removed."""
 
     uploads: int = 0
@@ -56,10 +56,10 @@ class SweptAssets:
 
 def sweep_assets(
     young: timedelta, *, undo: timedelta = UNDO_WINDOW, lease: timedelta = LEASE, scan: bool | None = None
-) -> SweptAssets:
+) -> AssetSweepResult:
     """Sweep everything of assets. Objects younger than `young` are skipped. Compares all objects with their rows if
     `scan` is set, and once an hour. Raises StorageError; completed steps stand."""
-    swept = SweptAssets()
+    swept = AssetSweepResult()
     _expire(swept)
     _clear_deleted_games()
     _delete_old_assets(undo)
@@ -82,7 +82,7 @@ def _claim_scan() -> bool:
         return is_due
 
 
-def _expire(swept: SweptAssets) -> None:
+def _expire(swept: AssetSweepResult) -> None:
     late = db.session.scalars(select(StagedAsset).where(StagedAsset.expires_at < now() - AFTER_EXPIRY)).all()
     found = [(staged.id, staged.partner_id) for staged in late]
     free_connection()
@@ -150,7 +150,7 @@ def _mark_unused() -> None:
         free_connection()
 
 
-def _delete_unused(swept: SweptAssets, undo: timedelta, lease: timedelta) -> None:
+def _delete_unused(swept: AssetSweepResult, undo: timedelta, lease: timedelta) -> None:
     found = db.session.execute(
         select(Blob.id, Blob.partner_id).where(
             Blob.unused_since < now() - undo, or_(Blob.state == "stored", Blob.held_at < now() - lease)
@@ -214,7 +214,7 @@ def _abort_stray_transfers() -> None:
                 bucket().abort_multipart(stray.key, stray.multipart_id)
 
 
-def _delete_orphans(swept: SweptAssets, young: timedelta) -> None:
+def _delete_orphans(swept: AssetSweepResult, young: timedelta) -> None:
     for orphan in orphans():
         if orphan.modified < now() - young:
             parsed = parse_key(orphan.key)

@@ -14,7 +14,7 @@ from datetime import datetime
 from app.data.models.base import now
 
 RETRY_SECONDS = 8.0  # between two checks during an outage
-QUIET_SECONDS = 30.0  # without a call for this long, a check starts too
+MAX_SILENCE_SECONDS = 30.0  # without a call for this long, a check starts too
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class StorageStatus:
             self._since: datetime | None = None
             self.recovered_at = float("-inf")  # when the last outage ended, by the monotonic clock
             self._heard_at = now()
-            self._due = time.monotonic() + QUIET_SECONDS
+            self._due = time.monotonic() + MAX_SILENCE_SECONDS
 
     def record(self, answered: bool) -> None:
         """Record whether a call got an answer, of whatever kind."""
@@ -47,7 +47,7 @@ class StorageStatus:
             if answered and self._since:
                 self.recovered_at = time.monotonic()
             self._since = None if answered else self._since or self._heard_at
-            self._due = time.monotonic() + (QUIET_SECONDS if answered else RETRY_SECONDS)
+            self._due = time.monotonic() + (MAX_SILENCE_SECONDS if answered else RETRY_SECONDS)
 
     def outage(self, ask: Callable[[], None]) -> Outage | None:
         """The known outage, without waiting. If a check is due, calls `ask` in a thread of its own; `ask` records its

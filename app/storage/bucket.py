@@ -33,7 +33,7 @@ from app.storage.url_signing import presign
 log = logging.getLogger(__name__)
 
 Pieces = Sequence[bytes]
-COMPLETE_TRIES = 4
+MAX_COMPLETE_TRIES = 4
 COMPLETE_PAUSE_SECONDS = 0.5  # after the first try; longer after each
 _SIGNED_FOR = timedelta(hours=1)
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
@@ -204,13 +204,13 @@ class Bucket:
 
     def complete_multipart(self, key: str, multipart_id: str, etags: Sequence[str]) -> None:
         """Make the object of its parts. May be called again: then the object is simply there. Raises ObjectGone when
-        the parts were aborted meanwhile, other StorageErrors after COMPLETE_TRIES."""
+        the parts were aborted meanwhile, other StorageErrors after MAX_COMPLETE_TRIES."""
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)
         )
         document = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-        for attempt in range(1, COMPLETE_TRIES + 1):
+        for attempt in range(1, MAX_COMPLETE_TRIES + 1):
             try:
                 body = self._control("POST", key, {"uploadId": multipart_id}, "finishing an upload", document)
                 if b"<Error>" in body:  # S3 may answer 200 first and fail later
@@ -224,7 +224,7 @@ class Bucket:
                 if dropped:
                     raise ObjectGone("finishing an upload") from error
                 # All bytes are stored: a short failure of storage must not cost the whole upload.
-                if attempt == COMPLETE_TRIES:
+                if attempt == MAX_COMPLETE_TRIES:
                     raise
                 time.sleep(COMPLETE_PAUSE_SECONDS * attempt)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
-KEPT_SECONDS = 60.0  # how long a topic is cached after its last waiter
+CACHE_SECONDS = 60.0  # how long a topic is cached after its last waiter
 _REDIS_SECONDS = 1.0  # the maximum that a request with an announcement waits for Redis
 # A transaction stamps its topics before it commits, and machines' clocks differ. This span covers both.
 _LOOK_BACK = timedelta(seconds=30)
@@ -273,7 +273,7 @@ class Hub:
     def _drop_idle(self) -> None:
         # Not when the last waiter leaves: after each change, all pages of a topic are away for a moment, and each would
         # query the database when it comes back.
-        since = time.monotonic() - KEPT_SECONDS
+        since = time.monotonic() - CACHE_SECONDS
         for topic, channel in list(self._channels.items()):
             if channel.is_idle(since):
                 self._channels.pop(topic, None)

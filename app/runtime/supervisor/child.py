@@ -14,7 +14,7 @@ from pathlib import Path
 from app.process.shutdown import die_with_parent
 from app.runtime.supervisor.child_logs import Tail, open_log
 
-_LONGEST_WAIT = 30.0
+_MAX_WAIT = 30.0
 _SETTLED_SECONDS = 60.0
 
 
@@ -80,7 +80,7 @@ class Child:
     def _failed(self, how: str, now: float) -> str:
         """Restart 1 s after the first failure, then after twice as long each time, up to 30 s."""
         self.process = None
-        wait = min(2.0**self._failures, _LONGEST_WAIT)
+        wait = min(2.0**self._failures, _MAX_WAIT)
         self._failures += 1
         self._start_again_at = now + wait
         return f"{self.name} {how}; starting it again in {wait:.0f} s (its log: {self.log})"

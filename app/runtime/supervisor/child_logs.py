@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-_OLD_BYTES = 8 * 1024**2  # a larger file is renamed at start
-_MOST_BYTES = 32 * 1024**2  # a larger file is copied and emptied while running
+_ROTATE_BYTES = 8 * 1024**2  # a larger file is renamed at start
+_MAX_BYTES = 32 * 1024**2  # a larger file is copied and emptied while running
 _SHOWN_AT_ONCE = 5
 _MATTERS = re.compile(r"\b(WARNING|ERROR|CRITICAL|FATAL)\b")
 _STORAGE_MATTERS = re.compile(r"<(ERROR|FATAL)>")  # its warnings are about its own settings
@@ -17,7 +17,7 @@ _STORAGE_MATTERS = re.compile(r"<(ERROR|FATAL)>")  # its warnings are about its 
 
 def open_log(path: Path) -> BinaryIO:
     """The file, opened for appending. A long one is first renamed to `.1`, replacing the one before."""
-    if path.exists() and path.stat().st_size > _OLD_BYTES:
+    if path.exists() and path.stat().st_size > _ROTATE_BYTES:
         path.replace(path.with_suffix(".log.1"))
     return path.open("ab")
 
@@ -49,7 +49,7 @@ class Tail:
             self._position = 0
         with self.path.open("rb") as log:
             log.seek(self._position)
-            written = log.read(_OLD_BYTES)
+            written = log.read(_ROTATE_BYTES)
         complete, _, _ = written.rpartition(b"\n")
         if not complete:
             return []
@@ -62,7 +62,7 @@ class Tail:
 
     def keep_small(self) -> None:
         """Copy to `.1` and empty, once it is too long. The writer appends, so it continues at the new end."""
-        if self.path.exists() and self.path.stat().st_size > _MOST_BYTES:
+        if self.path.exists() and self.path.stat().st_size > _MAX_BYTES:
             shutil.copyfile(self.path, self.path.with_suffix(".log.1"))
             with self.path.open("r+b") as log:
                 log.truncate()

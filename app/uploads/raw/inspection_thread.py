@@ -9,7 +9,7 @@ from app.refusals import InvalidArchive
 from slipway.archive.inspection import Inspection, Inspector
 from slipway.archive.rejection import ArchiveRejected
 
-_AHEAD = 4  # pieces of 1 MiB that may wait for the inspector
+_MAX_QUEUED = 4  # pieces of 1 MiB that may wait for the inspector
 
 
 class InspectionThread:
@@ -17,7 +17,7 @@ class InspectionThread:
 
     def __init__(self, inspector: Inspector) -> None:
         self._inspector = inspector
-        self._queue: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_MAX_QUEUED)
         self._error: BaseException | None = None
         self._stop = False
         self._thread = threading.Thread(target=self._run, name="inspection", daemon=True)

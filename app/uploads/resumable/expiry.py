@@ -24,7 +24,7 @@ from app.uploads.resumable.check_claims import LEASE
 from app.uploads.resumable.upload_phases import lock_upload, remove_leftovers
 
 SWEEP = Actor("sweep")
-OPENING = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died
+MAX_OPENING_TIME = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died
 
 
 @dataclass
@@ -59,7 +59,9 @@ def _left_over() -> Sequence[Upload]:
 def _ending() -> Sequence[Upload]:
     at = now()
     unclaimed = or_(Upload.checker.is_(None), Upload.touched_at < at - LEASE)
-    never_opened = and_(Upload.state == "uploading", Upload.multipart_id.is_(None), Upload.created_at < at - OPENING)
+    never_opened = and_(
+        Upload.state == "uploading", Upload.multipart_id.is_(None), Upload.created_at < at - MAX_OPENING_TIME
+    )
     expired = and_(Upload.state.in_(["uploading", "done", "failed"]), Upload.expires_at < at)
     orphaned = and_(Game.deleted_at.is_not(None), or_(Upload.state != "checking", unclaimed))
     found = db.session.scalars(

@@ -215,7 +215,7 @@ class World:
             *(f"transfer {transfer.key}" for transfer in open_transfers),
         ]
 
-    def sweep(self) -> build_sweep.Swept:
+    def sweep(self) -> build_sweep.SweepResult:
         with self.app.app_context():
             return build_sweep.sweep(young=timedelta(0))
 
