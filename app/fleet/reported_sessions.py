@@ -23,11 +23,10 @@ MAX_AGE = timedelta(days=3650)
 
 
 def match_sessions(
-    session: Session, server: Server, live: Sequence[LiveSession], at: datetime, heard_at: datetime | None
+    session: Session, server: Server, live: Sequence[LiveSession], at: datetime, previous_report_at: datetime | None
 ) -> list[str]:
     """Update the rows to match a report: add sessions that began while the platform could not be reached, and end those
-    missing from two reports. `heard_at`: the time of the previous report. Inside writing(), after the report's builds
-    were recorded.
+    missing from two reports. Inside writing(), after the report's builds were recorded.
 
     Returns the ids of ignored sessions: their builds are not in the server's plan.
     """
@@ -44,17 +43,17 @@ def match_sessions(
             row.ended_at = at
             announce(game_topic(row.game_id), plan_topic(server.id))
     running = {row.id for row in rows}
-    return _add_session(session, server, [s for s in named.values() if s.id not in running], at, heard_at)
+    return _add_sessions(session, server, [s for s in named.values() if s.id not in running], at, previous_report_at)
 
 
-def _add_session(
-    session: Session, server: Server, unknown: Sequence[LiveSession], at: datetime, heard_at: datetime | None
+def _add_sessions(
+    session: Session, server: Server, unknown: Sequence[LiveSession], at: datetime, previous_report_at: datetime | None
 ) -> list[str]:
     existing: dict[str, PlaySession] = {}
     for ids in in_batches(s.id for s in unknown):
         existing |= {row.id: row for row in session.scalars(select(PlaySession).where(PlaySession.id.in_(ids)))}
     new = [s for s in unknown if s.id not in existing]
-    builds = _builds_in_plan(session, server, new, heard_at)
+    builds = _builds_in_plan(session, server, new, previous_report_at)
     for row in existing.values():
         _reopen(row, server)
     for begun in new:
@@ -84,13 +83,13 @@ def _reopen(row: PlaySession, server: Server) -> None:
 
 
 def _builds_in_plan(
-    session: Session, server: Server, begun: Sequence[LiveSession], heard_at: datetime | None
+    session: Session, server: Server, begun: Sequence[LiveSession], previous_report_at: datetime | None
 ) -> Mapping[tuple[str, int], str]:
     """The ids of those builds that are in the server's plan, or were at its previous report: without the platform it
     could not know about the change."""
     left: ColumnElement[bool] = Replica.left_plan_at.is_not(None)
-    if heard_at is not None:
-        left = and_(left, Replica.left_plan_at >= heard_at - SILENCE_LIMIT)
+    if previous_report_at is not None:
+        left = and_(left, Replica.left_plan_at >= previous_report_at - SILENCE_LIMIT)
     query = (
         select(Build.game_id, Build.number, Build.id)
         .join(Replica, Replica.build_id == Build.id)

@@ -86,14 +86,14 @@ def accept(server: Server, report: Report) -> Receipt:
     ignored: list[str] = []
     with writing() as session:
         lock_for_update(session, server)
-        heard_at = server.last_report_at
+        previous_report_at = server.last_report_at
         conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
             games = _update_replicas(session, server, report, at, announce_all)
             _update_server(server, report, at)
-            ignored = match_sessions(session, server, report.sessions, at, heard_at)
+            ignored = match_sessions(session, server, report.sessions, at, previous_report_at)
             announce(FLEET_TOPIC)
             crash_point("in-report")
     if conflict:

@@ -53,7 +53,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class MadeVariant:
+class DerivedVariant:
     """A derived size and its bytes (WebP)."""
 
     size: int
@@ -65,7 +65,7 @@ class MadeVariant:
 
 @dataclass(frozen=True)
 class DerivedImage:
-    variants: list[MadeVariant]
+    variants: list[DerivedVariant]
     placeholder: bytes  # ThumbHash
 
 
@@ -94,10 +94,10 @@ class ImageProcesses:
     def derive(self, path: Path) -> DerivedImage:
         """Make every size. Raises the same errors as `examine`."""
         result, data = self._ask({"work": "derive", "sizes": VARIANT_SIZES}, path)
-        variants: list[MadeVariant] = []
+        variants: list[DerivedVariant] = []
         for one in result["variants"]:
             part, data = data[: one["length"]], data[one["length"] :]
-            variants.append(MadeVariant(one["size"], one["width"], one["height"], one["sha256"], bytes(part)))
+            variants.append(DerivedVariant(one["size"], one["width"], one["height"], one["sha256"], bytes(part)))
         return DerivedImage(variants, bytes.fromhex(result["placeholder"]))
 
     def stop(self) -> None:

@@ -37,28 +37,28 @@ class StorageStatus:
         with self._lock:
             self._since: datetime | None = None
             self.recovered_at = float("-inf")  # when the last outage ended, by the monotonic clock
-            self._heard_at = now()
+            self._asked_at = now()
             self._due = time.monotonic() + MAX_SILENCE_SECONDS
 
     def record(self, answered: bool) -> None:
         """Record whether a call got an answer, of whatever kind."""
         with self._lock:
-            self._heard_at = now()
+            self._asked_at = now()
             if answered and self._since:
                 self.recovered_at = time.monotonic()
-            self._since = None if answered else self._since or self._heard_at
+            self._since = None if answered else self._since or self._asked_at
             self._due = time.monotonic() + (MAX_SILENCE_SECONDS if answered else RETRY_SECONDS)
 
     def outage(self, ask: Callable[[], None]) -> Outage | None:
         """The known outage, without waiting. If a check is due, calls `ask` in a thread of its own; `ask` records its
         outcome."""
         with self._lock:
-            found = Outage(self._since, self._heard_at) if self._since else None
+            found = Outage(self._since, self._asked_at) if self._since else None
             due = time.monotonic() >= self._due
             if due:
                 self._due = time.monotonic() + RETRY_SECONDS
         if due:
-            threading.Thread(target=ask, name="storage-note", daemon=True).start()
+            threading.Thread(target=ask, name="storage-check", daemon=True).start()
         return found
 
 
