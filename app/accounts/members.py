@@ -138,7 +138,7 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
         _lock_partner(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner" and role != "owner":
-            _keep_an_owner(session, partner_id)
+            _require_other_owner(session, partner_id)
         if member.role != role:
             member.role = role
             record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
@@ -153,7 +153,7 @@ def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
         _lock_partner(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner":
-            _keep_an_owner(session, partner_id)
+            _require_other_owner(session, partner_id)
         record(session, actor, "member.removed", member.name, partner_id=partner_id)
         session.delete(member)
         announce(SIGN_INS_TOPIC)  # the sign-ins were deleted with the member
@@ -179,7 +179,7 @@ def _lock_partner(session: Session, partner_id: str) -> None:
     session.get_one(Partner, partner_id, with_for_update={"key_share": True})
 
 
-def _keep_an_owner(session: Session, partner_id: str) -> None:
+def _require_other_owner(session: Session, partner_id: str) -> None:
     owners = session.scalar(
         select(func.count()).select_from(Member).where(Member.partner_id == partner_id, Member.role == "owner")
     )

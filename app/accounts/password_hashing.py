@@ -51,7 +51,7 @@ def matching(stored: Iterable[str], password: str) -> set[str]:
     usable = {hash_ for hash_ in stored if _is_usable(hash_)}
     kinds = {_kind(hash_): hash_ for hash_ in usable}
     with _place():
-        found = {_evaluate(password, like) for like in (kinds.values() or [_hash_of_nobody()])}
+        found = {_evaluate(password, like) for like in (kinds.values() or [_dummy_hash()])}
     return {hash_ for hash_ in usable if any(hmac.compare_digest(hash_, each) for each in found)}
 
 
@@ -90,6 +90,6 @@ def _is_usable(stored: str) -> bool:
 
 
 @cache
-def _hash_of_nobody() -> str:
+def _dummy_hash() -> str:
     """Made on first use: it takes a third of a second, which would slow the start of every command."""
     return _hasher.hash(secrets.token_urlsafe(16))

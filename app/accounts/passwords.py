@@ -19,7 +19,7 @@ from app.data.models.partner import Member, SignIn
 from app.refusals import InvalidRequest, Unavailable
 
 # Only a few look-ups of accounts run at once: a hundred threads would keep all other requests from the interpreter.
-_looking_up = threading.BoundedSemaphore(4)
+_lookup_slots = threading.BoundedSemaphore(4)
 
 
 def accounts_for(email: str, password: str, address: str | None) -> list[Member]:
@@ -27,18 +27,20 @@ def accounts_for(email: str, password: str, address: str | None) -> list[Member]
     cannot find out whether the address or the password was wrong. Raises RateLimited after too many wrong tries from
     `address` or for the account, or Unavailable when too many passwords are being checked."""
     email = email.strip().lower().replace("\x00", "\ufffd")  # Postgres refuses NUL in a query
-    with _looking_up:
+    with _lookup_slots:
         members = db.session.scalars(select(Member).where(Member.email == email)).all()
         known = network_of(address) in {network_of(each) for each in addresses_of(email)}
         free_connection_keeping_rows()  # from here on no connection is held, not even for refused tries
-    right = _tried([member.password_hash for member in members], password, sign_in_limits(email, address, known))
+    right = _matching_hashes(
+        [member.password_hash for member in members], password, sign_in_limits(email, address, known)
+    )
     return [member for member in members if member.password_hash in right]
 
 
 def confirm_password(member: Member, password: str) -> None:
     """Check the password before a dangerous action. Raises InvalidRequest naming the field, RateLimited after too many
     wrong ones, or Unavailable when too many passwords are being checked."""
-    if not _tried([member.password_hash], password, confirmation_limits(member.id)):
+    if not _matching_hashes([member.password_hash], password, confirmation_limits(member.id)):
         raise InvalidRequest("This is not your password. Nothing was changed.", {"password": "not your password"})
 
 
@@ -54,7 +56,7 @@ def change_password(member: Member, present: str, new: str, actor: Actor, *, her
         record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id)
 
 
-def _tried(stored: list[str], password: str, limits: list[Limit]) -> set[str]:
+def _matching_hashes(stored: list[str], password: str, limits: list[Limit]) -> set[str]:
     """The stored hashes that match the password. A try that was right, or that was never checked, does not count."""
     count_try(limits)
     try:

@@ -99,7 +99,7 @@ def _partner_server(
         released=released,
         tally=tally,
         failure=failure if contact else None,
-        last_hour=_with_present(hours.get(server.id), tally.bytes_per_second if contact else 0),
+        last_hour=_with_current_rate(hours.get(server.id), tally.bytes_per_second if contact else 0),
     )
 
 
@@ -248,7 +248,7 @@ def _fleet_server(
         failure=failure if contact else None,
         sessions=sessions,
         bytes_per_second=rate,
-        last_hour=_with_present(hour, rate),
+        last_hour=_with_current_rate(hour, rate),
     )
 
 
@@ -269,7 +269,7 @@ def _server_state(server: Server, failure: Failure | None, contact: bool) -> tup
     return min(found, key=lambda each: SERVER_STATES.index(each[0]), default=("healthy", None))
 
 
-def _with_present(hour: list[int] | None, bytes_per_second: int) -> list[int]:
+def _with_current_rate(hour: list[int] | None, bytes_per_second: int) -> list[int]:
     """The minute that has just begun would always look like a drop, so the current rate extends it."""
     minutes = list(hour or [0] * SHOWN_MINUTES)
     minutes[-1] = max(minutes[-1], bytes_per_second * 60)

@@ -80,7 +80,7 @@ def accept(server: Server, report: Report) -> Receipt:
     at = now()
     server_id, topic = server.id, plan_topic(server.id)
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
-    if _may_be_skipped(server, report, at):
+    if _can_skip(server, report, at):
         return Receipt(True, stored_version(topic), after)
     games: set[str] = set()
     ignored: list[str] = []
@@ -124,7 +124,7 @@ def _log_ignored(server_id: str, ignored: frozenset[str]) -> None:
         _logged.pop(server_id, None)
 
 
-def _may_be_skipped(server: Server, report: Report, at: datetime) -> bool:
+def _can_skip(server: Server, report: Report, at: datetime) -> bool:
     if server.boot_id != report.boot_id or report.sequence <= server.sequence or report.stopping:
         return False
     if not server.last_report_at or at - server.last_report_at > COALESCE:

@@ -1,4 +1,4 @@
-"""The state of builds on the servers: the facts for the matrix, the dots in the list of games, and the API's sync.
+"""The state of builds on the servers: the facts for the matrix, the list of games, and the API's sync.
 
 All states are derived from the last reports on each read, so that none can stay "downloading" for good: a server
 without a report for 30 s has no contact, whatever its rows contain.
@@ -63,7 +63,7 @@ def matrix(game: Game) -> Matrix:
         )
         for build in builds
     ]
-    _say_what_is_ahead(game, rows)
+    _set_ahead(game, rows)
     live = next((row for row in rows if row.live), None)
     cells = live.cells if live else []
     waiting = {"queued", "downloading", "retrying", "failed", "no_contact"}
@@ -76,7 +76,7 @@ def matrix(game: Game) -> Matrix:
     )
 
 
-def _say_what_is_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
+def _set_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
     found = builds_ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
     for row in rows:
         row.cells[:] = [

@@ -69,10 +69,10 @@ def plan_for(server: Server, since: int | None, wait: float) -> Plan:
         else:
             poll_after = thread_budgets.waiting_polls.retry_after
     # The version before the rows: after a change in between, the agent only polls once more.
-    return _read(server_id, stored_version(topic), poll_after)
+    return _read_plan(server_id, stored_version(topic), poll_after)
 
 
-def _read(server_id: str, version: int, poll_after: int) -> Plan:
+def _read_plan(server_id: str, version: int, poll_after: int) -> Plan:
     rows = db.session.scalars(
         select(Replica)
         .where(Replica.server_id == server_id, or_(Replica.wanted, Replica.phase != "removed"))
@@ -81,14 +81,14 @@ def _read(server_id: str, version: int, poll_after: int) -> Plan:
         .order_by(Build.released_at)
     ).all()
     paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
-    kept = [row for row in rows if (_stays(row) if paused else row.wanted)]
+    kept = [row for row in rows if (_is_kept(row) if paused else row.wanted)]
     evicted = [] if paused else [row for row in rows if not row.wanted]
     expires = now() + URL_LIFETIME
     builds = [_planned(row, row.build, row.build.game, expires) for row in kept]
     return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
 
 
-def _stays(row: Replica) -> bool:
+def _is_kept(row: Replica) -> bool:
     """On a paused server. Never for builds that only its reports name, because the plan also gives the address of a
     build."""
     return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)

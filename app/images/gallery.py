@@ -117,7 +117,7 @@ def gallery(game: Game, wanted: GalleryFilter) -> GalleryPage:
     ).one()
     if wanted.used is not None:
         matching.append(_is_used() if wanted.used else ~_is_used())
-    query = _whole().where(*matching).order_by(Asset.created_at.desc(), Asset.id.desc())
+    query = _assets_with_blobs().where(*matching).order_by(Asset.created_at.desc(), Asset.id.desc())
     if wanted.after:
         query = query.where(tuple_(Asset.created_at, Asset.id) < time_position(wanted.after))
     rows = db.session.scalars(query.limit(wanted.limit + 1)).all()
@@ -130,7 +130,7 @@ def gallery(game: Game, wanted: GalleryFilter) -> GalleryPage:
 def asset_detail(game: Game, asset_id: str) -> AssetDetail:
     """One image with all its uses in the draft. Raises AssetNotFound."""
     asset = db.session.scalar(
-        _whole().where(Asset.id == asset_id, Asset.game_id == game.id, Asset.deleted_at.is_(None))
+        _assets_with_blobs().where(Asset.id == asset_id, Asset.game_id == game.id, Asset.deleted_at.is_(None))
     )
     if asset is None:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
@@ -200,7 +200,7 @@ def _is_used() -> ColumnElement[bool]:
     )
 
 
-def _whole() -> Select[Asset]:
+def _assets_with_blobs() -> Select[Asset]:
     return select(Asset).join(Asset.blob).join(Asset.app).options(contains_eager(Asset.blob), contains_eager(Asset.app))
 
 

@@ -92,7 +92,7 @@ def shown_pictures(game: Game, here: str) -> ShownPictures:
 
 def pick_cover(game: Game, asset_id: str | None, actor: Actor) -> None:
     """Show an asset as the game's cover, or none (then an external address shows again). Raises AssetNotFound."""
-    with _changing(game, actor, "game.cover_picked", [asset_id] if asset_id else []) as session:
+    with _picture_transaction(game, actor, "game.cover_picked", [asset_id] if asset_id else []) as session:
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place == COVER))
         if asset_id:
             session.add(GamePicture(game_id=game.id, place=COVER, asset_id=asset_id))
@@ -106,7 +106,7 @@ def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None
             {"screenshots": f"at most {MAX_SCREENSHOTS}"},
         )
     wanted = list(dict.fromkeys(asset_ids))
-    with _changing(game, actor, "game.screenshots_picked", wanted) as session:
+    with _picture_transaction(game, actor, "game.screenshots_picked", wanted) as session:
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
         for place, asset_id in enumerate(wanted, start=COVER + 1):
             session.add(GamePicture(game_id=game.id, place=place, asset_id=asset_id))
@@ -115,7 +115,7 @@ def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None
 def place_screenshot(game: Game, asset_id: str, place: int | None, actor: Actor) -> None:
     """Show an asset as the screenshot at `place` (from 1; a larger number means the last), or not at all (None). The
     others keep their order. Raises AssetNotFound, and InvalidRequest for the 51st."""
-    with _changing(game, actor, "game.screenshots_picked", [asset_id]) as session:
+    with _picture_transaction(game, actor, "game.screenshots_picked", [asset_id]) as session:
         there = select(GamePicture.asset_id).where(GamePicture.game_id == game.id, GamePicture.place > COVER)
         order = [other for other in session.scalars(there.order_by(GamePicture.place)) if other != asset_id]
         if place is not None:
@@ -141,7 +141,7 @@ def replace_pictures_by_links(game: Game, changes: Mapping[str, Any], here: str,
 
 
 @contextmanager
-def _changing(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -> Iterator[Session]:
+def _picture_transaction(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -> Iterator[Session]:
     """A transaction in which these assets of the game cannot be deleted."""
     game_id = game.id
     with writing() as session:

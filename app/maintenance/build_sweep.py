@@ -116,11 +116,11 @@ def _sweep_deleted_games(swept: SweepResult) -> None:
     deleted = db.session.scalars(select(Game.id).where(Game.deleted_at.is_not(None))).all()
     free_connection()
     for game_id in deleted:
-        if _is_done_with(game_id):
+        if _can_purge(game_id):
             _purge(game_id, swept)
 
 
-def _is_done_with(game_id: str) -> bool:
+def _can_purge(game_id: str) -> bool:
     """No session runs on it, and no server in contact holds any of its builds."""
     may_return = (IS_ACTIVE, Server.last_report_at > now() - LOST_SERVER_AFTER)
     running = exists().where(
@@ -178,10 +178,10 @@ def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
     object that gets its row meanwhile has it by then."""
     listed = list(objects)
     known = _known_keys()
-    return _unnamed(listed, known)
+    return _without_row(listed, known)
 
 
-def _unnamed(listed: Iterable[StoredObject], known: set[str]) -> list[StoredObject]:
+def _without_row(listed: Iterable[StoredObject], known: set[str]) -> list[StoredObject]:
     return [found for found in listed if found.key not in known and not is_of_a_probe(found.key, found.modified)]
 
 
@@ -209,7 +209,7 @@ def check() -> CheckFindings:
     for row in builds:
         if sizes.get(row.object_key) != row.size and row.object_key in known:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
-    result.orphans = _unnamed(listed, known)
+    result.orphans = _without_row(listed, known)
     result.transfers = [transfer.key for transfer in _orphan_transfers()]
     assets = check_assets()
     result.missing += assets.missing

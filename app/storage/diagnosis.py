@@ -44,7 +44,7 @@ def upload_identity_may_only_put() -> CheckResult:
             "S3_UPLOAD_ACCESS_KEY is not set: the app's own key signs addresses for writing. That is safe only on "
             "storage where the check of direct uploads says so."
         )
-    powers = _powers(where)
+    powers = _extra_permissions(where)
     if powers:
         return failed(
             f"The identity of S3_UPLOAD_ACCESS_KEY can {', '.join(powers)}. Give it a policy that allows nothing but "
@@ -53,7 +53,7 @@ def upload_identity_may_only_put() -> CheckResult:
     return ok("The identity of S3_UPLOAD_ACCESS_KEY can put objects into archives/ and staging/, and nothing else.")
 
 
-def _powers(where: StorageSettings) -> Sequence[str]:
+def _extra_permissions(where: StorageSettings) -> Sequence[str]:
     """Its further powers, in words."""
     store, incoming, elsewhere = Bucket(where), probe_name("archives/"), probe_name("uploads/sh/")
     _ask(store, presign(where, "PUT", incoming, {}, _LIFETIME), "PUT", b"to be read")

@@ -96,7 +96,7 @@ class _Channel:
                 return
             self._waiting.add(own)
         if own.turn.acquire(timeout=timeout):
-            _let_next(own.line)
+            _release_next(own.line)
             return
         with self._lock:
             self._waiting.discard(own)
@@ -104,7 +104,7 @@ class _Channel:
             try:
                 own.line.remove(own)
             except ValueError:
-                _let_next(own.line)  # its turn came at this very moment
+                _release_next(own.line)  # its turn came at this very moment
 
     def is_idle(self, since: float) -> bool:
         return self.used_at < since and not self._waiting
@@ -115,10 +115,10 @@ class _Channel:
             waiter.line = line
         self._waiting = set()
         for _ in range(self.AT_ONCE):
-            _let_next(line)
+            _release_next(line)
 
 
-def _let_next(line: deque[_Waiter] | None) -> None:
+def _release_next(line: deque[_Waiter] | None) -> None:
     if line:
         with contextlib.suppress(IndexError):  # another thread took the last one
             line.popleft().turn.release()

@@ -39,7 +39,7 @@ def remove_expired() -> Expired:
     """Remove uploads that expired or belong to a deleted game, and leftover bytes of ended ones. Repeatable. Raises
     StorageError; completed steps stand."""
     removed = Expired()
-    for upload in _left_over():
+    for upload in _with_leftovers():
         removed.bytes_freed += upload.reserved_bytes
         remove_leftovers(upload)
     for upload in _ending():
@@ -47,7 +47,7 @@ def remove_expired() -> Expired:
     return removed
 
 
-def _left_over() -> Sequence[Upload]:
+def _with_leftovers() -> Sequence[Upload]:
     """Ended uploads whose bytes are still there: the process died between the result and the removal of the bytes."""
     found = db.session.scalars(
         select(Upload).where(Upload.kind == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
