@@ -1,5 +1,5 @@
-"""The WSGI entry point: `gunicorn -c python:app.runtime.web_server.gunicorn_settings wsgi:app`, and what
-`flask` commands find."""
+"""The WSGI entry point, for `gunicorn -c python:app.runtime.web_server.gunicorn_settings wsgi:app` and `flask`
+commands."""
 
 from app import create_app
 from app.config.private_files import keep_new_files_private

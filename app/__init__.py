@@ -1,11 +1,11 @@
-"""Slipway: a partner portal and build distributor. `create_app()` is the whole wiring."""
+"""Slipway: a partner portal and build distributor. `create_app()` wires everything together."""
 
 from __future__ import annotations
 
 import gc
 
-# Nothing that is loaded here is garbage or ever will be, and looking for some is a fifth of the time in which every
-# command starts and a third of the one it takes in all: at its end the interpreter looks three times more.
+# The modules that are loaded here stay for good. Without this, looking for garbage takes a fifth of every command's
+# start, and a third of the command as a whole: the interpreter looks three more times when it ends.
 gc.disable()
 
 from datetime import timedelta
@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__, static_folder="static", instance_path=str(settings.instance))
     _configure(app, settings)
     logs.init_app(app)
-    trusted_hosts.init_app(app, settings)  # before those that look at the request: the first to be asked
+    trusted_hosts.init_app(app, settings)  # first: the other handlers look at the request
 
     db.init_app(app)
     migrate.init_app(app, db)
@@ -74,7 +74,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         public_images.bp,
     ):
         app.register_blueprint(blueprint)
-        csrf.exempt(blueprint)  # a bearer token is sent by nobody's browser on its own
+        csrf.exempt(blueprint)  # browsers do not send bearer tokens on their own
     v1.init_app(app)
     web.init_app(app)
     dashboard_calls.init_app(app, script_caller)
@@ -92,9 +92,9 @@ def _configure(app: Flask, settings: Settings) -> None:
         SLIPWAY=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        # A failed statement is logged, and its values are e-mail addresses and hashes.
+        # The log shows a statement that failed, but not its values: those are e-mail addresses and hashes.
         SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **options},
-        # Small for everyone; the upload route reads its body itself, against its own ceiling.
+        # A small limit for all routes. The upload route reads its body itself, with its own limit.
         MAX_CONTENT_LENGTH=MIB,
         SESSION_COOKIE_NAME=settings.cookie_name,
         SESSION_COOKIE_HTTPONLY=True,
@@ -102,10 +102,10 @@ def _configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SECURE=settings.https,
         REMEMBER_COOKIE_NAME=f"{settings.cookie_name}_remember",
         PERMANENT_SESSION_LIFETIME=timedelta(days=14),
-        # A token must outlive an upload that takes all day; it ends with the session.
+        # A token must outlive an upload that takes all day. It ends with the session.
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_HEADERS=["X-CSRFToken"],
-        # Over https it would ask for a Referer too, which our own Referrer-Policy has browsers leave out.
+        # Over https it would also require a Referer, but our own Referrer-Policy tells browsers to send none.
         WTF_CSRF_SSL_STRICT=False,
         RATELIMIT_STORAGE_URI=f"{rate_storage.SCHEME}{settings.redis_url}"
         if settings.redis_url
@@ -123,7 +123,7 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 class _Segment(UnicodeConverter):
-    """One segment of a path. Nothing of ours is named with NUL, and Postgres cannot even be asked for it."""
+    """One segment of a path. NUL never matches: no name has it, and Postgres refuses it in a query."""
 
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map)
@@ -131,7 +131,7 @@ class _Segment(UnicodeConverter):
 
 
 class _Number(IntegerConverter):
-    """A number in a path, no larger than a column of numbers takes: there is nothing at any other."""
+    """A number in a path, at most as large as a database column holds. No row has a larger one."""
 
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map, max=2**31 - 1)

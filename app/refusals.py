@@ -1,5 +1,4 @@
-"""Typed errors of the domain. They know no HTTP and no HTML: `app/api/error_responses.py` and the pages give them their
-form.
+"""Typed errors of the domain, without HTTP and HTML: the API's error responses and the pages give them their form.
 
 The text of a refusal is for people: what happened, which limit and object, what to do.
 """
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 
 
 class Refusal(Exception):
-    """Something was asked that is not done. Nothing was changed."""
+    """A request that is refused. Nothing was changed."""
 
     code = "invalid_request"
 
@@ -20,7 +19,7 @@ class Refusal(Exception):
 
 
 class InvalidRequest(Refusal):
-    """Fields that break a rule; `fields` maps each field to what is wrong with it, for forms."""
+    """Fields that break a rule. `fields` maps each field to its error, for forms."""
 
     def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -28,19 +27,19 @@ class InvalidRequest(Refusal):
 
 
 class Unauthorized(Refusal):
-    """No key or token, or one that is unknown or revoked."""
+    """The key or token is missing, unknown or revoked."""
 
     code = "unauthorized"
 
 
 class Forbidden(Refusal):
-    """Known, but not allowed to do this."""
+    """The caller is known, but may not do this."""
 
     code = "forbidden"
 
 
 class NotFound(Refusal):
-    """Not there, or not this partner's to see."""
+    """The object does not exist, or belongs to another partner."""
 
     code = "not_found"
 
@@ -52,7 +51,7 @@ class SlugTaken(Refusal):
 
 
 class Conflict(Refusal):
-    """The thing is in a state in which this cannot be done."""
+    """The object's state does not allow this."""
 
     code = "conflict"
 
@@ -62,7 +61,7 @@ class Conflict(Refusal):
 
 
 class PayloadTooLarge(Refusal):
-    """More bytes than the limit the message names."""
+    """More bytes than the limit that the message names."""
 
     code = "payload_too_large"
 
@@ -74,7 +73,7 @@ class QuotaExceeded(Refusal):
 
 
 class UnsupportedMediaType(Refusal):
-    """A content type this call does not take."""
+    """A content type that this call does not accept."""
 
     code = "unsupported_media_type"
 
@@ -92,7 +91,7 @@ class ChecksumMismatch(Refusal):
 
 
 class IncompleteBody(Refusal):
-    """The request's body did not arrive as announced: it ended early, came too slowly, or its chunks were malformed."""
+    """The request's body did not arrive as announced: it ended early, came too slowly, or had malformed chunks."""
 
     def __init__(self, reason: str, received: int, length: int | None) -> None:
         of = f" of {length:,}" if length is not None else ""
@@ -104,13 +103,13 @@ class IncompleteBody(Refusal):
 
 
 class UploadInterrupted(Refusal):
-    """The body ended early, stalled, or was cut by a shutdown; nothing was kept."""
+    """The body ended early, stalled, or was cut by a shutdown. Nothing was kept."""
 
     code = "upload_interrupted"
 
 
 class RateLimited(Refusal):
-    """Too many requests; `retry_after` is whole seconds."""
+    """Too many requests. `retry_after`: whole seconds."""
 
     code = "rate_limited"
 
@@ -120,7 +119,7 @@ class RateLimited(Refusal):
 
 
 class Unavailable(Refusal):
-    """Not now: storage is unreachable, a budget of the process is used up, or it is stopping."""
+    """A temporary refusal: storage cannot be reached, a budget of the process is used up, or the process stops."""
 
     code = "service_unavailable"
 

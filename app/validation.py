@@ -1,5 +1,4 @@
-"""Texts as both databases can store them, and what pydantic finds wrong with a value as a sentence: the same words for
-the APIs and for the forms."""
+"""Text that both databases can store, and pydantic's errors as sentences. The APIs and the forms use the same words."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from pydantic import AfterValidator
 
 
 def _storable(text: str) -> str:
-    # Postgres cannot store NUL, and SQLite can: refused on both.
+    # SQLite could store NUL, Postgres cannot. Both refuse it.
     if "\x00" in text:
         raise ValueError("must not contain the NUL character")
     return text
@@ -37,11 +36,11 @@ _SENTENCES = {
 
 
 def sentence(problem: Mapping[str, Any]) -> str:
-    """One of pydantic's `ValidationError.errors()`, to be read behind the name of the value."""
+    """One of pydantic's `ValidationError.errors()` as a phrase that follows the name of the value."""
     context, kind = problem.get("ctx", {}), problem["type"]
     if kind == "value_error":
         return str(context["error"])
     if isinstance(problem["input"], str) and kind in {"too_long", "too_short"}:
-        kind = f"string_{kind}"  # what pydantic says of a length after a validator of ours
+        kind = f"string_{kind}"  # pydantic's type for a length after one of our validators
     pattern = _SENTENCES.get(kind)
     return pattern.format(**context) if pattern else str(problem["msg"]).lower()

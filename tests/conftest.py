@@ -268,7 +268,7 @@ def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
         db.session.remove()
         db.engine.dispose()
     # Of this process, not of this app: one that is never given back would be missed in every later test.
-    left_open, thread_budgets.streams.taken = thread_budgets.streams.taken, 0
+    left_open, thread_budgets.streams.in_use = thread_budgets.streams.in_use, 0
     assert not left_open, f"{left_open} live streams were left open"
 
 

@@ -211,7 +211,7 @@ class Camera:
         if self.wants("storage-unreachable"):
             with self.window("owner@starlight.example") as page:
                 _report(self.site.app)
-                storage_status.heard(answered=False)
+                storage_status.record(answered=False)
                 page.goto(GARDEN)
                 self.take(page, "storage-unreachable")
                 storage_status.clear()

@@ -64,4 +64,4 @@ class Site:
             # browser that goes on living asks nothing would be waited for in vain.
             if thread.name.endswith("(process_request_thread)"):
                 thread.join(1)
-        wait_until(lambda: thread_budgets.streams.taken == 0, 20, "all streams have ended")
+        wait_until(lambda: thread_budgets.streams.in_use == 0, 20, "all streams have ended")

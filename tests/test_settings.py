@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import stat
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -82,10 +81,10 @@ def test_sizes(subtests: pytest.Subtests) -> None:
         " 7 ": 7,
     }.items():
         with subtests.test(text=text):
-            assert parse_size("X", text) == size
+            assert parse_size(text) == size
     for text in ("", "G", "-1", "1,5G", "1e9", "20P", "20 G B", "0x10", "G20", "infinity", "9" * 400):
-        with subtests.test(text=text), pytest.raises(SettingsError, match=r"^X="):
-            parse_size("X", text)
+        with subtests.test(text=text), pytest.raises(ValueError, match="is not a size"):
+            parse_size(text)
 
 
 # Variable, values that are refused, and what the message must say beside the variable's name.
@@ -176,7 +175,7 @@ def test_rates_are_one_number_per_time(load: Loader, subtests: pytest.Subtests) 
 
 
 def test_every_rate_there_is_is_tried_above() -> None:
-    assert {field.name for field in fields(Settings) if field.name.endswith("_rate")} == {
+    assert {name for name in Settings.model_fields if name.endswith("_rate")} == {
         f"{name.lower()}_rate" for name in RATES
     }
 

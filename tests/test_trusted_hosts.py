@@ -30,7 +30,7 @@ def test_a_foreign_host_is_a_clean_400_in_the_right_form_on_every_path(client: F
         answer = client.get(path, headers=headers)
         assert answer.status_code == 400, path
         assert answer.mimetype == "text/html", path
-        assert "does not answer to the host name &#39;evil.example&#39;" in answer.text, path
+        assert "does not accept the host name &#39;evil.example&#39;" in answer.text, path
         assert BASE in answer.text, path
         assert "Location" not in answer.headers
     for path in FLAT:

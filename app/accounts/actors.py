@@ -1,4 +1,5 @@
-"""Who is acting: a key, a member, or the command line. Written into builds and the audit log as they were then."""
+"""The actor of a change: a key, a member, or the command line. Builds and audit entries store its name as it was
+then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which requests of a key were answered, and how: kept for 24 hours, for requests that are sent again."""
+"""Answers to requests with an Idempotency-Key, kept for 24 hours and given again when the request is repeated."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from app.data.models.audit_record import AnsweredRequest
 from app.data.models.base import now
 from app.refusals import Conflict, InvalidRequest
 
-# A process that died at work leaves its row unanswered; after this long the request may be tried again.
-ABANDONED = timedelta(minutes=2)
+# A process that dies leaves its row unanswered. After this time the request may be tried again.
+ABANDONED_AFTER = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class StoredAnswer:
-    """`headers` are (name, value). `made_anew`: the body is not the answer, but what is needed to make it."""
+    """`headers` are (name, value). `made_anew`: the body is not the answer but the input for making it."""
 
     status: int
     body: str
@@ -28,20 +28,20 @@ class StoredAnswer:
 
 
 def is_answered(key_id: str, token: str) -> bool:
-    """Whether a request of this key with this token has its answer."""
-    if "\x00" in token:  # Postgres cannot even be asked for it
+    """Whether a request of this key with this token has an answer."""
+    if "\x00" in token:  # Postgres refuses NUL in a query
         return False
     row = db.session.get(AnsweredRequest, (key_id, token))
     return row is not None and row.status is not None
 
 
 def claim_request(key_id: str, token: str, fingerprint: str) -> StoredAnswer | None:
-    """The answer that was given, or None for the first request: then it is this caller's to answer, and others are told
-    to wait. Raises Conflict (`request_in_progress`), or InvalidRequest for a token of another request."""
+    """The stored answer, or None for the first request. Then the caller must answer it; others are refused meanwhile.
+    Raises Conflict (`request_in_progress`), or InvalidRequest if the token belongs to another request."""
     try:
         with writing() as session:
             row = session.get(AnsweredRequest, (key_id, token))
-            if row is not None and row.status is None and now() - row.created_at > ABANDONED:
+            if row is not None and row.status is None and now() - row.created_at > ABANDONED_AFTER:
                 session.delete(row)
                 session.flush()
                 row = None
@@ -49,7 +49,7 @@ def claim_request(key_id: str, token: str, fingerprint: str) -> StoredAnswer | N
                 session.add(AnsweredRequest(key_id=key_id, idempotency_key=token, fingerprint=fingerprint))
                 return None
             return _stored(row, fingerprint)
-    except IntegrityError:  # two at once on Postgres: the other one was first
+    except IntegrityError:  # two at once on Postgres: the other was first
         raise _in_progress() from None
 
 
@@ -58,22 +58,22 @@ def _stored(row: AnsweredRequest, fingerprint: str) -> StoredAnswer:
         raise InvalidRequest("This Idempotency-Key was used for another request. Use a new one for each request.")
     if row.status is None:
         raise _in_progress()
-    headers = [(str(name), str(value)) for name, value in row.headers or _FORMERLY]
+    headers = [(str(name), str(value)) for name, value in row.headers or _DEFAULT_HEADERS]
     return StoredAnswer(row.status, row.body or "", headers, row.made_anew)
 
 
-# Of answers that were stored before headers were.
-_FORMERLY = [["Content-Type", "application/json"]]
+# For answers that were stored before headers were.
+_DEFAULT_HEADERS = [["Content-Type", "application/json"]]
 
 
 def _in_progress() -> Conflict:
     return Conflict(
-        "A request with this Idempotency-Key is still at work. Ask again in a moment.", "request_in_progress"
+        "A request with this Idempotency-Key is still being processed. Ask again in a moment.", "request_in_progress"
     )
 
 
 def store_answer(key_id: str, token: str, answer: StoredAnswer) -> None:
-    """Store the answer to a request that was claimed."""
+    """Store the answer to a claimed request."""
     with writing() as session:
         row = session.get(AnsweredRequest, (key_id, token))
         if row is not None:
@@ -82,7 +82,7 @@ def store_answer(key_id: str, token: str, answer: StoredAnswer) -> None:
 
 
 def free_request(key_id: str, token: str) -> None:
-    """Give up a request that was claimed and not answered: the next try may succeed."""
+    """Delete the claim of a request that was not answered, so that it can be tried again."""
     with writing() as session:
         row = session.get(AnsweredRequest, (key_id, token))
         if row is not None:

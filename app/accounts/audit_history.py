@@ -26,7 +26,7 @@ class HistoryPage:
 def history(
     *, partner: Partner | None = None, game: Game | None = None, action: str | None = None, before: int | None = None
 ) -> HistoryPage:
-    """A partner's entries, a game's, or (neither given) everybody's, for operators. `action` is a prefix: "key."."""
+    """The entries of a partner, of a game, or (with neither) all, for operators. `action` is a prefix: "key."."""
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(PAGE_SIZE + 1)
     if partner is not None:
         query = query.where(AuditEntry.partner_id == partner.id)
@@ -42,7 +42,7 @@ def history(
 
 
 def refused_builds(game: Game, limit: int = 5) -> Sequence[AuditEntry]:
-    """The newest refusals of a game's archives: all that is left of them."""
+    """The newest refusals of a game's archives. Nothing else of those archives is kept."""
     return db.session.scalars(
         select(AuditEntry)
         .where(AuditEntry.game_id == game.id, AuditEntry.action == "build.refused")

@@ -1,4 +1,4 @@
-"""The audit log: append-only, one row a deed."""
+"""The audit log: append-only, one row per action."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def record(
     game: Game | None = None,
     **details: Any,
 ) -> None:
-    """Add an entry, inside the transaction of the deed itself. `details` must be JSON and hold no secret."""
+    """Add an entry, inside the transaction of the action itself. `details` must be JSON without secrets."""
     session.add(
         AuditEntry(
             actor=actor.name,

@@ -1,5 +1,5 @@
-"""Who calls a JSON API: somebody with a key, or a member at the dashboard. What they may do is asked in the same words,
-so that one declaration of a call serves both."""
+"""Callers of a JSON API: a key, or a member at the dashboard. Both have the same methods, so that one declaration of a
+call serves both."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from app.refusals import Forbidden
 
 @dataclass(frozen=True)
 class KeyCaller:
-    """A script, recognised by its API key. `address` is the client's, for the audit log."""
+    """A script with an API key. `address` is the client's, for the audit log."""
 
     key: ApiKey
     address: str | None
 
     @property
     def id(self) -> str:
-        """What its calls are counted under."""
+        """The name under which its calls are counted."""
         return self.key.id
 
     @property
@@ -30,7 +30,7 @@ class KeyCaller:
 
     @property
     def app_id(self) -> str:
-        """The app that owns what it sends."""
+        """The app that owns what this caller sends."""
         return self.key.app_id
 
     @property
@@ -38,17 +38,17 @@ class KeyCaller:
         return Actor.of_key(self.key, self.address)
 
     def require(self, scope: str) -> None:
-        """Raises Forbidden when the key was not made for this."""
+        """Raises Forbidden if the key lacks this scope."""
         require_scope(self.key, scope)
 
     def note_use(self) -> None:
-        """Remember that the key is in use."""
+        """Record that the key is in use."""
         record_use(self.key)
 
 
 @dataclass(frozen=True)
 class MemberCaller:
-    """A page of the dashboard, recognised by the session of its member."""
+    """A page of the dashboard, with its member's session."""
 
     member: Member
     partner: Partner
@@ -56,12 +56,12 @@ class MemberCaller:
 
     @property
     def id(self) -> str:
-        """What its calls are counted under."""
+        """The name under which its calls are counted."""
         return self.member.id
 
     @property
     def app_id(self) -> str:
-        """The app that owns what it sends."""
+        """The app that owns what this caller sends."""
         return dashboard_app_id(self.partner.id)
 
     @property
@@ -76,7 +76,7 @@ class MemberCaller:
             )
 
     def note_use(self) -> None:
-        """Members are noted as present when a page recognises them."""
+        """Nothing to do: pages record when their member was last seen."""
 
 
 Caller = KeyCaller | MemberCaller

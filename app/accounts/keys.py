@@ -1,4 +1,4 @@
-"""API keys: made, recognised, revoked."""
+"""API keys: create, authenticate, roll, revoke."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ ROLL_OVERLAP = timedelta(hours=24)
 def create_key(
     partner: Partner, app_name: str, scopes: Sequence[str], actor: Actor, name: str = ""
 ) -> tuple[ApiKey, str]:
-    """A key for an app of the partner (made if there is none of that name) and its text, which is shown once."""
+    """A key for an app of the partner (made if no app has this name), and its text, which is shown once."""
     app_name = checked_name(app_name, 100, "The app's name", "app")
-    name = checked_name(name, 100, "The key's name", least=0)
+    name = checked_name(name, 100, "The key's name", min_length=0)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise InvalidRequest(f"A key's scopes are some of {', '.join(SCOPES)}.", {"scopes": "unknown or none"})
@@ -37,7 +37,7 @@ def create_key(
     secret = new_secret("pp")
     partner_id = partner.id
     with writing() as session:
-        _hold_names(session, partner_id)
+        _lock_names(session, partner_id)
         app = session.scalar(select(App).where(App.partner_id == partner_id, App.name == app_name))
         if app is None:
             app = App(partner_id=partner_id, name=app_name)
@@ -57,26 +57,26 @@ def create_key(
 
 
 def authenticate(secret: str | None) -> ApiKey:
-    """The living key with this text. Raises Unauthorized."""
+    """The active key with this text. Raises Unauthorized."""
     if not secret:
         raise Unauthorized("No API key was sent. Send it as `Authorization: Bearer pp_…`.")
     key = db.session.scalar(select(ApiKey).where(ApiKey.secret_hash == fingerprint(secret)))
     if key is None:
-        raise Unauthorized("This API key is not known here. Make one in the dashboard under Settings, API keys.")
+        raise Unauthorized("This API key is unknown. Make one in the dashboard under Settings, API keys.")
     if key.revoked_at or (key.expires_at and key.expires_at <= now()):
         raise Unauthorized(f"The key {key.hint} was revoked or has expired. Make a new one in the dashboard.")
     return key
 
 
 def record_use(key: ApiKey) -> None:
-    """Remember when the key was last used, to the minute."""
+    """Record when the key was last used, to the minute."""
     if key.last_used_at is None or now() - key.last_used_at > RECORD_USE_EVERY:
         with writing():
             key.last_used_at = now()
 
 
 def require_scope(key: ApiKey, scope: str) -> None:
-    """Raises Forbidden when the key was not made for this."""
+    """Raises Forbidden if the key lacks this scope."""
     if scope not in key.scopes:
         raise Forbidden(
             f"The key {key.hint} has the scopes {', '.join(key.scopes)}; this call needs '{scope}'. "
@@ -85,11 +85,11 @@ def require_scope(key: ApiKey, scope: str) -> None:
 
 
 def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tuple[ApiKey, str]:
-    """A new key like this one, and its text, shown once. The old one works for `overlap` longer, so that nothing
-    stops while the new one is put in place. Raises Conflict for a key that ends already."""
+    """A new key like this one, and its text, shown once. The old key works for `overlap` longer, so that nothing stops
+    while clients change to the new one. Raises Conflict for a key that is already about to expire."""
     secret, key_id = new_secret("pp"), key.id
     with writing() as session:
-        # Rolling twice at the same moment must not make two keys: the row is held first, and read after that.
+        # Rolling twice at the same moment must not make two keys: lock the row first, then read it.
         session.execute(select(ApiKey.id).where(ApiKey.id == key_id).with_for_update())
         if key.revoked_at or key.expires_at:
             raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
@@ -110,7 +110,7 @@ def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tu
 
 
 def apps_of(partner: Partner) -> list[tuple[App, list[ApiKey]]]:
-    """Every app of a partner with its living keys, newest first; two queries."""
+    """Every app of a partner with its active keys, newest first. Two queries."""
     apps = db.session.scalars(select(App).where(App.partner_id == partner.id).order_by(App.created_at)).all()
     keys = db.session.scalars(
         select(ApiKey)
@@ -125,7 +125,7 @@ def key_of(partner: Partner, key_id: str) -> ApiKey:
     """A key of this partner. Raises NotFound (also for another partner's)."""
     key = db.session.get(ApiKey, key_id)
     if key is None or key.app.partner_id != partner.id:
-        raise NotFound("There is no such key.")
+        raise NotFound("This key does not exist.")
     return key
 
 
@@ -133,16 +133,16 @@ def app_of(partner: Partner, app_id: str) -> App:
     """An app of this partner. Raises NotFound (also for another partner's)."""
     app = db.session.get(App, app_id)
     if app is None or app.partner_id != partner.id:
-        raise NotFound("There is no such app.")
+        raise NotFound("This app does not exist.")
     return app
 
 
 def create_app(partner: Partner, name: str, description: str, actor: Actor) -> App:
-    """An app that keys can belong to. Raises InvalidRequest, or Conflict when the name is taken."""
+    """An app that can own keys. Raises InvalidRequest, or Conflict when the name is taken."""
     name, description = _checked_names(name, description)
     partner_id = partner.id
     with writing() as session:
-        _hold_names(session, partner_id)
+        _lock_names(session, partner_id)
         if session.scalar(select(App).where(App.partner_id == partner_id, App.name == name)):
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
         app = App(partner_id=partner_id, name=name, description=description)
@@ -156,10 +156,10 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
     name, description = _checked_names(name, description)
     partner_id = partner.id
     with writing() as session:
-        _hold_names(session, partner_id)
+        _lock_names(session, partner_id)
         app = app_of(partner, app_id)
         if app.name == DASHBOARD_APP:
-            raise Conflict(f"'{DASHBOARD_APP}' is built in and keeps its name: what members upload belongs to it.")
+            raise Conflict(f"'{DASHBOARD_APP}' is built in and cannot be renamed: it owns what members upload.")
         other = session.scalar(select(App).where(App.partner_id == partner_id, App.name == name))
         if other is not None and other.id != app.id:
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
@@ -168,13 +168,13 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
     return app
 
 
-def _hold_names(session: Session, partner_id: str) -> None:
-    # Held until the transaction ends, so that two cannot take the same name at the same moment.
+def _lock_names(session: Session, partner_id: str) -> None:
+    # Locked until the transaction ends, so that two apps cannot get the same name at the same moment.
     session.get_one(Partner, partner_id, with_for_update={"key_share": True})
 
 
 def _checked_names(name: str, description: str) -> tuple[str, str]:
-    description = checked_name(description, 200, "The description", "description", least=0)
+    description = checked_name(description, 200, "The description", "description", min_length=0)
     return checked_name(name, 100, "The app's name"), description
 
 

@@ -1,4 +1,4 @@
-"""Who belongs to a partner: invited, joined, given another role, removed."""
+"""A partner's members: invitations, roles, removal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def member_of(partner: Partner, member_id: str) -> Member:
 
 
 def open_invitations(partner: Partner) -> Sequence[Invitation]:
-    """Those that can still be accepted, oldest first."""
+    """Invitations that can still be accepted, oldest first."""
     return db.session.scalars(
         select(Invitation)
         .where(Invitation.partner_id == partner.id, Invitation.expires_at > now())
@@ -51,7 +51,7 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
     secret = new_secret("inv")
     partner_id = partner.id
     with writing() as session:
-        _hold(session, partner_id)
+        _lock_partner(session, partner_id)
         require_free_email(session, partner_id, email)
         invitation = session.scalar(
             select(Invitation).where(Invitation.partner_id == partner_id, Invitation.email == email)
@@ -66,7 +66,7 @@ def invite(partner: Partner, email: str, role: str, actor: Actor) -> tuple[Invit
 
 
 def withdraw(partner: Partner, invitation_id: str, actor: Actor) -> str:
-    """Make an invitation's link useless; returns whose it was. Raises NotFound."""
+    """Make an invitation's link useless. Returns the invited address. Raises NotFound."""
     partner_id = partner.id
     with writing() as session:
         invitation = _invitation(session, partner_id, invitation_id)
@@ -77,7 +77,7 @@ def withdraw(partner: Partner, invitation_id: str, actor: Actor) -> str:
 
 
 def change_invited_role(partner: Partner, invitation_id: str, role: str, actor: Actor) -> Invitation:
-    """The role that accepting gives; the link stays the same. Raises NotFound or InvalidRequest."""
+    """Change the role that the invitation gives. The link stays the same. Raises NotFound or InvalidRequest."""
     role = _checked_role(role)
     with writing() as session:
         invitation = _invitation(session, partner.id, invitation_id)
@@ -135,10 +135,10 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
     """Raises NotFound, InvalidRequest, or Conflict for the only owner."""
     role, partner_id = _checked_role(role), partner.id
     with writing() as session:
-        _hold(session, partner_id)
+        _lock_partner(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner" and role != "owner":
-            _keep_an_owner(session, partner_id)
+            _require_other_owner(session, partner_id)
         if member.role != role:
             member.role = role
             record(session, actor, "member.role_changed", f"{member.name} ({role})", partner_id=partner_id)
@@ -146,39 +146,40 @@ def change_role(partner: Partner, member_id: str, role: str, actor: Actor) -> Me
 
 
 def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
-    """Their sign-ins end now; what they did stays in the log. Raises NotFound, or Conflict for the only owner."""
+    """End the member's sign-ins and remove the member. Audit entries stay. Raises NotFound, or Conflict for the only
+    owner."""
     partner_id = partner.id
     with writing() as session:
-        _hold(session, partner_id)
+        _lock_partner(session, partner_id)
         member = _member(session, partner_id, member_id)
         if member.role == "owner":
-            _keep_an_owner(session, partner_id)
+            _require_other_owner(session, partner_id)
         record(session, actor, "member.removed", member.name, partner_id=partner_id)
         session.delete(member)
-        announce(SIGN_INS_TOPIC)  # theirs are gone with them
+        announce(SIGN_INS_TOPIC)  # the sign-ins were deleted with the member
 
 
 def _member(session: Session, partner_id: str, member_id: str) -> Member:
     member = session.get(Member, member_id)
     if member is None or member.partner_id != partner_id:
-        raise NotFound("There is no such member.")
+        raise NotFound("This member does not exist.")
     return member
 
 
 def _invitation(session: Session, partner_id: str, invitation_id: str) -> Invitation:
     invitation = session.get(Invitation, invitation_id)
     if invitation is None or invitation.partner_id != partner_id:
-        raise NotFound("This invitation is not open any more.")
+        raise NotFound("This invitation was already used or withdrawn.")
     return invitation
 
 
-def _hold(session: Session, partner_id: str) -> None:
-    # The partner's row is held until the transaction ends: who belongs to it changes one step at a time, so that two
-    # owners cannot remove each other at the same moment.
+def _lock_partner(session: Session, partner_id: str) -> None:
+    # The partner's row stays locked until the transaction ends, so that two owners cannot remove each other at the same
+    # moment.
     session.get_one(Partner, partner_id, with_for_update={"key_share": True})
 
 
-def _keep_an_owner(session: Session, partner_id: str) -> None:
+def _require_other_owner(session: Session, partner_id: str) -> None:
     owners = session.scalar(
         select(func.count()).select_from(Member).where(Member.partner_id == partner_id, Member.role == "owner")
     )

@@ -1,4 +1,4 @@
-"""A partner from nothing: the partner, and an invitation for its first owner."""
+"""Creating a partner with an invitation for its first owner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def create_partner_with_owner(
     """The partner, the invitation and the secret of its link, which is shown once. Raises InvalidRequest naming the
     field `name`, `email` or `quota`.
 
-    Everything is checked before anything is made."""
+    All checks come before the first change.
+    """
     name, email = checked_partner_name(name), checked_email(email)
     if db.session.scalar(select(Partner.id).where(func.lower(Partner.name) == name.lower())):
         message = f"A partner named “{name}” exists already. Choose another name."

@@ -1,4 +1,4 @@
-"""Every partner with what it has, for operators."""
+"""Every partner with its counts and sizes, for operators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.refusals import NotFound
 
 @dataclass(frozen=True)
 class PartnerEntry:
-    """`builds_bytes` counts builds of deleted games until their objects are gone; `quota_bytes` None: no limit."""
+    """`builds_bytes` includes builds of deleted games until their objects are deleted. `quota_bytes` None: no limit."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ def partner_by_id(partner_id: str) -> Partner:
     """Raises NotFound."""
     partner = db.session.get(Partner, partner_id)
     if partner is None:
-        raise NotFound("There is no such partner.")
+        raise NotFound("This partner does not exist.")
     return partner
 
 

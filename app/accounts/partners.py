@@ -1,4 +1,4 @@
-"""Partners and the people in them."""
+"""Partners and their members' accounts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from app.data.extensions import db
 from app.data.models.partner import App, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound
 
-# One @, and nothing around it that is no character of an address: space, controls, half a surrogate pair.
+# One @, and around it only characters that an address may have: no space, control character or half a surrogate pair.
 _ADDRESS = r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+"
-DASHBOARD_APP = "Dashboard"  # owns what members upload in the browser (DECISIONS 17)
+DASHBOARD_APP = "Dashboard"  # owns what members upload in the browser (decision 17)
 
 
 def create_partner(name: str, actor: Actor) -> Partner:
@@ -37,7 +37,7 @@ def create_partner(name: str, actor: Actor) -> Partner:
 
 
 def dashboard_app_id(partner_id: str) -> str:
-    """The built-in app, to which belongs what members upload in the browser."""
+    """The built-in app, which owns what members upload in the browser."""
     return db.session.scalars(select(App.id).where(App.partner_id == partner_id, App.name == DASHBOARD_APP)).one()
 
 
@@ -47,7 +47,7 @@ def checked_partner_name(name: str) -> str:
 
 
 def checked_email(email: str) -> str:
-    """The address in the form it is stored in. Raises InvalidRequest."""
+    """The address in its stored form. Raises InvalidRequest."""
     email = email.strip().lower()
     if not re.fullmatch(_ADDRESS, email) or len(email) > 254:
         raise InvalidRequest(f"'{email}' is not an e-mail address.", {"email": "not an e-mail address"})
@@ -55,7 +55,7 @@ def checked_email(email: str) -> str:
 
 
 def partner_named(name: str) -> Partner:
-    """The partner with this name, or this id. Raises NotFound, or Conflict when several have the name."""
+    """The partner with this name or id. Raises NotFound, or Conflict when several have the name."""
     name = name.strip()
     found = db.session.scalars(
         select(Partner).where(or_(func.lower(Partner.name) == name.lower(), Partner.id == name)).order_by(Partner.id)
@@ -90,16 +90,17 @@ def create_member(partner: Partner | None, email: str, name: str, role: str, pas
 def require_free_email(
     session: Session, partner_id: str | None, email: str, instead: str = "Use another address."
 ) -> None:
-    """Raises Conflict where somebody of the partner (None: an operator) signs in with the address. That somebody of
-    another partner does makes no difference: nobody learns of it here."""
+    """Raises Conflict if a member of the partner (None: an operator) has this address. Members of other partners are
+    not looked at, so that nobody learns of them here."""
     if session.scalar(select(Member.id).where(Member.email == email, Member.partner_id == partner_id)):
         where = "in this partner" if partner_id else "as an operator"
-        raise Conflict(f"Somebody signs in with {email} {where} already. {instead}")
+        raise Conflict(f"{email} already has an account {where}. {instead}")
 
 
 def hash_for(email: str, password: str, member_id: str | None = None) -> str:
     """The password's hash for an account with this address. All accounts of one address share a salt, so that trying a
-    password costs the same whatever their number. `member_id`: whose password it replaces. Raises Unavailable."""
+    password costs the same for any number of them. `member_id`: the member whose password changes. Raises
+    Unavailable."""
     others = select(Member.password_hash).where(Member.email == email).order_by(Member.created_at).limit(1)
     if member_id is not None:
         others = others.where(Member.id != member_id)
@@ -107,7 +108,7 @@ def hash_for(email: str, password: str, member_id: str | None = None) -> str:
 
 
 def rename_member(member: Member, name: str, actor: Actor) -> None:
-    """The name others see. Raises InvalidRequest."""
+    """Change the name that others see. Raises InvalidRequest."""
     name = checked_name(name, 150, "Your name")
     with writing() as session:
         member.name = name
@@ -115,7 +116,7 @@ def rename_member(member: Member, name: str, actor: Actor) -> None:
 
 
 def set_build_quota(partner: Partner, limit: int | None, actor: Actor) -> None:
-    """How many bytes of builds a partner may keep; None for no limit. What is stored already stays."""
+    """Set how many bytes of builds a partner may store; None for no limit. Stored builds stay."""
     if limit is not None and limit < 0:
         raise InvalidRequest("A quota is a number of bytes of at least 0.", {"quota": "at least 0"})
     with writing() as session:
@@ -124,7 +125,8 @@ def set_build_quota(partner: Partner, limit: int | None, actor: Actor) -> None:
 
 
 def rename_partner(partner: Partner, name: str, actor: Actor) -> None:
-    """Another partner may have the name: refusing it would tell an owner who else is here. Raises InvalidRequest."""
+    """Another partner may have the same name: refusing it would tell an owner who else is here. Raises
+    InvalidRequest."""
     name = checked_partner_name(name)
     with writing() as session:
         partner.name = name

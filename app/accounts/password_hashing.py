@@ -1,7 +1,7 @@
-"""Passwords as they are stored: argon2id, computed two at a time behind a bounded queue.
+"""Password hashes: argon2id, computed two at a time behind a bounded queue.
 
-A hash takes 64 MiB and a core for 50 ms and more, so many people at the door must not bring the house down: whoever
-finds the queue full is told so at once, and whoever waits in it holds no database connection.
+A hash takes 64 MiB and one core for at least 50 ms, so many sign-ins at once must not overload the server. When the
+queue is full, a request is refused at once. A waiting request holds no database connection.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from app.data.database import WRITES, free_connection_keeping_rows
 from app.data.extensions import db
 from app.limits.thread_budgets import Slots
 
-MAX_HASHES = 2  # at once
-MAX_WAITING = 16  # beyond those; the last of them waits for a second or two
+MAX_HASHES = 2  # at the same time
+MAX_WAITING = 16  # besides those; the last one waits for a second or two
 
 hash_slots = Slots("checks of passwords", MAX_HASHES + MAX_WAITING, retry_after=3)
 _computing = threading.BoundedSemaphore(MAX_HASHES)
@@ -31,7 +31,7 @@ _hasher = PasswordHasher()
 
 
 def hash_password(password: str, like: str | None = None) -> str:
-    """What to store, with the library's present parameters and a salt of its own, or with parameters and salt of the
+    """The hash to store, with the library's current parameters and a new salt, or with parameters and salt of the
     stored hash `like` (see `matching`). Raises Unavailable when the queue is full."""
     with _place():
         return _evaluate(password, like)
@@ -43,30 +43,31 @@ def password_matches(stored: str | None, password: str) -> bool:
 
 
 def matching(stored: Iterable[str], password: str) -> set[str]:
-    """Those of the stored hashes that belong to the password. Raises Unavailable when the queue is full.
+    """The stored hashes that match the password. Raises Unavailable when the queue is full.
 
-    Hashes of equal parameters and salt cost one evaluation together, and so does no hash at all: the time does not tell
-    how many accounts there are."""
+    Hashes with equal parameters and salt cost one evaluation together, and so does an empty list: the time does not
+    reveal how many accounts there are.
+    """
     usable = {hash_ for hash_ in stored if _is_usable(hash_)}
     kinds = {_kind(hash_): hash_ for hash_ in usable}
     with _place():
-        found = {_evaluate(password, like) for like in (kinds.values() or [_hash_of_nobody()])}
+        found = {_evaluate(password, like) for like in (kinds.values() or [_dummy_hash()])}
     return {hash_ for hash_ in usable if any(hmac.compare_digest(hash_, each) for each in found)}
 
 
 @contextmanager
 def _place() -> Iterator[None]:
-    """A place in the queue, and then the turn. The request's database connection is given back before the wait."""
+    """Wait in the queue for a turn. Frees the request's database connection before the wait."""
     if has_app_context():
         if db.session().info.get(WRITES):
-            raise RuntimeError("a password was about to be hashed inside a transaction, which would wait for it")
+            raise RuntimeError("hash_password() inside a transaction: the transaction would wait for it")
         free_connection_keeping_rows()
-    with hash_slots.held(), _computing:
+    with hash_slots.acquired(), _computing:
         yield
 
 
 def _evaluate(password: str, like: str | None) -> str:
-    """One hash: the work that is bounded and counted."""
+    """Compute one hash: the work that is bounded and counted."""
     if like is None or not _is_usable(like):
         return _hasher.hash(password)
     salt = like.split("$")[-2]
@@ -76,7 +77,7 @@ def _evaluate(password: str, like: str | None) -> str:
 
 
 def _kind(stored: str) -> str:
-    """Everything but the hash itself: algorithm, parameters, salt."""
+    """All parts but the hash itself: algorithm, parameters, salt."""
     return stored.rpartition("$")[0]
 
 
@@ -89,6 +90,6 @@ def _is_usable(stored: str) -> bool:
 
 
 @cache
-def _hash_of_nobody() -> str:
-    """Made on first use: it takes a third of a second, which every command would pay at import."""
+def _dummy_hash() -> str:
+    """Made on first use: it takes a third of a second, which would slow the start of every command."""
     return _hasher.hash(secrets.token_urlsafe(16))

@@ -1,6 +1,7 @@
-"""Forgotten passwords: a link, made by somebody who may, with which a member sets a new one.
+"""Password links: an owner or operator makes one, and the member sets a new password with it.
 
-As with invitations no mail is sent: whoever makes the link passes it on."""
+No mail is sent, as with invitations: the person who makes the link sends it on.
+"""
 
 from __future__ import annotations
 
@@ -25,22 +26,22 @@ LINK_LIFETIME = timedelta(days=1)
 
 
 def link_for_member(partner: Partner, member_id: str, actor: Actor) -> tuple[PasswordLink, str]:
-    """A link for a member of this partner, and its secret, which is shown once; one made before stops working.
-    Raises NotFound."""
+    """A link for a member of this partner, and its secret, which is shown once. An earlier link stops working. Raises
+    NotFound."""
     return _make(member_of(partner, member_id), actor)
 
 
 def link_for_email(
     email: str, actor: Actor, partner: Partner | None = None, *, operator: bool = False
 ) -> tuple[PasswordLink, str]:
-    """The same for whoever signs in with this address (in this partner, or as an operator): for the command line.
-    Raises NotFound, or Conflict when several accounts have the address."""
+    """The same for an e-mail address (in this partner, or of an operator), for the command line. Raises NotFound, or
+    Conflict when several accounts have the address."""
     query = select(Member).where(Member.email == email.strip().lower())
     if partner is not None or operator:
         query = query.where(Member.partner_id == (partner.id if partner else None))
     members = db.session.scalars(query).all()
     if not members:
-        raise NotFound(f"Nobody signs in with {email}. `flask member create` makes a member.")
+        raise NotFound(f"No account has the address {email}. `flask member create` makes a member.")
     if len(members) > 1:
         names = ", ".join(sorted(member.partner.name if member.partner else "the operators" for member in members))
         raise Conflict(f"{email} has an account in each of {names}. Choose one with --partner or --operator.")
@@ -50,10 +51,10 @@ def link_for_email(
 def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:
     secret = new_secret("pwd")
     with writing() as session:
-        # Held, so that of two links made at the same moment the later one stays.
+        # Locked, so that of two links made at the same moment the later one stays.
         here = select(Member.id).where(Member.id == member.id).with_for_update(key_share=True)
         if session.scalar(here) is None:
-            raise NotFound("There is no such member.")
+            raise NotFound("This member does not exist.")
         session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
         link = PasswordLink(
             member_id=member.id,
@@ -77,8 +78,8 @@ def password_link_of(secret: str) -> PasswordLink:
 
 
 def set_password(secret: str, password: str, address: str | None) -> Member:
-    """The member's new password; every sign-in they had is ended, and the link works once. Raises NotFound,
-    InvalidRequest or Unavailable."""
+    """Set the member's new password and end all of their sign-ins. The link works once. Raises NotFound, InvalidRequest
+    or Unavailable."""
     found = password_link_of(secret).member
     check_password(password, found.name, found.email, found.partner.name if found.partner else "")
     password_hash = hash_for(found.email, password, found.id)  # before the transaction: it takes a while

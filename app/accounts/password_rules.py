@@ -1,4 +1,4 @@
-"""What a new password must be. Passwords that were set under older rules go on working."""
+"""Rules for new passwords. Passwords that were set under older rules still work."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.refusals import InvalidRequest
 MIN_PASSWORD, MAX_PASSWORD = 12, 1000
 COMMON_PASSWORDS = 10_000
 PRODUCT = "Slipway"
-_MIN_NAME = 3  # shorter names are found in too much
+_MIN_NAME = 3  # shorter names occur in too many passwords
 
 
 def check_password(password: str, *names: str, field: str = "password") -> None:
-    """Raises InvalidRequest that names the broken rule and the form's `field`. `names`: of the person and the partner,
-    and the e-mail address."""
+    """Raises InvalidRequest that names the broken rule and the form's `field`. `names`: the names of the person and the
+    partner, and the e-mail address."""
     if len(password) > MAX_PASSWORD:
         raise InvalidRequest(
             f"The password has {len(password):,} characters; it can have at most {MAX_PASSWORD:,}.",
@@ -30,14 +30,14 @@ def check_password(password: str, *names: str, field: str = "password") -> None:
         )
     if _is_common(password):
         raise InvalidRequest(
-            f"This is one of the {COMMON_PASSWORDS:,} commonest passwords, or one with digits or signs around it. "
-            "Choose another: a few words that do not belong together make a good one.",
+            f"This is one of the {COMMON_PASSWORDS:,} most common passwords, or one with digits or signs around it. "
+            "Choose another, such as a few unrelated words.",
             {field: "too common"},
         )
     if _is_made_of(password, (PRODUCT, *names)):
         raise InvalidRequest(
-            f"This password is made of a name: of you, your email address, your partner or {PRODUCT}. "
-            "Choose another: a few words that do not belong together make a good one.",
+            f"This password is made of your name, your email address, your partner's name or {PRODUCT}. "
+            "Choose another, such as a few unrelated words.",
             {field: "made of a name"},
         )
 
@@ -51,20 +51,20 @@ def _is_common(password: str) -> bool:
 
 @cache
 def _common_passwords() -> frozenset[str]:
-    # Loaded where a password is chosen: it takes a tenth of a second, which every start would pay.
+    # Loaded when a password is chosen: it takes a tenth of a second, which would slow every start.
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
     return frozenset(FREQUENCY_LISTS["passwords"][:COMMON_PASSWORDS])
 
 
 def _is_made_of(password: str, names: Iterable[str]) -> bool:
-    """Whether nothing but digits and signs is left of the password when the names and their words are taken out."""
-    whole = left = _letters(password)
+    """Whether only digits and signs are left of the password without the names and their words."""
+    letters = left = _letters(password)
     words = {word for name in names for word in (_letters(name), *map(_letters, re.split(r"[\W_]+", name)))}
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= _MIN_NAME:
             left = left.replace(word, " ")
-    return left != whole and not re.sub(r"[\s\d]+", "", left)
+    return left != letters and not re.sub(r"[\s\d]+", "", left)
 
 
 def _letters(text: str) -> str:

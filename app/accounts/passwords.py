@@ -1,4 +1,4 @@
-"""Passwords looked at: to sign in, once more before something dangerous, and to be changed."""
+"""Checking passwords: at sign-in, before dangerous actions, and to change them."""
 
 from __future__ import annotations
 
@@ -18,34 +18,35 @@ from app.data.extensions import db
 from app.data.models.partner import Member, SignIn
 from app.refusals import InvalidRequest, Unavailable
 
-# Beyond a few, looking accounts up for a crowd at the door takes turns: a hundred threads at once would keep everybody
-# else from the interpreter.
-_looking_up = threading.BoundedSemaphore(4)
+# Only a few look-ups of accounts run at once: a hundred threads would keep all other requests from the interpreter.
+_lookup_slots = threading.BoundedSemaphore(4)
 
 
 def accounts_for(email: str, password: str, address: str | None) -> list[Member]:
-    """The accounts with this e-mail address and password: none, one, or one in each of several partners. Nothing tells
-    whether address or password was wrong. Raises RateLimited after too many wrong tries from `address` or for the
-    account, or Unavailable when too many passwords are being checked."""
-    email = email.strip().lower().replace("\x00", "\ufffd")  # Postgres cannot even be asked for NUL
-    with _looking_up:
+    """The accounts with this e-mail address and password: none, one, or one in each of several partners. A caller
+    cannot find out whether the address or the password was wrong. Raises RateLimited after too many wrong tries from
+    `address` or for the account, or Unavailable when too many passwords are being checked."""
+    email = email.strip().lower().replace("\x00", "\ufffd")  # Postgres refuses NUL in a query
+    with _lookup_slots:
         members = db.session.scalars(select(Member).where(Member.email == email)).all()
         known = network_of(address) in {network_of(each) for each in addresses_of(email)}
-        free_connection_keeping_rows()  # no connection is held from here on, also by those who are refused
-    right = _tried([member.password_hash for member in members], password, sign_in_limits(email, address, known))
+        free_connection_keeping_rows()  # from here on no connection is held, not even for refused tries
+    right = _matching_hashes(
+        [member.password_hash for member in members], password, sign_in_limits(email, address, known)
+    )
     return [member for member in members if member.password_hash in right]
 
 
 def confirm_password(member: Member, password: str) -> None:
-    """Ask for the password again before something dangerous. Raises InvalidRequest naming the field, RateLimited after
-    too many wrong ones, or Unavailable when too many passwords are being checked."""
-    if not _tried([member.password_hash], password, confirmation_limits(member.id)):
+    """Check the password before a dangerous action. Raises InvalidRequest naming the field, RateLimited after too many
+    wrong ones, or Unavailable when too many passwords are being checked."""
+    if not _matching_hashes([member.password_hash], password, confirmation_limits(member.id)):
         raise InvalidRequest("This is not your password. Nothing was changed.", {"password": "not your password"})
 
 
 def change_password(member: Member, present: str, new: str, actor: Actor, *, here: SignIn | None = None) -> None:
-    """A new password; every browser of the member is signed out but the one of `here`. Raises InvalidRequest naming the
-    field `password` or `new`, RateLimited or Unavailable."""
+    """Change the password. Every browser of the member is signed out, except the one of `here`. Raises InvalidRequest
+    naming the field `password` or `new`, RateLimited or Unavailable."""
     check_password(new, member.name, member.email, member.partner.name if member.partner else "", field="new")
     confirm_password(member, present)
     password_hash = hash_for(member.email, new, member.id)
@@ -55,9 +56,8 @@ def change_password(member: Member, present: str, new: str, actor: Actor, *, her
         record(session, actor, "member.password_changed", member.name, partner_id=member.partner_id)
 
 
-def _tried(stored: list[str], password: str, limits: list[Limit]) -> set[str]:
-    """Those of the stored hashes that the password belongs to. A try that was right, or never looked at, is not
-    counted."""
+def _matching_hashes(stored: list[str], password: str, limits: list[Limit]) -> set[str]:
+    """The stored hashes that match the password. A try that was right, or that was never checked, does not count."""
     count_try(limits)
     try:
         right = matching(stored, password)

@@ -12,7 +12,7 @@ def new_secret(prefix: str) -> str:
 
 
 def fingerprint(secret: str) -> str:
-    """What is stored of a bearer secret: SHA-256, hex. The secret is random, so nothing slower is needed."""
+    """The stored form of a bearer secret: SHA-256, hex. The secret is random, so nothing slower is needed."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

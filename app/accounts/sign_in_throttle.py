@@ -1,5 +1,5 @@
-"""How many passwords somebody may try. A try is counted before its password is looked at, so that eighty at the same
-moment are no more than eighty one after another; a right one is taken back."""
+"""Limits for tries of passwords. A try is counted before its password is checked, so that eighty parallel tries are no
+more than eighty in sequence. A right one is refunded."""
 
 from __future__ import annotations
 
@@ -13,63 +13,62 @@ from app.config.settings import settings
 from app.limits import rate_limits
 from app.refusals import RateLimited
 
-_WHOEVER = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
+_ADDRESS_OR_PAIR = "Wait {wait}, then try again. Wrong tries count for this email and from this address."
 _ACCOUNT = (
-    "Many wrong passwords were tried for this email. Wait {wait}, or sign in from where you signed in before. A link "
-    "for a new password, which an owner or operator can make, works at once."
+    "Many wrong passwords were tried for this email. Wait {wait}, or sign in from a place where you signed in before. "
+    "An owner or operator can also make you a link for a new password, which works at once."
 )
-_AGAIN = "Too many wrong passwords. Wait {wait}, then try again."
+_CONFIRMATION = "Too many wrong passwords. Wait {wait}, then try again."
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A rate ("10 per 15 minutes"), what is counted and for whom, and what is said where it is reached, with a place
-    for how long to wait."""
+    """A rate ("10 per 15 minutes"), its key, and the text of the refusal, with a place for how long to wait."""
 
     rate: str
     who: tuple[str, ...]
-    said: str
+    refusal: str
 
 
 def sign_in_limits(email: str, address: str | None, known: bool) -> list[Limit]:
-    """What a try to sign in counts against. `known`: the account was signed in to from this address before, so that no
-    stranger's tries elsewhere, and none for other accounts, keep its owner out."""
+    """The limits for a try to sign in. `known`: a sign-in to the account succeeded from this address before. Then tries
+    by others, from elsewhere or for other accounts, cannot keep its owner out."""
     limits, account, place = settings(), fingerprint(email), network_of(address)
-    both = Limit(limits.sign_in_rate, ("sign-in", account, place), _WHOEVER)
+    both = Limit(limits.sign_in_rate, ("sign-in", account, place), _ADDRESS_OR_PAIR)
     if known:
         return [both]
     return [
         both,
-        Limit(limits.sign_in_address_rate, ("sign-in-address", place), _WHOEVER),
+        Limit(limits.sign_in_address_rate, ("sign-in-address", place), _ADDRESS_OR_PAIR),
         Limit(limits.sign_in_account_rate, ("sign-in-account", account), _ACCOUNT),
     ]
 
 
 def confirmation_limits(member_id: str) -> list[Limit]:
-    """What the password once more counts against: apart from signing in, so that a stranger who guesses there does not
-    keep members from their own pages."""
-    return [Limit(settings().sign_in_rate, ("password-again", member_id), _AGAIN)]
+    """The limits for confirming the password. Separate from signing in, so that a stranger's tries there do not keep
+    members from their own pages."""
+    return [Limit(settings().sign_in_rate, ("password-again", member_id), _CONFIRMATION)]
 
 
 def count_try(limits: list[Limit]) -> None:
-    """Count one try against each of the limits. Raises RateLimited where it is one too many; then nothing is counted,
-    so that refused tries neither lengthen the wait nor use up what others share."""
+    """Count one try against each of the limits. Raises RateLimited if it is one too many; then nothing is counted, so
+    that refused tries neither lengthen the wait nor use up what others share."""
     for index, limit in enumerate(limits):
         counted = rate_limits.count(limit.rate, *limit.who)
         if not counted.allowed:
             refund_try(limits[: index + 1])
             wait = max(1, math.ceil(counted.resets_at - time.time()))
-            raise RateLimited(limit.said.format(wait=minutes(wait)), wait)
+            raise RateLimited(limit.refusal.format(wait=minutes(wait)), wait)
 
 
 def refund_try(limits: list[Limit]) -> None:
-    """Take a counted try back: it was right, or never looked at."""
+    """Undo a counted try: its password was right, or was never checked."""
     for limit in limits:
         rate_limits.refund(limit.rate, *limit.who)
 
 
 def network_of(address: str | None) -> str:
-    """Whom an address stands for: of IPv6 the /64 that one household or machine has, else the address itself."""
+    """The network of an address: for IPv6 the /64 of one household or machine, else the address itself."""
     try:
         found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Sign-ins: begun by a password or a link, found by the token in a browser's cookie, ended here."""
+"""Sign-ins: begun with a password or a link, found by the token in a browser's cookie, ended here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from app.topics.names import SIGN_INS_TOPIC
 
 MAX_IDLE = timedelta(days=14)
 MAX_AGE = timedelta(days=30)
-MAX_ACTIVE = 50  # of one member: one more ends the one that was unused for longest
+MAX_ACTIVE = 50  # per member; one more ends the one that was unused for longest
 RETENTION = timedelta(days=90)  # after it was last used
 # Writing "last seen" on every request would make every read a write.
 RECORD_SEEN_EVERY = timedelta(minutes=5)
@@ -29,14 +29,15 @@ RECORD_SEEN_EVERY = timedelta(minutes=5)
 def begin_sign_in(
     member: Member, address: str | None, browser: str, *, replaces: str | None = None
 ) -> tuple[SignIn, str]:
-    """A sign-in of a member who has just proved who they are, and the token for the cookie. `replaces` is the token
-    that the browser had before, which ends. Raises Conflict for a member who was removed, or got another password,
-    meanwhile."""
+    """Begin a sign-in of a member who has just proved who they are. Returns it and the token for the cookie.
+    `replaces`: the browser's previous token, which ends. Raises Conflict if the member was removed or got another
+    password meanwhile."""
     member_id, proved, token = member.id, member.password_hash, new_secret("signin")
     with writing() as session:
-        # Held, so that a change of the password comes before, and is seen here, or after, and ends this one too.
-        held = select(Member.password_hash).where(Member.id == member_id).with_for_update(key_share=True)
-        if session.scalar(held) != proved:
+        # Locked, so that a change of the password either comes first, and is seen here, or comes later, and ends this
+        # sign-in too.
+        locked = select(Member.password_hash).where(Member.id == member_id).with_for_update(key_share=True)
+        if session.scalar(locked) != proved:
             raise Conflict("This account was changed a moment ago. Sign in again.")
         present = now()
         if replaces:
@@ -64,19 +65,19 @@ def _make_room(session: Session, member_id: str, address: str) -> None:
     )
     if unused := session.scalars(active_sign_ins.offset(MAX_ACTIVE - 1)).all():
         _end(session, SignIn.id.in_(unused))
-    # Ended ones tell where the member was before; one of each address is enough.
+    # Ended sign-ins tell from where the member signed in before. One per address is enough.
     session.execute(
         delete(SignIn).where(SignIn.member_id == member_id, SignIn.address == address[:64], not_(_is_living()))
     )
 
 
 def sign_in_of(token: str) -> SignIn | None:
-    """The living sign-in with this token, and its member: one query."""
+    """The active sign-in with this token, and its member, in one query."""
     return db.session.scalar(select(SignIn).where(SignIn.token_hash == fingerprint(token), _is_living()))
 
 
 def record_seen(sign_in: SignIn) -> None:
-    """Remember when the member was last here, to a few minutes."""
+    """Record when the member was last here, to a few minutes."""
     if now() - sign_in.last_seen_at > RECORD_SEEN_EVERY:
         sign_in_id, member_id = sign_in.id, sign_in.member_id
         with writing() as session:
@@ -85,26 +86,26 @@ def record_seen(sign_in: SignIn) -> None:
 
 
 def sign_ins_of(member: Member) -> Sequence[SignIn]:
-    """The living ones, the one used last first."""
+    """The member's active sign-ins, the one used last first."""
     return db.session.scalars(
         select(SignIn).where(SignIn.member_id == member.id, _is_living()).order_by(SignIn.last_seen_at.desc())
     ).all()
 
 
 def addresses_of(email: str) -> set[str]:
-    """From where accounts with this e-mail address were signed in to."""
+    """The addresses from which accounts with this e-mail address signed in."""
     known = select(SignIn.address).join(Member, SignIn.member_id == Member.id).where(Member.email == email)
     return set(db.session.scalars(known.distinct()))
 
 
 def end_sign_in(token: str) -> None:
-    """Sign out: the token is worth nothing any more, and its live pages end."""
+    """Sign out: the token stops working, and its live pages end."""
     with writing() as session:
         _end(session, SignIn.token_hash == fingerprint(token))
 
 
 def end_one(member: Member, sign_in_id: str, actor: Actor) -> SignIn:
-    """Sign another browser of the member out. Raises NotFound, also for somebody else's."""
+    """Sign another browser of the member out. Raises NotFound, also for another member's."""
     member_id = member.id
     with writing() as session:
         found = session.scalar(select(SignIn).where(SignIn.id == sign_in_id, _is_living()))
@@ -116,21 +117,21 @@ def end_one(member: Member, sign_in_id: str, actor: Actor) -> SignIn:
 
 
 def sign_out_everywhere(member: Member, actor: Actor) -> None:
-    """End every sign-in of the member, this one too, and an open link for a new password with them."""
+    """End every sign-in of the member, including this one, and any open password link."""
     with writing() as session:
         end_all(session, member)
         record(session, actor, "member.signed_out_everywhere", member.name, partner_id=member.partner_id)
 
 
 def end_all(session: Session, member: Member, *, but: SignIn | None = None) -> None:
-    """Inside a transaction: whoever is in is out, and an open link for a new password lets nobody in any more."""
+    """Inside a transaction: end all sign-ins of the member and any open password link."""
     which = SignIn.member_id == member.id
     _end(session, and_(which, SignIn.id != but.id) if but is not None else which)
     session.execute(delete(PasswordLink).where(PasswordLink.member_id == member.id))
 
 
 def active_sign_ins(sign_in_ids: Iterable[str]) -> set[str]:
-    """Those of these sign-ins that have not ended; one query for up to 5,000 of them."""
+    """The sign-ins among these that are still active. One query for up to 5,000."""
     found: set[str] = set()
     for ids in in_batches(set(sign_in_ids)):
         found.update(db.session.scalars(select(SignIn.id).where(SignIn.id.in_(ids), _is_living())))
@@ -138,7 +139,7 @@ def active_sign_ins(sign_in_ids: Iterable[str]) -> set[str]:
 
 
 def delete_old_sign_ins(session: Session) -> None:
-    """Inside a transaction: remove those that were last used long ago."""
+    """Inside a transaction: delete sign-ins that were last used long ago."""
     session.execute(delete(SignIn).where(SignIn.last_seen_at < now() - RETENTION))
 
 

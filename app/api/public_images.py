@@ -85,12 +85,12 @@ class _Body:
 
     def __init__(self, found: ServedImage, span: tuple[int, int] | None) -> None:
         self._reader = request.remote_addr or ""
-        thread_budgets.images.take(self._reader, "Your address")
+        thread_budgets.images.acquire(self._reader, "Your address")
         self._closed = False
         try:
             self._object: OpenObject = open_object(found.key, span)
         except BaseException:
-            thread_budgets.images.give_back(self._reader)
+            thread_budgets.images.free(self._reader)
             raise
 
     def __iter__(self) -> Iterator[bytes]:
@@ -104,7 +104,7 @@ class _Body:
         if not self._closed:
             self._closed = True
             self._object.close()
-            thread_budgets.images.give_back(self._reader)
+            thread_budgets.images.free(self._reader)
 
 
 def _unavailable(refusal: Unavailable) -> Response:

@@ -1,4 +1,4 @@
-"""A game's builds: listed, found, described."""
+"""A game's builds: listing, finding, notes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from sqlalchemy import func, select
 from app.accounts.actors import Actor
 from app.accounts.audit_history import refused_builds
 from app.accounts.audit_log import record
+from app.data.cursors import number_position
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
-from app.fleet.active_servers import active_server_count
-from app.refusals import InvalidRequest, NotFound
+from app.fleet.active_servers import IS_ACTIVE, active_server_count
+from app.refusals import NotFound
 from app.topics.names import game_topic
 
 
 @dataclass(frozen=True)
 class ListedBuild:
-    """`cached_on`: servers that have all of it."""
+    """`cached_on`: how many servers have cached the build."""
 
     build: Build
     released: bool
@@ -41,11 +42,11 @@ class BuildPage:
 
 
 def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
-    """In three queries, however many builds. Raises InvalidRequest for a cursor that no page has given."""
+    """Three queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
     total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
     if cursor is not None:
-        query = query.where(Build.number < place_of(cursor))
+        query = query.where(Build.number < number_position(cursor))
     if limit is not None:
         query = query.limit(limit + 1)
     found = db.session.scalars(query).all()
@@ -57,9 +58,9 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
 
 @dataclass(frozen=True)
 class BuildTable:
-    """A game's builds as a table of the dashboard shows them, newest first, with the archives that were refused between
-    them. `cached`: build id → servers that have all of it, of `servers`; `live`: the number of the live build; `older`:
-    where the next page begins, or None at the end."""
+    """A game's builds as the dashboard's table shows them: newest first, with refused archives in between. `cached`:
+    build id → how many of the `servers` have cached it; `live`: the live build's number; `older`: where the next page
+    begins, or None at the end."""
 
     builds: Sequence[Build]
     refused: Sequence[AuditEntry]
@@ -71,8 +72,8 @@ class BuildTable:
 
 
 def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable:
-    """In six queries, whatever there is. Refusals stand between the builds by time: those before the newest build
-    that is not shown are left out."""
+    """Six queries for any number of builds. Refusals are sorted in by time; those older than this page's builds are
+    left out."""
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(Build.number < before)
@@ -103,21 +104,14 @@ def listed_build(game: Game, build: Build) -> ListedBuild:
 
 
 def cached_counts(game: Game) -> Counter[str]:
-    """Build id -> on how many servers it is cached."""
+    """Build id → how many servers have cached it."""
     rows = db.session.execute(
         select(Replica.build_id, func.count())
         .join(Server, Replica.server_id == Server.id)
-        .where(Replica.game_id == game.id, Replica.phase == "cached", Server.retired_at.is_(None))
+        .where(Replica.game_id == game.id, Replica.phase == "cached", IS_ACTIVE)
         .group_by(Replica.build_id)
     )
     return Counter(dict(rows.all()))
-
-
-def place_of(cursor: str) -> int:
-    """The number or id a page goes on below. Raises InvalidRequest."""
-    if not re.fullmatch(r"[0-9]{1,9}", cursor):
-        raise InvalidRequest("cursor is not one this list has given. Start again without it.", {"cursor": "unknown"})
-    return int(cursor)
 
 
 def find_build(game: Game, number: str) -> Build:
@@ -131,7 +125,7 @@ def find_build(game: Game, number: str) -> Build:
 
 
 def set_note(game: Game, build: Build, note: str | None, actor: Actor) -> Build:
-    """Change a build's note, the one thing of it that may change. Raises NotFound when it was deleted meanwhile."""
+    """Change a build's note, the only part of a build that can change. Raises NotFound if it was deleted meanwhile."""
     with writing() as session:
         lock_for_update(session, build)
         if build.note != note:

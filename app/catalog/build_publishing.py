@@ -1,4 +1,4 @@
-"""Rules for builds and releases: from a checked archive to what players get."""
+"""From a checked archive to a build."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from app.refusals import NotFound, Refusal, UploadInterrupted
 from app.topics.names import catalog_topic, game_topic, partner_topic
 from slipway.archive.inspection import Inspection
 
-RESULT_LIFETIME = timedelta(days=7)  # how long a resumable upload goes on saying which build it became
+RESULT_LIFETIME = timedelta(days=7)  # how long a resumable upload shows its build
 
 
 @dataclass(frozen=True)
 class ReceivedArchive:
-    """An archive whose bytes are stored whole and checked. `sha256` is lowercase hex."""
+    """An archive whose bytes are completely stored and checked. `sha256` is lowercase hex."""
 
     upload_id: str
     object_key: str
@@ -35,12 +35,12 @@ class ReceivedArchive:
     inspection: Inspection
     file_name: str | None = None
     note: str | None = None
-    release: bool | None = None  # None: as the game is set
-    checker: str | None = None  # whose claim the check of a resumable upload was
+    release: bool | None = None  # None: as the game's setting
+    checker: str | None = None  # the claim of the worker that checked a resumable upload
 
 
 class ClaimLost(Refusal):
-    """A resumable upload is checked by another worker by now: this one may not publish it."""
+    """Another worker now checks this resumable upload, so this one must not publish it."""
 
     def __init__(self) -> None:
         super().__init__("Another worker has taken this upload over.")
@@ -48,7 +48,7 @@ class ClaimLost(Refusal):
 
 @dataclass(frozen=True)
 class PublishedBuild:
-    """What became of an archive. `unchanged`: the newest build had the same bytes, so none was made and the object
+    """The result for an archive. `unchanged`: the newest build has the same bytes, so no build was made and the object
     is not needed."""
 
     build: Build
@@ -62,19 +62,21 @@ def newest_build(session: Session, game_id: str) -> Build | None:
 
 
 def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> PublishedBuild:
-    """One transaction: compare with the newest build, number the new one, release it if the game releases by itself.
+    """In one transaction: compare with the newest build, number the new one, release it if the game releases
+    automatically.
 
-    Raises NotFound when the game was deleted meanwhile, UploadInterrupted when the upload's row is gone, ClaimLost
-    when another worker checks it by now."""
+    Raises NotFound if the game was deleted meanwhile, UploadInterrupted if the upload's row is gone, ClaimLost if
+    another worker now checks it.
+    """
     with writing() as session:
         game = session.get(Game, game_id, with_for_update={"key_share": True})
         if game is None or game.deleted_at is not None:
             raise NotFound("The game was deleted while its archive was being sent. Nothing was kept.")
-        # Held, so that the sweeper cannot take the object away while its build is being written.
+        # Locked, so that the sweep cannot delete the object while its build is being written.
         upload = session.get(Upload, received.upload_id, with_for_update=True)
         if upload is None or upload.state == "discarding":
             raise UploadInterrupted(
-                "The upload was taken for dead and swept away before it was complete. Send the archive again."
+                "The upload timed out and was removed before it was complete. Send the archive again."
             )
         if upload.checker != received.checker:
             raise ClaimLost
@@ -96,9 +98,9 @@ def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> Publ
 
 
 def _conclude(session: Session, upload: Upload, build: Build, *, released: bool, unchanged: bool) -> None:
-    """One of the raw door has served with its request, whose end removes what an unchanged one stored; a resumable
-    one goes on saying what it became."""
-    if upload.door != RESUMABLE:
+    """A raw upload's row is deleted; for an unchanged one, the request deletes row and object when it ends. A resumable
+    upload's row stays and shows its result."""
+    if upload.kind != RESUMABLE:
         if not unchanged:
             session.delete(upload)
         return
@@ -110,7 +112,7 @@ def _conclude(session: Session, upload: Upload, build: Build, *, released: bool,
     if unchanged:
         announce(game_topic(upload.game_id))
     else:
-        upload.reserved_bytes = 0  # its bytes count as the build's from here on
+        upload.reserved_bytes = 0  # from here on, they count as the build's bytes
         upload.multipart_id = None
 
 

@@ -1,25 +1,20 @@
-"""What a list of games is narrowed to, and where its pages begin; the same on both databases."""
+"""Filters for lists of games, with the same result on both databases."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, exists, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, String, exists, false, func, or_, select
 
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.refusals import InvalidRequest
 
 
 @dataclass(frozen=True)
 class GameFilter:
-    """What a list is narrowed to. `limit` None means everything; `after` is the cursor of the last game seen."""
+    """The filters of a list. `limit` None: all; `after`: the cursor of the previous page."""
 
     status: str | None = None
     tag: str | None = None
@@ -29,16 +24,16 @@ class GameFilter:
 
 
 def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
-    """Status, tag and text, without the page. Letters' case does not matter."""
+    """Filter by status, tag and text, without paging. Case-insensitive."""
     if "\x00" in f"{wanted.tag}{wanted.text}":
-        return query.where(false())  # no stored text has this character, and Postgres cannot even be asked for it
+        return query.where(false())  # no stored text has NUL, and Postgres refuses it in a query
     if wanted.status == "active":
         query = query.where(Game.released_build_id.is_not(None))
     elif wanted.status == "pending_upload":
         query = query.where(Game.released_build_id.is_(None))
     if wanted.tag:
-        whole = wanted.tag.lower()
-        query = query.where(_some_tag(lambda tag: func.lower(tag) == whole))
+        exact = wanted.tag.lower()
+        query = query.where(_some_tag(lambda tag: func.lower(tag) == exact))
     if wanted.text:
         part = wanted.text.lower()
         query = query.where(
@@ -52,33 +47,9 @@ def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
 
 
 def _some_tag(is_wanted: Callable[[ColumnElement[str]], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Whether one of the game's tags is wanted. Looking into the stored list's text would find its quotes, commas and
-    escapes too."""
+    """Whether one of the game's tags matches. A search in the stored JSON text would also match its quotes, commas and
+    escapes."""
     elements: Any = func.json_array_elements_text if db.engine.dialect.name == "postgresql" else func.json_each
     tags = elements(Game.tags).table_valued("value")
     tag: ColumnElement[str] = func.cast(tags.c.value, String)
     return exists(select(1).select_from(tags).where(is_wanted(tag)).correlate(Game))
-
-
-def cursor_of(game: Game) -> str:
-    """Where the page after this game begins: a place and not a row, so that deleting the game ends nothing."""
-    place = f"{game.created_at.isoformat()} {game.id}"
-    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
-
-
-def games_after(query: Select[Game], cursor: str) -> Select[Game]:
-    """The games after a cursor. Raises InvalidRequest."""
-    created_at, game_id = _place(cursor)
-    place = tuple_(literal(created_at, Game.created_at.type), literal(game_id, String))
-    return query.where(tuple_(Game.created_at, Game.id) > place)
-
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        moment, game_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode().split(" ")
-        if re.fullmatch(r"\w{1,40}", game_id, re.ASCII):
-            return datetime.fromisoformat(moment).astimezone(UTC), game_id
-    except (binascii.Error, ValueError, OverflowError):  # OverflowError: the year 1 or 9999 in another zone
-        pass
-    raise InvalidRequest("cursor is not one this list has given. Start again without it.", {"cursor": "unknown"})

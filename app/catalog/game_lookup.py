@@ -1,4 +1,4 @@
-"""Finding games, and facts that many pages show of them. Looking a game up through its partner authorises."""
+"""Finding games, and facts about them for many pages. A look-up through the partner is the authorisation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 
-from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
+from app.catalog.game_filters import GameFilter as GameFilter  # for pages
 from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.game import Build, Game
@@ -17,13 +17,13 @@ from app.refusals import NotFound
 
 
 def games_of(partner: Partner) -> Select[Game]:
-    """A partner's games that were not deleted."""
+    """A partner's games that are not deleted."""
     return select(Game).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
 
 
 def find_game(partner: Partner, slug: str, *options: Any) -> Game:
-    """The partner's game with this slug: what is found here, the partner may see, and nothing else authorises. Raises
-    NotFound, also for another partner's game. `options` are loader options."""
+    """The partner's game with this slug. This look-up is the authorisation: the partner may see every game that it
+    finds. Raises NotFound, also for another partner's game. `options` are loader options."""
     game = db.session.scalar(games_of(partner).where(Game.slug == slug).options(*options))
     if game is None:
         raise NotFound(f"No game with slug '{slug}'")
@@ -31,14 +31,14 @@ def find_game(partner: Partner, slug: str, *options: Any) -> Game:
 
 
 def game_with_live_build(game_id: str) -> Game | None:
-    """A game that was not deleted, with its live build loaded."""
+    """A game that is not deleted, with its live build loaded."""
     return db.session.scalar(
         select(Game).where(Game.id == game_id, Game.deleted_at.is_(None)).options(joinedload(Game.released_build))
     )
 
 
 def live_builds(games: Sequence[Game]) -> dict[str, Build]:
-    """Build id → build, for the live builds of these games; one query for each 5,000."""
+    """Build id → build, for the live builds of these games. One query per 5,000."""
     released = [game.released_build_id for game in games if game.released_build_id]
     return {
         build.id: build
@@ -48,7 +48,7 @@ def live_builds(games: Sequence[Game]) -> dict[str, Build]:
 
 
 def tags_in_use(partner: Partner) -> list[str]:
-    """Every tag of a partner's games, once, in alphabetical order."""
+    """The tags of a partner's games, without duplicates, in alphabetical order."""
     rows = db.session.scalars(select(Game.tags).where(Game.partner_id == partner.id, Game.deleted_at.is_(None)))
     return sorted({tag for tags in rows for tag in tags}, key=str.casefold)
 
@@ -62,7 +62,7 @@ def game_titles(partner: Partner) -> list[tuple[str, str]]:
 
 
 def oldest_game(partner: Partner) -> Game | None:
-    """The partner's first game that was not deleted: what examples are about."""
+    """The partner's oldest game that is not deleted, for examples."""
     return db.session.scalar(
         select(Game)
         .where(Game.partner_id == partner.id, Game.deleted_at.is_(None))

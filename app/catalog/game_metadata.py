@@ -1,4 +1,4 @@
-"""What a game is described with, and the rules of each field: one for the API's bodies and for the pages' forms."""
+"""A game's metadata and the rules for each field, shared by the APIs and the forms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.refusals import InvalidRequest
 from app.validation import Text, sentence
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-KEPT_SLUGS = {"new"}  # /games/new registers a game
+RESERVED_SLUGS = {"new"}  # /games/new is the page that registers a game
 
 
 def _slug(text: str) -> str:
@@ -23,7 +23,7 @@ def _slug(text: str) -> str:
         raise ValueError(
             "must be lowercase letters and digits with single hyphens between them, such as 'paper-lanterns'"
         )
-    if text in KEPT_SLUGS:
+    if text in RESERVED_SLUGS:
         raise ValueError(f"must not be '{text}', which is the address of the page that registers games")
     return text
 
@@ -51,7 +51,7 @@ def _date(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    # It becomes the source of an image on a page: only what a browser fetches over http, or a path.
+    # The address becomes the source of an image on a page: only http addresses or a path.
     if re.search(r"[\s\\\x00-\x1f\x7f]", text) or not (_is_http(text) or _is_path(text)):
         raise ValueError("must be an address that begins with https:// or http://, or a path, without spaces")
     return text
@@ -69,7 +69,7 @@ def _is_path(text: str) -> bool:
     return not re.match(r"//|[A-Za-z][A-Za-z0-9+.-]*:", text)
 
 
-# A slug is compared letter by letter: what is around it is not taken off as it is for texts.
+# Slugs are compared exactly: space around one is not removed, unlike in other texts.
 Exact = Annotated[str, StringConstraints(strip_whitespace=False)]
 Slug = Annotated[Exact, Field(min_length=1, max_length=100), AfterValidator(_slug)]
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
@@ -105,13 +105,13 @@ _KINDS: dict[str, Any] = {
 }
 _RULES: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(kind, config=_CONFIG) for name, kind in _KINDS.items()}
 
-# What a game must have before a build of it can be played; one made through /api/v1 begins with less.
+# Needed before a build of the game can be played. A game made through /api/v1 starts with less.
 REQUIRED = ("title", "developer", "description", "tags", "launcher", "renpy_dir")
 
 
 def checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as they are stored. Raises InvalidRequest with all that is wrong: `fields` maps each name to what is
-    to be read behind it ("must have at most 200 characters")."""
+    """The values in their stored form. Raises InvalidRequest with all errors: `fields` maps each name to a phrase that
+    follows the name ("must have at most 200 characters")."""
     good: dict[str, Any] = {}
     wrong: dict[str, str] = {}
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Rules for games: registering, changing, deleting."""
+"""Rules for games: listing, registering, changing, deleting."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
-from app.catalog.game_filters import GameFilter as GameFilter  # pages ask with it
-from app.catalog.game_filters import cursor_of, filter_games, games_after
+from app.catalog.game_filters import GameFilter as GameFilter  # for pages
+from app.catalog.game_filters import filter_games
 from app.catalog.game_lookup import games_of
+from app.data.cursors import time_cursor, time_position
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models.base import now
@@ -29,23 +30,23 @@ from app.topics.names import catalog_topic, game_topic, partner_topic
 @dataclass(frozen=True)
 class GamePage:
     games: Sequence[Game]
-    total: int  # of the filtered catalog, whatever the page
+    total: int  # of all pages
     next_cursor: str | None
 
 
 def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
-    """Oldest first, then by id. A constant number of queries, however many games."""
+    """Oldest first, then by id. A constant number of queries for any number of games."""
     matching = filter_games(games_of(partner), wanted)
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     query = matching.order_by(Game.created_at, Game.id)
     if wanted.after:
-        query = games_after(query, wanted.after)
+        query = query.where(tuple_(Game.created_at, Game.id) > time_position(wanted.after))
     if wanted.limit is None:
         return GamePage(db.session.scalars(query).all(), total, None)
     games = db.session.scalars(query.limit(wanted.limit + 1)).all()
     more = len(games) > wanted.limit
     games = games[: wanted.limit]
-    return GamePage(games, total, cursor_of(games[-1]) if more else None)
+    return GamePage(games, total, time_cursor(games[-1].created_at, games[-1].id) if more else None)
 
 
 def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:
@@ -56,25 +57,25 @@ def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: 
             if session.scalar(
                 select(Game.id).where(Game.partner_id == partner_id, Game.slug == slug, Game.deleted_at.is_(None))
             ):
-                raise _taken(slug)
+                raise _slug_taken(slug)
             game = Game(partner_id=partner_id, slug=slug, **metadata)
             session.add(game)
             session.flush()
             record(session, actor, "game.created", game.title, game=game, slug=slug, partner=partner_name)
             announce(partner_topic(partner_id), catalog_topic(partner_id))
-    except IntegrityError:  # on Postgres two registrations may pass the look-up together; the index decides
-        raise _taken(slug) from None
+    except IntegrityError:  # on Postgres two registrations may pass the look-up at the same time; the index decides
+        raise _slug_taken(slug) from None
     return game
 
 
-def _taken(slug: str) -> SlugTaken:
+def _slug_taken(slug: str) -> SlugTaken:
     return SlugTaken(f"The slug '{slug}' is taken by another of your games. Choose another, or delete that game.")
 
 
 def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
-    """Change what is named in `changes`; the rest stays. Raises NotFound for a game that was deleted meanwhile."""
+    """Apply `changes`; other fields stay. Raises NotFound if the game was deleted meanwhile."""
     with writing() as session:
-        _hold(session, game)
+        _lock_game(session, game)
         before = {name: getattr(game, name) for name in changes}
         changed = {name: value for name, value in changes.items() if before[name] != value}
         for name, value in changed.items():
@@ -86,11 +87,10 @@ def update_game(game: Game, changes: dict[str, Any], actor: Actor) -> Game:
 
 
 def delete_game(game: Game, actor: Actor) -> None:
-    """No new sessions from now on; running ones finish, then replicas and objects go
-    (`app/maintenance/build_sweep.py`).
-    The slug is free at once. Raises NotFound for a game that was deleted meanwhile."""
+    """From now on no new sessions start. Running sessions go on; after them, the sweep deletes replicas and objects
+    (`app/maintenance/build_sweep.py`). The slug is free at once. Raises NotFound if the game was deleted meanwhile."""
     with writing() as session:
-        _hold(session, game)
+        _lock_game(session, game)
         game.deleted_at = now()
         record(session, actor, "game.deleted", game.title, game=game, slug=game.slug)
         session.flush()
@@ -98,7 +98,7 @@ def delete_game(game: Game, actor: Actor) -> None:
         announce(catalog_topic(game.partner_id))
 
 
-def _hold(session: Session, game: Game) -> None:
+def _lock_game(session: Session, game: Game) -> None:
     """Lock a game that was looked up before this transaction."""
     lock_for_update(session, game)
     if game.deleted_at is not None:

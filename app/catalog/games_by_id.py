@@ -1,4 +1,4 @@
-"""Games as /api/v1 knows them: found by id, and made from a name alone (DECISIONS 1)."""
+"""Games for /api/v1: found by id, and made from a name alone (decision 1)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 import unicodedata
 
 from app.accounts.actors import Actor
-from app.catalog.game_metadata import KEPT_SLUGS
+from app.catalog.game_metadata import RESERVED_SLUGS
 from app.catalog.games import register_game
 from app.data.extensions import db
 from app.data.models.game import Game
@@ -19,8 +19,8 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def game_by_id(partner: Partner, game_id: str) -> Game:
-    """The living game. Raises GameNotFound, and Forbidden for another partner's: ids cannot be guessed, so saying that
-    there is one tells a stranger nothing new (DECISIONS 4)."""
+    """The game, unless it is deleted. Raises GameNotFound, and Forbidden for another partner's game: ids cannot be
+    guessed, so a stranger learns nothing from the difference (decision 4)."""
     game = db.session.get(Game, game_id)
     if game is None or game.deleted_at is not None:
         raise GameNotFound(f"No game with id '{game_id}'.")
@@ -30,8 +30,8 @@ def game_by_id(partner: Partner, game_id: str) -> Game:
 
 
 def create_named_game(partner: Partner, name: str, actor: Actor) -> Game:
-    """A game titled `name`, waiting for everything else. Its slug is made from the name, with a number behind it where
-    that one is taken."""
+    """A game titled `name`, without other metadata. Its slug is made from the name, with a number at the end if the
+    slug is taken."""
     metadata = {"title": name, "developer": partner.name, "description": "", "tags": []}
     stem = slug_of(name)
     number = 1
@@ -44,16 +44,16 @@ def create_named_game(partner: Partner, name: str, actor: Actor) -> Game:
 
 
 def slug_of(name: str) -> str:
-    """Lowercase latin letters and digits with single hyphens, at most 100; `game-` and six random characters when
-    nothing of the name is latin."""
+    """Lowercase latin letters and digits with single hyphens, at most 100 characters. `game-` and six random characters
+    for a name without latin letters."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].rstrip("-")
-    if slug in KEPT_SLUGS:
+    if slug in RESERVED_SLUGS:
         return f"{slug}-game"
     return slug or "game-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
 
 
 def numbered(stem: str, number: int) -> str:
-    """The stem with `-2`, `-3` … behind it, still at most 100 characters."""
+    """The stem with `-2`, `-3` … at the end, still at most 100 characters."""
     end = f"-{number}"
     return stem[: MAX_SLUG_LENGTH - len(end)].rstrip("-") + end

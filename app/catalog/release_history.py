@@ -1,4 +1,4 @@
-"""What was live when."""
+"""The history of a game's releases."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
-from app.catalog.build_list import place_of
+from app.data.cursors import number_position
 from app.data.extensions import db
 from app.data.models.game import Game, Release
 
 
 @dataclass(frozen=True)
 class ReleasePage:
-    """Newest first; the first of all is what is live. `next_cursor` is where the next page begins, or None at the
-    end."""
+    """Newest first; the first release of the first page is the live one. `next_cursor` is where the next page begins,
+    or None at the end."""
 
     releases: Sequence[Release]
     live_id: int | None
@@ -24,20 +24,20 @@ class ReleasePage:
 
 
 def newest_release(game: Game) -> Release | None:
-    """The release that made the live build live, or None for a game with none."""
+    """The release of the live build, or None if no build is live."""
     if game.released_build_id is None:
         return None
     return db.session.scalar(select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1))
 
 
 def list_releases(game: Game, limit: int | None = None, cursor: str | None = None) -> ReleasePage:
-    """Every release, of builds that were deleted since too. Raises InvalidRequest for a cursor that no page gave."""
+    """Every release, including those of deleted builds. Raises InvalidRequest for an unknown cursor."""
     live_id, total = db.session.execute(
         select(func.max(Release.id), func.count()).where(Release.game_id == game.id)
     ).one()
     query = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc())
     if cursor is not None:
-        query = query.where(Release.id < place_of(cursor))
+        query = query.where(Release.id < number_position(cursor))
     if limit is not None:
         query = query.limit(limit + 1)
     found = db.session.scalars(query).all()

@@ -1,4 +1,4 @@
-"""DOCSTRING"""
+"""Releasing a build: from now on, players get it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.topics.names import catalog_topic
 
 @dataclass(frozen=True)
 class ReleaseResult:
-    """`made`: False when the build was live already, and `release` is the one that made it so."""
+    """`made`: False if the build was live already; `release` is then the one that made it live."""
 
     release: Release
     build: Build
@@ -29,7 +29,7 @@ class ReleaseResult:
 
 
 def make_release(game: Game, number: int, actor: Actor) -> ReleaseResult:
-    """Point the game at a ready build; releasing the live one again changes nothing. Raises NotFound."""
+    """Release a build. Releasing the live build again changes nothing. Raises NotFound."""
     with writing() as session:
         lock_for_update(session, game)
         build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number))
@@ -46,7 +46,7 @@ def make_release(game: Game, number: int, actor: Actor) -> ReleaseResult:
 
 
 def release(game: Game, number: int, actor: Actor) -> Build:
-    """`make_release()`, for who only wants the build."""
+    """`make_release()`, for callers that only want the build."""
     return make_release(game, number, actor).build
 
 

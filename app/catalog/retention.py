@@ -1,6 +1,7 @@
-"""Which builds are kept, and how one goes: row first, object after it, or by the sweep if the process dies in between.
+"""Which builds are kept, and how a build is deleted: first the row, then the object. If the process dies in between,
+the sweep deletes the object.
 
-The released build is never deleted, nor one that a session runs on or a server is to hold.
+Never deleted: the released build, builds with running sessions, and builds in a server's plan.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from app.data.database import announce, free_connection, lock_for_update, writin
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
+from app.fleet.active_servers import IS_ACTIVE
 from app.process.crash_points import crash_point
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket
@@ -26,12 +28,11 @@ from app.topics.names import catalog_topic, game_topic, partner_topic, plan_topi
 log = logging.getLogger(__name__)
 
 RETENTION = Actor("retention")
-BATCH_SIZE = 200  # builds in one transaction
+BATCH_SIZE = 200  # builds per transaction
 
 
 def delete_build(game: Game, number: int, actor: Actor) -> None:
-    """Delete a build and its bytes. Raises NotFound, or Conflict (`build_released`, `build_in_use`) saying what holds
-    it."""
+    """Delete a build and its bytes. Raises NotFound, or Conflict (`build_released`, `build_in_use`) with the reason."""
     with writing() as session:
         lock_for_update(session, game)
         build = session.scalar(select(Build).where(Build.game_id == game.id, Build.number == number))
@@ -39,15 +40,15 @@ def delete_build(game: Game, number: int, actor: Actor) -> None:
             raise NotFound(f"'{game.slug}' has no build {number}. It may have been deleted.")
         if game.released_build_id == build.id:
             raise Conflict(f"Build {number} is live. Release another build first.", "build_released")
-        if not _hold_free(session, [build.id]):
+        if not _lock_unused(session, [build.id]):
             raise _in_use(session, build)
         _remove(session, game, build, actor)
     _remove_objects([build.object_key])
 
 
 def apply_retention(game_id: str) -> list[int]:
-    """Delete what a game's `keep_builds` leaves no room for: everything but its newest builds and those in use.
-    Returns the sizes of what went. Repeatable."""
+    """Delete the builds that exceed a game's `keep_builds`, except the newest ones and those in use. Returns the sizes
+    of the deleted builds. Repeatable."""
     sizes: list[int] = []
     while removed := _remove_oldest(game_id):
         sizes += [build.size for build in removed]
@@ -69,18 +70,19 @@ def _remove_oldest(game_id: str) -> Sequence[Build]:
             .order_by(Build.number)
             .limit(BATCH_SIZE)
         )
-        builds = _hold_free(session, session.scalars(older).all())
+        builds = _lock_unused(session, session.scalars(older).all())
         for build in builds:
             _remove(session, game, build, RETENTION, keep=game.keep_builds)
     _remove_objects([build.object_key for build in builds])
     return builds
 
 
-def _hold_free(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
-    """Those of the builds that nothing uses, held until the transaction ends.
+def _lock_unused(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
+    """The unused builds among these, locked until the transaction ends.
 
-    Replicas first, by id, as a report takes them before it refers to a build. What is used is asked in a statement of
-    its own after the builds are held: a session that began while we waited for its build is seen only then."""
+    Replicas come first, by id: a report also locks them before it refers to a build. Use is checked in a second
+    statement, after the builds are locked: only then is a session visible that began while we waited for its build.
+    """
     session.execute(select(Replica.id).where(Replica.build_id.in_(build_ids)).order_by(Replica.id).with_for_update())
     session.execute(select(Build.id).where(Build.id.in_(build_ids)).order_by(Build.id).with_for_update())
     free = select(Build).where(Build.id.in_(build_ids)).where(~in_use()).order_by(Build.number)
@@ -88,8 +90,8 @@ def _hold_free(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
 
 
 def apply_retention_later(game_id: str) -> None:
-    """`apply_retention()` after a build was published or released: whatever becomes of it, that stands. Gives the
-    connection back; what was loaded stays readable."""
+    """`apply_retention()` after a build was published or released. Its errors are logged and left to the sweep. Frees
+    the connection; loaded objects stay readable."""
     free_connection()
     try:
         apply_retention(game_id)
@@ -100,7 +102,7 @@ def apply_retention_later(game_id: str) -> None:
 
 
 def apply_retention_to_all() -> list[int]:
-    """Retention of every game that has more builds than it keeps. Returns the sizes of what went."""
+    """Apply retention to every game with more builds than it keeps. Returns the sizes of the deleted builds."""
     games = db.session.scalars(
         select(Game.id)
         .join(Build, Build.game_id == Game.id)
@@ -113,21 +115,20 @@ def apply_retention_to_all() -> list[int]:
 
 
 def in_use() -> ColumnElement[bool]:
-    """Whether a session runs on the build, a server is to hold it, or a paused one does, where nothing is to change."""
+    """Whether a session runs on the build, or a server's plan names it. On a paused server, where nothing may change,
+    also cached builds that left the plan."""
     playing = exists().where(PlaySession.build_id == Build.id, PlaySession.ended_at.is_(None))
     kept = and_(Server.paused_at.is_not(None), Replica.phase == "cached", Replica.left_plan_at.is_not(None))
-    held = or_(Replica.wanted, kept)
-    holding = exists().where(
-        Replica.build_id == Build.id, Replica.server_id == Server.id, Server.retired_at.is_(None), held
-    )
-    return or_(playing, holding)
+    planned = or_(Replica.wanted, kept)
+    in_plan = exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, planned)
+    return or_(playing, in_plan)
 
 
 def _in_use(session: Session, build: Build) -> Conflict:
     servers = session.scalars(
         select(Server.id)
         .join(Replica, Replica.server_id == Server.id)
-        .where(Replica.build_id == build.id, Server.retired_at.is_(None), Replica.phase != "removed")
+        .where(Replica.build_id == build.id, IS_ACTIVE, Replica.phase != "removed")
         .order_by(Server.id)
     ).all()
     playing = session.scalar(

@@ -1,4 +1,4 @@
-"""The dashboard's board of components, and what finalizing would freeze."""
+"""The dashboard's board of components, and a preview of finalizing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.components.revisions import Changes, changes, draft_of
 from app.data.models.component import Revision
 from app.data.models.game import Game
 
-_SECTIONS = {"deck", "bundle"}  # a die with its faces is one piece among the others
+_SECTIONS = {"deck", "bundle"}  # a die with its faces is one component among the others
 
 
 @dataclass(frozen=True)
 class Section:
-    """What lies in one deck or bundle, in order; `parent` None: what lies in none."""
+    """The components of one deck or bundle, in order. `parent` None: components without a parent."""
 
     parent: ShownComponent | None
     components: Sequence[ShownComponent]
@@ -25,7 +25,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something about a component that looks unfinished: `missing` a side, or an image `pending` or `failed`."""
+    """A component that looks unfinished: a side is `missing`, or an image is `pending` or `failed`."""
 
     component_id: str
     what: str
@@ -34,7 +34,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Board:
-    """`inside`: the faces of each die, by its id. `kinds`: how many of each, whatever was searched for."""
+    """`inside`: the faces of each die, by its id. `kinds`: how many of each kind, without the filter."""
 
     number: int
     sections: Sequence[Section]
@@ -45,7 +45,7 @@ class Board:
 
 @dataclass(frozen=True)
 class FreezeSummary:
-    """What finalizing the draft would freeze for good: components by kind, and distinct images with their bytes."""
+    """What finalizing the draft would freeze: components by kind, and distinct images with their bytes."""
 
     number: int
     kinds: Counter[str]
@@ -61,7 +61,8 @@ class FreezeSummary:
 
 @dataclass(frozen=True)
 class BoardFilter:
-    """What the board is narrowed to. `kinds`: of these, or in one of these; `problem`: with one of that sort."""
+    """The board's filters. `kinds`: components of these kinds, or with a parent of them; `problem`: with a problem of
+    that kind."""
 
     text: str | None = None
     kinds: frozenset[str] = frozenset()
@@ -69,7 +70,8 @@ class BoardFilter:
 
 
 def board(game: Game, revision: Revision | None, wanted: BoardFilter = BoardFilter()) -> Board:
-    """The components of a revision (None: an empty draft) by parent; a parent shows when it or one in it matches."""
+    """The components of a revision (None: an empty draft) by parent. A parent is included if it or one of its
+    components matches."""
     everything = list_components(revision).components
     found = problems(everything)
     faulty = {one.component_id for one in found if one.what == wanted.problem}
@@ -88,7 +90,7 @@ def board(game: Game, revision: Revision | None, wanted: BoardFilter = BoardFilt
 
 
 def problems(components: Sequence[ShownComponent]) -> list[Problem]:
-    """What looks unfinished, in the order of the components."""
+    """The unfinished components, in their order."""
     found: list[Problem] = []
     for one in components:
         expected = sides_expected(one.kind, one.parent_kind) if one.faces else ()
@@ -100,7 +102,7 @@ def problems(components: Sequence[ShownComponent]) -> list[Problem]:
 
 
 def freeze_summary(game: Game) -> FreezeSummary:
-    """What `revisions.finalize` would do now."""
+    """What `revisions.finalize` would freeze now."""
     draft = draft_of(game.id)
     components = list_components(draft).components
     images = {image.key: image.byte_size for one in components for image in one.faces.values()}

@@ -1,4 +1,4 @@
-"""The images that a call wants to put on components: known, this app's, and fit to be shown."""
+"""The images that a call wants to put on components. They must be confirmed, of this app, and decodable."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from app.images.object_keys import parse_key
 from app.topics.event_hub import hub
 from app.topics.names import assets_topic
 
-# Calls that wait for sizes each hold a thread; beyond these the answer says `pending`, and the sizes come later.
-_MOST_WAITING = 16
-_waiting = threading.BoundedSemaphore(_MOST_WAITING)
+# A call that waits for sizes uses a thread. Beyond this number, the answer has `pending`, and the sizes come later.
+_MAX_WAITING = 16
+_waiting = threading.BoundedSemaphore(_MAX_WAITING)
 
 
 @dataclass(frozen=True)
 class UsableImage:
-    """What a key stands for. `file_name` is that of an asset of the same app, in whatever game."""
+    """The image of a key. `file_name` is that of an asset of the same app, in any game."""
 
     blob_id: str
     file_name: str
@@ -39,7 +39,7 @@ class UsableImage:
 def usable_images(
     game_id: str, partner_id: str, app_id: str, wanted: Sequence[WantedComponent]
 ) -> dict[str, UsableImage]:
-    """Key → image, for every key that is named. Raises AssetNotFound and DerivationFailed, naming key and side."""
+    """Key → image, for every key in the call. Raises AssetNotFound and DerivationFailed, naming key and side."""
     keys = {key for one in wanted for key in one.faces.values()}
     if not keys:
         return {}
@@ -80,7 +80,7 @@ def _look_up(partner_id: str, app_id: str, keys: Iterable[str]) -> dict[str, Usa
 def _wait_for_sizes(
     game_id: str, partner_id: str, app_id: str, found: dict[str, UsableImage]
 ) -> dict[str, UsableImage]:
-    """Wait, without a connection, until nothing is pending or the time is over (ASSET_DERIVE_WAIT)."""
+    """Wait, without a connection, until no image is pending or the time is over (ASSET_DERIVE_WAIT)."""
     if not _pending(found) or not _waiting.acquire(blocking=False):
         return found
     try:
@@ -91,7 +91,7 @@ def _wait_for_sizes(
             found = _look_up(partner_id, app_id, found)
             free_connection()
             if _pending(found):
-                # In steps, because an image that is only in another game is announced there.
+                # In steps, because an image that is only in another game is announced in that game's topic.
                 hub.wait(topic, seen, min(left, 1.0))
         return found
     finally:
@@ -105,8 +105,8 @@ def _pending(found: Mapping[str, UsableImage]) -> bool:
 def assets_in_game(
     session: Session, game_id: str, app_id: str, images: Mapping[str, UsableImage], actor: Actor
 ) -> dict[str, str]:
-    """Blob id → this app's asset in this game; one that the app has in another game only is added here. With the
-    partner held. Raises AssetNotFound for one that was deleted meanwhile."""
+    """Blob id → this app's asset in this game. An asset that the app has only in another game is added here. With the
+    partner locked. Raises AssetNotFound if one was deleted meanwhile."""
     wanted = {image.blob_id: image for image in images.values()}
     rows = session.execute(
         select(Asset.blob_id, Asset.id, Asset.game_id).where(

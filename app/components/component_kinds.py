@@ -1,4 +1,4 @@
-"""What components there are, and which may lie in which (assets-api.md 6.1)."""
+"""The kinds of components, and the allowed parents (assets-api.md 6.1)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ONLY_AS_CHILD = {"card", "dieFace"}
 
 
 def stored_kind(kind: str) -> str:
-    """The kind under which it is kept. Raises ValueError for one there is not."""
+    """The stored name of a kind. Raises ValueError for an unknown kind."""
     kind = ALIASES.get(kind, kind)
     if kind not in KINDS:
         raise ValueError(f"kind '{kind}' is none of {', '.join((*KINDS, *ALIASES))}")
@@ -29,12 +29,12 @@ def stored_kind(kind: str) -> str:
 
 
 def family_of(kind: str) -> str:
-    """Kinds of one family are found again under the same external key: a card is a tile in a deck."""
+    """Calls find kinds of one family under the same external key: a card is a tile in a deck."""
     return "tile" if kind == "card" else kind
 
 
 def sides_expected(kind: str, parent_kind: str | None) -> tuple[str, ...]:
-    """Sides without which a piece looks unfinished. Nothing refuses it; the dashboard points it out."""
+    """Sides without which a component looks unfinished. Calls accept it; the dashboard points it out."""
     if kind in {"tile", "card"} and parent_kind is not None:
         return ("front", "back")
     return ()

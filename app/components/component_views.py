@@ -1,4 +1,4 @@
-"""How components and their images are shown: read with a constant number of queries, however many there are."""
+"""Components and their images for pages and APIs, read with a constant number of queries."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def list_components(revision: Revision | None, limit: int | None = None, after: 
 
 def shown(revision_id: str, components: Sequence[Component]) -> list[ShownComponent]:
     """These components of a revision, with parents and faces."""
-    whole = len(components) > 1000  # then ask for everything instead of naming each
-    parents = _parents(revision_id, None if whole else {c.parent_id for c in components if c.parent_id})
-    faces = _faces(revision_id, None if whole else [c.id for c in components])
+    read_all = len(components) > 1000  # then read all rows instead of naming each
+    parents = _parents(revision_id, None if read_all else {c.parent_id for c in components if c.parent_id})
+    faces = _faces(revision_id, None if read_all else [c.id for c in components])
     found: list[ShownComponent] = []
     for row in components:
         parent_kind, parent_key = parents.get(row.parent_id or "", (None, None))
@@ -105,7 +105,7 @@ def _faces(revision_id: str, ids: Sequence[str] | None) -> dict[str, dict[str, S
         query = query.where(ComponentFace.component_id.in_(ids))
         blob_ids = blob_ids.where(ComponentFace.component_id.in_(ids))
     made = variants_of(blob_ids)
-    images: dict[str, ShownImage] = {}  # one back may be on every card of a deck
+    images: dict[str, ShownImage] = {}  # many cards of a deck may share one image
     faces: dict[str, dict[str, ShownImage]] = {}
     for face in db.session.scalars(query):
         image = images.get(face.asset_id) or images.setdefault(

@@ -1,4 +1,4 @@
-"""Components are made and updated in the draft, found again by kind and external key (assets-api.md section 6)."""
+"""Making and updating components in the draft, by kind and external key (assets-api.md section 6)."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ class SavedComponent:
 
 
 def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], actor: Actor) -> list[SavedComponent]:
-    """Make or update components in order, all or nothing; the answer has the same order.
+    """Make or update components in order, all or nothing. The answer has the same order.
 
-    Raises InvalidRequest (kinds, parents), AssetNotFound (a key this app has not confirmed), DerivationFailed (an image
-    of which no sizes can be made). Waits a while for sizes that are being made, so that it can know."""
+    Raises InvalidRequest (kinds, parents), AssetNotFound (a key that this app has not confirmed), DerivationFailed (an
+    image from which no sizes can be made). Waits a while for sizes that are being made.
+    """
     game_id, partner_id = game.id, game.partner_id
     kinds = [_kind(one) for one in wanted]
     images = usable_images(game_id, partner_id, app_id, wanted)
@@ -47,7 +48,7 @@ def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], 
     with writing() as session:
         if images:
             lock_partner(session, partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         assets = assets_in_game(session, game_id, app_id, images, actor)
         saver = _Saver(session, draft.id, [one.external_key for one in wanted], wanted)
@@ -58,7 +59,7 @@ def save_components(game: Game, app_id: str, wanted: Sequence[WantedComponent], 
             saver.put_faces(row, {side: assets[images[key].blob_id] for side, key in one.faces.items()})
         if saver.changed:
             created, updated = len(saver.created), len(saver.changed - saver.created)
-            record(session, actor, "components.saved", living.title, game=living, created=created, updated=updated)
+            record(session, actor, "components.saved", active.title, game=active, created=created, updated=updated)
         announce(assets_topic(game_id))
         revision_id = draft.id
     found = {one.id: one for one in shown(revision_id, list({row.id: row for row in rows}.values()))}
@@ -73,7 +74,7 @@ def _kind(one: WantedComponent) -> str:
 
 
 class _Saver:
-    """The components of one draft that one call is about."""
+    """The components of one draft that one call saves."""
 
     def __init__(
         self, session: Session, revision_id: str, external_keys: Sequence[str], wanted: Sequence[WantedComponent]
@@ -93,7 +94,7 @@ class _Saver:
         self._faces: dict[tuple[str, str], ComponentFace] = {}
 
     def save(self, one: WantedComponent, kind: str) -> Component:
-        """Find or make the component and set what is named."""
+        """Find or make the component and set its given fields."""
         family = family_of(kind)
         row = self._known.get((family, one.external_key))
         if row is not None and one.new:
@@ -109,7 +110,7 @@ class _Saver:
         for name, value in values.items():
             if getattr(row, name) != value:
                 setattr(row, name, value)
-                self._note_change(row)
+                self._record_change(row)
         return row
 
     def _make(self, one: WantedComponent, family: str, values: dict[str, Any]) -> Component:
@@ -137,7 +138,7 @@ class _Saver:
         kept = row.parent_id if row is not None and "parent_external_key" not in one.fields else None
         parent = self._component(kept) if kept else None
         if parent is not None and parent.kind not in PARENTS.get(kind, ()):
-            raise self._refused(one, f"a {kind} cannot lie in the {parent.kind} '{parent.external_key}'")
+            raise self._refused(one, f"a {kind} cannot be in the {parent.kind} '{parent.external_key}'")
         if parent is None and kind in ONLY_AS_CHILD:
             raise self._refused(one, f"a {kind} needs a parent ({' or '.join(PARENTS[kind])})")
         return parent
@@ -163,7 +164,7 @@ class _Saver:
         return InvalidRequest(f"{one.where}parentExternalKey: {why}.", {"parentExternalKey": why})
 
     def load_faces(self) -> None:
-        """Read what is on the sides now. After the components were flushed."""
+        """Read the current faces. After the components were flushed."""
         rows = self.session.scalars(
             select(ComponentFace).where(
                 ComponentFace.revision_id == self.revision_id, ComponentFace.component_id.in_(self._by_id)
@@ -172,7 +173,7 @@ class _Saver:
         self._faces = {(row.component_id, row.side_key): row for row in rows}
 
     def put_faces(self, row: Component, faces: Mapping[str, str]) -> None:
-        """Show these assets on these sides."""
+        """Put these assets on these sides."""
         for side, asset_id in faces.items():
             face = self._faces.get((row.id, side))
             if face is None:
@@ -184,9 +185,9 @@ class _Saver:
             elif face.asset_id == asset_id:
                 continue
             face.asset_id = asset_id
-            self._note_change(row)
+            self._record_change(row)
 
-    def _note_change(self, row: Component) -> None:
+    def _record_change(self, row: Component) -> None:
         row.updated_at = now()
         self.changed.add(row.id)
 
@@ -200,16 +201,16 @@ def component_of(revision_id: str | None, component_id: str) -> ShownComponent:
 
 
 def delete_component(game: Game, component_id: str, actor: Actor) -> None:
-    """Take a component and what lies in it out of the draft; the images stay. Raises ComponentNotFound."""
+    """Delete a component and its children from the draft. The images stay. Raises ComponentNotFound."""
     game_id = game.id
     with writing() as session:
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         row = session.get(Component, (draft.id, component_id))
         if row is None:
             raise ComponentNotFound(f"No component with id '{component_id}' in the draft, revision {draft.number}.")
-        record(session, actor, "component.deleted", f"{row.kind} {row.external_key}", game=living, name=row.name)
-        session.execute(  # the database takes what lies in it, and every face
+        record(session, actor, "component.deleted", f"{row.kind} {row.external_key}", game=active, name=row.name)
+        session.execute(  # the database cascades to its children and faces
             delete(Component).where(Component.revision_id == draft.id, Component.id == component_id)
         )
         announce(assets_topic(game_id))

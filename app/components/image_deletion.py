@@ -1,5 +1,5 @@
-"""An asset is deleted: out of the draft and the game's pictures at once, its bytes off the quota, its objects later.
-For a quarter of an hour it can be brought back with everything that showed it."""
+"""Deleting an asset: it leaves the draft and the game's pictures at once, its bytes leave the quota, its objects are
+deleted later. For a quarter of an hour it can be restored with all its uses."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
     game_id, partner_id = game.id, game.partner_id
     with writing() as session:
         lock_partner(session, partner_id)
-        living = require_active_game(session, game_id)
-        draft = lock_draft(session, game_id)  # from here on nobody finalizes it, nor puts the image anywhere
+        active = require_active_game(session, game_id)
+        draft = lock_draft(
+            session, game_id
+        )  # from here on the draft cannot be finalized, and the image cannot be put anywhere
         asset = _living(session, game_id, asset_id, app_id)
         _require_not_frozen(session, asset)
         faces = session.scalars(select(ComponentFace).where(ComponentFace.asset_id == asset.id)).all()
@@ -45,18 +47,19 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
         asset.deleted_at = now()
         session.flush()
         mark_if_unused(session, partner_id, asset.blob_id)
-        record(session, actor, "asset.deleted", asset.file_name, game=living, asset=asset.id)
-        _announce(living, pictures=bool(places))
+        record(session, actor, "asset.deleted", asset.file_name, game=active, asset=asset.id)
+        _announce(active, pictures=bool(places))
 
 
 def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
-    """Bring a deleted asset back, and put it back where nothing else was put meanwhile.
+    """Restore a deleted asset and its uses, except where something else has replaced it.
 
-    Raises AssetNotFound when it is too late, and QuotaExceeded when its room was taken."""
+    Raises AssetNotFound if it is too late, and QuotaExceeded if its bytes do not fit any more.
+    """
     game_id, partner_id = game.id, game.partner_id
     with writing() as session:
         lock_partner(session, partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         asset = session.scalar(
             select(Asset).where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_not(None))
@@ -64,7 +67,8 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
         blob = lock_blob(session, asset.blob_id) if asset is not None else None
         if asset is None or blob is None:
             raise AssetNotFound(
-                f"The image cannot be brought back: that was {UNDO_WINDOW.seconds // 60} minutes ago or more. Add it again."
+                f"The image cannot be restored: it was deleted {UNDO_WINDOW.seconds // 60} minutes ago or more. "
+                "Add it again."
             )
         shown = _twin(session, asset) or asset  # the same file may have been uploaded again meanwhile
         if blob.unused_since is not None:
@@ -77,14 +81,14 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
             session.delete(asset)
         session.flush()
         _put_back(session, draft, shown, uses)
-        record(session, actor, "asset.restored", shown.file_name, game=living, asset=shown.id)
-        _announce(living, pictures=bool(uses["places"]))
+        record(session, actor, "asset.restored", shown.file_name, game=active, asset=shown.id)
+        _announce(active, pictures=bool(uses["places"]))
     return shown
 
 
 def mark_if_unused(session: Session, partner_id: str, blob_id: str) -> None:
-    """Take a blob that nothing shows any more off the quota; the sweep deletes its objects after the time for undo.
-    With the partner held."""
+    """Subtract an unused blob from the quota. The sweep deletes its objects after the time for undo. With the partner
+    locked."""
     blob = lock_blob(session, blob_id)
     shown = session.scalar(select(exists().where(Asset.blob_id == blob_id, Asset.deleted_at.is_(None))))
     if blob is not None and blob.unused_since is None and not shown:
@@ -111,7 +115,7 @@ def _require_not_frozen(session: Session, asset: Asset) -> None:
     if number is not None:
         raise RevisionFinalized(
             f"The image '{asset.file_name}' belongs to revision {number}, which is finalized and never changes. It "
-            "stays; take it off the components of the draft instead."
+            "cannot be deleted; remove it from the components of the draft instead."
         )
 
 

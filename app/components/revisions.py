@@ -1,4 +1,4 @@
-"""Revisions: everything reads and writes the draft; finalizing freezes it and opens the next as a copy."""
+"""Revisions: all calls read and write the draft. Finalizing freezes it and opens the next draft as a copy."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class RevisionSummary:
 
 
 def draft_of(game_id: str) -> Revision | None:
-    """The draft, or None for a game that nobody has sent a component to: its draft is number 1 and empty."""
+    """The draft, or None for a game without any component yet: its draft is number 1 and empty."""
     return db.session.scalar(select(Revision).where(Revision.game_id == game_id, Revision.state == "draft"))
 
 
 def revision_of(game_id: str, number: int | None) -> Revision | None:
-    """A revision by its number, or the draft. None is an empty draft. Raises RevisionNotFound."""
+    """A revision by its number, or the draft. None means an empty draft. Raises RevisionNotFound."""
     draft = draft_of(game_id)
     if number is None or (draft is None and number == 1):
         return draft
@@ -49,11 +49,12 @@ def revision_of(game_id: str, number: int | None) -> Revision | None:
 
 
 def lock_draft(session: Session, game_id: str) -> Revision:
-    """The draft, held until the transaction ends; made when there is none. Inside writing()."""
+    """The draft, locked until the transaction ends, and made if there is none. Inside writing()."""
     query = select(Revision).where(Revision.game_id == game_id, Revision.state == "draft").with_for_update()
     draft = session.scalar(query)
     if draft is None:
-        # None yet, or one that was finalized while we waited for it: the game's row decides who makes the next.
+        # No draft yet, or it was finalized while we waited for its lock: the lock on the game's row decides which call
+        # makes the next.
         lock_for_update(session, session.get_one(Game, game_id))
         draft = session.scalar(query)
     if draft is None:
@@ -64,7 +65,7 @@ def lock_draft(session: Session, game_id: str) -> Revision:
 
 
 def list_revisions(game: Game) -> list[RevisionSummary]:
-    """Newest first, the draft at the top; one query."""
+    """Newest first, the draft at the top. One query."""
     counts = select(Component.revision_id, func.count().label("components")).group_by(Component.revision_id).subquery()
     rows = db.session.execute(
         select(Revision, func.coalesce(counts.c.components, 0))
@@ -77,12 +78,13 @@ def list_revisions(game: Game) -> list[RevisionSummary]:
 
 
 def finalize(game: Game, number: int, actor: Actor) -> RevisionSummary:
-    """Freeze the draft for good and open the next as a copy with the same component ids.
+    """Freeze the draft permanently and open the next as a copy with the same component ids.
 
-    Raises RevisionNotFound, or RevisionFinalized when that was done before."""
+    Raises RevisionNotFound, or RevisionFinalized if it was finalized before.
+    """
     game_id = game.id
     with writing() as session:
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         if number != draft.number:
             if number > draft.number or number < 1:
@@ -95,14 +97,14 @@ def finalize(game: Game, number: int, actor: Actor) -> RevisionSummary:
         session.add(following)
         session.flush()
         components = _copy(session, draft.id, following.id)
-        subject = f"{living.title}, revision {number}"
-        record(session, actor, "revision.finalized", subject, game=living, components=components)
+        subject = f"{active.title}, revision {number}"
+        record(session, actor, "revision.finalized", subject, game=active, components=components)
         announce(assets_topic(game_id))
     return _summary(draft, components)
 
 
 def _copy(session: Session, source: str, target: str) -> int:
-    """Copy every component and face in the database; returns the number of components."""
+    """Copy every component and face in the database. Returns the number of components."""
     for kept in (Component, ComponentFace):
         columns = kept.__table__.c
         values = [literal(target) if column.name == "revision_id" else column for column in columns]
@@ -124,7 +126,7 @@ def _summary(revision: Revision, components: int) -> RevisionSummary:
 
 @dataclass(frozen=True)
 class ComponentRef:
-    """Enough of a component to name it."""
+    """A component's id, kind and name."""
 
     id: str
     kind: str
@@ -134,7 +136,7 @@ class ComponentRef:
 
 @dataclass(frozen=True)
 class Changes:
-    """What the draft has that the newest finalized revision (`since`) has not, and the other way round."""
+    """What the draft adds, changes and removes compared with the newest finalized revision (`since`)."""
 
     since: int | None
     added: Sequence[ComponentRef]
@@ -147,7 +149,7 @@ class Changes:
 
 
 def changes(game_id: str) -> Changes:
-    """Compare the draft with the newest finalized revision; a constant number of queries."""
+    """Compare the draft with the newest finalized revision. A constant number of queries."""
     draft = draft_of(game_id)
     newest = db.session.scalar(
         select(Revision)
@@ -165,7 +167,7 @@ def changes(game_id: str) -> Changes:
 
 
 def _contents(revision: Revision | None) -> dict[str, tuple[ComponentRef, object]]:
-    """Component id → its name tag, and all that is compared of it."""
+    """Component id → its reference, and everything that is compared."""
     if revision is None:
         return {}
     faces: dict[str, dict[str, str]] = {}

@@ -1,4 +1,4 @@
-"""One side of a component of the draft, set or cleared by hand."""
+"""Setting and clearing one side of a component of the draft in the dashboard."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ MAX_SIDE_LENGTH = 64
 
 
 def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, actor: Actor) -> None:
-    """Show an image of the game, whichever app sent it, on a side; None clears the side.
+    """Put an image of the game, from any app, on a side. None clears the side.
 
-    Raises ComponentNotFound, AssetNotFound, DerivationFailed, and InvalidRequest for a side without a name."""
+    Raises ComponentNotFound, AssetNotFound, DerivationFailed, and InvalidRequest for a side without a name.
+    """
     side = side.strip()
     if not side or len(side) > MAX_SIDE_LENGTH or not side.isprintable():
         raise InvalidRequest(
@@ -34,7 +35,7 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
     game_id = game.id
     with writing() as session:
         lock_partner(session, game.partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         draft = lock_draft(session, game_id)
         component = session.get(Component, (draft.id, component_id))
         if component is None:
@@ -48,12 +49,12 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
         elif face is not None:
             session.delete(face)
         component.updated_at = now()
-        record(session, actor, "component.side_set", component.name, game=living, side=side, asset=asset_id or "none")
+        record(session, actor, "component.side_set", component.name, game=active, side=side, asset=asset_id or "none")
         announce(assets_topic(game_id))
 
 
 def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
-    """An image of this game that can be shown."""
+    """Raises unless the image is of this game and can be shown."""
     row = session.execute(
         select(Asset.file_name, Blob.derivation, Blob.derive_error)
         .join(Asset.blob)
@@ -63,5 +64,5 @@ def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
     if row.derivation == "failed":
         raise DerivationFailed(
-            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again and add it anew."
+            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again, then add it."
         )

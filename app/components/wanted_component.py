@@ -1,4 +1,4 @@
-"""What a caller wants a component to be: one entry of an upsert."""
+"""One entry of an upsert of components."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True)
 class WantedComponent:
-    """One upsert. `fields` holds what was named of `parent_external_key`, `width_mm` and `height_mm`; what is not in it
-    stays. `faces`: side → key of a confirmed asset; sides that are not in it stay. `where` leads its messages. `new`:
-    it must not be there yet."""
+    """One upsert. `fields` holds the given ones of `parent_external_key`, `width_mm` and `height_mm`; others stay.
+    `faces`: side → key of a confirmed asset; other sides stay. `where` is the prefix of its error messages. `new`: it
+    must not exist yet."""
 
     kind: str
     name: str

@@ -1,4 +1,4 @@
-"""DOCSTRING"""
+"""Hosts of addresses."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(address: str) -> str:
-    """The host in an address that was checked before."""
+    """The host of an address that was checked before."""
     return urlsplit(address).hostname or ""

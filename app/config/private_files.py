@@ -1,15 +1,17 @@
-"""The instance folder is its owner's alone: database, secrets, credentials of the storage, logs.
+"""Only its owner can read the instance folder: database, secrets, credentials of the storage, logs.
 
-What this version makes is private from its first byte (`keep_new_files_private`). What an older version, a restored
-backup or a copy left open is closed at start (`make_private`).
+Files that this version makes are private from their first byte (`keep_new_files_private`, `write_private`). At start,
+`make_private` closes files that an older version, a restored backup or a copy left open.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from app.config.environment import SettingsError
@@ -18,8 +20,8 @@ log = logging.getLogger(__name__)
 
 _PRIVATE_FOLDER = 0o700
 _OTHERS = 0o077
-# What an instance folder holds. Named rather than taken as everything there is: a setting that names the wrong folder
-# must not change the files of others. Below these folders nobody else gets: their own mode stops them.
+# The content of an instance folder. A list and not every file there: a setting that names the wrong folder must
+# not change other files. Nobody else can reach what is below these folders: the folders' own mode prevents it.
 _OURS = (
     *("secret_key*", "demo*", "*.db", "*.db-*", "*.lock"),
     *("logs", "logs/*", "servers", "storage", "storage/*", "storage/volume/*"),
@@ -27,9 +29,27 @@ _OURS = (
 
 
 def keep_new_files_private() -> None:
-    """From now on, files that this process and its children make are nobody else's to read: 0600, folders 0700. For
-    the beginning of a process; SQLite, for one, makes its files by the umask."""
+    """From now on, only the owner can read the files that this process and its children make: 0600, folders 0700. Call
+    it when a process begins: SQLite, for example, makes its files by the umask."""
     os.umask(_OTHERS)
+
+
+def write_private(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write a file that only its owner can read (0600), durable and complete under its name. With `replace` false, a
+    file that is already there stays."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")  # two processes may write the same file at once
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # a name without content after a power cut would stop every later start
+        if replace:
+            draft.replace(path)
+        else:
+            with suppress(FileExistsError):  # another process was first
+                os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def make_private(instance: Path) -> None:
@@ -51,20 +71,20 @@ def make_private(instance: Path) -> None:
 
 
 def _ours(instance: Path) -> Iterator[Path]:
-    """The folder first: what is in it is out of reach from then on."""
+    """The folder first: once it is closed, nobody else can reach its content."""
     yield instance
     for pattern in _OURS:
         yield from sorted(instance.glob(pattern))
 
 
 def _close(path: Path) -> bool:
-    """Whether it had to be closed. A link is left alone: what it leads to is not in the folder."""
+    """Whether it had to be closed. A link is skipped: its target is not in the folder."""
     try:
         mode = stat.S_IMODE(path.lstat().st_mode)
         if path.is_symlink() or not mode & _OTHERS:
             return False
         path.chmod(mode & ~_OTHERS)
-    except FileNotFoundError:  # SQLite takes its own files away when the last connection closes
+    except FileNotFoundError:  # SQLite removes its own files when the last connection closes
         return False
     except OSError as error:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""How the app talks to its database: SQLite's settings, and the one way to write."""
+"""Database access: SQLite's settings, and write transactions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.refusals import NotFound
 
 log = logging.getLogger(__name__)
 
-DatabaseError = SQLAlchemyError  # what modules without SQL catch
+DatabaseError = SQLAlchemyError  # for modules without SQL
 WRITES = "slipway_writes"
 _TOPICS = "slipway_topics"
 Listener = Callable[[Mapping[str, int]], None]
@@ -38,7 +38,7 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     for pragma in ("journal_mode=WAL", "busy_timeout=15000", "foreign_keys=ON", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-    # SQLite's own knows only the letters of ASCII, so that "école" would not find "École" as it does on Postgres.
+    # SQLite's own lower() only changes ASCII letters: "école" would not find "École" as it does on Postgres.
     connection.create_function("lower", 1, _lower, deterministic=True)
 
 
@@ -50,16 +50,16 @@ def _lower(value: str | float | bytes | None) -> str | float | bytes | None:
 def _begin_sqlite(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
         return
-    # A deferred transaction that reads and then writes fails at once when another wrote in between (measured: 677 of
-    # 1,600 with 8 threads); one that is immediate waits its turn instead.
+    # A deferred transaction that reads and then writes fails at once if another transaction wrote in between (measured:
+    # 677 of 1,600 with 8 threads). An immediate transaction waits for its turn.
     writes = connection.get_execution_options().get(WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
 def writing() -> Iterator[Session]:
-    """One transaction that writes. Ends any reading transaction first, so that what it reads, it reads under its
-    own lock; commits at the end, or rolls back on an error. Not nestable.
+    """One write transaction. Ends any read transaction first, so that the block reads under its own lock. Commits at
+    the end, or rolls back on an error. Cannot be nested.
 
     Topics announced with `announce()` get their new version in the same commit and wake waiting pages after it.
     """
@@ -88,13 +88,13 @@ def writing() -> Iterator[Session]:
 
 
 def when_topics_change(listener: Listener) -> None:
-    """Have `listener` called after each commit that raised versions of topics, with topic → new version."""
+    """Call `listener` after each commit that raised versions of topics, with topic → new version."""
     if listener not in _listeners:
         _listeners.append(listener)
 
 
 def announce(*topics: str) -> None:
-    """Say, inside `writing()`, that something watched has changed."""
+    """Raise the versions of these topics with the commit. Only inside `writing()`."""
     announced: set[str] | None = db.session().info.get(_TOPICS)
     if announced is None:
         raise RuntimeError("announce() outside writing(): the change would be announced and never committed")
@@ -102,7 +102,7 @@ def announce(*topics: str) -> None:
 
 
 def database_answers() -> bool:
-    """Whether the database can be asked. Gives the connection back."""
+    """Whether the database answers. Frees the connection."""
     try:
         db.session.execute(text("SELECT 1"))
     except SQLAlchemyError:
@@ -114,21 +114,22 @@ def database_answers() -> bool:
 
 
 def free_connection() -> None:
-    """Give the connection back before waiting for a body, a poll, a stream or the bucket.
+    """Free the database connection, before waiting for a body, a poll, a stream or the bucket.
 
-    Loaded objects stay readable (expire_on_commit is off); what was not loaded is gone."""
+    Loaded objects stay readable (expire_on_commit is off). Attributes that were not loaded cannot be read any more.
+    """
     db.session.remove()
 
 
 def free_connection_keeping_rows() -> None:
-    """Give the connection back as `free_connection()` does, and keep what was loaded attached, for a short wait in
-    the midst of a request. What is read afterwards is read anew, so the two halves may see different facts."""
+    """Free the database connection and keep loaded objects attached, for a short wait within a request. Later reads see
+    a newer state, so the two halves of the request may see different facts."""
     db.session.commit()
 
 
 def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     versions: dict[str, int] = {}
-    for batch in in_batches(sorted(topics)):  # one order everywhere: no two transactions wait for each other crosswise
+    for batch in in_batches(sorted(topics)):  # always in the same order, so that two transactions cannot deadlock
         raised = [{"name": name, "version": 1, "changed_at": now()} for name in batch]
         statement = (
             insert_on_conflict(session, Topic)
@@ -143,24 +144,26 @@ def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
 
 
 def insert_on_conflict(session: Session, entity: type[Any]) -> postgresql.Insert | sqlite.Insert:
-    """An INSERT to which `on_conflict_…` says what is done where the row is there, or is being written."""
+    """An INSERT for which `on_conflict_…` states what to do if the row exists already or is being written."""
     return postgresql.insert(entity) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(entity)
 
 
 def in_batches(items: Iterable[T], size: int = 5000) -> Iterator[Sequence[T]]:
-    """Lists of at most `size`, for statements that name each item: SQLite takes 32,766 parameters."""
+    """Batches of at most `size`, for statements that name each item: SQLite accepts 32,766 parameters."""
     rest = iter(items)
     while batch := list(islice(rest, size)):
         yield batch
 
 
 def lock_for_update(session: Session, row: Any) -> None:
-    """Hold a row until the transaction ends and read it again. On SQLite the immediate transaction already does.
+    """Lock a row until the transaction ends, and read it again. On SQLite the immediate transaction holds the lock
+    already.
 
-    Rows that only refer to it may still be added (FOR NO KEY UPDATE): with the stronger lock a report and a release
-    would each wait for what the other holds. Where several are taken the order is server, game, replicas by id, topics
-    by name. Raises NotFound for a row that is gone."""
+    Rows that refer to it may still be added (FOR NO KEY UPDATE): with the stronger lock, a report and a release would
+    wait for each other's locks. To lock several rows, keep this order: server, game, replicas by id, topics by name.
+    Raises NotFound for a row that was deleted.
+    """
     try:
         session.refresh(row, with_for_update={"key_share": True})
     except InvalidRequestError:
-        raise NotFound("What this was about was removed a moment ago.") from None
+        raise NotFound("This was deleted a moment ago. Nothing was changed.") from None

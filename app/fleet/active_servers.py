@@ -1,4 +1,4 @@
-"""The servers that take part: all that are not retired."""
+"""The active servers: all that are not retired."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 from app.data.extensions import db
 from app.data.models.server import Server
 
+# The condition, for queries that join servers to other tables.
+IS_ACTIVE = Server.retired_at.is_(None)
+
 
 def active_servers(session: Session | None = None) -> Sequence[Server]:
-    """Every server that is not retired, in id order. Within `writing()` give its session."""
-    query = select(Server).where(Server.retired_at.is_(None)).order_by(Server.id)
-    return (session or db.session()).scalars(query).all()
+    """Every active server, in id order. Within `writing()` give its session."""
+    return (session or db.session()).scalars(select(Server).where(IS_ACTIVE).order_by(Server.id)).all()
 
 
 def active_server_count() -> int:
-    return db.session.scalar(select(func.count()).where(Server.retired_at.is_(None))) or 0
+    return db.session.scalar(select(func.count()).where(IS_ACTIVE)) or 0

@@ -1,4 +1,4 @@
-"""Whether a server is heard from: its state is derived from its last report whenever it is asked for."""
+"""Whether a server is in contact. Always derived from its last report."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ CONTACT_SECONDS = 30
 
 
 def has_contact(server: Server, at: datetime) -> bool:
-    """Whether the server's last report is fresh enough to be believed."""
+    """Whether the server's last report is recent enough."""
     return bool(server.last_report_at and at - server.last_report_at <= timedelta(seconds=CONTACT_SECONDS))

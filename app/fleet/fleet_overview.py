@@ -1,8 +1,8 @@
-"""The fleet at a glance: to a partner, how far their released builds have come on each server; to an operator, how the
-servers are.
+"""The fleet at a glance. For a partner: the state of their released builds on each server. For an operator: the state
+of the servers.
 
-Like the matrix it is derived from the last reports at the moment of asking; what servers hold is summed up in the
-database, so that neither the number of builds nor of games decides what a page costs.
+Derived from the last reports on each read, like the matrix. The database sums up the servers' builds, so that the cost
+of a page does not grow with the number of builds or games.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ SERVER_STATES = ("failed", "conflict", "no_contact", "retrying", "unwell", "paus
 
 @dataclass(frozen=True)
 class PartnerServer:
-    """One server as a partner sees it: their own builds on it, nothing of anybody else's nor of the machine.
+    """One server as a partner sees it: only their own builds, and nothing about other partners or the machine.
 
-    `state` is of PARTNER_STATES; `tally` is of the released builds; `last_hour` are their bytes a minute."""
+    `state` is one of PARTNER_STATES; `tally` counts the released builds; `last_hour` holds their bytes per minute.
+    """
 
     id: str
     region: str
@@ -65,7 +66,7 @@ class PartnerOverview:
 
 
 def partner_overview(partner_id: str) -> PartnerOverview:
-    """In five queries, whatever the number of servers and games."""
+    """Five queries for any number of servers and games."""
     at = now()
     of_partner = (Game.partner_id == partner_id, Game.deleted_at.is_(None))
     released = db.session.scalar(select(func.count()).where(*of_partner, Game.released_build_id.is_not(None))) or 0
@@ -98,7 +99,7 @@ def _partner_server(
         released=released,
         tally=tally,
         failure=failure if contact else None,
-        last_hour=_with_present(hours.get(server.id), tally.bytes_per_second if contact else 0),
+        last_hour=_with_current_rate(hours.get(server.id), tally.bytes_per_second if contact else 0),
     )
 
 
@@ -117,9 +118,10 @@ def _partner_state(server: Server, tally: Tally, failure: Failure | None, releas
 
 @dataclass(frozen=True)
 class FleetServer:
-    """One server as an operator sees it. `state` is of SERVER_STATES and began at `since`, if that is known.
+    """One server as an operator sees it. `state` is one of SERVER_STATES and began at `since`, if that is known.
 
-    `tally` is of all builds it should hold; sessions, rate and disk are as of its last report."""
+    `tally` counts all builds it should hold; sessions, rate and disk are as of its last report.
+    """
 
     id: str
     region: str
@@ -145,7 +147,7 @@ class FleetServer:
 
 @dataclass(frozen=True)
 class FleetOverview:
-    """Servers worst first, and what they come to together."""
+    """The servers, worst first, and their totals."""
 
     servers: list[FleetServer]
     counts: Counter[str]
@@ -180,7 +182,7 @@ class FleetOverview:
 
 
 def fleet_overview(server_id: str | None = None) -> FleetOverview:
-    """All living servers, or one, in five queries."""
+    """All active servers, or one. Five queries."""
     at = now()
     wanted = Replica.wanted.is_(True)
     sums, failures, hours = tallies(wanted), worst_failures(wanted), last_hour()
@@ -203,12 +205,12 @@ def fleet_overview(server_id: str | None = None) -> FleetOverview:
 
 
 def find_fleet_server(server_id: str) -> FleetServer | None:
-    """A server that is not retired, or None."""
+    """An active server, or None."""
     return next(iter(fleet_overview(server_id).servers), None)
 
 
 def fleet_server(server_id: str) -> FleetServer:
-    """A server that is not retired. Raises NotFound."""
+    """An active server. Raises NotFound."""
     server = find_fleet_server(server_id)
     if server is None:
         raise NotFound(no_server(server_id))
@@ -246,7 +248,7 @@ def _fleet_server(
         failure=failure if contact else None,
         sessions=sessions,
         bytes_per_second=rate,
-        last_hour=_with_present(hour, rate),
+        last_hour=_with_current_rate(hour, rate),
     )
 
 
@@ -259,7 +261,7 @@ def _server_state(server: Server, failure: Failure | None, contact: bool) -> tup
     elif failure:
         found.append(("retrying" if failure.retrying else "failed", failure.since))
     if server.conflict_at:
-        found.append(("conflict", None))  # what is known is when the other was last refused
+        found.append(("conflict", None))  # the time known is when the other agent was last refused
     if server.paused_at:
         found.append(("paused", server.paused_at))
     if contact and server.health_status == "error":
@@ -267,8 +269,8 @@ def _server_state(server: Server, failure: Failure | None, contact: bool) -> tup
     return min(found, key=lambda each: SERVER_STATES.index(each[0]), default=("healthy", None))
 
 
-def _with_present(hour: list[int] | None, bytes_per_second: int) -> list[int]:
-    """The minute that has just begun would always look like a fall; the present rate says where it leads."""
+def _with_current_rate(hour: list[int] | None, bytes_per_second: int) -> list[int]:
+    """The minute that has just begun would always look like a drop, so the current rate extends it."""
     minutes = list(hour or [0] * SHOWN_MINUTES)
     minutes[-1] = max(minutes[-1], bytes_per_second * 60)
     return minutes

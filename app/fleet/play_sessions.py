@@ -1,4 +1,4 @@
-"""Play sessions: started and ended by agents, kept alive by their reports."""
+"""Play sessions: agents start and end them, and their reports keep them active."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ class StartedSession:
 
 
 def start_session(server: Server, game_id: str, session_id: str | None) -> StartedSession:
-    """Begin a session on the released build if this server has it cached, else on the newest cached one that was
-    released before; only builds in the server's plan count. The same id again gives the same answer. Raises NotFound
-    for an unknown or deleted game, Conflict (`not_cached`) when nothing released is cached here."""
+    """Begin a session on the released build if this server has cached it, else on the newest cached build that was
+    released before. Only builds in the server's plan count. The same id again gives the same answer. Raises NotFound
+    for an unknown or deleted game, Conflict (`not_cached`) if no released build is cached here."""
     try:
         return _start(server, game_id, session_id)
-    except IntegrityError:  # two servers chose one id at the same moment
+    except IntegrityError:  # two servers used the same id at the same moment
         raise _id_taken(str(session_id)) from None
 
 
 def _start(server: Server, game_id: str, session_id: str | None) -> StartedSession:
     with writing() as session:
-        lock_for_update(session, server)  # the same call again may arrive while the first is at work
+        lock_for_update(session, server)  # the same call may arrive again while the first is being answered
         if session_id:
             existing = session.get(PlaySession, session_id, options=[joinedload(PlaySession.build)])
             if existing is not None:
@@ -90,7 +90,7 @@ def _playable_build(session: Session, server: Server, game: Game) -> Build:
             return build
     if not cached:
         raise Conflict(
-            f"No released build of '{game.slug}' is cached on '{server.id}' yet. Try again when its build has arrived.",
+            f"No released build of '{game.slug}' is cached on '{server.id}' yet. Try again when it is.",
             "not_cached",
         )
     return cached[0]
@@ -102,7 +102,7 @@ def _started(row: PlaySession, build: Build, created: bool) -> StartedSession:
 
 
 def end_session(server: Server, session_id: str) -> None:
-    """End a session; ending one that has ended is fine. Raises NotFound."""
+    """End a session. Ending it again is no error. Raises NotFound."""
     with writing() as session:
         lock_for_update(session, server)
         row = session.get(PlaySession, session_id)
@@ -114,7 +114,7 @@ def end_session(server: Server, session_id: str) -> None:
 
 
 def end_all(session: Session, server: Server) -> None:
-    """The server leaves the fleet: nobody will report the end of what it ran. Inside writing()."""
+    """End all sessions of a server that leaves the fleet: no report will end them. Inside writing()."""
     for row in session.scalars(
         select(PlaySession).where(PlaySession.server_id == server.id, PlaySession.ended_at.is_(None))
     ):
@@ -123,6 +123,6 @@ def end_all(session: Session, server: Server) -> None:
 
 
 def running_sessions(game_id: str) -> int:
-    """How many sessions of a game run anywhere."""
+    """How many sessions of a game run on all servers."""
     running = select(func.count()).where(PlaySession.game_id == game_id, PlaySession.ended_at.is_(None))
     return db.session.scalar(running) or 0

@@ -1,4 +1,4 @@
-"""What a release would cost: which servers fetch how much, and which sessions go on as they are."""
+"""The cost of a release: how much each server downloads, and which sessions continue."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from app.fleet.rollout import state_of
 
 @dataclass(frozen=True)
 class ServerPreview:
-    """`has`: numbers of builds cached there, newest release first; `state`: of the build to be released, as the matrix
-    says it; bytes are what is still to come over the network, of the whole archive in `bytes_of`."""
+    """`has`: numbers of the builds cached there, newest release first. `state`: of the build to release, as in the
+    matrix. Bytes: still to download, of the complete archive in `bytes_of`."""
 
     server_id: str
     region: str
@@ -37,7 +37,7 @@ class ServerPreview:
 
 @dataclass(frozen=True)
 class ReleasePreview:
-    """`live`: the number of the build that is live now. `changes`: False when it is this one."""
+    """`live`: the live build's number. `changes`: False if the build is live already."""
 
     build: Build
     live: int | None
@@ -54,7 +54,7 @@ class ReleasePreview:
 
 
 def preview(game: Game, build: Build) -> ReleasePreview:
-    """In four queries, whatever the number of servers and builds."""
+    """Four queries for any number of servers and builds."""
     at = now()
     servers = active_servers()
     replicas = db.session.scalars(
@@ -76,12 +76,12 @@ def preview(game: Game, build: Build) -> ReleasePreview:
 
 def _of_server(server: Server, replicas: Sequence[Replica], build: Build, at: datetime) -> ServerPreview:
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
-    cached.sort(key=lambda held: (held.released_at or held.created_at, held.number), reverse=True)
+    cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
     replica = next((replica for replica in replicas if replica.build_id == build.id), None)
     return ServerPreview(
         server_id=server.id,
         region=server.region,
-        has=[held.number for held in cached],
+        has=[other.number for other in cached],
         state=state_of(replica, server, at),
         bytes_to_fetch=bytes_to_fetch(replica, build),
         bytes_of=build.size,
@@ -93,12 +93,12 @@ def _of_server(server: Server, replicas: Sequence[Replica], build: Build, at: da
 
 
 def bytes_to_fetch(replica: Replica | None, build: Build) -> int:
-    """What a server still has to fetch of a build: nothing of one it has cached or is verifying, the rest of one that
-    is on its way (downloads go on where they stopped), else all of it."""
+    """The bytes of a build that a server must still download: none if it has cached it or is verifying it, the rest if
+    it is downloading (downloads resume), else all."""
     if replica is None:
         return build.size
     if replica.phase in {"cached", "verifying"}:
         return 0
     if replica.phase in {"downloading", "pending", "failed"}:
         return max(0, build.size - replica.bytes_done)
-    return build.size  # it is being removed, or has been
+    return build.size  # being removed, or removed already

@@ -18,8 +18,8 @@ from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
 def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica]) -> set[str]:
-    """Of one game on one server: the released build, and until it is cached there the newest cached one that was
-    released before, so that a release never stops play. `replicas` come with their builds loaded."""
+    """For one game on one server: the released build. Until that is cached there, also the newest cached build that was
+    released before, so that a release never interrupts play. `replicas` need their builds loaded."""
     if released_build_id is None:
         return set()
     wanted = {released_build_id}
@@ -33,22 +33,22 @@ def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica])
 
 
 def is_in_plan(server: Server) -> ColumnElement[bool]:
-    """Whether a replica of the server is in its plan: what it is to hold, and on a paused one, where nothing is to
-    change, also what it holds and was to hold. Never what only its own reports name."""
+    """Whether a replica is in the server's plan: builds that the server should hold. On a paused server, where nothing
+    may change, also cached builds that left the plan. Never builds that only the server's reports name."""
     if server.paused_at is None:
         return Replica.wanted.is_(True)
     return or_(Replica.wanted, and_(Replica.phase == "cached", Replica.left_plan_at.is_not(None)))
 
 
 def is_plan_current(released_build_id: str | None, replicas: Sequence[Replica]) -> bool:
-    """Whether the wanted flags of one game on one server are what `wanted_build_ids` says."""
+    """Whether the wanted flags of one game on one server match `wanted_build_ids`."""
     wanted = wanted_build_ids(released_build_id, replicas)
     return wanted == {r.build_id for r in replicas if r.wanted}
 
 
 def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
-    """Bring the wanted flags of one game's replicas in line with its released build. Inside writing(), with the game's
-    row held: a release and a report that plan from different builds would leave flags that fit neither."""
+    """Update the wanted flags of one game's replicas for its released build. Inside writing(), with the game's row
+    locked: a release and a report that plan from different builds would leave flags that match neither."""
     servers = list(servers)
     rows = session.scalars(
         select(Replica)
@@ -70,8 +70,8 @@ def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
 
 
 def replan_on_server(game_id: str, server_id: str) -> None:
-    """Plan one game on one server anew, because a build became whole there or was lost. A transaction of its own: a
-    report holds replicas, and the game's row is always taken before those."""
+    """Plan one game on one server again, because a build there became complete or was lost. In a transaction of its
+    own: a report locks replicas, and the game's row must always be locked before those."""
     with writing() as session:
         game = session.get(Game, game_id, with_for_update={"key_share": True})
         server = session.get(Server, server_id)
@@ -93,12 +93,13 @@ def _replan_one(session: Session, released: Build | None, server: Server, replic
                 replica.left_plan_at = now()
             replica.wanted = False
             if replica.phase in {"pending", "failed"} and replica.bytes_done == 0:
-                session.delete(replica)  # nothing of it ever reached the server
+                session.delete(replica)  # no byte of it reached the server
     announce(plan_topic(server.id))
 
 
 def add_to_plan(session: Session, server: Server, build: Build) -> None:
-    """The server is to hold the build, of which it had no row. A report that tells of it may be writing one now."""
+    """Add a build to the server's plan, where it had no row. A report that names the build may be writing the row
+    now."""
     row = insert_on_conflict(session, Replica).values(
         server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size
     )
@@ -106,7 +107,7 @@ def add_to_plan(session: Session, server: Server, build: Build) -> None:
 
 
 def reset_replica(replica: Replica) -> None:
-    """Back to the beginning of its way, as if never sent."""
+    """Reset to the initial state, as if it had never been sent."""
     replica.phase = "pending"
     replica.bytes_done = 0
     replica.bytes_per_second = 0
@@ -119,22 +120,23 @@ def reset_replica(replica: Replica) -> None:
 
 def plan_new_server(session: Session, server: Server) -> None:
     """Give a new server a replica of every released build. Inside writing()."""
-    # Held until the server's row is committed: a release in between would neither see the server nor be seen here.
+    # Locked until the server's row is committed: a release in between would not see the server, and would not be seen
+    # here.
     games = session.scalars(
         select(Game).where(Game.deleted_at.is_(None)).order_by(Game.id).with_for_update(key_share=True)
     ).all()
     partners = {game.id: game.partner_id for game in games}
-    held = set(session.scalars(select(Replica.build_id).where(Replica.server_id == server.id)))
+    known = set(session.scalars(select(Replica.build_id).where(Replica.server_id == server.id)))
     released = select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
     for build in session.scalars(released).all():
-        if build.id not in held:
+        if build.id not in known:
             add_to_plan(session, server, build)
         announce(game_topic(build.game_id), partner_topic(partners[build.game_id]))
     announce(plan_topic(server.id), FLEET_TOPIC)
 
 
 def retry_now(game_id: str, build_number: int, server_id: str, actor: Actor) -> None:
-    """A person pressed "Retry now": the agent forgets its back-off for this replica. Raises NotFound."""
+    """ "Retry now" in the dashboard: the agent skips its back-off for this replica. Raises NotFound."""
     with writing() as session:
         replica = session.scalar(
             select(Replica)

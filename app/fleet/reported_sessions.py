@@ -1,4 +1,4 @@
-"""What a report says of play sessions: those that go on, those that ended, and those that began unheard of."""
+"""Play sessions in a report: those that continue, that ended, and that began without the platform."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from app.fleet.replicas import is_in_plan
 from app.topics.names import game_topic, plan_topic
 
 MAX_MISSED_REPORTS = 2
-# A session that was begun without the platform, on a build that left the plan just then, is first named a report later.
+# A session that began without the platform, on a build that had just left the plan, is first named one report later.
 SILENCE_LIMIT = timedelta(seconds=60)
-# A wrong clock may say anything; what is stored is shown as "since".
+# A wrong clock may give any time, and pages show the stored time as "since".
 MAX_AGE = timedelta(days=3650)
 
 
 def match_sessions(
-    session: Session, server: Server, live: Sequence[LiveSession], at: datetime, heard_at: datetime | None
+    session: Session, server: Server, live: Sequence[LiveSession], at: datetime, previous_report_at: datetime | None
 ) -> list[str]:
-    """Bring the rows in line with a report: sessions begun while the platform was unreachable are added, those missing
-    from two reports have ended. `heard_at` is when the server reported before. Inside writing(), after the report's
-    builds were noted.
+    """Update the rows to match a report: add sessions that began while the platform could not be reached, and end those
+    missing from two reports. Inside writing(), after the report's builds were recorded.
 
-    Returns the ids of sessions that are not taken in, because their builds are not in the server's plan."""
+    Returns the ids of ignored sessions: their builds are not in the server's plan.
+    """
     rows = session.scalars(
         select(PlaySession).where(PlaySession.server_id == server.id, PlaySession.ended_at.is_(None))
     ).all()
@@ -43,19 +43,19 @@ def match_sessions(
             row.ended_at = at
             announce(game_topic(row.game_id), plan_topic(server.id))
     running = {row.id for row in rows}
-    return _take_in(session, server, [s for s in named.values() if s.id not in running], at, heard_at)
+    return _add_sessions(session, server, [s for s in named.values() if s.id not in running], at, previous_report_at)
 
 
-def _take_in(
-    session: Session, server: Server, unknown: Sequence[LiveSession], at: datetime, heard_at: datetime | None
+def _add_sessions(
+    session: Session, server: Server, unknown: Sequence[LiveSession], at: datetime, previous_report_at: datetime | None
 ) -> list[str]:
     existing: dict[str, PlaySession] = {}
     for ids in in_batches(s.id for s in unknown):
         existing |= {row.id: row for row in session.scalars(select(PlaySession).where(PlaySession.id.in_(ids)))}
     new = [s for s in unknown if s.id not in existing]
-    builds = _builds_in_plan(session, server, new, heard_at)
+    builds = _builds_in_plan(session, server, new, previous_report_at)
     for row in existing.values():
-        _run_again(row, server)
+        _reopen(row, server)
     for begun in new:
         build_id = builds.get((begun.game_id, begun.build))
         if build_id is not None:
@@ -73,9 +73,9 @@ def _take_in(
     return sorted(s.id for s in new if (s.game_id, s.build) not in builds)
 
 
-def _run_again(row: PlaySession, server: Server) -> None:
-    """Ended by silence: the agent knows best whether the process runs. One that the agent ended itself (it has missed
-    nothing) stays ended, for this report was made before that."""
+def _reopen(row: PlaySession, server: Server) -> None:
+    """For sessions that missing reports ended: the agent's report is right about whether the process runs. A session
+    that the agent ended itself (it missed no report) stays ended, because this report was made before that."""
     if row.server_id == server.id and row.missed_reports >= MAX_MISSED_REPORTS:
         row.ended_at = None
         row.missed_reports = 0
@@ -83,13 +83,13 @@ def _run_again(row: PlaySession, server: Server) -> None:
 
 
 def _builds_in_plan(
-    session: Session, server: Server, begun: Sequence[LiveSession], heard_at: datetime | None
+    session: Session, server: Server, begun: Sequence[LiveSession], previous_report_at: datetime | None
 ) -> Mapping[tuple[str, int], str]:
-    """Ids of those builds that are in the server's plan, or were when it was last heard: without the platform it could
-    not know better."""
+    """The ids of those builds that are in the server's plan, or were at its previous report: without the platform it
+    could not know about the change."""
     left: ColumnElement[bool] = Replica.left_plan_at.is_not(None)
-    if heard_at is not None:
-        left = and_(left, Replica.left_plan_at >= heard_at - SILENCE_LIMIT)
+    if previous_report_at is not None:
+        left = and_(left, Replica.left_plan_at >= previous_report_at - SILENCE_LIMIT)
     query = (
         select(Build.game_id, Build.number, Build.id)
         .join(Replica, Replica.build_id == Build.id)

@@ -1,4 +1,4 @@
-"""What agents say of their servers, and what follows from it."""
+"""Agents' reports, and the changes that follow from them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from app.topics.versions import stored_version
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS, IDLE_SECONDS = 1, 10
-# Reports closer together than this, in which nothing but numbers moved, are acknowledged and not written.
+# Two reports closer together than this, with no change but in numbers: the second is acknowledged and not written.
 COALESCE = timedelta(milliseconds=400)
-# "In 39.2 s" said 0.8 s after "in 40 s" is the same moment.
+# "In 39.2 s", reported 0.8 s after "in 40 s", is the same moment.
 SAME_MOMENT = timedelta(seconds=2)
 MOVING = {"downloading", "verifying", "evicting"}
 HOLDING = {*MOVING, "cached"}
@@ -66,7 +66,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Receipt:
-    """`ignored_sessions` are ids of sessions whose builds are not in the server's plan; they count nowhere."""
+    """`ignored_sessions`: ids of sessions whose builds are not in the server's plan. No count includes them."""
 
     accepted: bool
     plan_version: int
@@ -75,25 +75,25 @@ class Receipt:
 
 
 def accept(server: Server, report: Report) -> Receipt:
-    """Take one report. Older sequences of the same boot are ignored; a second live boot raises Conflict
-    (`two_agents`) and is noted on the server for the operator."""
+    """Process one report. Older sequence numbers of the same boot are ignored. A second live boot raises Conflict
+    (`two_agents`) and is recorded on the server for the operator."""
     at = now()
     server_id, topic = server.id, plan_topic(server.id)
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
-    if _may_be_skipped(server, report, at):
+    if _can_skip(server, report, at):
         return Receipt(True, stored_version(topic), after)
     games: set[str] = set()
     ignored: list[str] = []
     with writing() as session:
         lock_for_update(session, server)
-        heard_at = server.last_report_at
-        conflict = _take_over(server, report, at)
+        previous_report_at = server.last_report_at
+        conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
-            games = _note_builds(session, server, report, at, announce_all)
-            _note_server(server, report, at)
-            ignored = match_sessions(session, server, report.sessions, at, heard_at)
+            games = _update_replicas(session, server, report, at, announce_all)
+            _update_server(server, report, at)
+            ignored = match_sessions(session, server, report.sessions, at, previous_report_at)
             announce(FLEET_TOPIC)
             crash_point("in-report")
     if conflict:
@@ -106,7 +106,7 @@ def accept(server: Server, report: Report) -> Receipt:
     return Receipt(accepted, stored_version(topic), after, ignored)
 
 
-# By server, those of its last report that were logged: it names them again every second.
+# By server: the ignored sessions of its last report that were logged. Reports repeat them every second.
 _logged: dict[str, frozenset[str]] = {}
 
 
@@ -124,18 +124,18 @@ def _log_ignored(server_id: str, ignored: frozenset[str]) -> None:
         _logged.pop(server_id, None)
 
 
-def _may_be_skipped(server: Server, report: Report, at: datetime) -> bool:
+def _can_skip(server: Server, report: Report, at: datetime) -> bool:
     if server.boot_id != report.boot_id or report.sequence <= server.sequence or report.stopping:
         return False
     if not server.last_report_at or at - server.last_report_at > COALESCE:
         return False
-    # Boot and sequence say whether the report in the row is the one remembered here: another process may have
-    # written a later one, with a phase that this one would silently take back.
+    # Boot and sequence show whether the row holds the report remembered here: another process may have written a later
+    # one with another phase, which skipping this report would hide.
     return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
 
 
-# The last report of each server that this process wrote, numbers left out; only ever an optimisation, so a process that
-# does not know it writes.
+# By server: the last report that this process wrote, without its numbers. Only an optimisation: a process without an
+# entry writes.
 _written: dict[str, tuple[str, int, object]] = {}
 
 
@@ -144,8 +144,8 @@ def _shape(report: Report) -> object:
     return builds, sorted(s.id for s in report.sessions)
 
 
-def _take_over(server: Server, report: Report, at: datetime) -> Conflict | None:
-    """Decide whether this boot may speak for the server; start over for a new one."""
+def _accept_boot(server: Server, report: Report, at: datetime) -> Conflict | None:
+    """Decide whether this boot may report for the server. A new boot starts over."""
     if server.boot_id in {None, report.boot_id}:
         return None
     silent = not has_contact(server, at) or server.stopping
@@ -162,14 +162,14 @@ def _take_over(server: Server, report: Report, at: datetime) -> Conflict | None:
 
 
 def _is_time_to_announce_all(server: Server, at: datetime) -> bool:
-    """Whether pages of games in which nothing moved are told too: they show when the server was last heard. With
-    every report of a busy server that would be hundreds of rows a second."""
+    """Whether to update pages of games without changes too: they show the time of the last report. With every report of
+    a busy server, that would be hundreds of rows per second."""
     if not has_contact(server, at) or server.last_report_at is None:
         return True
     return int(at.timestamp()) // IDLE_SECONDS != int(server.last_report_at.timestamp()) // IDLE_SECONDS
 
 
-def _note_server(server: Server, report: Report, at: datetime) -> None:
+def _update_server(server: Server, report: Report, at: datetime) -> None:
     server.boot_id = report.boot_id
     server.sequence = report.sequence
     server.stopping = report.stopping
@@ -189,20 +189,20 @@ def _note_server(server: Server, report: Report, at: datetime) -> None:
         server.conflict_at = server.conflict_boot_id = None
 
 
-def _note_builds(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:
-    """Bring the server's replicas in line with the report; rows in which nothing changed are not written. Returns the
-    games whose wanted flags no longer fit what is here. `server` is as before the report."""
-    said = {(b.game_id, b.build): b for b in report.builds}
-    rows = {(row.game_id, row.build.number): row for row in _replicas(session, server, said)}
-    came = _bytes_that_came(server, report, rows, at)
+def _update_replicas(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:
+    """Update the server's replicas from the report. Unchanged rows are not written. Returns the games whose wanted
+    flags do not fit any more. `server` is as before the report."""
+    reported = {(b.game_id, b.build): b for b in report.builds}
+    rows = {(row.game_id, row.build.number): row for row in _replicas(session, server, reported)}
+    came = _bytes_arrived(server, report, rows, at)
     for key, row in rows.items():
-        if key in said:
-            _note_phase(row, said[key], at)
+        if key in reported:
+            _update_phase(row, reported[key], at)
         else:
-            _note_absence(row, at)
-    held = {key: b for key, b in said.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
+            _reset_absent(row, at)
+    held = {key: b for key, b in reported.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
     for key, row in adopt(session, server, held).items():
-        _note_phase(row, held[key], at)
+        _update_phase(row, held[key], at)
         rows[key] = row
     changed = [row for row in rows.values() if session.is_modified(row)]
     for row in changed:
@@ -216,8 +216,8 @@ def _note_builds(session: Session, server: Server, report: Report, at: datetime,
     return _out_of_line(session, list(rows.values()))
 
 
-def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]]) -> Sequence[Replica]:
-    """The server's replicas that are there, should be there, or are named by the report; builds loaded, rows held."""
+def _replicas(session: Session, server: Server, reported: Iterable[tuple[str, int]]) -> Sequence[Replica]:
+    """The server's replicas that exist there, should exist, or are named by the report. Builds loaded, rows locked."""
     query = (
         select(Replica)
         .join(Replica.build)
@@ -225,11 +225,11 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
         .order_by(Replica.id)
         .with_for_update(of=Replica, key_share=True)
     )
-    # Which they are is read first, so that they can all be locked in one order.
+    # Read their ids first, so that all can be locked in one order.
     named = select(Replica.id, Replica.game_id, Build.number).join(Replica.build).where(Replica.server_id == server.id)
     found = list(session.execute(named.where(or_(Replica.wanted, Replica.phase != "removed"))))
     known = {(game_id, number) for _, game_id, number in found}
-    for keys in in_batches((key for key in said if key not in known), 500):
+    for keys in in_batches((key for key in reported if key not in known), 500):
         found += session.execute(named.where(tuple_(Build.game_id, Build.number).in_(keys)))
     rows: list[Replica] = []
     for ids in in_batches(sorted(row.id for row in found)):
@@ -237,10 +237,10 @@ def _replicas(session: Session, server: Server, said: Iterable[tuple[str, int]])
     return rows
 
 
-def _bytes_that_came(
+def _bytes_arrived(
     server: Server, report: Report, rows: Mapping[tuple[str, int], Replica], at: datetime
 ) -> Counter[str]:
-    """Bytes since the last report, by game. The first report of a boot tells what is there, not what came."""
+    """Bytes since the last report, by game. The first report of a boot shows what is there, not what arrived."""
     came = Counter[str]()
     if server.boot_id != report.boot_id or server.last_report_at is None:
         return came
@@ -253,7 +253,7 @@ def _bytes_that_came(
 
 
 def _announce_games(session: Session, game_ids: set[str]) -> dict[str, str]:
-    """Returns the partner's id of each."""
+    """Returns the partner ids of the games."""
     partners: dict[str, str] = {}
     for ids in in_batches(sorted(game_ids)):
         found = session.execute(select(Game.id, Game.partner_id).where(Game.id.in_(ids)))
@@ -274,27 +274,27 @@ def _out_of_line(session: Session, rows: Sequence[Replica]) -> set[str]:
     return {game_id for game_id, held in by_game.items() if not is_plan_current(released.get(game_id), held)}
 
 
-def _note_phase(row: Replica, said: ReportedBuild, at: datetime) -> None:
-    if said.phase == "removed":
-        _note_absence(row, at)
+def _update_phase(row: Replica, reported: ReportedBuild, at: datetime) -> None:
+    if reported.phase == "removed":
+        _reset_absent(row, at)
         return
-    if said.phase != row.phase:
-        row.phase = said.phase
+    if reported.phase != row.phase:
+        row.phase = reported.phase
         row.since = at
-        row.cached_at = at if said.phase == "cached" else None
-    row.bytes_done = said.bytes_done
-    row.bytes_total = said.bytes_total or row.bytes_total
-    row.bytes_per_second = said.bytes_per_second
-    row.attempt = said.attempt
-    row.reason = said.reason[:500] if said.reason else None
-    retry_at = None if said.retry_in_seconds is None else at + timedelta(seconds=said.retry_in_seconds)
+        row.cached_at = at if reported.phase == "cached" else None
+    row.bytes_done = reported.bytes_done
+    row.bytes_total = reported.bytes_total or row.bytes_total
+    row.bytes_per_second = reported.bytes_per_second
+    row.attempt = reported.attempt
+    row.reason = reported.reason[:500] if reported.reason else None
+    retry_at = None if reported.retry_in_seconds is None else at + timedelta(seconds=reported.retry_in_seconds)
     if retry_at is None or row.retry_at is None or abs(retry_at - row.retry_at) > SAME_MOMENT:
         row.retry_at = retry_at
 
 
-def _note_absence(row: Replica, at: datetime) -> None:
-    """The agent's list is complete: what it does not name, it does not hold. What is wanted is on its way again, even
-    if the agent says `removed`: it may have obeyed a plan from before a rollback."""
+def _reset_absent(row: Replica, at: datetime) -> None:
+    """The agent's list is complete: builds that it does not name are not there. A wanted build becomes pending again,
+    even if the agent reports `removed`: it may have followed a plan from before a rollback."""
     phase = "pending" if row.wanted else "removed"
     if row.phase != phase:
         row.phase = phase

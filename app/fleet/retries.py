@@ -1,4 +1,4 @@
-"""Trying everything that failed on a server again, at once."""
+"""Retrying everything that failed on a server at once."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from app.topics.names import FLEET_TOPIC, game_topic, plan_topic
 
 
 def retry_failed(server_id: str, actor: Actor) -> int:
-    """The agent forgets its back-off for each build that failed there; returns how many. Raises NotFound, or Conflict
-    for a server whose downloads are paused."""
+    """The agent skips its back-off for each build that failed there. Returns how many. Raises NotFound, or Conflict for
+    a server whose downloads are paused."""
     with writing() as session:
         server = session.get(Server, server_id)
         if server is None or server.retired_at:
             raise NotFound(f"No server '{server_id}'.")
         if server.paused_at:
             raise Conflict(
-                f"The downloads of '{server_id}' are paused. Resume them; what failed is then tried at once."
+                f"The downloads of '{server_id}' are paused. Resume them; failed builds are then retried at once."
             )
         rows = session.scalars(
             select(Replica)

@@ -1,18 +1,19 @@
-"""How far builds have come on the servers: the facts behind the matrix, the list's berths and the API's sync.
+"""The state of builds on the servers: the facts for the matrix, the list of games, and the API's sync.
 
-Everything is derived from the last reports at the moment of asking, so nothing is ever stuck "downloading": a server
-that has not spoken for 30 s has no contact, whatever its rows say.
+All states are derived from the last reports on each read, so that none can stay "downloading" for good: a server
+without a report for 30 s has no contact, whatever its rows contain.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
 
+from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
@@ -41,12 +42,12 @@ def _reported_state(replica: Replica) -> str:
 
 
 def matrix(game: Game) -> Matrix:
-    """The matrix of one game, in five queries whatever the number of servers and builds."""
+    """The matrix of one game. Five queries for any number of servers and builds."""
     at = now()
     servers = active_servers()
-    living = {server.id for server in servers}
+    active = {server.id for server in servers}
     replicas = [
-        r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in living
+        r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in active
     ]
     by_place = {(r.build_id, r.server_id): r for r in replicas}
     sessions = _sessions(game.id)
@@ -62,7 +63,7 @@ def matrix(game: Game) -> Matrix:
         )
         for build in builds
     ]
-    _say_what_is_ahead(game, rows)
+    _set_ahead(game, rows)
     live = next((row for row in rows if row.live), None)
     cells = live.cells if live else []
     waiting = {"queued", "downloading", "retrying", "failed", "no_contact"}
@@ -75,7 +76,7 @@ def matrix(game: Game) -> Matrix:
     )
 
 
-def _say_what_is_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
+def _set_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
     found = builds_ahead(game, {cell.server_id for row in rows for cell in row.cells if cell.state == "queued"})
     for row in rows:
         row.cells[:] = [
@@ -91,7 +92,7 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
     return Cell(
         server_id=server.id,
         state=state,
-        # Contact was lost when the server last spoke, not when its last phase began.
+        # Contact was lost at the server's last report, not when its last phase began.
         since=server.last_report_at if lost else replica.since,
         reported_at=server.last_report_at,
         bytes_done=replica.bytes_done,
@@ -115,14 +116,14 @@ def _sessions(game_id: str) -> Counter[tuple[str, str]]:
     return Counter({(build_id, server_id): count for build_id, server_id, count in rows})
 
 
-def _shown_builds(game: Game, held: set[str]) -> list[Build]:
-    """The live build, builds newer than it, and older ones that are held anywhere; at most six."""
+def _shown_builds(game: Game, held_ids: set[str]) -> list[Build]:
+    """The live build, newer builds, and older ones that a server holds; at most six."""
     newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).scalar_subquery()
     shown = or_(Build.id.in_(newest), Build.id == game.released_build_id)
     builds = db.session.scalars(select(Build).where(shown).order_by(Build.number.desc())).all()
     live = next((b for b in builds if b.id == game.released_build_id), None)
     newer = [b for b in builds if live is None or b.number > live.number]
-    older = [b for b in builds if live and b.number < live.number and b.id in held]
+    older = [b for b in builds if live and b.number < live.number and b.id in held_ids]
     return (([live] if live else []) + newer + older)[:ROWS]
 
 
@@ -143,13 +144,13 @@ class CacheState:
 
 
 class CacheStates(list[CacheState]):
-    """One entry a server, in id order; `released_number` is the live build's."""
+    """One entry per server, in id order. `released_number`: the live build's."""
 
     released_number: int | None = None
 
 
 def cache_state(game: Game) -> CacheStates:
-    """Where the released build is, in two queries; without one, every server is pending."""
+    """The released build's state on each server, in two queries. Without a released build, every server is pending."""
     at = now()
     replicas: dict[str, Replica] = {}
     states = CacheStates()
@@ -185,11 +186,15 @@ def _cache_state(server: Server, replica: Replica | None, at: datetime) -> Cache
 
 
 def summaries(games: Sequence[Game]) -> dict[str, Summary]:
-    """By game id, in two queries however many games."""
+    """By game id. Two queries for any number of games."""
     at = now()
     servers = active_servers()
     released = [game.released_build_id for game in games if game.released_build_id]
-    replicas = {(r.build_id, r.server_id): r for r in _in_batches(released)}
+    replicas = {
+        (r.build_id, r.server_id): r
+        for batch in in_batches(released)
+        for r in db.session.scalars(select(Replica).where(Replica.build_id.in_(batch)))
+    }
     result: dict[str, Summary] = {}
     for game in games:
         if not game.released_build_id:
@@ -200,11 +205,6 @@ def summaries(games: Sequence[Game]) -> dict[str, Summary]:
         reasons = [(s.id, r.reason) for (s, r), state in zip(rows, states, strict=True) if r and r.reason]
         result[game.id] = Summary(states, Counter(states), reasons[0] if reasons else None)
     return result
-
-
-def _in_batches(build_ids: Sequence[str], size: int = 5000) -> Iterator[Replica]:
-    for start in range(0, len(build_ids), size):  # SQLite takes 32,766 parameters
-        yield from db.session.scalars(select(Replica).where(Replica.build_id.in_(build_ids[start : start + size])))
 
 
 def summary(game: Game) -> Summary:

@@ -11,15 +11,15 @@ from app.data.models.game import Build
 
 @dataclass(frozen=True)
 class Ahead:
-    """What is under way on a server as far as one partner may know. `build` is None for another partner's, `game` None
-    within the same game; `queued` counts what waits there, of whomever."""
+    """What a server is working on, as far as one partner may know. `build` is None if it belongs to another partner,
+    `game` is None within the same game; `queued` counts everything that waits there."""
 
     build: int | None
     game: str | None
     queued: int
 
 
-# Most severe first: the order of every counts line, and of what a page's title carries.
+# Most severe first: the order of all lines of counts, and of a page's title.
 SEVERITY = (
     "failed",
     "no_contact",
@@ -34,14 +34,15 @@ SEVERITY = (
 )
 
 
-SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is called failed, though tries go on
+SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is "Failed", though retries go on
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One build on one server. Bytes are of the packed archive while downloading, of the check while verifying.
+    """One build on one server. Bytes are of the packed archive while downloading, and of the check while verifying.
 
-    `before` is the state that was last reported by a server without contact."""
+    `before`: the last reported state of a server without contact.
+    """
 
     server_id: str
     state: str
@@ -55,8 +56,8 @@ class Cell:
     reason: str | None = None
     sessions: int = 0
     before: str | None = None
-    paused: bool = False  # an operator stopped the server's downloads: what is queued waits for that
-    ahead: Ahead | None = None  # what is queued waits for this
+    paused: bool = False  # an operator paused the server's downloads, and queued builds wait for that
+    ahead: Ahead | None = None  # what a queued build waits for
 
     @property
     def percent(self) -> int:
@@ -85,7 +86,7 @@ class MatrixRow:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Columns are servers in id order; rows are the live build, then newer ones, then older by number."""
+    """Columns are servers in id order. Rows are the live build, then newer builds, then older ones by number."""
 
     servers: list[MatrixServer]
     rows: list[MatrixRow]
@@ -95,14 +96,14 @@ class Matrix:
 
     @property
     def worst(self) -> str | None:
-        """The most severe state of the live row, or None when nothing is released."""
+        """The most severe state of the live row, or None if no build is released."""
         return next((state for state in SEVERITY if self.counts[state]), None)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How the released build of one game stands: a state a server, in server order (the berths), and their counts.
-    `states` is empty while nothing is released."""
+    """The state of one game's released build: one state per server, in server order, and their counts. `states` is
+    empty if no build is released."""
 
     states: list[str]
     counts: Counter[str]

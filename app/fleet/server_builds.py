@@ -1,4 +1,4 @@
-"""What one server holds and is to hold, build by build."""
+"""The builds that one server holds or should hold."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from app.data.models.partner import Partner
 from app.data.models.server import PlaySession, Replica
 from app.fleet.rollout_states import SHOWN_RETRIES
 
-# Worst first, then what moves, then what waits, then what is simply there.
+# Failed builds first, then active ones, then waiting ones, then the rest.
 _ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")
 
 
 @dataclass(frozen=True)
 class ServerBuild:
-    """One build on one server as of its last report; bytes are of the packed archive, but `bytes_unpacked`."""
+    """One build on one server as of its last report. Bytes are of the packed archive, except `bytes_unpacked`."""
 
-    key: str  # of the build, for telling rows apart
+    key: str  # the build's id, which tells rows apart
     game: str
     partner: str
     build: int
@@ -44,14 +44,14 @@ class ServerBuild:
 
 @dataclass(frozen=True)
 class ServerBuilds:
-    """The first of them, worst first, and how many there are."""
+    """The first builds, worst first, and how many there are in all."""
 
     shown: list[ServerBuild]
     count: int
 
 
-def server_builds(server_id: str, most: int) -> ServerBuilds:
-    """Two queries, whatever the server holds."""
+def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
+    """Two queries for any number of builds."""
     sessions = (
         select(func.count())
         .where(
@@ -71,10 +71,10 @@ def server_builds(server_id: str, most: int) -> ServerBuilds:
         .join(Partner, Game.partner_id == Partner.id)
         .where(*here)
         .order_by(order, Replica.attempt.desc(), Game.title, Game.id, Build.number.desc())
-        .limit(most)
+        .limit(max_rows)
     ).all()
     shown = [_holding(replica, build, game, partner, count) for replica, build, game, partner, count in rows]
-    count = len(rows) if len(rows) < most else db.session.scalar(select(func.count()).where(*here)) or 0
+    count = len(rows) if len(rows) < max_rows else db.session.scalar(select(func.count()).where(*here)) or 0
     return ServerBuilds(shown, count)
 
 

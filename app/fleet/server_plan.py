@@ -1,4 +1,4 @@
-"""The plan of one server: what to hold, where to fetch it, what to evict."""
+"""The plan of one server: which builds to hold, where to fetch them, what to evict."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from app.topics.names import plan_topic
 from app.topics.versions import stored_version
 
 MAX_WAIT_SECONDS = 25.0
-STOPPING_POLL_AFTER = 2  # seconds; a process that is stopping holds no poll
-URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; a 403 makes the agent ask again
+STOPPING_POLL_AFTER = 2  # seconds; a stopping process lets no poll wait
+URL_LIFETIME = timedelta(hours=12)  # a slow server may need hours for a build; after a 403 the agent asks for a new URL
 
 
 @dataclass(frozen=True)
@@ -49,29 +49,30 @@ class Plan:
 
 
 def plan_for(server: Server, since: int | None, wait: float) -> Plan:
-    """The server's plan; when its version is `since`, held up to `wait` seconds for a change.
+    """The server's plan. If its version is `since`, waits up to `wait` seconds for a change.
 
-    No database connection is held while waiting. When every waiting place is taken the answer comes at once, with
-    `poll_after_seconds` > 0."""
+    No database connection is held while waiting. If all slots for waiting polls are in use, the answer comes at once,
+    with `poll_after_seconds` > 0.
+    """
     server_id, topic = server.id, plan_topic(server.id)
     poll_after = 0
-    # The stored version, not the hub's: after a change made elsewhere the hub of this process may be 2 s behind the one
-    # that answered before, and an agent that hears two numbers in turn would ask without end.
+    # The stored version, not the hub's: after a change by another process, this process's hub may be 2 s behind, and an
+    # agent that gets two numbers in turn would poll without end.
     if since is not None and wait > 0 and stored_version(topic) == since:
         free_connection()
-        if thread_budgets.waiting_polls.try_take():
+        if thread_budgets.waiting_polls.try_acquire():
             try:
                 hub.wait(topic, since, min(wait, MAX_WAIT_SECONDS))
             finally:
-                thread_budgets.waiting_polls.give_back()
+                thread_budgets.waiting_polls.free()
             poll_after = STOPPING_POLL_AFTER if hub.stopping else 0
         else:
             poll_after = thread_budgets.waiting_polls.retry_after
-    # The version before the rows: a change in between only makes the agent ask once more.
-    return _read(server_id, stored_version(topic), poll_after)
+    # The version before the rows: after a change in between, the agent only polls once more.
+    return _read_plan(server_id, stored_version(topic), poll_after)
 
 
-def _read(server_id: str, version: int, poll_after: int) -> Plan:
+def _read_plan(server_id: str, version: int, poll_after: int) -> Plan:
     rows = db.session.scalars(
         select(Replica)
         .where(Replica.server_id == server_id, or_(Replica.wanted, Replica.phase != "removed"))
@@ -80,15 +81,16 @@ def _read(server_id: str, version: int, poll_after: int) -> Plan:
         .order_by(Build.released_at)
     ).all()
     paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
-    kept = [row for row in rows if (_stays(row) if paused else row.wanted)]
+    kept = [row for row in rows if (_is_kept(row) if paused else row.wanted)]
     evicted = [] if paused else [row for row in rows if not row.wanted]
     expires = now() + URL_LIFETIME
     builds = [_planned(row, row.build, row.build.game, expires) for row in kept]
     return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
 
 
-def _stays(row: Replica) -> bool:
-    """On a paused server; not what only its own reports name, for the plan also says where to fetch a build."""
+def _is_kept(row: Replica) -> bool:
+    """On a paused server. Never for builds that only its reports name, because the plan also gives the address of a
+    build."""
     return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)
 
 

@@ -1,4 +1,4 @@
-"""What servers hold, summed up in the database: a row a server, so that the number of builds decides nothing."""
+"""Totals per server, summed up in the database, so that the cost does not grow with the number of builds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from app.fleet.rollout_states import SHOWN_RETRIES
 
 @dataclass(frozen=True)
 class Failure:
-    """The worst replica of a server that failed. `attempt` counts from 1; a next try is due at `retry_at`."""
+    """A server's worst failed replica. `attempt` counts from 1; `retry_at` is the time of the next try."""
 
     game: str
     build: int
@@ -44,16 +44,16 @@ class Tally:
     downloading_done: int = 0
     downloading_total: int = 0
     bytes_per_second: int = 0
-    queued_since: datetime | None = field(default=None, kw_only=True)  # the oldest of what is queued
+    queued_since: datetime | None = field(default=None, kw_only=True)  # the oldest queued build's
 
     @property
     def percent(self) -> int:
-        """Of what is downloading, rounded down."""
+        """Of the downloading builds, rounded down."""
         return self.downloading_done * 100 // self.downloading_total if self.downloading_total else 0
 
 
 def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
-    """By server id, of the replicas that are `chosen`."""
+    """By server id, of the replicas that match `chosen`."""
 
     def summed(value: Any, *phases: str) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((Replica.phase.in_(phases), value), else_=0)), 0)
@@ -69,12 +69,12 @@ def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
         func.min(case((Replica.phase == "pending", Replica.since))),
     )
     rows = db.session.execute(query.join(Game, Replica.game_id == Game.id).where(chosen).group_by(Replica.server_id))
-    # Postgres sums to numerics.
+    # Postgres's sums are numerics.
     return {server_id: Tally(*map(int, values), queued_since=since) for server_id, *values, since in rows}
 
 
 def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:
-    """The worst failure of each server: what is no longer called retrying first, then what was tried most often."""
+    """The worst failure of each server: first those that are shown as failed, then those with the most tries."""
     place = func.row_number().over(
         partition_by=Replica.server_id, order_by=(Replica.attempt.desc(), Replica.since, Replica.id)
     )

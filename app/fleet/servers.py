@@ -1,4 +1,4 @@
-"""Game servers: added, recognised by their token, retired."""
+"""Game servers: adding, authenticating, pausing, retiring."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 
 
 def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
-    """A server and its token, which is shown once. It is to hold every released build from now on."""
+    """A server and its token, which is shown once. From now on it should hold every released build."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", server_id) or len(server_id) > 40:
         raise InvalidRequest(
-            f"'{server_id}' cannot name a server. Use at most 40 lowercase letters, digits and hyphens: srv-04.",
+            f"'{server_id}' cannot be a server's id. Use at most 40 lowercase letters, digits and hyphens: srv-04.",
             {"id": "lowercase letters, digits and hyphens"},
         )
     token = new_secret("srv")
@@ -34,23 +34,23 @@ def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
     try:
         with writing() as session:
             if session.get(Server, server_id):
-                raise _taken(server_id)
+                raise _id_taken(server_id)
             session.add(server)
             session.flush()
             plan_new_server(session, server)
             record(session, actor, "server.added", server_id)
-    except IntegrityError:  # on Postgres two may pass the look-up together
-        raise _taken(server_id) from None
+    except IntegrityError:  # on Postgres two calls may pass the look-up at the same time
+        raise _id_taken(server_id) from None
     return server, token
 
 
-def _taken(server_id: str) -> Conflict:
+def _id_taken(server_id: str) -> Conflict:
     return Conflict(f"There is a server '{server_id}' already. Choose another id, or roll its token.")
 
 
 def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
-    """A new token for a server; the old one stops working now. `present` is the hint of the token to replace: a form
-    that is sent twice rolls once. Raises NotFound or Conflict."""
+    """A new token for a server. The old one stops working now. `present`: the hint of the token to replace, so that a
+    form that is sent twice rolls once. Raises NotFound or Conflict."""
     token = new_secret("srv")
     with writing() as session:
         server = session.get(Server, server_id, with_for_update={"key_share": True})
@@ -58,7 +58,8 @@ def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
             raise NotFound(f"No server '{server_id}'.")
         if present is not None and present != server.token_hint:
             raise Conflict(
-                f"The token of '{server_id}' was rolled already, and is shown once. Roll it again if it was not stored."
+                f"The token of '{server_id}' was rolled already; the new token was shown once. Roll it again if you "
+                "did not store it."
             )
         server.token_hash, server.token_hint = fingerprint(token), hint(token)
         record(session, actor, "server.token_rolled", server_id)
@@ -66,7 +67,7 @@ def roll_token(server_id: str, actor: Actor, present: str | None = None) -> str:
 
 
 def retire_server(server_id: str, actor: Actor) -> None:
-    """Take a server out of the fleet: its token stops working, its sessions count as ended, and partners no longer see
+    """Remove a server from the fleet: its token stops working, its sessions count as ended, and partners no longer see
     it. Raises NotFound."""
     with writing() as session:
         server = session.get(Server, server_id, with_for_update={"key_share": True})
@@ -81,14 +82,14 @@ def retire_server(server_id: str, actor: Actor) -> None:
 
 def _announce_everywhere(session: Session, server_id: str) -> None:
     """To the server itself, the operators, and every partner and game with a build there."""
-    held = select(Game.id, Game.partner_id).join(Replica).where(Replica.server_id == server_id).distinct()
-    for game_id, partner_id in session.execute(held):
+    games_there = select(Game.id, Game.partner_id).join(Replica).where(Replica.server_id == server_id).distinct()
+    for game_id, partner_id in session.execute(games_there):
         announce(game_topic(game_id), partner_topic(partner_id))
     announce(FLEET_TOPIC, plan_topic(server_id))
 
 
 def pause_server(server_id: str, paused: bool, actor: Actor) -> None:
-    """Stop or resume a server's downloads. What it holds stays in play, and is not evicted. Raises NotFound."""
+    """Pause or resume a server's downloads. Builds that it holds stay playable and are not evicted. Raises NotFound."""
     with writing() as session:
         server = session.get(Server, server_id)
         if server is None or server.retired_at:
@@ -100,10 +101,10 @@ def pause_server(server_id: str, paused: bool, actor: Actor) -> None:
 
 
 def authenticate_server(token: str | None) -> Server:
-    """The living server with this token. Raises Unauthorized."""
+    """The active server with this token. Raises Unauthorized."""
     if not token:
         raise Unauthorized("No server token was sent. Send it as `Authorization: Bearer srv_…`.")
     server = db.session.scalar(select(Server).where(Server.token_hash == fingerprint(token)))
     if server is None or server.retired_at:
-        raise Unauthorized("This server token is not known here. Ask the operator to add the server or roll its token.")
+        raise Unauthorized("This server token is unknown. Ask the operator to add the server or roll its token.")
     return server

@@ -1,4 +1,4 @@
-"""Bytes that arrived a minute, by server and partner: the last hour's lines in the dashboard."""
+"""Bytes per minute that arrived, by server and partner, for the dashboard's lines of the last hour."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from app.data.models.server import Replica, TransferMinute
 
 RETENTION = timedelta(hours=3)
 SHOWN_MINUTES = 60
-RATE_WINDOW = 5.0  # seconds over which agents measure what they report as their rate
+RATE_WINDOW = 5.0  # seconds over which agents measure their reported rate
 
 
 def bytes_arrived(
     before: Replica, phase: str, bytes_done: int, bytes_total: int, bytes_per_second: int, seconds: float
 ) -> int:
-    """Bytes that came over the network since the row `before` was reported, `seconds` ago, by what its server says now.
+    """Bytes that arrived over the network since the row `before` was reported, `seconds` ago, according to the server's
+    new report.
 
-    Progress alone does not tell: a download that is tried again begins at 0 and jumps to the part that was kept, and
-    after a rollback a build may be cached that never left. The rate counts only what came."""
+    Progress alone is not enough: a retried download begins at 0 and jumps to the part that was kept, and after a
+    rollback a build may be cached that was never removed. The rate counts only bytes that arrived.
+    """
     if before.phase not in {"pending", "downloading", "failed"} or phase not in {
         "downloading",
         "verifying",
@@ -33,18 +35,18 @@ def bytes_arrived(
         "failed",
     }:
         return 0
-    whole = phase in {"verifying", "cached"}
-    more = max(0, (bytes_total if whole else bytes_done) - before.bytes_done)
+    complete = phase in {"verifying", "cached"}
+    more = max(0, (bytes_total if complete else bytes_done) - before.bytes_done)
     rate = max(bytes_per_second, before.bytes_per_second if before.phase == "downloading" else 0)
     if rate:
         return min(more, round(rate * max(seconds, RATE_WINDOW)))
-    # Nothing moved, or it began and ended between two reports.
+    # No rate: nothing arrived, or the download began and ended between two reports.
     new = before.phase == "downloading" or (before.phase == "pending" and before.reported_at is None)
-    return more if whole and new else 0
+    return more if complete and new else 0
 
 
 def record_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
-    """Add bytes by partner id to the present minute. Inside writing()."""
+    """Add bytes by partner id to the current minute. Inside writing()."""
     minute = at.replace(second=0, microsecond=0)
     for partner_id, count in sorted(by_partner.items()):
         if count > 0:
@@ -60,7 +62,7 @@ def record_arrived(session: Session, server_id: str, by_partner: Mapping[str, in
 
 
 def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:
-    """Bytes of each of the last 60 minutes, oldest first, by server id; of one partner, or of all."""
+    """Bytes of each of the last 60 minutes, oldest first, by server id. For one partner, or for all."""
     end = now().replace(second=0, microsecond=0)
     begin = end - timedelta(minutes=SHOWN_MINUTES - 1)
     query = (

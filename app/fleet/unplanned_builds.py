@@ -1,4 +1,4 @@
-"""Builds that a server says it holds though no row knows of them: after a restored database, or a made-up report."""
+"""Builds that a server reports although no row names them: after a restored database, or in a made-up report."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from app.topics.names import plan_topic
 Key = tuple[str, int]  # game id, build number
 
 
-def adopt(session: Session, server: Server, held: Mapping[Key, object]) -> dict[Key, Replica]:
-    """Rows for those that were released at some time, so that the plan can name them for eviction. No server was ever
-    told to hold another, and a row would show such a build as cached. Inside writing()."""
+def adopt(session: Session, server: Server, reported: Mapping[Key, object]) -> dict[Key, Replica]:
+    """Add rows for those that were once released, so that the plan can name them for eviction. No server was ever told
+    to hold other builds, and a row would show such a build as cached. Inside writing()."""
     rows: dict[Key, Replica] = {}
-    for keys in in_batches(sorted(held), 500):
+    for keys in in_batches(sorted(reported), 500):
         released = select(Build).where(tuple_(Build.game_id, Build.number).in_(keys), Build.released_at.is_not(None))
         for build in session.scalars(released).all():
             rows[build.game_id, build.number] = _adopted(session, server, build)

@@ -1,4 +1,4 @@
-"""What a queued build waits for: the build that its server fetches or checks at present."""
+"""What a queued build waits for: the build that its server downloads or verifies now."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNDER_WAY = ("downloading", "verifying")
 
 
 def builds_ahead(game: Game, server_ids: Collection[str]) -> dict[str, Ahead]:
-    """By server id, where anything is under way; seen from `game`. One query."""
+    """By server id, for servers that download or verify something, as seen from `game`. One query."""
     nearest = case((Replica.game_id == game.id, 0), (Game.partner_id == game.partner_id, 1), else_=2)
     rows = db.session.execute(
         select(Replica.server_id, Replica.phase, Game.id, Game.partner_id, Game.title, Build.number)

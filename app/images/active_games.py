@@ -1,4 +1,4 @@
-"""Whether a game is still there, asked within the transaction that adds to it."""
+"""Checks, within a transaction, that a game is not deleted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.refusals import GameNotFound
 
 
 def require_active_game(session: Session, game_id: str) -> Game:
-    """The game, unless it was deleted meanwhile (GameNotFound)."""
+    """The game. Raises GameNotFound if it was deleted meanwhile."""
     game = session.get(Game, game_id)
     if game is None or game.deleted_at is not None:
         raise GameNotFound("The game was deleted meanwhile. Nothing was kept.")

@@ -1,14 +1,14 @@
-"""The API's list of one app's assets, read with a constant number of queries."""
+"""The API's list of one app's assets."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sqlalchemy import String, Tuple, literal, select, tuple_
+from sqlalchemy import select, tuple_
 
-from app.data.cursors import decode_cursor, encode_cursor, unknown_cursor
+from app.data.cursors import time_cursor, time_position
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob
 from app.data.models.component import Component, ComponentFace, Revision
@@ -16,7 +16,7 @@ from app.data.models.component import Component, ComponentFace, Revision
 
 @dataclass(frozen=True)
 class ListedAsset:
-    """An asset as the API lists it. `component_id`: the first component of the draft that shows it."""
+    """An asset in the API's list. `component_id`: the first component of the draft that shows it."""
 
     id: str
     component_id: str | None
@@ -36,7 +36,7 @@ class AssetPage:
 
 
 def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str | None = None) -> AssetPage:
-    """Oldest first; a constant number of queries, however many there are."""
+    """Oldest first. A constant number of queries for any number of assets."""
     query = (
         select(
             Asset.id,
@@ -53,7 +53,7 @@ def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str 
         .order_by(Asset.created_at, Asset.id)
     )
     if after:
-        query = query.where(tuple_(Asset.created_at, Asset.id) > place_of(after))
+        query = query.where(tuple_(Asset.created_at, Asset.id) > time_position(after))
     rows = db.session.execute(query if limit is None else query.limit(limit + 1)).all()
     more = limit is not None and len(rows) > limit
     rows = rows[:limit]
@@ -72,17 +72,7 @@ def list_assets(game_id: str, app_id: str, limit: int | None = None, after: str 
         )
         for row in rows
     ]
-    return AssetPage(listed, encode_cursor(listed[-1].created_at.isoformat(), listed[-1].id) if more else None)
-
-
-def place_of(after: str) -> Tuple:
-    """The place in time that a cursor of assets stands for. Raises InvalidRequest."""
-    moment, asset_id = decode_cursor(after, 2)
-    try:
-        created_at = datetime.fromisoformat(moment).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise unknown_cursor() from None
-    return tuple_(literal(created_at, Asset.created_at.type), literal(asset_id, String))
+    return AssetPage(listed, time_cursor(listed[-1].created_at, listed[-1].id) if more else None)
 
 
 def _shown_by(game_id: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the assets API refuses in words of its own (assets-api.md section 8)."""
+"""Refusals of the assets API with their own codes (assets-api.md section 8)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DerivationFailed(InvalidRequest):
 
 
 class RevisionFinalized(Conflict):
-    """It belongs to a revision that never changes again."""
+    """The asset belongs to a finalized revision, which never changes."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "revision_finalized")

@@ -1,8 +1,8 @@
-"""Who may write or delete the one object that holds certain bytes of a partner.
+"""Coordinates writing and deleting the one object that holds certain bytes of a partner.
 
-The bucket cannot be asked while a row is locked, so the row itself says what is going on: see `Blob`. Confirming
-claims the row, writes the object, and counts on it only if the very same row still stands. Sweeping turns the row to
-`deleting`, deletes the object, and removes the row; whoever confirms meanwhile waits for it to go and begins again.
+No row may be locked during a request to the bucket, so the row itself holds the state: see `Blob`. Confirming claims
+the row, writes the object, and uses it only if the very same row still exists. Sweeping sets the row to `deleting`,
+deletes the object, and deletes the row. A confirm meanwhile waits for that and begins again.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from app.images.image_processes import Facts
 from app.images.image_quota import lock_partner
 from app.images.object_keys import final_key, public_copy_key, variant_key
 
-# Longer than any request to storage can take with its retries: a holder that is older is dead.
+# Longer than any request to storage can take with its retries. An older claim belongs to a dead process.
 LEASE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class BlobClaim:
-    """A blob that may be written. `stored`: its object is there already."""
+    """A blob that may be written. `stored`: its object exists already."""
 
     blob_id: str
     stored: bool
 
 
 def claim_blob(partner_id: str, sha256: str, size: int, facts: Facts) -> BlobClaim | None:
-    """The partner's blob of these bytes, made if there is none; None while a sweep is deleting it."""
+    """The partner's blob of these bytes, made if there is none. None while a sweep is deleting it."""
     with writing() as session:
         lock_partner(session, partner_id)
         blob = session.scalar(
@@ -60,14 +60,14 @@ def claim_blob(partner_id: str, sha256: str, size: int, facts: Facts) -> BlobCla
 
 
 def lock_blob(session: Session, blob_id: str) -> Blob | None:
-    """The blob, locked until the transaction ends, unless it is gone or going. With the partner held."""
+    """The blob, locked until the transaction ends. None if it is deleted or being deleted. With the partner locked."""
     blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
     return None if blob is None or blob.state == "deleting" else blob
 
 
 @dataclass(frozen=True)
 class BlobDeletion:
-    """A blob whose objects are to be deleted, and the token of who may."""
+    """A blob whose objects are to be deleted, and the token of the process that may do it."""
 
     blob_id: str
     holder: str
@@ -76,20 +76,20 @@ class BlobDeletion:
 
 
 def begin_deletion(session: Session, blob: Blob) -> BlobDeletion:
-    """Begin to delete a locked blob: from the commit on nobody counts on its object."""
+    """Begin to delete a locked blob: after the commit, no other code uses its object."""
     blob.state = "deleting"
     blob.held_at = now()
     blob.holder = new_id("holder")
-    # Also what a derivation or a copy left that died before its row was written.
+    # Also the leftovers of a derivation or a copy that died before its row was written.
     keys = {blob.object_key, public_copy_key(blob.object_key)}
     keys.update(variant_key(blob.object_key, size) for size in VARIANT_SIZES)
     keys.update(session.scalars(select(BlobVariant.object_key).where(BlobVariant.blob_id == blob.id)))
     return BlobDeletion(blob.id, blob.holder, sorted(keys), blob.size)
 
 
-def finish_deletion(doomed: BlobDeletion) -> None:
-    """Remove the row once its objects are gone, unless somebody took over because it took too long."""
+def finish_deletion(deletion: BlobDeletion) -> None:
+    """Delete the row once its objects are gone, unless another process took over because it took too long."""
     with writing() as session:
-        blob = session.get(Blob, doomed.blob_id, with_for_update=True, populate_existing=True)
-        if blob is not None and blob.holder == doomed.holder:
+        blob = session.get(Blob, deletion.blob_id, with_for_update=True, populate_existing=True)
+        if blob is not None and blob.holder == deletion.holder:
             session.delete(blob)

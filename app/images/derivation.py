@@ -1,4 +1,4 @@
-"""The sizes of an image are made in the background. What is to be done is in rows: a lost job loses nothing."""
+"""Derives the sizes of images in the background. The rows hold what is to be done, so a lost job loses nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.data.database import announce, free_connection, writing
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.images.image_processes import DecoderDied, ImageRefused, Interrupted, Made, derivation_processes
+from app.images.image_processes import DecoderDied, DerivedImage, ImageRefused, Interrupted, derivation_processes
 from app.images.intake.verification import WrongBytes, fetched
 from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
 from app.process.crash_points import crash_point
@@ -27,7 +27,7 @@ from app.topics.names import assets_topic, partner_topic
 
 log = logging.getLogger(__name__)
 
-# Longer than a derivation may take with its transfers: whoever began it is dead after that.
+# Longer than a derivation may take with its transfers. After that, its process is dead.
 LEASE = timedelta(minutes=3)
 RETRY_DELAY = timedelta(seconds=20)
 MAX_ATTEMPTS = 3
@@ -42,19 +42,19 @@ class _Work:
     attempt: int
 
 
-def due_derivations(session: Session, most: int = 500) -> Sequence[str]:
-    """Blobs whose sizes are still to be made and that nobody works on, oldest first."""
+def due_derivations(session: Session, limit: int = 500) -> Sequence[str]:
+    """Blobs whose sizes must still be made and that no worker has, oldest first."""
     return session.scalars(
         select(Blob.id)
         .where(Blob.derivation == "pending", Blob.state == "stored", Blob.derive_at <= now())
         .order_by(Blob.created_at)
-        .limit(most)
+        .limit(limit)
     ).all()
 
 
 def derive(blob_id: str) -> None:
-    """Make the sizes of a blob, unless they are made or somebody is at it. What storage, the image or a shutdown
-    does is not raised: the row says how it went, and when to try again."""
+    """Make the sizes of a blob, unless they exist or another worker makes them. Errors of storage, of the image or at
+    shutdown are not raised: the row gets the result and the time of the next try."""
     work = _begin(blob_id)
     free_connection()
     if work is None:
@@ -68,12 +68,12 @@ def derive(blob_id: str) -> None:
         if work.attempt >= MAX_ATTEMPTS:
             _fail(work, f"The file {died}, {work.attempt} times.")
         else:
-            _give_back(work, RETRY_DELAY, counted=True)
+            _postpone(work, RETRY_DELAY, counted=True)
     except Interrupted:
-        _give_back(work, timedelta(0), counted=False)
+        _postpone(work, timedelta(0), counted=False)
     except Unavailable as later:
         log.info("sizes of %s: %s", blob_id, later.message)
-        _give_back(work, RETRY_DELAY, counted=False)
+        _postpone(work, RETRY_DELAY, counted=False)
     else:
         _finish(work, made, keys)
     free_connection()
@@ -89,15 +89,15 @@ def _begin(blob_id: str) -> _Work | None:
         return _Work(blob.id, blob.object_key, blob.sha256, blob.derive_attempts)
 
 
-def _make(work: _Work) -> Made:
+def _make(work: _Work) -> DerivedImage:
     with fetched(work.key) as file:
         if file.sha256 != work.sha256:
-            log.error("the stored object %s has other bytes than were confirmed", work.key)
+            log.error("the stored object %s is not the one that was confirmed", work.key)
             raise WrongBytes(f"The stored file has another checksum than was confirmed: {checksum_of(file.sha256)}.")
         return derivation_processes.derive(file.path)
 
 
-def _store(work: _Work, made: Made) -> list[str]:
+def _store(work: _Work, made: DerivedImage) -> list[str]:
     keys: list[str] = []
     for variant in made.variants:
         keys.append(variant_key(work.key, variant.size))
@@ -108,11 +108,11 @@ def _store(work: _Work, made: Made) -> list[str]:
     return keys
 
 
-def _finish(work: _Work, made: Made, keys: Sequence[str]) -> None:
+def _finish(work: _Work, made: DerivedImage, keys: Sequence[str]) -> None:
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
         if blob is None or blob.state == "deleting":
-            return  # deleted meanwhile; the sweep takes the objects
+            return  # deleted meanwhile; the sweep deletes the objects
         session.execute(delete(BlobVariant).where(BlobVariant.blob_id == blob.id))
         for variant, key in zip(made.variants, keys, strict=True):
             session.add(
@@ -140,7 +140,7 @@ def _fail(work: _Work, reason: str) -> None:
             _announce(session, blob.id)
 
 
-def _give_back(work: _Work, wait: timedelta, *, counted: bool) -> None:
+def _postpone(work: _Work, wait: timedelta, *, counted: bool) -> None:
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
         if blob is not None and blob.derivation == "pending":
@@ -151,7 +151,7 @@ def _give_back(work: _Work, wait: timedelta, *, counted: bool) -> None:
 def _announce(session: Session, blob_id: str) -> None:
     games = session.scalars(select(Asset.game_id).where(Asset.blob_id == blob_id).distinct())
     announce(*(assets_topic(game_id) for game_id in games))
-    # A cover is in the list of games too, where its small size replaces the file itself.
+    # A cover is in the list of games too, where its small size now replaces the original.
     covers = session.scalars(
         select(Game.partner_id)
         .join(GamePicture, GamePicture.game_id == Game.id)

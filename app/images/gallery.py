@@ -1,4 +1,4 @@
-"""The dashboard's gallery: every app's images of a game, what shows them, and what they take of the quota."""
+"""The dashboard's gallery: all apps' images of a game, their uses, and the quota."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
 from sqlalchemy.orm import contains_eager
 
-from app.data.cursors import encode_cursor
+from app.data.cursors import time_cursor, time_position
 from app.data.extensions import db
 from app.data.models.asset import Asset, GamePicture
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
 from app.data.models.partner import App
-from app.images.asset_list import place_of
 from app.images.asset_refusals import AssetNotFound
 from app.images.game_pictures import COVER
 from app.images.image_quota import AssetQuota, asset_quota
@@ -25,7 +24,7 @@ from app.images.shown_images import ShownImage, shown_image, variants_of
 
 @dataclass(frozen=True)
 class GalleryFilter:
-    """What the gallery is narrowed to. `used` None: all; `after`: the cursor of the last page."""
+    """The gallery's filters. `used` None: all; `after`: the cursor of the previous page."""
 
     text: str | None = None
     used: bool | None = None
@@ -36,8 +35,8 @@ class GalleryFilter:
 
 @dataclass(frozen=True)
 class SideUse:
-    """An image on one side of components of the draft: "Lantern Keeper, front", or "41 cards, back". `kind` is None
-    when they are of several."""
+    """An image on one side of components of the draft: "Lantern Keeper, front", or "41 cards, back". `kind` is None for
+    components of several kinds."""
 
     side: str
     components: int
@@ -47,7 +46,7 @@ class SideUse:
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """A tile. `screenshot` is its place among them, from 1."""
+    """One tile. `screenshot`: its position among the screenshots, from 1."""
 
     image: ShownImage
     file_name: str
@@ -58,7 +57,7 @@ class GalleryImage:
     sides: Sequence[SideUse] = ()
     is_cover: bool = False
     screenshot: int | None = None
-    frozen_in: Sequence[int] = ()  # numbers of finalized revisions: then it cannot be deleted
+    frozen_in: Sequence[int] = ()  # numbers of finalized revisions that show it: then it cannot be deleted
 
     @property
     def is_used(self) -> bool:
@@ -67,7 +66,7 @@ class GalleryImage:
 
 @dataclass(frozen=True)
 class GalleryCounts:
-    """Of the text and app that were asked for, whatever `used` says."""
+    """For the filter's text and app, whatever its `used` is."""
 
     all: int
     used: int
@@ -86,7 +85,7 @@ class GalleryPage:
 
 @dataclass(frozen=True)
 class ShownOn:
-    """A component of the draft that shows the image, and on which side."""
+    """A component of the draft that shows the image, and the side."""
 
     component_id: str
     kind: str
@@ -103,7 +102,7 @@ class AssetDetail:
 
 @dataclass(frozen=True)
 class QuotaSummary:
-    """For the meter: bytes, and images of all games of the partner."""
+    """For the meter: bytes, and the number of images in all games of the partner."""
 
     quota: AssetQuota
     images: int
@@ -111,27 +110,27 @@ class QuotaSummary:
 
 
 def gallery(game: Game, wanted: GalleryFilter) -> GalleryPage:
-    """Newest first; a constant number of queries, however many images there are."""
+    """Newest first. A constant number of queries for any number of images."""
     matching = _matching(game.id, wanted)
     all_, used = db.session.execute(
         select(func.count(), func.count().filter(_is_used())).select_from(Asset).where(*matching)
     ).one()
     if wanted.used is not None:
         matching.append(_is_used() if wanted.used else ~_is_used())
-    query = _whole().where(*matching).order_by(Asset.created_at.desc(), Asset.id.desc())
+    query = _assets_with_blobs().where(*matching).order_by(Asset.created_at.desc(), Asset.id.desc())
     if wanted.after:
-        query = query.where(tuple_(Asset.created_at, Asset.id) < place_of(wanted.after))
+        query = query.where(tuple_(Asset.created_at, Asset.id) < time_position(wanted.after))
     rows = db.session.scalars(query.limit(wanted.limit + 1)).all()
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
-    last = encode_cursor(rows[-1].created_at.isoformat(), rows[-1].id) if more else None
+    last = time_cursor(rows[-1].created_at, rows[-1].id) if more else None
     return GalleryPage(_tiles(rows), GalleryCounts(int(all_), int(used)), last)
 
 
 def asset_detail(game: Game, asset_id: str) -> AssetDetail:
-    """One image with everything that shows it in the draft. Raises AssetNotFound."""
+    """One image with all its uses in the draft. Raises AssetNotFound."""
     asset = db.session.scalar(
-        _whole().where(Asset.id == asset_id, Asset.game_id == game.id, Asset.deleted_at.is_(None))
+        _assets_with_blobs().where(Asset.id == asset_id, Asset.game_id == game.id, Asset.deleted_at.is_(None))
     )
     if asset is None:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
@@ -145,13 +144,13 @@ def asset_detail(game: Game, asset_id: str) -> AssetDetail:
 
 
 def apps_with_assets(game: Game) -> list[App]:
-    """The apps that have images in this game, by name: what the filter offers."""
+    """The apps that have images in this game, by name, for the filter."""
     has_some = select(Asset.app_id).where(Asset.game_id == game.id, Asset.deleted_at.is_(None))
     return list(db.session.scalars(select(App).where(App.id.in_(has_some)).order_by(App.name)))
 
 
 def quota_summary(partner_id: str) -> QuotaSummary:
-    """The partner's quota and how many images it holds, in all games."""
+    """The partner's quota and its number of images, in all games."""
     images, used = db.session.execute(
         select(func.count(), func.count().filter(_is_used()))
         .select_from(Asset)
@@ -163,14 +162,14 @@ def quota_summary(partner_id: str) -> QuotaSummary:
 
 @dataclass(frozen=True)
 class AssetCounts:
-    """What stands on a game's tabs: images, and components of the draft."""
+    """The counts on a game's tabs: images, and components of the draft."""
 
     images: int
     components: int
 
 
 def asset_counts(game_id: str) -> AssetCounts:
-    """Both numbers; one query."""
+    """Both counts, in one query."""
     images = select(func.count()).where(Asset.game_id == game_id, Asset.deleted_at.is_(None)).scalar_subquery()
     components = (
         select(func.count())
@@ -188,7 +187,7 @@ def _matching(game_id: str, wanted: GalleryFilter) -> list[ColumnElement[bool]]:
     if wanted.app_id:
         found.append(Asset.app_id == wanted.app_id)
     if wanted.text:
-        text = wanted.text.replace("\x00", "").lower()  # no stored name has one, and Postgres takes none
+        text = wanted.text.replace("\x00", "").lower()  # no stored name has NUL, and Postgres refuses it
         found.append(func.lower(Asset.file_name).contains(text, autoescape=True))
     return found
 
@@ -201,7 +200,7 @@ def _is_used() -> ColumnElement[bool]:
     )
 
 
-def _whole() -> Select[Asset]:
+def _assets_with_blobs() -> Select[Asset]:
     return select(Asset).join(Asset.blob).join(Asset.app).options(contains_eager(Asset.blob), contains_eager(Asset.app))
 
 
@@ -247,7 +246,7 @@ def _tiles(rows: Sequence[Asset]) -> list[GalleryImage]:
 
 
 def _uses(asset_ids: Sequence[str]) -> dict[str, _Uses]:
-    """Counted in the database: one back may be on thousands of cards."""
+    """Counted in the database: one image may be the back of thousands of cards."""
     found = {asset_id: _Uses() for asset_id in asset_ids}
     sides = _draft_faces(
         asset_ids,

@@ -1,4 +1,4 @@
-"""A game's cover and screenshots, picked from its assets. Addresses outside of the platform stay plain links beside."""
+"""A game's cover and screenshots, picked from its assets. External addresses in the metadata stay plain links."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from app.topics.names import assets_topic, catalog_topic, game_topic, partner_to
 
 MAX_SCREENSHOTS = 50
 COVER = 0
-# What the partner API links to: large enough for a store page, small enough for a list.
+# The sizes that the partner API links to: large enough for a store page, small enough for a list.
 COVER_SIZE, SCREENSHOT_SIZE = 768, 2048
 
 
 @dataclass
 class Pictures:
-    """What was picked for one game."""
+    """The picked images of one game."""
 
     cover: ShownImage | None = None
     screenshots: list[ShownImage] = field(default_factory=list)
 
 
 def pictures_of(game_ids: Iterable[str]) -> dict[str, Pictures]:
-    """Game id → its pictures, for every game named; two queries for each 5,000."""
+    """Game id → its pictures, for every given game. Two queries per 5,000."""
     found = {game_id: Pictures() for game_id in game_ids}
     for batch in in_batches(found):
         for row, image in _picked(batch):
@@ -51,7 +51,7 @@ def pictures_of(game_ids: Iterable[str]) -> dict[str, Pictures]:
 
 
 def covers_of(game_ids: Iterable[str]) -> dict[str, ShownImage]:
-    """Game id → its cover, for those that have one; two queries for each 5,000."""
+    """Game id → its cover, for games with one. Two queries per 5,000."""
     return {
         row.game_id: image
         for batch in in_batches(game_ids)
@@ -74,14 +74,14 @@ def _picked(game_ids: Sequence[str], *which: ColumnElement[bool]) -> Iterator[tu
 
 
 class ShownPictures(TypedDict):
-    """The absolute addresses the partner API shows: picked images, else the outside addresses of the metadata."""
+    """The absolute addresses in the partner API: picked images, else the external addresses of the metadata."""
 
     thumbnail: str | None
     screenshots: list[str] | None
 
 
 def shown_pictures(game: Game, here: str) -> ShownPictures:
-    """`here` is the address of the app as the present request knows it."""
+    """`here`: the app's address in the current request."""
     picked = pictures_of([game.id])[game.id]
     shots = [address(image.key_for(SCREENSHOT_SIZE), here) for image in picked.screenshots]
     return ShownPictures(
@@ -91,8 +91,8 @@ def shown_pictures(game: Game, here: str) -> ShownPictures:
 
 
 def pick_cover(game: Game, asset_id: str | None, actor: Actor) -> None:
-    """Show an asset as the game's cover, or none (then an outside address shows again). Raises AssetNotFound."""
-    with _changing(game, actor, "game.cover_picked", [asset_id] if asset_id else []) as session:
+    """Show an asset as the game's cover, or none (then an external address shows again). Raises AssetNotFound."""
+    with _picture_transaction(game, actor, "game.cover_picked", [asset_id] if asset_id else []) as session:
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place == COVER))
         if asset_id:
             session.add(GamePicture(game_id=game.id, place=COVER, asset_id=asset_id))
@@ -102,27 +102,27 @@ def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None
     """Show these assets as screenshots, in this order. Raises AssetNotFound, and InvalidRequest for more than 50."""
     if len(asset_ids) > MAX_SCREENSHOTS:
         raise InvalidRequest(
-            f"{len(asset_ids)} screenshots were picked; a game has at most {MAX_SCREENSHOTS}. Take some out.",
+            f"{len(asset_ids)} screenshots were picked; a game has at most {MAX_SCREENSHOTS}. Remove some.",
             {"screenshots": f"at most {MAX_SCREENSHOTS}"},
         )
     wanted = list(dict.fromkeys(asset_ids))
-    with _changing(game, actor, "game.screenshots_picked", wanted) as session:
+    with _picture_transaction(game, actor, "game.screenshots_picked", wanted) as session:
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
         for place, asset_id in enumerate(wanted, start=COVER + 1):
             session.add(GamePicture(game_id=game.id, place=place, asset_id=asset_id))
 
 
 def place_screenshot(game: Game, asset_id: str, place: int | None, actor: Actor) -> None:
-    """Show an asset as the screenshot at `place` (from 1; beyond the last is the last), or not (None); the others keep
-    their order. Raises AssetNotFound, and InvalidRequest for the 51st."""
-    with _changing(game, actor, "game.screenshots_picked", [asset_id]) as session:
+    """Show an asset as the screenshot at `place` (from 1; a larger number means the last), or not at all (None). The
+    others keep their order. Raises AssetNotFound, and InvalidRequest for the 51st."""
+    with _picture_transaction(game, actor, "game.screenshots_picked", [asset_id]) as session:
         there = select(GamePicture.asset_id).where(GamePicture.game_id == game.id, GamePicture.place > COVER)
         order = [other for other in session.scalars(there.order_by(GamePicture.place)) if other != asset_id]
         if place is not None:
             order.insert(max(place, 1) - 1, asset_id)
         if len(order) > MAX_SCREENSHOTS:
             raise InvalidRequest(
-                f"The game has {MAX_SCREENSHOTS} screenshots, which is the most. Take one out first.",
+                f"The game has {MAX_SCREENSHOTS} screenshots, which is the maximum. Remove one first.",
                 {"place": f"at most {MAX_SCREENSHOTS}"},
             )
         session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
@@ -131,8 +131,8 @@ def place_screenshot(game: Game, asset_id: str, place: int | None, actor: Actor)
 
 
 def replace_pictures_by_links(game: Game, changes: Mapping[str, Any], here: str, actor: Actor) -> None:
-    """After `changes` were made to the metadata: an outside address that was set is what is shown from now on, and
-    the picked image is not, unless the address is that image's own, sent back."""
+    """After `changes` to the metadata: a new external address replaces the picked image, unless it is that image's own
+    address, sent back."""
     picked, shown = pictures_of([game.id])[game.id], shown_pictures(game, here)
     if picked.cover and "thumbnail" in changes and changes["thumbnail"] != shown["thumbnail"]:
         pick_cover(game, None, actor)
@@ -141,12 +141,12 @@ def replace_pictures_by_links(game: Game, changes: Mapping[str, Any], here: str,
 
 
 @contextmanager
-def _changing(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -> Iterator[Session]:
-    """A transaction in which these assets of the game stay where they are."""
+def _picture_transaction(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -> Iterator[Session]:
+    """A transaction in which these assets of the game cannot be deleted."""
     game_id = game.id
     with writing() as session:
         lock_partner(session, game.partner_id)
-        living = require_active_game(session, game_id)
+        active = require_active_game(session, game_id)
         there = set(
             session.scalars(
                 select(Asset.id).where(Asset.id.in_(asset_ids), Asset.game_id == game_id, Asset.deleted_at.is_(None))
@@ -157,10 +157,10 @@ def _changing(game: Game, actor: Actor, action: str, asset_ids: Sequence[str]) -
                 raise AssetNotFound(f"No asset with id '{asset_id}' in this game. It may have been deleted.")
         yield session
         session.flush()
-        record(session, actor, action, living.title, game=living, assets=list(asset_ids))
+        record(session, actor, action, active.title, game=active, assets=list(asset_ids))
         announce(
             assets_topic(game_id),
             game_topic(game_id),
-            partner_topic(living.partner_id),
-            catalog_topic(living.partner_id),
+            partner_topic(active.partner_id),
+            catalog_topic(active.partner_id),
         )

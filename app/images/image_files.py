@@ -1,4 +1,4 @@
-"""What stands behind the address of an image: looked up in rows, read from the bucket."""
+"""Serving an image: look it up in rows, read it from the bucket."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from app.images.object_keys import FINAL, parse_key
 from app.images.public_copies import make_public_copy
 from app.refusals import Unavailable
 
-# A request that makes the public copy of an older image holds a thread. Beyond these the answer says: come again.
-_MAX_MAKING = 4
-_making = threading.BoundedSemaphore(_MAX_MAKING)
+# A request that makes the public copy of an older image uses a thread. Beyond this number, requests are told to come
+# again.
+_MAX_COPYING = 4
+_copying = threading.BoundedSemaphore(_MAX_COPYING)
 
 
 @dataclass(frozen=True)
 class ServedImage:
-    """An object that may be shown to anybody who knows its address. The type is what we found, or made, ourselves."""
+    """An object that anybody may fetch who has its address. We found or made the type ourselves."""
 
     key: str
     mime_type: str
@@ -31,8 +32,8 @@ class ServedImage:
 
 
 def served_image(name: str) -> ServedImage | None:
-    """The image of the last part of an address, unless no asset shows it (any more). Of a source, what everybody may
-    see of it. Raises StorageError or Unavailable when that is still to be made and cannot be made now."""
+    """The image for the last part of an address. None if no asset shows it. For a source, its public copy. Raises
+    StorageError or Unavailable if that copy cannot be made now."""
     key = f"{FINAL}{name}"
     parsed = parse_key(key)
     if parsed is None or parsed.is_public_copy:
@@ -54,14 +55,14 @@ def served_image(name: str) -> ServedImage | None:
 
 
 def _make_now(blob_id: str) -> None:
-    if not _making.acquire(blocking=False):
-        raise Unavailable("This image is being made ready. Try again in a moment.", 5)
+    if not _copying.acquire(blocking=False):
+        raise Unavailable("This image is being prepared. Try again in a moment.", 5)
     try:
         make_public_copy(blob_id, inspection_processes)
     except DecoderDied:
-        raise Unavailable("This image could not be made ready. Try again in a moment.", 5) from None
+        raise Unavailable("This image could not be prepared. Try again in a moment.", 5) from None
     finally:
-        _making.release()
+        _copying.release()
 
 
 def _shown_blob(key: str) -> Blob | None:

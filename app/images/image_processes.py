@@ -1,4 +1,4 @@
-"""Child processes that decode images: bounded in number, memory and time, started on first use, ended with us."""
+"""Child processes that decode images: bounded in number, memory and time, started on first use, ended with the app."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from app.config.settings import MIB
 from app.images.image_limits import MAX_IMAGE_PIXELS, VARIANT_SIZES
 from app.refusals import Unavailable
 
-# Measured at MOST_PIXELS: the hungriest, a WebP with alpha, takes 900 MiB with Python and Pillow around it.
+# Measured at MAX_IMAGE_PIXELS: the largest, a WebP with alpha, takes 900 MiB with Python and Pillow.
 MEMORY = 1024 * MIB
-_GRACE = 2.0  # the child's own timer comes first
+_GRACE = 2.0  # the child's own timer fires first
 _START = (
     "import runpy, sys; sys.path.insert(0, sys.argv[1]); "
     "runpy.run_module('decoding.decoder_server', run_name='__main__')"
@@ -39,12 +39,12 @@ class DecoderDied(Exception):
 
 
 class Interrupted(Exception):
-    """The process is stopping. Nothing is said about the image."""
+    """The process is stopping. This is no result for the image."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What an image is. Width and height are as it is shown: after EXIF `orientation` (1 to 8)."""
+    """The type and size of an image. Width and height after applying EXIF `orientation` (1 to 8)."""
 
     mime_type: str
     width: int
@@ -53,7 +53,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class MadeVariant:
+class DerivedVariant:
     """A derived size and its bytes (WebP)."""
 
     size: int
@@ -64,13 +64,13 @@ class MadeVariant:
 
 
 @dataclass(frozen=True)
-class Made:
-    variants: list[MadeVariant]
+class DerivedImage:
+    variants: list[DerivedVariant]
     placeholder: bytes  # ThumbHash
 
 
 class ImageProcesses:
-    """At most `limit` images at a time, each in a child of its own with `seconds` to live. Thread-safe."""
+    """At most `limit` images at a time, each in its own child with `seconds` to live. Thread-safe."""
 
     def __init__(self, purpose: str, limit: int, seconds: int, patience: float = 60) -> None:
         self.purpose = purpose
@@ -86,22 +86,22 @@ class ImageProcesses:
         self._lock = threading.Lock()
 
     def examine(self, path: Path) -> Facts:
-        """Decode the whole image. Raises ImageRefused, DecoderDied or Interrupted, and Unavailable when every place
-        stays taken."""
-        said, _ = self._ask({"work": "examine"}, path)
-        return Facts(said["type"], said["width"], said["height"], said["orientation"])
+        """Decode the whole image. Raises ImageRefused, DecoderDied or Interrupted, and Unavailable if no slot becomes
+        free."""
+        result, _ = self._ask({"work": "examine"}, path)
+        return Facts(result["type"], result["width"], result["height"], result["orientation"])
 
-    def derive(self, path: Path) -> Made:
-        """Make every size. Raises as `examine`."""
-        said, data = self._ask({"work": "derive", "sizes": VARIANT_SIZES}, path)
-        variants: list[MadeVariant] = []
-        for one in said["variants"]:
+    def derive(self, path: Path) -> DerivedImage:
+        """Make every size. Raises the same errors as `examine`."""
+        result, data = self._ask({"work": "derive", "sizes": VARIANT_SIZES}, path)
+        variants: list[DerivedVariant] = []
+        for one in result["variants"]:
             part, data = data[: one["length"]], data[one["length"] :]
-            variants.append(MadeVariant(one["size"], one["width"], one["height"], one["sha256"], bytes(part)))
-        return Made(variants, bytes.fromhex(said["placeholder"]))
+            variants.append(DerivedVariant(one["size"], one["width"], one["height"], one["sha256"], bytes(part)))
+        return DerivedImage(variants, bytes.fromhex(result["placeholder"]))
 
     def stop(self) -> None:
-        """End every child now; whoever waits for one gets Interrupted."""
+        """End every child now. Waiting callers get Interrupted."""
         with self._free:
             self.stopping = True
             self._free.notify_all()
@@ -116,10 +116,10 @@ class ImageProcesses:
             line, _, rest = answer.partition(b"\n")
             if self.stopping or not line.endswith(b"}"):
                 raise self._died(time.monotonic() - begun)
-        said: dict[str, Any] = json.loads(line)
-        if "bad" in said:
-            raise ImageRefused(said["bad"])
-        return said, memoryview(rest)
+        result: dict[str, Any] = json.loads(line)
+        if "bad" in result:
+            raise ImageRefused(result["bad"])
+        return result, memoryview(rest)
 
     def _died(self, took: float) -> Exception:
         if self.stopping:
@@ -133,7 +133,7 @@ class ImageProcesses:
         with self._free:
             if not self._free.wait_for(lambda: self.stopping or self._busy < self.limit, self.patience):
                 raise Unavailable(
-                    f"All {self.limit} places for {self.purpose} were taken for {self.patience:g} s. Try again.",
+                    f"All {self.limit} places for {self.purpose} were in use for {self.patience:g} s. Try again.",
                     5,
                 )
             if self.stopping:
@@ -150,7 +150,7 @@ class ImageProcesses:
         ours, theirs = os.pipe()
         with os.fdopen(ours, "rb", buffering=0) as answer:
             try:
-                # Opened anew: the child shares no position with us, and can only read.
+                # Opened again, so that the child has its own position and can only read.
                 with path.open("rb") as source:
                     self._send(message, [source.fileno(), theirs])
             finally:
@@ -165,19 +165,19 @@ class ImageProcesses:
                     socket.send_fds(control, [message], descriptors)
                     return
                 except OSError:
-                    self._end_server()  # it died; the next one is fresh
+                    self._end_server()  # it died; the next one is new
                     if attempt == 2:
                         raise DecoderDied("could not be decoded: the decoder does not start") from None
 
     def _read(self, descriptor: int) -> bytes:
-        """Everything until every writer of the pipe is gone."""
+        """All data until every writer has closed the pipe."""
         parts: list[bytes] = []
         deadline = time.monotonic() + self.seconds + _GRACE
         with selectors.DefaultSelector() as ready:
             ready.register(descriptor, selectors.EVENT_READ)
             while True:
                 if not ready.select(max(0.0, deadline - time.monotonic())):
-                    with self._lock:  # it ignored its own timer
+                    with self._lock:  # it did not end by its own timer
                         self._end_server()
                     return b""
                 part = os.read(descriptor, MIB)
@@ -186,7 +186,7 @@ class ImageProcesses:
                 parts.append(part)
 
     def _running(self) -> socket.socket:
-        """The control socket of a server of this process. With the lock held."""
+        """The control socket of this process's decoder server. With the lock held."""
         if self.stopping:
             raise Interrupted("the app is being stopped")
         if self._control is not None and self._started_by == os.getpid():
@@ -197,8 +197,8 @@ class ImageProcesses:
                 [sys.executable, "-I", "-c", _START, str(Path(__file__).parent)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                # A decoder must not find our keys and addresses in its memory. Large pages where the kernel gives
-                # them: a fresh child touches some 60 MB for a picture, 4 KiB at a time 20 ms of page faults.
+                # A decoder must not have our keys and addresses in its memory. Large pages, if the kernel offers them:
+                # a new child touches some 60 MB for a picture, which costs 20 ms of page faults at 4 KiB each.
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"},
                 cwd="/",
                 start_new_session=True,
@@ -207,7 +207,7 @@ class ImageProcesses:
         return ours
 
     def _end_server(self) -> None:
-        """Kill it and its children. With the lock held."""
+        """Kill the decoder server and its children. With the lock held."""
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -218,6 +218,6 @@ class ImageProcesses:
         self._server = None
 
 
-# Requests wait for the first, background work for the second: a full queue of derivations holds up no confirm.
+# Requests use the first, background work the second, so that a full queue of derivations does not delay a confirm.
 inspection_processes = ImageProcesses("checking images", 2, seconds=20)
 derivation_processes = ImageProcesses("making sizes", 2, seconds=60)

@@ -1,6 +1,5 @@
-"""A partner's quota of asset bytes, kept as an append-only ledger: reserved at presign, stored at confirm, given back
-at deletion or expiry. Every change is made while holding the partner's row: two cannot both take the last of it.
-"""
+"""A partner's quota of asset bytes, kept as an append-only ledger: reserved at presign, stored at confirm, freed at
+deletion or expiry. Every change locks the partner's row, so that two cannot both use the last bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class AssetQuota:
-    """Bytes. `reserved` is for uploads that were presigned and not yet confirmed."""
+    """Bytes. `reserved`: for uploads that are presigned and not confirmed."""
 
     used: int
     reserved: int
@@ -32,51 +31,51 @@ class AssetQuota:
 
 
 def asset_quota(session: Session, partner_id: str) -> AssetQuota:
-    """What is used and reserved now."""
+    """The current use and reservations."""
     reserved = _reserved(session, partner_id)
     return AssetQuota(balance(session, partner_id) - reserved, reserved, settings().asset_quota_bytes)
 
 
 def lock_partner(session: Session, partner_id: str) -> None:
-    """Hold the partner's row until the transaction ends: first in the order of locks here, before a revision, before a
-    blob. Rows that only refer to the partner may still be added."""
+    """Lock the partner's row until the transaction ends: first in the order of locks here, before a revision and before
+    a blob. Rows that only refer to the partner may still be added."""
     session.execute(select(Partner.id).where(Partner.id == partner_id).with_for_update(key_share=True)).scalar_one()
 
 
 def balance(session: Session, partner_id: str) -> int:
-    """Bytes taken of the quota, reservations included."""
+    """Used bytes of the quota, including reservations."""
     newest = select(QuotaEntry.balance).where(QuotaEntry.partner_id == partner_id)
     return session.scalar(newest.order_by(QuotaEntry.id.desc()).limit(1)) or 0
 
 
 def reserve_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
-    """Add `size` bytes if they fit. Raises QuotaExceeded. With the partner held."""
+    """Add `size` bytes if they fit. Raises QuotaExceeded. With the partner locked."""
     limit = settings().asset_quota_bytes
-    taken = balance(session, partner_id)
-    if size > 0 and taken + size > limit:
+    used = balance(session, partner_id)
+    if size > 0 and used + size > limit:
         raise QuotaExceeded(
-            f"Your images may take {limit:,} bytes together; {taken:,} are used or reserved, so the {size:,} of this "
+            f"Your images may use {limit:,} bytes together; {used:,} are used or reserved, so the {size:,} of this "
             "one do not fit. Delete images that are not used any more, or ask the operator for more."
         )
-    _enter(session, partner_id, size, taken, reason, subject)
+    _enter(session, partner_id, size, used, reason, subject)
 
 
 def free_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:
-    """Take `size` bytes off. With the partner held."""
+    """Subtract `size` bytes. With the partner locked."""
     _enter(session, partner_id, -size, balance(session, partner_id), reason, subject)
 
 
 def settle(session: Session, partner_id: str) -> int:
-    """Make the ledger agree with the rows again, after rows went with their game; returns the correction. With the
-    partner held."""
+    """Correct the ledger by the rows, after rows were deleted with their game. Returns the correction. With the partner
+    locked."""
     counted = select(func.coalesce(func.sum(Blob.size), 0)).where(
         Blob.partner_id == partner_id, Blob.unused_since.is_(None)
     )
-    taken = balance(session, partner_id)
-    correction = int(session.scalar(counted) or 0) + _reserved(session, partner_id) - taken
+    used = balance(session, partner_id)
+    correction = int(session.scalar(counted) or 0) + _reserved(session, partner_id) - used
     if correction:
         log.info("the asset ledger of %s is corrected by %s bytes", partner_id, correction)
-        _enter(session, partner_id, correction, taken, "corrected", partner_id)
+        _enter(session, partner_id, correction, used, "corrected", partner_id)
     return correction
 
 

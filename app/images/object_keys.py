@@ -1,8 +1,8 @@
-"""Names: checksums as the assets API writes them, and the keys of objects.
+"""Checksums as the assets API writes them, and the keys of objects.
 
-A final key is made of the bytes and their partner: `uploads/sh/sha256-<digest>.<partner>`, the digest in URL-safe
-base64 without padding. Variants carry the version of the derivation and their size behind it, a public copy `.public`.
-Everything lies flat under its prefix: a gateway over a file system keeps the folders of objects that are gone.
+A final key consists of the bytes' digest and the partner: `uploads/sh/sha256-<digest>.<partner>`, the digest in
+URL-safe base64 without padding. Variants add the version of the derivation and their size, a public copy adds
+`.public`. No key has subfolders: a gateway over a file system keeps the folders of deleted objects.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 STAGING = "staging/"
 FINAL = "uploads/sh/"
-# Raised when derived bytes change, because variants are cached for ever under their address.
+# Raise it when derived bytes change, because variants are cached for ever under their address.
 DERIVATION = 1
-# The name says what is in it, so it may be kept for ever; a CDN in front of the bucket reads it from the object.
+# A key never gets other content, so clients may cache it for ever. A CDN in front of the bucket reads this header from
+# the object.
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 _KEY = re.compile(
@@ -27,7 +28,8 @@ _KEY = re.compile(
 
 @dataclass(frozen=True)
 class FinalKey:
-    """What a final key says. `size` is that of a derived image; `is_public_copy`: the source without its metadata."""
+    """The parts of a final key. `size` is that of a derived image; `is_public_copy`: the source without its
+    metadata."""
 
     sha256: str
     partner_id: str
@@ -43,7 +45,7 @@ def parse_checksum(text: str) -> str:
     """`sha256-<base64 of the digest>` as lowercase hex. Raises ValueError."""
     kind, _, encoded = text.partition("-")
     try:
-        # Both alphabets, with or without padding: the key that we answer with is written in the other one.
+        # Both alphabets, with or without padding: our own keys use the other alphabet.
         digest = base64.b64decode(encoded.rstrip("=").replace("-", "+").replace("_", "/") + "=", validate=True)
     except binascii.Error:
         digest = b""
@@ -58,23 +60,23 @@ def checksum_of(sha256: str) -> str:
 
 
 def final_key(partner_id: str, sha256: str) -> str:
-    """Where the bytes of a partner are kept once they are verified."""
+    """The key of a partner's bytes after verification."""
     return f"{FINAL}{checksum_of(sha256)}.{partner_id.removeprefix('partner_')}"
 
 
 def variant_key(source_key: str, size: int) -> str:
-    """Where a derived size of them is kept."""
+    """The key of a derived size."""
     return f"{source_key}.v{DERIVATION}-{size}.webp"
 
 
 def public_copy_key(source_key: str) -> str:
-    """Where the source is kept as everybody may see it, if that is another file. Never part of an address: what is
-    fetched under the source's own name is this one."""
+    """The key of the source's public copy, if that is another file. Never part of an address: the source's own address
+    answers with the copy."""
     return f"{source_key}.public"
 
 
 def parse_key(key: str) -> FinalKey | None:
-    """What a final key or a variant's key says, or None for anything else."""
+    """The parts of a final key or a variant's key. None for any other text."""
     found = _KEY.fullmatch(key)
     if not found:
         return None

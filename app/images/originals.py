@@ -1,4 +1,4 @@
-"""The file as it was uploaded, with everything it tells: for its owner alone."""
+"""Original files with all their metadata, for their owner only."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ LIFETIME = timedelta(minutes=15)
 
 
 def original_url(game_id: str, asset_id: str, app_id: str | None = None) -> str:
-    """An address in storage, good for 15 minutes, at which the uploaded file is saved under its name. `app_id`: of this
-    app's assets only. Raises AssetNotFound, and StorageError."""
+    """A storage address, valid for 15 minutes, that saves the uploaded file under its name. `app_id`: only for this
+    app's assets. Raises AssetNotFound and StorageError."""
     wanted = select(Asset.file_name, Blob.object_key).join(Blob, Asset.blob_id == Blob.id)
     wanted = wanted.where(Asset.id == asset_id, Asset.game_id == game_id, Asset.deleted_at.is_(None))
     row = db.session.execute(wanted if app_id is None else wanted.where(Asset.app_id == app_id)).first()
@@ -33,5 +33,5 @@ def original_url(game_id: str, asset_id: str, app_id: str | None = None) -> str:
 
 
 def _plain(file_name: str) -> str:
-    """A name as a header can carry it."""
+    """A file name in the form that a header can hold."""
     return re.sub(r"[^A-Za-z0-9._() -]", "_", file_name)

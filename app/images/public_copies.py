@@ -1,8 +1,8 @@
-"""What everybody may fetch under an image's address: the picture without what the file tells beside it.
+"""Public copies of images: the picture without the file's metadata.
 
-The uploaded file stays under its own key, for its owner. Where it holds metadata a copy without stands beside it, and
-is what the address answers with. Files that an older version stored get theirs when they are first asked for, or by the
-sweep; until then nobody is shown the file.
+The uploaded file stays under its own key, for its owner. If it has metadata, a copy without it is stored beside it, and
+the image's address answers with the copy. Files from older versions get a copy at their first request, or by the sweep;
+until then they are not public.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _NOTHING = PublicCopy("", 0, "")
 
 @contextmanager
 def without_metadata_copy(file: FetchedFile, facts: Facts) -> Iterator[FetchedFile | None]:
-    """The file without its metadata for the length of the block; None where it has none. Raises WrongBytes when it
-    cannot be taken apart, and Unavailable."""
+    """The file without its metadata, for the length of the block. None if it has no metadata. Raises WrongBytes if the
+    file cannot be parsed, and Unavailable."""
     try:
         with without_metadata(file.path, facts.mime_type, facts.orientation) as clean:
             yield clean
@@ -53,7 +53,7 @@ def without_metadata_copy(file: FetchedFile, facts: Facts) -> Iterator[FetchedFi
 
 
 def store_public_copy(source_key: str, file: FetchedFile, clean: FetchedFile | None, mime_type: str) -> PublicCopy:
-    """Store the clean file beside the source; without one the source itself is what may be shown. Repeatable. Raises
+    """Store the clean file beside the source. Without a clean file, the source itself is public. Repeatable. Raises
     StorageError."""
     if clean is None:
         return PublicCopy(source_key, file.size, file.sha256)
@@ -65,19 +65,19 @@ def store_public_copy(source_key: str, file: FetchedFile, clean: FetchedFile | N
 
 
 def record_public_copy(blob: Blob, copy: PublicCopy) -> None:
-    """Remember it, on a row that is locked."""
+    """Store the copy's key in a locked row."""
     blob.public_key, blob.public_size, blob.public_sha256 = copy.key, copy.size, copy.sha256
 
 
-def without_public_copy(session: Session, most: int) -> Sequence[str]:
-    """Blobs of which it is not known yet what may be shown."""
+def without_public_copy(session: Session, max_rows: int) -> Sequence[str]:
+    """Blobs without a known public copy."""
     waiting = select(Blob.id).where(Blob.state == "stored", Blob.public_key.is_(None))
-    return session.scalars(waiting.order_by(Blob.created_at).limit(most)).all()
+    return session.scalars(waiting.order_by(Blob.created_at).limit(max_rows)).all()
 
 
 def make_public_copy(blob_id: str, decoder: ImageProcesses) -> None:
-    """See to it that the row of a stored blob says what may be shown. Repeatable; holds no connection meanwhile. Raises
-    StorageError (ObjectMissing among them), Unavailable and DecoderDied: then it is to be tried again."""
+    """Make sure that a stored blob has its public copy in its row. Repeatable. Holds no connection meanwhile. Raises
+    StorageError (including ObjectMissing), Unavailable and DecoderDied: then try again later."""
     key = db.session.scalar(select(Blob.object_key).where(Blob.id == blob_id, Blob.public_key.is_(None)))
     free_connection()
     if key is None:
@@ -97,7 +97,7 @@ def _copy_of(key: str, decoder: ImageProcesses) -> PublicCopy:
             with without_metadata_copy(file, facts) as clean:
                 return store_public_copy(key, file, clean, facts.mime_type)
     except (WrongBytes, ImageRefused) as refused:
-        log.warning("nothing of %s can be shown under its public address: %s", key, refused)
+        log.warning("image %s has no public copy: %s", key, refused)
         return _NOTHING
     except Interrupted:
         raise Unavailable("The app is being stopped. Try again in a moment.", 10) from None

@@ -1,4 +1,4 @@
-"""An image with the sizes made of it, as pages and APIs show it."""
+"""An image with its sizes, for pages and APIs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from app.images.image_limits import VARIANT_SIZES
 
 @dataclass(frozen=True)
 class ShownVariant:
-    """What to show where `size` pixels are wanted. A small image is the same for several sizes."""
+    """The variant for `size` pixels. A small image has one variant for several sizes."""
 
     size: int
     key: str
@@ -26,7 +26,7 @@ class ShownVariant:
 
 @dataclass(frozen=True)
 class ShownImage:
-    """An image with the sizes made of it (none while `derivation` is not `ready`)."""
+    """An image with its sizes (none while `derivation` is not `ready`)."""
 
     asset_id: str
     key: str
@@ -40,12 +40,12 @@ class ShownImage:
     variants: Sequence[ShownVariant]
 
     def key_for(self, size: int) -> str:
-        """What to fetch where `size` pixels are wanted: a variant, or the source while there is none."""
+        """The key for `size` pixels: a variant's, or the source's if there is none."""
         return next((variant.key for variant in self.variants if variant.size == size), self.key)
 
 
 def shown_image(asset: Asset, made: Sequence[BlobVariant]) -> ShownImage:
-    """An asset whose blob is loaded, with the variants of the blob."""
+    """An asset whose blob is loaded, with the blob's variants."""
     blob = asset.blob
     return ShownImage(
         asset_id=asset.id,
@@ -62,7 +62,7 @@ def shown_image(asset: Asset, made: Sequence[BlobVariant]) -> ShownImage:
 
 
 def variants_of(blob_ids: Select[Any] | Sequence[str]) -> dict[str, list[BlobVariant]]:
-    """Blob id → its variants; one query."""
+    """Blob id → its variants. One query."""
     found: dict[str, list[BlobVariant]] = {}
     for variant in db.session.scalars(select(BlobVariant).where(BlobVariant.blob_id.in_(blob_ids))):
         found.setdefault(variant.blob_id, []).append(variant)
@@ -74,7 +74,7 @@ def _shown_variants(made: Sequence[BlobVariant]) -> list[ShownVariant]:
         return []
     shown: list[ShownVariant] = []
     for size in VARIANT_SIZES:
-        # The largest that is not larger: beyond the image's own size that is the whole of it.
+        # The largest variant that is not larger. Above the image's own size, that is the whole image.
         best = max((variant for variant in made if variant.size <= size), key=lambda variant: variant.size)
         shown.append(ShownVariant(size, best.object_key, best.width_px, best.height_px, best.byte_size))
     return shown

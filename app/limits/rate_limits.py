@@ -1,7 +1,7 @@
-"""How often something may be done: counted for whoever is known to ask.
+"""Rate limits: counts per caller.
 
-Counts are kept in Flask-Limiter's storage (memory, or Redis when there are several processes). Its own decorators count
-before a view can authenticate, so its strategy is asked directly.
+Flask-Limiter's storage keeps the counts (in memory, or in Redis for several processes). Its own decorators count before
+a view can authenticate, so the code calls its strategy directly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.refusals import RateLimited
 
 @dataclass(frozen=True)
 class Counted:
-    """Where somebody stands after one more."""
+    """A caller's count after one more request."""
 
     rate: str
     allowed: bool
@@ -29,7 +29,7 @@ class Counted:
     resets_at: float  # Unix time
 
     def require(self, whom: str) -> None:
-        """Raise RateLimited when this was one too many. `whom`: "this key"."""
+        """Raise RateLimited if this request was one too many. `whom`: "this key"."""
         if self.allowed:
             return
         wait = max(1, math.ceil(self.resets_at - time.time()))
@@ -41,7 +41,7 @@ class Counted:
 
 
 def count(rate: str, *who: str) -> Counted:
-    """Count one against `rate` ("30 per hour") for `who`: the limit's name, then somebody."""
+    """Count one request against `rate` ("30 per hour"). `who`: the limit's name, then the caller."""
     item = parse(rate)
     allowed = limiter.limiter.hit(item, *who)
     window = limiter.limiter.get_window_stats(item, *who)
@@ -49,6 +49,6 @@ def count(rate: str, *who: str) -> Counted:
 
 
 def refund(rate: str, *who: str) -> None:
-    """Undo one `count` of the same arguments: what was counted ahead turned out not to count."""
+    """Undo one `count` with the same arguments."""
     storage = cast(ForgivingRedis | MemoryCounts, limiter.storage)
     storage.decr(parse(rate).key_for(*who))

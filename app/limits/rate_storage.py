@@ -1,7 +1,8 @@
-"""Where the counts of rate limits are kept: in this process, or in Redis, and in this process for as long as Redis does
-not answer.
+"""Storage for the counts of rate limits: this process's memory, or Redis. While Redis does not answer, this process's
+memory replaces it.
 
-A cache that is away must not take the API with it. Each process counts for itself then: too mild, but not without end.
+An outage of the cache must not stop the API. Each process then counts for itself: the limits are milder, but they still
+exist.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ log = logging.getLogger(__name__)
 
 IN_MEMORY = "counts+memory://"
 SCHEME = "forgiving+"
-# After a failure Redis is left alone this long, so that not every request waits for it.
+# After a failure, the pause before Redis is tried again, so that not every request waits for it.
 PAUSE_SECONDS = 5.0
 TIMEOUT_SECONDS = 1.0
-FORGET_SECONDS = 60.0  # between two looks for counts whose window is over
-# A window that is over must not begin anew below zero, and without an end.
+FORGET_SECONDS = 60.0  # between two removals of counts whose window is over
+# Must not start a new window below zero, which would never expire.
 _DECREASE = b"""
 if tonumber(redis.call("get", KEYS[1]) or "0") > 0 then
     return redis.call("decr", KEYS[1])
@@ -35,10 +36,11 @@ Found = TypeVar("Found")
 
 
 class MemoryCounts(Storage):
-    """`counts+memory://` for Flask-Limiter, which finds it by its scheme.
+    """`counts+memory://` for Flask-Limiter, which finds this class by its scheme.
 
-    The library's own loses counts when several threads begin a window at the same moment, and so lets more through than
-    the limit says."""
+    The library's own memory storage loses counts when several threads start a window at the same moment, and so allows
+    more than the limit.
+    """
 
     STORAGE_SCHEME = ["counts+memory"]
 
@@ -54,7 +56,7 @@ class MemoryCounts(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         with self._lock:
-            self._forget_old()
+            self._drop_old()
             count, end = self._counts.get(key, (0, 0.0))
             if end <= time.time():
                 count, end = 0, time.time() + expiry
@@ -62,7 +64,7 @@ class MemoryCounts(Storage):
             return count + amount
 
     def decr(self, key: str) -> int:
-        """Take one back, if the window is still the same. Returns the count."""
+        """Subtract one, if the window is still the same. Returns the count."""
         with self._lock:
             count, end = self._counts.get(key, (0, 0.0))
             if end <= time.time():
@@ -90,7 +92,7 @@ class MemoryCounts(Storage):
         with self._lock:
             self._counts.pop(key, None)
 
-    def _forget_old(self) -> None:
+    def _drop_old(self) -> None:
         present = time.time()
         if present < self._forgets_at:
             return
@@ -99,7 +101,7 @@ class MemoryCounts(Storage):
 
 
 class ForgivingRedis(RedisStorage):
-    """`forgiving+redis://…` for Flask-Limiter, which finds it by its scheme."""
+    """`forgiving+redis://…` for Flask-Limiter, which finds this class by its scheme."""
 
     STORAGE_SCHEME = [f"{SCHEME}redis", f"{SCHEME}rediss"]
 
@@ -115,7 +117,7 @@ class ForgivingRedis(RedisStorage):
         return self._ask(lambda: redis(key, expiry, amount), lambda: self._here.incr(key, expiry, amount))
 
     def decr(self, key: str) -> int:
-        """Take one back, if the window is still the same. Returns the count."""
+        """Subtract one, if the window is still the same. Returns the count."""
         return self._ask(lambda: int(self._decrease([self.prefixed_key(key)])), lambda: self._here.decr(key))
 
     def get(self, key: str) -> int:

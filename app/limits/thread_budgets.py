@@ -1,8 +1,8 @@
-"""How many threads each kind of long request may take, so that something is always left for everything else.
+"""Thread budgets: how many threads each kind of long request may use, so that some are always left for other requests.
 
-One process has as many threads as there are places, and some more. A stream, a waiting poll, an upload and an image
-each hold one while they last; beyond its budget a request is answered at once instead of waiting for a thread
-(docs/architecture.md, "Threads").
+A process has as many threads as the sum of the budgets, plus some more. A stream, a waiting poll, an upload and an
+image each use one for as long as they last. A request beyond its budget is refused at once and does not wait for a
+thread (docs/architecture.md, "Threads").
 """
 
 from __future__ import annotations
@@ -16,73 +16,73 @@ from app.refusals import Unavailable
 
 _IMAGES = 128
 _IMAGE_UPLOADS = 16
-# Threads beside those whose number is a setting: for images, and 24 that are always left for everything else.
+# Threads besides those whose number is a setting: for images, and 24 for all other requests.
 OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + 24
 
 
 class Slots:
-    """A bounded number of places, of which one owner takes at most half (rounded up). `limit` is set once, at start."""
+    """A bounded number of slots. One owner gets at most half of them (rounded up). `limit` is set once, at start."""
 
     def __init__(self, what: str, limit: int, retry_after: int) -> None:
         self.what = what
         self.limit = limit
         self.retry_after = retry_after
-        self.taken = 0
+        self.in_use = 0
         self._owned: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @property
     def share(self) -> int:
-        """How many of the places one owner may take."""
+        """How many slots one owner may have."""
         return (self.limit + 1) // 2
 
-    def try_take(self) -> bool:
-        """Take a place if there is one, for nobody in particular."""
+    def try_acquire(self) -> bool:
+        """Acquire a slot without an owner, if one is free."""
         with self._lock:
-            if self.taken >= self.limit:
+            if self.in_use >= self.limit:
                 return False
-            self.taken += 1
+            self.in_use += 1
             return True
 
-    def take(self, owner: str | None = None, name: str = "") -> None:
-        """Take a place, or raise Unavailable: when none is free, or `owner` has its share. `name` is what the refusal
-        calls the owner."""
+    def acquire(self, owner: str | None = None, name: str = "") -> None:
+        """Acquire a slot. Raises Unavailable if none is free, or if `owner` has its share. `name` is the owner's name
+        in the refusal."""
         with self._lock:
-            full = self.taken >= self.limit
+            full = self.in_use >= self.limit
             if not full and (owner is None or self._owned[owner] < self.share):
-                self.taken += 1
+                self.in_use += 1
                 if owner is not None:
                     self._owned[owner] += 1
                 return
         again = f"Try again in {self.retry_after} seconds."
         if full:
-            raise Unavailable(f"All {self.limit} places for {self.what} are taken. {again}", self.retry_after)
+            raise Unavailable(f"All {self.limit} places for {self.what} are in use. {again}", self.retry_after)
         raise Unavailable(
-            f"{name} uses {self.share} of the {self.limit} places for {self.what}, the most for one. {again}",
+            f"{name} uses {self.share} of the {self.limit} places for {self.what}, the maximum for one owner. {again}",
             self.retry_after,
         )
 
-    def give_back(self, owner: str | None = None) -> None:
+    def free(self, owner: str | None = None) -> None:
         with self._lock:
-            self.taken -= 1
+            self.in_use -= 1
             if owner is not None:
                 self._owned[owner] -= 1
                 if not self._owned[owner]:
                     del self._owned[owner]
 
     @contextmanager
-    def held(self, owner: str | None = None, name: str = "") -> Iterator[None]:
-        """A place for the length of the block."""
-        self.take(owner, name)
+    def acquired(self, owner: str | None = None, name: str = "") -> Iterator[None]:
+        """A slot for the length of the block."""
+        self.acquire(owner, name)
         try:
             yield
         finally:
-            self.give_back(owner)
+            self.free(owner)
 
 
 streams = Slots("live pages", 1000, retry_after=3)
 waiting_polls = Slots("waiting polls", 32, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
 image_uploads = Slots("images sent through the app", _IMAGE_UPLOADS, retry_after=10)
-# A client that reads slowly keeps its place but no thread (app/runtime/web_server/connection_worker.py).
+# A slow reader keeps its slot but no thread (app/runtime/web_server/connection_worker.py).
 images = Slots("images on their way", _IMAGES, retry_after=1)

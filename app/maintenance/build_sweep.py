@@ -1,7 +1,8 @@
-"""Continues or removes what was left half done: uploads of processes that died, objects without rows, deleted games.
+"""Finishes or removes incomplete work: uploads of dead processes, objects without rows, deleted games.
 
-Publish = object first, row after; delete = row first, object by the sweeper. So an object without a row is garbage once
-it is old enough not to be on its way, and a row without an object is a loss that `check()` reports.
+Publishing writes the object first and the row after it. Deleting removes the row first; the sweep removes the object.
+So an object without a row is garbage once it is too old to belong to a running upload, and a row without an object is a
+loss that `check()` reports.
 """
 
 from __future__ import annotations
@@ -23,20 +24,21 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.data.models.upload import RAW, Upload
 from app.fleet import transfers
+from app.fleet.active_servers import IS_ACTIVE
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
 from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.storage.write_address_probe import is_of_a_probe
-from app.uploads.discarding import discard_upload
+from app.uploads.discarding import discard_marked
 from app.uploads.resumable.expiry import remove_expired
 
 log = logging.getLogger(__name__)
 
-STALE_UPLOAD_AGE = timedelta(minutes=10)  # a living one is touched every 15 s
+STALE_UPLOAD_AGE = timedelta(minutes=10)  # a running one has a heartbeat every 15 s
 MIN_ORPHAN_AGE = timedelta(hours=1)
 ANSWER_LIFETIME = timedelta(hours=24)
-LOST_SERVER_AFTER = timedelta(hours=24)  # a deleted game does not wait longer for a server that is silent
+LOST_SERVER_AFTER = timedelta(hours=24)  # a deleted game does not wait longer for a silent server
 ARCHIVES = "archives/"
 
 
@@ -52,8 +54,8 @@ class SweepResult:
 
 @dataclass
 class CheckFindings:
-    """What `check()` found. `missing`: builds whose object is gone, or has another size; `orphans`: objects that
-    belong to nothing; `transfers`: open multipart transfers that belong to nothing."""
+    """The findings of `check()`. `missing`: builds whose object is gone, or has another size; `orphans`: objects
+    without a row; `transfers`: open multipart transfers without a row."""
 
     builds: int = 0
     missing: list[str] = field(default_factory=list)
@@ -62,20 +64,20 @@ class CheckFindings:
 
 
 def sweep(young: timedelta = MIN_ORPHAN_AGE) -> SweepResult:
-    """Everything that needs sweeping. Raises StorageError when storage is unreachable; what was done stays done."""
+    """Sweep everything. Raises StorageError if storage cannot be reached; completed steps stand."""
     swept = SweepResult()
     _sweep_uploads(swept)
     expired = remove_expired()
     swept.uploads += expired.uploads
     swept.bytes_freed += expired.bytes_freed
-    # Before the games go, whose rows would take those of their images along.
+    # Before the games are deleted: their rows would delete those of their images with them.
     assets = sweep_assets(young)
     swept.uploads += assets.uploads
     swept.objects += assets.objects
     swept.bytes_freed += assets.bytes_freed
-    gone = retention.apply_retention_to_all()
-    swept.objects += len(gone)
-    swept.bytes_freed += sum(gone)
+    deleted_sizes = retention.apply_retention_to_all()
+    swept.objects += len(deleted_sizes)
+    swept.bytes_freed += sum(deleted_sizes)
     _sweep_deleted_games(swept)
     _sweep_orphans(swept, young)
     with writing() as session:
@@ -87,24 +89,24 @@ def sweep(young: timedelta = MIN_ORPHAN_AGE) -> SweepResult:
 
 def _sweep_uploads(swept: SweepResult) -> None:
     before = now() - STALE_UPLOAD_AGE
-    dead = or_(and_(Upload.door == RAW, Upload.touched_at < before), Upload.state == "discarding")
+    dead = or_(and_(Upload.kind == RAW, Upload.touched_at < before), Upload.state == "discarding")
     uploads = db.session.scalars(select(Upload).where(dead)).all()
     free_connection()
     for upload in uploads:
         if not _claim(upload.id, before):
             continue
         stored = bucket().stat(upload.object_key)
-        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+        discard_marked(bucket(), upload)
         swept.uploads += 1
         swept.bytes_freed += stored.size if stored else 0
 
 
 def _claim(upload_id: str, before: datetime) -> bool:
-    """Mark an upload as going, unless it turns out to be alive. `publish()` holds the same row, and makes no build of
-    one that is going: whichever is first, no build loses its object."""
+    """Mark an upload as `discarding`, unless it has a fresh heartbeat. `publish_build()` locks the same row, and makes
+    no build of an upload that is being discarded. So no build loses its object, whichever comes first."""
     with writing() as session:
         upload = session.get(Upload, upload_id, with_for_update=True)
-        if upload is None or (upload.state != "discarding" and (upload.door != RAW or upload.touched_at >= before)):
+        if upload is None or (upload.state != "discarding" and (upload.kind != RAW or upload.touched_at >= before)):
             return False
         upload.state = "discarding"
         return True
@@ -114,27 +116,27 @@ def _sweep_deleted_games(swept: SweepResult) -> None:
     deleted = db.session.scalars(select(Game.id).where(Game.deleted_at.is_not(None))).all()
     free_connection()
     for game_id in deleted:
-        if _is_done_with(game_id):
+        if _can_purge(game_id):
             _purge(game_id, swept)
 
 
-def _is_done_with(game_id: str) -> bool:
-    """No session runs on it, and no server holds any of it: none that can still be asked, that is."""
-    may_return = (Server.retired_at.is_(None), Server.last_report_at > now() - LOST_SERVER_AFTER)
+def _can_purge(game_id: str) -> bool:
+    """No session runs on it, and no server in contact holds any of its builds."""
+    may_return = (IS_ACTIVE, Server.last_report_at > now() - LOST_SERVER_AFTER)
     running = exists().where(
         PlaySession.game_id == game_id, PlaySession.ended_at.is_(None), PlaySession.server_id == Server.id, *may_return
     )
-    held = exists().where(
+    on_server = exists().where(
         Replica.game_id == game_id, Replica.phase != "removed", Replica.server_id == Server.id, *may_return
     )
     uploading = exists().where(Upload.game_id == game_id)
-    waits = db.session.scalar(select(running | held | uploading))
+    waits = db.session.scalar(select(running | on_server | uploading))
     free_connection()
     return not waits
 
 
 def _purge(game_id: str, swept: SweepResult) -> None:
-    """Rows first: from here on its objects are orphans, which the next sweep removes if this one dies."""
+    """Delete the rows first. From then on its objects are orphans, which the next sweep deletes if this one dies."""
     with writing() as session:
         builds = session.execute(select(Build.object_key, Build.size).where(Build.game_id == game_id)).all()
         game = session.get(Game, game_id)
@@ -163,8 +165,8 @@ def _sweep_orphans(swept: SweepResult, young: timedelta) -> None:
 
 
 def _orphan_transfers() -> list[OpenMultipart]:
-    """Open transfers to keys that no upload names, listed before the rows are read. A build's key is no excuse: its
-    object is complete."""
+    """Open transfers to keys that no upload names, listed before the rows are read. A key that a build names does not
+    count: the build's object is complete."""
     listed = bucket().open_multiparts(ARCHIVES)
     known = set(db.session.scalars(select(Upload.object_key)))
     free_connection()
@@ -172,20 +174,20 @@ def _orphan_transfers() -> list[OpenMultipart]:
 
 
 def _orphans(objects: Iterable[StoredObject]) -> list[StoredObject]:
-    """Objects that neither a build nor an upload names. The objects are listed before the rows are read: an object
-    that gets its row meanwhile is seen with it."""
+    """Objects that neither a build nor an upload names. The objects are listed before the rows are read, so that an
+    object that gets its row meanwhile has it by then."""
     listed = list(objects)
     known = _known_keys()
-    return _unnamed(listed, known)
+    return _without_row(listed, known)
 
 
-def _unnamed(listed: Iterable[StoredObject], known: set[str]) -> list[StoredObject]:
+def _without_row(listed: Iterable[StoredObject], known: set[str]) -> list[StoredObject]:
     return [found for found in listed if found.key not in known and not is_of_a_probe(found.key, found.modified)]
 
 
 def _known_keys() -> set[str]:
-    # Uploads first: one that becomes a build in between is then seen as the build. One that has ended and reserves
-    # nothing has no object of its own any more, and must not keep that of a build which was deleted.
+    # Uploads first: an upload that becomes a build in between is then found as the build. An ended upload without
+    # reserved bytes has no object any more, and must not keep the object of a deleted build.
     ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
     keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
     keys.update(db.session.scalars(select(Build.object_key)))
@@ -194,8 +196,8 @@ def _known_keys() -> set[str]:
 
 
 def check() -> CheckFindings:
-    """Compare rows and objects; changes nothing. Builds are read before the objects are listed and everything else
-    after, so that what arrives meanwhile is not taken for a fault."""
+    """Compare rows and objects. Changes nothing. Builds are read before the objects are listed and everything else
+    after, so that new objects are not reported as errors."""
     builds = db.session.execute(
         select(Build.object_key, Build.size, Build.number, Game.slug).join(Game, Build.game_id == Game.id)
     ).all()
@@ -207,7 +209,7 @@ def check() -> CheckFindings:
     for row in builds:
         if sizes.get(row.object_key) != row.size and row.object_key in known:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
-    result.orphans = _unnamed(listed, known)
+    result.orphans = _without_row(listed, known)
     result.transfers = [transfer.key for transfer in _orphan_transfers()]
     assets = check_assets()
     result.missing += assets.missing

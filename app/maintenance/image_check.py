@@ -1,4 +1,4 @@
-"""DOCSTRING"""
+"""Compares the rows of images with the objects in storage."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.asset import Blob, BlobVariant
 from app.images.object_keys import FINAL
+from app.maintenance.image_sweep import orphans
 from app.storage.bucket import StoredObject, bucket
 
 
 @dataclass
 class AssetCheckFindings:
-    """What `check_assets()` found. `objects`: that there should be; `missing`: keys of those that are gone or have
-    another size; `orphans`: what has no row."""
+    """The findings of `check_assets()`. `objects`: how many there should be; `missing`: keys of objects that are gone
+    or have another size; `orphans`: objects without a row."""
 
     objects: int
     missing: list[str]
@@ -24,8 +25,8 @@ class AssetCheckFindings:
 
 
 def check_assets() -> AssetCheckFindings:
-    """Compare rows and objects; changes nothing. Rows are read before the objects are listed, and those that miss
-    theirs once more after, so that what arrives or goes meanwhile is not taken for a fault."""
+    """Compare rows and objects. Changes nothing. Rows are read before the objects are listed, and rows with a missing
+    object once more after it, so that changes meanwhile are not reported as errors."""
     rows = _expected()
     sizes = {one.key: one.size for one in bucket().objects(FINAL)}
     missing = [key for key, size in rows.items() if sizes.get(key) != size]
@@ -34,7 +35,7 @@ def check_assets() -> AssetCheckFindings:
 
 
 def _expected() -> dict[str, int]:
-    """Key → bytes of every image and size that somebody may ask for."""
+    """Key → bytes, of every image and size that may be requested."""
     stored = Blob.state == "stored"
     found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
     variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)

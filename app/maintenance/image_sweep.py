@@ -1,4 +1,4 @@
-"""Removes what is left of uploads that were never confirmed, images nobody shows, and objects without rows."""
+"""Removes leftovers of uploads that were never confirmed, unused images, and objects without rows."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from app.storage.write_address_probe import is_of_a_probe
 log = logging.getLogger(__name__)
 S = TypeVar("S", StoredObject, OpenMultipart)
 
-# A PUT that began in time may still be going when its URL expires.
+# A PUT that began in time may still be running when its URL expires.
 AFTER_EXPIRY = timedelta(minutes=5)
-# Comparing every object with its row takes a request to storage per thousand: not every minute.
+# Comparing every object with its row takes one request to storage per thousand objects: too much for every minute.
 SCAN_EVERY = 3600.0
 _COPIES_PER_SWEEP = 50
 _scanned_at = float("-inf")
@@ -57,14 +57,14 @@ class AssetSweepResult:
 def sweep_assets(
     young: timedelta, *, undo: timedelta = UNDO_WINDOW, lease: timedelta = LEASE, scan: bool | None = None
 ) -> AssetSweepResult:
-    """Everything of assets that needs sweeping. Objects younger than `young` are left alone; everything is
-    compared with everything when `scan` says so, or once an hour. Raises StorageError; what was done stays done."""
+    """Sweep everything of assets. Objects younger than `young` are skipped. Compares all objects with their rows if
+    `scan` is set, and once an hour. Raises StorageError; completed steps stand."""
     swept = AssetSweepResult()
     _expire(swept)
     _clear_deleted_games()
-    _forget_deleted(undo)
-    if thorough := _take_scan() if scan is None else scan:
-        _note_unused()
+    _delete_old_assets(undo)
+    if thorough := _claim_scan() if scan is None else scan:
+        _mark_unused()
     _delete_unused(swept, undo, lease)
     _make_public_copies()
     _abort_stray_transfers()
@@ -73,7 +73,7 @@ def sweep_assets(
     return swept
 
 
-def _take_scan() -> bool:
+def _claim_scan() -> bool:
     global _scanned_at
     with _scan_lock:
         is_due = time.monotonic() - _scanned_at > SCAN_EVERY
@@ -90,7 +90,7 @@ def _expire(swept: AssetSweepResult) -> None:
         with writing() as session:
             lock_partner(session, partner_id)
             staged = session.get(StagedAsset, staged_id)
-            # Presigned again meanwhile: it lives on.
+            # Presigned again meanwhile: it is in use.
             if staged is None or staged.expires_at >= now() - AFTER_EXPIRY:
                 continue
             key, transfer = staged.object_key, staged.multipart_id
@@ -103,7 +103,7 @@ def _expire(swept: AssetSweepResult) -> None:
 
 
 def _clear_deleted_games() -> None:
-    """A deleted game shows nothing: its rows here go before the game's own would take them along uncounted."""
+    """Delete a deleted game's asset rows, before deleting the game would delete them without counting."""
     games = db.session.execute(
         select(Game.id, Game.partner_id).where(
             Game.deleted_at.is_not(None),
@@ -124,18 +124,18 @@ def _clear_deleted_games() -> None:
             for blob_id in blob_ids:
                 mark_if_unused(session, partner_id, blob_id)
             session.flush()
-            settle(session, partner_id)  # what it had staged
+            settle(session, partner_id)  # bytes of its staged uploads
         free_connection()
 
 
-def _forget_deleted(undo: timedelta) -> None:
+def _delete_old_assets(undo: timedelta) -> None:
     with writing() as session:
         session.execute(delete(Asset).where(Asset.deleted_at < now() - undo))
     free_connection()
 
 
-def _note_unused() -> None:
-    """Blobs whose last asset went with a row above it."""
+def _mark_unused() -> None:
+    """Blobs whose last asset was deleted by a cascade."""
     found = db.session.execute(
         select(Blob.id, Blob.partner_id).where(
             Blob.unused_since.is_(None),
@@ -158,55 +158,56 @@ def _delete_unused(swept: AssetSweepResult, undo: timedelta, lease: timedelta) -
     ).all()
     free_connection()
     for blob_id, partner_id in found:
-        doomed = _doom_if_unused(blob_id, partner_id, undo, lease)
+        deletion = _begin_deletion_if_unused(blob_id, partner_id, undo, lease)
         free_connection()
-        if doomed is not None:
+        if deletion is not None:
             crash_point("blob-doomed")
-            _delete_and_bury(doomed)
+            _delete_blob(deletion)
             swept.objects += 1
-            swept.bytes_freed += doomed.size
+            swept.bytes_freed += deletion.size
 
 
-def _doom_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> BlobDeletion | None:
-    """Look again under the lock: it may be shown, held or gone by now."""
+def _begin_deletion_if_unused(blob_id: str, partner_id: str, undo: timedelta, lease: timedelta) -> BlobDeletion | None:
+    """Check again under the lock: it may be used, claimed or deleted by now."""
     with writing() as session:
         lock_partner(session, partner_id)
         blob = session.get(Blob, blob_id, with_for_update=True, populate_existing=True)
         if blob is None or blob.unused_since is None or blob.unused_since >= now() - undo:
             return None
         if blob.held_at >= now() - lease:
-            return None  # somebody writes or deletes it just now
-        # Assets that were deleted point to it until their time for undo is over, which is then over for it too.
+            return None  # another process is writing or deleting it
+        # Deleted assets refer to it until their time for undo is over. This ends it for them.
         session.execute(delete(Asset).where(Asset.blob_id == blob.id, Asset.deleted_at.is_not(None)))
         return begin_deletion(session, blob)
 
 
-def _delete_and_bury(doomed: BlobDeletion) -> None:
-    bucket().delete(doomed.keys)
+def _delete_blob(deletion: BlobDeletion) -> None:
+    bucket().delete(deletion.keys)
     crash_point("objects-deleted")
-    finish_deletion(doomed)
+    finish_deletion(deletion)
     free_connection()
 
 
 def _make_public_copies() -> None:
-    """Of images that an older version stored, some at a time. Those that are asked for first are made then."""
+    """Public copies for images that an older version stored, some at a time. An image that is requested first gets its
+    copy then."""
     found = without_public_copy(db.session(), _COPIES_PER_SWEEP)
     free_connection()
     for blob_id in found:
         try:
             make_public_copy(blob_id, derivation_processes)
-        except (ObjectMissing, DecoderDied) as failed:  # of this image; the next sweep tries it again
+        except (ObjectMissing, DecoderDied) as failed:  # for this image; the next sweep tries again
             log.warning("the public copy of image %s was not made: %s", blob_id, failed)
         except StorageError:
             raise
         except Unavailable as later:
-            log.info("public copies of older images are made later: %s", later.message)
+            log.info("making public copies of older images stopped until the next sweep: %s", later.message)
             return
 
 
 def _abort_stray_transfers() -> None:
-    """Transfers of uploads that have ended: their addresses end now, for nothing holds room for what they take. The row
-    of an upload is there before its transfer, so the age does not matter."""
+    """Abort the transfers of ended uploads: their addresses stop working, because no quota is reserved for their bytes.
+    An upload's row exists before its transfer, so their age does not matter."""
     for listed in in_batches(bucket().open_multiparts(STAGING), 1000):
         for stray in _unknown_staged(listed):
             if not is_of_a_probe(stray.key, stray.begun):
@@ -219,15 +220,15 @@ def _delete_orphans(swept: AssetSweepResult, young: timedelta) -> None:
             parsed = parse_key(orphan.key)
             if parsed is None:
                 bucket().delete([orphan.key])
-            elif not _delete_while_holding(orphan, parsed):
+            elif not _delete_unclaimed(orphan, parsed):
                 continue
             swept.objects += 1
             swept.bytes_freed += orphan.size
 
 
 def orphans() -> Iterator[StoredObject]:
-    """Objects that no row asks for. They are listed before the rows are read: one that gets its row meanwhile is
-    seen with it."""
+    """Objects that no row names. They are listed before the rows are read, so that an object that gets its row
+    meanwhile has it by then."""
     for staged in in_batches(bucket().objects(STAGING), 1000):
         yield from (one for one in _unknown_staged(staged) if not is_of_a_probe(one.key, one.modified))
     for listed in in_batches(bucket().objects(FINAL), 1000):
@@ -238,7 +239,7 @@ def orphans() -> Iterator[StoredObject]:
 
 
 def _unknown_staged(listed: Sequence[S]) -> list[S]:
-    """Those that no open upload names."""
+    """Staged objects that no open upload names."""
     keys = [one.key for one in listed]
     known = set(db.session.scalars(select(StagedAsset.object_key).where(StagedAsset.object_key.in_(keys))))
     free_connection()
@@ -254,7 +255,8 @@ def _known_keys(keys: Sequence[str]) -> set[str]:
 
 
 def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
-    """What of these is a size of an image whose sizes are still being made: the row comes when all are stored."""
+    """Those of these keys that are sizes of an image whose sizes are still being made: their rows come when all are
+    stored."""
     sizes = {key for one in objects if (key := parse_key(one.key)) and key.size}
     if not sizes:
         return set()
@@ -266,8 +268,8 @@ def _being_derived(objects: Sequence[StoredObject]) -> set[FinalKey | None]:
     return {key for key in sizes if (key.sha256, key.partner_id) in blobs}
 
 
-def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
-    """Delete an object under a final name while nobody can confirm or derive the same bytes."""
+def _delete_unclaimed(orphan: StoredObject, parsed: FinalKey) -> bool:
+    """Delete an object under a final key while no other process can confirm or derive the same bytes."""
     with writing() as session:
         partner = session.get(Partner, parsed.partner_id)
         blob: Blob | None = None
@@ -278,23 +280,23 @@ def _delete_while_holding(orphan: StoredObject, parsed: FinalKey) -> bool:
             )
             if blob is not None and not _is_stray(session, blob, orphan.key):
                 return False
-        doomed = None
+        deletion = None
         if partner is not None and blob is None:
             blob = _placeholder_row(orphan, parsed)
             session.add(blob)
             session.flush()
-            doomed = begin_deletion(session, blob)
+            deletion = begin_deletion(session, blob)
     free_connection()
-    if doomed is None:
+    if deletion is None:
         bucket().delete([orphan.key])
     else:
-        _delete_and_bury(doomed)
+        _delete_blob(deletion)
     return True
 
 
 def _is_stray(session: Session, blob: Blob, key: str) -> bool:
-    """A size or a public copy that an earlier attempt left: the blob stands, nothing is being made of it, and it names
-    another. Asked once more under the lock: a derivation may have begun since the objects were listed."""
+    """A size or a public copy from an earlier attempt: the blob exists, nothing is being made of it, and its row names
+    another object. Checked again under the lock, because a derivation may have begun since the objects were listed."""
     if key == public_copy_key(blob.object_key):
         return blob.state == "stored" and blob.public_key not in (None, key)
     named = session.scalar(select(exists().where(BlobVariant.object_key == key)))
@@ -302,7 +304,8 @@ def _is_stray(session: Session, blob: Blob, key: str) -> bool:
 
 
 def _placeholder_row(orphan: StoredObject, parsed: FinalKey) -> Blob:
-    """A row that stands only while the object is deleted, so that a confirm of the same bytes waits for that."""
+    """A row that exists only while the object is deleted, so that a confirm of the same bytes waits for the
+    deletion."""
     return Blob(
         id=new_id("blob"),
         partner_id=parsed.partner_id,

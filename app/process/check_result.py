@@ -1,4 +1,4 @@
-"""What one check of the installation found (app/runtime/doctor.py)."""
+"""The result of one check of the installation (app/runtime/doctor.py)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`text` is for operators: what was found, and what to set where it failed. `skipped` is what does not apply, or
-    could not be tried."""
+    """`text` is for operators: what was found, and which setting to change if the check failed. `skipped`: the check
+    does not apply, or could not be made."""
 
     state: Literal["ok", "failed", "skipped"]
     text: str

@@ -1,6 +1,6 @@
-"""Named points at which the kill tests end the app as a power cut would: no handler runs, nothing is flushed.
+"""Named points at which the kill tests end the app like a power cut: no handler runs, nothing is flushed.
 
-The agent has its own (`slipway/agent/crash_points.py`): it never imports the app.
+The agent has its own (`slipway/agent/crash_points.py`), because it never imports the app.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ POINTS = (
     "objects-deleted",
 )
 _chosen = os.environ.get("SLIPWAY_APP_CRASH_AT")
-# A file that names a point: whoever passes it there removes the file first, so that the next process lives on.
+# A file that names a point. The process that reaches the point removes the file first, so that the next process
+# survives.
 _file = Path(os.environ["SLIPWAY_APP_CRASH_FILE"]) if "SLIPWAY_APP_CRASH_FILE" in os.environ else None
 
 

@@ -1,4 +1,4 @@
-"""JSON logs on standard error, one line an event, with the request's id; and that id on every answer.
+"""JSON logs on standard error, one line per event, with the request's id. Every answer has that id too.
 
 Never logged: query strings (presigned URLs are bearer secrets), links that let somebody in, headers, bodies.
 """
@@ -24,7 +24,7 @@ class _RequestId(logging.Filter):
 
 
 def request_id() -> str:
-    """The present request's id: the caller's X-Request-Id where it is one, else ours."""
+    """The current request's id: the caller's X-Request-Id if it is a valid id, else a new one."""
     if "request_id" not in g:
         sent = request.headers.get("X-Request-Id", "")
         g.request_id = sent if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) else f"req_{secrets.token_hex(11)}"
@@ -33,14 +33,14 @@ def request_id() -> str:
 
 
 def public_path(path: str) -> str:
-    """A path without what is secret in it: its query, and the end of a link that lets somebody in."""
+    """A path without its secrets: the query, and the end of a link that lets somebody in."""
     path = path.partition("?")[0]
     plain = f"/{path.lstrip('/')}".lower()  # mistyped, it leads nowhere and is as secret
     return next((f"{begin}…" for begin in _SECRET_BELOW if plain.startswith(begin)), path)
 
 
 def init_app(app: Flask) -> None:
-    """Set logging up once a process, and the request id on every answer."""
+    """Set up logging once per process, and the request id on every answer."""
     root = logging.getLogger()
     if not any(isinstance(handler.formatter, JsonFormatter) for handler in root.handlers):
         handler = logging.StreamHandler(sys.stderr)

@@ -1,7 +1,8 @@
-"""How a web process ends: no new work, streams and polls at once, uploads after a while, never outliving its parent.
+"""How a web process ends: no new work, streams and polls end at once, uploads after a while. It never outlives its
+parent.
 
-gunicorn's signal handler (app/runtime/web_server/gunicorn_settings.py) calls `begin`; whoever waits or transfers
-registers here and is told. The state is the process's, because a signal is.
+gunicorn's signal handler (app/runtime/web_server/gunicorn_settings.py) calls `begin`, which calls the callbacks that
+waiting and transferring code registered here. The state belongs to the process, because a signal does.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ log = logging.getLogger(__name__)
 
 
 class Shutdown:
-    """One end, told once to everyone who asked. Every method may be called from any thread.
+    """The end of one process. Calls every registered callback once. All methods may be called from any thread.
 
-    Not from a signal handler: it takes a lock that the interrupted thread may hold.
+    Do not call them from a signal handler: they take a lock that the interrupted thread may hold.
     """
 
     def __init__(self) -> None:
@@ -37,34 +38,34 @@ class Shutdown:
         self._cut_at_changed = threading.Condition(self._lock)
 
     def begin(self, drain_seconds: float) -> None:
-        """Stop: run what waits for `when_stopping` now, and what waits for `when_cut` in `drain_seconds`.
+        """Stop: run the callbacks of `when_stopping` now, and those of `when_cut` in `drain_seconds`.
 
-        Again is harmless; a shorter time brings the cut forward, a longer one changes nothing.
+        May be called again: a shorter time brings the cut forward, a longer one changes nothing.
         """
         with self._lock:
             first = not self.stopping.is_set()
             self._cut_at = min(self._cut_at, time.monotonic() + drain_seconds)
             self._cut_at_changed.notify()
             self.stopping.set()
-            told = list(self._soon.values()) if first else []
+            due = list(self._soon.values()) if first else []
         if first:
             threading.Thread(target=self._cut_when_due, name="cut", daemon=True).start()
-        _tell(told)
+        _call_all(due)
 
     def when_stopping(self, callback: Callback) -> Unregister:
-        """Call `callback` once when stopping begins (here and now if it has). Returns what takes it off the list."""
+        """Call `callback` once when stopping begins, or now if it has begun. Returns a function that unregisters it."""
         with self._lock:
             if not self.stopping.is_set():
                 return self._register(self._soon, callback)
-        _tell([callback])
+        _call_all([callback])
         return lambda: None
 
     def when_cut(self, callback: Callback) -> Unregister:
-        """Call `callback` once when the time for running uploads is over (here and now if it is)."""
+        """Call `callback` once when the time for running uploads is over, or now if it is."""
         with self._lock:
             if not self._cut:
                 return self._register(self._late, callback)
-        _tell([callback])
+        _call_all([callback])
         return lambda: None
 
     def _register(self, waiting: dict[object, Callback], callback: Callback) -> Unregister:
@@ -82,16 +83,16 @@ class Shutdown:
             while (left := self._cut_at - time.monotonic()) > 0:
                 self._cut_at_changed.wait(left)
             self._cut = True
-            told = list(self._late.values())
-        _tell(told)
+            due = list(self._late.values())
+        _call_all(due)
 
 
-def _tell(callbacks: list[Callback]) -> None:
+def _call_all(callbacks: list[Callback]) -> None:
     for callback in callbacks:
         try:
             callback()
         except Exception:
-            # One that fails must not keep the others from hearing it: they would hold the process until it is killed.
+            # One that fails must not stop the others from being called: the process would go on until it is killed.
             log.exception("a shutdown callback failed")
 
 
@@ -108,14 +109,14 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else
 
 
 def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel send us `by` when the thread that forked this process ends, `kill -9` of the parent included.
+    """Let the kernel send `by` to this process when the thread that forked it ends, even by `kill -9` of the parent.
 
-    For the child's side of a fork: `preexec_fn=partial(die_with_parent, os.getpid())`, or a gunicorn hook. Spawn from a
-    thread that lives as long as the parent, or the child dies early (prctl(2), PR_SET_PDEATHSIG). Signals blocked by
-    the parent are unblocked: a mask is inherited through exec, and most programs never look at theirs.
+    For the child's side of a fork: `preexec_fn=partial(die_with_parent, os.getpid())`, or a gunicorn hook. Fork in a
+    thread that lives as long as the parent, or the child dies early (prctl(2), PR_SET_PDEATHSIG). Signals that the
+    parent blocked are unblocked: exec inherits the mask, and most programs never look at theirs.
     """
     if _prctl is not None and _prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    if os.getppid() != parent:  # it died before the kernel was told to watch it
+    if os.getppid() != parent:  # the parent died before the prctl call
         os.kill(os.getpid(), by)

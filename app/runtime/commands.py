@@ -1,4 +1,4 @@
-"""`flask` commands for operators: the same domain calls as the APIs and pages."""
+"""`flask` commands for operators. They call the same domain functions as the APIs and pages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ server_group = AppGroup("server", help="Game servers.")
 
 
 class _Plainly(click.Command):
-    """A command whose refusals are one line on standard error and exit code 1, not a traceback."""
+    """A command that prints a refusal as one line on standard error and exits with 1, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -68,7 +68,7 @@ def partner_create(name: str) -> None:
 @click.option("--name", default="", help="The person's name.")
 @click.option("--role", type=click.Choice(["owner", "developer", "viewer", "operator"]), required=True)
 def member_create(email: str, partner: str | None, name: str, role: str) -> None:
-    """Make a person with EMAIL who can sign in. The password is asked for, or read from standard input."""
+    """Make an account with EMAIL that can sign in. The password is prompted for, or read from standard input."""
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
@@ -79,10 +79,10 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
 
 @member_group.command("link", cls=_Plainly)
 @click.argument("email")
-@click.option("--partner", help="The partner's name, for an address with several accounts.")
-@click.option("--operator", is_flag=True, help="The operator with this address, where a partner's member has it too.")
+@click.option("--partner", help="The partner's name, if the address has several accounts.")
+@click.option("--operator", is_flag=True, help="Choose the operator, if members of partners have this address too.")
 def member_link(email: str, partner: str | None, operator: bool) -> None:
-    """Print a link with which whoever signs in with EMAIL sets a new password, once."""
+    """Print a link with which the owner of EMAIL sets a new password, once."""
     found = partner_named(partner) if partner else None
     link, secret = link_for_email(email, COMMAND_LINE, found, operator=operator)
     own = settings()
@@ -107,7 +107,7 @@ def key_create(partner: str, app_name: str, scopes: tuple[str, ...]) -> None:
 
 @server_group.command("add", cls=_Plainly)
 @click.argument("server_id")
-@click.option("--region", default="", help="Where it stands, such as fra.")
+@click.option("--region", default="", help="Where the server is, such as fra.")
 def server_add(server_id: str, region: str) -> None:
     """Add a game server and print its token, once."""
     _, token = add_server(server_id, region, COMMAND_LINE)
@@ -122,10 +122,10 @@ def server_add(server_id: str, region: str) -> None:
     type=click.IntRange(min=0),
     default=60,
     show_default=True,
-    help="Objects younger than this are left alone.",
+    help="Skip objects younger than this.",
 )
 def sweep_command(young_minutes: int) -> None:
-    """Remove what dead uploads, deleted games and lost rows left in storage."""
+    """Remove the leftovers of dead uploads, deleted games and lost rows from storage."""
     swept = build_sweep.sweep(timedelta(minutes=young_minutes))
     click.echo(
         f"Removed {swept.uploads} dead uploads, {swept.games} deleted games, {swept.objects} objects: "
@@ -155,7 +155,7 @@ def check_command() -> None:
 @click.command("doctor", cls=_Plainly)
 @with_appcontext
 def doctor_command() -> None:
-    """Try out this installation and say what to set; exit code 1 when a check fails."""
+    """Check this installation and print what to set; exit code 1 when a check fails."""
     states = []
     for name, result in doctor.results():
         click.echo(f"{result.state:<8} {name}: {result.text}")
@@ -168,9 +168,9 @@ def doctor_command() -> None:
 @click.command("worker")
 @with_appcontext
 def worker_command() -> None:
-    """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: what it is
-    checking is given back to the other workers."""
-    # A handler may interrupt a thread that holds the very lock it needs; a SimpleQueue is safe to put to from one.
+    """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: it frees the
+    claims of its checks for the other workers."""
+    # A handler may interrupt a thread that holds the very lock it needs. A SimpleQueue is safe there.
     asked: queue.SimpleQueue[None] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.put(None))
@@ -178,7 +178,9 @@ def worker_command() -> None:
     working.start_workers()
     free_connection()
     logging.getLogger(__name__).info("the worker is ready")
-    while True:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
+    while (
+        True
+    ):  # a signal that the kernel delivers to another thread does not wake this one; its handler still runs here
         try:
             asked.get(timeout=1.0)
             break
@@ -192,9 +194,10 @@ def worker_command() -> None:
 @click.command("prepare-demo", hidden=True)
 @click.argument("base_url")
 def prepare_demo_command(base_url: str) -> None:
-    """Migrate the database and make the demo data; what `make run` does before the web server starts.
+    """Migrate the database and make the demo data; `make run` does this before the web server starts.
 
-    In a process of its own, so that the supervisor holds no database connection and stays free to be stopped."""
+    In a process of its own, so that the supervisor holds no database connection and can be stopped at any time.
+    """
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # what the proxy stands for
     found = settings()
     with app.app_context():

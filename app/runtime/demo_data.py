@@ -1,12 +1,11 @@
-"""The demo data of `make run`: made on the first run, the same on every later one.
+"""The demo data of `make run`: made on the first run, and kept by every later one.
 
-Secrets that cannot be read back (only their hashes are stored) live in `<instance>/demo.json`, mode 0600.
+Secrets that cannot be read back (only their hashes are stored) are in `<instance>/demo.json`, mode 0600.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from app.accounts.actors import Actor
 from app.accounts.keys import authenticate, create_key
 from app.accounts.partners import create_member, create_partner, hash_for
 from app.accounts.sign_ins import end_all
+from app.config.private_files import write_private
 from app.config.storage_settings import StorageSettings
 from app.data.database import writing
 from app.data.extensions import db
@@ -45,7 +45,7 @@ class DemoServer:
 
 @dataclass(frozen=True)
 class Demo:
-    """What `demo.json` holds."""
+    """The content of `demo.json`."""
 
     base_url: str
     email: str
@@ -58,8 +58,8 @@ class Demo:
 
 
 def prepare(app: Flask, *, base_url: str, storage: StorageSettings, instance: Path) -> Demo:
-    """Make what is missing of the demo data and write demo.json. Addresses and directories are written anew each
-    time, so that a moved instance folder works."""
+    """Make the missing demo data and write demo.json. Addresses and directories are written each time, so that a moved
+    instance folder works."""
     path = instance / "demo.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     with app.app_context():
@@ -88,7 +88,7 @@ def _partner() -> Partner:
 
 
 def _member(email: str, name: str, role: str, known: str | None) -> str:
-    """The member's password, making member or password anew where one is missing."""
+    """The member's password. Makes the member, or sets a new password, if one is missing."""
     partner = None if role == "operator" else _partner()
     member = db.session.scalar(select(Member).where(Member.email == email))
     if member is not None and known:
@@ -96,7 +96,7 @@ def _member(email: str, name: str, role: str, known: str | None) -> str:
     password = secrets.token_urlsafe(12)
     if member is None:
         create_member(partner, email, name, role, password, _ACTOR)
-    else:  # demo.json was removed: nobody can know the old password
+    else:  # demo.json was removed: the old password is lost
         password_hash = hash_for(email, password, member.id)
         with writing() as session:
             member.password_hash = password_hash
@@ -125,15 +125,7 @@ def _servers(known: list[dict[str, Any]], instance: Path) -> list[DemoServer]:
 
 
 def _write(path: Path, demo: Demo) -> None:
-    """Whole or not at all, and never readable by others."""
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(_camel(asdict(demo)), file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())  # a name that points at nothing after a power cut would stop every later start
-    draft.rename(path)
+    write_private(path, json.dumps(_camel(asdict(demo)), indent=2) + "\n")
 
 
 def _camel(value: Any) -> Any:

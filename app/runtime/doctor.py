@@ -1,4 +1,4 @@
-"""`flask doctor`: checks of this installation, each with a name and one plain result. They leave nothing behind."""
+"""`flask doctor`: checks of this installation, each with a name and one plain result. They leave no traces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.storage import diagnosis
 
 @dataclass(frozen=True)
 class Check:
-    """A check and what it is called."""
+    """A check and its name."""
 
     name: str
     run: Callable[[], CheckResult]
@@ -28,7 +28,7 @@ CHECKS = (
 
 
 def results() -> Iterator[tuple[str, CheckResult]]:
-    """Run every check, one after the other: its name and what it found."""
+    """Run every check in order. Yields its name and result."""
     for check in CHECKS:
         try:
             yield check.name, check.run()

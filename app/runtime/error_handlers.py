@@ -1,4 +1,4 @@
-"""Which face answers a failure: JSON under /api, a page everywhere else."""
+"""The form of error responses: JSON under /api, a page everywhere else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def init_app(app: Flask) -> None:
-    """Register the handlers of every failure."""
+    """Register the error handlers."""
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> ResponseReturnValue:

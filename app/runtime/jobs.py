@@ -1,6 +1,6 @@
 """Background work: Huey, with worker threads inside the web process by default, or `flask worker` processes on Redis.
 
-The queue only wakes. What is to be done is in rows, and the periodic sweep picks up what a crash left, so a lost job
+The queue only wakes workers. The rows hold the work, and the periodic sweep finds what a crash left, so a lost job
 loses nothing.
 """
 
@@ -37,11 +37,11 @@ PING_EVERY = 2.0
 
 
 class Jobs:
-    """The queue of one app and what can be asked of it."""
+    """The job queues of one app."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
         self.huey = _queue("slipway", settings)
-        # A queue of its own: a thousand images must not stand between a sweep or a health check and its worker.
+        # In a queue of its own, so that a thousand images do not delay a sweep or a health check.
         self.images = _queue("slipway-images", settings)
         # Checking an archive takes minutes.
         self.checks = _queue("slipway-checks", settings)
@@ -60,12 +60,12 @@ class Jobs:
         @self.huey.task(name="sweep")  # type: ignore[untyped-decorator]  # Huey carries no types
         def sweep_now() -> None:
             with app.app_context():
-                self._sweep_and_say()
+                self._sweep_and_log()
 
         @self.huey.periodic_task(crontab(minute="*"), name="sweep_every_minute")  # type: ignore[untyped-decorator]  # Huey carries no types
         def sweep_every_minute() -> None:
             with app.app_context():
-                self._sweep_and_say()
+                self._sweep_and_log()
 
         @self.images.task(name="derive")  # type: ignore[untyped-decorator]  # Huey carries no types
         def derive_blob(blob_id: str) -> None:
@@ -80,7 +80,7 @@ class Jobs:
         @self.checks.task(name="resume_checks")  # type: ignore[untyped-decorator]  # Huey carries no types
         def resume_checks() -> None:
             with app.app_context():
-                self._ask_for_due_checks()
+                self._enqueue_due_checks()
 
         self._tasks: dict[Job, Callable[[str], object]] = {"check_upload": check_upload, "derive_image": derive_blob}
         self._resume_checks = resume_checks
@@ -88,21 +88,21 @@ class Jobs:
         self._sweep = sweep_now
 
     def sweep_soon(self) -> None:
-        """Ask a worker to sweep: a session ended, a replica went, an upload died."""
+        """Enqueue a sweep: a session ended, a replica was deleted, an upload died."""
         self._sweep()
 
     def enqueue(self, job: Job, row_id: str) -> None:
-        """Ask a worker to do a job for a row, which waits for that whatever becomes of the queue."""
+        """Enqueue a job for a row. The row keeps the work even if the queue loses the job."""
         try:
             self._tasks[job](row_id)
-        except Exception:  # of any kind: the sweep asks again
-            log.warning("the job %s for %s was not queued; the sweep will ask for it", job, row_id)
+        except Exception:  # of any kind: the sweep enqueues it again
+            log.warning("the job %s for %s was not queued; the sweep will queue it", job, row_id)
 
     def start_workers(self) -> None:
         """Start worker threads in this process. Not `Consumer.run()`: off the main thread it fails on signals."""
         if self._alone:
-            self._sweep_after_the_dead()  # before a worker of ours claims anything
-        # One more than there are children: while two images are decoded, a third is fetched or stored.
+            self._sweep_dead_uploads()  # before one of our workers claims anything
+        # One more than there are child processes: while they decode, another image is fetched or stored.
         for queue, workers in (
             (self.huey, WORKERS),
             (self.images, derivation_processes.limit + 1),
@@ -114,52 +114,52 @@ class Jobs:
             for _, worker in consumer.worker_threads:
                 worker.start()
             self._consumers.append(consumer)
-        # What another process gave back in order is free now, the claims of one that died when their lease is over.
+        # Claims that another process freed in order can be taken now, those of a dead process when their lease is over.
         self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)
         self._resume_checks()
 
-    def _sweep_after_the_dead(self) -> None:
+    def _sweep_dead_uploads(self) -> None:
         try:
             with self._app.app_context():
                 marked = expire_abandoned_uploads(self._instance)
         except SQLAlchemyError:
-            log.exception("uploads of an earlier process could not be marked; the sweep takes them after 10 minutes")
+            log.exception("uploads of an earlier process could not be expired; the sweep removes them after 10 minutes")
             return
         if marked:
             log.info("an earlier process died while it received %s uploads; they are being swept", marked)
             self.sweep_soon()
 
     def stop_workers(self) -> None:
-        """Let worker threads end after what they are doing."""
+        """Tell worker threads to end after their current job."""
         for consumer in self._consumers:
             consumer.stop_flag.set()
 
     def wait(self, seconds: float) -> None:
-        """Wait so long for worker threads that were told to stop to do so."""
+        """Wait up to this long for worker threads that were told to end."""
         until = time.monotonic() + seconds
         for consumer in self._consumers:
             for _, thread in consumer.worker_threads:
                 thread.join(max(0.0, until - time.monotonic()))
 
     def worker_answers(self) -> bool:
-        """Whether a worker takes a job and answers within 3 s. Asked of the queue at most every 2 s, so that health
-        checks cannot flood it."""
+        """Whether a worker accepts a job and answers within 3 s. Tested at most every 2 s, so that health checks cannot
+        flood the queue."""
         with self._ping_lock:
             if time.monotonic() - self._pinged_at > PING_EVERY:
                 try:
                     self._ping_ok = self._ping()(blocking=True, timeout=PING_SECONDS) is True
-                except Exception:  # Huey raises its own and the storage's errors; each means "no"
+                except Exception:  # Huey raises its own and the storage's errors; each means that no worker answers
                     log.warning("the background worker did not answer within %s s", PING_SECONDS)
                     self._ping_ok = False
                 self._pinged_at = time.monotonic()
             return self._ping_ok
 
-    def _sweep_and_say(self) -> None:
-        if self.images.pending_count() == 0:  # else a long queue would be asked for again and again
+    def _sweep_and_log(self) -> None:
+        if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
             for blob_id in due_derivations(db.session()):
                 self.enqueue("derive_image", blob_id)
         if self.checks.pending_count() == 0:
-            self._ask_for_due_checks()
+            self._enqueue_due_checks()
         swept = sweep()
         if swept.uploads or swept.objects or swept.games:
             log.info(
@@ -170,7 +170,7 @@ class Jobs:
                 swept.bytes_freed,
             )
 
-    def _ask_for_due_checks(self) -> None:
+    def _enqueue_due_checks(self) -> None:
         for upload_id in due_checks():
             self.enqueue("check_upload", upload_id)
 
@@ -182,6 +182,6 @@ def _queue(name: str, settings: Settings) -> Any:
 
 
 def jobs(app: Flask) -> Jobs:
-    """The app's queue, for those who start and stop its workers."""
+    """The app's queue, for code that starts and stops its workers."""
     found: Jobs = app.extensions["slipway_queue"]
     return found

@@ -1,6 +1,7 @@
-"""Whether storage answers, as this process last heard it: no page waits to find out.
+"""Whether storage answers, by the last calls of this process, so that no page has to wait for a check.
 
-Every call to the bucket leaves its word here. While it does not answer, pages have it asked again in the background."""
+Every call to the bucket records its outcome here. During an outage, pages start checks in the background.
+"""
 
 from __future__ import annotations
 
@@ -12,51 +13,52 @@ from datetime import datetime
 
 from app.data.models.base import now
 
-RETRY_SECONDS = 8.0  # between two questions while it does not answer
-QUIET_SECONDS = 30.0  # without a word for so long, it is asked too
+RETRY_SECONDS = 8.0  # between two checks during an outage
+MAX_SILENCE_SECONDS = 30.0  # without a call for this long, a check starts too
 
 
 @dataclass(frozen=True)
 class Outage:
-    """`since`: the first call that got no answer; `asked_at`: the last one."""
+    """`since`: the first call without an answer; `asked_at`: the last one."""
 
     since: datetime
     asked_at: datetime
 
 
 class StorageStatus:
-    """One a process; safe from any thread."""
+    """One per process. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything: another bucket is used from now on."""
+        """Drop everything: another bucket is used from now on."""
         with self._lock:
             self._since: datetime | None = None
-            self.returned_at = float("-inf")  # when the last outage ended, by the monotonic clock
-            self._heard_at = now()
-            self._due = time.monotonic() + QUIET_SECONDS
+            self.recovered_at = float("-inf")  # when the last outage ended, by the monotonic clock
+            self._asked_at = now()
+            self._due = time.monotonic() + MAX_SILENCE_SECONDS
 
-    def heard(self, answered: bool) -> None:
-        """A call got an answer, of whatever kind, or none."""
+    def record(self, answered: bool) -> None:
+        """Record whether a call got an answer, of whatever kind."""
         with self._lock:
-            self._heard_at = now()
+            self._asked_at = now()
             if answered and self._since:
-                self.returned_at = time.monotonic()
-            self._since = None if answered else self._since or self._heard_at
-            self._due = time.monotonic() + (QUIET_SECONDS if answered else RETRY_SECONDS)
+                self.recovered_at = time.monotonic()
+            self._since = None if answered else self._since or self._asked_at
+            self._due = time.monotonic() + (MAX_SILENCE_SECONDS if answered else RETRY_SECONDS)
 
     def outage(self, ask: Callable[[], None]) -> Outage | None:
-        """What is known, at once. `ask` is called in a thread of its own when it is time to; it leaves its word."""
+        """The known outage, without waiting. If a check is due, calls `ask` in a thread of its own; `ask` records its
+        outcome."""
         with self._lock:
-            found = Outage(self._since, self._heard_at) if self._since else None
+            found = Outage(self._since, self._asked_at) if self._since else None
             due = time.monotonic() >= self._due
             if due:
                 self._due = time.monotonic() + RETRY_SECONDS
         if due:
-            threading.Thread(target=ask, name="storage-note", daemon=True).start()
+            threading.Thread(target=ask, name="storage-check", daemon=True).start()
         return found
 
 

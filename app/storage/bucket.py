@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree  # only ever our own storage's answers
+from xml.etree import ElementTree  # parses answers of our own storage only
 
 import urllib3
 from flask import current_app
@@ -33,21 +33,21 @@ from app.storage.url_signing import presign
 log = logging.getLogger(__name__)
 
 Pieces = Sequence[bytes]
-COMPLETE_TRIES = 4
+MAX_COMPLETE_TRIES = 4
 COMPLETE_PAUSE_SECONDS = 0.5  # after the first try; longer after each
 _SIGNED_FOR = timedelta(hours=1)
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
 class StorageError(Unavailable):
-    """Storage did not do what it was asked; the message is fit for people and names no address or key."""
+    """Storage failed to do what was requested. The message is fit for people and names no address or key."""
 
     def __init__(self, doing: str) -> None:
         super().__init__(f"Storage is unreachable or refused while {doing}. Nothing was changed; try again.", 10)
 
 
 class ObjectGone(StorageError):
-    """Storage knows no such object, transfer or bucket (any more): asking again is of no use."""
+    """Storage has no such object, transfer or bucket (any more). Retrying cannot help."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class StoredPart:
 
 
 class Bucket:
-    """One bucket and the clients that speak to it. Thread-safe."""
+    """One bucket and its clients. Thread-safe."""
 
     def __init__(self, where: StorageSettings) -> None:
         self.name = where.bucket
@@ -83,30 +83,30 @@ class Bucket:
         )
         quick = urllib3.PoolManager(maxsize=16, timeout=Timeout(connect=3, read=20), retries=Retry(total=1))
         self._client = _client(where, where.endpoint, quick)
-        # Presigning is arithmetic: these two never connect, they only know other addresses for the same bucket.
+        # Presigning needs no connection: these two only hold other addresses of the same bucket.
         self._agents = _client(where, where.agent_endpoint, quick)
         self._browsers = _client(where, where.public_endpoint, quick)
 
     def ping(self) -> None:
-        """Raise StorageError unless the bucket answers."""
-        with _said("looking for the bucket"):
+        """Raises StorageError unless the bucket answers."""
+        with _storage_errors("looking for the bucket"):
             if not self._client.bucket_exists(self.name):
                 raise StorageError(f"looking for the bucket '{self.name}', which does not exist")
 
     def make(self) -> None:
         """Make the bucket unless it is there."""
-        with _said("making the bucket"):
+        with _storage_errors("making the bucket"):
             if not self._client.bucket_exists(self.name):
                 self._client.make_bucket(self.name)
 
     def remove(self) -> None:
         """Remove the bucket, which must be empty."""
-        with _said("removing a bucket"):
+        with _storage_errors("removing a bucket"):
             self._client.remove_bucket(self.name)
 
     def beside(self) -> list[tuple[str, datetime]]:
-        """Every bucket that our key may see, with the time when it was made."""
-        with _said("listing buckets"):
+        """Every bucket that our key can list, with its time of creation."""
+        with _storage_errors("listing buckets"):
             return [(found.name, found.creation_date or now()) for found in self._client.list_buckets()]
 
     def agent_url(self, key: str, lifetime: timedelta) -> str:
@@ -120,7 +120,7 @@ class Bucket:
 
     def stat(self, key: str) -> StoredObject | None:
         """The object's size and age, or None when there is none."""
-        with _said("looking at an object"):
+        with _storage_errors("looking at an object"):
             try:
                 found = self._client.stat_object(self.name, key)
             except S3Error as error:
@@ -131,21 +131,21 @@ class Bucket:
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
         """Every object under a prefix."""
-        with _said("listing objects"):
+        with _storage_errors("listing objects"):
             for found in self._client.list_objects(self.name, prefix=prefix, recursive=True):
-                # A gateway over a file system also lists emptied directories.
+                # A gateway over a file system also lists empty directories.
                 if found.object_name and found.last_modified and not found.object_name.endswith("/"):
                     yield StoredObject(found.object_name, found.size or 0, found.last_modified)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are not there are fine."""
-        with _said("deleting objects"):
+        """Delete objects. Missing objects are no error."""
+        with _storage_errors("deleting objects"):
             for failure in self._client.remove_objects(self.name, [DeleteObject(key) for key in keys]):
                 if failure.code not in {"NoSuchKey", "NoSuchVersion"}:
                     raise StorageError("deleting objects")
 
     def start_multipart(self, key: str) -> str:
-        """Open a multipart transfer and return the storage's id for it."""
+        """Open a multipart transfer. Returns the storage's id for it."""
         body = self._control("POST", key, {"uploads": ""}, "starting an upload")
         found = ElementTree.fromstring(body).findtext(f"{_NAMESPACE}UploadId")  # noqa: S314 (our own storage's answer)
         if not found:
@@ -153,10 +153,10 @@ class Bucket:
         return found
 
     def put_part(self, key: str, multipart_id: str, number: int, pieces: Pieces) -> str:
-        """Store one part, given as pieces that are never joined, and return its ETag."""
+        """Store one part, given as pieces that are never joined. Returns its ETag."""
         url = self._signed("PUT", key, {"uploadId": multipart_id, "partNumber": str(number)})
         length = sum(len(piece) for piece in pieces)
-        with _said("storing a part"):
+        with _storage_errors("storing a part"):
             answer = self.http.request(
                 "PUT", url, body=iter(pieces), headers={"Content-Length": str(length)}, redirect=False
             )
@@ -166,12 +166,12 @@ class Bucket:
         return answer.headers["ETag"]
 
     def parts(self, key: str, multipart_id: str) -> list[StoredPart] | None:
-        """The parts that arrived, by number, or None when there is no such transfer (it was completed or dropped)."""
+        """The parts that arrived, by number. None when there is no such transfer: it was completed or aborted."""
         found: list[StoredPart] = []
         marker = "0"
         while True:
             url = self._signed("GET", key, {"uploadId": multipart_id, "part-number-marker": marker})
-            with _said("listing parts"):
+            with _storage_errors("listing parts"):
                 answer = self.http.request("GET", url, redirect=False)
             if answer.status == 404 and b"NoSuchUpload" in answer.data:
                 return None
@@ -184,11 +184,11 @@ class Bucket:
                 return sorted(found, key=lambda part: part.number)
 
     def read(self, key: str, start: int, length: int, piece: int) -> Iterator[bytes]:
-        """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also
-        when they end early, and Gone where there is no object; what was handed on before is right."""
+        """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also when
+        the bytes end early, and ObjectGone when there is no object. Pieces that were yielded before are right."""
         url, left = self._signed("GET", key, {}), length
         headers = {"Range": f"bytes={start}-{start + length - 1}"}
-        with _said("reading an object"):
+        with _storage_errors("reading an object"):
             answer = self.http.request("GET", url, headers=headers, redirect=False, preload_content=False)
             try:
                 if answer.status != 206:  # a store that ignores Range would send the whole object
@@ -203,28 +203,28 @@ class Bucket:
             raise StorageError("reading an object")
 
     def complete_multipart(self, key: str, multipart_id: str, etags: Sequence[str]) -> None:
-        """Make the object of its parts. Completing twice is fine: the second time the object is simply there. Raises
-        Gone when somebody dropped the parts meanwhile, other StorageErrors after COMPLETE_TRIES."""
+        """Make the object of its parts. May be called again: then the object is simply there. Raises ObjectGone when
+        the parts were aborted meanwhile, other StorageErrors after MAX_COMPLETE_TRIES."""
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
             for number, etag in enumerate(etags, start=1)
         )
         document = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
-        for attempt in range(1, COMPLETE_TRIES + 1):
+        for attempt in range(1, MAX_COMPLETE_TRIES + 1):
             try:
                 body = self._control("POST", key, {"uploadId": multipart_id}, "finishing an upload", document)
-                if b"<Error>" in body:  # S3 may say 200 first and fail later
+                if b"<Error>" in body:  # S3 may answer 200 first and fail later
                     raise StorageError("finishing an upload")
                 return
             except StorageError as error:
-                # Asked in this order: no parts and no object afterwards means that nobody has joined them.
+                # In this order: first no parts and then no object means that they were never joined.
                 dropped = isinstance(error, ObjectGone) or self._is_dropped(key, multipart_id)
                 if self._is_there(key):  # only the answer was lost
                     return
                 if dropped:
                     raise ObjectGone("finishing an upload") from error
-                # All bytes are stored: a storage that hiccups now must not cost the whole upload.
-                if attempt == COMPLETE_TRIES:
+                # All bytes are stored: a short failure of storage must not cost the whole upload.
+                if attempt == MAX_COMPLETE_TRIES:
                     raise
                 time.sleep(COMPLETE_PAUSE_SECONDS * attempt)
 
@@ -241,9 +241,9 @@ class Bucket:
             return False
 
     def abort_multipart(self, key: str, multipart_id: str) -> None:
-        """Drop a transfer and its parts; one that is gone is fine."""
+        """Abort a transfer and drop its parts. A missing transfer is no error."""
         url = self._signed("DELETE", key, {"uploadId": multipart_id})
-        with _said("dropping an upload"):
+        with _storage_errors("dropping an upload"):
             answer = self.http.request("DELETE", url, redirect=False)
         if answer.status not in {200, 204, 404}:
             raise StorageError("dropping an upload")
@@ -253,9 +253,9 @@ class Bucket:
         found: list[OpenMultipart] = []
         markers: dict[str, str] = {}
         while True:
-            # The SDK presigns objects only, and this is asked of the bucket.
+            # The SDK presigns requests for objects only; this one is for the bucket.
             url = presign(self._where, "GET", "", {"uploads": "", "prefix": prefix, **markers}, _SIGNED_FOR)
-            with _said("listing uploads"):
+            with _storage_errors("listing uploads"):
                 answer = self.http.request("GET", url, redirect=False)
             if answer.status != 200:
                 raise StorageError("listing uploads")
@@ -273,7 +273,7 @@ class Bucket:
         return self._client.get_presigned_url(method, self.name, key, expires=_SIGNED_FOR, extra_query_params=extra)
 
     def _control(self, method: str, key: str, query: dict[str, str], doing: str, body: bytes = b"") -> bytes:
-        with _said(doing):
+        with _storage_errors(doing):
             answer = self.http.request(method, self._signed(method, key, query), body=body, redirect=False)
         if answer.status != 200:
             raise _unexpected(answer.status, doing)
@@ -281,13 +281,13 @@ class Bucket:
 
 
 def _unexpected(status: int, doing: str) -> StorageError:
-    """What to raise for an answer that is not the one asked for; the log has its status."""
+    """The error for an unexpected answer. The log has its status."""
     log.warning("storage answered %s while %s", status, doing)
     return ObjectGone(doing) if status == 404 else StorageError(doing)
 
 
-class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`)
-    """Turn the storage's and the network's errors into one of ours, which shows no address, key or signature."""
+class _storage_errors:  # noqa: N801 (used as a statement: `with _said("storing a part"):`)
+    """Turns errors of the storage and the network into StorageError, which shows no address, key or signature."""
 
     def __init__(self, doing: str) -> None:
         self.doing = doing
@@ -297,7 +297,7 @@ class _said:  # noqa: N801 (used as a statement: `with _said("storing a part"):`
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if error is None or isinstance(error, S3Error | HTTPError | OSError):
-            storage_status.heard(error is None or isinstance(error, S3Error))
+            storage_status.record(error is None or isinstance(error, S3Error))
         if isinstance(error, S3Error | HTTPError | OSError | ValueError) and not isinstance(error, StorageError):
             log.warning("storage failed while %s: %s", self.doing, getattr(error, "code", type(error).__name__))
             raise StorageError(self.doing) from error
@@ -327,7 +327,7 @@ def _client(where: StorageSettings, endpoint: str, http: urllib3.PoolManager) ->
         access_key=where.access_key,
         secret_key=where.secret_key,
         secure=parts.scheme == "https",
-        region=where.region,  # without it the SDK asks the server before every first call
+        region=where.region,  # without it the SDK sends a request before every first call
         http_client=http,
     )
 

@@ -1,4 +1,4 @@
-"""Which pages may send to storage and fetch from it (CORS): the portal's, and those that may call the assets API."""
+"""Pages that may send to storage and fetch from it (CORS): the portal's, and those that may call the assets API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EVERYWHERE = {"0.0.0.0", "::", "[::]"}  # noqa: S104  # compared, not bound
 
 
 def page_origins(own: Settings) -> Sequence[str]:
-    """Origins as browsers send them; empty where the portal's own is not known."""
+    """Origins as browsers send them. Empty if the portal's own origin is not known."""
     portal = _portal_origins(own)
     return tuple(dict.fromkeys([*portal, *own.api_cors_origins])) if portal else ()
 
@@ -28,7 +28,7 @@ def _portal_origins(own: Settings) -> Sequence[str]:
 
 
 def _origin(address: str) -> str:
-    """Without the port that the scheme implies, which browsers leave out."""
+    """The origin without the port that its scheme implies, as browsers send it."""
     parts = urlsplit(address.lower())
     default = {"http": 80, "https": 443}.get(parts.scheme)
     host = parts.netloc.removesuffix(f":{default}") if parts.port == default else parts.netloc

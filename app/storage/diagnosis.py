@@ -1,4 +1,4 @@
-"""Checks of the storage that is set, for `flask doctor`."""
+"""Checks of the configured storage, for `flask doctor`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _STRANGER = "https://stranger.example"
 
 
 def storage_answers() -> CheckResult:
-    """Whether the bucket is there."""
+    """Whether the bucket exists."""
     where = settings().storage_settings
     Bucket(where).ping()
     return ok(f"The bucket '{where.bucket}' answers at {where.endpoint}.")
 
 
 def direct_uploads_are_safe() -> CheckResult:
-    """Whether a client can turn an address for writing into a copy."""
+    """Whether clients can misuse presigned upload addresses to copy objects."""
     finding = probe_write_addresses(settings().storage_settings)
     if not finding.safe:
         return failed(in_words(finding))
@@ -37,24 +37,24 @@ def direct_uploads_are_safe() -> CheckResult:
 
 
 def upload_identity_may_only_put() -> CheckResult:
-    """Whether the second identity can do more than it is for."""
+    """Whether the upload identity can do more than put objects."""
     where = settings().storage_settings
     if where.upload_access_key is None:
         return skipped(
             "S3_UPLOAD_ACCESS_KEY is not set: the app's own key signs addresses for writing. That is safe only on "
             "storage where the check of direct uploads says so."
         )
-    powers = _powers(where)
+    powers = _extra_permissions(where)
     if powers:
         return failed(
             f"The identity of S3_UPLOAD_ACCESS_KEY can {', '.join(powers)}. Give it a policy that allows nothing but "
             "s3:PutObject on archives/* and staging/* (docs/storage.md)."
         )
-    return ok("The identity of S3_UPLOAD_ACCESS_KEY can put objects where clients may send, and nothing else.")
+    return ok("The identity of S3_UPLOAD_ACCESS_KEY can put objects into archives/ and staging/, and nothing else.")
 
 
-def _powers(where: StorageSettings) -> Sequence[str]:
-    """What it can do beyond that, in words."""
+def _extra_permissions(where: StorageSettings) -> Sequence[str]:
+    """Its further powers, in words."""
     store, incoming, elsewhere = Bucket(where), probe_name("archives/"), probe_name("uploads/sh/")
     _ask(store, presign(where, "PUT", incoming, {}, _LIFETIME), "PUT", b"to be read")
     attempts = {
@@ -81,7 +81,7 @@ def _ask(store: Bucket, url: str, method: str, body: bytes | None = None) -> int
 
 
 def cors_names_the_portal() -> CheckResult:
-    """Whether pages of the portal may send to storage, and those of strangers may not."""
+    """Whether the portal's pages may send to storage, and other pages may not."""
     where, origins = settings().storage_settings, page_origins(settings())
     if not origins:
         return skipped("SLIPWAY_BASE_URL is not set, so the portal's origin is not known. Set it to check CORS.")
@@ -100,7 +100,7 @@ def cors_names_the_portal() -> CheckResult:
 
 
 def _is_allowed(address: str, origin: str) -> bool:
-    """What a browser would conclude from the answer to its preflight."""
+    """A browser's decision from the answer to its preflight."""
     asked = {
         "Origin": origin,
         "Access-Control-Request-Method": "PUT",

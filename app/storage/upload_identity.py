@@ -1,6 +1,5 @@
-"""The identity that signs addresses for writing on the embedded storage: it may put objects into the incoming prefixes,
-and read nothing. So a client that turns its address into a copy is refused, whatever the source (docs/storage.md).
-"""
+"""The identity that signs addresses for writing on the embedded storage. It may put objects into the incoming prefixes,
+and read nothing. So storage refuses a client that tries to turn its address into a copy (docs/storage.md)."""
 
 from __future__ import annotations
 
@@ -13,11 +12,11 @@ from minio.credentials.providers import StaticProvider
 # Where clients may put bytes: parts of archives, and staged images.
 INCOMING_PREFIXES = ("archives/", "staging/")
 _POLICY = "slipway-upload"
-_ANY_BUCKET = "*"  # one installation has the embedded storage to itself, and S3_BUCKET may name any bucket of it
+_ANY_BUCKET = "*"  # the embedded storage serves one installation alone, and S3_BUCKET may name any of its buckets
 
 
 def put_only_policy(bucket: str) -> dict[str, Any]:
-    """What the identity may do, as S3-compatible storages read it."""
+    """The identity's policy, as S3-compatible storages read it."""
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -33,8 +32,8 @@ def put_only_policy(bucket: str) -> dict[str, Any]:
 def ensure_upload_identity(
     address: str, root: tuple[str, str], identity: tuple[str, str], region: str, http: urllib3.PoolManager
 ) -> None:
-    """Make the identity and its policy, or set both again. `address` is host and port of a storage that speaks plain
-    http; `root` and `identity` are access key and secret key. Raises MinioAdminException and urllib3's errors."""
+    """Make the identity and its policy, or set both again. `address`: host and port of a storage over plain http.
+    `root` and `identity`: access key and secret key. Raises MinioAdminException and urllib3's errors."""
     admin = MinioAdmin(
         endpoint=address, credentials=StaticProvider(*root), secure=False, region=region, http_client=http
     )

@@ -1,7 +1,7 @@
-"""Presigned URLs with more under the signature than the SDK offers (AWS Signature Version 4, query form).
+"""Presigned URLs that sign more than the SDK can (AWS Signature Version 4, query form).
 
-The SDK signs only the host, so its presigned PUT takes any size and any type. Here further headers can be signed:
-storage then refuses a request whose `Content-Length` or `Content-Type` is another one (seen: 403).
+The SDK signs only the host, so its presigned PUT accepts any size and any type. Here further headers can be signed:
+storage then refuses a request with another `Content-Length` or `Content-Type` (seen: 403).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def presign(
 ) -> str:
     """A URL that allows `method` on `key` (or, with an empty key, on the bucket) for `lifetime`, at most 7 days.
 
-    `headers` must be sent exactly as given; `endpoint` is another address of the same storage."""
+    Clients must send `headers` exactly as given. `endpoint` is another address of the same storage.
+    """
     base = urlsplit(endpoint or where.endpoint)
     at = at or now()
     stamp, day = at.strftime("%Y%m%dT%H%M%SZ"), at.strftime("%Y%m%d")
@@ -58,7 +59,7 @@ def presign(
 
 
 def _host(endpoint: SplitResult) -> str:
-    """As clients send it: without the port that the scheme implies."""
+    """The host as clients send it: without the port that the scheme implies."""
     default = {"http": 80, "https": 443}.get(endpoint.scheme)
     return endpoint.netloc.removesuffix(f":{default}") if endpoint.port == default else endpoint.netloc
 

@@ -1,10 +1,10 @@
-"""Tries to misuse addresses for writing on the storage that is set.
+"""Tries to misuse addresses for writing on the configured storage.
 
-A client may add headers to the PUT that it was given a presigned address for. They are not signed. AWS refuses that.
-With `x-amz-copy-source` other storages make a copy of any object that the signing identity may read, in this bucket or
-another. With a header for "snowballs" MinIO unpacks the body into other objects; to a plain PUT it does so whoever
-signed, which is why there are addresses for parts only. A client may also send more bytes than it announced. What was
-stored decides here, not what storage answered.
+A client can add unsigned headers to a PUT on a presigned address. AWS refuses them. With `x-amz-copy-source`, other
+storages copy any object that the signing identity may read, in this bucket or another. With a header for "snowballs",
+MinIO unpacks the body into other objects; for a plain PUT it does so with any signer, so only part uploads get
+addresses. A client can also send more bytes than it announced. The probe looks at the stored objects, not at the
+answers.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ from app.storage.url_signing import presign
 
 log = logging.getLogger(__name__)
 
-_PROBE = "probe-"  # how the names of our own objects begin, under either prefix
+_PROBE = "probe-"  # prefix of the probe's own objects, below both incoming prefixes
 _LIFETIME = timedelta(minutes=5)
 _SENT = b"what a client sends"
 _LONGER = _SENT + b", and more"
-# Where clients send, in words; the prefix there; and what is signed beside the length.
+# The kinds of upload in words, their prefix, and what is signed besides the length.
 _KINDS: Sequence[tuple[str, str, dict[str, str]]] = (
     ("an image", "staging/", {"content-type": "image/png"}),
     ("a part of an archive", "archives/", {}),
 )
 _UNPACK = {"x-amz-meta-snowball-auto-extract": "true", "x-minio-extract": "true"}
-_SECRET_BYTES = 64  # longer than what is sent, so that a whole copy and a ranged one both differ from it
-_OTHER_KEY = "probe"  # the one object of a bucket that we make
+_SECRET_BYTES = 64  # longer than the bytes sent, so that neither a whole nor a ranged copy equals them
+_OTHER_KEY = "probe"  # the one object in the probe's own bucket
 _PROBE_BUCKET = re.compile(r"slipway-probe-[0-9a-f]{16}")
 _LEFT_OVER = timedelta(hours=1)
 
 
 @dataclass
 class Finding:
-    """What the attempts showed, in words. `copied`: what became a copy; `unpacked`: what wrote other objects;
-    `oversized`: what took more bytes than its address was signed for; `not_written`: which honest PUTs were refused;
-    `not_tried`: what was not tried, and why."""
+    """The results, in words. `copied`: what became a copy; `unpacked`: what wrote other objects; `oversized`: what
+    accepted more bytes than its address was signed for; `not_written`: honest PUTs that were refused; `not_tried`:
+    attempts that could not be made, and why."""
 
     copied: list[str] = field(default_factory=list)
     unpacked: list[str] = field(default_factory=list)
@@ -61,13 +61,13 @@ class Finding:
 
     @property
     def safe(self) -> bool:
-        """Whether addresses for writing do what they are for, and only that."""
+        """Whether addresses for writing do what they are for, and nothing else."""
         return not (self.copied or self.unpacked or self.oversized or self.not_written)
 
 
 @dataclass(frozen=True)
 class _Source:
-    """An object that no client may read, under `/bucket/key`."""
+    """An object that clients must not read, under `/bucket/key`."""
 
     path: str
     words: str
@@ -76,7 +76,7 @@ class _Source:
 
 def probe_write_addresses(where: StorageSettings) -> Finding:
     """Try every misuse on every kind of address, with copies from this bucket and another, and clean up. Raises
-    StorageError when storage gave no clear answer."""
+    StorageError if storage gave no clear answer."""
     attempt, finding = _Attempt(where), Finding()
     try:
         attempt.try_lengths(finding)
@@ -97,7 +97,7 @@ def probe_write_addresses(where: StorageSettings) -> Finding:
 
 
 class _Attempt:
-    """The requests of one try. Its keys lie where the sweep finds what a process that dies leaves behind."""
+    """The requests of one probe. Its keys are where the sweep finds them if the process dies."""
 
     def __init__(self, where: StorageSettings) -> None:
         self.where = where
@@ -105,8 +105,8 @@ class _Attempt:
         self._made: list[str] = []
 
     def put_source(self, store: Bucket, key: str, words: str) -> _Source | None:
-        """Store what no client may read; None where storage refuses it. One in this bucket is cleaned up with the
-        rest."""
+        """Store an object that clients must not read. None if storage refuses it. One in this bucket is cleaned up with
+        the rest."""
         secret = secrets.token_hex(_SECRET_BYTES // 2).encode()
         if store is self.store:
             self._made.append(key)
@@ -117,7 +117,7 @@ class _Attempt:
         return _Source(f"/{store.name}/{key}", words, secret)
 
     def try_source(self, source: _Source, finding: Finding) -> None:
-        """Copies from one source, whole and as a range of the announced length."""
+        """Copies from one source, complete and as a range of the announced length."""
         copy = {"x-amz-copy-source": source.path}
         ranged = copy | {"x-amz-copy-source-range": f"bytes=0-{len(_SENT) - 1}"}
         for words, prefix, signed in _KINDS:
@@ -126,7 +126,7 @@ class _Attempt:
                     finding.copied.append(f"{form} from {source.words}")
 
     def try_lengths(self, finding: Finding) -> None:
-        """What the addresses are for, and the same with more bytes than they are signed for."""
+        """Honest PUTs, and PUTs with more bytes than were signed."""
         for words, prefix, signed in _KINDS:
             if self.sent(prefix, _SENT, signed, {}) != _SENT:
                 finding.not_written.append(words)
@@ -135,7 +135,7 @@ class _Attempt:
                 finding.oversized.append(words)
 
     def try_unpacking(self, finding: Finding) -> None:
-        """A tar that is to become the objects named in it."""
+        """A tar that must not become the objects named in it."""
         for words, prefix, signed in _KINDS:
             names = [probe_name(prefix) for _, prefix, _ in _KINDS]
             self._made += names
@@ -146,7 +146,7 @@ class _Attempt:
     def sent(
         self, prefix: str, body: bytes, signed: dict[str, str], more: dict[str, str], announced: int | None = None
     ) -> bytes:
-        """What an object of one part holds after such a PUT; nothing where storage refused it."""
+        """The content of a one-part object after such a PUT. Empty if storage refused it."""
         key = probe_name(prefix)
         self._made.append(key)
         transfer = self.store.start_multipart(key)
@@ -161,8 +161,8 @@ class _Attempt:
         return self._contents(key)
 
     def _put(self, key: str, transfer: str, body: bytes, signed: dict[str, str], more: dict[str, str]) -> bool:
-        """As a client would: on an address that the upload identity signed, with headers that it did not. Whether
-        storage took it."""
+        """A client's PUT: on an address that the upload identity signed, with unsigned headers. Returns whether storage
+        accepted it."""
         query = {"uploadId": transfer, "partNumber": "1"}
         url = presign(self.where.upload_signer, "PUT", key, query, _LIFETIME, headers=signed)
         status = self._ask("PUT", url, body=body, headers=signed | more).status
@@ -181,10 +181,10 @@ class _Attempt:
     ) -> urllib3.BaseHTTPResponse:
         try:
             answer = self.store.http.request(method, url, body=body, headers=headers, redirect=False)
-            storage_status.heard(answered=True)
+            storage_status.record(answered=True)
             return answer
         except (HTTPError, OSError) as error:
-            storage_status.heard(answered=False)
+            storage_status.record(answered=False)
             raise _unclear(type(error).__name__) from error
 
     def clean_up(self) -> None:
@@ -195,12 +195,12 @@ class _Attempt:
 
 
 def is_of_a_probe(key: str, made: datetime) -> bool:
-    """Whether an object or transfer belongs to a probe that may be under way; what an older one left is an orphan."""
+    """Whether an object or transfer belongs to a probe that may still run. Those of an older probe are orphans."""
     return key.partition("/")[2].startswith(_PROBE) and made > now() - _LEFT_OVER
 
 
 def probe_name(prefix: str) -> str:
-    """A key for an object that only lives for the length of a probe."""
+    """A key for an object that exists only during a probe."""
     return f"{prefix}{_PROBE}{secrets.token_hex(8)}"
 
 
@@ -221,7 +221,7 @@ def _tar(names: Sequence[str]) -> bytes:
 
 @contextmanager
 def _other_bucket(where: StorageSettings, finding: Finding) -> Iterator[Bucket | None]:
-    """A bucket beside ours for the length of the block; None, with the reason noted, where we may not make one."""
+    """A second bucket for the length of the block. None if we may not make one; `not_tried` gets the reason."""
     store = Bucket(replace(where, bucket=f"slipway-probe-{secrets.token_hex(8)}"))
     try:
         store.make()
@@ -240,7 +240,7 @@ def _other_bucket(where: StorageSettings, finding: Finding) -> Iterator[Bucket |
 
 
 def _remove_left_over(where: StorageSettings) -> None:
-    """Probe buckets of processes that died in the middle."""
+    """Delete the probe buckets of processes that died in the middle."""
     try:
         names = Bucket(where).beside()
     except StorageError:

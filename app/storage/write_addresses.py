@@ -1,6 +1,6 @@
-"""Addresses to which clients may write: each takes one part of one multipart transfer.
+"""Addresses to which clients may write: each accepts one part of one multipart transfer.
 
-Every one of them is made here, signed by the upload identity, and only while storage is known to hold clients to it
+All of them are made here. The upload identity signs them, and only while storage is known to be safe
 (app/storage/direct_uploads.py). Addresses for reading are `Bucket.agent_url` and `Bucket.browser_url`.
 """
 
@@ -16,8 +16,8 @@ from app.storage.url_signing import presign
 def part_url(
     key: str, multipart_id: str, number: int, size: int, lifetime: timedelta, *, content_type: str | None = None
 ) -> str:
-    """A URL to which a browser or script may PUT exactly `size` bytes as one part, and nothing else; with
-    `content_type`, sent as exactly that. Raises DirectUploadsOff."""
+    """A URL to which a browser or script may PUT exactly `size` bytes as one part, and nothing else. With
+    `content_type`, the PUT must have exactly that type. Raises DirectUploadsOff."""
     direct_uploads().require()
     where = settings().storage_settings
     query = {"uploadId": multipart_id, "partNumber": str(number)}

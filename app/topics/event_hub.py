@@ -1,7 +1,8 @@
-"""The event hub: who waits for a topic is woken when its version changes.
+"""The event hub: wakes threads that wait for a topic when its version changes.
 
-Facts are rows; the hub only says "look again". A change made in this process wakes at once, one made by another process
-over Redis where it is configured, and any other (a command, a worker) when the topics are read again, every 2 s.
+The facts are rows; the hub only tells waiting threads to read them again. A change made in this process wakes them at
+once, a change by another process through Redis if it is configured, and any other change (a command, a worker) when the
+hub reads the topics again, every 2 s.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
-KEPT_SECONDS = 60.0  # that a topic is remembered when nobody waits for it any more
-_REDIS_SECONDS = 1.0  # a request that announces something waits this long for Redis, and no longer
-# A transaction stamps its topics before it commits, and machines' clocks differ: look back far enough to see both.
+CACHE_SECONDS = 60.0  # how long a topic is cached after its last waiter
+_REDIS_SECONDS = 1.0  # the maximum that a request with an announcement waits for Redis
+# A transaction stamps its topics before it commits, and machines' clocks differ. This span covers both.
 _LOOK_BACK = timedelta(seconds=30)
 
 
 class _Waiter:
-    """A thread that waits, on a lock of its own. `line` are those woken with it whose turn is still to come; `name` is
-    that by which it can be woken alone."""
+    """A thread that waits, on its own lock. `line` holds the waiters that were woken with it and have not had their
+    turn. `name` is the name for waking it alone."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -48,10 +49,11 @@ class _Waiter:
 
 
 class _Channel:
-    """A topic's version, and who waits for the next.
+    """A topic's version, and the waiters for the next one.
 
-    Of those that are woken a few begin, and each lets the next one begin: a thousand threads at once would keep each
-    other from the interpreter for longer than their work takes."""
+    When the version changes, only a few waiters begin, and each lets the next one begin. A thousand threads at once
+    would keep each other from the interpreter for longer than their work takes.
+    """
 
     AT_ONCE = 8
 
@@ -73,13 +75,13 @@ class _Channel:
                 self._wake()
 
     def stop(self) -> None:
-        """Wake everybody, and let nobody wait again."""
+        """Wake all waiters, and let no thread wait again."""
         with self._lock:
             self._stopped = True
             self._wake()
 
     def wake(self, names: Collection[str]) -> None:
-        """Let those that wait under these names go on, although nothing has changed."""
+        """Wake the waiters with these names, although nothing has changed."""
         with self._lock:
             found = {waiter for waiter in self._waiting if waiter.name in names}
             self._waiting -= found
@@ -87,14 +89,14 @@ class _Channel:
             waiter.turn.release()
 
     def wait(self, seen: int, timeout: float, name: str = "") -> None:
-        """Until the version is not `seen`, somebody calls the name, or the process stops."""
+        """Wait until the version is not `seen`, `wake` is called with the name, or the process stops."""
         own = _Waiter(name)
         with self._lock:
             if self.version != seen or self._stopped:
                 return
             self._waiting.add(own)
         if own.turn.acquire(timeout=timeout):
-            _let_next(own.line)
+            _release_next(own.line)
             return
         with self._lock:
             self._waiting.discard(own)
@@ -102,7 +104,7 @@ class _Channel:
             try:
                 own.line.remove(own)
             except ValueError:
-                _let_next(own.line)  # its turn came this very moment
+                _release_next(own.line)  # its turn came at this very moment
 
     def is_idle(self, since: float) -> bool:
         return self.used_at < since and not self._waiting
@@ -113,17 +115,17 @@ class _Channel:
             waiter.line = line
         self._waiting = set()
         for _ in range(self.AT_ONCE):
-            _let_next(line)
+            _release_next(line)
 
 
-def _let_next(line: deque[_Waiter] | None) -> None:
+def _release_next(line: deque[_Waiter] | None) -> None:
     if line:
         with contextlib.suppress(IndexError):  # another thread took the last one
             line.popleft().turn.release()
 
 
 class _Listener:
-    """Somebody who is called, instead of waiting, when a topic changes."""
+    """A callback that runs when a topic changes."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -139,7 +141,7 @@ class _Listener:
 
 
 class Hub:
-    """Process-wide. Threads block in `wait()`; they must not hold a database connection while they do."""
+    """Process-wide. Threads block in `wait()`, and must not hold a database connection meanwhile."""
 
     def __init__(self) -> None:
         self.stopping = False
@@ -154,9 +156,9 @@ class Hub:
         self._stopped = threading.Event()
 
     def init_app(self, app: Flask, redis_url: str | None) -> None:
-        """Bind to the app whose database holds the topics, and forget any app before it."""
+        """Bind to the app whose database holds the topics, and drop the state of any earlier app."""
         when_topics_change(self.notify)
-        self._stopped.set()  # the threads of the app before, if any, end
+        self._stopped.set()  # ends the threads of an earlier app
         self._stopped = threading.Event()
         self._reader = None
         self._app = app
@@ -164,13 +166,13 @@ class Hub:
         self._listeners = {}
         self.stopping = False
         self._redis = _redis_client(redis_url) if redis_url else None
-        # Pub/sub knows no database numbers: two installations on one Redis would hear each other's versions. The
+        # Pub/sub ignores database numbers: two installations on one Redis would receive each other's versions. The
         # processes of one installation share their secret.
         secret = str(app.config["SECRET_KEY"]).encode()
         self._redis_channel = f"slipway:topics:{hmac.digest(secret, b'topics', 'sha256').hex()[:16]}"
 
     def version(self, topic: str) -> int:
-        """The topic's version as far as this process knows (another process's change may take 2 s); 0 for one that
+        """The topic's version as this process has it (a change by another process may take 2 s). 0 for a topic that
         never changed."""
         channel = self._channels.get(topic)
         if channel is not None and channel.version >= 0:
@@ -178,18 +180,18 @@ class Hub:
         return self._stored_version(topic)
 
     def listen(self, topic: str, changed: Callable[[], None]) -> None:
-        """Call `changed` after each change of the topic, in whatever thread hears of it first."""
+        """Call `changed` after each change of the topic, in the thread that notices it first."""
         self._listeners[topic] = _Listener(changed)
 
     def wake(self, names: Collection[str]) -> None:
-        """Let those that wait under these names go on now."""
+        """Wake the waiters with these names now."""
         for channel in list(self._channels.values()):
             channel.wake(names)
 
     def wait(self, topic: str, seen: int, timeout: float, name: str = "") -> int:
-        """Block until the topic's version is not `seen`, `wake` is called with the name, `timeout` seconds passed, or
-        the process stops; return the version then. `seen` is a version that was read before, so that is where an older
-        memory is moved to."""
+        """Block until the topic's version is not `seen`, `wake` is called with the name, `timeout` seconds have passed,
+        or the process stops. Returns the version then. `seen` was read from the database, so an older cached version is
+        raised to it."""
         self._start_reader()
         channel = self._channels.get(topic) or self._channels.setdefault(topic, _Channel())
         channel.used_at = time.monotonic()
@@ -209,13 +211,13 @@ class Hub:
             return
         try:
             self._redis.publish(self._redis_channel, " ".join(f"{name}={number}" for name, number in versions.items()))
-        except Exception:  # of any kind: the 2 s re-read brings the news anyway
-            # Without the rest, every report and release would wait for a Redis that does not answer.
+        except Exception:  # of any kind: the read every 2 s catches up
+            # Without this pause, every report and release would wait for a Redis that does not answer.
             self._redis_rests_until = time.monotonic() + REREAD_SECONDS
-            log.warning("live events: Redis did not take a message; other processes see it within 2 s")
+            log.warning("live events: Redis did not accept a message; other processes see it within 2 s")
 
     def stop(self) -> None:
-        """Wake everybody: streams and polls end now."""
+        """Wake all waiters: streams and polls end now."""
         self.stopping = True
         self._stopped.set()
         for channel in list(self._channels.values()):
@@ -241,7 +243,7 @@ class Hub:
         return found or 0
 
     def _start_reader(self) -> None:
-        # Started by the first waiter, so that commands and tests that never wait have no thread.
+        # The first waiter starts the reader, so that commands and tests that never wait have no thread.
         if self._reader is not None and self._reader.is_alive():
             return
         with self._lock:
@@ -266,16 +268,16 @@ class Hub:
             for name, version in rows:
                 self._move(name, version)
             since = begun - _LOOK_BACK
-            self._forget_idle()
+            self._drop_idle()
 
-    def _forget_idle(self) -> None:
-        # Not when the last one leaves: those who watch a page are all away for a moment after each change, and would
-        # each ask the database when they come back.
-        since = time.monotonic() - KEPT_SECONDS
+    def _drop_idle(self) -> None:
+        # Not when the last waiter leaves: after each change, all pages of a topic are away for a moment, and each would
+        # query the database when it comes back.
+        since = time.monotonic() - CACHE_SECONDS
         for topic, channel in list(self._channels.items()):
             if channel.is_idle(since):
                 self._channels.pop(topic, None)
-                if not channel.is_idle(since):  # somebody came at this very moment
+                if not channel.is_idle(since):  # a waiter came at this very moment
                     self._channels.setdefault(topic, channel)
 
     def _listen(self, stopped: threading.Event) -> None:
@@ -287,7 +289,7 @@ class Hub:
                         message = subscription.get_message(timeout=1.0)
                         if message:
                             self._heard(message["data"].decode())
-            except Exception:  # any failure of Redis: the re-read goes on, and we subscribe again
+            except Exception:  # any failure of Redis: the reader goes on, and this thread subscribes again
                 log.warning("live events: Redis is unreachable; subscribing again in %s s", REREAD_SECONDS)
                 stopped.wait(REREAD_SECONDS)
 
@@ -302,7 +304,7 @@ def _redis_client(url: str) -> Any:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    # One retry, for a connection that Redis closed while it lay idle; by default there are ten, with pauses.
+    # One retry, for a connection that Redis closed while it was idle. The default is ten retries with pauses.
     return redis.Redis.from_url(
         url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=Retry(NoBackoff(), 1)
     )

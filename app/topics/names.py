@@ -1,4 +1,4 @@
-"""The names of what can be watched (`game:<id>`, `plan:<server>`)."""
+"""The names of topics (`game:<id>`, `plan:<server>`)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ def assets_topic(game_id: str) -> str:
 
 
 def game_topic(game_id: str) -> str:
-    """What a game's page watches: its builds, releases and replicas."""
+    """A game's builds, releases and replicas, for its page."""
     return f"game:{game_id}"
 
 
 def plan_topic(server_id: str) -> str:
-    """What one server should hold."""
+    """The builds that one server should hold."""
     return f"plan:{server_id}"
 
 
 def partner_topic(partner_id: str) -> str:
-    """A partner's list of games and how far each has come on the servers."""
+    """A partner's list of games, and the state of each on the servers."""
     return f"partner:{partner_id}"
 
 
 def catalog_topic(partner_id: str) -> str:
-    """A partner's games themselves, whatever the servers do: what the API's list shows."""
+    """A partner's games without the servers' state, for the API's list."""
     return f"catalog:{partner_id}"
 
 
 FLEET_TOPIC = "fleet"
-SIGN_INS_TOPIC = "sign-ins"  # changes when any has ended
+SIGN_INS_TOPIC = "sign-ins"  # changes when a sign-in ends

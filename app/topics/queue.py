@@ -1,7 +1,7 @@
-"""The queue port: asking for background work without knowing who does it.
+"""The queue port: lower modules enqueue background work without importing the workers.
 
-`app/runtime/jobs.py` provides the queue when the app is made. The queue only wakes workers; what is to be done is in
-rows, so a job that is lost loses nothing.
+`app/runtime/jobs.py` provides the queue when the app is made. The queue only wakes workers. The work itself is in rows,
+so a lost job loses nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Job = Literal["check_upload", "derive_image"]
 
 
 class Queue(Protocol):
-    """What the app's queue offers to everything below it."""
+    """The interface of the app's queue."""
 
     def enqueue(self, job: Job, row_id: str) -> None: ...
 
@@ -22,18 +22,18 @@ class Queue(Protocol):
 
 
 def provide(app: Flask, queue: Queue) -> None:
-    """Make this the queue of the app. Called once, in create_app()."""
+    """Set the app's queue. Called once, in create_app()."""
     app.extensions["slipway_queue"] = queue
 
 
 def enqueue(job: Job, row_id: str) -> None:
-    """Ask a worker to do `job` for the row with this id. Never raises: the sweep finds the row of a job that could not
-    be queued."""
+    """Enqueue `job` for the row with this id. Never raises: the sweep finds the row of a job that could not be
+    queued."""
     _queue().enqueue(job, row_id)
 
 
 def worker_answers() -> bool:
-    """Whether a worker takes a job and answers within some seconds."""
+    """Whether a worker accepts a job and answers within some seconds."""
     return _queue().worker_answers()
 
 

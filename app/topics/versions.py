@@ -1,4 +1,4 @@
-"""The stored version of a topic, for ETags: never behind what the same request then reads."""
+"""The stored version of a topic, for ETags. Never ahead of the facts that the same request reads after it."""
 
 from __future__ import annotations
 

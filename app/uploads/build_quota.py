@@ -1,4 +1,4 @@
-"""A partner's quota of build bytes: what is stored, what is on its way, what is left."""
+"""A partner's quota of build bytes: used, reserved, left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.data.models.partner import Partner
 from app.data.models.upload import Upload
 from app.refusals import QuotaExceeded
 
-_SHARE_AHEAD = 16  # of what is left a growing upload takes at most this fraction ahead: others need room too
+_SHARE_AHEAD = 16  # a growing upload reserves at most this fraction of the rest ahead, so that others have room too
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class BuildQuota:
 
 
 def build_quota(session: Session, partner: Partner) -> BuildQuota:
-    """Builds of deleted games count until their objects are gone."""
+    """Builds of deleted games count until their objects are deleted."""
     used = session.scalar(
         select(func.coalesce(func.sum(Build.size), 0))
         .join(Game, Build.game_id == Game.id)
@@ -44,8 +44,8 @@ def build_quota(session: Session, partner: Partner) -> BuildQuota:
 
 
 def reserve(session: Session, partner_id: str, size: int) -> int:
-    """Check that `size` more bytes fit, holding the partner's row so that two uploads cannot both take the last of
-    it; returns what to note on the upload. Raises QuotaExceeded. Inside writing()."""
+    """Check that `size` more bytes fit, with the partner's row locked, so that two uploads cannot both reserve the last
+    bytes. Returns the number to store on the upload. Raises QuotaExceeded. Inside writing()."""
     partner = session.get_one(Partner, partner_id, with_for_update=True)
     quota = build_quota(session, partner)
     if quota.left is not None and size > quota.left:
@@ -54,21 +54,21 @@ def reserve(session: Session, partner_id: str, size: int) -> int:
 
 
 def reserve_more(session: Session, partner_id: str, upload: Upload, received: int, ahead: int) -> None:
-    """Raise what the upload has reserved to `received` bytes, and up to `ahead` more. Raises QuotaExceeded when
-    `received` does not fit. Holds the partner's row as `reserve` does. Inside writing()."""
+    """Raise the upload's reservation to `received` bytes, and up to `ahead` more. Raises QuotaExceeded when `received`
+    does not fit. Locks the partner's row like `reserve`. Inside writing()."""
     partner = session.get_one(Partner, partner_id, with_for_update=True)
     quota = build_quota(session, partner)
     if quota.left is not None:
         room = upload.reserved_bytes + quota.left - received
         if room < 0:
-            taken = quota.used + quota.reserved - upload.reserved_bytes
-            raise _exceeded(partner, taken, f"{received:,} of this archive have arrived, and it goes on")
+            used = quota.used + quota.reserved - upload.reserved_bytes
+            raise _exceeded(partner, used, f"{received:,} of this archive have arrived, and it is not complete")
         ahead = min(ahead, room // _SHARE_AHEAD)
     upload.reserved_bytes = received + ahead
 
 
-def _exceeded(partner: Partner, taken: int, archive: str) -> QuotaExceeded:
+def _exceeded(partner: Partner, used: int, archive: str) -> QuotaExceeded:
     return QuotaExceeded(
-        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {taken:,} are taken and {archive}. "
+        f"{partner.name} may keep {partner.build_quota_bytes:,} bytes of builds; {used:,} are in use and {archive}. "
         "Delete games that are no longer needed, or ask the operator for more."
     )

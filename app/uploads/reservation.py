@@ -1,4 +1,4 @@
-"""Room in the quota for an archive whose size nobody announced: taken step by step while it arrives."""
+"""Quota for an archive of unknown size, reserved step by step while it arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STEP = 32 * MIB
 
 
 class GrowingReservation:
-    """Of one chunked upload. Holds no database connection between its steps."""
+    """The reservation of one chunked upload. Holds no database connection between its steps."""
 
     def __init__(self, upload: Upload, partner_id: str) -> None:
         self._upload_id = upload.id
@@ -21,19 +21,19 @@ class GrowingReservation:
         self._reserved = upload.reserved_bytes
 
     def cover(self, received: int) -> None:
-        """See to it that the `received` bytes are reserved. Raises QuotaExceeded as soon as they do not fit."""
+        """Make sure that the `received` bytes are reserved. Raises QuotaExceeded as soon as they do not fit."""
         if received > self._reserved:
             self._set(received, STEP)
 
     def settle(self, size: int) -> None:
-        """The archive has ended after `size` bytes, which are covered: give back what was taken ahead."""
+        """The archive has ended after `size` bytes, which are reserved: free what was reserved ahead."""
         self._set(size, 0)
 
     def _set(self, received: int, ahead: int) -> None:
         with writing() as session:
             upload = session.get(Upload, self._upload_id, with_for_update=True, populate_existing=True)
             if upload is None or upload.state == "discarding":
-                raise UploadInterrupted("The upload was given up meanwhile. Nothing was kept; send the archive again.")
+                raise UploadInterrupted("The upload was cancelled meanwhile. Nothing was kept; send the archive again.")
             reserve_more(session, self._partner_id, upload, received, ahead)
             self._reserved = upload.reserved_bytes
         free_connection()

@@ -1,4 +1,4 @@
-"""What builds take in storage, over all partners, as the rows say."""
+"""Storage used by builds, over all partners, according to the rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.data.models.upload import Upload
 
 @dataclass(frozen=True)
 class Totals:
-    """Bytes of packed archives. `deleted_bytes` belong to deleted games and wait for the sweep; `uploads` are under
-    way, with the bytes they have reserved."""
+    """Bytes of packed archives. `deleted_bytes` belong to deleted games and wait for the sweep. `uploads` counts open
+    uploads; `reserved_bytes` are theirs."""
 
     builds: int
     builds_bytes: int

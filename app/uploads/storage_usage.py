@@ -1,4 +1,4 @@
-"""Where a partner's bytes went, game by game."""
+"""A partner's storage by game."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.data.models.partner import Partner
 
 @dataclass(frozen=True)
 class GameUsage:
-    """Stored builds of one game. A deleted game counts until its objects are gone."""
+    """Stored builds of one game. A deleted game counts until its objects are deleted."""
 
     title: str
     slug: str
@@ -24,7 +24,7 @@ class GameUsage:
 
 
 def usage_by_game(partner: Partner) -> Sequence[GameUsage]:
-    """Largest first; games without a build are left out. One query."""
+    """Largest first, without games that have no build. One query."""
     total = func.sum(Build.size)
     rows = db.session.execute(
         select(Game.title, Game.slug, Game.deleted_at, func.count(Build.id), total)

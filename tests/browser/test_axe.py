@@ -140,7 +140,7 @@ def test_nothing_is_found(
     page.get_by_role("link", name="Details").click()
     page.locator("#uploads .upload").nth(1).wait_for()
     found["the tray"] = findings(page)
-    storage_status.heard(answered=False)
+    storage_status.record(answered=False)
     try:
         page.goto("/games/moth-season")
         found["storage is away"] = findings(page)

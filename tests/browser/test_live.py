@@ -172,7 +172,7 @@ def test_when_nothing_answers_the_page_says_since_when(sign_in: SignIn, cast: Ca
 
     page.route("**/matrix", refuse)
     page.route("**/live*", refuse)
-    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.in_use == 1, PATIENCE, "1 streams are open")
     # The server ends the stream, and nothing answers any more.
     scenes.delete(game_id)
     expect(page.locator("#freshness")).to_have_text(
@@ -188,30 +188,30 @@ def test_a_deleted_game_leaves_its_page(sign_in: SignIn, cast: Cast, game_id: st
 
 def test_a_hidden_page_holds_no_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = opened(sign_in, cast)
-    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.in_use == 1, PATIENCE, "1 streams are open")
     hide = """(hidden) => { Object.defineProperty(document, "hidden", {value: hidden, configurable: true});
         document.dispatchEvent(new Event("visibilitychange")); }"""
     page.evaluate(hide, True)
-    wait_until(lambda: thread_budgets.streams.taken == 0, PATIENCE, "0 streams are open")
+    wait_until(lambda: thread_budgets.streams.in_use == 0, PATIENCE, "0 streams are open")
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     assert "62" not in page.locator("#c2-srv-02").inner_text()
     page.evaluate(hide, False)
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
-    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.in_use == 1, PATIENCE, "1 streams are open")
 
 
 def test_going_to_another_page_ends_the_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = opened(sign_in, cast)
-    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.in_use == 1, PATIENCE, "1 streams are open")
     page.get_by_role("link", name="Settings", exact=True).click()
     page.wait_for_url("**/settings**")
     wait_until(
-        lambda: thread_budgets.streams.taken == 0, PATIENCE, "0 streams are open"
+        lambda: thread_budgets.streams.in_use == 0, PATIENCE, "0 streams are open"
     )  # nothing is written meanwhile: the connection's end is noticed
     scenes.change(game_id, 2, "srv-02", bytes_done=4_464_000_000)
     page.go_back()
     expect(page.locator("#c2-srv-02")).to_contain_text("62\u00a0%")
-    wait_until(lambda: thread_budgets.streams.taken == 1, PATIENCE, "1 streams are open")
+    wait_until(lambda: thread_budgets.streams.in_use == 1, PATIENCE, "1 streams are open")
 
 
 def test_two_pages_show_the_same_and_leave_together(sign_in: SignIn, cast: Cast, game_id: str) -> None:

@@ -65,7 +65,7 @@ Enter = Callable[[str, str], Page]
 
 def live(page: Page) -> Page:
     """The page, once its stream is open."""
-    wait_until(lambda: thread_budgets.streams.taken, 20, "the page's stream is open")
+    wait_until(lambda: thread_budgets.streams.in_use, 20, "the page's stream is open")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
     return page
 

@@ -203,8 +203,8 @@ def test_a_safe_storage_is_looked_at_again_after_an_outage(storage: StorageAcces
     uploads = DirectUploads(alone)
     uploads.learn(Finding())
     uploads.require()
-    storage_status.heard(answered=False)
-    storage_status.heard(answered=True)
+    storage_status.record(answered=False)
+    storage_status.record(answered=True)
     wait_until(lambda: not _allowed(uploads), 30, "addresses are not handed out any more")
 
 

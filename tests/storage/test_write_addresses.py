@@ -4,7 +4,6 @@ embedded storage and on SeaweedFS."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -55,7 +54,7 @@ def where(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Storag
 def app(app: Flask, where: StorageSettings) -> Flask:
     """The app of every test, on that storage."""
     own: Settings = app.config["SLIPWAY"]
-    app.config["SLIPWAY"] = replace(own, storage=where)
+    app.config["SLIPWAY"] = own.model_copy(update={"storage": where})
     app.extensions["slipway_bucket"] = Bucket(where)
     return app
 

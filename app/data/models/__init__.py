@@ -1,4 +1,4 @@
-"""What is stored, one file per aggregate. Importing this package loads every table into the metadata."""
+"""The tables, one file per aggregate. Importing this package loads every table into the metadata."""
 
 from app.data.models import asset, audit_record, base, component, game, partner, server, upload
 

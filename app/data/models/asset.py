@@ -1,4 +1,4 @@
-"""Uploaded images: staged, verified and stored once a partner, derived, and counted against a quota."""
+"""Uploaded images: staged, verified, stored once per partner, derived, and counted against a quota."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LIVING = text("deleted_at IS NULL")
 
 
 def new_bare_id() -> str:
-    """An id without a prefix, as the assets API has them for assets and components."""
+    """An id without a prefix, as the assets API has for assets and components."""
     return new_id("").removeprefix("_")
 
 
 class StagedAsset(Base):
-    """A presigned upload on its way: where its bytes may be put, and what they must be. It ends when it is confirmed,
-    found wrong, or expired."""
+    """A presigned upload that has not been confirmed: where its bytes may be put, and what they must be. The row is
+    deleted when the upload is confirmed, found wrong, or expired."""
 
     __tablename__ = "staged_assets"
     __table_args__ = (UniqueConstraint("game_id", "app_id", "sha256"),)
@@ -38,17 +38,18 @@ class StagedAsset(Base):
     byte_size: Mapped[int]  # announced
     content_type: Mapped[str] = mapped_column(String(40))  # announced
     file_name: Mapped[str] = mapped_column(String(256))
-    # Bytes it holds of the quota: none when this app had the same bytes confirmed before.
+    # Bytes that are reserved in the quota. None when this app has confirmed the same bytes before.
     reserved_bytes: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Blob(Base):
-    """The one object that holds certain bytes of a partner, whatever the number of assets that show them.
+    """The one object for certain bytes of a partner, shared by all assets with these bytes.
 
-    `writing` → `stored` → `deleting` → no row. A row never comes back from `deleting`; an object is written only for a
-    row that is not, and deleted only for one that is: so confirm and sweep cannot undo each other's work.
+    `writing` → `stored` → `deleting` → no row. A row never leaves `deleting` for another state. An object is only
+    written while its row is not `deleting`, and only deleted while it is: so confirming and sweeping cannot undo each
+    other's work.
     """
 
     __tablename__ = "blobs"
@@ -63,22 +64,22 @@ class Blob(Base):
     width_px: Mapped[int]  # as it is shown: after EXIF orientation
     height_px: Mapped[int]
     state: Mapped[BlobState] = mapped_column(String(16), default="writing")
-    # When somebody last began to write or delete the object, and who may finish deleting it.
+    # When a worker last began to write or delete the object, and the token of the worker that may finish deleting it.
     held_at: Mapped[datetime] = mapped_column(default=now)
     holder: Mapped[str | None] = mapped_column(String(40))
-    # None while an asset shows it; only then it counts against the quota.
+    # None while an asset shows the blob. After that, it counts against the quota.
     unused_since: Mapped[datetime | None] = mapped_column(default=now, index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
-    # What everybody may fetch: the file without its metadata, or the file itself where it has none. None until that is
-    # known (of files that were stored before there were public copies); an empty key: nothing can be shown.
+    # The object that everybody may fetch: the file without its metadata, or the file itself if it has none. None until
+    # this is known (for files that were stored before public copies existed). Empty: nothing can be shown.
     public_key: Mapped[str | None] = mapped_column(String(200))
     public_size: Mapped[int | None]
     public_sha256: Mapped[str | None] = mapped_column(String(64))
 
     derivation: Mapped[Derivation] = mapped_column(String(16), default="pending", index=True)
     derive_attempts: Mapped[int] = mapped_column(default=0)
-    derive_at: Mapped[datetime] = mapped_column(default=now)  # not before this
+    derive_at: Mapped[datetime] = mapped_column(default=now)  # not before this time
     derive_error: Mapped[str | None] = mapped_column(Text)
     placeholder: Mapped[str | None] = mapped_column(String(64))  # ThumbHash, base64
 
@@ -88,7 +89,8 @@ class Blob(Base):
 
 
 class BlobVariant(Base):
-    """A derived WebP of a blob. `size` is the bound of its longer side; sizes that would be the same image have one."""
+    """A derived WebP of a blob. `size` is the limit of its longer side. Sizes that would give the same image share one
+    variant."""
 
     __tablename__ = "blob_variants"
 
@@ -102,7 +104,7 @@ class BlobVariant(Base):
 
 
 class Asset(Base):
-    """An image of a game, seen by the app that uploaded it. A deleted one can be brought back for a while."""
+    """An image of a game, as seen by the app that uploaded it. A deleted asset can be restored for a while."""
 
     __tablename__ = "assets"
     __table_args__ = (
@@ -126,7 +128,7 @@ class Asset(Base):
     sent_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=now)
     deleted_at: Mapped[datetime | None] = mapped_column(index=True)
-    # What deleting it took away, so that undo can put it back.
+    # The uses that its deletion removed, for undo.
     uses_before: Mapped[dict[str, Any] | None]
 
     blob: Mapped[Blob] = relationship(lazy="raise")
@@ -146,8 +148,8 @@ class GamePicture(Base):
 
 
 class QuotaEntry(Base):
-    """Append-only: bytes that were taken (+) or given back (−) of a partner's asset quota. `balance` is the sum so far,
-    so that asking for it does not grow with the years."""
+    """Append-only: bytes added to (+) or removed from (−) a partner's asset quota. `balance` is the sum so far, so that
+    reading it does not get slower over the years."""
 
     __tablename__ = "quota_entries"
     __table_args__ = (Index("ix_quota_entries_partner_id_id", "partner_id", "id"),)

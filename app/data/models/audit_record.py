@@ -1,4 +1,4 @@
-"""What the app remembers about its own doings: the audit log, answered requests, versions of live topics."""
+"""What the app records about itself: the audit log, answered requests, versions of live topics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.data.models.base import Base, now
 
 
 class AuditEntry(Base):
-    """Append-only: who did what to what, from where. Kept when its subject is gone, hence no foreign keys."""
+    """Append-only: who did what to what, from where. Without foreign keys, because an entry outlives its subject."""
 
     __tablename__ = "audit_entries"
 
@@ -28,25 +28,26 @@ class AuditEntry(Base):
 
 
 class AnsweredRequest(Base):
-    """The answer to a POST that carried an Idempotency-Key, for 24 hours."""
+    """The answer to a POST with an Idempotency-Key, for 24 hours."""
 
     __tablename__ = "answered_requests"
 
     key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), primary_key=True)
     idempotency_key: Mapped[str] = mapped_column(String(255), primary_key=True)
     fingerprint: Mapped[str] = mapped_column(String(64))  # SHA-256 of method, path and body
-    status: Mapped[int | None]  # None while the first request is still at work
+    status: Mapped[int | None]  # None until the first request is answered
     body: Mapped[str | None] = mapped_column(Text)
     headers: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))  # [name, value] each
-    # The body is not the answer, but what is needed to make it: it holds addresses that must not be stored.
+    # The body is not the answer but the input for making it: the answer holds addresses that must not be stored.
     made_anew: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
 
 class Topic(Base):
-    """The version of something that pages and agents watch (`game:<id>`, `plan:<server>`).
+    """The version of a topic that pages and agents watch (`game:<id>`, `plan:<server>`).
 
-    Written in the same transaction as the change it announces, so that a version never runs ahead of its facts."""
+    Written in the same transaction as the change it announces, so that a version is never ahead of its facts.
+    """
 
     __tablename__ = "topics"
 

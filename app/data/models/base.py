@@ -1,4 +1,4 @@
-"""What every table shares: the declarative base, UTC times and ids."""
+"""Shared by all tables: the declarative base, UTC times and ids."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no letter that reads as a digit
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no letter that looks like a digit
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime. SQLite has no zones, so values are stored naive and given their zone on reading."""
+    """An aware UTC datetime. SQLite has no time zones, so values are stored without one and get UTC when they are
+    read."""
 
     impl = DateTime
     cache_ok = True
@@ -24,7 +25,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone was about to be stored")
+            raise ValueError("cannot store a time without a zone")
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -47,7 +48,7 @@ class Base(DeclarativeBase):
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """The current time, aware, in UTC."""
     return datetime.now(UTC)
 
 

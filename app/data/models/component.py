@@ -1,4 +1,4 @@
-"""A game's pieces and the images on their sides, in revisions: one draft, and finalized ones that never change."""
+"""A game's components and the images on their sides, in revisions: one draft, and finalized ones that never change."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ class Revision(Base):
 
 
 class Component(Base):
-    """A piece in one revision. Its id is the same in every revision it lives in; `external_key` is the caller's own.
+    """A component in one revision. Its id is the same in every revision; `external_key` is the caller's own.
 
-    `family` is the kind under which it is found again: a card is a tile in a deck, so both are of the family `tile`."""
+    `family` is the kind by which calls find it again: a card is a tile in a deck, so both belong to the family `tile`.
+    """
 
     __tablename__ = "components"
     __table_args__ = (

@@ -20,7 +20,7 @@ class Game(Base):
 
     __tablename__ = "games"
     __table_args__ = (
-        # A slug is free again as soon as its game is deleted, while the old row waits for its sessions to end.
+        # A deleted game frees its slug at once, while the old row waits for its sessions to end.
         Index(
             "uq_games_living_slug",
             "partner_id",
@@ -46,7 +46,7 @@ class Game(Base):
     content_rating: Mapped[str | None] = mapped_column(String(50))
     languages: Mapped[list[str] | None]
     auto_release: Mapped[bool] = mapped_column(default=True)
-    keep_builds: Mapped[int | None]  # how many of the newest builds retention leaves; None: every one
+    keep_builds: Mapped[int | None]  # how many of the newest builds retention keeps; None: all
     next_build_number: Mapped[int] = mapped_column(default=1)
     released_build_id: Mapped[str | None] = mapped_column(
         ForeignKey("builds.id", name="fk_games_released_build_id", use_alter=True)
@@ -70,7 +70,7 @@ class Game(Base):
 
 
 class Build(Base):
-    """One immutable, checked archive of a game, numbered 1, 2, 3 … in the transaction that makes it ready."""
+    """One immutable, checked archive of a game, numbered 1, 2, 3 … by the transaction that makes it ready."""
 
     __tablename__ = "builds"
     __table_args__ = (UniqueConstraint("game_id", "number"),)
@@ -102,7 +102,8 @@ class Build(Base):
 
 
 class Release(Base):
-    """The game was pointed at a build. Append-only; the newest one is what is live. It outlives its build."""
+    """One release of a build. Append-only: the newest release of a game is the live one. A release outlives its
+    build."""
 
     __tablename__ = "releases"
 

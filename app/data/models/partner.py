@@ -1,4 +1,4 @@
-"""Partners, the people in them, and the apps whose keys speak for them."""
+"""Partners, their members, and the apps that own their API keys."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Partner(Base):
     __tablename__ = "partners"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("partner"))
-    # Not unique: an owner who renames their partner must not learn which others there are (decision 18).
+    # Not unique: an owner who renames their partner must not learn the names of others (decision 18).
     name: Mapped[str] = mapped_column(String(150))
-    # Bytes all builds of the partner may take together; None means no limit.
+    # Bytes that all builds of the partner may use together. None: no limit.
     build_quota_bytes: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(default=now)
 
 
 class Member(Base):
-    """A person who signs in: a role in one partner, or an operator, who belongs to none. An e-mail address has one
-    account in each partner at most, with a password of its own (decision 18)."""
+    """A person who signs in: with a role in one partner, or as an operator, who belongs to no partner. An e-mail
+    address has at most one account per partner, each with its own password (decision 18)."""
 
     __tablename__ = "members"
     __table_args__ = (
@@ -62,13 +62,14 @@ class Member(Base):
 
     @property
     def may_write(self) -> bool:
-        """Viewers look; everybody else may change things in their partner."""
+        """Viewers only read; all others may change things in their partner."""
         return self.role in {"owner", "developer"}
 
 
 class SignIn(Base):
     """A member in one browser, from signing in to signing out. The browser's cookie holds a random token, of which only
-    the SHA-256 is stored. An ended one is kept for a while: signing in is limited less where it succeeded before."""
+    the SHA-256 is stored. An ended sign-in is kept for a while: where a sign-in succeeded before, the limits are
+    milder."""
 
     __tablename__ = "sign_ins"
 
@@ -79,15 +80,15 @@ class SignIn(Base):
     browser: Mapped[str] = mapped_column(String(80))  # "Firefox on Linux"
     created_at: Mapped[datetime] = mapped_column(default=now)
     last_seen_at: Mapped[datetime] = mapped_column(default=now, index=True)  # to a few minutes
-    ends_at: Mapped[datetime]  # whatever happens
-    ended_at: Mapped[datetime | None]  # when it was signed out
+    ends_at: Mapped[datetime]  # in any case
+    ended_at: Mapped[datetime | None]  # when the member signed out
 
     member: Mapped[Member] = relationship(lazy="joined", innerjoin=True)
 
 
 class PasswordLink(Base):
-    """A way for a member to set a new password, once. The link is shown once to whoever makes it; a member has one at
-    most, and only its hash is stored."""
+    """A link with which a member sets a new password, once. The person who makes it sees it once; a member has at most
+    one, and only its hash is stored."""
 
     __tablename__ = "password_links"
 
@@ -102,7 +103,7 @@ class PasswordLink(Base):
 
 
 class App(Base):
-    """What keys are for ("CI", "Component Studio")."""
+    """An owner of API keys ("CI", "Component Studio")."""
 
     __tablename__ = "apps"
     __table_args__ = (UniqueConstraint("partner_id", "name"),)
@@ -130,14 +131,14 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[str] = mapped_column(String(200))
     last_used_at: Mapped[datetime | None]
-    expires_at: Mapped[datetime | None]  # set when it was rolled: both keys work until then
+    expires_at: Mapped[datetime | None]  # set when the key was rolled: both keys work until then
     revoked_at: Mapped[datetime | None]
 
     app: Mapped[App] = relationship(lazy="joined")
 
 
 class Invitation(Base):
-    """An address that may become a member. The link is shown once to whoever invites; only its hash is stored."""
+    """An address that may become a member. The inviter sees the link once; only its hash is stored."""
 
     __tablename__ = "invitations"
     __table_args__ = (UniqueConstraint("partner_id", "email"),)

@@ -1,4 +1,4 @@
-"""Game servers, what they hold, and the sessions they run."""
+"""Game servers, the builds they hold, and the sessions they run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PHASES = ("pending", "downloading", "verifying", "cached", "failed", "evicting",
 
 
 class Server(Base):
-    """A game server and the last thing its agent said of it."""
+    """A game server and its agent's last report."""
 
     __tablename__ = "servers"
 
@@ -24,11 +24,11 @@ class Server(Base):
     token_hint: Mapped[str] = mapped_column(String(24), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(default=now)
     retired_at: Mapped[datetime | None]
-    paused_at: Mapped[datetime | None]  # an operator stopped its downloads; what it holds stays in play
+    paused_at: Mapped[datetime | None]  # an operator paused its downloads; builds that it holds stay playable
 
     boot_id: Mapped[str | None] = mapped_column(String(64))
     sequence: Mapped[int] = mapped_column(BigInteger, default=0)
-    stopping: Mapped[bool] = mapped_column(default=False)  # the agent said goodbye in its last report
+    stopping: Mapped[bool] = mapped_column(default=False)  # the last report announced that the agent stops
     last_report_at: Mapped[datetime | None]
     agent_version: Mapped[str | None] = mapped_column(String(40))
     health_status: Mapped[str | None] = mapped_column(String(16))
@@ -45,7 +45,7 @@ class Server(Base):
 
 
 class Replica(Base):
-    """What one server holds of one build, as of its last report."""
+    """The state of one build on one server, as of the server's last report."""
 
     __tablename__ = "replicas"
     __table_args__ = (
@@ -58,7 +58,7 @@ class Replica(Base):
     build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
     game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
     wanted: Mapped[bool] = mapped_column(default=True)
-    left_plan_at: Mapped[datetime | None]  # when it last stopped being wanted; never, of what only a report named
+    left_plan_at: Mapped[datetime | None]  # when it last left the plan; None for a build that only a report named
     phase: Mapped[str] = mapped_column(String(16), default="pending")
     bytes_done: Mapped[int] = mapped_column(BigInteger, default=0)
     bytes_total: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -67,7 +67,7 @@ class Replica(Base):
     reason: Mapped[str | None] = mapped_column(String(500))
     retry_at: Mapped[datetime | None]
     retries_asked: Mapped[int] = mapped_column(default=0)  # how often a person pressed "Retry now"
-    since: Mapped[datetime] = mapped_column(default=now)  # when the present phase began
+    since: Mapped[datetime] = mapped_column(default=now)  # when the current phase began
     cached_at: Mapped[datetime | None]
     reported_at: Mapped[datetime | None]
 
@@ -98,14 +98,15 @@ class PlaySession(Base):
     build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
     started_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
-    # A report made just before this session began may arrive just after; only a second report without it ends it.
+    # A report made just before this session began may arrive just after it. Only a second report without the session
+    # ends it.
     missed_reports: Mapped[int] = mapped_column(default=0)
 
     build: Mapped[Build] = relationship(lazy="raise")
 
 
 class TransferMinute(Base):
-    """Bytes of one partner's builds that arrived on one server within one minute; kept for some hours."""
+    """Bytes of one partner's builds that arrived on one server within one minute. Kept for some hours."""
 
     __tablename__ = "transfer_minutes"
 

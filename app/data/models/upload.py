@@ -1,4 +1,4 @@
-"""Bytes on their way in."""
+"""Uploads: archives before they become builds."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ Phase = Literal["uploading", "checking", "done", "failed"]
 
 
 class Upload(Base):
-    """One transfer towards a build. The row is written before its first byte is stored, so that whatever a crash
-    leaves in the bucket has a row that names it, and the sweeper can remove it.
+    """One transfer towards a build. The row is written before the first byte is stored, so that everything a crash
+    leaves in the bucket has a row that names it, and the sweep can remove it.
 
-    One of the raw door lives as long as its request. A resumable one is `uploading`, `checking`, then `done` or
-    `failed`, and is kept until it expires; `discarding` is one that is being removed, which nobody is shown."""
+    A raw upload exists as long as its request. A resumable one is `uploading`, `checking`, then `done` or `failed`, and
+    is kept until it expires. `discarding` means that it is being removed; lists leave it out.
+    """
 
     __tablename__ = "uploads"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("upload"))
     game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
-    door: Mapped[str] = mapped_column(String(16), default=RAW, server_default=RAW)
+    kind: Mapped[str] = mapped_column("door", String(16), default=RAW, server_default=RAW)
     object_key: Mapped[str] = mapped_column(String(200), unique=True)
     multipart_id: Mapped[str | None] = mapped_column(String(1024))  # the storage's own id of the multipart transfer
     state: Mapped[str] = mapped_column(String(16), default="uploading")
     sent_by: Mapped[str] = mapped_column(String(200))
     sent_from: Mapped[str | None] = mapped_column(String(64))  # the client's address, for the audit log
-    # Counted against the partner's quota: the announced length while bytes flow and are checked; of a chunked body what
-    # has arrived, and a step more. Of one that is done or failed, what it still has in the bucket and is about to be
-    # removed.
+    # Counted against the partner's quota: the announced length until the check ends; for a chunked body, the bytes that
+    # have arrived, plus a step. For an upload that is done or failed: bytes in the bucket that are about to be removed.
     reserved_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=now)
-    # Whoever works on it touches this: the receiving process of the raw door, the worker that checks a resumable one.
-    # A row that is not touched belongs to a process that died.
+    # The heartbeat of the process that works on it: the receiver of a raw upload, or the worker that checks a resumable
+    # one. An old time means that the process died.
     touched_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
-    # Of resumable ones only.
+    # Only for resumable uploads.
     file_name: Mapped[str | None] = mapped_column(String(255))
     size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     part_size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     announced_sha256: Mapped[str | None] = mapped_column(String(64))  # lowercase hex
     note: Mapped[str | None] = mapped_column(Text)
-    release: Mapped[bool | None]  # None: as the game is set
+    release: Mapped[bool | None]  # None: as the game's setting
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
     checker: Mapped[str | None] = mapped_column(String(40))  # the claim of the one worker that may check it
-    checks_begun: Mapped[int] = mapped_column(default=0, server_default="0")  # without those given back in order
+    checks_begun: Mapped[int] = mapped_column(default=0, server_default="0")  # without freed claims
     bytes_read: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     files_read: Mapped[int] = mapped_column(default=0, server_default="0")
     reason_code: Mapped[str | None] = mapped_column(String(40))
     reason: Mapped[str | None] = mapped_column(Text)
-    build_number: Mapped[int | None]  # what it became, also when the build has been deleted since
+    build_number: Mapped[int | None]  # the build made of it; kept when the build is deleted
     released: Mapped[bool | None]

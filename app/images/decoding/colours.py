@@ -1,4 +1,4 @@
-"""Any picture as sRGB with 8 bits a channel, its transparency kept."""
+"""Any picture as sRGB with 8 bits per channel, with its transparency."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """Without palettes, colour keys and deep channels, which cannot be scaled: mode L, RGB, CMYK or RGBA."""
+    """Without palettes, colour keys and deep channels, which cannot be scaled. Mode L, RGB, CMYK or RGBA."""
     if image.mode in _DEEP:
         # Pillow would cut everything above 255 instead of scaling it.
         scaled = image.convert("F").point(lambda value: value * (1 / 257))
@@ -27,7 +27,7 @@ def plain(image: Image.Image) -> Image.Image:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """A plain image as RGB or RGBA, its numbers translated from `profile` (ICC) where there is one that can be read."""
+    """A plain image as RGB or RGBA, converted from `profile` (ICC) if that can be read."""
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colours = _translated(image.convert("RGB") if alpha else image, profile)
     if alpha:
@@ -44,6 +44,6 @@ def _translated(image: Image.Image, profile: bytes | None) -> Image.Image:
                 if found is not None:
                     return found
         except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-            # A profile that cannot be read says nothing; the picture is shown as every viewer would show it.
+            # A profile that cannot be read is ignored; viewers show the picture in the same way.
             return image.convert("RGB")
     return image.convert("RGB")

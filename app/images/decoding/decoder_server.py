@@ -1,9 +1,9 @@
-"""Forks one child an image: nothing of a picture outlives its work, and a start costs a millisecond instead of the 100
-that Python and Pillow take.
+"""Forks one child per image: no data of a picture outlives its work, and a start costs a millisecond, not the 100 ms of
+Python and Pillow.
 
-Speaks over the socket on standard input. One message is one job: JSON, with two file descriptors beside it, the image
-to read and the pipe to answer into. The answer is a line of JSON and then the bytes of the variants. The end of the
-socket ends this process, and with it every child: whoever asked is gone.
+The protocol runs over the socket on standard input. One message is one job: JSON and two file descriptors, the image to
+read and the pipe for the answer. The answer is a line of JSON and then the bytes of the variants. When the socket
+closes, this process ends with all children, because its client is gone.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from app.images.decoding.variants import derive
 
 MESSAGE = 4096
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-# Loaded before any fork: a child may die of its limits, but not of loading a library.
+# Loaded before any fork: a child may die at its limits, but must not die because it loads a library.
 _prctl = ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
 
 
 def serve(control: socket.socket) -> None:
-    """Answer jobs until the other end closes."""
+    """Answer jobs until the other end closes the socket."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
@@ -56,11 +56,11 @@ def _work_and_end(job: dict[str, Any], descriptors: list[int], server: int) -> N
             _answer(job, file, answer)
         code = 0
     finally:
-        os._exit(code)  # not the parent's cleaning up
+        os._exit(code)  # skips the parent's clean-up
 
 
 def _limit(job: dict[str, Any], server: int) -> None:
-    """From here on the kernel ends this process when it takes too much: memory, time, or its parent away."""
+    """From here on the kernel ends this process when it uses too much memory or time, or when its parent ends."""
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != server:
@@ -68,7 +68,7 @@ def _limit(job: dict[str, Any], server: int) -> None:
     seconds, memory = job["seconds"], job["memory"]
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file of its own: it answers into a pipe
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it writes no file, only the pipe
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -79,7 +79,7 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
     try:
         if job["work"] == "examine":
             facts = examine(file, job["mostPixels"])
-            said: dict[str, Any] = {
+            result: dict[str, Any] = {
                 "type": facts.mime_type,
                 "width": facts.width,
                 "height": facts.height,
@@ -88,7 +88,7 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
         else:
             derived = derive(file, job["sizes"], job["mostPixels"])
             data = [variant.data for variant in derived.variants]
-            said = {
+            result = {
                 "placeholder": derived.placeholder.hex(),
                 "variants": [
                     {
@@ -102,17 +102,17 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
                 ],
             }
     except BadImage as bad:
-        said = {"bad": str(bad)}
+        result = {"bad": str(bad)}
     except MemoryError:
-        said, data = {"bad": f"needs more than the {job['memory'] // 1024**2:,} MiB that decoding may take"}, []
-    answer.write(json.dumps(said).encode() + b"\n")
+        result, data = {"bad": f"needs more than the {job['memory'] // 1024**2:,} MiB that decoding may take"}, []
+    answer.write(json.dumps(result).encode() + b"\n")
     for part in data:
         answer.write(part)
 
 
 def warm_up() -> None:
-    """Read and write a small picture of every format: what Pillow loads on first use is loaded before any fork, where
-    each child would take 30 ms for it."""
+    """Read and write a small picture of every format. Pillow loads modules on first use; each child would need 30 ms
+    for that."""
     for name in sorted(set(MIME_TYPES) - {"MPO"}):
         file = io.BytesIO()
         Image.new("RGB", (8, 8)).save(file, name)

@@ -1,4 +1,4 @@
-"""Opens an image that nobody trusts: four formats, and its size known before a pixel is decoded."""
+"""Opens untrusted images: four formats, and the size is checked before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-# Pillow's names. A JPEG with further pictures behind the first calls itself MPO.
+# Pillow's names. A JPEG with more pictures after the first is an MPO.
 MIME_TYPES = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
@@ -22,13 +22,13 @@ _SIDEWAYS = {5, 6, 7, 8}
 
 
 class BadImage(Exception):
-    """The bytes are not an image we take; the text completes "The file …"."""
+    """The bytes are not an accepted image. The text completes "The file …"."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What an image is. Width and height are as it is shown; `orientation` says how it is turned for that (EXIF, 1 to
-    8, where 1 is as it is stored)."""
+    """The type and size of an image. Width and height after applying `orientation` (EXIF, 1 to 8, where 1 is as
+    stored)."""
 
     mime_type: str
     width: int
@@ -36,28 +36,28 @@ class Facts:
     orientation: int
 
 
-def open_image(file: BinaryIO, most_pixels: int) -> Image.Image:
-    """The image, not yet decoded. Raises BadImage."""
-    # Our own limit is the one that counts, and its message names the size: Pillow's would come before we know it.
+def open_image(file: BinaryIO, max_pixels: int) -> Image.Image:
+    """The image, not decoded yet. Raises BadImage."""
+    # Our own limit applies, and its message names the size. Pillow's limit would raise before we know it.
     Image.MAX_IMAGE_PIXELS = None
-    # Pillow's WebP reader makes room for the whole canvas as it opens it: the header must be read before.
-    _check_pixels(*_webp_canvas(file), most_pixels)
+    # Pillow's WebP reader allocates the whole canvas when it opens the file, so the header must be read before.
+    _check_pixels(*_webp_canvas(file), max_pixels)
     try:
         image = Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF"))
     except UnidentifiedImageError:
         raise BadImage("is not a PNG, JPEG, WebP or GIF image") from None
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise BadImage(f"is damaged: {_first_line(error)}") from None
-    _check_pixels(image.width, image.height, most_pixels)
-    # From here on nothing may grow: a frame can claim to be larger than its canvas.
-    Image.MAX_IMAGE_PIXELS = most_pixels
+    _check_pixels(image.width, image.height, max_pixels)
+    # From here on the size must not grow: a frame can claim to be larger than its canvas.
+    Image.MAX_IMAGE_PIXELS = max_pixels
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     return image
 
 
-def examine(file: BinaryIO, most_pixels: int) -> Facts:
-    """Decode the whole first frame and say what it is. Raises BadImage, or MemoryError."""
-    image = open_image(file, most_pixels)
+def examine(file: BinaryIO, max_pixels: int) -> Facts:
+    """Decode the whole first frame and return its type and size. Raises BadImage, or MemoryError."""
+    image = open_image(file, max_pixels)
     format_name = image.format or ""
     decode(image)
     width, height = image.size
@@ -79,13 +79,13 @@ def decode(image: Image.Image) -> None:
         raise BadImage(f"is damaged: {_first_line(error)}") from None
 
 
-def _check_pixels(width: int, height: int, most: int) -> None:
-    if width * height > most:
-        raise BadImage(f"has {width:,} × {height:,} pixels, {width * height:,} in all; the most is {most:,}")
+def _check_pixels(width: int, height: int, maximum: int) -> None:
+    if width * height > maximum:
+        raise BadImage(f"has {width:,} × {height:,} pixels, {width * height:,} in all; the maximum is {maximum:,}")
 
 
 def _webp_canvas(file: BinaryIO) -> tuple[int, int]:
-    """Width and height in a WebP header (RFC 9649 section 2), or 0 × 0 for anything else."""
+    """Width and height in a WebP header (RFC 9649 section 2), or 0 × 0 for other data."""
     head = file.read(30)
     file.seek(0)
     if len(head) < 30 or head[:4] != b"RIFF" or head[8:12] != b"WEBP":

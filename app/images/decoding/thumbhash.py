@@ -1,7 +1,7 @@
-"""ThumbHash: an image as some 25 bytes, from which a browser paints a blurred stand-in (evanw.github.io/thumbhash).
+"""ThumbHash: an image as some 25 bytes, from which a browser draws a blurred placeholder (evanw.github.io/thumbhash).
 
-Written from the description of the format. The picture is taken apart into a few cosine waves of lightness, of two
-colour differences and, where it is transparent, of opacity; each is kept in four bits.
+Written from the description of the format. The picture is reduced to a few cosine waves of lightness, of two colour
+differences and, if it is transparent, of opacity. Each is stored in four bits.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def encode(width: int, height: int, rgba: bytes) -> bytes:
     """The hash of `width` × `height` pixels of four bytes each, not premultiplied."""
     lightness, yellow_blue, red_green, opacity = _channels(rgba)
     transparent = min(opacity) < 1
-    most = 5 if transparent else 7
+    max_waves = 5 if transparent else 7
     longer = max(width, height)
-    waves_x = max(1, _rounded(most * width / longer))
-    waves_y = max(1, _rounded(most * height / longer))
+    waves_x = max(1, _rounded(max_waves * width / longer))
+    waves_y = max(1, _rounded(max_waves * height / longer))
     size = (width, height)
     light = _waves(lightness, size, max(3, waves_x), max(3, waves_y))
     yellow = _waves(yellow_blue, size, 3, 3)
@@ -63,7 +63,7 @@ def encode(width: int, height: int, rgba: bytes) -> bytes:
 
 
 def _channels(rgba: bytes) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Lightness, yellow-blue, red-green and opacity of every pixel, laid over the average colour."""
+    """Lightness, yellow-blue, red-green and opacity of every pixel, over the average colour."""
     opacity = [alpha / 255 for alpha in rgba[3::4]]
     total = sum(opacity)
     average = [
@@ -83,17 +83,17 @@ def _channels(rgba: bytes) -> tuple[list[float], list[float], list[float], list[
     )
 
 
-def _waves(channel: Channel, size: tuple[int, int], most_x: int, most_y: int) -> tuple[float, list[float], float]:
-    """The channel's mean, its waves scaled to 0 … 1, and that scale. A triangle of frequencies: the fine ones in both
-    directions at once are not worth their bits."""
+def _waves(channel: Channel, size: tuple[int, int], max_x: int, max_y: int) -> tuple[float, list[float], float]:
+    """The channel's mean, its waves scaled to 0 … 1, and that scale. A triangle of frequencies: waves that are fine in
+    both directions are not worth their bits."""
     width, height = size
     rows = [channel[start : start + width] for start in range(0, width * height, width)]
     values: list[float] = []
-    for wave_y in range(most_y):
+    for wave_y in range(max_y):
         along_y = [math.cos(math.pi / height * wave_y * (y + 0.5)) for y in range(height)]
         columns = [sum(row[x] * factor for row, factor in zip(rows, along_y, strict=True)) for x in range(width)]
-        for wave_x in range(most_x):
-            if wave_x * most_y >= most_x * (most_y - wave_y):
+        for wave_x in range(max_x):
+            if wave_x * max_y >= max_x * (max_y - wave_y):
                 break
             step = math.pi / width * wave_x
             values.append(sum(c * math.cos(step * (x + 0.5)) for x, c in enumerate(columns)) / (width * height))
@@ -103,4 +103,4 @@ def _waves(channel: Channel, size: tuple[int, int], most_x: int, most_y: int) ->
 
 
 def _rounded(value: float) -> int:
-    return math.floor(value + 0.5)  # halves go up, as in the browser that reads it
+    return math.floor(value + 0.5)  # halves are rounded up, as browsers do when they decode it

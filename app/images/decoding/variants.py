@@ -1,4 +1,4 @@
-"""The sizes in which an image is shown, made anew from its pixels: nothing of the file but the picture goes on."""
+"""The sizes in which an image is shown, made from its pixels only: nothing else of the file is kept."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Derived:
     placeholder: bytes  # ThumbHash
 
 
-def derive(file: BinaryIO, sizes: Sequence[int], most_pixels: int) -> Derived:
-    """Every size that is not larger than the image, and one for all that are. Raises BadImage, or MemoryError."""
-    image = open_image(file, most_pixels)
+def derive(file: BinaryIO, sizes: Sequence[int], max_pixels: int) -> Derived:
+    """Every size that is not larger than the image, and one for all larger sizes. Raises BadImage, or MemoryError."""
+    image = open_image(file, max_pixels)
     longest = max(image.size)
     biggest = max(sizes)
     if image.format in {"JPEG", "MPO"}:
-        image.draft(None, (biggest, biggest))  # decodes at 1/2, 1/4 or 1/8 where that is large enough
+        image.draft(None, (biggest, biggest))  # decodes at 1/2, 1/4 or 1/8 if that is large enough
     decode(image)
     profile = image.info.get("icc_profile")
     picture = plain(image)
     picture.thumbnail((biggest, biggest), Image.Resampling.LANCZOS, reducing_gap=3.0)
     picture = ImageOps.exif_transpose(picture)
     picture = to_srgb(picture, profile)
-    picture.info.clear()  # savers write what they find here
+    picture.info.clear()  # the encoders would write the metadata in here
     made: list[Variant] = []
     for size in sorted(_worth_making(sizes, longest), reverse=True):
         picture.thumbnail((size, size), Image.Resampling.LANCZOS)
@@ -54,7 +54,7 @@ def derive(file: BinaryIO, sizes: Sequence[int], most_pixels: int) -> Derived:
 
 
 def _worth_making(sizes: Sequence[int], longest: int) -> list[int]:
-    """Up to and with the first that holds the whole image; beyond it all would be the same picture."""
+    """Up to the first size that holds the whole image: larger ones would give the same picture."""
     ordered = sorted(sizes)
     return [size for index, size in enumerate(ordered) if index == 0 or ordered[index - 1] < longest]
 

@@ -1,1 +1,1 @@
-"""How an image comes in: presigned, sent to storage, verified, confirmed."""
+"""Uploading an image: presign, send to storage, verify, confirm."""

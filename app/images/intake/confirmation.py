@@ -1,4 +1,5 @@
-"""An upload is confirmed: the staged bytes are fetched, verified, kept under the name of their contents, and shown."""
+"""Confirms an upload: fetches the staged bytes, verifies them, stores them under the key of their content, and adds the
+asset."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ _WAIT_FOR_SWEEP = 20.0
 
 @dataclass(frozen=True)
 class SentUpload:
-    """What a client says it uploaded: all four from presign."""
+    """The client's statement about its upload: all four values come from presign."""
 
     key: str
     public_url: str
@@ -49,7 +50,7 @@ class SentUpload:
 
 @dataclass(frozen=True)
 class _Upload:
-    """The staged upload as it was when the confirm began, and for whom it is made."""
+    """The staged upload as it was when the confirm began, and its actor."""
 
     staged_id: str
     partner_id: str
@@ -59,10 +60,11 @@ class _Upload:
 
 
 def confirm(game: Game, app_id: str, sent: SentUpload, actor: Actor) -> str:
-    """Verify and publish an upload; returns the asset's id. Again is fine: the same id, nothing added.
+    """Verify and publish an upload. Returns the asset's id. May be called again: returns the same id and adds nothing.
 
-    Raises InvalidRequest (WrongBytes when the bytes are at fault: they are gone then), QuotaExceeded, GameNotFound, and
-    StorageError or Unavailable when it could not be decided: then nothing changed and it can be tried again."""
+    Raises InvalidRequest (WrongBytes if the bytes are wrong: they are deleted then), QuotaExceeded, GameNotFound.
+    Raises StorageError or Unavailable if there is no result yet: then nothing changed and the client can try again.
+    """
     sha256 = _sha256_of(sent, game.partner_id)
     partner_id, game_id = game.partner_id, game.id
     staged = staged_upload(db.session(), game_id, app_id, sha256)
@@ -86,13 +88,13 @@ def confirm(game: Game, app_id: str, sent: SentUpload, actor: Actor) -> str:
 
 
 def _sha256_of(sent: SentUpload, partner_id: str) -> str:
-    """What the key says, if it is one of this partner's."""
+    """The parts of the key, if it is one of this partner's."""
     key = parse_key(sent.key)
     if key is None or not key.is_source or key.partner_id != partner_id:
-        raise InvalidRequest("key is not one that presign answered with. Send it as it was.", {"key": "not presigned"})
+        raise InvalidRequest("key is not from a presign call. Send it unchanged.", {"key": "not presigned"})
     if not sent.public_url.endswith(f"/{sent.key}"):
         raise InvalidRequest(
-            "publicUrl is not the one that presign answered with this key. Send it as it was.",
+            "publicUrl is not the one from the presign call of this key. Send it unchanged.",
             {"publicUrl": "does not belong to the key"},
         )
     return key.sha256
@@ -141,7 +143,7 @@ def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sen
             with without_metadata_copy(file, facts) as clean:
                 return _store_and_publish(upload, file, clean, facts)
     except ObjectMissing:
-        if done := _living(upload.game_id, upload.app_id, sha256):  # by the same confirm, sent twice at once
+        if done := _living(upload.game_id, upload.app_id, sha256):  # the same confirm was sent twice at once
             return done.id
         raise InvalidRequest(
             "Nothing has been uploaded for this key yet. PUT the file to signedUrl first, then confirm."
@@ -149,14 +151,14 @@ def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sen
 
 
 def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | None, facts: Facts) -> str:
-    """Object first, row after; once more when a sweep came between (app/images/blobs.py)."""
+    """Store the object, then write the row. Repeat if a sweep came in between (app/images/blobs.py)."""
     deadline = time.monotonic() + _WAIT_FOR_SWEEP
     while time.monotonic() < deadline:
         claimed = claim_blob(upload.partner_id, file.sha256, file.size, facts)
         key = _key_of(claimed.blob_id) if claimed else None
         free_connection()
         if claimed is None or key is None:
-            time.sleep(0.05)  # storage is deleting what was there before
+            time.sleep(0.05)  # a sweep is deleting the earlier object
             continue
         if not claimed.stored or not _is_whole(key, file.size):
             file.file.seek(0)
@@ -168,7 +170,7 @@ def _store_and_publish(upload: _Upload, file: FetchedFile, clean: FetchedFile | 
         asset_id = _publish(upload, claimed.blob_id, copy)
         if asset_id is not None:
             return asset_id
-    raise Unavailable("The same image is being deleted just now. Nothing was changed; confirm it again.", 5)
+    raise Unavailable("The same image is being deleted now. Nothing was changed; confirm it again.", 5)
 
 
 def _key_of(blob_id: str) -> str | None:
@@ -181,8 +183,8 @@ def _is_whole(key: str, size: int) -> bool:
 
 
 def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> str | None:
-    """One transaction: the reservation ends, the bytes are counted, the asset is shown. None when the blob is going.
-    `copy`: what of it everybody may fetch, if that was made just now."""
+    """In one transaction: end the reservation, count the bytes, add the asset. None if the blob is being deleted.
+    `copy`: its public copy, if that was made just now."""
     with writing() as session:
         lock_partner(session, upload.partner_id)
         game = require_active_game(session, upload.game_id)
@@ -230,12 +232,12 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
 
 
 def checksum_name(blob: Blob) -> str:
-    """A file name for bytes whose own is not known any more."""
+    """A file name for bytes whose own name is lost."""
     return f"{blob.sha256[:12]}.{IMAGE_TYPES[blob.mime_type].lower()}"
 
 
 def _discard(upload: _Upload, staging_key: str, transfer: str | None) -> None:
-    """The bytes were wrong: the reservation ends, and they go."""
+    """The bytes were wrong: end the reservation and delete them."""
     with writing() as session:
         lock_partner(session, upload.partner_id)
         staged = session.get(StagedAsset, upload.staged_id)
@@ -250,4 +252,4 @@ def _drop_staged(staging_key: str, transfer: str | None) -> None:
     try:
         staging.drop(staging_key, transfer)
     except StorageError:
-        log.info("what was staged could not be removed; the sweep will do it")
+        log.info("a staged upload could not be removed; the sweep will remove it")

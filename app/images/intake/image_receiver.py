@@ -1,4 +1,4 @@
-"""An image that comes through the app itself: for pages without a script. The same three steps, taken here."""
+"""An image sent through the app itself, for pages without JavaScript. The same three steps, made here."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GI
 
 
 def receive_image(game: Game, app_id: str, file: IO[bytes], file_name: str, actor: Actor) -> str:
-    """Announce, store and confirm the file (read from its beginning); returns the asset's id.
+    """Stage, store and confirm the file (read from its beginning). Returns the asset's id.
 
-    Raises what `stage` and `confirm` raise, and InvalidRequest for what is no image or too large."""
+    Raises the errors of `stage` and `confirm`, and InvalidRequest for a file that is no image or too large.
+    """
     game_id = game.id
     announced, md5 = _measured(file, file_name)
     staged = stage(game_id, game.partner_id, app_id, announced)
@@ -41,7 +42,8 @@ def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:
         md5.update(piece)
     if size > MAX_IMAGE_BYTES:
         raise InvalidRequest(
-            f"'{file_name}' has {size:,} bytes; an image may have {MAX_IMAGE_BYTES:,}. Export it smaller, then choose it.",
+            f"'{file_name}' has {size:,} bytes; an image may have {MAX_IMAGE_BYTES:,}. Export it smaller, then choose "
+            "it.",
             {"file": "too large"},
         )
     if size == 0:
@@ -55,7 +57,7 @@ def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:
 
 
 def type_of(head: bytes) -> str | None:
-    """The type that the first 12 bytes promise; confirming looks at all of them."""
+    """The type according to the first 12 bytes. Confirming checks all bytes."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)

@@ -1,4 +1,4 @@
-"""An upload begins: room is reserved, and a place is named where exactly these bytes may be put."""
+"""Presigning: reserve quota for an upload, and name the place for exactly these bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ LIFETIME = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class AnnouncedImage:
-    """What a client says of a file before it sends it. `sha256` is lowercase hex, the type one of `limits.TYPES`."""
+    """A client's description of a file before it sends it. `sha256` is lowercase hex; the type is one of
+    IMAGE_TYPES."""
 
     file_name: str
     content_type: str
@@ -34,27 +35,29 @@ class AnnouncedImage:
 
 @dataclass(frozen=True)
 class PresignedUpload:
-    """`key` is where the bytes will be once they are confirmed; `signed_url` takes them before, for 30 minutes."""
+    """`key`: where the bytes will be after they are confirmed. `signed_url` accepts them before that, for 30
+    minutes."""
 
     signed_url: str
     key: str
 
 
 def presign(game: Game, app_id: str, announced: AnnouncedImage) -> PresignedUpload:
-    """Reserve the room and sign the upload. The same file again is the same upload with a new URL.
+    """Reserve quota and sign the upload. The same file again is the same upload with a new URL.
 
-    Raises what `stage` raises, StorageError, and DirectUploadsOff while storage is not safe to send to."""
+    Raises the errors of `stage`, StorageError, and DirectUploadsOff while storage is not safe to send to.
+    """
     game_id, partner_id = game.id, game.partner_id
     free_connection()
-    direct_uploads().require()  # before room is reserved
+    direct_uploads().require()  # before quota is reserved
     staged = stage(game_id, partner_id, app_id, announced)
     url = staging_url(staged, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME)
     return PresignedUpload(url, staged.key)
 
 
 def stage(game_id: str, partner_id: str, app_id: str, announced: AnnouncedImage) -> StagedUpload:
-    """Reserve the room and name the place. Raises QuotaExceeded, InvalidRequest when bytes with this checksum are known
-    to have another size, or GameNotFound when the game was deleted meanwhile."""
+    """Reserve quota and name the place. Raises QuotaExceeded, InvalidRequest if known bytes with this checksum have
+    another size, or GameNotFound if the game was deleted meanwhile."""
     with writing() as session:
         lock_partner(session, partner_id)
         require_active_game(session, game_id)
@@ -70,8 +73,8 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: AnnouncedImage)
                 object_key=f"{STAGING}{staged_id}",
                 reserved_bytes=0,
             )
-        # Addresses that were handed out before still take what they were signed for: room that is reserved stays so
-        # until the upload ends, whatever size is announced now.
+        # Addresses from earlier calls still accept the size they were signed for: the reservation must not shrink
+        # before the upload ends, whatever size is announced now.
         needed = max(_room_for(session, staged, announced), staged.reserved_bytes)
         reserve_bytes(session, partner_id, needed - staged.reserved_bytes, "reserved", staged.id)
         staged.reserved_bytes = needed
@@ -88,8 +91,8 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: AnnouncedImage)
 
 
 def _room_for(session: Session, staged: StagedAsset, announced: AnnouncedImage) -> int:
-    """Bytes that this upload needs. Bytes that this app has confirmed before need no second room, but in one place at a
-    time: each of many games could hold a copy otherwise."""
+    """Bytes that this upload needs in the quota. Bytes that this app has confirmed before need none, but only in one
+    place at a time: otherwise, each of many games could hold a copy."""
     known = known_blob(session, staged.partner_id, staged.app_id, announced.sha256)
     if known is None:
         return announced.byte_size
@@ -118,7 +121,7 @@ def staged_upload(session: Session, game_id: str, app_id: str, sha256: str) -> S
 
 
 def known_blob(session: Session, partner_id: str, app_id: str, sha256: str) -> Blob | None:
-    """The stored bytes, if this very app has an asset that shows them: another app must prove that it has them too."""
+    """The stored bytes, if this very app has an asset of them. Another app must prove that it has them too."""
     return session.scalar(
         select(Blob)
         .where(Blob.partner_id == partner_id, Blob.sha256 == sha256, Blob.state == "stored")

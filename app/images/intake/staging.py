@@ -1,8 +1,8 @@
 """Where the bytes of a staged image are sent: into the one part of a multipart transfer.
 
-Not by a plain PUT. To one of those a client can add a header that the signature does not cover, with which MinIO, and
-so the embedded storage, unpacks a tar over the whole bucket, whatever the signing identity may do (docs/storage.md). It
-does not do so to a part. And the address of a part ends with its transfer; that of an object lives until it expires.
+Not by a plain PUT: to such a PUT a client can add an unsigned header with which MinIO, and so the embedded storage,
+unpacks a tar over the whole bucket, whatever the signing identity may do (docs/storage.md). It does not do so for a
+part. Also, the address of a part ends with its transfer; the address of an object works until it expires.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ PART = 1
 
 @dataclass(frozen=True)
 class StagedUpload:
-    """An open upload: its bytes are put at `staging_key`, and are kept at `key` once they are confirmed. `transfer` is
-    storage's id of the transfer, None where none was opened."""
+    """An open upload: its bytes are sent to `staging_key`, and are kept at `key` after confirming. `transfer`:
+    storage's id of the transfer, None before one is opened."""
 
     staged_id: str
     partner_id: str
@@ -40,23 +40,23 @@ class StagedUpload:
 
 def staging_url(staged: StagedUpload, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
     """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type`, and nothing else. Raises
-    StorageError; of an upload that has just begun nothing is kept then."""
-    transfer = _living_transfer(staged)
+    StorageError; an upload that has just begun is then removed."""
+    transfer = _active_transfer(staged)
     return part_url(staged.staging_key, transfer, PART, byte_size, lifetime, content_type=content_type)
 
 
-def _living_transfer(staged: StagedUpload) -> str:
-    """The transfer of this upload. It ends when it is confirmed, so one is opened where there is none any more."""
+def _active_transfer(staged: StagedUpload) -> str:
+    """The transfer of this upload. It ends when it is confirmed, so a new one is opened if there is none."""
     store = bucket()
     try:
         if staged.transfer and store.parts(staged.staging_key, staged.transfer) is not None:
             return staged.transfer
         opened = store.start_multipart(staged.staging_key)
     except StorageError:
-        _forget_unsent(staged)
+        _drop_unsent(staged)
         raise
     crash_point("staged-transfer-opened")
-    kept = _keep(staged, opened)
+    kept = _store_transfer(staged, opened)
     if kept != opened:
         store.abort_multipart(staged.staging_key, opened)
     if kept is None:
@@ -64,8 +64,9 @@ def _living_transfer(staged: StagedUpload) -> str:
     return kept
 
 
-def _keep(staged: StagedUpload, opened: str) -> str | None:
-    """Note the transfer, unless another call was first: then that one's. None when the upload has ended meanwhile."""
+def _store_transfer(staged: StagedUpload, opened: str) -> str | None:
+    """Store the transfer's id, unless another call was first: then return that call's. None if the upload has ended
+    meanwhile."""
     with writing() as session:
         row = session.get(StagedAsset, staged.staged_id, with_for_update=True)
         kept = None
@@ -77,8 +78,8 @@ def _keep(staged: StagedUpload, opened: str) -> str | None:
     return kept
 
 
-def _forget_unsent(staged: StagedUpload) -> None:
-    """No address was handed out: nothing is to be reserved for one."""
+def _drop_unsent(staged: StagedUpload) -> None:
+    """No address was given out, so end the reservation."""
     with writing() as session:
         lock_partner(session, staged.partner_id)
         row = session.get(StagedAsset, staged.staged_id)
@@ -89,23 +90,23 @@ def _forget_unsent(staged: StagedUpload) -> None:
 
 
 def join(staging_key: str, transfer: str | None, byte_size: int) -> None:
-    """Make the object of the part that arrived. Does nothing where none did, or where it was done before. Raises
-    WrongBytes when the part has not the announced size, DirectUploadsOff, or StorageError."""
+    """Make the object of the part that arrived. Does nothing if there is no part, or if this was done before. Raises
+    WrongBytes if the part does not have the announced size, DirectUploadsOff, or StorageError."""
     parts = bucket().parts(staging_key, transfer) if transfer else None
     if not transfer or not parts:
         return
-    direct_uploads().require()  # else it may be a copy of something that its sender may not read
+    direct_uploads().require()  # otherwise it may be a copy of an object that its sender may not read
     if len(parts) != 1 or parts[0].size != byte_size:
         raise wrong_size(sum(part.size for part in parts), byte_size)
     try:
         bucket().complete_multipart(staging_key, transfer, [parts[0].etag])
-    except ObjectGone:  # the same confirm, sent twice at once, was faster
+    except ObjectGone:  # the same confirm was sent twice, and the other one was faster
         log.info("a staged image was joined or dropped by another call")
     crash_point("staged-joined")
 
 
 def drop(staging_key: str, transfer: str | None) -> None:
-    """End the transfer and with it every address, and remove what was sent. Repeatable. Raises StorageError."""
+    """End the transfer, and with it every address, and delete the sent bytes. Repeatable. Raises StorageError."""
     if transfer:
         bucket().abort_multipart(staging_key, transfer)
     bucket().delete([staging_key])

@@ -1,4 +1,5 @@
-"""Checks the bytes that arrived, in a file of our own that nobody else can change: what is checked is what is kept."""
+"""Checks the bytes that arrived, in a temporary file that nobody else can change: exactly the checked bytes are
+stored."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from app.storage.objects import open_object
 
 
 class WrongBytes(InvalidRequest):
-    """What was uploaded is not what was announced, or no image we take; the text says which."""
+    """The upload is not what was announced, or not an accepted image. The text gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +32,21 @@ class FetchedFile:
     sha256: str
 
     def md5(self) -> bytes:
-        """The bare digest, for storage to compare with."""
+        """The digest alone, for storage to compare."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
 
 
 @contextmanager
-def fetched(key: str, most: int = MAX_IMAGE_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
-    """An object in a temporary file for the length of the block. Raises ObjectMissing, StorageError, and, before a byte
-    of it is fetched, WrongBytes when it is larger than `most` or not the `announced` number of bytes long."""
+def fetched(key: str, max_bytes: int = MAX_IMAGE_BYTES, announced: int | None = None) -> Iterator[FetchedFile]:
+    """An object in a temporary file for the length of the block. Raises ObjectMissing and StorageError. Raises
+    WrongBytes, before a byte is fetched, if it is larger than `max_bytes` or does not have the `announced` length."""
     source = open_object(key)
     with tempfile.NamedTemporaryFile(prefix="slipway-asset-") as file:
         sha256, size = hashlib.sha256(), 0
-        if source.length > most:
+        if source.length > max_bytes:
             source.close()
-            raise _too_large(source.length, most)
+            raise _too_large(source.length, max_bytes)
         if announced is not None and source.length != announced:
             source.close()
             raise wrong_size(source.length, announced)
@@ -59,19 +60,19 @@ def fetched(key: str, most: int = MAX_IMAGE_BYTES, announced: int | None = None)
 
 
 def write_temporary(file: IO[bytes], piece: bytes) -> None:
-    """Write to a temporary file. Raises Unavailable when there is no room."""
+    """Write to a temporary file. Raises Unavailable if the disk is full."""
     try:
         file.write(piece)
     except OSError as error:
         raise Unavailable(
-            f"There is no room for the check in {tempfile.gettempdir()} ({error.strerror}). Nothing was changed; the "
-            "operator must make room there (TMPDIR).",
+            f"The disk is too full for the check in {tempfile.gettempdir()} ({error.strerror}). Nothing was changed; "
+            "the operator must free space there (TMPDIR).",
             30,
         ) from error
 
 
 def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str) -> Facts:
-    """Compare with what was announced and decode the whole image. Raises WrongBytes, or Unavailable."""
+    """Compare with what was announced, and decode the whole image. Raises WrongBytes, or Unavailable."""
     if found.size != byte_size:
         raise wrong_size(found.size, byte_size)
     if found.sha256 != sha256:
@@ -92,9 +93,9 @@ def verify(found: FetchedFile, *, byte_size: int, sha256: str, content_type: str
 
 
 def wrong_size(size: int, announced: int) -> WrongBytes:
-    """The refusal of another number of bytes than was announced, in the words every check uses."""
+    """The refusal for a wrong number of bytes, shared by all checks."""
     return WrongBytes(f"The uploaded file has {size:,} bytes; {announced:,} were announced.")
 
 
-def _too_large(size: int, most: int) -> WrongBytes:
-    return WrongBytes(f"The uploaded file has {size:,} bytes; an image may have {most:,}.")
+def _too_large(size: int, max_bytes: int) -> WrongBytes:
+    return WrongBytes(f"The uploaded file has {size:,} bytes; an image may have {max_bytes:,}.")

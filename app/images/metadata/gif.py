@@ -9,11 +9,11 @@ _CONTROL, _APPLICATION = 0xF9, 0xFF  # not comments (FE), nor plain text (01), w
 _LOOPING = (b"NETSCAPE2.0", b"ANIMEXTS1.0")
 _PROFILE = b"ICCRGBG1012"
 _NAME_BYTES = 11
-_LOOP_BYTES = 3  # of the one sub-block that says how often
+_LOOP_BYTES = 3  # of the one sub-block with the number of loops
 
 
 def strip(source: Source, _orientation: int) -> Pieces:
-    """The file without what is not the picture; a GIF has no orientation. Raises DamagedContainer."""
+    """The file with nothing but the picture; a GIF has no orientation. Raises DamagedContainer."""
     if source[:6] not in (b"GIF87a", b"GIF89a") or len(source) < 13:
         raise DamagedContainer("does not begin as a GIF does")
     pieces = Pieces(source)
@@ -32,7 +32,7 @@ def strip(source: Source, _orientation: int) -> Pieces:
             end = _keep_image(pieces, position)
         elif kind == _EXTENSION:
             end = _keep_extension(pieces, position)
-        if end is None:  # cut off: what was whole before is kept
+        if end is None:  # cut off: keep what was complete before
             break
         position = end
     pieces.add(bytes((_TRAILER,)))
@@ -40,7 +40,7 @@ def strip(source: Source, _orientation: int) -> Pieces:
 
 
 def _colours(flags: int) -> int:
-    """Bytes of the colour table that `flags` announce."""
+    """Bytes of the colour table that `flags` announces."""
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
@@ -74,13 +74,14 @@ def _keep_extension(pieces: Pieces, start: int) -> int | None:
             pieces.keep(start, after)
             if source[after] == 0:
                 pieces.keep(after, after + 1)
-            else:  # more sub-blocks, which say nothing that is known
+            else:  # more sub-blocks with no known meaning
                 pieces.add(b"\0")
     return end
 
 
 def _end_of_blocks(pieces: Pieces, position: int) -> int | None:
-    """Behind the sub-blocks that begin there and the empty one that ends them; None when the file ends before."""
+    """The position after the sub-blocks that begin here and the empty one that ends them. None if the file ends
+    before."""
     source = pieces.source
     while position < len(source):
         pieces.step()

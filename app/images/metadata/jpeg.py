@@ -1,4 +1,4 @@
-"""JPEG (ITU-T T.81 annex B; JFIF, Adobe and ICC segments). Of a file with several pictures (MPO) the first is kept."""
+"""JPEG (ITU-T T.81 annex B; JFIF, Adobe and ICC segments). Of a file with several pictures (MPO), the first is kept."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import re
 from app.images.metadata.orientation import UPRIGHT, exif
 from app.images.metadata.pieces import DamagedContainer, Pieces, Source
 
-# Between markers stand scans, where 0xFF is followed by 0 (a byte of the picture) or by a restart marker. 0xFF may be
+# Between markers are scans, where 0xFF is followed by 0 (a byte of the picture) or by a restart marker. 0xFF may be
 # repeated before a marker.
 _NEXT_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]", re.DOTALL)
 _SOI, _EOI, _SOS, _TEM = 0xD8, 0xD9, 0xDA, 0x01
 _APP0, _APP2, _APP14 = 0xE0, 0xE2, 0xEE
 # Frames and tables (C8 is no frame), restart interval, number of lines, scans. Not comments (FE).
 _PICTURE = {*range(0xC0, 0xD0), 0xDB, 0xDC, 0xDD, 0xDE, 0xDF, _SOS} - {0xC8}
-_JFIF, _JFIF_BYTES = b"JFIF\0", 14  # without the thumbnail behind it
-_ADOBE, _ADOBE_BYTES = b"Adobe", 12  # which says how the colours are stored
+_JFIF, _JFIF_BYTES = b"JFIF\0", 14  # without the thumbnail after it
+_ADOBE, _ADOBE_BYTES = b"Adobe", 12  # it holds how the colours are stored
 _ICC = b"ICC_PROFILE\0"
 
 
 def strip(source: Source, orientation: int) -> Pieces:
-    """The file without what is not the picture. Raises DamagedContainer."""
+    """The file with nothing but the picture. Raises DamagedContainer."""
     if source[:2] != b"\xff\xd8":
         raise DamagedContainer("does not begin as a JPEG does")
     pieces = Pieces(source)
@@ -34,7 +34,7 @@ def strip(source: Source, orientation: int) -> Pieces:
         if marker == _EOI:
             pieces.keep(found.start(), found.end())
             return pieces
-        if marker == _SOI:  # another picture begins, though this one has not ended
+        if marker == _SOI:  # another picture begins before this one has ended
             break
         end = found.end() if marker == _TEM else _end_of_segment(source, found.end())
         if end is None:
@@ -47,7 +47,7 @@ def strip(source: Source, orientation: int) -> Pieces:
     else:
         if in_scan:
             pieces.keep(position, len(source))
-    pieces.add(b"\xff\xd9")  # decoders do without; others need not
+    pieces.add(b"\xff\xd9")  # decoders accept its absence; other programs may not
     return pieces
 
 

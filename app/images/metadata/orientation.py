@@ -1,4 +1,4 @@
-"""The one thing that EXIF says about the picture itself: how it is to be turned."""
+"""The only part of EXIF about the picture itself: its orientation."""
 
 from __future__ import annotations
 

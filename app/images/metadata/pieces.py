@@ -5,18 +5,18 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 
-MAX_STEPS = 500_000  # parts of a file that is looked at; a GIF of 20 MiB has some 90,000
+MAX_STEPS = 500_000  # in one file; a GIF of 20 MiB has some 90,000
 _SLICE = 1024 * 1024
 
 Source = mmap.mmap | bytes
 
 
 class DamagedContainer(ValueError):
-    """The file's outer structure cannot be followed; the text completes "The file …"."""
+    """The file's outer structure is damaged. The text completes "The file …"."""
 
 
 class Pieces:
-    """What is kept of `source`, in order."""
+    """The kept parts of `source`, in order."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -25,13 +25,13 @@ class Pieces:
         self._steps = 0
 
     def step(self) -> None:
-        """Count one part of the file. Raises DamagedContainer when there are more than any program writes."""
+        """Count one part of the file. Raises DamagedContainer if there are more than any program writes."""
         self._steps += 1
         if self._steps > MAX_STEPS:
             raise DamagedContainer(f"is made of more than {MAX_STEPS:,} parts")
 
     def keep(self, start: int, end: int) -> None:
-        """The bytes from `start` to before `end` of the source."""
+        """Keep the bytes from `start` to before `end` of the source."""
         if end <= start:
             return
         self.length += end - start
@@ -42,7 +42,7 @@ class Pieces:
             self._parts.append((start, end))
 
     def add(self, data: bytes) -> None:
-        """Bytes of our own. Where the source has the same ones at this place, they are its own."""
+        """Add bytes. If the source has the same bytes at this place, keep the source's."""
         last = self._parts[-1] if self._parts else (0, 0)
         if isinstance(last, tuple) and self.source[last[1] : last[1] + len(data)] == data:
             self.keep(last[1], last[1] + len(data))
@@ -51,7 +51,7 @@ class Pieces:
         self._parts.append(data)
 
     def extend(self, other: Pieces) -> None:
-        """Everything of `other`, which is of the same source."""
+        """Add all of `other`, which has the same source."""
         for part in other._parts:
             if isinstance(part, bytes):
                 self.add(part)
@@ -59,11 +59,11 @@ class Pieces:
                 self.keep(*part)
 
     def is_whole(self) -> bool:
-        """Whether this is the source as it is."""
+        """Whether this is the unchanged source."""
         return self._parts == [(0, len(self.source))]
 
     def read(self) -> Iterator[bytes]:
-        """The bytes, at most a MiB at a time."""
+        """The bytes, up to 1 MiB at a time."""
         for part in self._parts:
             if isinstance(part, bytes):
                 yield part

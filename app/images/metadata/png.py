@@ -19,7 +19,7 @@ _KEPT = {
 
 
 def strip(source: Source, orientation: int) -> Pieces:
-    """The file without what is not the picture. Raises DamagedContainer."""
+    """The file with nothing but the picture. Raises DamagedContainer."""
     if source[: len(_SIGNATURE)] != _SIGNATURE:
         raise DamagedContainer("does not begin as a PNG does")
     pieces = Pieces(source)
@@ -42,7 +42,7 @@ def strip(source: Source, orientation: int) -> Pieces:
         position = end
     if not begun:
         raise DamagedContainer("ends before its picture")
-    pieces.add(_chunk(b"IEND", b""))  # decoders do without; others need not
+    pieces.add(_chunk(b"IEND", b""))  # decoders accept its absence; other programs may not
     return pieces
 
 

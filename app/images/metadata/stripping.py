@@ -1,4 +1,4 @@
-"""The file that everybody may see, made of the one that was uploaded."""
+"""Makes the public copy of an uploaded file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _FORMATS: dict[str, Callable[[Source, int], Pieces]] = {
 
 @contextmanager
 def without_metadata(path: Path, mime_type: str, orientation: int) -> Iterator[FetchedFile | None]:
-    """The image in `path` as a temporary file that holds the picture, its colour profile and its orientation (1 to 8)
-    and nothing else; None when `path` is such a file already. The same bytes give the same bytes.
+    """The image in `path` as a temporary file with only the picture, its colour profile and its orientation (1 to 8).
+    None if `path` is such a file already. The same input gives the same output.
 
-    Raises DamagedContainer, and Unavailable when there is no room for the file."""
+    Raises DamagedContainer, and Unavailable if the disk is full.
+    """
     with path.open("rb") as uploaded, mmap.mmap(uploaded.fileno(), 0, access=mmap.ACCESS_READ) as source:
         pieces = _FORMATS[mime_type](source, orientation)
         if pieces.is_whole():

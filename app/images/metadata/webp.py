@@ -17,7 +17,7 @@ _HAS_EXIF, _HAS_XMP = 0x08, 0x04
 
 
 def strip(source: Source, orientation: int) -> Pieces:
-    """The file without what is not the picture. Raises DamagedContainer."""
+    """The file with nothing but the picture. Raises DamagedContainer."""
     if len(source) < _HEAD or source[:4] != b"RIFF" or source[8:12] != b"WEBP":
         raise DamagedContainer("does not begin as a WebP does")
     # Only an extended file can hold EXIF; a simple one has no orientation.
@@ -75,7 +75,7 @@ def _keep_extended(pieces: Pieces, start: int, after: int, *, turned: bool) -> N
 
 
 def _keep_frame(pieces: Pieces, start: int, after: int) -> None:
-    """A frame with nothing but its picture: it may hold chunks of any kind."""
+    """A frame with nothing but its picture: a frame may hold chunks of any kind."""
     inner = Pieces(pieces.source)
     inner.keep(start + 8, start + 8 + _FRAME_HEAD)
     for kind, begin, end in _chunks(pieces, start + 8 + _FRAME_HEAD, after):

@@ -1,4 +1,4 @@
-"""One child process: started, watched, started again with back-off, and ended."""
+"""One child process: starting, watching, restarting with back-off, ending."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from pathlib import Path
 from app.process.shutdown import die_with_parent
 from app.runtime.supervisor.child_logs import Tail, open_log
 
-_LONGEST_WAIT = 30.0
+_MAX_WAIT = 30.0
 _SETTLED_SECONDS = 60.0
 
 
 def spawn(
     command: Sequence[str], environment: Mapping[str, str], log: Path, pass_fds: tuple[int, ...]
 ) -> subprocess.Popen[bytes]:
-    """Start a program in a session of its own (a Ctrl-C reaches the supervisor alone), to be killed with us.
+    """Start a program in a session of its own (so that Ctrl-C reaches only the supervisor), and let the kernel kill it
+    when we end.
 
     Call it from the main thread only: the kernel watches the thread that forks.
     """
@@ -39,7 +40,7 @@ def spawn(
 
 
 class Child:
-    """What `start` started. `start` may raise OSError or RuntimeError; that counts as having ended at once."""
+    """A child that `start` starts. `start` may raise OSError or RuntimeError; that counts as an immediate end."""
 
     def __init__(self, name: str, start: Callable[[], subprocess.Popen[bytes]], log: Path) -> None:
         self.name = name
@@ -60,7 +61,7 @@ class Child:
         self.process = self._start()
 
     def watch(self) -> str | None:
-        """Start it again if it ended and its time has come. Returns what happened, in words, when something did."""
+        """Restart it if it ended and its time has come. Returns a description of what happened, if anything did."""
         if self.running:
             return None
         now = time.monotonic()
@@ -77,9 +78,9 @@ class Child:
         return f"{self.name} was started again"
 
     def _failed(self, how: str, now: float) -> str:
-        """1 s after the first failure, then twice as long each time, up to 30 s."""
+        """Restart 1 s after the first failure, then after twice as long each time, up to 30 s."""
         self.process = None
-        wait = min(2.0**self._failures, _LONGEST_WAIT)
+        wait = min(2.0**self._failures, _MAX_WAIT)
         self._failures += 1
         self._start_again_at = now + wait
         return f"{self.name} {how}; starting it again in {wait:.0f} s (its log: {self.log})"
@@ -89,7 +90,7 @@ class Child:
             self.process.terminate()
 
     def kill(self) -> None:
-        """SIGKILL to its whole process group, and wait: nothing of it is left."""
+        """SIGKILL its whole process group, and wait until it has ended."""
         if self.process is None:
             return
         if self.running:

@@ -1,4 +1,4 @@
-"""The instance folder: everything one installation keeps, and the lock that keeps a second supervisor out of it."""
+"""The instance folder: all files of one installation, and the lock that excludes a second supervisor."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import psutil
 
-# Children of a supervisor that was killed are being killed by the kernel; they are gone within moments.
+# If a supervisor was killed, the kernel kills its children; they end within moments.
 _LEFT_OVER_SECONDS = 5.0
 
 
 class InstanceTaken(RuntimeError):
-    """Another supervisor runs on this folder; the text names it."""
+    """Another supervisor runs on this folder. The text names it."""
 
 
 class Instance:
-    """A folder, mode 0700, locked while open. Children inherit `lock_fd`, so the lock lasts as long as any of them:
-    nobody starts on a folder in which something of an earlier run is still alive."""
+    """A folder, mode 0700, locked while open. Children inherit `lock_fd`, so the lock lasts as long as any of them: a
+    supervisor cannot start on a folder while a process of an earlier run is still alive."""
 
     def __init__(self, folder: Path, wait: Callable[[float], None] = time.sleep) -> None:
         self.folder = folder.resolve()
@@ -55,7 +55,7 @@ class Instance:
                 if time.monotonic() > deadline:
                     os.close(descriptor)
                     raise InstanceTaken(
-                        f"{self.folder} is in use by what an earlier run left behind (it was process {holder or '?'}). "
+                        f"{self.folder} is in use by processes of an earlier run (it was process {holder or '?'}). "
                         f"`fuser {path}` names the processes; end them and start again."
                     ) from None
             wait(0.05)
@@ -68,7 +68,7 @@ class Instance:
 
 
 def _runs(pid: int) -> bool:
-    """A zombie does not: it was killed, and its parent has not looked yet."""
+    """Whether the process runs. A zombie does not: it was killed, and its parent has not collected it yet."""
     try:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""The life of one `make run`, from an empty folder to the last process gone."""
+"""One run of `make run`, from an empty folder to the end of its last process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from app.config.private_files import keep_new_files_private
+from app.config.private_files import keep_new_files_private, write_private
 from app.config.settings import Settings, SettingsError, load_settings
 from app.process.shutdown import die_with_parent
 from app.runtime.supervisor.child import Child, spawn
@@ -29,28 +29,28 @@ from app.storage.embedded_server import EmbeddedStorage, EmbeddedStorageError, S
 
 START_SECONDS = 120.0
 AGENT_FAREWELL_SECONDS = 0.5
-# After the drain: time for what was cut to unwind, for gunicorn to see it, and for storage to close its files.
+# After the drain: time for cut requests to end, for gunicorn to notice, and for storage to close its files.
 UNWIND_SECONDS = 2.5
 _SECRETS = ("S3_", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")
 
 
 class CannotStart(RuntimeError):
-    """Something `make run` needs is not there; the text says what to do."""
+    """A requirement of `make run` is missing. The text says what to do."""
 
 
 class Stopped(Exception):
-    """A request to stop came while something was awaited."""
+    """A request to stop came during a wait."""
 
 
 def say(text: str) -> None:
-    """To the person who ran `make run`; a closed terminal must not end what runs."""
+    """Print a line for the person who ran `make run`. A closed terminal must not end the children."""
     with suppress(OSError):
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
 
 class Supervisor:
-    """Everything of one instance. `run` returns the exit code."""
+    """All processes of one instance. `run` returns the exit code."""
 
     def __init__(self, settings: Settings, environment: dict[str, str], instance: Instance, signals: Signals) -> None:
         self.settings = settings
@@ -92,9 +92,9 @@ class Supervisor:
         self._greet(demo)
 
     def _wait(self, seconds: float) -> None:
-        """Wait, unless asked to stop: then leave whatever is going on."""
+        """Wait. Raises Stopped on a request to stop."""
         self.signals.wait(seconds)
-        if self.signals.asked_to_stop:
+        if self.signals.stop_requests:
             raise Stopped
 
     def _ready(self, what: str, where: str) -> None:
@@ -108,7 +108,7 @@ class Supervisor:
 
         def start() -> subprocess.Popen[bytes]:
             nonlocal access
-            # The web server was told one port and signed addresses for it: after a restart it must be the same.
+            # The web server signed addresses for one storage port, so after a restart the port must be the same.
             known = int(access.endpoint.rpartition(":")[2]) if access else int(port) if port else None
             storage = EmbeddedStorage(
                 self.instance.storage,
@@ -157,7 +157,7 @@ class Supervisor:
         assert child.process is not None
         if child.process.returncode != 0:
             raise CannotStart(f"Preparing the database and demo data failed:\n{last_lines(child.log)}")
-        self._ready("database", "migrated, demo data in place")
+        self._ready("database", "migrated, demo data ready")
 
     def _start_web(self) -> None:
         arguments = ("gunicorn", "-c", "python:app.runtime.web_server.gunicorn_settings", "wsgi:app")
@@ -175,12 +175,12 @@ class Supervisor:
         self._ready("web", self.addresses.base_url)
 
     def _start_agents(self, servers: Iterable[dict[str, Any]]) -> None:
-        # An agent runs beside games: it is told nothing of the platform's own secrets.
+        # An agent runs beside games, so it does not get the platform's own secrets.
         environment = {name: value for name, value in self.environment.items() if not name.startswith(_SECRETS)}
         for server in servers:
             name = server["id"]
             token_file = self.instance.servers / f"{name}.token"
-            _write_secret(token_file, server["token"])
+            write_private(token_file, server["token"])
             where = ("--url", self.addresses.base_url, "--cache", server["cacheDir"], "--token-file", str(token_file))
             start = partial(self._spawn, name, "slipway.agent", "run", *where, environment=environment)
             agent = Child(name, start, self._log(name))
@@ -210,13 +210,13 @@ class Supervisor:
                 child.tail.keep_small()
 
     def _stop(self) -> int:
-        """0 when everything ended by itself, 130 when it was ended by force."""
+        """0 if all processes ended on their own, 130 if some were killed."""
         say("\nStopping; uploads under way get a few seconds. Ctrl-C again stops at once.")
         began = time.monotonic()
         force_at = began + self.settings.drain_seconds + UNWIND_SECONDS
         for agent in self.agents:
             agent.terminate()
-        self._until_ended(self.agents, began + AGENT_FAREWELL_SECONDS)  # they have something to tell the web server
+        self._until_ended(self.agents, began + AGENT_FAREWELL_SECONDS)  # they send a last report to the web server
         if self.web is not None:
             self.web.terminate()
         first = [child for child in self.children if child is not self.storage]
@@ -234,31 +234,23 @@ class Supervisor:
         return 0 if graceful else 130
 
     def _until_ended(self, children: list[Child], deadline: float) -> bool:
-        """Wait for them; False at the deadline or when asked to stop a second time."""
+        """Wait for them. False at the deadline or after a second request to stop."""
         while any(child.running for child in children):
             left = deadline - time.monotonic()
-            if left <= 0 or self.signals.asked_to_stop > 1:
+            if left <= 0 or self.signals.stop_requests > 1:
                 return False
             self.signals.wait(min(left, 0.5))
-        return self.signals.asked_to_stop <= 1
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    draft = path.with_suffix(".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secret)
-    draft.rename(path)
+        return self.signals.stop_requests <= 1
 
 
 def main() -> int:
-    """The exit code: 0 stopped when asked, 130 by force, 1 could not start (said why)."""
+    """The exit code: 0 stopped on request, 130 by force, 1 could not start (the reason was printed)."""
     with suppress(psutil.Error):
         parent = psutil.Process(os.getppid())
         if parent.name() in {"make", "gmake"}:
-            # Whoever kills make believes to have killed us.
+            # If make is killed, this process must end too.
             die_with_parent(parent.pid, signal.SIGTERM)
-    keep_new_files_private()  # and those of every child
+    keep_new_files_private()  # also for all children
     signals = Signals()
     environment = dict(os.environ)
     environment["SLIPWAY_DRAIN_SECONDS"] = environment.get("SLIPWAY_DRAIN_SECONDS") or "7"

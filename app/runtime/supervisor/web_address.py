@@ -1,4 +1,4 @@
-"""Where the web server listens, and whether it is well."""
+"""The web server's address, and its health."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import urllib3
 
 from app.config.settings import Settings
 
-# The web server of a supervisor that was killed a moment ago may be on its way out.
+# The web server of a supervisor that was killed a moment ago may not have ended yet.
 _LEFT_OVER_SECONDS = 3.0
 
 
 class PortTaken(RuntimeError):
-    """Nothing can listen at HOST and PORT; the text says why and what to do."""
+    """No process can listen at HOST and PORT. The text gives the reason and what to do."""
 
 
 class Addresses:
-    """`base_url` is for people and agents, `local_url` for us: it never goes through a proxy."""
+    """`base_url` is for people and agents. `local_url` is for the supervisor: it never goes through a proxy."""
 
     def __init__(self, settings: Settings) -> None:
         self.host = settings.host.strip("[]")
@@ -33,7 +33,7 @@ class Addresses:
         self._http = urllib3.PoolManager(retries=False, timeout=1.5, maxsize=1)
 
     def check_free(self, wait: Callable[[float], None]) -> None:
-        """Return when the web server could listen. Raises PortTaken."""
+        """Return if the web server can listen. Raises PortTaken."""
         deadline = time.monotonic() + _LEFT_OVER_SECONDS
         while True:
             try:
@@ -51,7 +51,7 @@ class Addresses:
             wait(0.1)
 
     def _by_whom(self) -> str:
-        """The holder's name where we may see it: other users' processes are hidden from us."""
+        """The name of the process at the port, if we may see it: other users' processes are hidden from us."""
         try:
             for found in psutil.net_connections("tcp"):
                 if found.status == psutil.CONN_LISTEN and found.laddr[1:2] == (self.port,) and found.pid:

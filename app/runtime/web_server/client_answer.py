@@ -1,4 +1,4 @@
-"""One answer on its way to a client: it can be stopped between two pieces and gone on with in another thread."""
+"""An answer on its way to a client. It can stop between two pieces and continue in another thread."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _FILE_BLOCK = 64 * 1024
 
 
 class ClientAnswer:
-    """What the app answers to `request`, piece by piece. Must be sent to its end or closed.
+    """The app's answer to `request`, piece by piece. Send it to its end, or close it.
 
-    `response` is gunicorn's, which frames the pieces; `pieces` what the WSGI app returned.
+    `response` is gunicorn's, which frames the pieces; `pieces` is the WSGI app's return value.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class ClientAnswer:
         self._pieces = iter(pieces)
 
     def send(self, client: ClientSocket) -> bool:
-        """Send pieces while the client takes them. False when it stopped taking them before the last."""
+        """Send pieces while the client accepts them. False if it stopped before the last."""
         for piece in self._pieces:
             self._together(client, self.response.write, piece)
             if client.unsent:
@@ -41,7 +41,7 @@ class ClientAnswer:
         return True
 
     def close(self) -> None:
-        """Tell the app that the answer is over, whether the client has it or not."""
+        """Tell the app that the answer is over, whether the client got it or not."""
         close = getattr(self._made, "close", None)
         if close is not None:
             close()

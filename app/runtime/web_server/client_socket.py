@@ -1,6 +1,6 @@
-"""The socket of one client: it never waits longer than a Pace allows, and keeps what is not read or sent yet.
+"""The socket of one client. It never waits longer than a Pace allows, and keeps bytes that are not read or sent yet.
 
-The worker's event loop fills `received` before a thread has the request and empties `unsent` after it. In between the
+The worker's event loop fills `received` before a thread has the request, and empties `unsent` after it. In between, the
 thread reads and writes as with any socket.
 """
 
@@ -14,20 +14,21 @@ from itertools import islice
 from typing import Any
 
 _ONE_READ = 64 * 1024
-_SENT_TOGETHER = 64  # pieces; far below what the kernel takes in one call (IOV_MAX)
-# Seconds in which a client on a good connection has made room for more. After that its answer waits without a thread.
+_SENT_TOGETHER = 64  # pieces; far below the kernel's limit for one call (IOV_MAX)
+# Seconds within which a client on a good connection has made room for more. After that, its answer waits without a
+# thread.
 _ROOM_SECONDS = 0.1
 
 
 class TooSlow(TimeoutError):
-    """Fewer bytes moved than the pace demands; the text says how many and in what time."""
+    """Fewer bytes moved than the pace demands. The text gives both numbers."""
 
 
 class Pace:
-    """How slowly bytes may come or go.
+    """The minimum speed of a transfer.
 
-    Within every `seconds` spent waiting, `rate` bytes a second must move, or everything that is left. For a body that
-    is smaller than `seconds * rate` bytes `seconds` is therefore the whole time it may take.
+    Within every `seconds` spent waiting, `rate` bytes per second must move, or all that are left. For a body smaller
+    than `seconds * rate` bytes, `seconds` is therefore the whole time it may take.
     """
 
     def __init__(self, seconds: float, rate: int) -> None:
@@ -40,11 +41,11 @@ class Pace:
 
     @property
     def left(self) -> float:
-        """Seconds until there is something to decide."""
+        """Seconds until the next decision."""
         return max(0.0, min(self.seconds - self._silent, self.seconds - self._waited))
 
     def count(self, moved: int, waited: float) -> None:
-        """`moved` bytes after waiting for `waited` seconds. Raises TooSlow, and again each time after that."""
+        """Count `moved` bytes after waiting for `waited` seconds. Raises TooSlow, and again on each later call."""
         self._waited += waited
         self._moved += moved
         self._silent = 0.0 if moved else self._silent + waited
@@ -63,9 +64,9 @@ class Pace:
 
 
 class ClientSocket(socket.socket):
-    """A connected socket that is always non-blocking for the kernel; recv() and sendall() wait by themselves.
+    """A connected socket that is always non-blocking for the kernel; recv() and sendall() do the waiting.
 
-    `pace` is that of the request's body. It raises TooSlow from recv(). While `holds_back`, sendall() only collects, so
+    `pace` is that of the request's body; recv() raises its TooSlow. While `holds_back`, sendall() only collects, so
     that the head of an answer and its first piece leave in one packet.
     """
 
@@ -78,20 +79,20 @@ class ClientSocket(socket.socket):
         self.holds_back = False
 
     def setblocking(self, flag: bool) -> None:
-        """Nothing: gunicorn sets this before each use, and the waiting is done here."""
+        """Does nothing: gunicorn calls it before each use, but the waiting is done here."""
 
     def settimeout(self, value: float | None) -> None:
-        """Nothing: the pace decides."""
+        """Does nothing: the pace decides."""
 
     def receive(self) -> int:
-        """Take in what has arrived; for the event loop. 0 at the end of the stream. Raises BlockingIOError when nothing
-        has."""
+        """Read the bytes that have arrived, for the event loop. Returns 0 at the end of the stream. Raises
+        BlockingIOError if there are none."""
         data = super().recv(_ONE_READ)
         self.received += data
         return len(data)
 
     def unread(self, data: bytes) -> None:
-        """Give back bytes of the next request."""
+        """Push back bytes of the next request."""
         self.received[:0] = data
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
@@ -112,7 +113,7 @@ class ClientSocket(socket.socket):
                 return data
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Send, waiting only shortly for room. What does not fit then is `unsent`, for the event loop to send."""
+        """Send, waiting only shortly for room. The rest goes to `unsent`, for the event loop to send."""
         is_first = not self.unsent
         if data:
             self.unsent.append(memoryview(data))
@@ -120,7 +121,7 @@ class ClientSocket(socket.socket):
             self.push()
 
     def push(self) -> None:
-        """Send what was held back, waiting only shortly for room."""
+        """Send the collected bytes, waiting only shortly for room."""
         until = time.monotonic() + _ROOM_SECONDS
         self.flush()
         while self.unsent and (left := until - time.monotonic()) > 0:
@@ -128,12 +129,13 @@ class ClientSocket(socket.socket):
             self.flush()
 
     def send_soon(self, data: bytes) -> None:
-        """Send without waiting at all; for the event loop."""
+        """Send without waiting at all, for the event loop."""
         self.unsent.append(memoryview(data))
         self.flush()
 
     def flush(self) -> int:
-        """Send of `unsent` what there is room for; for the event loop and sendall(). Returns the number of bytes."""
+        """Send as much of `unsent` as there is room for, for the event loop and sendall(). Returns the number of
+        bytes."""
         sent = 0
         while self.unsent:
             try:
@@ -150,11 +152,11 @@ class ClientSocket(socket.socket):
 
     @property
     def held_bytes(self) -> int:
-        """Memory it takes while nobody works on it."""
+        """The memory it uses while no thread has it."""
         return len(self.received) + sum(map(len, self.unsent))
 
     def _wait(self, event: int, seconds: float) -> float:
-        """Wait for an event for at most `seconds`. Returns how long that was."""
+        """Wait for an event for at most `seconds`. Returns how long it took."""
         began = time.monotonic()
         poll = select.poll()
         poll.register(self, event)

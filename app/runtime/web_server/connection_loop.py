@@ -1,6 +1,7 @@
-"""The web server's event loop: it accepts, gathers requests, sends what clients are slow to take, and closes.
+"""The web server's event loop: it accepts connections, gathers requests, sends the rest of answers to slow clients, and
+closes.
 
-Nothing here waits, whatever a client does. Which connection waits for what is in app/runtime/web_server/connections.py.
+Nothing here waits, whatever a client does. app/runtime/web_server/connections.py holds what each connection waits for.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from app.runtime.web_server.connections import (
 from app.runtime.web_server.request_gathering import CONTINUE, Stage
 
 _ACCEPTED_AT_ONCE = 64
-_LINGER = 5.0  # seconds a client has to notice the answer and stop sending
-_STOP_SECONDS = 2.0  # the same, and for a request that may be on its way, once the worker stops
-# A crowd whose bodies never came is answered a few at a time: all at once they would keep everybody else waiting.
+_LINGER = 5.0  # seconds for a client to notice the answer and stop sending
+_STOP_SECONDS = 2.0  # the same after the worker stops, also for a request that may be on its way
+# Requests whose bodies never came are answered a few at a time: many at once would delay all other requests.
 _CUT_THREADS = 2
-_LOOK_SECONDS = 0.25  # how late a time limit may be noticed
+_LOOK_SECONDS = 0.25  # the maximum delay before a time limit is noticed
 _REPORT_SECONDS = 60.0
-# An idle connection has no time limit; the kernel finds out which clients are gone.
+# An idle connection has no time limit; the kernel notices when its client is gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
 
 class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """Accepts connections, and lets them wait until there is something to do for a thread.
+    """Accepts connections, and keeps them until a thread has something to do for them.
 
-    A subclass does it, in handle() and finish_request(). Everything here runs in the main thread.
+    A subclass does that work, in handle() and finish_request(). Everything here runs in the main thread.
     """
 
     alive: bool
@@ -48,7 +49,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.waiting = WaitingConnections()
-        self._rest = bytearray(256 * 1024)  # what lingering clients send is read into this and forgotten
+        self._rest = bytearray(256 * 1024)  # bytes from lingering clients are read into this and ignored
         self._cut_threads = 0
         self._look_at = 0.0
         self._dropped = 0
@@ -57,7 +58,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
     def run(self) -> None:
         for listener in self.sockets:
             if listener.sock.family in (socket.AF_INET, socket.AF_INET6):
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit these
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # accepted sockets inherit the options
                 for option, value in _KEEPALIVE:
                     listener.setsockopt(socket.IPPROTO_TCP, option, value)
         self.poller.register(self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks)
@@ -65,7 +66,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             self._turn()
         self.set_accept_enabled(False)
-        # A request that is on its way is still answered, with "Connection: close" (RFC 9112, 9.6).
+        # A request on its way is still answered, with "Connection: close" (RFC 9112, 9.6).
         for phase in (Phase.IDLE, Phase.HEAD, Phase.LINGERING):
             self.waiting.cap(phase, _STOP_SECONDS)
         for phase in (Phase.BODY, Phase.SENDING):
@@ -79,7 +80,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self.notify()
         self.wait_for_and_dispatch_events(timeout=_LOOK_SECONDS)
         now = time.monotonic()
-        if now < self._look_at:  # looking at every connection after every event would be most of the work
+        if now < self._look_at:  # checking every connection after every event would be most of the work
             return
         self._look_at = now + _LOOK_SECONDS
         for conn in self.waiting.due():
@@ -96,7 +97,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         for listener in self.sockets:
             listener.close()
 
-    # Connections come.
+    # Accepting.
 
     def accept(self, listener: Any) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
@@ -126,7 +127,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self._dropped += 1
         self._close(conn)
 
-    # They wait.
+    # Waiting.
 
     def _wait(self, conn: Connection, phase: Phase, seconds: float = float("inf")) -> None:
         before = conn.phase
@@ -142,7 +143,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             self._drop(holding)
 
     def _on_event(self, conn: Connection, _sock: Any) -> None:
-        if conn.is_closed:  # to make room for another one, in the same turn
+        if conn.is_closed:  # closed in the same turn, to make room for another one
             return
         try:
             if conn.phase is Phase.SENDING:
@@ -161,13 +162,13 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             self._close(conn)
 
     def _receive(self, conn: Connection) -> bool:
-        """Take in what has come. False when there is nothing to wait for: the client has closed its end."""
+        """Read the bytes that have come. False if there is nothing to wait for: the client has closed its end."""
         count = conn.sock.receive()
         if conn.phase is Phase.BODY:
             if count == 0:
                 self._cut(conn)
                 return True
-            with contextlib.suppress(TooSlow):  # the app's reading raises it again
+            with contextlib.suppress(TooSlow):  # the app's own read raises it again
                 conn.sock.pace.count(count, conn.waited())
         elif count == 0:
             return False
@@ -176,7 +177,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         return True
 
     def _look(self, conn: Connection) -> None:
-        """Decide what becomes of a request by the bytes of it that are there."""
+        """Decide the next step for a request from the bytes that have arrived."""
         stage = conn.gathering.look(conn.sock.received)
         if stage is Stage.READY:
             if conn.phase is not Phase.BODY:
@@ -196,7 +197,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
                     conn.sock.send_soon(CONTINUE)
             conn.deadline = time.monotonic() + conn.sock.pace.left
         elif stage is Stage.NO_HTTP:
-            self._refuse(conn, "400 Bad Request", "This is no HTTP request. The server speaks plain HTTP/1.1.")
+            self._refuse(conn, "400 Bad Request", "This is not an HTTP request. The server speaks plain HTTP/1.1.")
         else:
             self._refuse(conn, "431 Request Header Fields Too Large", "The headers are larger than 64 KiB.")
 
@@ -232,7 +233,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         except OSError:
             return False
 
-    # They go to a thread.
+    # Passing on to threads.
 
     def _to_thread(self, conn: Connection) -> None:
         self.waiting.leave(conn)
@@ -240,7 +241,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self.enqueue_req(conn)
 
     def _cut(self, conn: Connection) -> None:
-        """Have the app say that the body did not come, which its reading finds out."""
+        """Let the app answer that the body did not come: its reading finds out."""
         self.poller.unregister(conn.sock)
         self.waiting.enter(conn, Phase.CUT)
         self._answer_cut()
@@ -261,21 +262,21 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         if conn.sock.received:
             self._look(conn)
 
-    # They end.
+    # Ending.
 
     def _refuse(self, conn: Connection, status: str, text: str) -> None:
-        """Answer a request that no thread is spent on."""
+        """Answer a request without using a thread."""
         conn.keeps = False
         body = f"{text}\n"
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        conn.sock.send_soon((head + body).encode())  # what does not fit at once is for nobody
+        conn.sock.send_soon((head + body).encode())  # bytes that do not fit at once are dropped
         self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:
-        """Say that nothing more comes, and read what is still on its way: a socket that is closed over unread bytes
-        sends a reset, which destroys the answer (RFC 9112, 9.6)."""
+        """Signal the end of the answer, and read the bytes that are still on their way: closing a socket over unread
+        bytes sends a reset, which destroys the answer (RFC 9112, 9.6)."""
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -293,8 +294,8 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self.nr_conns -= 1
         conn.close()
         if conn.answer is not None:
-            self.tpool.submit(self.end_answer, conn)  # the app's own closing may take its time
+            self.tpool.submit(self.end_answer, conn)  # closing the app's answer may take time
 
     def end_answer(self, conn: Connection) -> None:
-        """Close what the app answers, to its end or not."""
+        """Close the app's answer, whether it reached its end or not."""
         raise NotImplementedError

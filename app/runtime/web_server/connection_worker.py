@@ -1,8 +1,8 @@
-"""The web server's worker: gunicorn's threads and parser, under an event loop that lets no client hold a thread.
+"""The web server's worker: gunicorn's threads and parser, on an event loop in which no client can hold a thread.
 
-A thread gets a request when its headers are there, and its body if that is small; and gives the connection back when
-the client stops taking the answer. gunicorn's own worker spends a thread on each connection that sends half a header,
-and closes an idle connection under the client's next request (docs/decisions/0013).
+A thread gets a request when its headers have arrived, and its body too if that is small. It returns the connection to
+the loop when the client stops accepting the answer. gunicorn's own worker uses a thread for each connection that sends
+half a header, and closes an idle connection under the client's next request (docs/decisions/0013).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
 from app.runtime.web_server.request_gathering import MAX_HELD
 
-_DRAIN_SECONDS = 5.0  # for a body that the app left unread, where nothing has closed the connection for it
+_DRAIN_SECONDS = 5.0  # for a body that the app did not read, if nothing has closed the connection
 
 
 class ConnectionWorker(ConnectionLoop):
-    """What is done with a request that is there. handle() and what it calls run in a thread of the pool."""
+    """Handles requests that have arrived. handle() and the functions it calls run in a thread of the pool."""
 
     def handle(self, conn: Connection) -> bool:
-        """Answer a request, or go on with the answer. In a thread of the pool. Returns whether the connection can carry
-        another request; `conn.answer` is kept while it is not sent to its end."""
+        """Answer a request, or continue its answer, in a thread of the pool. Returns whether the connection can carry
+        another request. `conn.answer` is kept until it is sent to its end."""
         request = conn.answer.request if conn.answer else None
         try:
             if conn.answer is None:
@@ -47,7 +47,7 @@ class ConnectionWorker(ConnectionLoop):
             self.log.debug("a connection ended early: %s", error)
         except Exception as error:
             if conn.answer is not None and conn.answer.response.headers_sent:
-                # A second answer on the same connection would be taken for a part of the first.
+                # The client would take a second answer on the same connection for a part of the first.
                 self.log.exception("Error handling request")
             else:
                 self.handle_error(request, conn.sock, conn.client, error)
@@ -87,7 +87,7 @@ class ConnectionWorker(ConnectionLoop):
         try:
             conn.keeps = done.result()
             if conn.sock.unsent:
-                # A stream of events has sent little when it waits for the hundredth time, and is not slow for that.
+                # A stream of events has sent little when it waits for the hundredth time; that does not make it slow.
                 if conn.sending_pace is None or (conn.answer and conn.answer.response.chunked):
                     conn.sending_pace = self.limits.pace()
                 self._wait(conn, Phase.SENDING, conn.sending_pace.left)

@@ -1,4 +1,5 @@
-"""The connections of one web process that have no thread: what each waits for, until when, and which goes first."""
+"""The connections of one web process that have no thread: what each waits for, until when, and which is closed
+first."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.client_socket import ClientSocket, Pace
 from app.runtime.web_server.request_gathering import Gathering
 
-MAX_WAITING_BYTES = 64 * 1024**2  # of requests and answers that wait, all together
+MAX_WAITING_BYTES = 64 * 1024**2  # of all waiting requests and answers
 _NEVER = math.inf
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """`head` is the seconds for a request's headers; within `window` seconds `rate` bytes a second must come or go."""
+    """`head`: seconds for a request's headers. Within `window` seconds, `rate` bytes per second must come or go."""
 
     head: float
     window: float
@@ -32,18 +33,18 @@ class ConnectionLimits:
 
 
 class Phase(enum.Enum):
-    """What a connection without a thread waits for."""
+    """The event that a connection without a thread waits for."""
 
     HEAD = "the rest of its headers"
     BODY = "the rest of its body"
     CUT = "a thread to answer that its body did not come"
     IDLE = "the first byte of its next request"
-    SENDING = "its client to take the answer"
+    SENDING = "its client to accept the answer"
     LINGERING = "its client to have read the answer and to close"
 
 
-# Which phase gives its place first when all are taken, and how many seconds a connection has before it may be asked to.
-# A connection that only waits for its next request is worth more than one that is slow, less than one that just came.
+# Which phase loses a connection first when all places are used, and how many seconds a connection has before that may
+# happen. A connection that only waits for its next request is worth more than a slow one, and less than a new one.
 _FIRST_TO_GO = (
     (Phase.CUT, 0.0),
     (Phase.LINGERING, 0.0),
@@ -66,41 +67,41 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn carries no types
         self.answer: ClientAnswer | None = None
         self.keeps = False  # whether another request may follow
         self.is_closed = False
-        self.is_cut = False  # a thread is answering that its body did not come
+        self.is_cut = False  # a thread is answering that the body did not come
         self.phase: Phase | None = None
         self.deadline = _NEVER
         self.entered = 0.0  # when the phase began
-        self.moved_at = 0.0  # when bytes came or went last
+        self.moved_at = 0.0  # when bytes last came or went
         self.sending_pace: Pace | None = None
-        self.charged = 0  # bytes of memory that are counted for it
+        self.charged = 0  # bytes of memory that are counted for this connection
 
     def next_request(self) -> None:
-        """Forget the request that was answered. What was read beyond it is the beginning of the next."""
+        """Drop the answered request. Bytes read beyond it are the beginning of the next."""
         rest = self.parser.unreader.take_buffered()
         if rest:
             self.sock.unread(rest)
         if bytes(self.sock.received[:3]) == b"\r\n":
-            self.sock.received.clear()  # some clients end a form with an empty line that no length counts
+            self.sock.received.clear()  # some clients end a form with an empty line that no length includes
         self.parser.mesg = None  # it would keep the last request in memory while the connection is idle
         self.gathering = Gathering()
         self.sending_pace = None
 
     def waited(self) -> float:
-        """Seconds since this was asked last."""
+        """Seconds since the last call."""
         now = time.monotonic()
         waited, self.moved_at = now - self.moved_at, now
         return waited
 
 
 class WaitingConnections:
-    """All connections without a thread, by phase and in the order in which they entered it. For one thread alone."""
+    """All connections without a thread, by phase and in the order in which they entered it. For one thread only."""
 
     def __init__(self) -> None:
         self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
         self.held_bytes = 0
 
     def enter(self, connection: Connection, phase: Phase, seconds: float = _NEVER) -> None:
-        """Note what a connection waits for now, and for how long at most."""
+        """Record what a connection waits for now, and for how long at most."""
         now = time.monotonic()
         if connection.phase is not None:
             del self._by_phase[connection.phase][connection]
@@ -111,7 +112,7 @@ class WaitingConnections:
         self.charge(connection)
 
     def leave(self, connection: Connection) -> None:
-        """It has a thread again, or is closed."""
+        """The connection has a thread again, or is closed."""
         if connection.phase is not None:
             del self._by_phase[connection.phase][connection]
             connection.phase = None
@@ -119,19 +120,19 @@ class WaitingConnections:
         connection.charged = 0
 
     def charge(self, connection: Connection) -> None:
-        """Count the memory of a waiting connection anew."""
-        held = connection.sock.held_bytes
-        self.held_bytes += held - connection.charged
-        connection.charged = held
+        """Count the memory of a waiting connection again."""
+        memory = connection.sock.held_bytes
+        self.held_bytes += memory - connection.charged
+        connection.charged = memory
 
     def due(self) -> Iterator[Connection]:
-        """Those whose time is over."""
+        """The connections whose time is over."""
         now = time.monotonic()
         for phase in self._by_phase.values():
             yield from [connection for connection in phase if connection.deadline <= now]
 
     def to_make_room(self) -> Connection | None:
-        """The connection that gives its place to a new one."""
+        """The connection to close for a new one."""
         now = time.monotonic()
         for phase, grace in _FIRST_TO_GO:
             oldest = self.first(phase)
@@ -140,22 +141,22 @@ class WaitingConnections:
         return self.first(Phase.HEAD) or self.first(Phase.IDLE)
 
     def to_free_memory(self) -> Connection | None:
-        """The connection whose bytes are dropped when all together hold too many."""
+        """The connection to close when all together use too much memory."""
         holding = [self.first(phase) for phase in (Phase.CUT, Phase.HEAD, Phase.BODY, Phase.SENDING)]
         return min((found for found in holding if found), key=lambda found: found.entered, default=None)
 
     def first(self, phase: Phase) -> Connection | None:
-        """The one that has waited longest in this phase."""
+        """The connection that has waited longest in this phase."""
         return next(iter(self._by_phase[phase]), None)
 
     def cap(self, phase: Phase, seconds: float) -> None:
-        """Let nobody in this phase wait for longer than `seconds` from now."""
+        """Let no connection in this phase wait longer than `seconds` from now."""
         latest = time.monotonic() + seconds
         for connection in self._by_phase[phase]:
             connection.deadline = min(connection.deadline, latest)
 
     def each(self, do: Callable[[Connection], None]) -> None:
-        """Do something with all of them."""
+        """Call a function with each of them."""
         for members in self._by_phase.values():
             for connection in list(members):
                 do(connection)

@@ -1,8 +1,8 @@
 """The web server's configuration: `gunicorn -c python:app.runtime.web_server.gunicorn_settings wsgi:app`.
 
-One process with many threads: each live page, waiting poll and raw upload holds a thread while it lasts, and a budget
-of each kind (app/limits/thread_budgets.py) keeps some free for everything else. Every name gunicorn knows as a
-setting is one.
+One process with many threads: each live page, waiting poll and raw upload uses a thread while it lasts, and a budget
+for each kind (app/limits/thread_budgets.py) keeps some free for all other requests. gunicorn reads every name here that
+is one of its settings.
 """
 
 from __future__ import annotations
@@ -53,16 +53,15 @@ ConnectionWorker.limits = ConnectionLimits(
 )
 worker_class = ConnectionWorker
 threads = _settings.streams + _settings.waiting_polls + _settings.raw_uploads + thread_budgets.OTHER_THREADS
-# Above the threads: the rest wait, for a request or for its client, and need none.
+# More than the threads: the others wait for a request or for their client, and need no thread.
 worker_connections = threads + _settings.connections
-# Uploads are cut by app.process.shutdown; the two seconds more are for their requests to take back what they stored
-# and say so.
+# app.process.shutdown cuts uploads; their requests then have two more seconds to remove what they stored and to answer.
 graceful_timeout = math.ceil(_settings.drain_seconds) + 2
 timeout = 60
 proc_name = "slipway"
-# Two gunicorns of one user would claim the same one.
+# Two gunicorns of one user would use the same socket.
 control_socket_disable = True
-# TRUSTED_PROXIES alone decides whose X-Forwarded-* are believed; gunicorn would believe everything on loopback.
+# Only TRUSTED_PROXIES decides whose X-Forwarded-* headers count; gunicorn would trust everything on loopback.
 forwarded_allow_ips = ""
 
 accesslog = "-"
@@ -75,8 +74,8 @@ _REFUSED = re.compile(r"(Invalid request from ip=[^'\"]*)['\"].*", re.DOTALL)
 
 
 class WithoutSecrets(logging.Filter):
-    """Takes what is secret out of addresses, in the access log and in gunicorn's own messages ("Error handling request
-    GET /a?b"), and out of its messages about requests that it could not read."""
+    """Removes secrets from addresses, in the access log and in gunicorn's own messages ("Error handling request GET
+    /a?b"), and from its messages about requests that it could not read."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.msg, str):
@@ -91,7 +90,7 @@ class WithoutSecrets(logging.Filter):
         return True
 
 
-# One JSON line an event, as everything else of the app logs (app/process/logs.py).
+# One JSON line per event, like the rest of the app (app/process/logs.py).
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -120,7 +119,7 @@ logconfig_dict = {
 
 
 def on_starting(server: Arbiter) -> None:
-    """In the master, before anything listens: what cannot work is refused here."""
+    """In the master, before anything listens: refuse settings that cannot work."""
     if server.cfg.workers > 1 and not _settings.redis_url:
         raise SystemExit(
             f"Slipway did not start: {server.cfg.workers} web processes were asked for, and rate limits and live "
@@ -136,7 +135,7 @@ def on_starting(server: Arbiter) -> None:
 
 
 def _raise_open_files(needed: int) -> None:
-    """A connection takes a file; the rest are for the database, storage and what is written."""
+    """A connection needs a file; the rest are for the database, storage and files that are written."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -153,12 +152,12 @@ def _raise_open_files(needed: int) -> None:
         )
 
 
-# In the master: the signals that asked it to stop. Appending to a list needs no lock, as a handler must not.
+# In the master: the received signals to stop. Appending to a list needs no lock, which a handler must not take.
 _stops_asked: list[int] = []
 
 
 def when_ready(server: Arbiter) -> None:
-    """In the master: the first signal drains and the second ends at once, whether it is SIGTERM or a Ctrl-C.
+    """In the master: the first signal drains and the second ends at once, both for SIGTERM and for Ctrl-C.
 
     gunicorn's own SIGINT is abrupt the first time, and its second SIGTERM is ignored.
     """
@@ -170,18 +169,18 @@ def when_ready(server: Arbiter) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     if not _settings.redis_url:
-        signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # one worker more; see on_starting
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # it would add a worker; see on_starting
 
 
 def on_exit(server: Arbiter) -> None:
-    """In the master, at its very end. Python's own tidying up would take more than half a second from the ten that
-    `make run` has to stop in."""
+    """In the master, at its very end. Python's own clean-up would take more than half a second of the ten that `make
+    run` has for stopping."""
     if _stops_asked:
         os._exit(0)
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
-    """In a worker, at its very end (for the master it also runs when a worker was gone already)."""
+    """In a worker, at its very end (the master also runs it when a worker has gone already)."""
     if worker.pid == os.getpid() and worker.booted and not worker.alive:
         os._exit(0)
 
@@ -190,23 +189,23 @@ def post_fork(server: Arbiter, worker: Worker) -> None:
     """In the worker, before the app is made."""
     shutdown.die_with_parent(worker.ppid)
     # A thousand stacks of the default 8 MiB would be 8 GiB of address space, more than some containers allow. Deep
-    # recursion through C (sorted, repr) was seen to crash at 1 MiB before Python's own limit, and not at 2.
+    # recursion through C (sorted, repr) crashed at 1 MiB before Python's own limit, and not at 2 MiB.
     threading.stack_size(2 * 1024**2)
     _limit_malloc_arenas(2)
 
 
 def _limit_malloc_arenas(count: int) -> None:
-    """Keep glibc from giving threads arenas of their own, which hold freed memory (mallopt(3), M_ARENA_MAX)."""
+    """Keep glibc from creating arenas per thread, which keep freed memory (mallopt(3), M_ARENA_MAX)."""
     m_arena_max = -8
     libc = ctypes.CDLL(None)
-    if sys.platform == "linux" and hasattr(libc, "mallopt"):  # musl has none
+    if sys.platform == "linux" and hasattr(libc, "mallopt"):  # musl has no mallopt
         libc.mallopt(m_arena_max, count)
 
 
 def post_worker_init(worker: Worker) -> None:
-    """In the worker, with the app made: background work, and what signals mean."""
+    """In the worker, after the app was made: start background work and set signal handlers."""
     app: Any = worker.wsgi
-    # What was loaded stays: looking through it for cycles would stop every thread for a fifth of a second at a time.
+    # Loaded modules stay: looking through them for cycles would stop every thread for a fifth of a second each time.
     gc.collect()
     gc.freeze()
     if _settings.storage is not None:
@@ -215,7 +214,7 @@ def post_worker_init(worker: Worker) -> None:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)
 
-    # A handler may interrupt a thread that holds the very lock it needs; a SimpleQueue is safe to put to from one.
+    # A handler may interrupt a thread that holds the very lock it needs. A SimpleQueue is safe there.
     asked: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def begin_when_asked() -> None:
@@ -229,10 +228,10 @@ def post_worker_init(worker: Worker) -> None:
         worker.handle_exit(signal_number, frame)
 
     def end_now(signal_number: int, frame: FrameType | None) -> None:
-        # sys.exit would wait for every thread of the pool. What is half done is repeatable by design.
+        # sys.exit would wait for every thread of the pool. Interrupted work is repeatable by design.
         os._exit(0)
 
     signal.signal(signal.SIGTERM, drain)
     signal.siginterrupt(signal.SIGTERM, False)
     signal.signal(signal.SIGQUIT, end_now)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the whole group: the master decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the whole group, but the master decides

@@ -1,7 +1,7 @@
-"""How much of a request has arrived, found by looking only at its framing.
+"""How much of a request has arrived, found from its framing alone.
 
-The event loop asks this after every read, so that a thread gets a request once it is whole. It decides nothing else:
-gunicorn parses the same bytes anew, and refuses what breaks the rules of HTTP.
+The event loop checks this after every read, so that a thread gets a request once it is complete. It decides nothing
+else: gunicorn parses the same bytes again, and refuses requests that break the rules of HTTP.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 import re
 
-# Bodies up to this size are gathered before a thread is taken: everything but archives and images, which are read
-# only from callers who were recognised.
+# Bodies up to this size are gathered before a thread gets the request: all but archives and images, which are only read
+# from authenticated callers.
 MAX_GATHERED = 1024**2
 MAX_HEAD = 64 * 1024
 _MAX_CHUNK_LINE = 8190
@@ -25,18 +25,18 @@ _CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]+(?=[ \t;]|$)")
 
 
 class Stage(enum.Enum):
-    """What is to be done with a request of which some bytes are there."""
+    """The next step for a request of which some bytes have arrived."""
 
     HEAD = "wait for the rest of its head"
     BODY = "wait for the rest of its body"
     READY = "give it to a thread"
-    NO_HTTP = "refuse it: these are no bytes of HTTP"
+    NO_HTTP = "refuse it: this is not HTTP"
     TOO_LARGE = "refuse it: its head is too large"
 
 
 class Gathering:
-    """One request on its way. `is_whole` once all of it is there; one with a large body is given to a thread before
-    that, and `is_large` then: whoever reads it waits for its client."""
+    """One request on its way. `is_whole` once all of it has arrived. A large body goes to a thread before that, and
+    `is_large` is set then: to read it is to wait for its client."""
 
     def __init__(self) -> None:
         self.is_whole = False
@@ -47,52 +47,52 @@ class Gathering:
         self._chunks: _Chunks | None = None
         self._has_head = False
 
-    def look(self, held: bytearray) -> Stage:
-        """Where the request is, given all bytes of it so far."""
+    def look(self, received: bytearray) -> Stage:
+        """The stage of the request, given all of its bytes so far."""
         if not self._has_head:
-            stage = self._look_at_head(held)
+            stage = self._look_at_head(received)
             if stage is not None:
                 return stage
         if self._chunks:
-            done = self._chunks.look(held)
+            done = self._chunks.look(received)
             self.is_whole, self.is_large = self._chunks.ended, self._chunks.are_many
         else:
-            done = self.is_whole = self._end is not None and len(held) >= self._end
+            done = self.is_whole = self._end is not None and len(received) >= self._end
         return Stage.READY if done else Stage.BODY
 
-    def meet_expectation(self, held: bytearray) -> None:
-        """Take `Expect: 100-continue` out of the head: it was answered, and must not be twice."""
-        found = _EXPECT.search(held)
+    def meet_expectation(self, received: bytearray) -> None:
+        """Remove `Expect: 100-continue` from the head: it was answered, and must not be answered twice."""
+        found = _EXPECT.search(received)
         self.wants_continue = False
         if found:
-            del held[found.start() : found.end()]
+            del received[found.start() : found.end()]
             cut = found.end() - found.start()
             self._end = self._end and self._end - cut
             if self._chunks:
                 self._chunks.at -= cut
 
-    def _look_at_head(self, held: bytearray) -> Stage | None:
+    def _look_at_head(self, received: bytearray) -> Stage | None:
         """A stage, or None once the head is complete and the body decides."""
-        if held and held[0] != 0x0D and not 0x21 <= held[0] < 0x7F:
+        if received and received[0] != 0x0D and not 0x21 <= received[0] < 0x7F:
             return Stage.NO_HTTP  # TLS on a plain port, most often
-        end = held.find(b"\r\n\r\n", max(0, self._searched - 3))
+        end = received.find(b"\r\n\r\n", max(0, self._searched - 3))
         if end < 0:
-            if _BARE_LF.search(held, max(0, self._searched - 1)):
-                return Stage.READY  # the parser refuses it as it is
-            self._searched = len(held)
-            return Stage.HEAD if len(held) <= MAX_HEAD else Stage.TOO_LARGE
+            if _BARE_LF.search(received, max(0, self._searched - 1)):
+                return Stage.READY  # the parser refuses it unchanged
+            self._searched = len(received)
+            return Stage.HEAD if len(received) <= MAX_HEAD else Stage.TOO_LARGE
         if end > MAX_HEAD:
             return Stage.TOO_LARGE
         self._has_head = True
-        return self._frame(held, end)
+        return self._frame(received, end)
 
-    def _frame(self, held: bytearray, end: int) -> Stage | None:
-        fields = [(name.lower(), value.strip()) for name, value in _FRAMING.findall(held, 0, end + 2)]
+    def _frame(self, received: bytearray, end: int) -> Stage | None:
+        fields = [(name.lower(), value.strip()) for name, value in _FRAMING.findall(received, 0, end + 2)]
         lengths = [value for name, value in fields if name == b"content-length"]
         codings = [value for name, value in fields if name == b"transfer-encoding"]
-        # One of HTTP/1.0 is to be ignored (RFC 9110, 10.1.1).
+        # In HTTP/1.0 the header is ignored (RFC 9110, 10.1.1).
         asks = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
-        self.wants_continue = asks and held.find(b" HTTP/1.0\r\n", 0, end) < 0
+        self.wants_continue = asks and received.find(b" HTTP/1.0\r\n", 0, end) < 0
         if codings:
             self._chunks = _Chunks(end + 4)
             return None
@@ -107,8 +107,8 @@ class Gathering:
 
 
 class _Chunks:
-    """Finds the end of a chunked body without decoding it. `at` is where the next size line begins; they `are_many`
-    when the body is too large to be gathered."""
+    """Finds the end of a chunked body without decoding it. `at`: where the next size line begins; `are_many`: the body
+    is too large to gather."""
 
     def __init__(self, at: int) -> None:
         self.at = at
@@ -117,27 +117,27 @@ class _Chunks:
         self._begin = at
         self._payload = 0
 
-    def look(self, held: bytearray) -> bool:
-        """Whether waiting is over: the body ended, is too large to be gathered, or breaks the rules in a way that the
-        parser refuses without asking for more of it."""
+    def look(self, received: bytearray) -> bool:
+        """Whether waiting is over: the body ended, is too large to gather, or breaks the rules in a way that the parser
+        refuses without asking for more of it."""
         while True:
-            line_end = held.find(b"\r\n", self.at)
+            line_end = received.find(b"\r\n", self.at)
             if line_end < 0:
-                return len(held) - self.at > _MAX_CHUNK_LINE
-            found = _CHUNK_SIZE.match(held, self.at, line_end)
+                return len(received) - self.at > _MAX_CHUNK_LINE
+            found = _CHUNK_SIZE.match(received, self.at, line_end)
             if found is None:
                 return True
             size = int(found[0], 16)
             if size == 0:
-                self.ended = held.find(b"\r\n\r\n", line_end) >= 0  # trailers may stand between
-                self.are_many = not self.ended and len(held) - line_end > MAX_HEAD
+                self.ended = received.find(b"\r\n\r\n", line_end) >= 0  # trailers may come before it
+                self.are_many = not self.ended and len(received) - line_end > MAX_HEAD
                 return self.ended or self.are_many
             framing = line_end + 2 - self._begin - self._payload
             if self._payload + size > MAX_GATHERED or framing > _MAX_FRAMING:
                 self.are_many = True
                 return True
             following = line_end + 2 + size + 2
-            if len(held) < following:
+            if len(received) < following:
                 return False
             self._payload += size
             self.at = following

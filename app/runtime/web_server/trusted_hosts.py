@@ -1,7 +1,7 @@
-"""Which host names the app answers to. A page under a name that somebody else made up would build its links from it,
-and a name that was pointed at this machine behind our back (DNS rebinding) would be let in by a browser.
+"""The host names that the app answers to. A page under another name would build its links from that name, and browsers
+would give a name that points at this machine without our knowledge (DNS rebinding) access to it.
 
-Flask's own TRUSTED_HOSTS is left unset: it knows no IPv6 and no upper case, and its error page cannot make a link.
+Flask's own TRUSTED_HOSTS stays unset: it does not support IPv6 and upper case, and its error page cannot make a link.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _UNSPECIFIED = {"", "0.0.0.0", "::"}  # noqa: S104  # listens everywhere: no nam
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Refuse other hosts, on every path and before anything else looks at the request."""
+    """Refuse other hosts, on every path and before other handlers look at the request."""
     trusted = trusted_hosts(settings)
     if trusted:
         app.before_request(lambda: _require(trusted, settings.base_url))
 
 
 def trusted_hosts(settings: Settings) -> tuple[str, ...]:
-    """Host names in lower case, without ports, those that begin with a dot with all names below them; none: any host is
-    answered. Loopback is always let in beside them (`is_trusted`)."""
+    """Host names in lower case, without ports; one that begins with a dot stands for all names below it too. Empty: any
+    host is accepted. Loopback is always accepted too (`is_trusted`)."""
     if not settings.trusted_hosts and not settings.base_url:
         return ()
     listens = settings.host.strip("[]")
@@ -36,8 +36,8 @@ def trusted_hosts(settings: Settings) -> tuple[str, ...]:
 
 
 def is_trusted(host: str, trusted: Sequence[str]) -> bool:
-    """Whether a Host header may be answered. Health checks and the supervisor come by loopback, whose names cannot be
-    pointed anywhere else."""
+    """Whether a Host header is accepted. Health checks and the supervisor use loopback, whose names cannot point
+    anywhere else."""
     name = host_in(host)
     if name is None:
         return False
@@ -50,6 +50,6 @@ def _require(trusted: Sequence[str], base_url: str | None) -> None:
     if not is_trusted(request.host, trusted):
         instead = f"Use {base_url}" if base_url else "Use the address you were given"
         raise BadRequest(
-            f"Slipway does not answer to the host name '{request.host[:100]}'. {instead}, or ask the operator to add "
+            f"Slipway does not accept the host name '{request.host[:100]}'. {instead}, or ask the operator to add "
             "the name to TRUSTED_HOSTS."
         )

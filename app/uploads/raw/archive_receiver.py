@@ -1,7 +1,7 @@
-"""The first door: a raw archive streamed through the app into the bucket, hashed and inspected on its way.
+"""Raw uploads: an archive streamed through the app into the bucket, hashed and inspected on its way.
 
-Peak memory does not depend on the archive's size, and no database connection is held while bytes flow. Whatever ends
-the upload early, the transfer is aborted and only an audit row tells of it.
+Peak memory does not depend on the archive's size, and no database connection is held while bytes flow. When the upload
+ends early for any reason, the transfer is aborted and only an audit entry remains.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-
-from sqlalchemy import update
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
@@ -27,7 +24,7 @@ from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket
 from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
-from app.uploads.discarding import discard_upload
+from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import IncomingBody
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.raw.part_writer import PartWriter, part_size
@@ -50,9 +47,9 @@ def receive_archive(
     release: bool | None = None,
     require_still: Callable[[], None] | None = None,
 ) -> PublishedBuild:
-    """Store, check and publish one archive; `release` None: it goes live as the game is set. `require_still` is called
-    when all of it came, which may take days, and raises a Refusal if the sender may not send builds any more. Raises a
-    Refusal that says why it was not taken; then nothing is kept."""
+    """Store, check and publish one archive. `release` None: as the game's setting. `require_still` is called once all
+    of it has arrived, which may take days, and raises a Refusal if the sender may not send builds any more. Raises a
+    Refusal with the reason; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
     lock_as_receiver(settings().instance)
@@ -71,13 +68,13 @@ def receive_archive(
             crash_point("after-publish")
     except BaseException as error:
         if upload is not None:
-            _discard(upload)
+            discard(upload)
         if isinstance(error, Refusal):
-            _note_refusal(game_id, actor, error, body.received, file_name)
+            _record_refusal(game_id, actor, error, body.received, file_name)
         raise
     free_connection()  # the build stays readable; the next transaction would expire it
     if published.unchanged:
-        _discard(upload)
+        discard(upload)
     return published
 
 
@@ -115,8 +112,8 @@ def _transfer(
     file_name: str | None,
     reservation: GrowingReservation | None,
 ) -> ReceivedArchive:
-    """Read the body once: hash, inspection and storage side by side; then make the object of its parts. `reservation`
-    grows with a body that did not say its length."""
+    """Read the body once, with hash, inspection and storage in parallel, then make the object of its parts.
+    `reservation` grows with a body of unknown length."""
     store = bucket()
     writer = PartWriter(
         store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
@@ -134,14 +131,14 @@ def _transfer(
                 digest.update(piece)
                 crash_point("mid-body")
         except UploadInterrupted:
-            checker.finish_early()  # of two reasons the archive's own is the one to act on
+            checker.finish_early()  # if the archive breaks a rule too, that reason is the useful one
             raise
         inspection = checker.finish()
         crash_point("body-read")
         _compare(digest.hexdigest(), announced_sha256)
         etags = writer.finish()
         crash_point("parts-stored")
-        # Also when the newest build has these bytes: by the time of publish() there may be a newer one.
+        # Also when the newest build has these bytes: a newer one may exist by the time of publish_build().
         store.complete_multipart(upload.object_key, upload.multipart_id or "", etags)
         stored = store.stat(upload.object_key)
         if stored is None or stored.size != body.received:
@@ -156,23 +153,12 @@ def _transfer(
 def _compare(sha256: str, announced: str | None) -> None:
     if announced is not None and announced != sha256:
         raise ChecksumMismatch(
-            f"X-Checksum-Sha256 says {announced}, but the bytes that arrived have {sha256}. "
+            f"X-Checksum-Sha256 is {announced}, but the bytes that arrived have {sha256}. "
             "Nothing was kept; send the archive again."
         )
 
 
-def _discard(upload: Upload) -> None:
-    """Take back what the upload stored. What fails here is left to the sweeper, which finds it by the row."""
-    try:
-        with writing() as session:
-            session.execute(update(Upload).where(Upload.id == upload.id).values(state="discarding"))
-        free_connection()
-        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
-    except (Refusal, SQLAlchemyError) as error:
-        log.warning("upload %s is left to the sweeper: %s", upload.id, error)
-
-
-def _note_refusal(game_id: str, actor: Actor, error: Refusal, received: int, file_name: str | None) -> None:
+def _record_refusal(game_id: str, actor: Actor, error: Refusal, received: int, file_name: str | None) -> None:
     with writing() as session:
         game = session.get(Game, game_id)
         if game is not None:

@@ -1,4 +1,4 @@
-"""A request body read in pieces, with every way it can end early told apart."""
+"""Reading a request body in pieces, with a separate error for each way it can end early."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ PIECE = MIB
 
 
 class IncomingBody:
-    """The body of one upload. `length` is the Content-Length, or None for a chunked body; `client` is the connection's
-    socket where the server gives it away, which lets a draining process cut the upload."""
+    """The body of one upload. `length` is the Content-Length, or None for a chunked body. `client` is the connection's
+    socket if the server exposes it; through it, a draining process can cut the upload."""
 
-    def __init__(self, stream: BinaryIO, length: int | None, most: int, client: socket.socket | None = None) -> None:
+    def __init__(
+        self, stream: BinaryIO, length: int | None, max_bytes: int, client: socket.socket | None = None
+    ) -> None:
         self.stream = stream
         self.length = length
-        self.most = most
+        self.max_bytes = max_bytes
         self.client = client
         self.received = 0
         self.was_cut = False
 
     def pieces(self) -> Iterator[bytes]:
         """The body in pieces of up to 1 MiB. Raises UploadInterrupted when it ends early or comes too slowly,
-        PayloadTooLarge when more comes than `most`."""
+        PayloadTooLarge when it exceeds `max_bytes`."""
         unregister = shutdown.when_cut(self.cut)
         try:
             while piece := self.stream.read(PIECE):
                 self.received += len(piece)
-                if self.received > self.most:
-                    raise too_large(self.most)
+                if self.received > self.max_bytes:
+                    raise too_large(self.max_bytes)
                 yield piece
         except IncompleteBody as error:
             raise self._interrupted(error.reason) from None
@@ -55,22 +57,22 @@ class IncomingBody:
             try:
                 self.client.shutdown(socket.SHUT_RD)
             except OSError:
-                return  # the client was faster
+                return  # the client closed first
 
 
 def incoming_body(environ: Mapping[str, Any], length: int | None) -> IncomingBody:
-    """The body of a WSGI request, refused before a byte of it is read when its Content-Length is over the ceiling.
-    `length` is None for a chunked one."""
-    most = settings().max_archive_bytes
-    if length is not None and length > most:
-        raise too_large(most)
+    """The body of a WSGI request. Raises PayloadTooLarge before reading when the Content-Length exceeds the limit.
+    `length` is None for a chunked body."""
+    max_bytes = settings().max_archive_bytes
+    if length is not None and length > max_bytes:
+        raise too_large(max_bytes)
     client = environ.get("gunicorn.socket")
-    return IncomingBody(environ["wsgi.input"], length, most, client)
+    return IncomingBody(environ["wsgi.input"], length, max_bytes, client)
 
 
-def too_large(most: int) -> PayloadTooLarge:
-    """The refusal for an archive over the ceiling, in the words every door uses."""
+def too_large(max_bytes: int) -> PayloadTooLarge:
+    """The refusal for an archive over the limit, for every kind of upload."""
     return PayloadTooLarge(
-        f"The archive is larger than {most:,} bytes ({most / 1024**3:.4g} GiB), the most this platform takes "
+        f"The archive is larger than {max_bytes:,} bytes ({max_bytes / 1024**3:.4g} GiB), the maximum on this platform "
         "(MAX_ARCHIVE_BYTES). Make it smaller, or ask the operator to raise the limit."
     )

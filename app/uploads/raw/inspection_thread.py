@@ -1,4 +1,4 @@
-"""Inspects an archive in a thread of its own while its bytes are hashed and stored."""
+"""Inspects an archive in its own thread while its bytes are hashed and stored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.refusals import InvalidArchive
 from slipway.archive.inspection import Inspection, Inspector
 from slipway.archive.rejection import ArchiveRejected
 
-_AHEAD = 4  # pieces of 1 MiB that may wait for the inspector
+_MAX_QUEUED = 4  # pieces of 1 MiB that may wait for the inspector
 
 
 class InspectionThread:
@@ -17,19 +17,19 @@ class InspectionThread:
 
     def __init__(self, inspector: Inspector) -> None:
         self._inspector = inspector
-        self._queue: queue.Queue[bytes | None] = queue.Queue(_AHEAD)
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_MAX_QUEUED)
         self._error: BaseException | None = None
         self._stop = False
         self._thread = threading.Thread(target=self._run, name="inspection", daemon=True)
         self._thread.start()
 
     def feed(self, piece: bytes) -> None:
-        """Raises InvalidArchive as soon as a rule is seen broken."""
+        """Raises InvalidArchive as soon as the archive breaks a rule."""
         self._raise_error()
         self._queue.put(piece)
 
     def finish(self) -> Inspection:
-        """Wait for the verdict."""
+        """Wait for the result."""
         self.finish_early()
         try:
             return self._inspector.finish()
@@ -37,13 +37,13 @@ class InspectionThread:
             raise InvalidArchive(str(rejected)) from rejected
 
     def finish_early(self) -> None:
-        """Wait until all that came was looked at. Raises InvalidArchive if a rule was broken in it."""
+        """Wait until all received bytes are inspected. Raises InvalidArchive if they break a rule."""
         self._queue.put(None)
         self._thread.join()
         self._raise_error()
 
     def close(self) -> None:
-        """Stop early; what waits is dropped."""
+        """Stop early and drop the queue."""
         self._stop = True
         while self._thread.is_alive():
             try:
@@ -55,7 +55,7 @@ class InspectionThread:
     def _run(self) -> None:
         while (piece := self._queue.get()) is not None:
             if self._stop or self._error is not None:
-                continue  # keep emptying the queue, so that nobody waits for room in it
+                continue  # keep emptying the queue, so that feed() never waits for room in it
             try:
                 self._inspector.feed(piece)
             except BaseException as error:

@@ -1,6 +1,6 @@
 """Sends a stream to the bucket as the parts of one multipart transfer, a few at a time, in bounded memory.
 
-Measured: 2-3 threads putting 16 MiB parts to presigned URLs reach 0.88 of a direct upload, one streamed PUT 0.83, the
+Measured: 2-3 threads that PUT 16 MiB parts to presigned URLs reach 0.88 of a direct upload, one streamed PUT 0.83, the
 SDK's `put_object` 0.60 (docs/architecture.md).
 """
 
@@ -18,15 +18,15 @@ IN_FLIGHT = 3
 MAX_TRIES = 3
 
 
-def part_size(length: int | None, most: int) -> int:
-    """Bytes of every part but the last: 16 MiB, or more where 10,000 of those would not do."""
-    least = -(-(length if length is not None else most) // MAX_PARTS)
-    return max(PART, -(-least // MIB) * MIB)
+def part_size(length: int | None, max_length: int) -> int:
+    """Bytes of every part but the last: 16 MiB, or more if 10,000 such parts are not enough."""
+    minimum = -(-(length if length is not None else max_length) // MAX_PARTS)
+    return max(PART, -(-minimum // MIB) * MIB)
 
 
 class PartWriter:
-    """One multipart transfer. `write()` blocks while three parts are under way, so memory stays bounded whatever the
-    speed of client and storage. A part is a list of pieces, never joined."""
+    """One multipart transfer. `write()` blocks while three parts are being sent, so memory stays bounded for any speed
+    of client and storage. A part is a list of pieces, never joined."""
 
     def __init__(self, bucket: Bucket, key: str, multipart_id: str, size: int) -> None:
         self.bucket = bucket
@@ -41,11 +41,11 @@ class PartWriter:
         self._failed = threading.Event()
 
     def write(self, piece: bytes) -> None:
-        """Take a piece. Raises StorageError as soon as a part could not be stored."""
+        """Add a piece. Raises StorageError as soon as a part could not be stored."""
         if self._failed.is_set():
             self._raise_failure()
         room = self.size - self._held
-        if len(piece) > room:  # parts have equal sizes but the last: some stores insist
+        if len(piece) > room:  # all parts but the last have equal sizes: some storages require that
             self.write(piece[:room])
             piece = piece[room:]
         self._pieces.append(piece)
@@ -60,7 +60,7 @@ class PartWriter:
         return [etag.result() for etag in self._etags]
 
     def close(self) -> None:
-        """End the threads; parts under way are waited for, so that nothing is stored after an abort."""
+        """End the threads. Waits for parts that are being sent, so that nothing is stored after an abort."""
         self._failed.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
@@ -76,7 +76,7 @@ class PartWriter:
                 try:
                     return self.bucket.put_part(self.key, self.multipart_id, number, pieces)
                 except StorageError:
-                    # The part is still in memory, so a storage that hiccups costs a moment and not the upload.
+                    # The part is still in memory, so a short failure of storage does not cost the upload.
                     if attempt == MAX_TRIES or self._failed.wait(0.5 * attempt):
                         self._failed.set()
                         raise

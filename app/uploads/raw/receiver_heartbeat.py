@@ -1,4 +1,4 @@
-"""Says of an upload that the process which receives it is alive, for as long as it is."""
+"""The heartbeat of the process that receives a raw upload."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ HEARTBEAT_SECONDS = 15.0
 
 @contextmanager
 def heartbeat(upload_id: str) -> Iterator[None]:
-    """Touch the upload's row every 15 s during the block, whatever the block waits for: a client that sends a byte now
-    and then fills no piece for many minutes, and the sweeper must not take its upload for dead."""
+    """Touch the upload's row every 15 s during the block. A client that sends a byte now and then fills no piece for
+    many minutes, and the sweep must not treat its upload as dead."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # Werkzeug's proxies hide it
     ended = threading.Event()
     thread = threading.Thread(target=_touch_until, args=(app, upload_id, ended), name="upload-alive", daemon=True)
@@ -40,4 +40,6 @@ def _touch_until(app: Flask, upload_id: str, ended: threading.Event) -> None:
             with app.app_context(), writing() as session:
                 session.execute(update(Upload).where(Upload.id == upload_id).values(touched_at=now()))
         except SQLAlchemyError:
-            log.warning("upload %s could not be marked as alive; trying again in %s s", upload_id, HEARTBEAT_SECONDS)
+            log.warning(
+                "the heartbeat of upload %s was not written; trying again in %s s", upload_id, HEARTBEAT_SECONDS
+            )

@@ -1,7 +1,8 @@
-"""Uploads of processes that are gone: known for sure at start, instead of after ten minutes without a touch.
+"""Finds the uploads of dead processes at start, instead of after ten minutes without a heartbeat.
 
-Every process that receives archives holds a shared lock on a file of the instance folder for as long as it lives, and
-the kernel drops it however it ends. Who gets the lock alone knows that nobody is receiving anything.
+Every process that receives archives holds a shared lock on a file of the instance folder for as long as it lives. The
+kernel frees the lock however the process ends. A process that gets the exclusive lock therefore knows that no other
+process is receiving.
 """
 
 from __future__ import annotations
@@ -18,25 +19,25 @@ from app.data.database import writing
 from app.data.models.upload import RAW, Upload
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_held: dict[Path, int] = {}  # never closed: what holds the lock is the process
+_locks: dict[Path, int] = {}  # never closed: the process holds the lock until it ends
 _lock = threading.Lock()
 
 
 def lock_as_receiver(instance: Path) -> None:
-    """Hold the lock with all other receivers, from now on."""
+    """Hold the shared lock from now on."""
     with _lock:
-        if instance not in _held:
+        if instance not in _locks:
             descriptor = _open(instance)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            _held[instance] = descriptor
+            _locks[instance] = descriptor
 
 
 def expire_abandoned_uploads(instance: Path) -> int:
-    """For one-process installations, before the first request: let the sweeper take every upload of the raw door, and
-    the next worker every check, unless another process still receives (a worker that drains while this one replaces
-    it). Returns how many uploads of the raw door."""
+    """For one-process installations, before the first request: make every raw upload due for the sweep, and every check
+    due for the next worker, unless another process still receives (a worker that drains while this one replaces it).
+    Returns the number of raw uploads."""
     with _lock:
-        if instance in _held:
+        if instance in _locks:
             return 0
         descriptor = _open(instance)
         try:
@@ -46,7 +47,7 @@ def expire_abandoned_uploads(instance: Path) -> int:
         else:
             marked = _mark()
         fcntl.flock(descriptor, fcntl.LOCK_SH)
-        _held[instance] = descriptor
+        _locks[instance] = descriptor
         return marked
 
 
@@ -57,7 +58,7 @@ def _open(instance: Path) -> int:
 def _mark() -> int:
     with writing() as session:
         session.execute(update(Upload).where(Upload.checker.is_not(None)).values(touched_at=_LONG_AGO))
-        dead = update(Upload).where(Upload.door == RAW).values(touched_at=_LONG_AGO)
+        dead = update(Upload).where(Upload.kind == RAW).values(touched_at=_LONG_AGO)
         marked = session.execute(dead)
         assert isinstance(marked, CursorResult)
         return marked.rowcount

@@ -1,7 +1,7 @@
-"""What happens after the last byte of a resumable upload: one worker joins its parts, reads the object once (SHA-256
-and inspection in the same pass, in memory that does not depend on its size) and publishes it or says why not.
+"""The check of a resumable upload, after its last byte: one worker joins the parts, reads the object once (SHA-256 and
+inspection in the same pass, in memory that does not depend on its size), and publishes it or refuses it with a reason.
 
-Ends of every kind are continued: the row says what is to be done, the sweep finds rows that nobody works on.
+Every interruption can be continued: the row holds what is left to do, and the sweep finds rows without a worker.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from slipway.archive.inspection import Inspector
 log = logging.getLogger(__name__)
 
 PIECE = MIB
-# One request for the object would have to begin anew when it breaks; with ranges a hiccup costs a moment.
+# One request for the whole object would have to start over when it breaks. With ranges, a short failure costs a moment.
 RANGE = 64 * MIB
 MAX_TRIES = 5
 PAUSE_SECONDS = 0.5
 
 
 class Outcome(Enum):
-    """How a check ended. LATER: without a verdict, to be tried again."""
+    """How a check ended. LATER: without a result, to be tried again."""
 
     DONE = "done"
     FAILED = "failed"
@@ -49,11 +49,11 @@ class Outcome(Enum):
 
 
 class _Stopped(Unavailable):
-    """The process is being stopped."""
+    """The process is stopping."""
 
 
 def examine(upload_id: str) -> Outcome:
-    """Check one upload and publish it, unless another worker does or did. Repeatable."""
+    """Check one upload and publish it, unless another worker does so or did. Repeatable."""
     upload = claim_check(upload_id)
     if upload is None:
         return Outcome.NOT_OURS
@@ -67,13 +67,13 @@ def examine(upload_id: str) -> Outcome:
         log.info("upload %s was cancelled or taken over while it was checked", upload_id)
         return Outcome.NOT_OURS
     except Unavailable as why:
-        log.warning("the check of upload %s is put off: %s", upload_id, why.message)
+        log.warning("the check of upload %s is postponed: %s", upload_id, why.message)
         free_claim(upload)
         return Outcome.LATER
     except Refusal as refusal:
         return _refuse(upload, refusal)
     except Exception:
-        # Counted in its row: after some of these the upload fails instead of being tried without end.
+        # The row counts it: after some of these, the upload fails and is not tried again.
         log.exception("the check of upload %s failed", upload_id)
         _drop_claim(upload)
         return Outcome.LATER
@@ -92,8 +92,8 @@ def _examine(upload: Upload) -> PublishedBuild:
 
 
 def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
-    """Hash and inspect the joined object in one pass. Raises InvalidArchive, ChecksumMismatch, ClaimLost when the
-    heartbeat says so, or Unavailable when it cannot be read now."""
+    """Hash and inspect the joined object in one pass. Raises InvalidArchive, ChecksumMismatch, ClaimLost if the
+    heartbeat lost the claim, or Unavailable if the object cannot be read now."""
     launcher = db.session.get_one(Game, upload.game_id).launcher
     free_connection()
     inspector = Inspector(Limits(unpacked_bytes=settings().max_unpacked_bytes), launcher)
@@ -104,7 +104,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
             if heartbeat.lost.is_set():
                 raise ClaimLost
             if shutdown.stopping.is_set():
-                raise _Stopped("The process is being stopped; another goes on.")
+                raise _Stopped("The process is stopping; another one will continue.")
             checker.feed(piece)
             digest.update(piece)
             heartbeat.bytes_read += len(piece)
@@ -132,9 +132,9 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
 
 
 def _pieces(upload: Upload) -> Iterator[bytes]:
-    """The whole object. Where storage stumbles it is asked again from where it stopped. Raises StorageError after
-    TRIES without a byte, and at once when the object is gone; ClaimLost when that is because the upload was cancelled,
-    which a read under way need not see as a missing object."""
+    """The whole object. After a failure, reading goes on where it stopped. Raises StorageError after MAX_TRIES without
+    a byte, and at once when the object is gone. Raises ClaimLost if it is gone because the upload was cancelled, which
+    a running read need not see as a missing object."""
     done, tries = 0, 0
     while done < upload.size:
         try:
@@ -164,7 +164,7 @@ def _tidy(upload: Upload) -> None:
     free_connection()
     try:
         remove_leftovers(upload)
-    except Refusal as error:  # the verdict stands
+    except Refusal as error:  # the result stands
         log.warning("the bytes of upload %s are left to the sweep: %s", upload.id, error)
 
 

@@ -1,7 +1,7 @@
-"""At most one worker checks an upload: a claim in its row, kept alive by a heartbeat.
+"""At most one worker checks an upload: the worker has a claim in its row, kept alive by a heartbeat.
 
-A worker that dies, or is frozen longer than the lease, loses its claim to the next; should it wake up, it finds that
-out at its next heartbeat, and at the latest when it tries to publish.
+A worker that dies, or is frozen longer than the lease, loses its claim to the next. If it wakes up, it notices at its
+next heartbeat, and at the latest when it tries to publish.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
 HEARTBEAT_SECONDS = 1.0
-IDLE_HEARTBEATS = 5  # with nothing new to say, every fifth beat is written
+IDLE_HEARTBEATS = 5  # without progress, every fifth heartbeat is written
 MAX_CHECKS = 10
 
 
 class CheckBroken(Refusal):
-    """Whatever checks this upload fails or dies each time."""
+    """Checking this upload fails each time."""
 
     code = "check_failed"
 
 
 def due_checks() -> Sequence[str]:
-    """Uploads that wait for a check, or whose check has not been heard of for the length of a lease."""
+    """Uploads that wait for a check, or whose check had no heartbeat for the length of a lease."""
     found = db.session.scalars(
         select(Upload.id)
         .where(
-            Upload.door == RESUMABLE,
+            Upload.kind == RESUMABLE,
             Upload.state == "checking",
             or_(Upload.checker.is_(None), Upload.touched_at < now() - LEASE),
         )
@@ -53,8 +53,8 @@ def due_checks() -> Sequence[str]:
 
 
 def claim_check(upload_id: str) -> Upload | None:
-    """Take an upload for checking; None when there is nothing to check or another worker is at it. One that was begun
-    too often comes back as `failed`."""
+    """Claim an upload for checking. None if there is nothing to check or another worker has the claim. An upload whose
+    check began too often is returned as `failed`."""
     try:
         with writing() as session:
             row = lock_upload(session, upload_id)
@@ -63,7 +63,7 @@ def claim_check(upload_id: str) -> Upload | None:
             if row.checker is not None and row.touched_at > now() - LEASE:
                 return None
             if row.checks_begun >= MAX_CHECKS:
-                message = f"Checking it failed {MAX_CHECKS} times on our side; the log says why."
+                message = f"The check failed {MAX_CHECKS} times on the server; its log has the reason."
                 fail(session, row, CheckBroken(f"{message} Send the archive again, or tell the operator."))
                 return row
             row.checker = new_id("check")
@@ -72,18 +72,18 @@ def claim_check(upload_id: str) -> Upload | None:
             row.touched_at = now()
         return row
     finally:
-        free_connection()  # what was taken stays readable, and nothing later expires it
+        free_connection()  # the claimed row stays readable, and no later transaction expires it
 
 
 def owns_claim(upload: Upload) -> bool:
-    """Whether a claim stands: its upload was neither cancelled nor taken over."""
+    """Whether this worker still has the claim: nobody cancelled the upload or took it over."""
     found = db.session.scalar(select(Upload.id).where(Upload.id == upload.id, Upload.checker == upload.checker))
     free_connection()
     return found is not None
 
 
 def free_claim(upload: Upload) -> None:
-    """End a check in order and without a verdict: storage does not answer, or the process stops."""
+    """End a check without a result, because storage does not answer or the process stops."""
     with writing() as session:
         session.execute(
             update(Upload)
@@ -94,8 +94,8 @@ def free_claim(upload: Upload) -> None:
 
 
 class Heartbeat:
-    """Keeps a claim alive and tells how far the check is, at most once a second, from a thread of its own: a storage
-    that stalls does not make the worker look dead. Set `bytes_read` and `files_read`; `lost` says that the upload was
+    """Keeps a claim alive and reports the check's progress, at most once a second, from its own thread, so that a slow
+    storage does not make the worker look dead. Set `bytes_read` and `files_read`. `lost` is set when the upload was
     cancelled or taken over."""
 
     def __init__(self, app: Flask, upload: Upload) -> None:
@@ -116,19 +116,19 @@ class Heartbeat:
         self._thread.join()
 
     def _run(self) -> None:
-        said, quiet = (0, 0), 0
+        reported, idle = (0, 0), 0
         while not self._ended.wait(HEARTBEAT_SECONDS):
             present = (self.bytes_read, self.files_read)
-            quiet = 0 if present != said else quiet + 1
-            if quiet % IDLE_HEARTBEATS:
+            idle = 0 if present != reported else idle + 1
+            if idle % IDLE_HEARTBEATS:
                 continue
             try:
                 with self._app.app_context():
-                    alive = self._beat(*present, announced=present != said)
+                    alive = self._beat(*present, announced=present != reported)
             except SQLAlchemyError:
                 log.warning("the heartbeat of upload %s was not written; trying again", self._upload.id)
                 continue
-            said = present
+            reported = present
             if not alive:
                 self.lost.set()
                 return

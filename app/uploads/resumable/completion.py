@@ -1,4 +1,4 @@
-"""From parts to one object: what has arrived is compared with what was announced, then joined."""
+"""From parts to one object: compare the parts that arrived with what was announced, then join them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,17 @@ from app.uploads.resumable.uploads import PartsLost, fail_if_parts_lost, stored_
 
 
 def complete(upload: Upload) -> Upload:
-    """Every part was sent: have the archive checked. Again, or after a lost answer, it only says how far that is.
+    """Begin the check of an upload whose parts were all sent. May be called again, or after a lost answer: then it only
+    returns the state.
 
     Raises DirectUploadsOff, and Conflict (`parts_missing`) or InvalidRequest naming the parts that are missing or of
-    another size; the upload then stays open. The parts are joined by the worker that checks, so that a crash at any
-    point is continued there."""
+    another size; the upload then stays open. The worker that checks joins the parts, so that a crash at any point is
+    continued there.
+    """
     if upload.state != "uploading":
         return upload
     free_connection()
-    direct_uploads().require()  # else a part may be a copy of something that its sender may not read
+    direct_uploads().require()  # otherwise a part may be a copy of an object that its sender may not read
     parts = stored_parts(upload)
     if parts is None:
         return fail_if_parts_lost(upload)
@@ -57,14 +59,14 @@ def require_whole(layout: PartLayout, parts: Sequence[StoredPart]) -> None:
 
 
 def join_parts(upload: Upload) -> None:
-    """Make the object of the parts, unless it is there. Repeatable. Raises a Refusal when it can never be made, and
-    StorageError when it may be later."""
+    """Make the object of the parts, unless it exists. Repeatable. Raises a Refusal if it can never be made, and
+    StorageError if it may be made later."""
     store = bucket()
     stored = store.stat(upload.object_key)
     if stored is None:
         parts = store.parts(upload.object_key, upload.multipart_id or "")
         if parts is None:
-            # Whoever joined them before us is seen now; nobody will join them after.
+            # If another worker joined the parts before us, we see the object now. None joins them after us.
             stored = store.stat(upload.object_key)
             if stored is None:
                 raise PartsLost("Storage no longer has the parts that were sent. Send the archive again.")
@@ -83,6 +85,6 @@ def join_parts(upload: Upload) -> None:
 
 
 class WrongSize(Refusal):
-    """The joined object is not as long as what was announced."""
+    """The joined object has another length than was announced."""
 
     code = "wrong_size"

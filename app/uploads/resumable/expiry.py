@@ -1,4 +1,4 @@
-"""Resumable uploads that nobody continues: found, asked for signs of life, and removed with their bytes."""
+"""Abandoned resumable uploads: found, checked for recent parts, and removed with their bytes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import crash_point
 from app.storage.bucket import StoredPart, bucket
 from app.topics.names import game_topic
-from app.uploads.discarding import discard_upload
+from app.uploads.discarding import discard_marked
 from app.uploads.resumable.check_claims import LEASE
 from app.uploads.resumable.upload_phases import lock_upload, remove_leftovers
 
 SWEEP = Actor("sweep")
-OPENING = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died opening it
+MAX_OPENING_TIME = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died
 
 
 @dataclass
@@ -36,10 +36,10 @@ class Expired:
 
 
 def remove_expired() -> Expired:
-    """Remove what has expired or belongs to a deleted game, and the bytes of what has ended. Repeatable. Raises
-    StorageError; what was done stays done."""
+    """Remove uploads that expired or belong to a deleted game, and leftover bytes of ended ones. Repeatable. Raises
+    StorageError; completed steps stand."""
     removed = Expired()
-    for upload in _left_over():
+    for upload in _with_leftovers():
         removed.bytes_freed += upload.reserved_bytes
         remove_leftovers(upload)
     for upload in _ending():
@@ -47,10 +47,10 @@ def remove_expired() -> Expired:
     return removed
 
 
-def _left_over() -> Sequence[Upload]:
-    """Ended uploads whose bytes are still there: the process died between the verdict and the tidying up."""
+def _with_leftovers() -> Sequence[Upload]:
+    """Ended uploads whose bytes are still there: the process died between the result and the removal of the bytes."""
     found = db.session.scalars(
-        select(Upload).where(Upload.door == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
+        select(Upload).where(Upload.kind == RESUMABLE, Upload.state.in_(["done", "failed"]), Upload.reserved_bytes > 0)
     ).all()
     free_connection()
     return found
@@ -59,13 +59,15 @@ def _left_over() -> Sequence[Upload]:
 def _ending() -> Sequence[Upload]:
     at = now()
     unclaimed = or_(Upload.checker.is_(None), Upload.touched_at < at - LEASE)
-    never_opened = and_(Upload.state == "uploading", Upload.multipart_id.is_(None), Upload.created_at < at - OPENING)
+    never_opened = and_(
+        Upload.state == "uploading", Upload.multipart_id.is_(None), Upload.created_at < at - MAX_OPENING_TIME
+    )
     expired = and_(Upload.state.in_(["uploading", "done", "failed"]), Upload.expires_at < at)
     orphaned = and_(Game.deleted_at.is_not(None), or_(Upload.state != "checking", unclaimed))
     found = db.session.scalars(
         select(Upload)
         .join(Game, Upload.game_id == Game.id)
-        .where(Upload.door == RESUMABLE, Upload.state != "discarding", or_(never_opened, expired, orphaned))
+        .where(Upload.kind == RESUMABLE, Upload.state != "discarding", or_(never_opened, expired, orphaned))
     ).all()
     free_connection()
     return found
@@ -79,14 +81,15 @@ def _remove(upload: Upload, removed: Expired) -> None:
         return
     crash_point("expiry-marked")
     stored = bucket().stat(upload.object_key) if upload.state == "checking" else None
-    discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
+    discard_marked(bucket(), upload)
     free_connection()
     removed.uploads += upload.state != "done"
     removed.bytes_freed += stored.size if stored else sum(part.size for part in parts)
 
 
 def _mark(upload: Upload, parts: Sequence[StoredPart]) -> bool:
-    """Mark it as going, unless it has moved on since it was found, or parts of it have arrived within a week."""
+    """Mark it as `discarding`, unless its state has changed since it was found, or parts of it arrived within a
+    week."""
     with writing() as session:
         row = lock_upload(session, upload.id)
         if row is None or row.state != upload.state or row.checker != upload.checker:

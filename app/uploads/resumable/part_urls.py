@@ -1,4 +1,4 @@
-"""Addresses to which a browser or script sends the parts of an upload, straight to the bucket."""
+"""Presigned addresses to which a browser or script sends the parts of an upload, straight to the bucket."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from app.storage.write_addresses import part_url
 from app.uploads.resumable.part_layout import PartLayout, number_list
 
 MAX_URLS = 100
-# Long enough for a hundred parts of 16 MiB at 4 Mbit/s; who is slower asks again.
+# Long enough for a hundred parts of 16 MiB at 4 Mbit/s. Slower clients ask for new addresses.
 URL_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class SignedPart:
-    """`url` takes one PUT of exactly `size` bytes; storage refuses any other length."""
+    """`url` accepts one PUT of exactly `size` bytes; storage refuses any other length."""
 
     number: int
     url: str
@@ -34,11 +34,11 @@ class SignedParts:
 
 
 def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
-    """Addresses for these parts. Raises InvalidRequest for numbers that are not its parts, Conflict (`upload_closed`)
-    when the upload takes no more of them, DirectUploadsOff while storage is not safe to send to."""
+    """Addresses for these parts. Raises InvalidRequest for unknown part numbers, Conflict (`upload_closed`) if the
+    upload accepts no more parts, DirectUploadsOff while storage is not safe to send to."""
     layout = PartLayout(upload.size, upload.part_size)
     if upload.state != "uploading" or upload.multipart_id is None:
-        raise Conflict(f"The upload is {upload.state}: it takes no more parts.", "upload_closed")
+        raise Conflict(f"The upload is {upload.state}: it accepts no more parts.", "upload_closed")
     if not 1 <= len(numbers) <= MAX_URLS:
         raise InvalidRequest(
             f"partNumbers names {len(numbers)} parts; name 1 to {MAX_URLS} in a call.", {"partNumbers": "1 to 100"}
@@ -53,7 +53,7 @@ def sign_parts(upload: Upload, numbers: Sequence[int]) -> SignedParts:
 
 
 def first_parts(upload: Upload) -> SignedParts:
-    """Addresses to begin with: of every part, or of the first hundred."""
+    """Addresses to begin with: for every part, or for the first hundred."""
     count = PartLayout(upload.size, upload.part_size).count
     return sign_parts(upload, range(1, min(count, MAX_URLS) + 1))
 

@@ -1,46 +1,46 @@
-"""The phases of a resumable upload, and what each step leaves behind: uploading → checking → done, or failed.
+"""The phases of a resumable upload: uploading → checking → done, or failed.
 
-Every step is one transaction on the held row; what it leaves in the bucket is removed after it, and again by the sweep
-if the process died in between.
+Every step is one transaction on the locked row. Its leftovers in the bucket are removed after it, and again by the
+sweep if the process died in between.
 """
 
 from __future__ import annotations
 
 import logging
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.config.settings import settings
 from app.data.database import announce, free_connection, writing
-from app.data.extensions import db
 from app.data.models.base import now
-from app.data.models.game import Build, Game
+from app.data.models.game import Game
 from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import crash_point
 from app.refusals import Refusal
 from app.storage.bucket import bucket
 from app.topics.names import game_topic
-from app.uploads.discarding import discard_upload, transfers_of
+from app.uploads.discarding import abort_transfers, delete_object_unless_built
 
 log = logging.getLogger(__name__)
 
 
 def lock_upload(session: Session, upload_id: str) -> Upload | None:
-    """The row of a resumable upload as it is now, held until the transaction ends; None when it is gone or going."""
+    """The current row of a resumable upload, locked until the transaction ends. None if it was deleted or is being
+    discarded."""
     found = session.get(Upload, upload_id, with_for_update={"key_share": True}, populate_existing=True)
-    return found if found is not None and found.door == RESUMABLE and found.state != "discarding" else None
+    return found if found is not None and found.kind == RESUMABLE and found.state != "discarding" else None
 
 
 def sender_of(upload: Upload) -> Actor:
-    """Who sent it, for what is done in their name later."""
+    """The member or key that sent it, for later actions in its name."""
     return Actor(upload.sent_by, upload.sent_from)
 
 
 def begin_checking(upload: Upload) -> None:
-    """Every part is there: from here on workers take over. Inside writing(), with the row held."""
+    """Every part has arrived: from now on, workers may check it. Inside writing(), with the row locked."""
     upload.state = "checking"
     upload.checker = None
     upload.bytes_read = upload.files_read = 0
@@ -49,8 +49,8 @@ def begin_checking(upload: Upload) -> None:
 
 
 def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
-    """The upload will not become a build; the reason is kept until it expires. `remove_leftovers()` then removes its
-    bytes. Inside writing(), with the row held."""
+    """The upload will not become a build. The reason is kept until the upload expires; call `remove_leftovers()` after
+    the commit. Inside writing(), with the row locked."""
     upload.state = "failed"
     upload.checker = None
     upload.reason_code, upload.reason = refusal.code, refusal.message
@@ -71,24 +71,12 @@ def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
 
 
 def remove_leftovers(upload: Upload) -> None:
-    """Remove the bytes of an upload that is done or failed and not a build's, and free what it reserved. Repeatable."""
+    """Remove the bytes of an upload that is done or failed, unless a build is made of them, and free its reserved
+    bytes. Repeatable."""
     store = bucket()
-    for transfer in [upload.multipart_id] if upload.multipart_id else transfers_of(store, upload.object_key):
-        store.abort_multipart(upload.object_key, transfer)
-    belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == upload.object_key)))
-    free_connection()
-    if not belongs_to_build:
-        store.delete([upload.object_key])
+    abort_transfers(store, upload)
+    delete_object_unless_built(store, upload)
     crash_point("upload-tidied")
     with writing() as session:
         session.execute(update(Upload).where(Upload.id == upload.id).values(reserved_bytes=0, multipart_id=None))
-    free_connection()
-
-
-def discard(upload: Upload) -> None:
-    """Remove an upload that was marked `discarding`, bytes and row. What fails here is left to the sweep."""
-    try:
-        discard_upload(bucket(), upload.id, upload.object_key, upload.multipart_id)
-    except Refusal as error:
-        log.warning("upload %s is left to the sweep: %s", upload.id, error)
     free_connection()

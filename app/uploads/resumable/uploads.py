@@ -1,7 +1,7 @@
-"""The second door: an upload whose parts go straight to the bucket, which survives whatever happens to either end.
+"""Resumable uploads: their parts go straight to the bucket, and they survive a crash of the client or the app.
 
-The bucket knows which parts arrived; the row knows the rest. Nothing here holds a database connection while it asks
-the bucket.
+The bucket lists the parts that arrived; the row holds the rest. No database connection is held during a request to the
+bucket.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ from app.storage.bucket import StorageError, StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
 from app.topics.names import game_topic
 from app.uploads.build_quota import reserve
+from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout
-from app.uploads.resumable.upload_phases import discard, fail, lock_upload
+from app.uploads.resumable.upload_phases import fail, lock_upload
 
 MAX_PARTS_LISTED = 50
 
 
 class PartsLost(Refusal):
-    """Storage no longer knows the transfer: somebody, or a rule of the bucket, dropped it."""
+    """Storage no longer has the transfer: an operator, or a rule of the bucket, aborted it."""
 
     code = "parts_lost"
 
 
 @dataclass(frozen=True)
 class NewUpload:
-    """What is announced before the first byte. `sha256` is lowercase hex; `release` None: as the game is set."""
+    """What the client announces before the first byte. `sha256` is lowercase hex; `release` None: as the game's
+    setting."""
 
     file_name: str
     size: int
@@ -52,8 +54,7 @@ class NewUpload:
 
 @dataclass(frozen=True)
 class UploadState:
-    """An upload and the parts that arrived, by number; `parts` is None where storage was not asked or did not
-    answer."""
+    """An upload and its stored parts, by number. `parts` is None if storage was not asked or did not answer."""
 
     upload: Upload
     parts: Sequence[StoredPart] | None
@@ -64,21 +65,21 @@ class UploadState:
 
     @property
     def received_bytes(self) -> int | None:
-        """Bytes that are stored, or None when it is not known."""
+        """Stored bytes, or None if that is not known."""
         if self.upload.state != "uploading":
             return self.upload.size
         return None if self.parts is None else sum(part.size for part in self.layout.within(self.parts))
 
     @property
     def expires_at(self) -> datetime:
-        """While parts are sent, a week after the last that arrived."""
+        """For an upload that is being sent: a week after the last part."""
         lifetime = settings().upload_lifetime
         return max([self.upload.expires_at or now(), *(part.modified + lifetime for part in self.parts or ())])
 
 
 def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
-    """Begin an upload: its row, its place in the quota, its transfer in the bucket. Raises PayloadTooLarge,
-    QuotaExceeded, DirectUploadsOff or StorageError before a byte is sent; then nothing is kept."""
+    """Begin an upload: its row, its quota, its transfer in the bucket. Raises PayloadTooLarge, QuotaExceeded,
+    DirectUploadsOff or StorageError before a byte is sent; then nothing is kept."""
     if new.size > settings().max_archive_bytes:
         raise too_large(settings().max_archive_bytes)
     game_id, partner_id = game.id, game.partner_id
@@ -107,7 +108,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> U
         upload = Upload(
             id=upload_id,
             game_id=game_id,
-            door=RESUMABLE,
+            kind=RESUMABLE,
             object_key=f"archives/{upload_id}.tar.gz",
             sent_by=actor.name,
             sent_from=actor.address,
@@ -128,13 +129,13 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> U
 def find_upload(game: Game, upload_id: str) -> Upload:
     """An upload of this game. Raises NotFound, also for another game's."""
     upload = db.session.get(Upload, upload_id)
-    if upload is None or upload.game_id != game.id or upload.door != RESUMABLE or upload.state == "discarding":
+    if upload is None or upload.game_id != game.id or upload.kind != RESUMABLE or upload.state == "discarding":
         raise NotFound(f"No upload '{upload_id}' of '{game.slug}'. It may have been cancelled or have expired.")
     return upload
 
 
 def read_upload(upload: Upload) -> UploadState:
-    """The upload, with its parts as the storage lists them while they are sent. Raises StorageError."""
+    """The upload. While it is being sent, with its parts as storage lists them. Raises StorageError."""
     parts = stored_parts(upload) if upload.state == "uploading" else []
     if parts is None:
         return UploadState(fail_if_parts_lost(upload), [])
@@ -142,7 +143,7 @@ def read_upload(upload: Upload) -> UploadState:
 
 
 def is_unchanged(upload: Upload) -> bool:
-    """Whether a done upload became no build of its own, because the newest build had the same bytes already."""
+    """Whether a done upload made no build, because the newest build had the same bytes."""
     if upload.state != "done":
         return False
     became = select(Build.object_key).where(Build.game_id == upload.game_id, Build.number == upload.build_number)
@@ -150,13 +151,14 @@ def is_unchanged(upload: Upload) -> bool:
 
 
 def stored_parts(upload: Upload) -> list[StoredPart] | None:
-    """What has arrived; None when the storage knows no such transfer."""
+    """The stored parts. None if storage has no such transfer."""
     free_connection()
     return bucket().parts(upload.object_key, upload.multipart_id) if upload.multipart_id else []
 
 
 def fail_if_parts_lost(upload: Upload) -> Upload:
-    """The storage knows no transfer of an upload that was read as `uploading`: it has gone on since, or is lost."""
+    """Storage has no transfer of an upload that was read as `uploading`: the upload has either changed since, or lost
+    its parts."""
     with writing() as session:
         row = lock_upload(session, upload.id)
         if row is None:
@@ -167,12 +169,12 @@ def fail_if_parts_lost(upload: Upload) -> Upload:
 
 
 def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
-    """The uploads in one phase, or every one that is being sent or checked or has failed, newest first. Where storage
-    does not answer, and of uploads beyond the newest fifty, what has arrived is not known."""
+    """The uploads in one phase, or all that are being sent or checked or have failed, newest first. The stored parts
+    are unknown if storage does not answer, and beyond the newest fifty uploads."""
     states = [phase] if phase else ["uploading", "checking", "failed"]
     uploads = db.session.scalars(
         select(Upload)
-        .where(Upload.game_id == game.id, Upload.door == RESUMABLE, Upload.state.in_(states))
+        .where(Upload.game_id == game.id, Upload.kind == RESUMABLE, Upload.state.in_(states))
         .order_by(Upload.created_at.desc(), Upload.id)
     ).all()
     free_connection()
@@ -184,15 +186,15 @@ def list_uploads(game: Game, phase: str | None = None) -> list[UploadState]:
                 read_upload(upload) if answers and len(found) < MAX_PARTS_LISTED else UploadState(upload, None)
             )
         except NotFound:
-            continue  # cancelled while we looked
+            continue  # cancelled meanwhile
         except StorageError:
-            answers = False  # each further question would wait for its own timeout
+            answers = False  # each further request would wait for its own timeout
             found.append(UploadState(upload, None))
     return found
 
 
 def cancel(upload: Upload, actor: Actor) -> None:
-    """Drop an upload and its bytes, or forget one that has ended; a build it became stays. Repeatable."""
+    """Cancel an upload and remove its bytes, or remove one that has ended. A build made of it stays. Repeatable."""
     with writing() as session:
         row = lock_upload(session, upload.id)
         if row is None:
@@ -211,4 +213,4 @@ def _mark_discarding(upload_id: str) -> None:
     with writing() as session:
         row = lock_upload(session, upload_id)
         if row is not None:
-            row.state, row.reserved_bytes = "discarding", 0  # nothing of it was ever sent
+            row.state, row.reserved_bytes = "discarding", 0  # none of its bytes were sent

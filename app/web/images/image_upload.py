@@ -41,7 +41,7 @@ def add(slug: str) -> ResponseReturnValue:
     partner = my_partner()
     partner_id, name = partner.id, partner.name
     free_connection_keeping_rows()
-    with thread_budgets.image_uploads.held(partner_id, name):
+    with thread_budgets.image_uploads.acquired(partner_id, name):
         return _add(slug)
 
 

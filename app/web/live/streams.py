@@ -31,17 +31,17 @@ def poll_response(subject: Subject, gone: str) -> Response:
 def stream_response(subject: Subject) -> Response:
     """The parts as server-sent events. 503 if there are too many streams: the page polls instead."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
-    thread_budgets.streams.take()
+    thread_budgets.streams.acquire()
     try:
         reader = stream_reader()
         free_connection()
         body = live_parts().stream_of(subject, seen, reader.stays, reader.sign_in_id)
         response = Response(body, mimetype="text/event-stream")
     except BaseException:
-        thread_budgets.streams.give_back()
+        thread_budgets.streams.free()
         raise
     # Not in the generator: a generator that never started does not run its `finally`.
     response.call_on_close(reader.leave)
-    response.call_on_close(thread_budgets.streams.give_back)
+    response.call_on_close(thread_budgets.streams.free)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     return response

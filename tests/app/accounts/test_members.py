@@ -133,7 +133,7 @@ def test_a_lost_link_is_replaced_by_a_new_one(starlight: Partner, moonbase: Part
 
 
 def test_an_address_that_signs_in_to_the_partner_already_is_not_invited(cast: Cast, starlight: Partner) -> None:
-    with pytest.raises(Conflict, match=f"Somebody signs in with {cast.starlight.viewer} in this partner already"):
+    with pytest.raises(Conflict, match=f"{cast.starlight.viewer} already has an account in this partner"):
         members.invite(starlight, cast.starlight.viewer, "viewer", CAST)
     assert members.open_invitations(starlight) == []
 

@@ -49,14 +49,14 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Held:
 def test_two_are_hashed_at_once_and_a_bounded_number_waits(held: Held) -> None:
     with ThreadPoolExecutor(MAX_HASHES + MAX_WAITING) as threads:
         found = [threads.submit(password_matches, None, PASSWORD) for _ in range(MAX_HASHES + MAX_WAITING)]
-        wait_until(lambda: password_hashing.hash_slots.taken == MAX_HASHES + MAX_WAITING, 30, "the queue is full")
+        wait_until(lambda: password_hashing.hash_slots.in_use == MAX_HASHES + MAX_WAITING, 30, "the queue is full")
         with pytest.raises(Unavailable, match="checks of passwords") as refused:
             hash_password(PASSWORD)
         assert refused.value.retry_after > 0
         held.go.set()
         assert [each.result(60) for each in found] == [False] * (MAX_HASHES + MAX_WAITING)
     assert held.most == MAX_HASHES
-    assert password_hashing.hash_slots.taken == 0
+    assert password_hashing.hash_slots.in_use == 0
 
 
 def test_whoever_waits_for_a_hash_holds_no_connection(app: Flask, cast: Cast, held: Held) -> None:
@@ -70,7 +70,7 @@ def test_whoever_waits_for_a_hash_holds_no_connection(app: Flask, cast: Cast, he
 
     with ThreadPoolExecutor(MAX_HASHES + MAX_WAITING) as threads:
         found = [threads.submit(one, number) for number in range(MAX_HASHES + MAX_WAITING)]
-        wait_until(lambda: password_hashing.hash_slots.taken == MAX_HASHES + MAX_WAITING, 30, "all of them wait")
+        wait_until(lambda: password_hashing.hash_slots.in_use == MAX_HASHES + MAX_WAITING, 30, "all of them wait")
         held_connections = pool.checkedout()
         held.go.set()
         for each in found:

@@ -132,7 +132,7 @@ def test_an_account_is_tried_a_hundred_times_from_all_addresses_and_its_owner_ge
     browser_of(db.session.scalars(select(Member).where(Member.email == email)).one(), HERE)
     found = [attempt(email, address=f"198.51.100.{number // 10}") for number in range(101)]
     assert found == ["wrong"] * 100 + ["wait"]
-    with pytest.raises(RateLimited, match="sign in from where you signed in before") as refused:
+    with pytest.raises(RateLimited, match="sign in from a place where you signed in before") as refused:
         accounts_for(email, PASSWORD, "203.0.113.5")
     assert 0 < refused.value.retry_after <= 3600
     assert attempt(email, PASSWORD, HERE) == "in"

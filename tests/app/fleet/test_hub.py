@@ -105,9 +105,9 @@ def test_a_change_wakes_whoever_waits(app: Flask, threads: ThreadPoolExecutor, n
 def test_a_topic_that_nobody_watches_is_forgotten_after_a_while(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_hub, "REREAD_SECONDS", 0.05)
     hub.wait(TOPIC, hub.version(TOPIC), 0.01)
-    hub._forget_idle()
+    hub._drop_idle()
     assert TOPIC in hub._channels, "its watchers may be back in a moment"
-    monkeypatch.setattr(event_hub, "KEPT_SECONDS", 0)
+    monkeypatch.setattr(event_hub, "CACHE_SECONDS", 0)
     wait_until(lambda: TOPIC not in hub._channels, 10, "it is forgotten")
 
 

@@ -55,9 +55,9 @@ def poll(app: Flask, token: str, since: int, wait: float = WAIT) -> tuple[dict[s
 
 def waiting(app: Flask, threads: ThreadPoolExecutor, token: str, since: int) -> Future[tuple[dict[str, Any], float]]:
     """A poll that has begun to wait."""
-    before = thread_budgets.waiting_polls.taken
+    before = thread_budgets.waiting_polls.in_use
     future = threads.submit(poll, app, token, since)
-    wait_until(lambda: thread_budgets.waiting_polls.taken > before, 10, "the poll is waiting")
+    wait_until(lambda: thread_budgets.waiting_polls.in_use > before, 10, "the poll is waiting")
     return future
 
 
@@ -207,7 +207,7 @@ def test_a_poll_without_a_place_is_told_when_to_come_again(
     assert seconds < WAIT
     new_build(game)  # and those that wait are not disturbed
     assert all(future.result(15)[0]["pollAfterSeconds"] == 0 for future in held_polls)
-    assert thread_budgets.waiting_polls.taken == 0
+    assert thread_budgets.waiting_polls.in_use == 0
 
 
 @pytest.mark.settings(SLIPWAY_WAITING_POLLS="64")
@@ -219,7 +219,7 @@ def test_waiting_polls_hold_no_database_connection(
     pool = db.engine.pool
     assert isinstance(pool, QueuePool)
     futures = [threads.submit(poll, app, agent.token, version) for _ in range(60)]  # more than the pool's 48
-    wait_until(lambda: thread_budgets.waiting_polls.taken == 60, 20, "60 polls are waiting")
+    wait_until(lambda: thread_budgets.waiting_polls.in_use == 60, 20, "60 polls are waiting")
     wait_until(lambda: pool.checkedout() == 0, 10, "no connection is held")
     new_build(game)
     assert {future.result(20)[0]["builds"][0]["build"] for future in futures} == {1}

@@ -57,7 +57,7 @@ def workers(app: Flask) -> Iterator[None]:
 def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[ImageProcesses]:
     """Image processes of this test's own, to be stopped."""
     own = ImageProcesses("testing", 2, seconds=30)
-    monkeypatch.setattr(deriving_module, "deriving", own)
+    monkeypatch.setattr(deriving_module, "derivation_processes", own)
     yield own
     own.stop()
 
@@ -87,7 +87,7 @@ def test_the_same_work_twice_at_once_is_done_once(app: Flask, studio: Studio) ->
 
     own = Counting("testing", 2, seconds=30)
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(4) as pool:
-        patch.setattr(deriving_module, "deriving", own)
+        patch.setattr(deriving_module, "derivation_processes", own)
         list(pool.map(work, range(4)))
     own.stop()
 

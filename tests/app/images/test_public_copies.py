@@ -147,8 +147,8 @@ def test_older_images_that_are_asked_for_at_once_do_not_take_every_thread(
     address = studio.upload(PHOTO)["publicUrl"]
     of_an_older_version(PHOTO)
     with monkeypatch.context() as full:
-        full.setattr(image_files, "_making", threading.BoundedSemaphore(1))
-        assert image_files._making.acquire(blocking=False)  # somebody else makes one
+        full.setattr(image_files, "_copying", threading.BoundedSemaphore(1))
+        assert image_files._copying.acquire(blocking=False)  # somebody else makes one
         answer = client.get(address)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert answer.mimetype == "text/plain"

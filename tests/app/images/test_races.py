@@ -154,7 +154,7 @@ def test_a_confirm_waits_for_a_sweep_that_deletes_the_same_bytes(
             refused_claims.set()
         return claimed
 
-    monkeypatch.setattr("app.images.intake.confirmation.claim", claim_and_tell)
+    monkeypatch.setattr("app.images.intake.confirmation.claim_blob", claim_and_tell)
 
     def confirm() -> int:
         sweeping.wait()

@@ -138,7 +138,7 @@ def test_after_a_confirm_that_was_cut_off_the_image_can_be_sent_again(
         raise Unavailable(f"cut off at {point}")
 
     with monkeypatch.context() as patched:
-        patched.setattr("app.images.intake.staging.passing", cut_off)
+        patched.setattr("app.images.intake.staging.crash_point", cut_off)
         refused(studio.confirm(presigned, DATA), 502, "INTERNAL_ERROR")
     assert put(presigned["signedUrl"], DATA, "image/png") == 404
     fresh_address = answered(studio.presign(DATA))

@@ -65,7 +65,7 @@ def test_a_short_body_gives_what_came_and_then_is_refused() -> None:
     ("error", "reason"),
     [
         (TimeoutError("nothing came for 60 seconds"), "nothing came for 60 seconds"),
-        (ChunkMissingTerminator(b"XX"), "its chunks are not what HTTP says they must be"),
+        (ChunkMissingTerminator(b"XX"), "its chunks are malformed"),
         (NoMoreData(), "the connection closed"),
         (ConnectionResetError(), "the connection broke"),
     ],

@@ -14,29 +14,29 @@ from app.refusals import Unavailable
 def test_one_owner_has_half_of_the_places_and_at_least_one(limit: int, share: int) -> None:
     slots = Slots("uploads", limit, 30)
     for _ in range(share):
-        slots.take("a", "Studio A")
+        slots.acquire("a", "Studio A")
     with pytest.raises(Unavailable) as refused:
-        slots.take("a", "Studio A")
+        slots.acquire("a", "Studio A")
     assert refused.value.retry_after == 30
     if limit > share:
         assert f"Studio A uses {share} of the {limit} places for uploads" in refused.value.message
-        slots.take("b", "Studio B")
+        slots.acquire("b", "Studio B")
 
 
 def test_beyond_the_last_place_everybody_is_told_the_limit() -> None:
     slots = Slots("uploads", 2, 30)
-    slots.take("a", "A")
-    slots.take("b", "B")
-    with pytest.raises(Unavailable, match=r"All 2 places for uploads are taken\. Try again in 30 seconds\."):
-        slots.take("c", "C")
+    slots.acquire("a", "A")
+    slots.acquire("b", "B")
+    with pytest.raises(Unavailable, match=r"All 2 places for uploads are in use\. Try again in 30 seconds\."):
+        slots.acquire("c", "C")
 
 
 def test_a_place_that_was_given_back_can_be_taken_again() -> None:
     slots = Slots("uploads", 2, 30)
     for _ in range(3):
-        with slots.held("a", "A"):
-            assert slots.taken == 1
-    assert slots.taken == 0
+        with slots.acquired("a", "A"):
+            assert slots.in_use == 1
+    assert slots.in_use == 0
 
 
 def test_many_threads_never_take_more_than_there_are() -> None:
@@ -45,8 +45,8 @@ def test_many_threads_never_take_more_than_there_are() -> None:
     def take(owner: str) -> None:
         for _ in range(500):
             try:
-                with slots.held(owner, owner), lock:
-                    most[0] = max(most[0], slots.taken)
+                with slots.acquired(owner, owner), lock:
+                    most[0] = max(most[0], slots.in_use)
             except Unavailable:
                 continue
 
@@ -55,5 +55,5 @@ def test_many_threads_never_take_more_than_there_are() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert slots.taken == 0
+    assert slots.in_use == 0
     assert 0 < most[0] <= 4

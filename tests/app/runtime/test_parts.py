@@ -22,9 +22,9 @@ from app.runtime.supervisor.signals import Signals
 signals = Signals()
 print("ready", flush=True)
 end = time.monotonic() + float(sys.argv[1])
-while signals.asked_to_stop < 2 and (left := end - time.monotonic()) > 0:
+while signals.stop_requests < 2 and (left := end - time.monotonic()) > 0:
     signals.wait(left)
-print(signals.asked_to_stop, flush=True)
+print(signals.stop_requests, flush=True)
 """
 
 
@@ -187,7 +187,7 @@ def test_storage_is_quoted_only_when_something_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_log_is_kept_small_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.runtime.supervisor.child_logs._MOST_BYTES", 100)
+    monkeypatch.setattr("app.runtime.supervisor.child_logs._MAX_BYTES", 100)
     log = tmp_path / "web.log"
     with open_log(log) as writer:
         tail = Tail(log)
@@ -204,7 +204,7 @@ def test_a_log_is_kept_small_while_it_is_written(tmp_path: Path, monkeypatch: py
 
 
 def test_a_long_log_is_put_aside_at_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.runtime.supervisor.child_logs._OLD_BYTES", 10)
+    monkeypatch.setattr("app.runtime.supervisor.child_logs._ROTATE_BYTES", 10)
     (tmp_path / "web.log").write_text("a long log of the last run")
     with open_log(tmp_path / "web.log") as log:
         log.write(b"new")

@@ -133,7 +133,7 @@ def test_no_place_stays_taken(client: FlaskClient, address: str) -> None:
         client.get(address, headers={"Range": "bytes=0-9"})
         client.head(address)
         client.get(address, buffered=False).close()
-    assert thread_budgets.images.taken == 0
+    assert thread_budgets.images.in_use == 0
 
 
 def test_when_all_places_are_taken_the_answer_says_when_to_come_again(

@@ -65,7 +65,7 @@ def test_a_forgotten_password_is_replaced_with_a_link(client: FlaskClient, shell
         assert base.startswith("http://127.0.0.1:")
         assert password_link_of(secret).member.email == email.lower()
         assert "only time" in made.stderr
-    assert "Nobody signs in with x@y.example" in shell.refused("member", "link", "x@y.example")
+    assert "No account has the address x@y.example" in shell.refused("member", "link", "x@y.example")
 
 
 def test_of_several_accounts_with_one_address_one_is_named(shell: Shell, cast: Cast) -> None:

@@ -24,7 +24,7 @@ from tests.conftest import GAME, Cast, bearer
 def test_the_row_is_touched_while_nothing_comes(
     app: Flask, client: FlaskClient, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receiver_heartbeat, "TOUCH_SECONDS", 0.05)
+    monkeypatch.setattr(receiver_heartbeat, "HEARTBEAT_SECONDS", 0.05)
     archive = game_archive()
     headers = bearer(cast.starlight.key)
     client.post("/api/partners/games", json=GAME, headers=headers)

@@ -88,7 +88,7 @@ def cancel(app: Flask, cast: Cast, upload_id: str) -> int:
 def test_the_heartbeat_tells_progress_and_hears_of_the_end(
     app: Flask, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_claims, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(check_claims, "HEARTBEAT_SECONDS", 0.05)
     upload_id = sender.sent(game_archive())
     taken = claim_check(upload_id)
     assert taken is not None

@@ -322,7 +322,7 @@ def test_builds_in_use_are_kept_until_they_are_free(app: Flask, sender: Sender, 
 def test_many_builds_go_a_few_at_a_time(
     app: Flask, sender: Sender, game: Game, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    monkeypatch.setattr(retention, "BATCH_SIZE", 2)
     for _ in range(6):
         new_build(game)
     keep(game, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from flask import Flask
@@ -52,7 +51,7 @@ def test_what_is_removed_is_reported_in_bytes_and_in_the_audit_log(app: Flask, s
     put_parts(upload, archive, 1)
     age(upload["id"], A_WEEK)
     # Nobody can make a part older than it is: the week is made shorter.
-    app.config["SLIPWAY"] = replace(app.config["SLIPWAY"], upload_lifetime=timedelta(0))
+    app.config["SLIPWAY"] = app.config["SLIPWAY"].model_copy(update={"upload_lifetime": timedelta(0)})
     swept = sweep()
     assert (swept.uploads, swept.bytes_freed) == (1, 16 * MIB)
     db.session.rollback()

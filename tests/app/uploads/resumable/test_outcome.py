@@ -317,7 +317,7 @@ def test_checking_takes_the_same_memory_however_large_the_archive(
             wait_until(self._queue.full, 60, "the reader is ahead")
             super()._run()
 
-    monkeypatch.setattr(archive_check, "CheckingThread", FarBehind)
+    monkeypatch.setattr(archive_check, "InspectionThread", FarBehind)
     peaks = []
     for size in (8 * MIB, 64 * MIB):
         upload_id = sender.sent(big_archive(size, seed=size))

@@ -47,7 +47,7 @@ def test_the_banner_goes_when_it_answers_again(app: Flask, owner: Visitor, gone:
     fail(gone)
     assert "unreachable since" in owner.get("/storage", headers=HTMX).text
     app.extensions["slipway_bucket"] = Bucket(app.config["SLIPWAY"].storage_settings)
-    storage_status.heard(answered=False)
+    storage_status.record(answered=False)
     answer = owner.post("/storage/tries", headers=HTMX)
     assert answer.status_code == 200
     assert "unreachable since" not in answer.text
@@ -68,7 +68,7 @@ def test_only_members_look(visitor: Visitor, cast: Cast) -> None:
 def test_a_refusal_of_storage_is_an_answer(app: Flask) -> None:
     where = replace(app.config["SLIPWAY"].storage_settings, secret_key="wrong")
     bucket = Bucket(where)
-    storage_status.heard(answered=False)
+    storage_status.record(answered=False)
     fail(bucket)
     assert storage_status.outage(lambda: None) is None
 

@@ -236,11 +236,11 @@ def test_the_stream_begins_with_a_beat_and_then_the_parts(owner: Visitor, garden
 
 
 def test_a_stream_gives_its_place_back_even_if_it_was_never_read(owner: Visitor, garden: str) -> None:
-    before = thread_budgets.streams.taken
+    before = thread_budgets.streams.in_use
     answer = owner.get(f"{PAGE}/live", buffered=False)
-    assert thread_budgets.streams.taken == before + 1
+    assert thread_budgets.streams.in_use == before + 1
     answer.close()
-    assert thread_budgets.streams.taken == before
+    assert thread_budgets.streams.in_use == before
 
 
 @pytest.mark.settings(SLIPWAY_STREAMS="0")

@@ -178,7 +178,7 @@ def test_one_partner_does_not_take_every_place_for_images(
     owner: Visitor, game_id: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(thread_budgets.image_uploads, "limit", 2)
-    with thread_budgets.image_uploads.held(cast.starlight.partner_id, "Kite Works"):
+    with thread_budgets.image_uploads.acquired(cast.starlight.partner_id, "Kite Works"):
         answer = send(owner, picture(), "one.png")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "10"
@@ -339,7 +339,7 @@ def test_with_a_cdn_pages_load_from_it(owner: Visitor, card: str) -> None:
 
 
 def test_storage_that_is_away_is_said(owner: Visitor, card: str) -> None:
-    storage_status.heard(answered=False)
+    storage_status.record(answered=False)
     try:
         page = plain(owner.get(PAGE).text)
     finally:

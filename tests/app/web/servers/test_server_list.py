@@ -152,14 +152,14 @@ def test_an_unchanged_fragment_is_304_until_a_server_reports_something_new(
 
 
 def test_the_stream_brings_the_parts_and_gives_its_place_back(owner: Visitor, garden: str) -> None:
-    before = thread_budgets.streams.taken
+    before = thread_budgets.streams.in_use
     answer = owner.get(f"{PAGE}/live", headers={"Accept": "text/event-stream"}, buffered=False)
     assert (answer.mimetype, answer.headers["Cache-Control"]) == ("text/event-stream", "no-store")
     events = iter(answer.iter_encoded())
     assert b"event: beat" in next(events)
     assert 'hx-swap-oob="morph" id="servers-table"' in next(events).decode()
     answer.close()
-    assert thread_budgets.streams.taken == before
+    assert thread_budgets.streams.in_use == before
 
 
 @pytest.mark.settings(SLIPWAY_STREAMS="0")

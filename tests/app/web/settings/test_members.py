@@ -106,7 +106,7 @@ def test_what_cannot_be_invited_is_named_and_kept(owner: Visitor) -> None:
         (
             "viewer@starlight.example",
             "viewer",
-            "Somebody signs in with viewer@starlight.example in this partner already.",
+            "viewer@starlight.example already has an account in this partner.",
         ),
         ("noor@starlight.example", "operator", "A role is one of owner, developer, viewer."),
     ):
