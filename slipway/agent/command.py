@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from slipway.agent import VERSION
-from slipway.client.exit_codes import ExitCode
+from slipway.agent.exit_codes import ExitCode
 from slipway.client.sizes import parse_size
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from slipway.agent.answer_fields import MAX_BYTES, address, entries, flag, wait_seconds, whole_number
 from slipway.agent.plan_names import BuildKey, checked_build, checked_identifier, checked_segment
-from slipway.client.one_line import one_line
+from slipway.client.printable import one_line
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
 # A platform without a free place for a held poll names a few seconds. A minute bounds how late a release is heard of.

@@ -20,6 +20,8 @@ from slipway.agent.cache.fetch_threads import Workers
 from slipway.agent.cache.inventory import Inventory
 from slipway.agent.cache.locks import hold_for_life
 from slipway.agent.crash_points import fault_point
+from slipway.agent.exit_codes import ExitCode
+from slipway.agent.failed_builds import Attempts
 from slipway.agent.planner import Planner
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.reporter import Reporter
@@ -28,9 +30,7 @@ from slipway.agent.sessions.watch import SessionWatch
 from slipway.agent.settings import Settings
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.agent.thread_supervisor import ThreadSupervisor
-from slipway.client.backoff import Attempts
 from slipway.client.durable import write_json
-from slipway.client.exit_codes import ExitCode
 from slipway.client.transport import make_pool
 
 # A stopping agent is gone within two seconds; what it still has to say must fit into this.
@@ -48,7 +48,7 @@ class Agent:
         self._wake = Event()
         self._settled = Event()
         self._settings = settings
-        pool = make_pool(settings.ca_file)
+        pool = make_pool(ca_file=settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)

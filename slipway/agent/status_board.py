@@ -9,9 +9,9 @@ from enum import StrEnum
 from threading import Lock
 from typing import Any
 
+from slipway.agent.failed_builds import Failure
 from slipway.agent.plan_names import BuildKey
-from slipway.client.backoff import Failure
-from slipway.client.one_line import one_line
+from slipway.client.printable import one_line
 from slipway.client.rate import RateMeter
 
 

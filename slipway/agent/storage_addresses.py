@@ -9,7 +9,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from slipway.agent.cache.download import FetchFailed
-from slipway.client.one_line import one_line
+from slipway.client.printable import one_line
 
 _PORTS = {"http": 80, "https": 443}
 _MAX_SHOWN = 80

@@ -8,9 +8,9 @@ import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from slipway.cli.durable import read_json, write_json
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.problems import Problem
+from slipway.client.durable import read_json, write_json
 
 KEY_VARIABLE = "SLIPWAY_KEY"
 URL_VARIABLE = "SLIPWAY_URL"
@@ -98,7 +98,7 @@ def _stored() -> dict[str, object]:
                 "if somebody may have seen it.",
                 ExitCode.UNAUTHORIZED,
             )
-        return dict(read_json(path))
+        return dict(read_json(path) or {})
     except FileNotFoundError:
         return {}
     except OSError as error:

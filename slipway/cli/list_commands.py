@@ -8,7 +8,7 @@ import click
 
 from slipway.cli.command_session import Session, game_option, runs
 from slipway.cli.output import Listing
-from slipway.cli.sizes import format_size
+from slipway.client.sizes import format_size
 
 
 @click.command()

@@ -15,7 +15,7 @@ from typing import Any
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.problems import Problem
 from slipway.cli.progress_bar import Step, Track
-from slipway.cli.sizes import printable
+from slipway.client.printable import printable
 
 _LINE_SECONDS = 1.0
 

@@ -11,12 +11,13 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from slipway.cli import VERSION
-from slipway.cli.backoff import Patience
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.problems import Problem
-from slipway.cli.retry_after import retry_after_seconds
-from slipway.cli.sizes import format_seconds, printable
-from slipway.cli.transport import in_words, make_pool
+from slipway.client.backoff import Patience
+from slipway.client.printable import printable
+from slipway.client.retry_after import retry_after_seconds
+from slipway.client.sizes import format_seconds
+from slipway.client.transport import in_words, make_pool
 
 _LARGEST_ANSWER = 64 << 20
 # The longest limits of the platform are per hour. A day is still a wait that a person can be told of.

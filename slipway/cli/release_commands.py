@@ -11,7 +11,8 @@ from slipway.cli.command_session import Session, game_option, runs
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.platform_client import Platform
 from slipway.cli.problems import Problem
-from slipway.cli.sizes import format_size, printable
+from slipway.client.printable import printable
+from slipway.client.sizes import format_size
 
 _yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 

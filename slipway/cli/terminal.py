@@ -14,7 +14,7 @@ from rich.text import Text
 from slipway.cli.output import Listing, Output
 from slipway.cli.problems import Problem
 from slipway.cli.progress_bar import TITLES, Step, Track
-from slipway.cli.sizes import printable
+from slipway.client.printable import printable
 
 
 class Lines(Output):

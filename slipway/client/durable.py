@@ -1,4 +1,4 @@
-"""Writes that survive a power cut: a file is either the old one or the whole new one."""
+"""Small private files that survive a kill or a power cut: each is either the old one or the complete new one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,17 @@ from typing import Any
 from slipway.agent.crash_points import fault_point
 
 
+def private_folder(path: Path) -> Path:
+    """The folder, created with mode 0700 where it is missing."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Replace `path` (mode 0600) by `document`, durable when this returns."""
-    fresh = path.with_name(f".{path.name}.new")
+    """Replace `path` (mode 0600) by `document`, durable when this returns. Two processes may write at once: the last
+    one wins. Raises OSError."""
+    private_folder(path.parent)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -9,15 +9,16 @@ import urllib3
 from urllib3 import exceptions
 
 
-def make_pool(ca_file: Path | None) -> urllib3.PoolManager:
-    """Certificates are always verified: against the system's authorities, and those in `ca_file`.
+def make_pool(connections: int = 8, ca_file: Path | None = None) -> urllib3.PoolManager:
+    """Certificates are always verified: against the system's authorities (and SSL_CERT_FILE), and those in `ca_file`.
 
-    No retries and no redirects: our own back-off decides, and a token must not follow a redirect.
+    No retries and no redirects: our own back-off decides, and a secret must not follow a redirect. Bodies are written
+    256 KiB at a time, because a timeout counts for each write.
     """
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)
-    return urllib3.PoolManager(maxsize=8, retries=False, ssl_context=context)
+    return urllib3.PoolManager(maxsize=connections, retries=False, ssl_context=context, blocksize=1 << 18)
 
 
 def in_words(error: BaseException) -> str:
@@ -30,7 +31,7 @@ def in_words(error: BaseException) -> str:
     # NewConnectionError (refused, no route) derives from ConnectTimeoutError but has a cause that says more.
     if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):
         return "no connection in time"
-    if isinstance(error, exceptions.ReadTimeoutError):
+    if isinstance(error, (exceptions.ReadTimeoutError, TimeoutError)):
         return "no answer in time"
     if isinstance(error, (exceptions.SSLError, ssl.SSLError)):
         certificate = _certificate_problem(error)

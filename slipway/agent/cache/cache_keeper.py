@@ -16,13 +16,13 @@ from slipway.agent.cache.fetch_threads import Outcome, Workers
 from slipway.agent.cache.inventory import Inventory, Whole, remove_tree
 from slipway.agent.crash_points import crash_point, fault_point
 from slipway.agent.decisions import Decision, OnDisk, decide
+from slipway.agent.failed_builds import Attempts
 from slipway.agent.plan import Plan, WantedBuild
 from slipway.agent.plan_names import BuildKey
 from slipway.agent.planner import Planner
 from slipway.agent.reporter import Pace
 from slipway.agent.sessions.files import SessionFiles
 from slipway.agent.status_board import Board, Phase
-from slipway.client.backoff import Attempts
 
 # A build whose directory somebody deleted is noticed within this time.
 _LONGEST_PAUSE = 5.0

@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.crash_points import crash_point
-from slipway.client.one_line import one_line
+from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
 from slipway.client.transport import in_words
 

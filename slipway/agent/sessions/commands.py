@@ -8,11 +8,11 @@ from pathlib import Path
 
 from slipway.agent.cache.cache_layout import Layout
 from slipway.agent.cache.inventory import Inventory, Whole
+from slipway.agent.exit_codes import ExitCode
 from slipway.agent.plan_names import BuildKey, checked_identifier
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.sessions.files import Session, SessionFiles, now_iso, process_stamp
 from slipway.client.durable import read_json
-from slipway.client.exit_codes import ExitCode
 from slipway.client.transport import make_pool
 
 # A player waits: better to start on what is here than to wait long for the platform.
@@ -143,7 +143,7 @@ def _connect(layout: Layout) -> PlatformClient:
             ExitCode.NO_AGENT, f"no agent has run on {layout.cache}: check --cache, or start slipway-agent run first"
         )
     ca_file = connection.get("caFile")
-    pool = make_pool(Path(ca_file) if ca_file else None)
+    pool = make_pool(ca_file=Path(ca_file) if ca_file else None)
     return PlatformClient(pool, connection["url"], connection["token"], patience_seconds=_PATIENCE_SECONDS)
 
 

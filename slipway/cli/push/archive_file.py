@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slipway.cli.credentials import cache_folder
-from slipway.cli.durable import private_folder
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.problems import Problem
 from slipway.cli.push.directory_tree import Tree
+from slipway.client.durable import private_folder
 
 _BEGINNING = 8 << 20
 _PIECE = 1 << 20

@@ -13,8 +13,8 @@ from slipway.cli.push.build_progress import upload_path, uploading
 from slipway.cli.push.part_addresses import Addresses
 from slipway.cli.push.part_sender import PartSender, TransferGone
 from slipway.cli.push.unfinished_push import Unfinished
-from slipway.cli.rate import Rate
-from slipway.cli.sizes import format_size
+from slipway.client.rate import RateMeter
+from slipway.client.sizes import format_size
 
 _ROUNDS = 3
 
@@ -124,8 +124,8 @@ class Sending:
         before = size - sum(missing.values())
         if not self.bytes_sent:
             self.bytes_there_before = before
-        rate = Rate()
+        rate = RateMeter()
         addresses = Addresses(self._platform, path, upload.get("urls", ()), missing)
         sender = PartSender(self._archive, part_size, missing, addresses, self._patience)
-        sender.run(lambda sent: self._output.step(uploading(before + sent, size, rate.at(sent))))
+        sender.run(lambda sent: self._output.step(uploading(before + sent, size, rate.at_total(sent))))
         self.bytes_sent += sum(missing.values())

@@ -11,8 +11,9 @@ from slipway.cli.output import Output
 from slipway.cli.platform_client import Platform, game_path
 from slipway.cli.problems import Problem
 from slipway.cli.progress_bar import Step
-from slipway.cli.rate import Rate
-from slipway.cli.sizes import format_seconds, format_size, printable
+from slipway.client.printable import printable
+from slipway.client.rate import RateMeter
+from slipway.client.sizes import format_seconds, format_size
 
 CACHE_POLL_SECONDS = 2.0
 
@@ -33,7 +34,7 @@ class Deadline:
 
 def until_checked(platform: Platform, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
     """The upload, once it became a build. Raises Problem: NOT_CHECKED while there is no verdict, REFUSED_ARCHIVE."""
-    pause, rate = 0.2, Rate()
+    pause, rate = 0.2, RateMeter()
     while True:
         upload = _asked(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
         size = int(upload["size"])
@@ -43,7 +44,7 @@ def until_checked(platform: Platform, path: str, output: Output, deadline: Deadl
         if upload["phase"] == "failed":
             raise refused(upload)
         read = int(upload["check"]["bytesRead"])
-        speed = rate.at(read)
+        speed = rate.at_total(read)
         text = f"{format_size(read)} of {format_size(size)}" if read else "waiting for a worker"
         output.step(Step("checking", read, size, speed, text))
         if not deadline.sleep(pause):
@@ -65,7 +66,7 @@ def refused(upload: dict[str, Any]) -> Problem:
 def until_cached(platform: Platform, slug: str, build: int, output: Output, deadline: Deadline) -> dict[str, Any]:
     """The sync of the game, once every server has the build. Raises Problem: NOT_CACHED, or NOT_RELEASED when another
     build went live meanwhile."""
-    rate = Rate()
+    rate = RateMeter()
     while True:
         live = _asked(lambda: platform.game(slug), ExitCode.NOT_CACHED, f"Build {build} is live")["releasedBuild"]
         if live != build:
@@ -95,14 +96,14 @@ def _asked(ask: Callable[[], dict[str, Any]], code: ExitCode, reached: str) -> d
         raise
 
 
-def _caching(sync: dict[str, Any], rate: Rate) -> Step:
+def _caching(sync: dict[str, Any], rate: RateMeter) -> Step:
     servers = sync["servers"]
     whole = max((int(server["bytesTotal"]) for server in servers), default=0) or 1
     done = sum(whole if server["status"] == "cached" else min(whole, int(server["bytesDone"])) for server in servers)
     total = whole * len(servers)
     # Bytes that are there are not yet unpacked: the last hundredth is the servers' word for it.
     done = done if not sync["pendingSync"] else min(done, int(total * 0.99))
-    return Step("caching", done, total, rate.at(done), f"Cached on {sync['cachedOn']} of {sync['totalServers']}")
+    return Step("caching", done, total, rate.at_total(done), f"Cached on {sync['cachedOn']} of {sync['totalServers']}")
 
 
 def _not_cached(build: int, sync: dict[str, Any]) -> Problem:

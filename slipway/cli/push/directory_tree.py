@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.problems import Problem
-from slipway.cli.sizes import printable
+from slipway.client.printable import printable
 
 LEFT_OUT = frozenset({".git", ".DS_Store", "__MACOSX"})
 

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from slipway.cli.credentials import config_folder
-from slipway.cli.durable import read_json, write_json
 from slipway.cli.push.archive_file import Archive
+from slipway.client.durable import read_json, write_json
 
 
 def same_as(newest: dict[str, Any], archive: Archive, url: str, slug: str) -> bool:
     """Whether the newest build (as the API gives it) holds what the archive holds. Its digest must be known."""
     if newest["checksum"] == f"sha256:{archive.sha256}":
         return True
-    note = read_json(_file(url, slug))
+    note = read_json(_file(url, slug)) or {}
     return (
         archive.tar_sha256 is not None
         and note.get("tarSha256") == archive.tar_sha256

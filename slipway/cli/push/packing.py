@@ -16,7 +16,7 @@ from isal import igzip
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.problems import Problem
 from slipway.cli.push.directory_tree import Entry, Tree
-from slipway.cli.sizes import printable
+from slipway.client.printable import printable
 
 # 1980-01-01, the earliest date that zip tools and FAT know.
 _MTIME = 315532800

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from slipway.cli.backoff import Patience
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.problems import Problem
 from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.part_addresses import Addresses
-from slipway.cli.transport import in_words, make_pool
+from slipway.client.backoff import Patience
+from slipway.client.transport import in_words, make_pool
 
 IN_FLIGHT = 4
 # While a body is sent the first one counts, for each 256 KiB that are written.

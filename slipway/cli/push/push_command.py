@@ -17,7 +17,7 @@ from slipway.cli.push.build_progress import Deadline, until_cached, until_checke
 from slipway.cli.push.directory_tree import read_tree
 from slipway.cli.push.last_push import remember, same_as
 from slipway.cli.push.unfinished_push import Unfinished
-from slipway.cli.sizes import format_size
+from slipway.client.sizes import format_size
 
 WAITS = ("stored", "checked", "released", "cached")
 

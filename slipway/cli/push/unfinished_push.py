@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.cli.credentials import config_folder
-from slipway.cli.durable import read_json, write_json
+from slipway.client.durable import read_json, write_json
 
 _OLDEST = 90 * 24 * 3600.0
 
@@ -22,7 +22,7 @@ class Unfinished:
     def __init__(self, url: str, slug: str, fingerprint: str, release: bool | None) -> None:
         name = hashlib.sha256("\n".join([url, slug, fingerprint, str(release)]).encode()).hexdigest()[:32]
         self._path: Path = config_folder() / "unfinished" / f"{name}.json"
-        self._kept = read_json(self._path)
+        self._kept = read_json(self._path) or {}
 
     @property
     def upload_id(self) -> str | None:

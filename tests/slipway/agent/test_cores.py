@@ -8,9 +8,10 @@ import pytest
 
 from slipway.agent.boots import Boot
 from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.failed_builds import Attempts
 from slipway.agent.plan_names import BuildKey, checked_build, checked_identifier, checked_segment, parse_key
 from slipway.agent.status_board import Board, Phase
-from slipway.client.backoff import Attempts, Backoff
+from slipway.client.backoff import Backoff
 from slipway.client.rate import RateMeter
 from slipway.client.sizes import format_size, parse_size
 

@@ -38,7 +38,7 @@ from slipway.agent.platform_client import (
 from slipway.agent.program import Agent
 from slipway.agent.settings import Settings
 from slipway.client.backoff import Backoff
-from slipway.client.one_line import MAX_LINE
+from slipway.client.printable import MAX_LINE
 from slipway.client.retry_after import retry_after_seconds
 from slipway.client.transport import make_pool
 from tests.slipway.agent.games import Game, make_game
@@ -222,7 +222,7 @@ def test_brackets_within_each_other_are_no_more_than_a_wrong_field() -> None:
 @pytest.mark.parametrize("asked", [1e-320, 0.001])
 def test_a_tiny_wait_is_no_busy_loop(asked: float, platform: Platform, server: PlatformServer, cache: Path) -> None:
     platform.raw_plans.append(_http(as_bytes(PLAN | {"builds": [], "evict": [], "pollAfterSeconds": asked})))
-    client = PlatformClient(make_pool(None), server.url, TOKEN)
+    client = PlatformClient(make_pool(), server.url, TOKEN)
     planner = Planner(client, Backoff(), Event(), on_plan=lambda: None)
     assert planner._poll() >= 0.1
 
@@ -235,7 +235,7 @@ def raw() -> Iterator[RawServer]:
 
 @pytest.fixture
 def pool() -> urllib3.PoolManager:
-    return make_pool(None)
+    return make_pool()
 
 
 @pytest.mark.slow

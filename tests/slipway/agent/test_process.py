@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from slipway.agent.command import main
-from slipway.client.exit_codes import ExitCode
+from slipway.agent.exit_codes import ExitCode
 from tests.slipway.agent.games import Game, make_game
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
 from tests.slipway.agent.processes import ROOT, AgentProcess, environment

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from slipway.agent.command import main
+from slipway.agent.exit_codes import ExitCode
 from slipway.agent.program import Agent
 from slipway.agent.sessions.files import Session, now_iso, process_stamp
-from slipway.client.exit_codes import ExitCode
 from tests.slipway.agent.games import Game, make_game
 from tests.slipway.agent.platform_server import Platform
 from tests.slipway.agent.processes import ROOT, environment

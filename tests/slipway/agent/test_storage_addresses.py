@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from slipway.agent.command import main
+from slipway.agent.exit_codes import ExitCode
 from slipway.agent.program import Agent
 from slipway.agent.settings import SettingsRefused, checked_url, read_storage_hosts
 from slipway.agent.storage_addresses import AddressRefused, StorageAddresses, StorageHost, parse_storage_hosts
-from slipway.client.exit_codes import ExitCode
 from tests.slipway.agent.games import Game, make_game
 from tests.slipway.agent.platform_server import TOKEN, Platform
 from tests.slipway.agent.storage_server import StorageServer

@@ -14,11 +14,11 @@ from slipway.agent.cache.build_fetch import Task
 from slipway.agent.cache.fetch_threads import Workers
 from slipway.agent.command import main
 from slipway.agent.crash_points import FAULT_NAMES
+from slipway.agent.exit_codes import ExitCode
 from slipway.agent.plan import WantedBuild
 from slipway.agent.plan_names import BuildKey
 from slipway.agent.thread_supervisor import MAX_ENDINGS, SETTLED_SECONDS, ThreadSupervisor
 from slipway.client.backoff import Backoff
-from slipway.client.exit_codes import ExitCode
 from tests.slipway.agent.games import Game, make_game
 from tests.slipway.agent.platform_server import Platform
 from tests.slipway.agent.processes import AgentProcess

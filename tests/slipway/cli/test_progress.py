@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
-from slipway.cli.backoff import Patience
 from slipway.cli.progress_bar import WEIGHTS, Step, Track
-from slipway.cli.sizes import format_seconds, format_size, printable
+from slipway.client.backoff import Patience
+from slipway.client.printable import printable
+from slipway.client.sizes import format_seconds, format_size
 
 
 def test_whatever_is_tried_again_the_bar_does_not_go_back() -> None:
