@@ -6,16 +6,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import assets, cli, dashboard, games_list, live, page, upload
+from bench import (cli, dashboard, games_list, upload)
+from bench import images
+from bench import live_updates
+from bench import browser_upload
 
 BENCHES = {
     "upload": upload.run,
-    "page": page.run,
+    "page": browser_upload.run,
     "cli": cli.run,
-    "live": live.run,
+    "live": live_updates.run,
     "list": games_list.run,
     "dashboard": dashboard.run,
-    "assets": assets.run,
+    "assets": images.run,
 }
 
 

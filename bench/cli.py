@@ -13,7 +13,7 @@ from pathlib import Path
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
-from bench.stage import ROOT, Stage, register_game, running, verdict
+from bench.bench_server import ROOT, Stage, register_game, running, verdict
 from bench.upload import make_archive
 
 ROUNDS = 3

@@ -27,10 +27,10 @@ from app.data.models.partner import Partner
 from app.data.models.server import Server
 from app.fleet.servers import add_server
 from app.topics.names import game_topic
-from bench.pages import signed_in
-from bench.reports import Agent
-from bench.stage import EMAIL, PASSWORD, Stage, percentile, running, verdict
-from bench.tabs import delays
+from bench.live_page_clients import signed_in
+from bench.agent_reports import Agent
+from bench.bench_server import EMAIL, PASSWORD, Stage, percentile, running, verdict
+from bench.browser_tabs import delays
 from tests.app.web.scenes import On, Sent, add_game
 
 BUILDS, SERVERS = 50, 20

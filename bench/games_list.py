@@ -13,7 +13,7 @@ from app.config.settings import load_settings
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from bench.stage import Stage, percentile, running, verdict
+from bench.bench_server import Stage, percentile, running, verdict
 
 GAMES = 1000
 SECONDS = 5.0

@@ -23,7 +23,7 @@ from isal import igzip
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
-from bench.stage import Stage, peak_mib, register_game, reset_peak, rss_mib, running, verdict
+from bench.bench_server import Stage, peak_mib, register_game, reset_peak, rss_mib, running, verdict
 
 ROUNDS = 5
 INCOMPRESSIBLE = 0.8

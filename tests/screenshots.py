@@ -38,7 +38,7 @@ from app.uploads.raw import part_writer
 from tests.app.web import asset_scenes, fleet_scenes, scenes
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
-from tests.site import Site
+from tests.live_server import Site
 
 FOLDER = ROOT / "screenshots"
 GARDEN = "/games/garden-of-forking-paths"

@@ -12,7 +12,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from app.process import logs
 from tests.app.api.calling import GAMES, Script
-from tests.archives import game_archive
+from tests.game_archives import game_archive
 from tests.conftest import PASSWORD, Cast
 
 

@@ -84,7 +84,7 @@ def _size(text: str) -> int:
 def _run(options: argparse.Namespace) -> int:
     from slipway.agent import logs
     from slipway.agent.cache.locks import CacheTaken
-    from slipway.agent.program import run
+    from slipway.agent.agent_process import run
     from slipway.agent.settings import Settings, SettingsRefused, checked_url, read_storage_hosts, read_token
 
     logs.start_logging()
@@ -119,7 +119,7 @@ def _leave_now(code: int) -> NoReturn:
 
 
 def _start_session(options: argparse.Namespace) -> int:
-    from slipway.agent.sessions.commands import SessionCommands, SessionRefused
+    from slipway.agent.sessions.session_commands import SessionCommands, SessionRefused
 
     try:
         started = SessionCommands(options.cache.absolute()).start(options.game_id, options.pid)
@@ -144,7 +144,7 @@ def _start_session(options: argparse.Namespace) -> int:
 
 
 def _end_session(options: argparse.Namespace) -> int:
-    from slipway.agent.sessions.commands import SessionCommands, SessionRefused
+    from slipway.agent.sessions.session_commands import SessionCommands, SessionRefused
 
     try:
         note = SessionCommands(options.cache.absolute()).end(options.session_id)

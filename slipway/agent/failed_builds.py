@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 from slipway.client.backoff import Backoff
 
 

@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.agent.answer_fields import MAX_BYTES, address, entries, flag, wait_seconds, whole_number
-from slipway.agent.plan_names import BuildKey, checked_build, checked_identifier, checked_segment
+from slipway.agent.response_fields import MAX_BYTES, address, entries, flag, wait_seconds, whole_number
+from slipway.agent.path_names import BuildKey, checked_build, checked_identifier, checked_segment
 from slipway.client.printable import one_line
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")

@@ -11,9 +11,9 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from slipway.agent import VERSION
-from slipway.agent.answer_fields import MAX_COUNTER, entries, json_object, wait_seconds, whole_number
+from slipway.agent.response_fields import MAX_COUNTER, entries, json_object, wait_seconds, whole_number
 from slipway.agent.plan import Plan, PlanUnreadable, read_plan
-from slipway.agent.plan_names import checked_build, checked_identifier
+from slipway.agent.path_names import checked_build, checked_identifier
 from slipway.client.printable import one_line
 from slipway.client.retry_after import retry_after_seconds
 from slipway.client.transport import in_words

@@ -9,15 +9,15 @@ from threading import Event, Lock
 from typing import Any
 
 from slipway.agent import VERSION, logs
-from slipway.agent.boots import Boot
+from slipway.agent.boot_ids import Boot
 from slipway.agent.cache.disk_space import DiskSpace
 from slipway.agent.crash_points import crash_point, fault_point
 from slipway.agent.health import Health
-from slipway.agent.plan_names import BuildKey
-from slipway.agent.planner import Planner
+from slipway.agent.path_names import BuildKey
+from slipway.agent.plan_poller import Planner
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable, ReportAnswer
-from slipway.agent.sessions.files import SessionFiles
-from slipway.agent.status_board import Board, Phase
+from slipway.agent.sessions.session_files import SessionFiles
+from slipway.agent.build_statuses import Board, Phase
 from slipway.client.backoff import Backoff
 
 # The first report waits this long for the first plan to be acted upon.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from isal import isal_zlib
 
 from slipway.archive.file_formats import GZIP_MAGIC, SNIFF_BYTES, recognise
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected
 
 # The input is cut at fixed offsets, not where the network cut it: the answer then depends on the bytes alone, and
 # the unread tail that every bounded call copies is at most one window, so that no input is copied quadratically.

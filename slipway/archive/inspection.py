@@ -7,8 +7,8 @@ from typing import Protocol
 from slipway.archive.archive_limits import Limits
 from slipway.archive.gunzip import Gunzip
 from slipway.archive.member_rules import Rules
-from slipway.archive.members import Member
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_member import Member
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
 from slipway.archive.tar_header import Header
 from slipway.archive.tar_parser import TarReader
 

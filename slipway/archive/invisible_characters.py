@@ -1,7 +1,7 @@
 """Characters that nobody sees in a name, or that change how the text around it is read.
 
 One table for two uses: names that hold one are refused (slipway/archive/member_names.py), and messages show one escaped
-(slipway/archive/rejection.py). Two names that differ only in such a character look the same to everybody who reads
+(slipway/archive/archive_rejected.py). Two names that differ only in such a character look the same to everybody who reads
 them.
 """
 

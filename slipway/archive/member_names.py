@@ -4,7 +4,7 @@ import re
 
 from slipway.archive.archive_limits import Limits
 from slipway.archive.invisible_characters import INVISIBLE
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
 
 _UNTIDY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # an empty, "." or ".." segment
 _FROM_ABOVE = "Package from the folder above the game, with a relative name: tar czf game.tar.gz mygame"

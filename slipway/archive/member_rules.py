@@ -1,13 +1,13 @@
 """What a game's archive may hold: every rule that is about members rather than about bytes."""
 
 from slipway.archive.archive_limits import Limits
-from slipway.archive.links import hard_link_target, symlink_target
+from slipway.archive.link_targets import hard_link_target, symlink_target
 from slipway.archive.member_names import parse_path
-from slipway.archive.members import Kind, Member
-from slipway.archive.name_tree import Tree
-from slipway.archive.packaging import Packaging
-from slipway.archive.pax_headers import sparse
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_member import Kind, Member
+from slipway.archive.path_tree import Tree
+from slipway.archive.package_layout import Packaging
+from slipway.archive.extended_headers import sparse
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
 from slipway.archive.tar_header import Header
 
 _FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which every reader treats as a file

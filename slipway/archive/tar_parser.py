@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from slipway.archive.file_formats import recognise
-from slipway.archive.pax_headers import EXTENSION_TYPES, Extensions
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.extended_headers import EXTENSION_TYPES, Extensions
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
 from slipway.archive.tar_header import BLOCK_BYTES, ZERO_BLOCK, DamagedHeader, Header, parse_header
 
 _TRUNCATED = "Send the whole file again; tar tzf game.tar.gz shows whether it is whole where you are"

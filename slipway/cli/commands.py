@@ -12,12 +12,12 @@ from types import FrameType
 import click
 
 from slipway.cli import VERSION
-from slipway.cli.command_session import Session, asked_key, game_option, runs
+from slipway.cli.command_context import Session, asked_key, game_option, runs
 from slipway.cli.credentials import URL_VARIABLE, checked_key, checked_url, chosen_url, store
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.list_commands import games, releases, status
 from slipway.cli.platform_client import Platform
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.push.build_progress import Deadline, until_cached
 from slipway.cli.push.push_command import WAITS, Push, PushOptions
 from slipway.cli.release_commands import release, rollback

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.client.durable import read_json, write_json
 
 KEY_VARIABLE = "SLIPWAY_KEY"

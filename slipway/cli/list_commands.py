@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from slipway.cli.command_session import Session, game_option, runs
+from slipway.cli.command_context import Session, game_option, runs
 from slipway.cli.output import Listing
 from slipway.client.sizes import format_size
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.progress_bar import Step, Track
 from slipway.client.printable import printable
 

@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from slipway.cli import VERSION
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.client.backoff import Patience
 from slipway.client.printable import printable
 from slipway.client.retry_after import retry_after_seconds

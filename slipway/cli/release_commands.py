@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from slipway.cli.command_session import Session, game_option, runs
+from slipway.cli.command_context import Session, game_option, runs
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.platform_client import Platform
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.client.printable import printable
 from slipway.client.sizes import format_size
 

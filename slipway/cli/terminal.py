@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from slipway.cli.output import Listing, Output
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.progress_bar import TITLES, Step, Track
 from slipway.client.printable import printable
 

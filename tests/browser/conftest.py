@@ -14,8 +14,8 @@ from app.config.settings import MIB
 from app.uploads.raw import part_writer
 from tests.app.web.conftest import six_servers
 from tests.conftest import PASSWORD
-from tests.site import Site
-from tests.working import working
+from tests.live_server import Site
+from tests.running_workers import working
 
 __all__ = ["six_servers"]
 

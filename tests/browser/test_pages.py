@@ -12,7 +12,7 @@ from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import wait_for, with_fonts
 from tests.conftest import PASSWORD, Cast
-from tests.site import Site
+from tests.live_server import Site
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.conftest import PASSWORD, Cast
-from tests.site import Site
+from tests.live_server import Site
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 

@@ -20,7 +20,7 @@ from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import visit, with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.site import Site
+from tests.live_server import Site
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Inspector, MetaData, inspect, select, text
 
 from app.data.extensions import db
 from tests.conftest import ROOT
-from tests.filling import MOMENT, fill
+from tests.filled_tables import MOMENT, fill
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ import threading
 
 from app.refusals import InvalidArchive
 from slipway.archive.inspection import Inspection, Inspector
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_rejected import ArchiveRejected
 
 _AHEAD = 4  # pieces of 1 MiB that may wait for the inspector
 

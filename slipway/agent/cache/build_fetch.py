@@ -17,12 +17,12 @@ from slipway.agent.cache.inventory import Inventory, Whole, remove_tree
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.crash_points import crash_point
 from slipway.agent.plan import WantedBuild
-from slipway.agent.sessions.files import SessionFiles
-from slipway.agent.status_board import Board, Phase
+from slipway.agent.sessions.session_files import SessionFiles
+from slipway.agent.build_statuses import Board, Phase
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.archive.archive_limits import Limits
 from slipway.archive.inspection import Inspection
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.unpacking import UnpackCancelled, unpack
 from slipway.client.durable import fsync_path, fsync_tree
 

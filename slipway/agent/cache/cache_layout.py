@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 
 PRIVATE = ".slipway"
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from threading import Lock
 
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 from slipway.client.sizes import format_size
 
 

@@ -8,7 +8,7 @@ from threading import Lock, Thread
 
 from slipway.agent.cache.build_fetch import Task
 from slipway.agent.crash_points import fault_point
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 
 
 @dataclass(frozen=True)

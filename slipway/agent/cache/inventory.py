@@ -10,8 +10,8 @@ from pathlib import Path
 
 from slipway.agent.cache.cache_layout import Layout
 from slipway.agent.crash_points import crash_point
-from slipway.agent.decisions import OnDisk
-from slipway.agent.plan_names import BuildKey, parse_key
+from slipway.agent.cache_actions import OnDisk
+from slipway.agent.path_names import BuildKey, parse_key
 from slipway.client.durable import fsync_path, read_json, write_json
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from slipway.cli.credentials import cache_folder
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.push.directory_tree import Tree
 from slipway.client.durable import private_folder
 

@@ -9,7 +9,7 @@ from typing import Any
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
 from slipway.cli.platform_client import Platform, game_path
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.progress_bar import Step
 from slipway.client.printable import printable
 from slipway.client.rate import RateMeter

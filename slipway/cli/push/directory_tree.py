@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.client.printable import printable
 
 LEFT_OUT = frozenset({".git", ".DS_Store", "__MACOSX"})

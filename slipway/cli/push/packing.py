@@ -14,7 +14,7 @@ from typing import IO, Any
 from isal import igzip
 
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.push.directory_tree import Entry, Tree
 from slipway.client.printable import printable
 

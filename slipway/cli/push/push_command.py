@@ -9,13 +9,13 @@ from typing import Any
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
 from slipway.cli.platform_client import Platform
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.progress_bar import Step
 from slipway.cli.push.archive_file import Archive, open_archive, pack_archive
-from slipway.cli.push.archive_sender import Sending
+from slipway.cli.push.archive_upload import Sending
 from slipway.cli.push.build_progress import Deadline, until_cached, until_checked, upload_path
 from slipway.cli.push.directory_tree import read_tree
-from slipway.cli.push.last_push import remember, same_as
+from slipway.cli.push.change_detection import remember, same_as
 from slipway.cli.push.unfinished_push import Unfinished
 from slipway.client.sizes import format_size
 

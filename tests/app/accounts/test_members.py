@@ -20,7 +20,7 @@ from app.data.models.base import now
 from app.data.models.partner import Invitation, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import account, browser_of, is_signed_in
+from tests.signed_in_browsers import account, browser_of, is_signed_in
 
 NEW_PASSWORD = "a new long password"
 

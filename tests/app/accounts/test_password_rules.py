@@ -17,7 +17,7 @@ from app.data.extensions import db
 from app.data.models.partner import Member, Partner
 from app.refusals import InvalidRequest
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import account
+from tests.signed_in_browsers import account
 
 NAMES = ("Mira Okafor", "mira.okafor@kite-works.example", "Starlight Studio")
 

@@ -21,7 +21,7 @@ from app.refusals import InvalidRequest, RateLimited, Unavailable
 from app.storage.embedded_server import StorageAccess
 from tests.app.runtime.processes import free_port
 from tests.conftest import PASSWORD, Cast, settings_for
-from tests.signing_in import account, browser_of
+from tests.signed_in_browsers import account, browser_of
 
 WRONG = "not the right password"
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.7"

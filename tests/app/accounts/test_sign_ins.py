@@ -35,7 +35,7 @@ from app.data.models.partner import Member, Partner, SignIn
 from app.refusals import Conflict, InvalidRequest, NotFound
 from tests.app.fleet.counting import statements
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import account, browser_of, is_signed_in
+from tests.signed_in_browsers import account, browser_of, is_signed_in
 
 NEW = "a new long password"
 SECOND = timedelta(seconds=1)

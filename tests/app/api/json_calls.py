@@ -16,7 +16,7 @@ from app.data.models.base import Base
 from app.data.models.upload import RESUMABLE
 from tests.app.api.test_strangers import OWNED, begin_session
 from tests.conftest import bearer
-from tests.filling import Rows, fill
+from tests.filled_tables import Rows, fill
 
 MARKER = "starlight"
 UNLIMITED = {

@@ -15,7 +15,7 @@ from app.api.envelopes import Problem
 from app.api.openapi import describe
 from app.api.pipeline import Call, declared
 from tests.app.api.calling import GAMES, Script, body, report
-from tests.archives import game_archive
+from tests.game_archives import game_archive
 from tests.conftest import Cast
 
 # Nothing here depends on the kind of database.

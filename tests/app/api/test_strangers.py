@@ -1,6 +1,6 @@
 """No stranger sees or touches anything of another partner: every route there is, tried as everybody it is not for.
 
-Two partners own a row in every table (tests/filling.py), and every text of theirs carries their name. A route is asked
+Two partners own a row in every table (tests/filled_tables.py), and every text of theirs carries their name. A route is asked
 for Starlight's things by people and keys of Moonbase, by nobody, by a server, and, where it changes something, by those
 of Starlight who may only look. Nothing of Starlight may be in an answer or changed in the database.
 
@@ -31,8 +31,8 @@ from app.data.extensions import db
 from app.data.models.base import Base, now
 from app.data.models.partner import ApiKey, Member
 from tests.conftest import bearer
-from tests.filling import Rows, fill
-from tests.signing_in import browser_of
+from tests.filled_tables import Rows, fill
+from tests.signed_in_browsers import browser_of
 
 STARLIGHT, MOONBASE = "starlight", "moonbase"
 

@@ -36,7 +36,7 @@ from tests.app.images.images import picture, saved
 from tests.app.images.test_processes import decoders, newest
 from tests.app.runtime.processes import is_alive, wait_until
 from tests.conftest import ROOT
-from tests.working import working
+from tests.running_workers import working
 
 DATA = picture(300, 420)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from slipway.agent.program import Agent
+from slipway.agent.agent_process import Agent
 from slipway.agent.reporter import Pace
 from slipway.agent.settings import Settings
 from slipway.client.backoff import Backoff
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
-from tests.slipway.agent.processes import AgentProcess
+from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.storage_server import StorageServer
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.slipway.agent.games import Game
+from tests.slipway.agent.sample_games import Game
 from tests.slipway.agent.storage_server import StorageServer
 
 TOKEN = "srv_not-a-real-token-8f3a"

@@ -10,9 +10,9 @@ from slipway.agent.cache.cache_layout import Layout
 from slipway.agent.cache.download import FetchFailed, UrlRefused, download
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.plan import WantedBuild
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 from slipway.client.transport import make_pool
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
 
 PATH = "/archives/g1/1"

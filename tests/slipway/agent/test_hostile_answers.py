@@ -19,13 +19,13 @@ import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway.agent.answer_fields import MAX_BUILDS, MAX_BYTES, MAX_COUNTER, wait_seconds
+from slipway.agent.response_fields import MAX_BUILDS, MAX_BYTES, MAX_COUNTER, wait_seconds
 from slipway.agent.cache.cache_layout import Layout
 from slipway.agent.cache.download import FetchFailed, download
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.plan import MAX_POLL_AFTER_SECONDS, Plan, PlanUnreadable, WantedBuild, read_plan
-from slipway.agent.plan_names import BuildKey
-from slipway.agent.planner import Planner
+from slipway.agent.path_names import BuildKey
+from slipway.agent.plan_poller import Planner
 from slipway.agent.platform_client import (
     MAX_REPORT_AFTER_SECONDS,
     MAX_RETRY_AFTER_SECONDS,
@@ -35,19 +35,19 @@ from slipway.agent.platform_client import (
     ReportAnswer,
     StartedSession,
 )
-from slipway.agent.program import Agent
+from slipway.agent.agent_process import Agent
 from slipway.agent.settings import Settings
 from slipway.client.backoff import Backoff
 from slipway.client.printable import MAX_LINE
 from slipway.client.retry_after import retry_after_seconds
 from slipway.client.transport import make_pool
-from tests.slipway.agent.games import Game, make_game
-from tests.slipway.agent.hostile import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt
+from tests.slipway.agent.sample_games import Game, make_game
+from tests.slipway.agent.hostile_answers import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
-from tests.slipway.agent.processes import AgentProcess
+from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.raw_server import RawServer
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import eventually
 
 # No matter how busy the machine is. Fixtures are shared by the examples on purpose: what one leaves meets the next.
 steady = settings(

@@ -12,11 +12,11 @@ import pytest
 from slipway.agent.cache.cache_layout import Layout
 from slipway.agent.cache.inventory import Inventory
 from slipway.agent.crash_points import NAMES
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.processes import AgentProcess
+from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import eventually
 
 pytestmark = pytest.mark.slow
 

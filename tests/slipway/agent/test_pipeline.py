@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from slipway.agent.program import Agent
+from slipway.agent.agent_process import Agent
 from slipway.client.backoff import Backoff
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.platform_server import Platform
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -14,11 +14,11 @@ import pytest
 
 from slipway.agent.command import main
 from slipway.agent.exit_codes import ExitCode
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
-from tests.slipway.agent.processes import ROOT, AgentProcess, environment
+from tests.slipway.agent.agent_process import ROOT, AgentProcess, environment
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -266,7 +266,7 @@ def test_it_needs_nothing_of_the_web_application(tmp_path: Path) -> None:
         "for module in pkgutil.iter_modules(agent.__path__, 'agent.'):\n"
         "    if module.name != 'slipway.agent.__main__':\n"
         "        importlib.import_module(module.name)\n"
-        "assert 'slipway.agent.program' in sys.modules and 'slipway.archive.unpacking' in sys.modules\n"
+        "assert 'slipway.agent.agent_process' in sys.modules and 'slipway.archive.unpacking' in sys.modules\n"
         "try:\n"
         "    import app\n"
         "except ImportError as refusal:\n"

@@ -12,12 +12,12 @@ import pytest
 
 from slipway.agent.command import main
 from slipway.agent.exit_codes import ExitCode
-from slipway.agent.program import Agent
-from slipway.agent.sessions.files import Session, now_iso, process_stamp
-from tests.slipway.agent.games import Game, make_game
+from slipway.agent.agent_process import Agent
+from slipway.agent.sessions.session_files import Session, now_iso, process_stamp
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.processes import ROOT, environment
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.agent_process import ROOT, environment
+from tests.slipway.agent.wait_for import eventually
 
 pytestmark = pytest.mark.slow
 

@@ -14,13 +14,13 @@ from urllib3.util import parse_url
 
 from slipway.agent.command import main
 from slipway.agent.exit_codes import ExitCode
-from slipway.agent.program import Agent
+from slipway.agent.agent_process import Agent
 from slipway.agent.settings import SettingsRefused, checked_url, read_storage_hosts
 from slipway.agent.storage_addresses import AddressRefused, StorageAddresses, StorageHost, parse_storage_hosts
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.platform_server import TOKEN, Platform
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import eventually
 
 HTTPS, HTTP = "https://portal.example", "http://portal.lan"
 

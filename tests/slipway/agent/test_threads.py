@@ -16,13 +16,13 @@ from slipway.agent.command import main
 from slipway.agent.crash_points import FAULT_NAMES
 from slipway.agent.exit_codes import ExitCode
 from slipway.agent.plan import WantedBuild
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 from slipway.agent.thread_supervisor import MAX_ENDINGS, SETTLED_SECONDS, ThreadSupervisor
 from slipway.client.backoff import Backoff
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.processes import AgentProcess
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.agent_process import AgentProcess
+from tests.slipway.agent.wait_for import eventually
 
 StartProcess = Callable[..., AgentProcess]
 
@@ -33,7 +33,7 @@ import os, sys
 from pathlib import Path
 from agent import logs
 from slipway.client.backoff import Backoff
-from slipway.agent.program import run
+from slipway.agent.agent_process import run
 from slipway.agent.settings import Settings
 logs.start_logging()
 url, cache = sys.argv[3], Path(sys.argv[5])

@@ -13,9 +13,9 @@ from isal import isal_zlib
 
 from slipway.archive.archive_limits import Limits
 from slipway.archive.inspection import Inspector
-from slipway.archive.rejection import ArchiveRejected
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import END, GAME, directory, file, game, gz, header, pax
+from slipway.archive.archive_rejected import ArchiveRejected
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import END, GAME, directory, file, game, gz, header, pax
 
 MIB = 2**20
 
@@ -175,7 +175,7 @@ from functools import cache
 from pathlib import Path
 from slipway.archive.inspection import Inspector
 from slipway.archive.archive_limits import Limits
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_rejected import ArchiveRejected
 
 def peak_kib():
     # VmHWM, because ru_maxrss starts at the peak of the process that started this one.

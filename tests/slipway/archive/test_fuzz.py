@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from slipway.archive.archive_limits import Limits
 from slipway.archive.inspection import Inspection
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.unpacking import unpack
-from tests.slipway.archive.tars import (
+from tests.slipway.archive.tar_writer import (
     BLOCK,
     END,
     GAME,

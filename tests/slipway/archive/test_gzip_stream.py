@@ -11,9 +11,9 @@ import pytest
 from slipway.archive.archive_limits import Limits
 from slipway.archive.gunzip import CHUNK_BYTES, WINDOW_BYTES, Gunzip
 from slipway.archive.inspection import Inspector
-from slipway.archive.rejection import ArchiveRejected
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import END, GAME, file, game, gz
+from slipway.archive.archive_rejected import ArchiveRejected
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import END, GAME, file, game, gz
 
 
 def a_zip() -> bytes:

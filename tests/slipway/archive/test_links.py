@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import directory, file, game, gnu_long_link, hard_link, pax, symlink
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import directory, file, game, gnu_long_link, hard_link, pax, symlink
 
 COPY = "--hard-dereference"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import field, file, game, header, padded, pax
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import field, file, game, header, padded, pax
 
 KEPT = "Only files, directories and links are accepted"
 

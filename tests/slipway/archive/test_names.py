@@ -6,9 +6,9 @@ import pytest
 
 from slipway.archive.archive_limits import Limits
 from slipway.archive.invisible_characters import INVISIBLE
-from slipway.archive.rejection import ArchiveRejected
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import (
+from slipway.archive.archive_rejected import ArchiveRejected
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import (
     END,
     GAME,
     directory,

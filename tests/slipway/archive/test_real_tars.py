@@ -12,8 +12,8 @@ import pytest
 from slipway.archive.archive_limits import Limits
 from slipway.archive.tar_parser import TarReader
 from slipway.archive.unpacking import unpack
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import gz
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import gz
 
 LAUNCHER = "start.sh"
 LONG = "l" * 120

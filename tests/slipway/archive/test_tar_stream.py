@@ -4,8 +4,8 @@ import pytest
 
 from slipway.archive.archive_limits import Limits
 from slipway.archive.tar_parser import TarReader
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import (
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import (
     END,
     GAME,
     directory,

@@ -12,10 +12,10 @@ import pytest
 
 from slipway.archive.archive_limits import Limits
 from slipway.archive.member_writing import TreeWriter
-from slipway.archive.members import Kind, Member
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_member import Kind, Member
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.unpacking import UnpackCancelled, unpack
-from tests.slipway.archive.tars import END, GAME, LAUNCHER, directory, file, game, gz, hard_link, header, pax, symlink
+from tests.slipway.archive.tar_writer import END, GAME, LAUNCHER, directory, file, game, gz, hard_link, header, pax, symlink
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from slipway.cli.commands import slipway as program
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import free_port
 from tests.app.uploads.raw.live import Gunicorn, World
-from tests.archives import game_archive
-from tests.slipway.cli.running import ROOT, Ended, Slipway
-from tests.slipway.cli.terminal import terminal
+from tests.game_archives import game_archive
+from tests.slipway.cli.cli_process import ROOT, Ended, Slipway
+from tests.slipway.cli.pseudo_terminal import terminal
 
 pytestmark = pytest.mark.slow
 

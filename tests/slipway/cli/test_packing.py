@@ -14,13 +14,13 @@ import pytest
 from slipway.archive.archive_limits import Limits
 from slipway.archive.inspection import Inspector
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.cli.command_error import Problem
 from slipway.cli.push import packing
 from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.directory_tree import read_tree
-from slipway.cli.push.last_push import remember, same_as
+from slipway.cli.push.change_detection import remember, same_as
 from slipway.cli.push.packing import Packed, pack
-from tests.slipway.cli.folders import LAUNCHER, game_folder
+from tests.slipway.cli.game_folders import LAUNCHER, game_folder
 
 
 def packed(folder: Path) -> tuple[bytes, Packed]:

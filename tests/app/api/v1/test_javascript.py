@@ -21,8 +21,8 @@ from app.storage.embedded_server import StorageAccess
 from tests.app.api.v1.calling import Studio
 from tests.app.images.images import picture
 from tests.conftest import ROOT, settings_for
-from tests.site import Site
-from tests.working import working
+from tests.live_server import Site
+from tests.running_workers import working
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 

@@ -21,9 +21,9 @@ from app.data.models.server import Server
 from app.data.models.upload import Upload
 from app.storage.bucket import bucket
 from tests.app.runtime.commands.conftest import Shell
-from tests.archives import game_archive
+from tests.game_archives import game_archive
 from tests.conftest import GAME, PASSWORD, Cast, bearer
-from tests.signing_in import account
+from tests.signed_in_browsers import account
 
 # The deeds themselves are tested on both databases where they are done.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -21,7 +21,7 @@ from app.data.models.partner import ApiKey, Member, Partner
 from app.data.models.server import Server
 from app.runtime import demo_data
 from tests.conftest import CAST, bearer
-from tests.signing_in import account, browser_of, is_signed_in
+from tests.signed_in_browsers import account, browser_of, is_signed_in
 
 pytestmark = pytest.mark.slow
 

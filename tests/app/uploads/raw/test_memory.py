@@ -15,7 +15,7 @@ import urllib3
 from app.config.settings import MIB
 from app.storage.embedded_server import StorageAccess
 from tests.app.uploads.raw.live import Gunicorn, World, world_on_sqlite
-from tests.archives import add_file
+from tests.game_archives import add_file
 from tests.conftest import bearer
 
 pytestmark = pytest.mark.slow

@@ -22,9 +22,9 @@ from tests.app.api.calling import body
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.resumable.rows import builds, is_clean, row
 from tests.app.uploads.resumable.sending import MIB, Sender, put_parts
-from tests.archives import big_archive, game_archive
+from tests.game_archives import big_archive, game_archive
 from tests.conftest import Cast
-from tests.working import working
+from tests.running_workers import working
 
 ARCHIVE = big_archive(20 * MIB)
 

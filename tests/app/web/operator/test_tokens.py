@@ -21,7 +21,7 @@ from app.data.models.server import Server
 from tests.app.runtime.processes import wait_until
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.conftest import PASSWORD, Cast, bearer
-from tests.site import Site
+from tests.live_server import Site
 
 pytestmark = ONE_DATABASE
 

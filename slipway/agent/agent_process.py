@@ -1,0 +1,173 @@
+"""The running agent: its parts, its threads, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from types import FrameType
+from urllib.parse import urlsplit
+
+from slipway.agent import VERSION, logs
+from slipway.agent.boot_ids import Boot
+from slipway.agent.cache.build_fetch import BuildFetch
+from slipway.agent.cache.cache_reconciler import Keeper
+from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.disk_space import DiskSpace
+from slipway.agent.cache.fetch_threads import Workers
+from slipway.agent.cache.inventory import Inventory
+from slipway.agent.cache.locks import hold_for_life
+from slipway.agent.crash_points import fault_point
+from slipway.agent.exit_codes import ExitCode
+from slipway.agent.failed_builds import Attempts
+from slipway.agent.plan_poller import Planner
+from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from slipway.agent.reporter import Reporter
+from slipway.agent.sessions.session_files import SessionFiles
+from slipway.agent.sessions.session_watch import SessionWatch
+from slipway.agent.settings import Settings
+from slipway.agent.storage_addresses import StorageAddresses
+from slipway.agent.thread_supervisor import ThreadSupervisor
+from slipway.client.durable import write_json
+from slipway.client.transport import make_pool
+
+# A stopping agent is gone within two seconds; what it still has to say must fit into this.
+_LAST_REPORT_SECONDS = 1.2
+
+
+class Agent:
+    """Raises CacheTaken when another agent runs on the same cache directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.layout = Layout(settings.cache)
+        self.layout.create()
+        self._lock = hold_for_life(self.layout.agent_lock)
+        self.stopping = Event()
+        self._wake = Event()
+        self._settled = Event()
+        self._settings = settings
+        pool = make_pool(ca_file=settings.ca_file)
+        client = PlatformClient(pool, settings.url, settings.token)
+        self.inventory = Inventory(self.layout)
+        self.sessions = SessionFiles(self.layout)
+        space = DiskSpace(settings.cache, settings.disk_floor)
+        self.planner = Planner(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
+        self.reporter = Reporter(
+            client,
+            Boot(self.layout),
+            settings.cache,
+            self.sessions,
+            space,
+            self.planner,
+            settings.platform_backoff,
+            settings.pace,
+            self._settled,
+            self.stopping,
+            failing=lambda: self.supervisor.failing,
+        )
+        board = self.reporter.board
+        addresses = StorageAddresses(settings.url, settings.storage_hosts)
+        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, addresses, space, board)
+        self.workers = Workers(fetch.run, settings.downloads, on_done=self._wake.set)
+        self.keeper = Keeper(
+            self.layout,
+            self.inventory,
+            self.sessions,
+            self.planner,
+            self.workers,
+            board,
+            Attempts(settings.build_backoff),
+            settings.pace,
+            self._wake,
+            self._settled,
+            self.stopping,
+        )
+        self.watch = SessionWatch(
+            self.sessions, client, settings.pace.sessions, self.stopping, on_change=self._sessions_changed
+        )
+        runs = {
+            "keeper": self.keeper.run,
+            "planner": self.planner.run,
+            "reporter": self.reporter.run,
+            "session-watch": self.watch.run,
+        }
+        self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_at_once, settings.thread_backoff)
+
+    def start(self) -> None:
+        for repaired in self.inventory.repair():
+            logs.info("repaired after a crash", what=repaired)
+        self._leave_connection()
+        self.keeper.step()  # So that even without a plan the first report lists what is held.
+        self.supervisor.start()
+
+    def stop(self) -> None:
+        """Ask every thread to end, and send a last report if that goes quickly. Waits for no thread: all they do
+        can be cut anywhere, as a crash would."""
+        self.stopping.set()
+        self.workers.cancel_all()
+        self.planner.stop()
+        self.reporter.report_at_once()
+        self._wake.set()
+        self._settled.set()
+        last = Thread(target=self._last_report, name="last-report", daemon=True)
+        last.start()
+        last.join(_LAST_REPORT_SECONDS)
+
+    def _last_report(self) -> None:
+        fault_point("last-report")
+        try:
+            self.reporter.send(stopping=True, read_seconds=1.0)
+        except (PlatformUnreachable, PlatformRefused, OSError) as error:
+            logs.info("the last report did not get through", reason=error)
+
+    def _leave_connection(self) -> None:
+        """For launch scripts; mode 0600 inside a directory of mode 0700."""
+        settings = self._settings
+        ca_file = str(settings.ca_file.absolute()) if settings.ca_file else None
+        write_json(self.layout.connection, {"url": settings.url, "token": settings.token, "caFile": ca_file})
+
+    def _sessions_changed(self) -> None:
+        self._wake.set()
+        self.reporter.report_at_once()
+
+
+def run(settings: Settings) -> ExitCode:
+    """Run until SIGTERM or SIGINT, or until a thread has ended too often (THREAD_KEEPS_ENDING). A second signal ends
+    the process at once."""
+    agent = Agent(settings)
+    # A handler may interrupt another, or a wait, at any point: an Event's lock could be held by the very thread that it
+    # runs in. Appending takes none, and a SimpleQueue is safe to put to from a handler.
+    signals: list[int] = []
+    asked: SimpleQueue[int] = SimpleQueue()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            os._exit(128 + number)
+        asked.put(number)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    logs.info("agent starts", version=VERSION, platform=settings.url, cache=settings.cache, pid=os.getpid())
+    if settings.url.startswith("http://") and not _is_loopback(settings.url):
+        logs.warning("the token travels unencrypted: use https beyond a network you trust")
+    agent.start()
+    while not signals:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
+        with suppress(Empty):
+            asked.get(timeout=1.0)
+        agent.supervisor.look()
+        if agent.supervisor.given_up:
+            break
+    failed = agent.supervisor.given_up
+    if failed:
+        logs.warning("agent gives up, for a new process to begin anew", thread=failed)
+    logs.info("agent stops; partial downloads are kept")
+    agent.stop()
+    logs.info("agent stopped")
+    return ExitCode.THREAD_KEEPS_ENDING if failed else ExitCode.OK
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}

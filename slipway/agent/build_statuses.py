@@ -1,0 +1,117 @@
+"""What is known about every build on this server, as the reports show it. Written by the keeper and the fetches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import Lock
+from typing import Any
+
+from slipway.agent.failed_builds import Failure
+from slipway.agent.path_names import BuildKey
+from slipway.client.printable import one_line
+from slipway.client.rate import RateMeter
+
+
+class Phase(StrEnum):
+    PENDING = "pending"
+    DOWNLOADING = "downloading"
+    VERIFYING = "verifying"
+    CACHED = "cached"
+    FAILED = "failed"
+    EVICTING = "evicting"
+    REMOVED = "removed"
+
+
+MOVING = frozenset({Phase.DOWNLOADING, Phase.VERIFYING, Phase.EVICTING})
+
+
+@dataclass
+class _Row:
+    phase: Phase
+    total: int
+    done: int = 0
+    attempt: int = 1
+    failure: Failure | None = None
+    meter: RateMeter = field(default_factory=RateMeter)
+
+
+class Board:
+    """Thread-safe. `on_change` is called, outside the lock, whenever a phase changes."""
+
+    def __init__(self, on_change: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._rows: dict[BuildKey, _Row] = {}
+        self._lock = Lock()
+        self._on_change = on_change
+        self._clock = clock
+
+    def enter(self, key: BuildKey, phase: Phase, total: int = 0, done: int = 0, attempt: int = 1) -> None:
+        """Put `key` into `phase`; nothing happens when it is there already. `total` 0 keeps the size known so far."""
+        with self._lock:
+            before = self._rows.get(key)
+            if before and before.phase == phase and before.attempt == attempt:
+                return
+            self._rows[key] = _Row(phase, total or (before.total if before else 0), done, attempt)
+        self._on_change()
+
+    def fail(self, key: BuildKey, total: int, failure: Failure) -> None:
+        with self._lock:
+            before = self._rows.get(key)
+            if before and before.failure == failure:
+                return
+            done = before.done if before and before.phase == Phase.DOWNLOADING else 0
+            self._rows[key] = _Row(Phase.FAILED, total, done, failure.attempt, failure)
+        self._on_change()
+
+    def moved(self, key: BuildKey, done: int, transferred: int = 0) -> None:
+        """`done` bytes of the phase are behind us, `transferred` of them came over the network just now."""
+        with self._lock:
+            row = self._rows.get(key)
+            if row:
+                row.done = done
+                if transferred:
+                    row.meter.add(self._clock(), transferred)
+
+    def phase(self, key: BuildKey) -> Phase | None:
+        with self._lock:
+            row = self._rows.get(key)
+            return row.phase if row else None
+
+    def keys(self) -> set[BuildKey]:
+        with self._lock:
+            return set(self._rows)
+
+    @property
+    def moving(self) -> bool:
+        with self._lock:
+            return any(row.phase in MOVING for row in self._rows.values())
+
+    def drop_removed(self, keys: set[BuildKey]) -> None:
+        """`keys` were reported as removed, and the platform took the report."""
+        with self._lock:
+            for key in keys:
+                if key in self._rows and self._rows[key].phase == Phase.REMOVED:
+                    del self._rows[key]
+
+    def report(self) -> list[dict[str, Any]]:
+        """The `builds` of a report."""
+        now = self._clock()
+        with self._lock:
+            return [_entry(key, row, now) for key, row in sorted(self._rows.items())]
+
+
+def _entry(key: BuildKey, row: _Row, now: float) -> dict[str, Any]:
+    failure = row.failure
+    return {
+        "gameId": key.game_id,
+        "build": key.build,
+        "phase": row.phase.value,
+        "bytesDone": row.total if row.phase == Phase.CACHED else min(row.done, row.total),
+        "bytesTotal": row.total,
+        "bytesPerSecond": row.meter.rate(now) if row.phase == Phase.DOWNLOADING else 0,
+        "attempt": row.attempt,
+        "reason": one_line(failure.reason) if failure else None,
+        "retryInSeconds": max(0, round(failure.retry_at - now)) if failure else None,
+    }

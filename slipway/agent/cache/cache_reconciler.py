@@ -1,0 +1,219 @@
+"""Brings the cache in line with the plan: what to fetch, activate and evict, and what the board says of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from threading import Event
+
+from slipway.agent import logs
+from slipway.agent.cache.build_fetch import Cancelled, Task
+from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.disk_space import DiskFull
+from slipway.agent.cache.download import FetchFailed
+from slipway.agent.cache.fetch_threads import Outcome, Workers
+from slipway.agent.cache.inventory import Inventory, Whole, remove_tree
+from slipway.agent.crash_points import crash_point, fault_point
+from slipway.agent.cache_actions import Decision, OnDisk, decide
+from slipway.agent.failed_builds import Attempts
+from slipway.agent.plan import Plan, WantedBuild
+from slipway.agent.path_names import BuildKey
+from slipway.agent.plan_poller import Planner
+from slipway.agent.reporter import Pace
+from slipway.agent.sessions.session_files import SessionFiles
+from slipway.agent.build_statuses import Board, Phase
+
+# A build whose directory somebody deleted is noticed within this time.
+_LONGEST_PAUSE = 5.0
+
+
+class Keeper:
+    """Alone changes what is in view: `current` links and evictions. One thread, so these never race."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        inventory: Inventory,
+        sessions: SessionFiles,
+        planner: Planner,
+        workers: Workers,
+        board: Board,
+        attempts: Attempts,
+        pace: Pace,
+        wake: Event,
+        settled: Event,
+        stopping: Event,
+    ) -> None:
+        """`wake` asks for a step; `settled` is set once the first plan has been acted upon."""
+        self._layout = layout
+        self._inventory = inventory
+        self._sessions = sessions
+        self._planner = planner
+        self._workers = workers
+        self._board = board
+        self._attempts = attempts
+        self._pace = pace
+        self._wake = wake
+        self._settled = settled
+        self._stopping = stopping
+        self._announced: Plan | None = None
+        self._waits_for_sessions = False
+
+    def run(self) -> None:
+        self._guarded(self._inventory.empty_trash)
+        while not self._stopping.is_set():
+            fault_point("keeper")
+            self._guarded(self.step)
+            self._wake.wait(self._pause())
+            self._wake.clear()
+
+    def step(self) -> None:
+        """Look at plan and disk once, and do what follows from them."""
+        self._take_outcomes()
+        whole, disk = self._inventory.scan()
+        plan = self._planner.current
+        if plan is None:
+            for key, marker in whole.items():
+                self._board.enter(key, Phase.CACHED, marker.size)
+            return
+        wanted = {build.key: build for build in plan.builds}
+        self._take_retries(plan)
+        # Other bytes under a number that the platform gave out twice (restored from a backup) are not that build.
+        right = {key for key, marker in whole.items() if key not in wanted or wanted[key].sha256 == marker.sha256}
+        disk = OnDisk(right, disk.current)
+        decision = decide(plan, disk, self._workers.busy(), self._sessions.in_use())
+        for key in decision.cancel:
+            self._workers.cancel(key)
+        for key in decision.activate:
+            self._activate(wanted[key], whole[key])
+        evicted = {key for key in decision.evict if self._evict(key)}
+        for key in right - set(decision.activate):
+            self._attempts.forget(key)
+        self._start_fetches(decision, wanted)
+        held = right - evicted
+        self._waits_for_sessions = any(key not in wanted for key in held)
+        self._drop_parts(held, wanted)  # before anybody hears that there is nothing more to fetch
+        self._show(held, whole, wanted)
+        self._announce_absent(plan, decision)
+        self._settled.set()
+
+    def _take_outcomes(self) -> None:
+        for outcome in self._workers.take_outcomes():
+            key = outcome.task.wanted.key
+            if outcome.error is None:
+                self._attempts.forget(key)
+                logs.info("build is whole", game=key.game_id, build=key.build, attempt=outcome.task.attempt)
+            elif not isinstance(outcome.error, Cancelled):
+                self._note_failure(outcome, outcome.error)
+
+    def _note_failure(self, outcome: Outcome, error: BaseException) -> None:
+        key = outcome.task.wanted.key
+        if isinstance(error, (FetchFailed, DiskFull)):
+            reason = str(error)
+        else:
+            reason = f"unexpected error in the agent: {type(error).__name__}"
+            logs.bug("a fetch failed unexpectedly", error, game=key.game_id, build=key.build)
+        self._fail(outcome.task.wanted, reason, isinstance(error, DiskFull))
+
+    def _fail(self, wanted: WantedBuild, reason: str, disk_full: bool = False) -> None:
+        key, now = wanted.key, time.monotonic()
+        held = self._inventory.part_length(key)
+        failure = self._attempts.failed(key, reason, now, bytes_held=held, disk_full=disk_full)
+        logs.warning(
+            "attempt failed",
+            game=key.game_id,
+            build=key.build,
+            attempt=failure.attempt,
+            reason=reason,
+            retry_in_seconds=round(failure.retry_at - now, 1),
+        )
+        self._board.fail(key, wanted.size, failure)
+
+    def _take_retries(self, plan: Plan) -> None:
+        self._attempts.keep_only({build.key for build in plan.builds})
+        for build in plan.builds:
+            if self._attempts.saw_retry_counter(build.key, build.retry):
+                logs.info("told to retry now", game=build.key.game_id, build=build.key.build)
+
+    def _activate(self, wanted: WantedBuild, marker: Whole) -> None:
+        key = wanted.key
+        if not self._attempts.is_due(key, time.monotonic()):
+            return
+        try:
+            self._inventory.activate(key, marker)
+        except OSError as error:
+            self._fail(wanted, f"current cannot be switched: {error.strerror}")
+            return
+        self._attempts.forget(key)
+        logs.info("build is active", game=key.game_id, build=key.build)
+
+    def _evict(self, key: BuildKey) -> bool:
+        with self._sessions.locked():
+            if self._sessions.in_use().blocks(key):
+                return False
+            self._board.enter(key, Phase.EVICTING)
+            trashed = self._inventory.discard(key)
+        crash_point("mid-evict")
+        if trashed is not None:
+            remove_tree(trashed)
+        self._inventory.drop_empty_game(key.game_id)
+        self._attempts.space_was_freed()
+        self._board.enter(key, Phase.REMOVED)
+        logs.info("build evicted", game=key.game_id, build=key.build)
+        return True
+
+    def _start_fetches(self, decision: Decision, wanted: Mapping[BuildKey, WantedBuild]) -> None:
+        now = time.monotonic()
+        for key in decision.fetch:
+            if self._stopping.is_set() or not self._workers.has_free_hand:
+                return
+            if self._attempts.is_due(key, now):
+                attempt = self._attempts.next_attempt(key)
+                logs.info("fetching build", game=key.game_id, build=key.build, attempt=attempt)
+                self._workers.start(Task(wanted[key], attempt, partial(self._planner.refreshed, key)))
+
+    def _show(
+        self, held: set[BuildKey], whole: Mapping[BuildKey, Whole], wanted: Mapping[BuildKey, WantedBuild]
+    ) -> None:
+        """Put every build that no fetch is at work on into its phase."""
+        busy = self._workers.busy()
+        for key in (held | wanted.keys() | self._board.keys()) - busy:
+            failure = self._attempts.failure(key)
+            if key in wanted and failure:
+                self._board.fail(key, wanted[key].size, failure)
+            elif key in held:
+                self._board.enter(key, Phase.CACHED, whole[key].size)
+            elif key in wanted:
+                self._board.enter(key, Phase.PENDING, wanted[key].size)
+            else:
+                self._board.enter(key, Phase.REMOVED)
+
+    def _announce_absent(self, plan: Plan, decision: Decision) -> None:
+        """Say `removed` of builds that the platform believes to be here; once for every plan that names them."""
+        if plan is not self._announced:
+            self._announced = plan
+            for key in decision.absent:
+                self._board.enter(key, Phase.REMOVED)
+
+    def _drop_parts(self, held: set[BuildKey], wanted: Mapping[BuildKey, WantedBuild]) -> None:
+        busy = self._workers.busy()
+        for key in self._inventory.parts() - busy:
+            if key in held or key not in wanted:
+                self._inventory.drop_part(key)
+
+    def _pause(self) -> float:
+        """Seconds until there may be something to do; whatever happens meanwhile wakes us."""
+        longest = self._pace.sessions if self._waits_for_sessions else _LONGEST_PAUSE
+        due = self._attempts.next_due(self._workers.busy())
+        if due is None or not self._workers.has_free_hand:
+            return longest
+        return min(longest, max(0.05, due - time.monotonic()))
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Trouble with the disk passes, and the next step starts from plan and disk again. Any other error is a bug:
+        the thread ends, and is started again (`thread_supervisor`)."""
+        try:
+            action()
+        except OSError as error:
+            logs.warning("the cache directory makes trouble", reason=error.strerror, path=error.filename)

@@ -1,0 +1,155 @@
+"""`slipway-agent session start` and `end`, for launch scripts. Works beside a running agent, and without it too."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.inventory import Inventory, Whole
+from slipway.agent.exit_codes import ExitCode
+from slipway.agent.path_names import BuildKey, checked_identifier
+from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from slipway.agent.sessions.session_files import Session, SessionFiles, now_iso, process_stamp
+from slipway.client.durable import read_json
+from slipway.client.transport import make_pool
+
+# A player waits: better to start on what is here than to wait long for the platform.
+_PATIENCE_SECONDS = 3.0
+
+
+class SessionRefused(Exception):
+    """Nothing was started or ended; `exit_code` says which kind of no."""
+
+    def __init__(self, exit_code: ExitCode, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True)
+class Started:
+    """`path` is the absolute directory that holds `launcher`. `note` is set when the platform was not asked."""
+
+    id: str
+    game_id: str
+    build: int
+    path: Path
+    launcher: str
+    registered: bool
+    note: str | None = None
+
+
+class SessionCommands:
+    def __init__(self, cache: Path) -> None:
+        self._layout = Layout(cache)
+        self._sessions = SessionFiles(self._layout)
+        self._inventory = Inventory(self._layout)
+        self._client = _connect(self._layout)
+
+    def start(self, game_id: str, pid: int) -> Started:
+        """Begin a session of `game_id` for process `pid`. Raises SessionRefused."""
+        try:
+            checked_identifier(game_id, "game id")
+        except ValueError as error:
+            raise SessionRefused(ExitCode.USAGE, str(error)) from error
+        stamp = process_stamp(pid)
+        if stamp is None:
+            raise SessionRefused(ExitCode.USAGE, f"there is no process {pid}: give the pid that plays the game")
+        session = Session(f"s{uuid.uuid4().hex}", game_id, None, pid, stamp, now_iso())
+        with self._sessions.locked():
+            self._sessions.write(session)  # From here on nothing of this game is evicted.
+        try:
+            return self._register(session)
+        except BaseException:
+            self._sessions.remove(session.id)
+            raise
+
+    def end(self, session_id: str) -> str | None:
+        """End a session. Returns a note when the platform did not hear of it yet. Raises SessionRefused."""
+        try:
+            checked_identifier(session_id, "session id")
+        except ValueError as error:
+            raise SessionRefused(ExitCode.USAGE, str(error)) from error
+        was_here = self._sessions.get(session_id) is not None
+        self._sessions.remove(session_id)
+        try:
+            known = self._client.end_session(session_id)
+        except PlatformUnreachable as error:
+            return f"the platform is not reachable ({error}); the agent's next reports end the session there"
+        except PlatformRefused as refusal:
+            raise SessionRefused(ExitCode.REFUSED, f"the platform refused: {refusal}") from refusal
+        if not known and not was_here:
+            raise SessionRefused(ExitCode.NOT_FOUND, f"there is no session {session_id}")
+        return None
+
+    def _register(self, session: Session) -> Started:
+        # A report composed a moment ago, without this session, may reach the platform after us: it ends a session only
+        # when two reports lack it.
+        try:
+            answer = self._client.start_session(session.id, session.game_id)
+        except PlatformUnreachable as error:
+            return self._start_locally(session, str(error))
+        except PlatformRefused as refusal:
+            raise _in_exit_codes(refusal, session.game_id) from refusal
+        key = BuildKey(session.game_id, answer.build)
+        whole = self._inventory.get(key)
+        if whole is None:
+            self._take_back(session)
+            raise SessionRefused(
+                ExitCode.NOT_CACHED,
+                f"the platform chose build {answer.build} of {session.game_id}, which is not whole here (any more)",
+            )
+        return self._begin(session, key, whole, registered=True)
+
+    def _start_locally(self, session: Session, reason: str) -> Started:
+        key = self._inventory.current(session.game_id)
+        whole = self._inventory.get(key) if key else None
+        if key is None or whole is None:
+            raise SessionRefused(
+                ExitCode.NOT_CACHED,
+                f"the platform is not reachable ({reason}) and no build of {session.game_id} is active here",
+            )
+        note = (
+            f"the platform is not reachable ({reason}); started on build {key.build}, which is active here. "
+            "The agent's next report registers the session"
+        )
+        return self._begin(session, key, whole, registered=False, note=note)
+
+    def _begin(
+        self, session: Session, key: BuildKey, whole: Whole, *, registered: bool, note: str | None = None
+    ) -> Started:
+        self._sessions.write(replace(session, build=key.build))
+        path = (self._layout.build(key) / whole.top_directory).absolute()
+        return Started(session.id, key.game_id, key.build, path, whole.launcher, registered, note)
+
+    def _take_back(self, session: Session) -> None:
+        try:
+            self._client.end_session(session.id)
+        except (PlatformUnreachable, PlatformRefused):
+            return  # It is not in the agent's reports, which ends it just as well.
+
+
+def _connect(layout: Layout) -> PlatformClient:
+    """By the address and token that the agent left for us, so that launch scripts need neither."""
+    try:
+        connection = read_json(layout.connection)
+    except PermissionError as error:
+        raise SessionRefused(
+            ExitCode.NO_AGENT, f"{layout.connection} cannot be read: run this as the user the agent runs as"
+        ) from error
+    if connection is None:
+        raise SessionRefused(
+            ExitCode.NO_AGENT, f"no agent has run on {layout.cache}: check --cache, or start slipway-agent run first"
+        )
+    ca_file = connection.get("caFile")
+    pool = make_pool(ca_file=Path(ca_file) if ca_file else None)
+    return PlatformClient(pool, connection["url"], connection["token"], patience_seconds=_PATIENCE_SECONDS)
+
+
+def _in_exit_codes(refusal: PlatformRefused, game_id: str) -> SessionRefused:
+    if refusal.status == 404:
+        return SessionRefused(ExitCode.NOT_FOUND, f"there is no game {game_id}, or it was deleted: {refusal}")
+    if refusal.code == "not_cached":
+        return SessionRefused(ExitCode.NOT_CACHED, f"no released build of {game_id} is cached here: {refusal}")
+    return SessionRefused(ExitCode.REFUSED, f"the platform refused ({refusal.status}): {refusal}")

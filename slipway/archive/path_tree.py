@@ -1,0 +1,112 @@
+"""Every name an archive has used so far, and the clashes between them.
+
+Half a million names have to fit, so names are kept as 64-bit hashes: Python's own string hash (SipHash, keyed anew
+in every process). A chance collision would refuse a good archive once in some hundred million archives of the
+largest size, and can let nothing through that unpacking would not stop. Dicts without values instead of sets,
+because they are half the size.
+"""
+
+import unicodedata
+
+from slipway.archive.archive_member import Kind
+from slipway.archive.archive_rejected import ArchiveRejected, display, repackage
+
+_WARNINGS_LISTED = 20
+
+
+class Tree:
+    """Names and what stands there. A parent that no member has made is made as an implied directory."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[int, Kind] = {}
+        self._recomposed: dict[int, None] = {}  # NFC spellings of names that are not spelled in NFC
+        self._folded: dict[int, None] = {}  # lower-case spellings of names that are not in lower case
+        self._last_parent = ""  # members mostly follow their siblings
+        self._clashes: list[str] = []
+        self._clash_count = 0
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def kind(self, path: str) -> Kind | None:
+        """What stands at `path`, or None."""
+        return self._kinds.get(hash(path))
+
+    def add(self, path: str, kind: Kind) -> None:
+        """Put a member there. Raises ArchiveRejected when the place is taken, or can be confused with another."""
+        parent, _, name = path.rpartition("/")
+        if parent != self._last_parent:
+            self._enter(parent, path)
+            self._last_parent = parent
+        standing = self._kinds.get(hash(path))
+        if standing is None:
+            self._place(parent, name, path, kind)
+        elif standing is Kind.IMPLIED_DIRECTORY and kind is Kind.DIRECTORY:
+            self._kinds[hash(path)] = kind
+        else:
+            raise _taken(path, standing, kind)
+
+    def warnings(self) -> tuple[str, ...]:
+        """Names that differ only in case: fine on the servers, which run Linux, and not elsewhere."""
+        unlisted = self._clash_count - len(self._clashes)
+        return (*self._clashes, *([f"{unlisted} more names differ from another only in case"] if unlisted else []))
+
+    def _enter(self, parent: str, path: str) -> None:
+        missing = []
+        while parent:
+            standing = self._kinds.get(hash(parent))
+            if standing is None:
+                missing.append(parent)
+                parent = parent.rpartition("/")[0]
+            elif standing.is_directory:
+                break
+            else:
+                raise _not_a_directory(path, parent, standing)
+        for directory in reversed(missing):
+            above, _, name = directory.rpartition("/")
+            self._place(above, name, directory, Kind.IMPLIED_DIRECTORY)
+
+    def _place(self, parent: str, name: str, path: str, kind: Kind) -> None:
+        if name.isascii():
+            composed, folded = name, name.lower()
+        else:
+            composed = unicodedata.normalize("NFC", name)
+            # A name that is not NFC is left out of the warnings, so that no name needs more than two entries.
+            folded = unicodedata.normalize("NFC", name.casefold()) if composed == name else name
+        if self._is_respelled(self._recomposed, parent, name, composed):
+            raise ArchiveRejected(
+                f"{display(path)} is stored twice, its accents written in two ways (Unicode NFC and NFD)",
+                f"Keep one of them. {repackage(path.partition('/')[0])}",
+                display(path),
+            )
+        if self._is_respelled(self._folded, parent, name, folded):
+            self._clash_count += 1
+            if len(self._clashes) < _WARNINGS_LISTED:
+                self._clashes.append(f"{display(path)} differs from another name only in upper and lower case")
+        self._kinds[hash(path)] = kind
+
+    def _is_respelled(self, spellings: dict[int, None], parent: str, name: str, spelling: str) -> bool:
+        """Whether a sibling differs from `name` but shares `spelling` with it."""
+        key = hash(f"{parent}/{spelling}" if parent else spelling)
+        known = key in spellings
+        if spelling != name:
+            known = known or key in self._kinds
+            spellings[key] = None
+        return known
+
+
+def _taken(path: str, standing: Kind, kind: Kind) -> ArchiveRejected:
+    shown, again = display(path), repackage(path.partition("/")[0])
+    if standing.is_directory != (kind is Kind.DIRECTORY):
+        before, now = ("directory", "file or link") if standing.is_directory else ("file or link", "directory")
+        problem = f"{shown} is stored as a {before} and later as a {now}"
+    else:
+        problem = f"{shown} is stored twice"
+    return ArchiveRejected(problem, f"Do not append to archives (tar -r). {again}", shown)
+
+
+def _not_a_directory(path: str, parent: str, standing: Kind) -> ArchiveRejected:
+    shown, again = display(path), repackage(path.partition("/")[0])
+    if standing is Kind.SYMLINK:
+        return ArchiveRejected(f"{shown} would be written through the symbolic link {display(parent)}", again, shown)
+    return ArchiveRejected(f"{shown} lies inside {display(parent)}, which is a file", again, shown)

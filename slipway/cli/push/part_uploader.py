@@ -1,0 +1,181 @@
+"""Sends the missing parts of an upload straight to storage: a few at a time, each tried again until it is there, in
+memory that does not depend on their size."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.command_error import Problem
+from slipway.cli.push.archive_file import Archive
+from slipway.cli.push.part_urls import Addresses
+from slipway.client.backoff import Patience
+from slipway.client.transport import in_words, make_pool
+
+IN_FLIGHT = 4
+# While a body is sent the first one counts, for each 256 KiB that are written.
+_TIMEOUT = urllib3.Timeout(connect=30.0, read=120.0)
+_FORBIDDEN_IN_A_ROW = 5
+_REPORT_SECONDS = 0.1
+
+
+class TransferGone(Exception):
+    """Storage knows no such transfer; the platform can say why."""
+
+
+class _Stopped(Exception):
+    """Another thread failed, or a person pressed Ctrl-C."""
+
+
+class PartSender:
+    """`missing` maps part numbers (from 1) to sizes. Every part but the last has `part_size` bytes."""
+
+    def __init__(
+        self, archive: Archive, part_size: int, missing: dict[int, int], addresses: Addresses, patience: float
+    ) -> None:
+        self._archive = archive
+        self._part_size = part_size
+        self._sizes = missing
+        self._todo = deque(sorted(missing))
+        self._addresses = addresses
+        self._patience = Patience(patience)
+        self._pool = make_pool(IN_FLIGHT)
+        self._lock = threading.Lock()
+        self._under_way: dict[int, int] = {}
+        self._arrived = 0
+        self._error: Exception | None = None
+        self._stop = threading.Event()
+
+    def run(self, on_progress: Callable[[int], None]) -> None:
+        """Returns when storage has every part. `on_progress` is told the bytes that were sent. Raises Problem or
+        TransferGone; after any exception the threads end by themselves."""
+        # Daemons: one that waits for an answer must not keep a program alive that was told to end.
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(IN_FLIGHT, len(self._sizes)))]
+        try:
+            for thread in threads:
+                thread.start()
+            while any(thread.is_alive() for thread in threads) and not self._stop.wait(_REPORT_SECONDS):
+                on_progress(self._sent())
+            for thread in threads:
+                if not self._error:
+                    thread.join()
+        finally:
+            self._stop.set()
+        if self._error is not None:
+            raise self._error
+        on_progress(self._sent())
+
+    def _sent(self) -> int:
+        with self._lock:
+            return self._arrived + sum(self._under_way.values())
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    number = self._todo.popleft()
+                except IndexError:
+                    return
+                self._send(number)
+        except _Stopped:
+            return
+        except Exception as error:  # of any kind: it is raised again by run()
+            with self._lock:
+                self._error = self._error or error
+            self._stop.set()
+
+    def _send(self, number: int) -> None:
+        attempt = forbidden = 0
+        while True:
+            url = self._addresses.of(number)
+            why = self._put(number, url)
+            if why is None:
+                break
+            if why == "403":
+                forbidden += 1
+                self._addresses.drop(number, url)
+                if forbidden == 1:
+                    continue  # most likely it was too old; a fresh one is tried at once
+            if forbidden == _FORBIDDEN_IN_A_ROW:
+                raise Problem(
+                    f"Storage at {_host(url)} refuses the addresses that the platform has just signed (403). Tell the "
+                    "operator: the clocks may differ, or a proxy changes requests. Push again to continue.",
+                    ExitCode.UNREACHABLE,
+                )
+            attempt += 1
+            self._wait(attempt, url, why)
+        self._patience.succeeded()
+        self._addresses.arrived(number)
+        with self._lock:
+            self._under_way.pop(number, None)
+            self._arrived += self._sizes[number]
+
+    def _put(self, number: int, url: str) -> str | None:
+        """None when the part is stored, else why not."""
+        with self._lock:
+            self._under_way[number] = 0
+        body = _Slice(self, number, (number - 1) * self._part_size, self._sizes[number])
+        try:
+            response = self._pool.request(
+                "PUT",
+                url,
+                body=body,  # type: ignore[arg-type]  # anything with read()
+                headers={"Content-Length": str(self._sizes[number])},
+                timeout=_TIMEOUT,
+                redirect=False,
+            )
+        except (HTTPError, OSError) as error:
+            return in_words(error)
+        if response.status == 404:
+            raise TransferGone
+        return None if response.status == 200 else str(response.status)
+
+    def _wait(self, attempt: int, url: str, why: str) -> None:
+        seconds = self._patience.wait_after(attempt)
+        if seconds is None:
+            reason = f"it answered {why}" if why.isdecimal() else why
+            raise Problem(
+                f"Storage at {_host(url)} takes no parts: {reason}. What arrived is kept; push again to continue.",
+                ExitCode.UNREACHABLE,
+            )
+        if self._stop.wait(seconds):
+            raise _Stopped
+
+    def read(self, number: int, offset: int, size: int) -> bytes:
+        """Bytes of the archive on their way into a part."""
+        if self._stop.is_set():
+            raise _Stopped
+        data = os.pread(self._archive.descriptor, size, offset)
+        if not data:
+            self._archive.require_unchanged()
+            raise Problem(f"{self._archive.path} ended early. Push again.", ExitCode.UNEXPECTED)
+        with self._lock:
+            self._under_way[number] += len(data)
+        return data
+
+
+class _Slice:
+    """A part's bytes as a file that HTTP reads from."""
+
+    def __init__(self, sender: PartSender, number: int, offset: int, size: int) -> None:
+        self._sender, self._number, self._offset, self._left = sender, number, offset, size
+
+    def read(self, size: int = -1) -> bytes:
+        size = self._left if size < 0 else min(size, self._left)
+        if size == 0:
+            return b""
+        data = self._sender.read(self._number, self._offset, size)
+        self._offset += len(data)
+        self._left -= len(data)
+        return data
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
