@@ -6,10 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import (cli, dashboard, games_list, upload)
-from bench import images
-from bench import live_updates
-from bench import browser_upload
+from bench import browser_upload, cli, dashboard, games_list, images, live_updates, upload
 
 BENCHES = {
     "upload": upload.run,

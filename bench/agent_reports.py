@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from http.client import HTTPConnection
 
-from bench.bench_server import Stage
+from bench.bench_server import BenchServer
 
 
 class Agent:
     """The stage's server, fetching build `build` of `total` bytes."""
 
-    def __init__(self, stage: Stage, game_id: str, build: int, total: int) -> None:
+    def __init__(self, stage: BenchServer, game_id: str, build: int, total: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", stage.port)
         self._headers = {"Authorization": f"Bearer {stage.token}", "Content-Type": "application/json"}
         self._game_id, self.build, self._total = game_id, build, total

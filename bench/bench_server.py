@@ -31,7 +31,7 @@ EMAIL = "owner@bench.example"
 
 
 @dataclass(frozen=True)
-class Stage:
+class BenchServer:
     """Where the app listens, its environment (also for `create_app()` here), and the secrets of its cast."""
 
     url: str
@@ -43,7 +43,7 @@ class Stage:
 
 
 @contextmanager
-def running(directory: Path, application: str = "wsgi:app") -> Iterator[Stage]:
+def running_server(directory: Path, application: str = "wsgi:app") -> Iterator[BenchServer]:
     """The app of `application`, started and healthy; ended when the block ends."""
     with EmbeddedStorage(directory / "storage") as storage:
         port = free_port()
@@ -71,7 +71,7 @@ def running(directory: Path, application: str = "wsgi:app") -> Iterator[Stage]:
             url = f"http://127.0.0.1:{port}"
             _wait_until_healthy(url, process)
             (worker,) = psutil.Process(process.pid).children()
-            yield Stage(url, port, environment, key, token, worker.pid)
+            yield BenchServer(url, port, environment, key, token, worker.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
@@ -120,7 +120,7 @@ def _status(pid: int, name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-def register_game(stage: Stage, slug: str) -> str:
+def register_game(stage: BenchServer, slug: str) -> str:
     """A game that can take builds; returns its id."""
     answer = urllib3.request(
         "POST",

@@ -7,7 +7,7 @@ import time
 from playwright.sync_api import Page, sync_playwright
 
 from bench.agent_reports import Agent
-from bench.bench_server import Stage
+from bench.bench_server import BenchServer
 from tests.chromium import ARGUMENTS, CHROMIUM
 
 CELL = "#c{build}-srv-01"
@@ -29,7 +29,7 @@ WATCH = """selector => {
 }"""
 
 
-def delays(stage: Stage, cookie: str, agent: Agent, tabs: int, events: int) -> list[float]:
+def delays(stage: BenchServer, cookie: str, agent: Agent, tabs: int, events: int) -> list[float]:
     """Seconds from before a report is sent until its percentage was painted: one for each report and tab that saw it.
 
     A second lies between two reports. Each tab has a context of its own: over plain http a browser opens at most six

@@ -19,8 +19,8 @@ from playwright.sync_api import Page, sync_playwright
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
+from bench.bench_server import EMAIL, PASSWORD, BenchServer, register_game, running_server, verdict
 from bench.cli import curl_seconds
-from bench.bench_server import EMAIL, PASSWORD, Stage, register_game, running, verdict
 from bench.upload import make_archive
 from tests.chromium import ARGUMENTS, CHROMIUM
 
@@ -71,7 +71,7 @@ def run(directory: Path) -> bool:
     make_archive(archive, size)
     (directory / "stage").mkdir()
     seen = Seen()
-    with running(directory / "stage") as stage, sync_playwright() as playwright:
+    with running_server(directory / "stage") as stage, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_context(base_url=stage.url).new_page()
         page.set_default_timeout(LONGEST)
@@ -91,7 +91,7 @@ def _sign_in(page: Page) -> None:
     page.wait_for_url("**/games")
 
 
-def _round(stage: Stage, page: Page, archive: Path, slug: str, seen: Seen) -> None:
+def _round(stage: BenchServer, page: Page, archive: Path, slug: str, seen: Seen) -> None:
     where = load_settings(stage.environment).storage_settings
     register_game(stage, slug)
     page.goto(f"/games/{slug}")
@@ -109,7 +109,7 @@ def _round(stage: Stage, page: Page, archive: Path, slug: str, seen: Seen) -> No
     _in_parts(stage, page, archive, seen)
 
 
-def _in_parts(stage: Stage, page: Page, archive: Path, seen: Seen) -> None:
+def _in_parts(stage: BenchServer, page: Page, archive: Path, seen: Seen) -> None:
     web = psutil.Process(stage.worker)
     page.evaluate("performance.setResourceTimingBufferSize(5000)")
     before = _cpu(web)

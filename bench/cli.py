@@ -13,7 +13,7 @@ from pathlib import Path
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
-from bench.bench_server import ROOT, Stage, register_game, running, verdict
+from bench.bench_server import ROOT, BenchServer, register_game, running_server, verdict
 from bench.upload import make_archive
 
 ROUNDS = 3
@@ -27,11 +27,11 @@ def run(directory: Path) -> bool:
     make_archive(archive, size)
     print(f"  archive of {archive.stat().st_size / MIB:.0f} MiB")
     (directory / "stage").mkdir()
-    with running(directory / "stage") as stage:
+    with running_server(directory / "stage") as stage:
         return _compared(stage, archive, directory / "home")
 
 
-def _compared(stage: Stage, archive: Path, home: Path) -> bool:
+def _compared(stage: BenchServer, archive: Path, home: Path) -> bool:
     where = load_settings(stage.environment).storage_settings
     register_game(stage, "warm-up")
     _push(stage, archive, "warm-up", home)
@@ -47,7 +47,7 @@ def _compared(stage: Stage, archive: Path, home: Path) -> bool:
     return verdict("slipway push over curl", statistics.median(direct) / statistics.median(pushed), TARGET, least=True)
 
 
-def _push(stage: Stage, archive: Path, slug: str, home: Path) -> float:
+def _push(stage: BenchServer, archive: Path, slug: str, home: Path) -> float:
     """Seconds from its start to its end, its own imports included: that is what a pipeline waits."""
     environment = os.environ | {
         "SLIPWAY_URL": stage.url,

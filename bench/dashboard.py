@@ -27,10 +27,10 @@ from app.data.models.partner import Partner
 from app.data.models.server import Server
 from app.fleet.servers import add_server
 from app.topics.names import game_topic
-from bench.live_page_clients import signed_in
 from bench.agent_reports import Agent
-from bench.bench_server import EMAIL, PASSWORD, Stage, percentile, running, verdict
+from bench.bench_server import EMAIL, PASSWORD, BenchServer, percentile, running_server, verdict
 from bench.browser_tabs import delays
+from bench.live_page_clients import signed_in
 from tests.app.web.scenes import On, Sent, add_game
 
 BUILDS, SERVERS = 50, 20
@@ -43,7 +43,7 @@ SIZE = 10**9  # bytes of each build: a hundredth is a whole percent
 
 def run(directory: Path) -> bool:
     """Whether every target was met."""
-    with running(directory) as stage:
+    with running_server(directory) as stage:
         app = create_app(load_settings(stage.environment))
         with app.app_context():
             small = _game("small", FEW_BUILDS, FEW_SERVERS)
@@ -118,7 +118,7 @@ def _statements() -> Iterator[list[str]]:
     event.remove(db.engine, "before_cursor_execute", note)
 
 
-def _weight(stage: Stage, cookie: str) -> bool:
+def _weight(stage: BenchServer, cookie: str) -> bool:
     """HTML, CSS and JS that the list of games needs before it can be seen."""
     connection = HTTPConnection("127.0.0.1", stage.port)
     html = _get(connection, "/games", cookie)
@@ -132,7 +132,7 @@ def _weight(stage: Stage, cookie: str) -> bool:
     return verdict("first paint, gzip", sum(weights.values()), 120, least=False, unit=" kB")
 
 
-def _times(stage: Stage, cookie: str, agent: Agent) -> bool:
+def _times(stage: BenchServer, cookie: str, agent: Agent) -> bool:
     """The big game's page on one connection: each time after a report changed it, and with nothing new."""
     connection = HTTPConnection("127.0.0.1", stage.port)
     changed, unchanged = [], []

@@ -32,7 +32,7 @@ from app.images.decoding.variants import derive as bare_derive
 from app.images.image_limits import MOST_PIXELS, SIZES
 from app.images.image_processes import deriving
 from app.runtime.jobs import jobs
-from bench.bench_server import Stage, percentile, register_game, running, verdict
+from bench.bench_server import BenchServer, percentile, register_game, running_server, verdict
 
 IMAGES = int(os.environ.get("SLIPWAY_BENCH_IMAGES", "30"))
 ROUNDS = 5
@@ -43,7 +43,7 @@ CONFIRMS = 12
 def run(directory: Path) -> bool:
     """Whether every target was met."""
     os.environ |= {"SLIPWAY_PRESIGN_RATE": "100000 per minute", "SLIPWAY_CONFIRM_RATE": "100000 per minute"}
-    with running(directory) as stage:
+    with running_server(directory) as stage:
         game_id = register_game(stage, "images")
         files = [_card(seed) for seed in range(IMAGES)]
         print(f"  {IMAGES} images of {len(files[0]) / 1e6:.2f} MB, {deriving.limit} processes")
@@ -69,7 +69,7 @@ def _bare(file: bytes) -> int:
     return len(bare_derive(io.BytesIO(file), SIZES, MOST_PIXELS).variants)
 
 
-def _derivations(stage: Stage, files: list[bytes]) -> bool:
+def _derivations(stage: BenchServer, files: list[bytes]) -> bool:
     """In turns, so that a busy neighbour weighs on both."""
     bare, ours = [], []
     for _ in range(ROUNDS):
@@ -88,7 +88,7 @@ def _bare_rate(files: list[bytes]) -> float:
         return len(files) / (time.monotonic() - begun)
 
 
-def _our_rate(stage: Stage) -> float:
+def _our_rate(stage: BenchServer) -> float:
     """Through the queue and the web process's workers: fetched from storage, made in a child each, stored and noted."""
     app = create_app(load_settings(os.environ | stage.environment))
     with app.app_context():
@@ -113,7 +113,7 @@ def _wait_for_sizes(count: int) -> None:
     raise SystemExit("the sizes of some images were not made")
 
 
-def _confirms(stage: Stage, game_id: str) -> None:
+def _confirms(stage: BenchServer, game_id: str) -> None:
     """One after another: fetched, hashed, decoded, stored under its name, noted."""
     files = [_card(1000 + seed) for seed in range(CONFIRMS)]
     times = [_upload(stage, game_id, file) for file in files]
@@ -122,7 +122,7 @@ def _confirms(stage: Stage, game_id: str) -> None:
           f"p95 {percentile(times, 0.95) * 1000:.0f} ms")  # fmt: skip
 
 
-def _upload(stage: Stage, game_id: str, file: bytes) -> float:
+def _upload(stage: BenchServer, game_id: str, file: bytes) -> float:
     """Presign, PUT and confirm; answers the seconds of the confirm."""
     digest = base64.b64encode(hashlib.sha256(file).digest()).decode()
     announced = {"fileName": "card.png", "contentType": "image/png", "byteSize": len(file)}
@@ -136,7 +136,7 @@ def _upload(stage: Stage, game_id: str, file: bytes) -> float:
     return time.monotonic() - begun
 
 
-def _call(stage: Stage, game_id: str, name: str, body: dict[str, object]) -> dict[str, str]:
+def _call(stage: BenchServer, game_id: str, name: str, body: dict[str, object]) -> dict[str, str]:
     answer = urllib3.request(
         "POST",
         f"{stage.url}/api/v1/games/{game_id}/assets/{name}",
@@ -149,7 +149,7 @@ def _call(stage: Stage, game_id: str, name: str, body: dict[str, object]) -> dic
     return found
 
 
-def _list(stage: Stage, game_id: str) -> bool:
+def _list(stage: BenchServer, game_id: str) -> bool:
     app = create_app(load_settings(os.environ | stage.environment))
     with app.app_context():
         few = _listed(app, stage, game_id, 100)
@@ -158,7 +158,7 @@ def _list(stage: Stage, game_id: str) -> bool:
     return verdict(f"queries at {LISTED:,} assets over queries at 100", many[0] / few[0], 1, least=False)
 
 
-def _listed(app: Flask, stage: Stage, game_id: str, count: int) -> tuple[int, float]:
+def _listed(app: Flask, stage: BenchServer, game_id: str, count: int) -> tuple[int, float]:
     """Queries and median seconds of the list with so many assets."""
     _fill(game_id, count)
     seen: list[str] = []

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from bench.agent_reports import Agent
-from bench.bench_server import Stage, percentile, register_game, rss_mib, running, verdict
+from bench.bench_server import BenchServer, percentile, register_game, rss_mib, running_server, verdict
 from tests.game_archives import game_archive
 
 PAGES = 1000
@@ -26,7 +26,7 @@ SECONDS = 20
 
 def run(directory: Path) -> bool:
     """Whether every target was met."""
-    with running(directory) as stage:
+    with running_server(directory) as stage:
         game_id = register_game(stage, "live")
         _send_build(stage)
         idle = rss_mib(stage.worker)
@@ -54,7 +54,7 @@ def run(directory: Path) -> bool:
     return verdict("JSON p95 meanwhile", percentile(json_times, 0.95) * 1000, 50, least=False, unit=" ms") and met
 
 
-def _send_build(stage: Stage) -> None:
+def _send_build(stage: BenchServer) -> None:
     connection = HTTPConnection("127.0.0.1", stage.port)
     connection.request(
         "PUT",
@@ -66,7 +66,7 @@ def _send_build(stage: Stage) -> None:
         raise SystemExit("the build was not taken")
 
 
-def _report_every_second(stage: Stage, game_id: str) -> tuple[dict[int, float], list[float]]:
+def _report_every_second(stage: BenchServer, game_id: str) -> tuple[dict[int, float], list[float]]:
     """One report a second whose percentage the pages can find, and ten JSON calls between two reports."""
     agent = Agent(stage, game_id, 1, 10**9)
     reader = HTTPConnection("127.0.0.1", stage.port)

@@ -26,7 +26,7 @@ VALUES: dict[str, Any] = {
 }
 
 
-def fill(
+def fill_tables(
     connection: Connection,
     metadata: MetaData,
     marker: str,

@@ -40,7 +40,7 @@ def _closed_in_any_case(app: WSGIApplication) -> WSGIApplication:
     return answer
 
 
-class Site:
+class LiveServer:
     """The app behind a threaded server on loopback."""
 
     def __init__(self, app: Flask) -> None:

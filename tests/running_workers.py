@@ -11,7 +11,7 @@ from app.runtime.jobs import jobs
 
 
 @contextmanager
-def working(app: Flask) -> Iterator[None]:
+def running_workers(app: Flask) -> Iterator[None]:
     """Workers that do what is asked of them, as in a web process; at the end they have ended."""
     jobs(app).start_workers()
     try:

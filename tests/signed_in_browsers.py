@@ -9,14 +9,14 @@ from app.data.models.partner import Member
 ADDRESS = "192.0.2.1"
 
 
-def account(email: str, password: str, address: str = ADDRESS) -> Member | None:
+def find_account(email: str, password: str, address: str = ADDRESS) -> Member | None:
     """The one account with these, or None."""
     found = accounts_for(email, password, address)
     assert len(found) < 2
     return found[0] if found else None
 
 
-def browser_of(member: Member, address: str = ADDRESS) -> str:
+def sign_in_browser(member: Member, address: str = ADDRESS) -> str:
     """The token in the cookie of another browser of the member."""
     return begin_sign_in(member, address, "Firefox on Linux")[1]
 

@@ -11,18 +11,18 @@ from types import FrameType
 from urllib.parse import urlsplit
 
 from slipway.agent import VERSION, logs
-from slipway.agent.boot_ids import Boot
+from slipway.agent.boot_ids import BootIds
 from slipway.agent.cache.build_fetch import BuildFetch
-from slipway.agent.cache.cache_reconciler import Keeper
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.cache_reconciler import CacheReconciler
 from slipway.agent.cache.disk_space import DiskSpace
-from slipway.agent.cache.fetch_threads import Workers
+from slipway.agent.cache.fetch_threads import FetchThreads
 from slipway.agent.cache.inventory import Inventory
-from slipway.agent.cache.locks import hold_for_life
+from slipway.agent.cache.locks import lock_until_exit
 from slipway.agent.crash_points import fault_point
 from slipway.agent.exit_codes import ExitCode
-from slipway.agent.failed_builds import Attempts
-from slipway.agent.plan_poller import Planner
+from slipway.agent.failed_builds import FailedBuilds
+from slipway.agent.plan_poller import PlanPoller
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.reporter import Reporter
 from slipway.agent.sessions.session_files import SessionFiles
@@ -41,47 +41,47 @@ class Agent:
     """Raises CacheTaken when another agent runs on the same cache directory."""
 
     def __init__(self, settings: Settings) -> None:
-        self.layout = Layout(settings.cache)
+        self.layout = CacheLayout(settings.cache)
         self.layout.create()
-        self._lock = hold_for_life(self.layout.agent_lock)
+        self._lock = lock_until_exit(self.layout.agent_lock)
         self.stopping = Event()
         self._wake = Event()
-        self._settled = Event()
+        self._first_plan_applied = Event()
         self._settings = settings
         pool = make_pool(ca_file=settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)
         space = DiskSpace(settings.cache, settings.disk_floor)
-        self.planner = Planner(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
+        self.planner = PlanPoller(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
         self.reporter = Reporter(
             client,
-            Boot(self.layout),
+            BootIds(self.layout),
             settings.cache,
             self.sessions,
             space,
             self.planner,
             settings.platform_backoff,
             settings.pace,
-            self._settled,
+            self._first_plan_applied,
             self.stopping,
             failing=lambda: self.supervisor.failing,
         )
-        board = self.reporter.board
+        statuses = self.reporter.statuses
         addresses = StorageAddresses(settings.url, settings.storage_hosts)
-        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, addresses, space, board)
-        self.workers = Workers(fetch.run, settings.downloads, on_done=self._wake.set)
-        self.keeper = Keeper(
+        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, addresses, space, statuses)
+        self.workers = FetchThreads(fetch.run, settings.downloads, on_done=self._wake.set)
+        self.keeper = CacheReconciler(
             self.layout,
             self.inventory,
             self.sessions,
             self.planner,
             self.workers,
-            board,
-            Attempts(settings.build_backoff),
+            statuses,
+            FailedBuilds(settings.build_backoff),
             settings.pace,
             self._wake,
-            self._settled,
+            self._first_plan_applied,
             self.stopping,
         )
         self.watch = SessionWatch(
@@ -93,12 +93,12 @@ class Agent:
             "reporter": self.reporter.run,
             "session-watch": self.watch.run,
         }
-        self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_at_once, settings.thread_backoff)
+        self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_now, settings.thread_backoff)
 
     def start(self) -> None:
         for repaired in self.inventory.repair():
             logs.info("repaired after a crash", what=repaired)
-        self._leave_connection()
+        self._write_connection()
         self.keeper.step()  # So that even without a plan the first report lists what is held.
         self.supervisor.start()
 
@@ -108,9 +108,9 @@ class Agent:
         self.stopping.set()
         self.workers.cancel_all()
         self.planner.stop()
-        self.reporter.report_at_once()
+        self.reporter.report_now()
         self._wake.set()
-        self._settled.set()
+        self._first_plan_applied.set()
         last = Thread(target=self._last_report, name="last-report", daemon=True)
         last.start()
         last.join(_LAST_REPORT_SECONDS)
@@ -122,7 +122,7 @@ class Agent:
         except (PlatformUnreachable, PlatformRefused, OSError) as error:
             logs.info("the last report did not get through", reason=error)
 
-    def _leave_connection(self) -> None:
+    def _write_connection(self) -> None:
         """For launch scripts; mode 0600 inside a directory of mode 0700."""
         settings = self._settings
         ca_file = str(settings.ca_file.absolute()) if settings.ca_file else None
@@ -130,7 +130,7 @@ class Agent:
 
     def _sessions_changed(self) -> None:
         self._wake.set()
-        self.reporter.report_at_once()
+        self.reporter.report_now()
 
 
 def run(settings: Settings) -> ExitCode:
@@ -157,10 +157,10 @@ def run(settings: Settings) -> ExitCode:
     while not signals:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
         with suppress(Empty):
             asked.get(timeout=1.0)
-        agent.supervisor.look()
-        if agent.supervisor.given_up:
+        agent.supervisor.check_threads()
+        if agent.supervisor.exhausted_thread:
             break
-    failed = agent.supervisor.given_up
+    failed = agent.supervisor.exhausted_thread
     if failed:
         logs.warning("agent gives up, for a new process to begin anew", thread=failed)
     logs.info("agent stops; partial downloads are kept")

@@ -9,7 +9,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import Any
 
-from slipway.agent.failed_builds import Failure
+from slipway.agent.failed_builds import BuildFailure
 from slipway.agent.path_names import BuildKey
 from slipway.client.printable import one_line
 from slipway.client.rate import RateMeter
@@ -25,47 +25,47 @@ class Phase(StrEnum):
     REMOVED = "removed"
 
 
-MOVING = frozenset({Phase.DOWNLOADING, Phase.VERIFYING, Phase.EVICTING})
+ACTIVE_PHASES = frozenset({Phase.DOWNLOADING, Phase.VERIFYING, Phase.EVICTING})
 
 
 @dataclass
-class _Row:
+class _Status:
     phase: Phase
     total: int
     done: int = 0
     attempt: int = 1
-    failure: Failure | None = None
+    failure: BuildFailure | None = None
     meter: RateMeter = field(default_factory=RateMeter)
 
 
-class Board:
+class BuildStatuses:
     """Thread-safe. `on_change` is called, outside the lock, whenever a phase changes."""
 
     def __init__(self, on_change: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._rows: dict[BuildKey, _Row] = {}
+        self._rows: dict[BuildKey, _Status] = {}
         self._lock = Lock()
         self._on_change = on_change
         self._clock = clock
 
-    def enter(self, key: BuildKey, phase: Phase, total: int = 0, done: int = 0, attempt: int = 1) -> None:
+    def set_phase(self, key: BuildKey, phase: Phase, total: int = 0, done: int = 0, attempt: int = 1) -> None:
         """Put `key` into `phase`; nothing happens when it is there already. `total` 0 keeps the size known so far."""
         with self._lock:
             before = self._rows.get(key)
             if before and before.phase == phase and before.attempt == attempt:
                 return
-            self._rows[key] = _Row(phase, total or (before.total if before else 0), done, attempt)
+            self._rows[key] = _Status(phase, total or (before.total if before else 0), done, attempt)
         self._on_change()
 
-    def fail(self, key: BuildKey, total: int, failure: Failure) -> None:
+    def set_failure(self, key: BuildKey, total: int, failure: BuildFailure) -> None:
         with self._lock:
             before = self._rows.get(key)
             if before and before.failure == failure:
                 return
             done = before.done if before and before.phase == Phase.DOWNLOADING else 0
-            self._rows[key] = _Row(Phase.FAILED, total, done, failure.attempt, failure)
+            self._rows[key] = _Status(Phase.FAILED, total, done, failure.attempt, failure)
         self._on_change()
 
-    def moved(self, key: BuildKey, done: int, transferred: int = 0) -> None:
+    def set_progress(self, key: BuildKey, done: int, transferred: int = 0) -> None:
         """`done` bytes of the phase are behind us, `transferred` of them came over the network just now."""
         with self._lock:
             row = self._rows.get(key)
@@ -84,9 +84,9 @@ class Board:
             return set(self._rows)
 
     @property
-    def moving(self) -> bool:
+    def has_active_builds(self) -> bool:
         with self._lock:
-            return any(row.phase in MOVING for row in self._rows.values())
+            return any(row.phase in ACTIVE_PHASES for row in self._rows.values())
 
     def drop_removed(self, keys: set[BuildKey]) -> None:
         """`keys` were reported as removed, and the platform took the report."""
@@ -102,7 +102,7 @@ class Board:
             return [_entry(key, row, now) for key, row in sorted(self._rows.items())]
 
 
-def _entry(key: BuildKey, row: _Row, now: float) -> dict[str, Any]:
+def _entry(key: BuildKey, row: _Status, now: float) -> dict[str, Any]:
     failure = row.failure
     return {
         "gameId": key.game_id,

@@ -83,14 +83,14 @@ def _size(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from slipway.agent import logs
-    from slipway.agent.cache.locks import CacheTaken
     from slipway.agent.agent_process import run
-    from slipway.agent.settings import Settings, SettingsRefused, checked_url, read_storage_hosts, read_token
+    from slipway.agent.cache.locks import CacheInUse
+    from slipway.agent.settings import InvalidSettings, Settings, parse_platform_url, read_storage_hosts, read_token
 
     logs.start_logging()
     try:
         settings = Settings(
-            url=checked_url(options.url),
+            url=parse_platform_url(options.url),
             token=read_token(options.token_file, os.environ),
             cache=options.cache.absolute(),
             ca_file=options.ca_file,
@@ -98,19 +98,19 @@ def _run(options: argparse.Namespace) -> int:
             downloads=options.downloads,
             storage_hosts=read_storage_hosts(options.storage_hosts, os.environ),
         )
-        return _leave_now(run(settings))
-    except SettingsRefused as error:
-        return _complain(str(error), ExitCode.USAGE)
-    except CacheTaken as holder:
-        return _complain(
+        return _exit_now(run(settings))
+    except InvalidSettings as error:
+        return _fail(str(error), ExitCode.USAGE)
+    except CacheInUse as holder:
+        return _fail(
             f"another slipway-agent (pid {holder}) runs on {options.cache}: one cache directory has one agent",
             ExitCode.CACHE_TAKEN,
         )
     except OSError as error:
-        return _complain(f"cannot start: {error}", ExitCode.UNEXPECTED)
+        return _fail(f"cannot start: {error}", ExitCode.UNEXPECTED)
 
 
-def _leave_now(code: int) -> NoReturn:
+def _exit_now(code: int) -> NoReturn:
     """End without waiting for worker threads: one may sit in a read or an fsync for longer than the two seconds that
     a stop may take, and none has anything to lose."""
     sys.stdout.flush()
@@ -124,9 +124,9 @@ def _start_session(options: argparse.Namespace) -> int:
     try:
         started = SessionCommands(options.cache.absolute()).start(options.game_id, options.pid)
     except SessionRefused as refused:
-        return _complain(str(refused), refused.exit_code)
+        return _fail(str(refused), refused.exit_code)
     if started.note:
-        _say(started.note)
+        _print_error(started.note)
     answer = {
         "id": started.id,
         "gameId": started.game_id,
@@ -149,16 +149,16 @@ def _end_session(options: argparse.Namespace) -> int:
     try:
         note = SessionCommands(options.cache.absolute()).end(options.session_id)
     except SessionRefused as refused:
-        return _complain(str(refused), refused.exit_code)
+        return _fail(str(refused), refused.exit_code)
     if note:
-        _say(note)
+        _print_error(note)
     return ExitCode.OK
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"slipway-agent: {text}\n")
 
 
-def _complain(text: str, code: ExitCode) -> int:
-    _say(text)
+def _fail(text: str, code: ExitCode) -> int:
+    _print_error(text)
     return code

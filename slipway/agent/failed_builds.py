@@ -10,7 +10,7 @@ from slipway.client.backoff import Backoff
 
 
 @dataclass(frozen=True)
-class Failure:
+class BuildFailure:
     """The last failure of one build. `retry_at` is on the monotonic clock."""
 
     attempt: int
@@ -19,31 +19,31 @@ class Failure:
     disk_full: bool = False
 
 
-class Attempts:
+class FailedBuilds:
     """Failures and "Retry now" counters by build. Not thread-safe: the keeper alone uses it."""
 
     def __init__(self, backoff: Backoff) -> None:
         self._backoff = backoff
-        self._failures: dict[BuildKey, Failure] = {}
+        self._failures: dict[BuildKey, BuildFailure] = {}
         self._retry_seen: dict[BuildKey, int] = {}
         self._furthest: dict[BuildKey, int] = {}
 
-    def failure(self, key: BuildKey) -> Failure | None:
+    def failure(self, key: BuildKey) -> BuildFailure | None:
         return self._failures.get(key)
 
     def next_attempt(self, key: BuildKey) -> int:
         failure = self._failures.get(key)
         return failure.attempt + 1 if failure else 1
 
-    def failed(
+    def record_failure(
         self, key: BuildKey, reason: str, now: float, *, bytes_held: int = 0, disk_full: bool = False
-    ) -> Failure:
+    ) -> BuildFailure:
         """Note a failure. An attempt that got further than any before starts the count again: a line that breaks
         every gigabyte should not end up waiting minutes between gigabytes."""
         progressed = bytes_held > self._furthest.get(key, 0)
         self._furthest[key] = max(bytes_held, self._furthest.get(key, 0))
         attempt = 1 if progressed else self.next_attempt(key)
-        failure = Failure(attempt, reason, now + self._backoff.delay(attempt), disk_full)
+        failure = BuildFailure(attempt, reason, now + self._backoff.delay(attempt), disk_full)
         self._failures[key] = failure
         return failure
 
@@ -56,7 +56,7 @@ class Attempts:
         waiting = (failure.retry_at for key, failure in self._failures.items() if key not in busy)
         return min(waiting, default=None)
 
-    def saw_retry_counter(self, key: BuildKey, retry: int) -> bool:
+    def update_retry_counter(self, key: BuildKey, retry: int) -> bool:
         """Take the plan's `retry` counter; True when a person pressed "Retry now" since the last plan."""
         before = self._retry_seen.get(key)
         self._retry_seen[key] = retry
@@ -65,17 +65,17 @@ class Attempts:
         self._failures.pop(key, None)
         return True
 
-    def space_was_freed(self) -> None:
+    def retry_disk_full(self) -> None:
         """Builds that waited for disk space are due at once."""
         for key, failure in self._failures.items():
             if failure.disk_full:
-                self._failures[key] = Failure(failure.attempt, failure.reason, 0.0, disk_full=True)
+                self._failures[key] = BuildFailure(failure.attempt, failure.reason, 0.0, disk_full=True)
 
-    def forget(self, key: BuildKey) -> None:
+    def clear(self, key: BuildKey) -> None:
         self._failures.pop(key, None)
         self._furthest.pop(key, None)
 
-    def keep_only(self, wanted: set[BuildKey]) -> None:
+    def retain(self, wanted: set[BuildKey]) -> None:
         """Drop what is remembered about builds that are no longer in the plan."""
         for table in (self._failures, self._retry_seen, self._furthest):
             for key in [key for key in table if key not in wanted]:

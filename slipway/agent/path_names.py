@@ -6,7 +6,7 @@ import re
 import reprlib
 from typing import NamedTuple
 
-from slipway.agent.response_fields import whole_number
+from slipway.agent.response_fields import parse_integer
 
 # No dot: `.slipway` can never be a game, and `<gameId>.<build>` reads back without doubt.
 # 64 characters, as the platform takes them in reports: a longer id would make it refuse every report that names it.
@@ -26,19 +26,19 @@ class BuildKey(NamedTuple):
         return f"{self.game_id}.{self.build}"
 
 
-def checked_identifier(value: object, what: str) -> str:
+def parse_identifier(value: object, what: str) -> str:
     """`value` if it may be a directory name or an id in an address. Raises ValueError."""
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
         raise ValueError(f"{what} {reprlib.repr(value)} is not an id of at most 64 letters, digits, '-' and '_'")
     return value
 
 
-def checked_build(value: object) -> int:
+def parse_build_number(value: object) -> int:
     """`value` if it is a build number, from 1 to MAX_BUILD. Raises ValueError."""
-    return whole_number(value, "build", MAX_BUILD, 1)
+    return parse_integer(value, "build", MAX_BUILD, 1)
 
 
-def checked_segment(value: object, what: str) -> str:
+def parse_path_segment(value: object, what: str) -> str:
     """`value` if it is one harmless path segment (a top directory, a launcher). Raises ValueError."""
     if (
         not isinstance(value, str)
@@ -53,7 +53,7 @@ def checked_segment(value: object, what: str) -> str:
     return value
 
 
-def parse_key(text: str) -> BuildKey | None:
+def parse_build_key(text: str) -> BuildKey | None:
     """The key whose `str()` is `text`, or None: file names in `.slipway` read back."""
     game_id, dot, build = text.partition(".")
     if not dot or not build.isascii() or not build.isdigit() or build.startswith("0"):

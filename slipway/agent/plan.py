@@ -8,8 +8,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.agent.response_fields import MAX_BYTES, address, entries, flag, wait_seconds, whole_number
-from slipway.agent.path_names import BuildKey, checked_build, checked_identifier, checked_segment
+from slipway.agent.path_names import BuildKey, parse_build_number, parse_identifier, parse_path_segment
+from slipway.agent.response_fields import (
+    MAX_BYTES,
+    parse_address,
+    parse_boolean,
+    parse_integer,
+    parse_list,
+    parse_wait_seconds,
+)
 from slipway.client.printable import one_line
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
@@ -17,7 +24,7 @@ _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
 MAX_POLL_AFTER_SECONDS = 60.0
 
 
-class PlanUnreadable(Exception):
+class InvalidPlan(Exception):
     """The answer is not a plan. The agent then keeps to the plan it had."""
 
 
@@ -51,25 +58,25 @@ class Plan:
         return next((build for build in self.builds if build.key == key), None)
 
 
-def read_plan(document: Any) -> Plan:
+def parse_plan(document: Any) -> Plan:
     """The JSON answer of `GET plan` as a Plan. Raises PlanUnreadable, naming what is wrong."""
     try:
         plan = Plan(
-            version=whole_number(document["version"], "version"),
-            server_id=checked_identifier(document["server"]["id"], "server.id"),
-            poll_after_seconds=wait_seconds(document.get("pollAfterSeconds"), MAX_POLL_AFTER_SECONDS),
-            builds=tuple(_wanted(entry) for entry in entries(document["builds"], "builds")),
-            evict=tuple(_key(entry) for entry in entries(document["evict"], "evict")),
+            version=parse_integer(document["version"], "version"),
+            server_id=parse_identifier(document["server"]["id"], "server.id"),
+            poll_after_seconds=parse_wait_seconds(document.get("pollAfterSeconds"), MAX_POLL_AFTER_SECONDS),
+            builds=tuple(_parse_build(entry) for entry in parse_list(document["builds"], "builds")),
+            evict=tuple(_parse_key(entry) for entry in parse_list(document["evict"], "evict")),
         )
-        _check_unambiguous(plan.builds)
+        _check_duplicates(plan.builds)
     except KeyError as missing:
-        raise PlanUnreadable(f"the plan lacks {missing}") from missing
+        raise InvalidPlan(f"the plan lacks {missing}") from missing
     except (TypeError, ValueError, AttributeError) as wrong:
-        raise PlanUnreadable(one_line(f"the plan cannot be read: {wrong}")) from wrong
+        raise InvalidPlan(one_line(f"the plan cannot be read: {wrong}")) from wrong
     return plan
 
 
-def _check_unambiguous(builds: tuple[WantedBuild, ...]) -> None:
+def _check_duplicates(builds: tuple[WantedBuild, ...]) -> None:
     """Of two entries for one build, or two active builds of one game, neither could win: `current` would go back and
     forth. Raises ValueError."""
     for what, keys in (
@@ -81,23 +88,23 @@ def _check_unambiguous(builds: tuple[WantedBuild, ...]) -> None:
             raise ValueError(f"it names {what} {twice} twice")
 
 
-def _wanted(entry: Any) -> WantedBuild:
+def _parse_build(entry: Any) -> WantedBuild:
     checksum = entry["checksum"]
     digest = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
     if not digest:
         raise ValueError(f"checksum {reprlib.repr(checksum)} is not sha256:<64 hex digits>")
     return WantedBuild(
-        key=_key(entry),
-        size=whole_number(entry["size"], "size", MAX_BYTES),
+        key=_parse_key(entry),
+        size=parse_integer(entry["size"], "size", MAX_BYTES),
         sha256=digest[1],
-        unpacked_bytes=whole_number(entry["unpackedBytes"], "unpackedBytes", MAX_BYTES),
-        top_directory=checked_segment(entry["topDirectory"], "topDirectory"),
-        launcher=checked_segment(entry["launcher"], "launcher"),
-        archive_url=address(entry["archiveUrl"], "archiveUrl"),
-        active=flag(entry["active"], "active"),
-        retry=whole_number(entry.get("retry", 0), "retry"),
+        unpacked_bytes=parse_integer(entry["unpackedBytes"], "unpackedBytes", MAX_BYTES),
+        top_directory=parse_path_segment(entry["topDirectory"], "topDirectory"),
+        launcher=parse_path_segment(entry["launcher"], "launcher"),
+        archive_url=parse_address(entry["archiveUrl"], "archiveUrl"),
+        active=parse_boolean(entry["active"], "active"),
+        retry=parse_integer(entry.get("retry", 0), "retry"),
     )
 
 
-def _key(entry: Any) -> BuildKey:
-    return BuildKey(checked_identifier(entry["gameId"], "gameId"), checked_build(entry["build"]))
+def _parse_key(entry: Any) -> BuildKey:
+    return BuildKey(parse_identifier(entry["gameId"], "gameId"), parse_build_number(entry["build"]))

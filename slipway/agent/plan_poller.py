@@ -7,11 +7,11 @@ from collections.abc import Callable
 from threading import Event
 
 from slipway.agent import logs
-from slipway.agent.cache.build_fetch import Cancelled
+from slipway.agent.cache.build_fetch import FetchCancelled
 from slipway.agent.cache.download import FetchFailed
 from slipway.agent.crash_points import crash_point, fault_point
-from slipway.agent.plan import Plan, WantedBuild
 from slipway.agent.path_names import BuildKey
+from slipway.agent.plan import Plan, WantedBuild
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.client.backoff import Backoff
 
@@ -20,7 +20,7 @@ POLL_SECONDS = 25
 _MIN_PAUSE = 0.2
 
 
-class Planner:
+class PlanPoller:
     """`current` is the plan now, None until the first one came. It is replaced as a whole, never changed."""
 
     def __init__(self, client: PlatformClient, backoff: Backoff, stopping: Event, on_plan: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ class Planner:
         self._backoff = backoff
         self._stopping = stopping
         self._on_plan = on_plan
-        self._at_once = Event()
+        self._poll_now = Event()
 
     def run(self) -> None:
         failures = 0
@@ -52,41 +52,41 @@ class Planner:
                     attempt=failures,
                     retry_in_seconds=round(pause, 1),
                 )
-            self._at_once.wait(pause)
+            self._poll_now.wait(pause)
 
-    def ask_at_once(self) -> None:
+    def poll_now(self) -> None:
         """Cut a pause short: the platform said that there is a newer plan."""
-        self._at_once.set()
+        self._poll_now.set()
 
     def stop(self) -> None:
-        self._at_once.set()
+        self._poll_now.set()
 
-    def refreshed(self, key: BuildKey) -> WantedBuild:
+    def fetch_build(self, key: BuildKey) -> WantedBuild:
         """`key` with a fresh address, from a plan asked for now. Raises FetchFailed or Cancelled."""
         try:
             plan = self._client.plan(None, 0)
         except (PlatformUnreachable, PlatformRefused) as error:
             raise FetchFailed(f"storage refused the address, and there is no fresh one: {error}") from error
-        self._take(plan)
+        self._apply_plan(plan)
         wanted = plan.wanted(key)
         if wanted is None:
-            raise Cancelled
+            raise FetchCancelled
         return wanted
 
     def _poll(self) -> float:
         """One call; returns the seconds to pause before the next."""
-        self._at_once.clear()
+        self._poll_now.clear()
         since = self.current.version if self.current else None
         began = time.monotonic()
         plan = self._client.plan(since, POLL_SECONDS)
-        self._take(plan)
+        self._apply_plan(plan)
         if plan.poll_after_seconds:
             return max(_MIN_PAUSE, plan.poll_after_seconds)
         held = time.monotonic() - began
         # An unchanged plan that was not held comes from something in between that does not hold requests.
         return 1.0 if plan.version == since and held < 1.0 else _MIN_PAUSE
 
-    def _take(self, plan: Plan) -> None:
+    def _apply_plan(self, plan: Plan) -> None:
         before = self.current
         self.current = plan
         if before is None or before.version != plan.version:

@@ -11,21 +11,22 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from slipway.agent import VERSION
-from slipway.agent.response_fields import MAX_COUNTER, entries, json_object, wait_seconds, whole_number
-from slipway.agent.plan import Plan, PlanUnreadable, read_plan
-from slipway.agent.path_names import checked_build, checked_identifier
+from slipway.agent.path_names import parse_build_number, parse_identifier
+from slipway.agent.plan import InvalidPlan, Plan, parse_plan
+from slipway.agent.response_fields import MAX_COUNTER, parse_integer, parse_list, parse_wait_seconds
+from slipway.client.json_documents import json_object
 from slipway.client.printable import one_line
 from slipway.client.retry_after import retry_after_seconds
-from slipway.client.transport import in_words
+from slipway.client.transport import describe_network_error
 
-MAX_ANSWER_BYTES = 16 << 20
+MAX_RESPONSE_BYTES = 16 << 20
 # The platform's limits for agents are per minute, so a longer wait is never needed; and a server should hear within a
 # minute that the platform is back.
 MAX_RETRY_AFTER_SECONDS = 60.0
 # Beyond 30 s without a report the platform shows "No contact".
 MAX_REPORT_AFTER_SECONDS = 15.0
 # From the first byte of an answer to its last. A plan of 16 MiB takes 5 s at 3 MiB/s.
-MAX_ANSWER_SECONDS = 60.0
+MAX_RESPONSE_SECONDS = 60.0
 _CONNECT_SECONDS = 5.0
 _PIECE_BYTES = 1 << 16
 
@@ -48,7 +49,7 @@ class PlatformRefused(Exception):
 
 
 @dataclass(frozen=True)
-class ReportAnswer:
+class ReportResponse:
     """`ignored_sessions` are ids of sessions that the platform does not count: their builds are not in the plan."""
 
     accepted: bool
@@ -63,11 +64,11 @@ class StartedSession:
 
 
 class PlatformClient:
-    """`patience_seconds` bounds the wait for a connection, and for an answer where the call names no other."""
+    """`timeout_seconds` bounds the wait for a connection, and for an answer where the call names no other."""
 
-    def __init__(self, pool: urllib3.PoolManager, url: str, token: str, patience_seconds: float = 10.0) -> None:
+    def __init__(self, pool: urllib3.PoolManager, url: str, token: str, timeout_seconds: float = 10.0) -> None:
         self._pool = pool
-        self._patience = patience_seconds
+        self._timeout_seconds = timeout_seconds
         self._base = url.rstrip("/") + "/api/servers/self"
         self._headers = {
             "Authorization": f"Bearer {token}",
@@ -79,16 +80,16 @@ class PlatformClient:
         """The plan; with `since`, held by the platform up to `wait` seconds until it differs."""
         query = f"?wait={wait}" + (f"&since={since}" if since is not None else "")
         try:
-            return read_plan(self._call("GET", f"/plan{query}", read_seconds=wait + 10.0))
-        except PlanUnreadable as unreadable:
+            return parse_plan(self._call("GET", f"/plan{query}", read_seconds=wait + 10.0))
+        except InvalidPlan as unreadable:
             raise PlatformUnreachable(str(unreadable)) from unreadable
 
-    def report(self, document: dict[str, Any], read_seconds: float | None = None) -> ReportAnswer:
+    def report(self, document: dict[str, Any], read_seconds: float | None = None) -> ReportResponse:
         answer = self._call("POST", "/reports", document, read_seconds=read_seconds)
-        return ReportAnswer(
+        return ReportResponse(
             accepted=answer.get("accepted") is True,
             plan_version=_version(answer.get("planVersion")),
-            report_after_seconds=wait_seconds(answer.get("reportAfterSeconds"), MAX_REPORT_AFTER_SECONDS),
+            report_after_seconds=parse_wait_seconds(answer.get("reportAfterSeconds"), MAX_REPORT_AFTER_SECONDS),
             ignored_sessions=_session_ids(answer.get("ignoredSessions", [])),
         )
 
@@ -96,7 +97,7 @@ class PlatformClient:
         """Asking again with the same id gives the same answer."""
         answer = self._call("POST", "/sessions", {"id": session_id, "gameId": game_id})
         try:
-            return StartedSession(build=checked_build(answer["build"]))
+            return StartedSession(build=parse_build_number(answer["build"]))
         except (KeyError, ValueError) as wrong:
             raise PlatformUnreachable(f"its answer cannot be read: {wrong}") from wrong
 
@@ -117,7 +118,7 @@ class PlatformClient:
         document: dict[str, Any] | None = None,
         read_seconds: float | None = None,
     ) -> dict[str, Any]:
-        read_seconds = self._patience if read_seconds is None else read_seconds
+        read_seconds = self._timeout_seconds if read_seconds is None else read_seconds
         timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, read_seconds), read=read_seconds)
         headers = self._headers
         body = None
@@ -135,20 +136,20 @@ class PlatformClient:
                 preload_content=False,
             )
             try:
-                text = _read(response)
+                text = _read_body(response)
             finally:
                 response.close()  # Goes back to the pool by itself when the answer was read to its end.
         except (HTTPError, OSError) as error:
-            raise PlatformUnreachable(in_words(error)) from error
-        return _understood(response, text)
+            raise PlatformUnreachable(describe_network_error(error)) from error
+        return _parse_response(response, text)
 
 
-def _understood(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, Any]:
+def _parse_response(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, Any]:
     """The JSON object of a 2xx answer; every other answer as the exception that it is."""
     status = response.status
     if 300 <= status < 400:
         raise PlatformUnreachable(f"it answered {status} (a redirect): give --url the address it ends up at")
-    answer = json_object(text) if len(text) <= MAX_ANSWER_BYTES else None
+    answer = json_object(text) if len(text) <= MAX_RESPONSE_BYTES else None
     if status == 429 or status >= 500:
         message = _text(answer, "message")
         reason = f"it answered {status}" + (f": {message}" if message else "")
@@ -165,18 +166,18 @@ def _understood(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, An
     return answer
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
     """The body, and one byte more than MAX_ANSWER_BYTES of a longer one. As it came: what was asked for is not
     compressed, and what unpacks in memory has no bound. Raises PlatformUnreachable."""
     text = bytearray()
-    deadline = time.monotonic() + MAX_ANSWER_SECONDS
-    while len(text) <= MAX_ANSWER_BYTES:
-        piece = response.read1(min(_PIECE_BYTES, MAX_ANSWER_BYTES + 1 - len(text)), decode_content=False)
+    deadline = time.monotonic() + MAX_RESPONSE_SECONDS
+    while len(text) <= MAX_RESPONSE_BYTES:
+        piece = response.read1(min(_PIECE_BYTES, MAX_RESPONSE_BYTES + 1 - len(text)), decode_content=False)
         if not piece:
             break
         text += piece
         if time.monotonic() > deadline:  # each wait for a few bytes is short, all of them together need not be
-            raise PlatformUnreachable(f"its answer took longer than {MAX_ANSWER_SECONDS:.0f} seconds")
+            raise PlatformUnreachable(f"its answer took longer than {MAX_RESPONSE_SECONDS:.0f} seconds")
     return bytes(text)
 
 
@@ -187,7 +188,7 @@ def _text(answer: dict[str, Any] | None, name: str) -> str:
 
 def _version(value: object) -> int | None:
     try:
-        return whole_number(value, "planVersion", MAX_COUNTER)
+        return parse_integer(value, "planVersion", MAX_COUNTER)
     except ValueError:
         return None
 
@@ -195,6 +196,6 @@ def _version(value: object) -> int | None:
 def _session_ids(value: object) -> frozenset[str]:
     """None of them where the field cannot be read: it is only for the log."""
     try:
-        return frozenset(checked_identifier(entry, "session id") for entry in entries(value, "ignoredSessions"))
+        return frozenset(parse_identifier(entry, "session id") for entry in parse_list(value, "ignoredSessions"))
     except ValueError:
         return frozenset()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Limits:
+class ArchiveLimits:
     """Budgets that hold while an archive streams by; each is inclusive.
 
     The defaults of names are what a Linux file system holds (NAME_MAX 255 bytes) and what every game can open

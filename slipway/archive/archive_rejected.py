@@ -4,7 +4,7 @@ import shlex
 
 from slipway.archive.invisible_characters import INVISIBLE
 
-_SHOWN_CHARACTERS = 160
+_MAX_DISPLAY_LENGTH = 160
 
 
 class ArchiveRejected(Exception):
@@ -21,12 +21,12 @@ class ArchiveRejected(Exception):
         self.member = member
 
 
-def display(name: str | bytes) -> str:
+def display_name(name: str | bytes) -> str:
     """A name as a message can carry it: on one line, with what is invisible escaped, and not too long."""
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
     text = INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
-    if len(text) > _SHOWN_CHARACTERS:
-        half = _SHOWN_CHARACTERS // 2
+    if len(text) > _MAX_DISPLAY_LENGTH:
+        half = _MAX_DISPLAY_LENGTH // 2
         text = f"{text[:half]}…{text[-half:]}"
     return f'"{text}"' if not text or " " in text else text
 

@@ -6,7 +6,7 @@ refused rather than chosen.
 
 import re
 
-from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
 from slipway.archive.tar_header import Header
 
 _PAX_MEMBER, _PAX_SOLARIS, _PAX_GLOBAL = b"x", b"X", b"g"
@@ -15,14 +15,14 @@ _GNU_LONG = {_GNU_LONG_NAME: b"path", _GNU_LONG_LINK: b"linkpath"}
 
 # Bytes allowed by type. Names are refused at Limits.path_bytes, so a GNU long name needs little; PAX also carries
 # extended attributes, which we ignore but have to step over.
-_ALLOWED = {
+_MAX_BYTES = {
     _PAX_MEMBER: 2**20,
     _PAX_SOLARIS: 2**20,
     _PAX_GLOBAL: 2**20,
     _GNU_LONG_NAME: 2**16,
     _GNU_LONG_LINK: 2**16,
 }
-EXTENSION_TYPES = frozenset(_ALLOWED)
+EXTENDED_HEADER_TYPES = frozenset(_MAX_BYTES)
 
 _HONOURED = frozenset((b"path", b"linkpath", b"size"))
 _SPARSE_KEYS = (b"GNU.sparse.", b"SCHILY.realsize", b"SUN.holesdata")
@@ -34,7 +34,7 @@ _KEY = re.compile(rb"[^\0 \t][^\0]*")
 _MAX_OCTAL_SIZE = 8**11 - 1  # what the eleven digits of a header's size field hold
 
 
-class Extensions:
+class ExtendedHeaders:
     """Collects what extended headers say, and applies it to the member that follows them."""
 
     def __init__(self) -> None:
@@ -47,12 +47,12 @@ class Extensions:
         """Whether a member must follow."""
         return bool(self._seen)
 
-    def expect(self, header: Header) -> None:
+    def begin(self, header: Header) -> None:
         """An extended header begins: refuse one that is too large, or that contradicts the one before it."""
-        kind, shown = header.typeflag, display(header.name)
-        if header.size > _ALLOWED[kind]:
+        kind, shown = header.typeflag, display_name(header.name)
+        if header.size > _MAX_BYTES[kind]:
             raise ArchiveRejected(
-                f"The extended header {shown} takes {header.size} bytes, {_ALLOWED[kind]} are allowed",
+                f"The extended header {shown} takes {header.size} bytes, {_MAX_BYTES[kind]} are allowed",
                 "Shorten the file's path, and leave extended attributes out (tar --no-xattrs)",
                 shown,
             )
@@ -61,7 +61,7 @@ class Extensions:
         if kind != _PAX_GLOBAL:
             self._seen.add(kind)
 
-    def read(self, header: Header, content: bytes) -> None:
+    def read_content(self, header: Header, content: bytes) -> None:
         """The content of the extended header that was expected."""
         if header.typeflag in _GNU_LONG:
             self._next[_GNU_LONG[header.typeflag]] = text = content.rstrip(b"\0")
@@ -73,23 +73,23 @@ class Extensions:
             self._next = _records(header, content)
 
     def apply(self, header: Header) -> Header:
-        """The member's header with its real name, link target and size; what was said of it is used up."""
+        """The member's header with its real name, link target and size; what was values of it is used up."""
         if not self._seen and not self._global:
             return header
-        said = {**self._global, **self._next}
+        values = {**self._global, **self._next}
         self._next, self._seen = {}, set()
-        if _SPARSE in said:
-            raise sparse(said.get(_SPARSE_NAME) or said.get(b"path") or header.name)
+        if _SPARSE in values:
+            raise sparse_rejected(values.get(_SPARSE_NAME) or values.get(b"path") or header.name)
         # An empty value takes a global one back (POSIX): the member's own header counts again.
         named = header._replace(
-            name=said.get(b"path") or header.name, linkname=said.get(b"linkpath") or header.linkname
+            name=values.get(b"path") or header.name, linkname=values.get(b"linkpath") or header.linkname
         )
-        return named._replace(size=_size(said.get(b"size"), named))
+        return named._replace(size=_size(values.get(b"size"), named))
 
 
-def sparse(name: bytes) -> ArchiveRejected:
+def sparse_rejected(name: bytes) -> ArchiveRejected:
     """The refusal of a sparse member, whichever format it is in."""
-    shown = display(name)
+    shown = display_name(name)
     return ArchiveRejected(f"{shown} is stored as a sparse file", "Package again without --sparse (-S)", shown)
 
 
@@ -109,34 +109,34 @@ def _records(header: Header, content: bytes) -> dict[bytes, bytes]:
             records[_SPARSE] = b""
         if key in _HONOURED or key == _SPARSE_NAME:
             if records.get(key, value) != value:
-                shown = display(header.name)
-                raise ArchiveRejected(f"The extended header {shown} gives {display(key)} twice", REPACKAGE, shown)
+                shown = display_name(header.name)
+                raise ArchiveRejected(f"The extended header {shown} gives {display_name(key)} twice", REPACKAGE, shown)
             records[key] = value
         position = end
     return records
 
 
 def _damaged(header: Header, position: int) -> ArchiveRejected:
-    shown = display(header.name)
+    shown = display_name(header.name)
     return ArchiveRejected(f"The extended header {shown} is damaged at its byte {position}", REPACKAGE, shown)
 
 
-def _size(said: bytes | None, header: Header) -> int:
+def _size(values: bytes | None, header: Header) -> int:
     """The member's size in bytes. Raises ArchiveRejected where record and header field contradict each other: a reader
     that goes by the field would take the file's content for further members, or members for content."""
-    if not said:
+    if not values:
         return header.size
-    shown = display(header.name)
-    if not re.fullmatch(rb"[0-9]{1,20}", said):
-        raise ArchiveRejected(f"The size of {shown} is not a number: {display(said)}", REPACKAGE, shown)
-    size = int(said)
-    if size != header.size and not _is_cut_to_fit(header.size, size):
+    shown = display_name(header.name)
+    if not re.fullmatch(rb"[0-9]{1,20}", values):
+        raise ArchiveRejected(f"The size of {shown} is not a number: {display_name(values)}", REPACKAGE, shown)
+    size = int(values)
+    if size != header.size and not _is_truncated_size(header.size, size):
         problem = f"{shown} has {size} bytes by its extended header and {header.size} by its own"
         raise ArchiveRejected(problem, REPACKAGE, shown)
     return size
 
 
-def _is_cut_to_fit(field: int, size: int) -> bool:
+def _is_truncated_size(field: int, size: int) -> bool:
     """Whether the field could not hold the size, and holds what packagers write then: 0 (GNU tar, Python, Go), the
     largest number (bsdtar when told to be strict), or the size's last eleven digits."""
     return size > _MAX_OCTAL_SIZE and field in (0, _MAX_OCTAL_SIZE, size % (_MAX_OCTAL_SIZE + 1))

@@ -4,13 +4,13 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.gunzip import Gunzip
-from slipway.archive.member_rules import Rules
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Member
-from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
+from slipway.archive.gunzip import Gunzip
+from slipway.archive.member_rules import MemberRules
 from slipway.archive.tar_header import Header
-from slipway.archive.tar_parser import TarReader
+from slipway.archive.tar_parser import TarParser
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Inspection:
     warnings: tuple[str, ...]
 
 
-class Sink(Protocol):
+class MemberSink(Protocol):
     """Takes admitted members, each before its content."""
 
     def begin(self, member: Member) -> None: ...
@@ -39,12 +39,12 @@ class Inspector:
     member that passed the rules is handed on with its content. After a refusal every further call refuses again.
     """
 
-    def __init__(self, limits: Limits, launcher: str | None, sink: Sink | None = None) -> None:
+    def __init__(self, limits: ArchiveLimits, launcher: str | None, sink: MemberSink | None = None) -> None:
         self._limits = limits
         self._sink = sink
-        self._rules = Rules(limits, launcher)
-        self._tar = TarReader(self._member, sink.content if sink else None)
-        self._gunzip = Gunzip(self._chunk)
+        self._rules = MemberRules(limits, launcher)
+        self._tar = TarParser(self._on_member, sink.content if sink else None)
+        self._gunzip = Gunzip(self._on_chunk)
         self._stream_bytes = 0  # everything that came out of gunzip
         self._spent = 0.0  # CPU seconds in earlier calls of feed()
         self._entered = 0.0
@@ -83,14 +83,14 @@ class Inspector:
         try:
             self._gunzip.finish()
             self._tar.finish()
-            top_directory, launcher = self._rules.conclude()
+            top_directory, launcher = self._rules.finish()
         except ArchiveRejected as rejection:
             self._rejection = rejection
             raise
         warnings = self._rules.warnings()
         return Inspection(top_directory, launcher, self.unpacked_bytes, self.members_read, warnings)
 
-    def _chunk(self, chunk: bytes) -> None:
+    def _on_chunk(self, chunk: bytes) -> None:
         self._stream_bytes += len(chunk)
         if self._stream_bytes > self._limits.unpacked_bytes:
             raise self._too_large(None)
@@ -112,11 +112,11 @@ class Inspector:
                 f"Pack small files together, into .rpa archives for example. {REPACKAGE}",
             )
 
-    def _member(self, header: Header) -> None:
+    def _on_member(self, header: Header) -> None:
         member = self._rules.admit(header)
         # A declared size is refused before its content has been sent.
         if self._tar.content_bytes + header.size > self._limits.unpacked_bytes:
-            raise self._too_large(display(header.name))
+            raise self._too_large(display_name(header.name))
         if self._sink and member:
             self._sink.begin(member)
 

@@ -1,13 +1,13 @@
 """Where links may point: to something inside the game's own folder."""
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.member_names import check_lengths, decode, parse_path
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Kind
-from slipway.archive.path_tree import Tree
-from slipway.archive.archive_rejected import ArchiveRejected, display
+from slipway.archive.archive_rejected import ArchiveRejected, display_name
+from slipway.archive.member_names import check_path_length, decode_name, parse_member_path
+from slipway.archive.path_tree import PathTree
 
 
-def symlink_target(path: str, raw: bytes, owner: bytes, limits: Limits) -> str:
+def symlink_target(path: str, raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
     """What a symbolic link says, checked to stay inside the top directory.
 
     Parents of members are never symlinks (slipway/archive/path_tree.py), so leading ".." steps climb real
@@ -15,33 +15,33 @@ def symlink_target(path: str, raw: bytes, owner: bytes, limits: Limits) -> str:
     step down leads into a directory or along another link that was checked in the same way. A ".." after a name
     could climb from wherever that name leads, so it is refused.
     """
-    shown = display(owner)
-    target = decode(raw, owner)
-    inside = f"Use a relative link that stays inside {display(path.partition('/')[0])}"
+    shown = display_name(owner)
+    target = decode_name(raw, owner)
+    inside = f"Use a relative link that stays inside {display_name(path.partition('/')[0])}"
     if not target:
         raise ArchiveRejected(f"The symbolic link {shown} points nowhere", "Leave it out", shown)
     if target[0] == "/":
-        raise ArchiveRejected(f"{shown} points to the absolute path {display(target)}", inside, shown)
+        raise ArchiveRejected(f"{shown} points to the absolute path {display_name(target)}", inside, shown)
     level = path.count("/")  # folders above the link; 1 is the top directory
     steps = [step for step in target.split("/") if step not in ("", ".")]
     for step in steps:
         level += -1 if step == ".." else 1
         if level < 1:
-            raise ArchiveRejected(f"{shown} points outside the archive, to {display(target)}", inside, shown)
+            raise ArchiveRejected(f"{shown} points outside the archive, to {display_name(target)}", inside, shown)
     if ".." in steps[steps.count("..") :]:
-        raise ArchiveRejected(f'{shown} points to {display(target)}, with ".." after a name', inside, shown)
-    check_lengths(target, owner, limits)
+        raise ArchiveRejected(f'{shown} points to {display_name(target)}, with ".." after a name', inside, shown)
+    check_path_length(target, owner, limits)
     return target
 
 
-def hard_link_target(path: str, raw: bytes, owner: bytes, tree: Tree, limits: Limits) -> tuple[str, Kind]:
+def hard_link_target(path: str, raw: bytes, owner: bytes, tree: PathTree, limits: ArchiveLimits) -> tuple[str, Kind]:
     """The clean path of the file that a hard link is another name of, and what it is."""
-    shown = display(owner)
-    target = parse_path(raw, owner, limits)
+    shown = display_name(owner)
+    target = parse_member_path(raw, owner, limits)
     top = path.partition("/")[0]
     if target.partition("/")[0] != top:
         raise ArchiveRejected(
-            f"The hard link {shown} points outside {display(top)}, to {display(target)}",
+            f"The hard link {shown} points outside {display_name(top)}, to {display_name(target)}",
             "Package with --hard-dereference, which stores a copy",
             shown,
         )
@@ -49,7 +49,7 @@ def hard_link_target(path: str, raw: bytes, owner: bytes, tree: Tree, limits: Li
     if kind is None or not kind.is_file:
         missing = "is not in the archive before it" if kind is None else "is not a file"
         raise ArchiveRejected(
-            f"The hard link {shown} points to {display(target)}, which {missing}",
+            f"The hard link {shown} points to {display_name(target)}, which {missing}",
             "Package with --hard-dereference, which stores a copy",
             shown,
         )

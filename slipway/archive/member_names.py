@@ -2,15 +2,15 @@
 
 import re
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
 from slipway.archive.invisible_characters import INVISIBLE
-from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
 
 _UNTIDY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # an empty, "." or ".." segment
 _FROM_ABOVE = "Package from the folder above the game, with a relative name: tar czf game.tar.gz mygame"
 
 
-def decode(raw: bytes, owner: bytes) -> str:
+def decode_name(raw: bytes, owner: bytes) -> str:
     """The text of a name or of a link's target; `owner` is the member that is named in a refusal."""
     try:
         text = raw.decode("utf-8")
@@ -30,14 +30,14 @@ def decode(raw: bytes, owner: bytes) -> str:
     return text
 
 
-def parse_path(raw: bytes, owner: bytes, limits: Limits) -> str:
+def parse_member_path(raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
     """A member's path without "./", doubled or trailing slashes; "" is the place the archive is unpacked into.
 
     Raises ArchiveRejected, naming `owner`.
     """
-    text = decode(raw, owner)
+    text = decode_name(raw, owner)
     if not text:
-        raise ArchiveRejected("A member has an empty name", REPACKAGE, display(owner))
+        raise ArchiveRejected("A member has an empty name", REPACKAGE, display_name(owner))
     if text[0] == "/":
         raise _refused(owner, "is an absolute path", _FROM_ABOVE)
     if _UNTIDY.search(text):
@@ -45,11 +45,11 @@ def parse_path(raw: bytes, owner: bytes, limits: Limits) -> str:
         if ".." in segments:
             raise _refused(owner, 'has ".." in its path', _FROM_ABOVE)
         text = "/".join(segments)
-    check_lengths(text, owner, limits)
+    check_path_length(text, owner, limits)
     return text
 
 
-def check_lengths(path: str, owner: bytes, limits: Limits) -> None:
+def check_path_length(path: str, owner: bytes, limits: ArchiveLimits) -> None:
     """Refuse a path that is too long, too deep, or has too long a segment."""
     size, depth = len(path.encode()), path.count("/") + 1
     if size > limits.path_bytes:
@@ -65,5 +65,5 @@ def check_lengths(path: str, owner: bytes, limits: Limits) -> None:
 
 
 def _refused(owner: bytes, problem: str, remedy: str) -> ArchiveRejected:
-    shown = display(owner)
+    shown = display_name(owner)
     return ArchiveRejected(f"{shown} {problem}", remedy, shown)

@@ -1,13 +1,13 @@
 """What a game's archive may hold: every rule that is about members rather than about bytes."""
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.link_targets import hard_link_target, symlink_target
-from slipway.archive.member_names import parse_path
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Kind, Member
-from slipway.archive.path_tree import Tree
-from slipway.archive.package_layout import Packaging
-from slipway.archive.extended_headers import sparse
-from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
+from slipway.archive.extended_headers import sparse_rejected
+from slipway.archive.link_targets import hard_link_target, symlink_target
+from slipway.archive.member_names import parse_member_path
+from slipway.archive.package_layout import PackageLayout
+from slipway.archive.path_tree import PathTree
 from slipway.archive.tar_header import Header
 
 _FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which every reader treats as a file
@@ -24,18 +24,18 @@ _SET_ID_BITS = 0o6000
 _EXECUTE_BITS = 0o111
 
 
-class Rules:
+class MemberRules:
     """Admits members one after another; memory is bounded by the number of members allowed."""
 
-    def __init__(self, limits: Limits, launcher: str | None) -> None:
+    def __init__(self, limits: ArchiveLimits, launcher: str | None) -> None:
         self._limits = limits
-        self._tree = Tree()
-        self._packaging = Packaging(launcher)
+        self._tree = PathTree()
+        self._packaging = PackageLayout(launcher)
         self.members = 0
 
     def admit(self, header: Header) -> Member | None:
         """Check the next member; None for "./", which adds nothing. Raises ArchiveRejected."""
-        path = parse_path(header.name, header.name, self._limits)
+        path = parse_member_path(header.name, header.name, self._limits)
         self._check_type(header)
         self._check_mode(header)
         self.members += 1
@@ -43,16 +43,16 @@ class Rules:
             self._check_budget(header)
             self._only_a_directory(header)
             return None
-        self._packaging.check_place(path, is_directory=_is_directory(header))
-        member = self._member(path, header)
+        self._packaging.check_location(path, is_directory=_is_directory(header))
+        member = self._to_member(path, header)
         self._packaging.check_member(member)
         self._tree.add(path, member.kind)
         self._check_budget(header)
         return member
 
-    def conclude(self) -> tuple[str, str]:
+    def finish(self) -> tuple[str, str]:
         """All members have been seen. Returns top directory and launcher; raises ArchiveRejected."""
-        return self._packaging.conclude(self._tree)
+        return self._packaging.finish(self._tree)
 
     def warnings(self) -> tuple[str, ...]:
         """What is accepted but should be known."""
@@ -69,9 +69,9 @@ class Rules:
             if header.size:
                 raise _refused(shown, "is a directory or link that holds data", REPACKAGE)
         elif kind == _GNU_SPARSE:
-            raise sparse(header.name)
+            raise sparse_rejected(header.name)
         else:
-            what = _REFUSED_TYPES.get(kind, f"of an unknown type ({display(kind)})")
+            what = _REFUSED_TYPES.get(kind, f"of an unknown type ({display_name(kind)})")
             raise _refused(shown, f"is {what}", f"Only files, directories and links are accepted. {REPACKAGE}")
 
     def _check_mode(self, header: Header) -> None:
@@ -88,7 +88,7 @@ class Rules:
         if not _is_directory(header):
             raise _refused(header.name, "is not a directory", REPACKAGE)
 
-    def _member(self, path: str, header: Header) -> Member:
+    def _to_member(self, path: str, header: Header) -> Member:
         if _is_directory(header):
             return Member(path, Kind.DIRECTORY, 0, header.mtime)
         if header.typeflag == _SYMLINK:
@@ -107,5 +107,5 @@ def _is_directory(header: Header) -> bool:
 
 
 def _refused(name: bytes, problem: str, remedy: str) -> ArchiveRejected:
-    shown = display(name)
+    shown = display_name(name)
     return ArchiveRejected(f"{shown} {problem}", remedy, shown)

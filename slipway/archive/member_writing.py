@@ -16,7 +16,7 @@ from slipway.archive.archive_member import Kind, Member
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_MODE, _FILE_MODE, _PROGRAM_MODE = 0o755, 0o644, 0o755
-_LATEST_MTIME = 2**33  # year 2242; some file systems refuse what lies far out
+_MAX_MTIME = 2**33  # year 2242; some file systems refuse what lies far out
 
 
 class TreeWriter:
@@ -37,12 +37,12 @@ class TreeWriter:
 
     def begin(self, member: Member) -> None:
         """Make the member; a file's content follows through content()."""
-        self._finish_file()
+        self._close_file()
         *above, name = steps = _steps(member.path)
         if member.kind is Kind.DIRECTORY:
-            self._enter(steps)
+            self._open_directory(steps)
             return
-        directory = self._enter(above)
+        directory = self._open_directory(above)
         if member.kind is Kind.SYMLINK:
             os.symlink(member.target or "", name, dir_fd=directory)
         elif member.hard_link:
@@ -61,7 +61,7 @@ class TreeWriter:
 
     def finish(self) -> None:
         """All members are written."""
-        self._finish_file()
+        self._close_file()
 
     def close(self) -> None:
         """Let go of every open file and directory, whatever state they are in."""
@@ -79,16 +79,16 @@ class TreeWriter:
     ) -> None:
         self.close()
 
-    def _finish_file(self) -> None:
+    def _close_file(self) -> None:
         if self._file is None:
             return
         if self._mtime is not None:
-            mtime = min(max(self._mtime, 0), _LATEST_MTIME)
+            mtime = min(max(self._mtime, 0), _MAX_MTIME)
             os.utime(self._file, (mtime, mtime))
         done, self._file = self._file, None
         os.close(done)
 
-    def _enter(self, names: list[str]) -> int:
+    def _open_directory(self, names: list[str]) -> int:
         """The open directory down those names, made where it is missing."""
         shared = 0
         while shared < min(len(names), len(self._names)) and names[shared] == self._names[shared]:

@@ -1,15 +1,15 @@
 """How a game is packaged: one top directory, `game/` in it, the launcher at its root."""
 
 from slipway.archive.archive_member import Kind, Member
-from slipway.archive.path_tree import Tree
-from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display, repackage
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name, repackage
+from slipway.archive.path_tree import PathTree
 
-_LISTED = 10
-_APPLE_DOUBLE = "._"
-_APPLE_FOLDER_SETTINGS = ".DS_Store"
+_MAX_LISTED_SCRIPTS = 10
+_APPLE_DOUBLE_PREFIX = "._"
+_DS_STORE = ".DS_Store"
 
 
-class Packaging:
+class PackageLayout:
     """Watches members go by. `launcher` is a file name, or None to take the single executable `.sh` at the root."""
 
     def __init__(self, launcher: str | None) -> None:
@@ -19,12 +19,12 @@ class Packaging:
         self._plain_scripts: list[str] = []  # those that are not executable
         self._folder_settings = 0
 
-    def check_place(self, path: str, *, is_directory: bool) -> None:
+    def check_location(self, path: str, *, is_directory: bool) -> None:
         """Refuse what stands outside the one top directory."""
         top, slash, _ = path.partition("/")
         name = path.rpartition("/")[2]
-        shown = display(path)
-        if name.startswith(_APPLE_DOUBLE) and not is_directory:
+        shown = display_name(path)
+        if name.startswith(_APPLE_DOUBLE_PREFIX) and not is_directory:
             raise ArchiveRejected(
                 f"{shown} is a macOS metadata file, not part of the game",
                 "Package without them on macOS: COPYFILE_DISABLE=1 tar czf game.tar.gz mygame",
@@ -40,11 +40,11 @@ class Packaging:
             self._top = top
         elif top != self._top:
             raise ArchiveRejected(
-                f"{shown} lies beside {display(self._top)}: an archive unpacks to exactly one top directory",
+                f"{shown} lies beside {display_name(self._top)}: an archive unpacks to exactly one top directory",
                 f"Put the whole game into one directory. {REPACKAGE}",
                 shown,
             )
-        if name == _APPLE_FOLDER_SETTINGS:
+        if name == _DS_STORE:
             self._folder_settings += 1
 
     def check_member(self, member: Member) -> None:
@@ -56,17 +56,17 @@ class Packaging:
             _check_launcher(member.path, member.kind, [])
         if name.endswith(".sh") and member.kind.is_file:
             found = self._scripts if member.kind is Kind.PROGRAM else self._plain_scripts
-            if len(found) < _LISTED:
+            if len(found) < _MAX_LISTED_SCRIPTS:
                 found.append(name)
 
-    def conclude(self, tree: Tree) -> tuple[str, str]:
+    def finish(self, tree: PathTree) -> tuple[str, str]:
         """All members are known. Returns top directory and launcher."""
         if self._top is None:
             raise ArchiveRejected("The archive is empty", REPACKAGE)
         top = self._top
         game = tree.kind(f"{top}/game")
         if game is None or not game.is_directory:
-            problem = f"{display(top)} has no game/ directory"
+            problem = f"{display_name(top)} has no game/ directory"
             raise ArchiveRejected(problem, f"Package the complete built game. {repackage(top)}")
         if self._launcher is None:
             return top, self._single_script(top)
@@ -85,31 +85,31 @@ class Packaging:
         if len(self._scripts) == 1:
             return self._scripts[0]
         if self._scripts:
-            found = ", ".join(map(display, self._scripts))
-            problem = f"{display(top)} has several executable .sh files at its root: {found}"
+            found = ", ".join(map(display_name, self._scripts))
+            problem = f"{display_name(top)} has several executable .sh files at its root: {found}"
             remedy = "Name the launcher in the game's metadata, or keep one executable"
         elif self._plain_scripts:
-            found = ", ".join(map(display, self._plain_scripts))
-            problem = f"{display(top)} has no executable .sh file at its root, only without the x bit: {found}"
+            found = ", ".join(map(display_name, self._plain_scripts))
+            problem = f"{display_name(top)} has no executable .sh file at its root, only without the x bit: {found}"
             remedy = f"chmod +x the launcher and package again. {repackage(top)}"
         else:
-            problem = f"{display(top)} has no .sh file at its root to start the game with"
+            problem = f"{display_name(top)} has no .sh file at its root to start the game with"
             remedy = f"Put the launcher there, executable (chmod +x). {repackage(top)}"
         raise ArchiveRejected(problem, remedy)
 
 
 def _check_launcher(path: str, kind: Kind | None, scripts: list[str]) -> None:
     """Refuse a launcher that cannot be started; `scripts` is what could be meant if there is none."""
-    shown, top = display(path), path.partition("/")[0]
+    shown, top = display_name(path), path.partition("/")[0]
     if kind is Kind.PROGRAM:
         return
     if kind is None:
-        instead = f"; at the root are {', '.join(map(display, scripts))}" if scripts else ""
+        instead = f"; at the root are {', '.join(map(display_name, scripts))}" if scripts else ""
         problem = f"is not in the archive{instead}"
-        remedy = f"Put it at the root of {display(top)}, or change the launcher in the game's metadata"
+        remedy = f"Put it at the root of {display_name(top)}, or change the launcher in the game's metadata"
     elif kind is Kind.FILE:
         problem, remedy = "is not executable", f"chmod +x {shown} and package again. {repackage(top)}"
     else:
         what = "a symbolic link" if kind is Kind.SYMLINK else "a directory"
-        problem, remedy = f"is {what}, not a file", f"Put the script itself at the root of {display(top)}"
+        problem, remedy = f"is {what}, not a file", f"Put the script itself at the root of {display_name(top)}"
     raise ArchiveRejected(f"The launcher {shown} {problem}", remedy, shown)

@@ -9,12 +9,12 @@ because they are half the size.
 import unicodedata
 
 from slipway.archive.archive_member import Kind
-from slipway.archive.archive_rejected import ArchiveRejected, display, repackage
+from slipway.archive.archive_rejected import ArchiveRejected, display_name, repackage
 
-_WARNINGS_LISTED = 20
+_MAX_LISTED_WARNINGS = 20
 
 
-class Tree:
+class PathTree:
     """Names and what stands there. A parent that no member has made is made as an implied directory."""
 
     def __init__(self) -> None:
@@ -36,37 +36,37 @@ class Tree:
         """Put a member there. Raises ArchiveRejected when the place is taken, or can be confused with another."""
         parent, _, name = path.rpartition("/")
         if parent != self._last_parent:
-            self._enter(parent, path)
+            self._add_parents(parent, path)
             self._last_parent = parent
-        standing = self._kinds.get(hash(path))
-        if standing is None:
-            self._place(parent, name, path, kind)
-        elif standing is Kind.IMPLIED_DIRECTORY and kind is Kind.DIRECTORY:
+        existing = self._kinds.get(hash(path))
+        if existing is None:
+            self._insert(parent, name, path, kind)
+        elif existing is Kind.IMPLIED_DIRECTORY and kind is Kind.DIRECTORY:
             self._kinds[hash(path)] = kind
         else:
-            raise _taken(path, standing, kind)
+            raise _duplicate_path(path, existing, kind)
 
     def warnings(self) -> tuple[str, ...]:
         """Names that differ only in case: fine on the servers, which run Linux, and not elsewhere."""
         unlisted = self._clash_count - len(self._clashes)
         return (*self._clashes, *([f"{unlisted} more names differ from another only in case"] if unlisted else []))
 
-    def _enter(self, parent: str, path: str) -> None:
+    def _add_parents(self, parent: str, path: str) -> None:
         missing = []
         while parent:
-            standing = self._kinds.get(hash(parent))
-            if standing is None:
+            existing = self._kinds.get(hash(parent))
+            if existing is None:
                 missing.append(parent)
                 parent = parent.rpartition("/")[0]
-            elif standing.is_directory:
+            elif existing.is_directory:
                 break
             else:
-                raise _not_a_directory(path, parent, standing)
+                raise _not_a_directory(path, parent, existing)
         for directory in reversed(missing):
             above, _, name = directory.rpartition("/")
-            self._place(above, name, directory, Kind.IMPLIED_DIRECTORY)
+            self._insert(above, name, directory, Kind.IMPLIED_DIRECTORY)
 
-    def _place(self, parent: str, name: str, path: str, kind: Kind) -> None:
+    def _insert(self, parent: str, name: str, path: str, kind: Kind) -> None:
         if name.isascii():
             composed, folded = name, name.lower()
         else:
@@ -75,14 +75,14 @@ class Tree:
             folded = unicodedata.normalize("NFC", name.casefold()) if composed == name else name
         if self._is_respelled(self._recomposed, parent, name, composed):
             raise ArchiveRejected(
-                f"{display(path)} is stored twice, its accents written in two ways (Unicode NFC and NFD)",
+                f"{display_name(path)} is stored twice, its accents written in two ways (Unicode NFC and NFD)",
                 f"Keep one of them. {repackage(path.partition('/')[0])}",
-                display(path),
+                display_name(path),
             )
         if self._is_respelled(self._folded, parent, name, folded):
             self._clash_count += 1
-            if len(self._clashes) < _WARNINGS_LISTED:
-                self._clashes.append(f"{display(path)} differs from another name only in upper and lower case")
+            if len(self._clashes) < _MAX_LISTED_WARNINGS:
+                self._clashes.append(f"{display_name(path)} differs from another name only in upper and lower case")
         self._kinds[hash(path)] = kind
 
     def _is_respelled(self, spellings: dict[int, None], parent: str, name: str, spelling: str) -> bool:
@@ -95,18 +95,20 @@ class Tree:
         return known
 
 
-def _taken(path: str, standing: Kind, kind: Kind) -> ArchiveRejected:
-    shown, again = display(path), repackage(path.partition("/")[0])
-    if standing.is_directory != (kind is Kind.DIRECTORY):
-        before, now = ("directory", "file or link") if standing.is_directory else ("file or link", "directory")
+def _duplicate_path(path: str, existing: Kind, kind: Kind) -> ArchiveRejected:
+    shown, again = display_name(path), repackage(path.partition("/")[0])
+    if existing.is_directory != (kind is Kind.DIRECTORY):
+        before, now = ("directory", "file or link") if existing.is_directory else ("file or link", "directory")
         problem = f"{shown} is stored as a {before} and later as a {now}"
     else:
         problem = f"{shown} is stored twice"
     return ArchiveRejected(problem, f"Do not append to archives (tar -r). {again}", shown)
 
 
-def _not_a_directory(path: str, parent: str, standing: Kind) -> ArchiveRejected:
-    shown, again = display(path), repackage(path.partition("/")[0])
-    if standing is Kind.SYMLINK:
-        return ArchiveRejected(f"{shown} would be written through the symbolic link {display(parent)}", again, shown)
-    return ArchiveRejected(f"{shown} lies inside {display(parent)}, which is a file", again, shown)
+def _not_a_directory(path: str, parent: str, existing: Kind) -> ArchiveRejected:
+    shown, again = display_name(path), repackage(path.partition("/")[0])
+    if existing is Kind.SYMLINK:
+        return ArchiveRejected(
+            f"{shown} would be written through the symbolic link {display_name(parent)}", again, shown
+        )
+    return ArchiveRejected(f"{shown} lies inside {display_name(parent)}, which is a file", again, shown)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspection, Inspector
 from slipway.archive.member_writing import TreeWriter
 
@@ -18,7 +18,7 @@ class UnpackCancelled(Exception):
 def unpack(
     source: BinaryIO,
     into: Path,
-    limits: Limits,
+    limits: ArchiveLimits,
     launcher: str | None,
     progress: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,

@@ -17,7 +17,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Step:
+class ProgressStep:
     """`done` of `total` bytes of a phase. `text` is what people read beside the bar."""
 
     phase: str
@@ -27,7 +27,7 @@ class Step:
     text: str = ""
 
 
-class Track:
+class ProgressTrack:
     """Places steps on the bar. Phases come in the order they are given in."""
 
     def __init__(self, phases: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ class Track:
             at += WEIGHTS[phase]
         self.fraction = 0.0
 
-    def advance(self, step: Step) -> float:
+    def advance(self, step: ProgressStep) -> float:
         """The bar's place, 0 to 1."""
         within = min(1.0, step.done / step.total) if step.total else 1.0
         self.fraction = max(self.fraction, (self._before[step.phase] + WEIGHTS[step.phase] * within) / self._whole)

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from slipway.cli.command_context import Session, game_option, runs
+from slipway.cli.command_context import CommandContext, game_option, with_context
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.platform_client import Platform
-from slipway.cli.command_error import Problem
+from slipway.cli.platform_client import PlatformClient
 from slipway.client.printable import printable
 from slipway.client.sizes import format_size
 
@@ -21,42 +21,44 @@ _yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.argument("build", type=click.IntRange(min=1))
 @game_option
 @_yes_option
-@runs
-def release(session: Session, build: int, slug: str | None, yes: bool) -> None:
+@with_context
+def release(context: CommandContext, build: int, slug: str | None, yes: bool) -> None:
     """Make a build live."""
-    platform = session.platform()
-    _release(session, platform, session.slug(slug, platform), build, yes)
+    platform = context.platform()
+    _release(context, platform, context.resolve_slug(slug, platform), build, yes)
 
 
 @click.command()
 @click.argument("build", type=click.IntRange(min=1), required=False)
 @game_option
 @_yes_option
-@runs
-def rollback(session: Session, build: int | None, slug: str | None, yes: bool) -> None:
+@with_context
+def rollback(context: CommandContext, build: int | None, slug: str | None, yes: bool) -> None:
     """Make an earlier build live again: the one before, or BUILD."""
-    platform = session.platform()
-    slug = session.slug(slug, platform)
-    _release(session, platform, slug, build or _one_before(platform, slug), yes)
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
+    _release(context, platform, slug, build or _previous_build(platform, slug), yes)
 
 
-def _one_before(platform: Platform, slug: str) -> int:
+def _previous_build(platform: PlatformClient, slug: str) -> int:
     """The build that was live before the present one and is still kept."""
     releases = platform.game(slug, "/releases?limit=200")["releases"]
     live = next((release["build"] for release in releases if release["live"]), None)
     for release in releases:
         if release["build"] != live and release["buildKept"]:
             return int(release["build"])
-    raise Problem("No build was live before this one. `slipway status` lists the builds; name one.", ExitCode.NOT_FOUND)
+    raise CommandError(
+        "No build was live before this one. `slipway status` lists the builds; name one.", ExitCode.NOT_FOUND
+    )
 
 
-def _release(session: Session, platform: Platform, slug: str, build: int, yes: bool) -> None:
+def _release(context: CommandContext, platform: PlatformClient, slug: str, build: int, yes: bool) -> None:
     forecast = platform.game(slug, f"/releases/preview?build={build}")
     if not forecast["changes"]:
-        session.output.result({"game": slug, "build": build, "changed": False}, f"Build {build} is live already.")
+        context.output.result({"game": slug, "build": build, "changed": False}, f"Build {build} is live already.")
         return
-    for line in _forecast(forecast):
-        session.output.note(line)
+    for line in _forecast_lines(forecast):
+        context.output.info(line)
     if not yes:
         _confirm(build, slug, forecast)
     made = platform.game(slug, "/releases", "POST", {"build": build})
@@ -67,10 +69,10 @@ def _release(session: Session, platform: Platform, slug: str, build: int, yes: b
         "before": forecast["live"],
         "releasedAt": made["releasedAt"],
     }
-    session.output.result(facts, f"Build {build} is live. `slipway watch` shows it arrive on the servers.")
+    context.output.result(facts, f"Build {build} is live. `slipway watch` shows it arrive on the servers.")
 
 
-def _forecast(forecast: dict[str, Any]) -> list[str]:
+def _forecast_lines(forecast: dict[str, Any]) -> list[str]:
     lines = []
     for server in forecast["servers"]:
         fetch = server["bytesToFetch"]
@@ -84,7 +86,7 @@ def _forecast(forecast: dict[str, Any]) -> list[str]:
 
 def _confirm(build: int, slug: str, forecast: dict[str, Any]) -> None:
     if not sys.stdin.isatty():
-        raise Problem("There is nobody to ask here. Say --yes to release without a question.", ExitCode.USAGE)
+        raise CommandError("There is nobody to ask here. Say --yes to release without a question.", ExitCode.USAGE)
     instead = f" instead of build {forecast['live']}" if forecast["live"] else ""
     if not click.confirm(f"Release build {build} of {slug}{instead}?", err=True):
-        raise Problem("Nothing was changed.", ExitCode.INTERRUPTED, "declined")
+        raise CommandError("Nothing was changed.", ExitCode.INTERRUPTED, "declined")

@@ -24,7 +24,7 @@ class Backoff:
         return full * (1.0 - self.jitter() / 2.0)
 
 
-class Patience:
+class RetryBudget:
     """Waits between failures in a row: longer each time, up to `longest` seconds, with jitter. One for all threads that
     speak to the same end: any success of one of them starts the count again."""
 

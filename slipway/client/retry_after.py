@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_MAX_HEADER = 64  # characters; an HTTP date has 29
+_MAX_HEADER_LENGTH = 64  # characters; an HTTP date has 29
 
 
 def retry_after_seconds(header: str | None, longest: float) -> float | None:
@@ -13,8 +13,8 @@ def retry_after_seconds(header: str | None, longest: float) -> float | None:
     reader's own back-off decides then."""
     text = (header or "").strip()
     if text.isascii() and text.isdigit():
-        return longest if len(text) > _MAX_HEADER else min(longest, float(text))
-    if not text or len(text) > _MAX_HEADER:
+        return longest if len(text) > _MAX_HEADER_LENGTH else min(longest, float(text))
+    if not text or len(text) > _MAX_HEADER_LENGTH:
         return None
     try:
         until = parsedate_to_datetime(text)

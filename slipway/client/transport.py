@@ -21,11 +21,11 @@ def make_pool(connections: int = 8, ca_file: Path | None = None) -> urllib3.Pool
     return urllib3.PoolManager(maxsize=connections, retries=False, ssl_context=context, blocksize=1 << 18)
 
 
-def in_words(error: BaseException) -> str:
+def describe_network_error(error: BaseException) -> str:
     """What went wrong on the network, for logs and reports."""
     cause = getattr(error, "reason", None)
     if isinstance(cause, BaseException):
-        return in_words(cause)
+        return describe_network_error(cause)
     if isinstance(error, exceptions.NameResolutionError):
         return "its host name cannot be resolved"
     # NewConnectionError (refused, no route) derives from ConnectTimeoutError but has a cause that says more.

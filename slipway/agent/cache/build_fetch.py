@@ -10,31 +10,32 @@ from threading import Event
 
 import urllib3
 
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.build_statuses import BuildStatuses, Phase
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskSpace, is_disk_full
-from slipway.agent.cache.download import PIECE_BYTES, FetchFailed, UrlRefused, download
-from slipway.agent.cache.inventory import Inventory, Whole, remove_tree
+from slipway.agent.cache.download import PIECE_BYTES, FetchFailed, UrlRejected, download
+from slipway.agent.cache.inventory import BuildMarker, Inventory, remove_tree
 from slipway.agent.cache.part_file import PartFile
+from slipway.agent.cache.tree_sync import fsync_tree
 from slipway.agent.crash_points import crash_point
 from slipway.agent.plan import WantedBuild
 from slipway.agent.sessions.session_files import SessionFiles
-from slipway.agent.build_statuses import Board, Phase
 from slipway.agent.storage_addresses import StorageAddresses
-from slipway.archive.archive_limits import Limits
-from slipway.archive.inspection import Inspection
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
+from slipway.archive.inspection import Inspection
 from slipway.archive.unpacking import UnpackCancelled, unpack
-from slipway.client.durable import fsync_path, fsync_tree
+from slipway.client.durable import fsync_path
 
-_FLOOR_CHECK_BYTES = 64 << 20
+_FLOOR_CHECK_INTERVAL_BYTES = 64 << 20
 
 
-class Cancelled(Exception):
+class FetchCancelled(Exception):
     """The build is no longer wanted, or the agent is stopping."""
 
 
 @dataclass(frozen=True)
-class Task:
+class FetchTask:
     """`attempt` counts from 1. `refresh` fetches the plan again and returns the build as it is wanted now."""
 
     wanted: WantedBuild
@@ -44,7 +45,7 @@ class Task:
 
     def check(self) -> None:
         if self.cancelled.is_set():
-            raise Cancelled
+            raise FetchCancelled
 
 
 class BuildFetch:
@@ -52,13 +53,13 @@ class BuildFetch:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: CacheLayout,
         inventory: Inventory,
         sessions: SessionFiles,
         pool: urllib3.PoolManager,
         addresses: StorageAddresses,
         space: DiskSpace,
-        board: Board,
+        statuses: BuildStatuses,
     ) -> None:
         self._layout = layout
         self._inventory = inventory
@@ -66,17 +67,17 @@ class BuildFetch:
         self._pool = pool
         self._addresses = addresses
         self._space = space
-        self._board = board
+        self._statuses = statuses
 
-    def run(self, task: Task) -> None:
+    def run(self, task: FetchTask) -> None:
         """Afterwards the build is whole in its place. Raises FetchFailed, DiskFull or Cancelled."""
         wanted = task.wanted
         need = wanted.size + wanted.unpacked_bytes
         try:
-            self._board.enter(wanted.key, Phase.DOWNLOADING, wanted.size, attempt=task.attempt)
+            self._statuses.set_phase(wanted.key, Phase.DOWNLOADING, wanted.size, attempt=task.attempt)
             self._download(task, need)
             crash_point("after-download")
-            self._board.enter(wanted.key, Phase.VERIFYING, wanted.size, attempt=task.attempt)
+            self._statuses.set_phase(wanted.key, Phase.VERIFYING, wanted.size, attempt=task.attempt)
             self._verify(task)
             crash_point("after-verify")
             inspection = self._unpack(task)
@@ -85,32 +86,32 @@ class BuildFetch:
         except OSError as error:
             if is_disk_full(error):
                 self._drop_unpacked(wanted)
-                raise self._space.ran_out(need) from error
+                raise self._space.disk_full_error(need) from error
             raise FetchFailed(f"disk: {error.strerror or error}") from error
         finally:
-            self._space.release(wanted.key)
+            self._space.free_reservation(wanted.key)
 
-    def _download(self, task: Task, need: int) -> None:
+    def _download(self, task: FetchTask, need: int) -> None:
         wanted = task.wanted
         with PartFile(self._layout, wanted) as part:
             self._space.reserve(wanted.key, need - part.length)
-            self._board.moved(wanted.key, part.length)
+            self._statuses.set_progress(wanted.key, part.length)
             unchecked = 0
 
             def wrote(count: int) -> None:
                 nonlocal unchecked
                 task.check()
-                self._space.wrote(wanted.key, count)
-                self._board.moved(wanted.key, part.length, transferred=count)
+                self._space.record_written(wanted.key, count)
+                self._statuses.set_progress(wanted.key, part.length, transferred=count)
                 unchecked += count
-                if unchecked >= _FLOOR_CHECK_BYTES:
+                if unchecked >= _FLOOR_CHECK_INTERVAL_BYTES:
                     unchecked = 0
                     self._space.check_floor(need - part.length)
 
             task.check()
             try:
                 self._fetch_from(wanted.archive_url, wanted.size, part, wrote)
-            except UrlRefused:
+            except UrlRejected:
                 # Addresses live for minutes; a fresh one is a plan away. If that one is refused too, back off.
                 self._fetch_from(task.refresh().archive_url, wanted.size, part, wrote)
 
@@ -118,7 +119,7 @@ class BuildFetch:
         self._addresses.check(url)
         download(self._pool, url, size, part, wrote)
 
-    def _verify(self, task: Task) -> None:
+    def _verify(self, task: FetchTask) -> None:
         """Compare size and SHA-256 with the plan. First half of the `verifying` bar."""
         wanted = task.wanted
         digest = hashlib.sha256()
@@ -129,7 +130,7 @@ class BuildFetch:
                 task.check()
                 digest.update(buffer[:count])
                 done += count
-                self._board.moved(wanted.key, done // 2)
+                self._statuses.set_progress(wanted.key, done // 2)
         if done != wanted.size or digest.hexdigest() != wanted.sha256:
             self._inventory.drop_part(wanted.key)
             raise FetchFailed(
@@ -137,7 +138,7 @@ class BuildFetch:
                 f"{digest.hexdigest()[:12]}… ({done} bytes); it was deleted"
             )
 
-    def _unpack(self, task: Task) -> Inspection:
+    def _unpack(self, task: FetchTask) -> Inspection:
         """Into a directory out of view. Second half of the `verifying` bar."""
         wanted = task.wanted
         into = self._layout.unpacking(wanted.key)
@@ -147,7 +148,7 @@ class BuildFetch:
         def progress(consumed: int) -> None:
             if consumed >= wanted.size // 2:
                 crash_point("mid-unpack")
-            self._board.moved(wanted.key, (wanted.size + consumed) // 2)
+            self._statuses.set_progress(wanted.key, (wanted.size + consumed) // 2)
 
         try:
             with self._layout.part(wanted.key).open("rb") as source:
@@ -161,17 +162,17 @@ class BuildFetch:
             fsync_tree(into, between=task.check)
         except UnpackCancelled as cancelled:
             self._drop_unpacked(wanted)
-            raise Cancelled from cancelled
+            raise FetchCancelled from cancelled
         except ArchiveRejected as rejected:
             self._drop_unpacked(wanted)
             # The digest is right, so these are the platform's bytes: kept, or every retry would fetch them again.
             raise FetchFailed(f"the archive cannot be unpacked: {rejected}") from rejected
-        except (FetchFailed, Cancelled):
+        except (FetchFailed, FetchCancelled):
             self._drop_unpacked(wanted)
             raise
         return inspection
 
-    def _place(self, task: Task, inspection: Inspection) -> None:
+    def _place(self, task: FetchTask, inspection: Inspection) -> None:
         """Marker first, then the rename: see Whole."""
         wanted = task.wanted
         key = wanted.key
@@ -181,9 +182,9 @@ class BuildFetch:
             game.mkdir()
             game.chmod(0o755)
             fsync_path(game.parent)
-        self._inventory.mark(
+        self._inventory.write_marker(
             key,
-            Whole(
+            BuildMarker(
                 sha256=wanted.sha256,
                 size=wanted.size,
                 unpacked_bytes=inspection.unpacked_bytes,
@@ -214,10 +215,10 @@ class BuildFetch:
             remove_tree(path)
 
 
-def _limits(wanted: WantedBuild) -> Limits:
+def _limits(wanted: WantedBuild) -> ArchiveLimits:
     """The platform has judged these very bytes (the digest says so) by its own, configurable limits, so ours only
     bound the damage. `unpacked_bytes` of the plan counts file contents, that of Limits tar headers and padding too."""
-    return Limits(
+    return ArchiveLimits(
         unpacked_bytes=2 * wanted.unpacked_bytes + (4 << 30),
         members=5_000_000,
         ratio=2_000,

@@ -9,7 +9,7 @@ from slipway.agent.path_names import BuildKey
 PRIVATE = ".slipway"
 
 
-class Layout:
+class CacheLayout:
     """Games are open to read (0755); `.slipway` holds the token and is the agent's alone (0700)."""
 
     def __init__(self, cache: Path) -> None:
@@ -21,14 +21,14 @@ class Layout:
         self.state = self.private / "state.json"
         self.downloads = self.private / "downloads"
         self.unpack = self.private / "unpack"
-        self.whole = self.private / "whole"
+        self.markers = self.private / "whole"
         self.trash = self.private / "trash"
         self.sessions = self.private / "sessions"
 
     def create(self) -> None:
         """Make what is missing. Modes are set apart, so that the umask of whoever starts the agent has no say."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        private = (self.private, self.downloads, self.unpack, self.whole, self.trash, self.sessions)
+        private = (self.private, self.downloads, self.unpack, self.markers, self.trash, self.sessions)
         for directory in private:
             directory.mkdir(exist_ok=True)
             directory.chmod(0o700)
@@ -36,7 +36,7 @@ class Layout:
     def part(self, key: BuildKey) -> Path:
         return self.downloads / f"{key}.part"
 
-    def part_note(self, key: BuildKey) -> Path:
+    def part_metadata(self, key: BuildKey) -> Path:
         """Which archive the `.part` beside it belongs to."""
         return self.downloads / f"{key}.json"
 
@@ -44,7 +44,7 @@ class Layout:
         return self.unpack / str(key)
 
     def marker(self, key: BuildKey) -> Path:
-        return self.whole / f"{key}.json"
+        return self.markers / f"{key}.json"
 
     def game(self, game_id: str) -> Path:
         return self.cache / game_id

@@ -1,4 +1,4 @@
-"""Brings the cache in line with the plan: what to fetch, activate and evict, and what the board says of it."""
+"""Brings the cache in line with the plan: what to fetch, activate and evict, and what the statuses says of it."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ from functools import partial
 from threading import Event
 
 from slipway.agent import logs
-from slipway.agent.cache.build_fetch import Cancelled, Task
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.build_statuses import BuildStatuses, Phase
+from slipway.agent.cache.build_fetch import FetchCancelled, FetchTask
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskFull
 from slipway.agent.cache.download import FetchFailed
-from slipway.agent.cache.fetch_threads import Outcome, Workers
-from slipway.agent.cache.inventory import Inventory, Whole, remove_tree
+from slipway.agent.cache.fetch_threads import FetchOutcome, FetchThreads
+from slipway.agent.cache.inventory import BuildMarker, Inventory, remove_tree
+from slipway.agent.cache_actions import CacheActions, CacheContents, choose_actions
 from slipway.agent.crash_points import crash_point, fault_point
-from slipway.agent.cache_actions import Decision, OnDisk, decide
-from slipway.agent.failed_builds import Attempts
-from slipway.agent.plan import Plan, WantedBuild
+from slipway.agent.failed_builds import FailedBuilds
 from slipway.agent.path_names import BuildKey
-from slipway.agent.plan_poller import Planner
-from slipway.agent.reporter import Pace
+from slipway.agent.plan import Plan, WantedBuild
+from slipway.agent.plan_poller import PlanPoller
+from slipway.agent.reporter import Intervals
 from slipway.agent.sessions.session_files import SessionFiles
-from slipway.agent.build_statuses import Board, Phase
 
 # A build whose directory somebody deleted is noticed within this time.
-_LONGEST_PAUSE = 5.0
+_MAX_PAUSE = 5.0
 
 
-class Keeper:
+class CacheReconciler:
     """Alone changes what is in view: `current` links and evictions. One thread, so these never race."""
 
     def __init__(
         self,
-        layout: Layout,
+        layout: CacheLayout,
         inventory: Inventory,
         sessions: SessionFiles,
-        planner: Planner,
-        workers: Workers,
-        board: Board,
-        attempts: Attempts,
-        pace: Pace,
+        planner: PlanPoller,
+        workers: FetchThreads,
+        statuses: BuildStatuses,
+        attempts: FailedBuilds,
+        pace: Intervals,
         wake: Event,
-        settled: Event,
+        first_plan_applied: Event,
         stopping: Event,
     ) -> None:
-        """`wake` asks for a step; `settled` is set once the first plan has been acted upon."""
+        """`wake` asks for a step; `first_plan_applied` is set once the first plan has been acted upon."""
         self._layout = layout
         self._inventory = inventory
         self._sessions = sessions
         self._planner = planner
         self._workers = workers
-        self._board = board
-        self._attempts = attempts
+        self._statuses = statuses
+        self._failed_builds = attempts
         self._pace = pace
         self._wake = wake
-        self._settled = settled
+        self._first_plan_applied = first_plan_applied
         self._stopping = stopping
         self._announced: Plan | None = None
         self._waits_for_sessions = False
@@ -70,44 +70,44 @@ class Keeper:
 
     def step(self) -> None:
         """Look at plan and disk once, and do what follows from them."""
-        self._take_outcomes()
+        self._collect_outcomes()
         whole, disk = self._inventory.scan()
         plan = self._planner.current
         if plan is None:
             for key, marker in whole.items():
-                self._board.enter(key, Phase.CACHED, marker.size)
+                self._statuses.set_phase(key, Phase.CACHED, marker.size)
             return
         wanted = {build.key: build for build in plan.builds}
-        self._take_retries(plan)
+        self._apply_retries(plan)
         # Other bytes under a number that the platform gave out twice (restored from a backup) are not that build.
         right = {key for key, marker in whole.items() if key not in wanted or wanted[key].sha256 == marker.sha256}
-        disk = OnDisk(right, disk.current)
-        decision = decide(plan, disk, self._workers.busy(), self._sessions.in_use())
+        disk = CacheContents(right, disk.current)
+        decision = choose_actions(plan, disk, self._workers.busy(), self._sessions.in_use())
         for key in decision.cancel:
             self._workers.cancel(key)
         for key in decision.activate:
             self._activate(wanted[key], whole[key])
         evicted = {key for key in decision.evict if self._evict(key)}
         for key in right - set(decision.activate):
-            self._attempts.forget(key)
+            self._failed_builds.clear(key)
         self._start_fetches(decision, wanted)
         held = right - evicted
         self._waits_for_sessions = any(key not in wanted for key in held)
         self._drop_parts(held, wanted)  # before anybody hears that there is nothing more to fetch
         self._show(held, whole, wanted)
         self._announce_absent(plan, decision)
-        self._settled.set()
+        self._first_plan_applied.set()
 
-    def _take_outcomes(self) -> None:
-        for outcome in self._workers.take_outcomes():
+    def _collect_outcomes(self) -> None:
+        for outcome in self._workers.collect_outcomes():
             key = outcome.task.wanted.key
             if outcome.error is None:
-                self._attempts.forget(key)
+                self._failed_builds.clear(key)
                 logs.info("build is whole", game=key.game_id, build=key.build, attempt=outcome.task.attempt)
-            elif not isinstance(outcome.error, Cancelled):
-                self._note_failure(outcome, outcome.error)
+            elif not isinstance(outcome.error, FetchCancelled):
+                self._record_failure(outcome, outcome.error)
 
-    def _note_failure(self, outcome: Outcome, error: BaseException) -> None:
+    def _record_failure(self, outcome: FetchOutcome, error: BaseException) -> None:
         key = outcome.task.wanted.key
         if isinstance(error, (FetchFailed, DiskFull)):
             reason = str(error)
@@ -119,7 +119,7 @@ class Keeper:
     def _fail(self, wanted: WantedBuild, reason: str, disk_full: bool = False) -> None:
         key, now = wanted.key, time.monotonic()
         held = self._inventory.part_length(key)
-        failure = self._attempts.failed(key, reason, now, bytes_held=held, disk_full=disk_full)
+        failure = self._failed_builds.record_failure(key, reason, now, bytes_held=held, disk_full=disk_full)
         logs.warning(
             "attempt failed",
             game=key.game_id,
@@ -128,73 +128,73 @@ class Keeper:
             reason=reason,
             retry_in_seconds=round(failure.retry_at - now, 1),
         )
-        self._board.fail(key, wanted.size, failure)
+        self._statuses.set_failure(key, wanted.size, failure)
 
-    def _take_retries(self, plan: Plan) -> None:
-        self._attempts.keep_only({build.key for build in plan.builds})
+    def _apply_retries(self, plan: Plan) -> None:
+        self._failed_builds.retain({build.key for build in plan.builds})
         for build in plan.builds:
-            if self._attempts.saw_retry_counter(build.key, build.retry):
+            if self._failed_builds.update_retry_counter(build.key, build.retry):
                 logs.info("told to retry now", game=build.key.game_id, build=build.key.build)
 
-    def _activate(self, wanted: WantedBuild, marker: Whole) -> None:
+    def _activate(self, wanted: WantedBuild, marker: BuildMarker) -> None:
         key = wanted.key
-        if not self._attempts.is_due(key, time.monotonic()):
+        if not self._failed_builds.is_due(key, time.monotonic()):
             return
         try:
             self._inventory.activate(key, marker)
         except OSError as error:
             self._fail(wanted, f"current cannot be switched: {error.strerror}")
             return
-        self._attempts.forget(key)
+        self._failed_builds.clear(key)
         logs.info("build is active", game=key.game_id, build=key.build)
 
     def _evict(self, key: BuildKey) -> bool:
         with self._sessions.locked():
             if self._sessions.in_use().blocks(key):
                 return False
-            self._board.enter(key, Phase.EVICTING)
+            self._statuses.set_phase(key, Phase.EVICTING)
             trashed = self._inventory.discard(key)
         crash_point("mid-evict")
         if trashed is not None:
             remove_tree(trashed)
         self._inventory.drop_empty_game(key.game_id)
-        self._attempts.space_was_freed()
-        self._board.enter(key, Phase.REMOVED)
+        self._failed_builds.retry_disk_full()
+        self._statuses.set_phase(key, Phase.REMOVED)
         logs.info("build evicted", game=key.game_id, build=key.build)
         return True
 
-    def _start_fetches(self, decision: Decision, wanted: Mapping[BuildKey, WantedBuild]) -> None:
+    def _start_fetches(self, decision: CacheActions, wanted: Mapping[BuildKey, WantedBuild]) -> None:
         now = time.monotonic()
         for key in decision.fetch:
-            if self._stopping.is_set() or not self._workers.has_free_hand:
+            if self._stopping.is_set() or not self._workers.has_free_thread:
                 return
-            if self._attempts.is_due(key, now):
-                attempt = self._attempts.next_attempt(key)
+            if self._failed_builds.is_due(key, now):
+                attempt = self._failed_builds.next_attempt(key)
                 logs.info("fetching build", game=key.game_id, build=key.build, attempt=attempt)
-                self._workers.start(Task(wanted[key], attempt, partial(self._planner.refreshed, key)))
+                self._workers.start(FetchTask(wanted[key], attempt, partial(self._planner.fetch_build, key)))
 
     def _show(
-        self, held: set[BuildKey], whole: Mapping[BuildKey, Whole], wanted: Mapping[BuildKey, WantedBuild]
+        self, held: set[BuildKey], whole: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]
     ) -> None:
         """Put every build that no fetch is at work on into its phase."""
         busy = self._workers.busy()
-        for key in (held | wanted.keys() | self._board.keys()) - busy:
-            failure = self._attempts.failure(key)
+        for key in (held | wanted.keys() | self._statuses.keys()) - busy:
+            failure = self._failed_builds.failure(key)
             if key in wanted and failure:
-                self._board.fail(key, wanted[key].size, failure)
+                self._statuses.set_failure(key, wanted[key].size, failure)
             elif key in held:
-                self._board.enter(key, Phase.CACHED, whole[key].size)
+                self._statuses.set_phase(key, Phase.CACHED, whole[key].size)
             elif key in wanted:
-                self._board.enter(key, Phase.PENDING, wanted[key].size)
+                self._statuses.set_phase(key, Phase.PENDING, wanted[key].size)
             else:
-                self._board.enter(key, Phase.REMOVED)
+                self._statuses.set_phase(key, Phase.REMOVED)
 
-    def _announce_absent(self, plan: Plan, decision: Decision) -> None:
+    def _announce_absent(self, plan: Plan, decision: CacheActions) -> None:
         """Say `removed` of builds that the platform believes to be here; once for every plan that names them."""
         if plan is not self._announced:
             self._announced = plan
             for key in decision.absent:
-                self._board.enter(key, Phase.REMOVED)
+                self._statuses.set_phase(key, Phase.REMOVED)
 
     def _drop_parts(self, held: set[BuildKey], wanted: Mapping[BuildKey, WantedBuild]) -> None:
         busy = self._workers.busy()
@@ -204,9 +204,9 @@ class Keeper:
 
     def _pause(self) -> float:
         """Seconds until there may be something to do; whatever happens meanwhile wakes us."""
-        longest = self._pace.sessions if self._waits_for_sessions else _LONGEST_PAUSE
-        due = self._attempts.next_due(self._workers.busy())
-        if due is None or not self._workers.has_free_hand:
+        longest = self._pace.sessions if self._waits_for_sessions else _MAX_PAUSE
+        due = self._failed_builds.next_due(self._workers.busy())
+        if due is None or not self._workers.has_free_thread:
             return longest
         return min(longest, max(0.05, due - time.monotonic()))
 

@@ -25,7 +25,7 @@ class DiskSpace:
     def __init__(self, cache: Path, floor: int) -> None:
         self._cache = cache
         self.floor = floor
-        self._promised: dict[BuildKey, int] = {}
+        self._reserved: dict[BuildKey, int] = {}
         self._lock = Lock()
 
     def total_and_free(self) -> tuple[int, int]:
@@ -37,19 +37,19 @@ class DiskSpace:
         other downloads were promised and have not written yet."""
         with self._lock:
             free = self.total_and_free()[1]
-            others = sum(left for other, left in self._promised.items() if other != key)
+            others = sum(left for other, left in self._reserved.items() if other != key)
             if need > free - self.floor - others:
                 raise DiskFull(self._reason(need, free, others))
-            self._promised[key] = need
+            self._reserved[key] = need
 
-    def wrote(self, key: BuildKey, count: int) -> None:
+    def record_written(self, key: BuildKey, count: int) -> None:
         with self._lock:
-            if key in self._promised:
-                self._promised[key] = max(0, self._promised[key] - count)
+            if key in self._reserved:
+                self._reserved[key] = max(0, self._reserved[key] - count)
 
-    def release(self, key: BuildKey) -> None:
+    def free_reservation(self, key: BuildKey) -> None:
         with self._lock:
-            self._promised.pop(key, None)
+            self._reserved.pop(key, None)
 
     def check_floor(self, need: int) -> None:
         """Something else on this machine may be eating the space meanwhile. Raises DiskFull."""
@@ -57,12 +57,12 @@ class DiskSpace:
         if free < self.floor:
             raise DiskFull(self._reason(need, free, 0))
 
-    def ran_out(self, need: int) -> DiskFull:
+    def disk_full_error(self, need: int) -> DiskFull:
         """For a write that failed with ENOSPC or EDQUOT."""
         return DiskFull(self._reason(need, self.total_and_free()[1], 0))
 
     def _reason(self, need: int, free: int, others: int) -> str:
-        also = f", {format_size(others)} of it promised to other downloads" if others else ""
+        also = f", {format_size(others)} of it reserved for other downloads" if others else ""
         return (
             f"disk full: {format_size(need)} needed above the floor of {format_size(self.floor)}, "
             f"{format_size(free)} free{also}"

@@ -12,7 +12,7 @@ from slipway.agent.cache.part_file import PartFile
 from slipway.agent.crash_points import crash_point
 from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
-from slipway.client.transport import in_words
+from slipway.client.transport import describe_network_error
 
 PIECE_BYTES = 1 << 20
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
@@ -24,7 +24,7 @@ class FetchFailed(Exception):
     """This attempt is over; str() is the reason for people."""
 
 
-class UrlRefused(FetchFailed):
+class UrlRejected(FetchFailed):
     """403: the presigned address is no longer good. The plan has a fresh one."""
 
 
@@ -35,9 +35,9 @@ def download(pool: urllib3.PoolManager, url: str, size: int, part: PartFile, wro
     """
     if part.length == size:
         return
-    response = _ask(pool, url, part.length, size)
+    response = _request(pool, url, part.length, size)
     try:
-        _check_answer(response, part, size)
+        _check_response(response, part, size)
         while part.length < size:
             # read1 hands over what has arrived: progress shows on a slow line, and a torn connection loses nothing.
             piece = response.read1(min(PIECE_BYTES, size - part.length), decode_content=False)
@@ -48,25 +48,25 @@ def download(pool: urllib3.PoolManager, url: str, size: int, part: PartFile, wro
             if part.length >= size // 2:
                 crash_point("mid-download")
     except HTTPError as error:
-        raise FetchFailed(f"storage: {in_words(error)} at {_position(part, size)}") from error
+        raise FetchFailed(f"storage: {describe_network_error(error)} at {_position(part, size)}") from error
     finally:
         response.close()
     if part.length < size:
         raise FetchFailed(f"storage: the connection broke at {_position(part, size)}")
 
 
-def _ask(pool: urllib3.PoolManager, url: str, start: int, size: int) -> urllib3.BaseHTTPResponse:
+def _request(pool: urllib3.PoolManager, url: str, start: int, size: int) -> urllib3.BaseHTTPResponse:
     headers = {"Range": f"bytes={start}-{size - 1}", "Accept-Encoding": "identity"}
     try:
         return pool.request("GET", url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False)
     except (HTTPError, OSError) as error:
-        raise FetchFailed(f"storage: {in_words(error)}") from error
+        raise FetchFailed(f"storage: {describe_network_error(error)}") from error
 
 
-def _check_answer(response: urllib3.BaseHTTPResponse, part: PartFile, size: int) -> None:
+def _check_response(response: urllib3.BaseHTTPResponse, part: PartFile, size: int) -> None:
     """Make sure that the body continues `part`. Storage may ignore a Range, and ignores If-Range (SERVING.md)."""
     if response.status == 403:
-        raise UrlRefused("storage refused the address of the archive (403)")
+        raise UrlRejected("storage refused the address of the archive (403)")
     if response.status == 404:
         raise FetchFailed("storage has no such archive (404)")
     if response.status == 416:

@@ -6,29 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock, Thread
 
-from slipway.agent.cache.build_fetch import Task
+from slipway.agent.cache.build_fetch import FetchTask
 from slipway.agent.crash_points import fault_point
 from slipway.agent.path_names import BuildKey
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FetchOutcome:
     """`error` is None when the build is whole."""
 
-    task: Task
+    task: FetchTask
     error: BaseException | None
 
 
-class Workers:
+class FetchThreads:
     """Daemon threads: nothing waits for them at exit, because whatever they do can be cut anywhere."""
 
-    def __init__(self, run: Callable[[Task], None], limit: int, on_done: Callable[[], None]) -> None:
+    def __init__(self, run: Callable[[FetchTask], None], limit: int, on_done: Callable[[], None]) -> None:
         self._run = run
         self._limit = limit
         self._on_done = on_done
         self._lock = Lock()
-        self._tasks: dict[BuildKey, Task] = {}
-        self._outcomes: list[Outcome] = []
+        self._tasks: dict[BuildKey, FetchTask] = {}
+        self._outcomes: list[FetchOutcome] = []
 
     def busy(self) -> frozenset[BuildKey]:
         """Builds being fetched, those included whose outcome was not taken yet."""
@@ -36,11 +36,11 @@ class Workers:
             return frozenset(self._tasks)
 
     @property
-    def has_free_hand(self) -> bool:
+    def has_free_thread(self) -> bool:
         with self._lock:
             return len(self._tasks) < self._limit
 
-    def start(self, task: Task) -> None:
+    def start(self, task: FetchTask) -> None:
         with self._lock:
             self._tasks[task.wanted.key] = task
         try:
@@ -58,14 +58,14 @@ class Workers:
         for key in self.busy():
             self.cancel(key)
 
-    def take_outcomes(self) -> list[Outcome]:
+    def collect_outcomes(self) -> list[FetchOutcome]:
         with self._lock:
             outcomes, self._outcomes = self._outcomes, []
             for outcome in outcomes:
                 del self._tasks[outcome.task.wanted.key]
         return outcomes
 
-    def _work(self, task: Task) -> None:
+    def _work(self, task: FetchTask) -> None:
         error: BaseException | None = None
         try:
             fault_point("fetch")
@@ -76,7 +76,7 @@ class Workers:
             error = raised
         self._end(task, error)
 
-    def _end(self, task: Task, error: BaseException | None) -> None:
+    def _end(self, task: FetchTask, error: BaseException | None) -> None:
         with self._lock:
-            self._outcomes.append(Outcome(task, error))
+            self._outcomes.append(FetchOutcome(task, error))
         self._on_done()

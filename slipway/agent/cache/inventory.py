@@ -8,15 +8,15 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache_actions import CacheContents
 from slipway.agent.crash_points import crash_point
-from slipway.agent.cache_actions import OnDisk
-from slipway.agent.path_names import BuildKey, parse_key
+from slipway.agent.path_names import BuildKey, parse_build_key
 from slipway.client.durable import fsync_path, read_json, write_json
 
 
 @dataclass(frozen=True)
-class Whole:
+class BuildMarker:
     """The marker of a build that is complete. It is written before the directory is renamed into place, so a build
     is whole when it has both; a directory without marker is not ours to trust."""
 
@@ -28,24 +28,24 @@ class Whole:
 
 
 class Inventory:
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: CacheLayout) -> None:
         self._layout = layout
 
-    def whole(self) -> dict[BuildKey, Whole]:
+    def complete_builds(self) -> dict[BuildKey, BuildMarker]:
         found = {}
-        for path in self._layout.whole.glob("[!.]*.json"):
-            key = parse_key(path.stem)
+        for path in self._layout.markers.glob("[!.]*.json"):
+            key = parse_build_key(path.stem)
             if key is not None and (whole := self.get(key)):
                 found[key] = whole
         return found
 
-    def get(self, key: BuildKey) -> Whole | None:
+    def get(self, key: BuildKey) -> BuildMarker | None:
         """The marker of `key` if its tree is there too."""
         document = read_json(self._layout.marker(key))
         if document is None:
             return None
         try:
-            whole = Whole(**document)
+            whole = BuildMarker(**document)
         except TypeError:
             return None
         return whole if (self._layout.build(key) / whole.top_directory).is_dir() else None
@@ -56,17 +56,17 @@ class Inventory:
             target = self._layout.current(game_id).readlink()
         except OSError:
             return None
-        return parse_key(f"{game_id}.{target.parts[0]}") if target.parts else None
+        return parse_build_key(f"{game_id}.{target.parts[0]}") if target.parts else None
 
-    def scan(self) -> tuple[dict[BuildKey, Whole], OnDisk]:
-        whole = self.whole()
+    def scan(self) -> tuple[dict[BuildKey, BuildMarker], CacheContents]:
+        whole = self.complete_builds()
         links = {key.game_id: self.current(key.game_id) for key in whole}
-        return whole, OnDisk(frozenset(whole), {game: key for game, key in links.items() if key})
+        return whole, CacheContents(frozenset(whole), {game: key for game, key in links.items() if key})
 
-    def mark(self, key: BuildKey, whole: Whole) -> None:
+    def write_marker(self, key: BuildKey, whole: BuildMarker) -> None:
         write_json(self._layout.marker(key), asdict(whole))
 
-    def activate(self, key: BuildKey, whole: Whole) -> None:
+    def activate(self, key: BuildKey, whole: BuildMarker) -> None:
         """Point `current` at `<build>/<topDirectory>`, in one step for whoever looks. Relative, so that a moved or
         bind-mounted cache still works."""
         link = self._layout.current(key.game_id)
@@ -98,7 +98,7 @@ class Inventory:
 
     def drop_part(self, key: BuildKey) -> None:
         self._layout.part(key).unlink(missing_ok=True)
-        self._layout.part_note(key).unlink(missing_ok=True)
+        self._layout.part_metadata(key).unlink(missing_ok=True)
 
     def part_length(self, key: BuildKey) -> int:
         try:
@@ -107,7 +107,7 @@ class Inventory:
             return 0
 
     def parts(self) -> set[BuildKey]:
-        found = (parse_key(path.stem) for path in self._layout.downloads.iterdir())
+        found = (parse_build_key(path.stem) for path in self._layout.downloads.iterdir())
         return {key for key in found if key is not None}
 
     def repair(self) -> list[str]:
@@ -117,8 +117,8 @@ class Inventory:
         for path in self._layout.unpack.iterdir():
             remove_tree(path)
             done.append(f"removed the interrupted unpacking {path.name}")
-        for path in self._layout.whole.glob("[!.]*"):
-            key = parse_key(path.stem)
+        for path in self._layout.markers.glob("[!.]*"):
+            key = parse_build_key(path.stem)
             if key is None or self.get(key) is None:
                 path.unlink()
                 done.append(f"forgot {path.stem}, whose directory is not there")
@@ -129,7 +129,7 @@ class Inventory:
         return done
 
     def _drop_unfinished_writes(self) -> None:
-        for directory in (self._layout.downloads, self._layout.whole):  # where nobody writes but this agent
+        for directory in (self._layout.downloads, self._layout.markers):  # where nobody writes but this agent
             for path in directory.glob(".*.new"):
                 path.unlink(missing_ok=True)
         an_hour_ago = time.time() - 3600  # A launch script may be writing its session this very moment.

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class CacheTaken(Exception):
+class CacheInUse(Exception):
     """Another agent runs on this cache directory."""
 
 
-def hold_for_life(path: Path) -> int:
+def lock_until_exit(path: Path) -> int:
     """Lock `path` for as long as this process lives; the descriptor. Raises CacheTaken, naming the holder's pid."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -21,14 +21,14 @@ def hold_for_life(path: Path) -> int:
     except BlockingIOError:
         holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
         os.close(descriptor)
-        raise CacheTaken(holder or "unknown") from None
+        raise CacheInUse(holder or "unknown") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Hold the lock of `path` for the block, against other threads and other processes."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

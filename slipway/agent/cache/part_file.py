@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.plan import WantedBuild
 from slipway.client.durable import read_json, write_json
 
@@ -14,9 +14,9 @@ from slipway.client.durable import read_json, write_json
 class PartFile:
     """Append-only. Unbuffered, so what the process had read when it was killed is there to continue from."""
 
-    def __init__(self, layout: Layout, wanted: WantedBuild) -> None:
+    def __init__(self, layout: CacheLayout, wanted: WantedBuild) -> None:
         self.path: Path = layout.part(wanted.key)
-        self._note_path = layout.part_note(wanted.key)
+        self._note_path = layout.part_metadata(wanted.key)
         self._note = {"checksum": f"sha256:{wanted.sha256}", "size": wanted.size}
         self._descriptor = -1
         self.length = 0

@@ -6,17 +6,17 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slipway.agent.cache.cache_layout import Layout
-from slipway.agent.cache.inventory import Inventory, Whole
+from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.inventory import BuildMarker, Inventory
 from slipway.agent.exit_codes import ExitCode
-from slipway.agent.path_names import BuildKey, checked_identifier
+from slipway.agent.path_names import BuildKey, parse_identifier
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
-from slipway.agent.sessions.session_files import Session, SessionFiles, now_iso, process_stamp
+from slipway.agent.sessions.session_files import Session, SessionFiles, now_iso, process_identity
 from slipway.client.durable import read_json
 from slipway.client.transport import make_pool
 
 # A player waits: better to start on what is here than to wait long for the platform.
-_PATIENCE_SECONDS = 3.0
+_PLATFORM_TIMEOUT_SECONDS = 3.0
 
 
 class SessionRefused(Exception):
@@ -42,18 +42,18 @@ class Started:
 
 class SessionCommands:
     def __init__(self, cache: Path) -> None:
-        self._layout = Layout(cache)
+        self._layout = CacheLayout(cache)
         self._sessions = SessionFiles(self._layout)
         self._inventory = Inventory(self._layout)
-        self._client = _connect(self._layout)
+        self._client = _platform_client(self._layout)
 
     def start(self, game_id: str, pid: int) -> Started:
         """Begin a session of `game_id` for process `pid`. Raises SessionRefused."""
         try:
-            checked_identifier(game_id, "game id")
+            parse_identifier(game_id, "game id")
         except ValueError as error:
             raise SessionRefused(ExitCode.USAGE, str(error)) from error
-        stamp = process_stamp(pid)
+        stamp = process_identity(pid)
         if stamp is None:
             raise SessionRefused(ExitCode.USAGE, f"there is no process {pid}: give the pid that plays the game")
         session = Session(f"s{uuid.uuid4().hex}", game_id, None, pid, stamp, now_iso())
@@ -68,7 +68,7 @@ class SessionCommands:
     def end(self, session_id: str) -> str | None:
         """End a session. Returns a note when the platform did not hear of it yet. Raises SessionRefused."""
         try:
-            checked_identifier(session_id, "session id")
+            parse_identifier(session_id, "session id")
         except ValueError as error:
             raise SessionRefused(ExitCode.USAGE, str(error)) from error
         was_here = self._sessions.get(session_id) is not None
@@ -91,11 +91,11 @@ class SessionCommands:
         except PlatformUnreachable as error:
             return self._start_locally(session, str(error))
         except PlatformRefused as refusal:
-            raise _in_exit_codes(refusal, session.game_id) from refusal
+            raise _session_refusal(refusal, session.game_id) from refusal
         key = BuildKey(session.game_id, answer.build)
         whole = self._inventory.get(key)
         if whole is None:
-            self._take_back(session)
+            self._end_on_platform(session)
             raise SessionRefused(
                 ExitCode.NOT_CACHED,
                 f"the platform chose build {answer.build} of {session.game_id}, which is not whole here (any more)",
@@ -117,20 +117,20 @@ class SessionCommands:
         return self._begin(session, key, whole, registered=False, note=note)
 
     def _begin(
-        self, session: Session, key: BuildKey, whole: Whole, *, registered: bool, note: str | None = None
+        self, session: Session, key: BuildKey, whole: BuildMarker, *, registered: bool, note: str | None = None
     ) -> Started:
         self._sessions.write(replace(session, build=key.build))
         path = (self._layout.build(key) / whole.top_directory).absolute()
         return Started(session.id, key.game_id, key.build, path, whole.launcher, registered, note)
 
-    def _take_back(self, session: Session) -> None:
+    def _end_on_platform(self, session: Session) -> None:
         try:
             self._client.end_session(session.id)
         except (PlatformUnreachable, PlatformRefused):
             return  # It is not in the agent's reports, which ends it just as well.
 
 
-def _connect(layout: Layout) -> PlatformClient:
+def _platform_client(layout: CacheLayout) -> PlatformClient:
     """By the address and token that the agent left for us, so that launch scripts need neither."""
     try:
         connection = read_json(layout.connection)
@@ -144,10 +144,10 @@ def _connect(layout: Layout) -> PlatformClient:
         )
     ca_file = connection.get("caFile")
     pool = make_pool(ca_file=Path(ca_file) if ca_file else None)
-    return PlatformClient(pool, connection["url"], connection["token"], patience_seconds=_PATIENCE_SECONDS)
+    return PlatformClient(pool, connection["url"], connection["token"], timeout_seconds=_PLATFORM_TIMEOUT_SECONDS)
 
 
-def _in_exit_codes(refusal: PlatformRefused, game_id: str) -> SessionRefused:
+def _session_refusal(refusal: PlatformRefused, game_id: str) -> SessionRefused:
     if refusal.status == 404:
         return SessionRefused(ExitCode.NOT_FOUND, f"there is no game {game_id}, or it was deleted: {refusal}")
     if refusal.code == "not_cached":

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slipway.agent.cache.cache_layout import Layout
-from slipway.agent.cache.locks import locked
-from slipway.agent.cache_actions import InUse
+from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.locks import file_lock
+from slipway.agent.cache_actions import BuildsInUse
 from slipway.agent.path_names import BuildKey
 from slipway.client.durable import read_json, write_json
 
@@ -28,10 +28,10 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        return process_stamp(self.pid) == self.process
+        return process_identity(self.pid) == self.process
 
 
-def process_stamp(pid: int) -> str | None:
+def process_identity(pid: int) -> str | None:
     """What tells this process from a later one of the same pid; None when it is gone (or a zombie).
 
     Kernel start tick and boot id, not psutil's create_time: that is derived from the wall clock, so a clock set
@@ -53,12 +53,12 @@ def now_iso() -> str:
 
 
 class SessionFiles:
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: CacheLayout) -> None:
         self._layout = layout
 
     def locked(self) -> AbstractContextManager[None]:
         """Keeps eviction and the beginning of sessions apart. Held for moments only, never across the network."""
-        return locked(self._layout.sessions_lock)
+        return file_lock(self._layout.sessions_lock)
 
     def all(self) -> list[Session]:
         sessions = []
@@ -78,10 +78,10 @@ class SessionFiles:
     def remove(self, session_id: str) -> None:
         self._layout.session(session_id).unlink(missing_ok=True)
 
-    def in_use(self) -> InUse:
-        """What live sessions hold on to. Decide and act on it under `locked()`."""
+    def in_use(self) -> BuildsInUse:
+        """What live sessions hold on to. Decide and act on it under `file_lock()`."""
         live = [session for session in self.all() if session.alive]
-        return InUse(
+        return BuildsInUse(
             builds={BuildKey(session.game_id, session.build) for session in live if session.build is not None},
             games={session.game_id for session in live if session.build is None},
         )

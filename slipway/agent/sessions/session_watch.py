@@ -33,12 +33,12 @@ class SessionWatch:
         while not self._stopping.is_set():
             fault_point("session-watch")
             try:
-                self.look()
+                self.end_dead_sessions()
             except OSError as error:
                 logs.warning("sessions cannot be looked at", reason=error.strerror, path=error.filename)
             self._stopping.wait(self._every_seconds)
 
-    def look(self) -> None:
+    def end_dead_sessions(self) -> None:
         sessions = self._sessions.all()
         gone = [session for session in sessions if not session.alive]
         for session in gone:

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.credentials import cache_folder
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.command_error import Problem
-from slipway.cli.push.directory_tree import Tree
+from slipway.cli.push.directory_tree import DirectoryTree
 from slipway.client.durable import private_folder
 
-_BEGINNING = 8 << 20
-_PIECE = 1 << 20
+_FINGERPRINT_BYTES = 8 << 20
+_READ_BYTES = 1 << 20
 
 
 @dataclass
@@ -35,7 +35,10 @@ class Archive:
 
     def fingerprint(self) -> str:
         """The same for the same bytes of the same place, now and after a reboot."""
-        known = self.sha256 or [self.mtime_ns, hashlib.sha256(os.pread(self.descriptor, _BEGINNING, 0)).hexdigest()]
+        known = self.sha256 or [
+            self.mtime_ns,
+            hashlib.sha256(os.pread(self.descriptor, _FINGERPRINT_BYTES, 0)).hexdigest(),
+        ]
         text = json.dumps([str(self.path.resolve()), self.size, known])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -43,7 +46,7 @@ class Archive:
         """Raises Problem when somebody wrote to the file since it was opened."""
         now = os.fstat(self.descriptor)
         if now.st_size != self.size or (self.mtime_ns and now.st_mtime_ns != self.mtime_ns):
-            raise Problem(
+            raise CommandError(
                 f"{self.path} was changed while it was sent, so nothing was published. Push again when nothing writes "
                 "to it.",
                 ExitCode.REFUSED_ARCHIVE,
@@ -54,7 +57,7 @@ class Archive:
         """Read the whole file, unless its digest is known."""
         if self.sha256 is None:
             digest, done = hashlib.sha256(), 0
-            while piece := os.pread(self.descriptor, _PIECE, done):
+            while piece := os.pread(self.descriptor, _READ_BYTES, done):
                 digest.update(piece)
                 done += len(piece)
                 on_progress(done)
@@ -70,11 +73,11 @@ def open_archive(path: Path) -> Archive:
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise Problem(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
+        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
     found = os.fstat(descriptor)
     if os.pread(descriptor, 2, 0) != b"\x1f\x8b":
         os.close(descriptor)
-        raise Problem(
+        raise CommandError(
             f"{path} is not a gzip file. Push a tar.gz, or the game's folder, which is then packed for you.",
             ExitCode.REFUSED_ARCHIVE,
             "invalid_archive",
@@ -82,7 +85,7 @@ def open_archive(path: Path) -> Archive:
     return Archive(path, path.name, descriptor, found.st_size, mtime_ns=found.st_mtime_ns)
 
 
-def pack_archive(path: Path, tree: Tree, on_progress: Callable[[int], None]) -> Archive:
+def pack_archive(path: Path, tree: DirectoryTree, on_progress: Callable[[int], None]) -> Archive:
     """A directory as an archive. Raises Problem."""
     # Imported here: who sends a tar.gz need not wait for it.
     from slipway.cli.push.packing import pack
@@ -94,5 +97,5 @@ def pack_archive(path: Path, tree: Tree, on_progress: Callable[[int], None]) -> 
             packed = pack(tree, file, on_progress)
             descriptor = os.dup(file.fileno())
     except FileNotFoundError as error:
-        raise Problem(f"TMPDIR={folder} is no folder. Set it to one, or unset it.", ExitCode.USAGE) from error
+        raise CommandError(f"TMPDIR={folder} is no folder. Set it to one, or unset it.", ExitCode.USAGE) from error
     return Archive(path, f"{tree.top}.tar.gz", descriptor, packed.size, packed.sha256, packed.tar_sha256)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
-from slipway.cli.platform_client import Platform, game_path
-from slipway.cli.command_error import Problem
-from slipway.cli.progress_bar import Step
+from slipway.cli.platform_client import PlatformClient, game_path
+from slipway.cli.progress_bar import ProgressStep
 from slipway.client.printable import printable
 from slipway.client.rate import RateMeter
 from slipway.client.sizes import format_seconds, format_size
@@ -32,23 +32,23 @@ class Deadline:
         return self._at is None or time.monotonic() < self._at
 
 
-def until_checked(platform: Platform, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
+def wait_until_checked(platform: PlatformClient, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
     """The upload, once it became a build. Raises Problem: NOT_CHECKED while there is no verdict, REFUSED_ARCHIVE."""
     pause, rate = 0.2, RateMeter()
     while True:
-        upload = _asked(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
+        upload = _fetch_status(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
         size = int(upload["size"])
         if upload["phase"] == "done":
-            output.step(Step("checking", size, size, 0.0, f"{format_size(size)} of {format_size(size)}"))
+            output.step(ProgressStep("checking", size, size, 0.0, f"{format_size(size)} of {format_size(size)}"))
             return upload
         if upload["phase"] == "failed":
-            raise refused(upload)
+            raise rejected_upload(upload)
         read = int(upload["check"]["bytesRead"])
         speed = rate.at_total(read)
         text = f"{format_size(read)} of {format_size(size)}" if read else "waiting for a worker"
-        output.step(Step("checking", read, size, speed, text))
+        output.step(ProgressStep("checking", read, size, speed, text))
         if not deadline.sleep(pause):
-            raise Problem(
+            raise CommandError(
                 "The archive is stored, but its check has not ended in time. `slipway status` shows more.",
                 ExitCode.NOT_CHECKED,
                 uploadId=upload["id"],
@@ -57,28 +57,34 @@ def until_checked(platform: Platform, path: str, output: Output, deadline: Deadl
         pause = min(2.0, pause * 1.5)
 
 
-def refused(upload: dict[str, Any]) -> Problem:
+def rejected_upload(upload: dict[str, Any]) -> CommandError:
     """What a failed upload says of itself."""
     reason = printable(str(upload["reason"] or "The platform did not say why."))
-    return Problem(reason, ExitCode.REFUSED_ARCHIVE, str(upload["error"] or ""), uploadId=upload["id"], phase="failed")
+    return CommandError(
+        reason, ExitCode.REFUSED_ARCHIVE, str(upload["error"] or ""), uploadId=upload["id"], phase="failed"
+    )
 
 
-def until_cached(platform: Platform, slug: str, build: int, output: Output, deadline: Deadline) -> dict[str, Any]:
+def wait_until_cached(
+    platform: PlatformClient, slug: str, build: int, output: Output, deadline: Deadline
+) -> dict[str, Any]:
     """The sync of the game, once every server has the build. Raises Problem: NOT_CACHED, or NOT_RELEASED when another
     build went live meanwhile."""
     rate = RateMeter()
     while True:
-        live = _asked(lambda: platform.game(slug), ExitCode.NOT_CACHED, f"Build {build} is live")["releasedBuild"]
+        live = _fetch_status(lambda: platform.game(slug), ExitCode.NOT_CACHED, f"Build {build} is live")[
+            "releasedBuild"
+        ]
         if live != build:
             instead = f": build {live} is" if live else ""
-            raise Problem(
+            raise CommandError(
                 f"Build {build} is not live{instead}. `slipway release {build}` makes it so.",
                 ExitCode.NOT_RELEASED,
                 build=build,
                 releasedBuild=live,
             )
-        sync = _asked(lambda: platform.game(slug, "/sync"), ExitCode.NOT_CACHED, f"Build {build} is live")
-        output.step(_caching(sync, rate))
+        sync = _fetch_status(lambda: platform.game(slug, "/sync"), ExitCode.NOT_CACHED, f"Build {build} is live")
+        output.step(_caching_step(sync, rate))
         # Nobody released another one between the two questions: the sync is of this build.
         if not sync["pendingSync"] and sync["totalServers"] and platform.game(slug)["releasedBuild"] == build:
             return sync
@@ -86,27 +92,29 @@ def until_cached(platform: Platform, slug: str, build: int, output: Output, dead
             raise _not_cached(build, sync)
 
 
-def _asked(ask: Callable[[], dict[str, Any]], code: ExitCode, reached: str) -> dict[str, Any]:
+def _fetch_status(ask: Callable[[], dict[str, Any]], code: ExitCode, reached: str) -> dict[str, Any]:
     """An answer; a platform that cannot be reached any more does not undo what was reached."""
     try:
         return ask()
-    except Problem as problem:
+    except CommandError as problem:
         if problem.code is ExitCode.UNREACHABLE:
-            raise Problem(f"{reached}, but then: {problem}", code, problem.word) from problem
+            raise CommandError(f"{reached}, but then: {problem}", code, problem.error_code) from problem
         raise
 
 
-def _caching(sync: dict[str, Any], rate: RateMeter) -> Step:
+def _caching_step(sync: dict[str, Any], rate: RateMeter) -> ProgressStep:
     servers = sync["servers"]
     whole = max((int(server["bytesTotal"]) for server in servers), default=0) or 1
     done = sum(whole if server["status"] == "cached" else min(whole, int(server["bytesDone"])) for server in servers)
     total = whole * len(servers)
     # Bytes that are there are not yet unpacked: the last hundredth is the servers' word for it.
     done = done if not sync["pendingSync"] else min(done, int(total * 0.99))
-    return Step("caching", done, total, rate.at_total(done), f"Cached on {sync['cachedOn']} of {sync['totalServers']}")
+    return ProgressStep(
+        "caching", done, total, rate.at_total(done), f"Cached on {sync['cachedOn']} of {sync['totalServers']}"
+    )
 
 
-def _not_cached(build: int, sync: dict[str, Any]) -> Problem:
+def _not_cached(build: int, sync: dict[str, Any]) -> CommandError:
     waiting = [server for server in sync["servers"] if server["status"] != "cached"]
     named = ", ".join(f"{server['id']} ({server['error'] or server['phase']})" for server in waiting[:5])
     if len(waiting) > 5:
@@ -117,15 +125,17 @@ def _not_cached(build: int, sync: dict[str, Any]) -> Problem:
         if waiting
         else f"Build {build} is live, but there is no server to cache it. Ask the operator to add one."
     )
-    return Problem(text, ExitCode.NOT_CACHED, build=build, cachedOn=sync["cachedOn"], totalServers=sync["totalServers"])
+    return CommandError(
+        text, ExitCode.NOT_CACHED, build=build, cachedOn=sync["cachedOn"], totalServers=sync["totalServers"]
+    )
 
 
-def uploading(done: int, total: int, speed: float) -> Step:
+def upload_step(done: int, total: int, speed: float) -> ProgressStep:
     """A step of sending, in the words of the dashboard."""
     text = f"{100 * done // max(total, 1)} % · {format_size(done)} of {format_size(total)}"
     if speed:
         text += f" · {format_size(speed)}/s · about {format_seconds((total - done) / speed)}"
-    return Step("uploading", done, total, speed, text)
+    return ProgressStep("uploading", done, total, speed, text)
 
 
 def upload_path(slug: str, upload_id: str = "", below: str = "") -> str:

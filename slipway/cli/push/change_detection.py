@@ -16,7 +16,7 @@ from slipway.cli.push.archive_file import Archive
 from slipway.client.durable import read_json, write_json
 
 
-def same_as(newest: dict[str, Any], archive: Archive, url: str, slug: str) -> bool:
+def is_same_archive(newest: dict[str, Any], archive: Archive, url: str, slug: str) -> bool:
     """Whether the newest build (as the API gives it) holds what the archive holds. Its digest must be known."""
     if newest["checksum"] == f"sha256:{archive.sha256}":
         return True
@@ -28,7 +28,7 @@ def same_as(newest: dict[str, Any], archive: Archive, url: str, slug: str) -> bo
     )
 
 
-def remember(archive: Archive, url: str, slug: str) -> None:
+def remember_archive(archive: Archive, url: str, slug: str) -> None:
     """Note which tar the archive that was just checked holds."""
     if archive.sha256 and archive.tar_sha256:
         document = {"tarSha256": archive.tar_sha256, "checksum": f"sha256:{archive.sha256}"}

@@ -7,15 +7,15 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.command_error import Problem
 from slipway.client.printable import printable
 
-LEFT_OUT = frozenset({".git", ".DS_Store", "__MACOSX"})
+EXCLUDED_NAMES = frozenset({".git", ".DS_Store", "__MACOSX"})
 
 
 @dataclass(frozen=True)
-class Entry:
+class TreeEntry:
     """One member: its name in the archive, where it lies, and what it is."""
 
     name: str
@@ -24,31 +24,31 @@ class Entry:
 
 
 @dataclass
-class Tree:
+class DirectoryTree:
     """Entries in the archive's order, the bytes of their contents, and what was left out (relative to the top)."""
 
     top: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[TreeEntry] = field(default_factory=list)
     size: int = 0
-    left_out: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
 
 
-def read_tree(directory: Path) -> Tree:
+def read_tree(directory: Path) -> DirectoryTree:
     """Everything below `directory`, which gives its name to the archive's top. Raises Problem."""
     root = Path(os.path.realpath(directory))
-    tree = Tree(root.name)
+    tree = DirectoryTree(root.name)
     if not (root / "game").is_dir():
-        raise Problem(
+        raise CommandError(
             f"{directory} has no game/ folder, so it is not a packaged game. Name the folder that holds game/ and the "
             "launcher.",
             ExitCode.REFUSED_ARCHIVE,
             "invalid_archive",
         )
-    _add(tree, Entry(tree.top, str(root), root.lstat()))
+    _add(tree, TreeEntry(tree.top, str(root), root.lstat()))
     return tree
 
 
-def _add(tree: Tree, entry: Entry) -> None:
+def _add(tree: DirectoryTree, entry: TreeEntry) -> None:
     kind = stat.S_IFMT(entry.status.st_mode)
     if kind not in {stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK}:
         raise _unusable(entry, "is neither a file, a folder nor a link")
@@ -67,14 +67,16 @@ def _add(tree: Tree, entry: Entry) -> None:
             found = sorted(listing, key=lambda child: os.fsencode(child.name))
         for child in found:
             name = f"{entry.name}/{child.name}"
-            if child.name in LEFT_OUT or child.name.startswith("._"):
-                tree.left_out.append(name.partition("/")[2])
+            if child.name in EXCLUDED_NAMES or child.name.startswith("._"):
+                tree.excluded.append(name.partition("/")[2])
             else:
-                _add(tree, Entry(name, child.path, child.stat(follow_symlinks=False)))
+                _add(tree, TreeEntry(name, child.path, child.stat(follow_symlinks=False)))
     except OSError as error:
         raise _unusable(entry, f"cannot be read ({error.strerror})") from error
 
 
-def _unusable(entry: Entry, what: str) -> Problem:
+def _unusable(entry: TreeEntry, what: str) -> CommandError:
     name = printable(entry.name.encode(errors="replace").decode())
-    return Problem(f"{name} {what}. Change or remove it, then push again.", ExitCode.REFUSED_ARCHIVE, "invalid_archive")
+    return CommandError(
+        f"{name} {what}. Change or remove it, then push again.", ExitCode.REFUSED_ARCHIVE, "invalid_archive"
+    )

@@ -12,21 +12,21 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.command_error import Problem
 from slipway.cli.push.archive_file import Archive
-from slipway.cli.push.part_urls import Addresses
-from slipway.client.backoff import Patience
-from slipway.client.transport import in_words, make_pool
+from slipway.cli.push.part_urls import PartUrls
+from slipway.client.backoff import RetryBudget
+from slipway.client.transport import describe_network_error, make_pool
 
-IN_FLIGHT = 4
+MAX_IN_FLIGHT = 4
 # While a body is sent the first one counts, for each 256 KiB that are written.
 _TIMEOUT = urllib3.Timeout(connect=30.0, read=120.0)
-_FORBIDDEN_IN_A_ROW = 5
+_MAX_FORBIDDEN = 5
 _REPORT_SECONDS = 0.1
 
 
-class TransferGone(Exception):
+class UploadGone(Exception):
     """Storage knows no such transfer; the platform can say why."""
 
 
@@ -34,22 +34,22 @@ class _Stopped(Exception):
     """Another thread failed, or a person pressed Ctrl-C."""
 
 
-class PartSender:
+class PartUploader:
     """`missing` maps part numbers (from 1) to sizes. Every part but the last has `part_size` bytes."""
 
     def __init__(
-        self, archive: Archive, part_size: int, missing: dict[int, int], addresses: Addresses, patience: float
+        self, archive: Archive, part_size: int, missing: dict[int, int], addresses: PartUrls, patience: float
     ) -> None:
         self._archive = archive
         self._part_size = part_size
         self._sizes = missing
         self._todo = deque(sorted(missing))
-        self._addresses = addresses
-        self._patience = Patience(patience)
-        self._pool = make_pool(IN_FLIGHT)
+        self._urls = addresses
+        self._retry_budget = RetryBudget(patience)
+        self._pool = make_pool(MAX_IN_FLIGHT)
         self._lock = threading.Lock()
-        self._under_way: dict[int, int] = {}
-        self._arrived = 0
+        self._in_flight: dict[int, int] = {}
+        self._stored_bytes = 0
         self._error: Exception | None = None
         self._stop = threading.Event()
 
@@ -57,7 +57,9 @@ class PartSender:
         """Returns when storage has every part. `on_progress` is told the bytes that were sent. Raises Problem or
         TransferGone; after any exception the threads end by themselves."""
         # Daemons: one that waits for an answer must not keep a program alive that was told to end.
-        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(IN_FLIGHT, len(self._sizes)))]
+        threads = [
+            threading.Thread(target=self._work, daemon=True) for _ in range(min(MAX_IN_FLIGHT, len(self._sizes)))
+        ]
         try:
             for thread in threads:
                 thread.start()
@@ -74,7 +76,7 @@ class PartSender:
 
     def _sent(self) -> int:
         with self._lock:
-            return self._arrived + sum(self._under_way.values())
+            return self._stored_bytes + sum(self._in_flight.values())
 
     def _work(self) -> None:
         try:
@@ -94,34 +96,34 @@ class PartSender:
     def _send(self, number: int) -> None:
         attempt = forbidden = 0
         while True:
-            url = self._addresses.of(number)
+            url = self._urls.url_for(number)
             why = self._put(number, url)
             if why is None:
                 break
             if why == "403":
                 forbidden += 1
-                self._addresses.drop(number, url)
+                self._urls.discard(number, url)
                 if forbidden == 1:
                     continue  # most likely it was too old; a fresh one is tried at once
-            if forbidden == _FORBIDDEN_IN_A_ROW:
-                raise Problem(
+            if forbidden == _MAX_FORBIDDEN:
+                raise CommandError(
                     f"Storage at {_host(url)} refuses the addresses that the platform has just signed (403). Tell the "
                     "operator: the clocks may differ, or a proxy changes requests. Push again to continue.",
                     ExitCode.UNREACHABLE,
                 )
             attempt += 1
             self._wait(attempt, url, why)
-        self._patience.succeeded()
-        self._addresses.arrived(number)
+        self._retry_budget.succeeded()
+        self._urls.mark_stored(number)
         with self._lock:
-            self._under_way.pop(number, None)
-            self._arrived += self._sizes[number]
+            self._in_flight.pop(number, None)
+            self._stored_bytes += self._sizes[number]
 
     def _put(self, number: int, url: str) -> str | None:
         """None when the part is stored, else why not."""
         with self._lock:
-            self._under_way[number] = 0
-        body = _Slice(self, number, (number - 1) * self._part_size, self._sizes[number])
+            self._in_flight[number] = 0
+        body = _PartReader(self, number, (number - 1) * self._part_size, self._sizes[number])
         try:
             response = self._pool.request(
                 "PUT",
@@ -132,16 +134,16 @@ class PartSender:
                 redirect=False,
             )
         except (HTTPError, OSError) as error:
-            return in_words(error)
+            return describe_network_error(error)
         if response.status == 404:
-            raise TransferGone
+            raise UploadGone
         return None if response.status == 200 else str(response.status)
 
     def _wait(self, attempt: int, url: str, why: str) -> None:
-        seconds = self._patience.wait_after(attempt)
+        seconds = self._retry_budget.wait_after(attempt)
         if seconds is None:
             reason = f"it answered {why}" if why.isdecimal() else why
-            raise Problem(
+            raise CommandError(
                 f"Storage at {_host(url)} takes no parts: {reason}. What arrived is kept; push again to continue.",
                 ExitCode.UNREACHABLE,
             )
@@ -155,16 +157,16 @@ class PartSender:
         data = os.pread(self._archive.descriptor, size, offset)
         if not data:
             self._archive.require_unchanged()
-            raise Problem(f"{self._archive.path} ended early. Push again.", ExitCode.UNEXPECTED)
+            raise CommandError(f"{self._archive.path} ended early. Push again.", ExitCode.UNEXPECTED)
         with self._lock:
-            self._under_way[number] += len(data)
+            self._in_flight[number] += len(data)
         return data
 
 
-class _Slice:
+class _PartReader:
     """A part's bytes as a file that HTTP reads from."""
 
-    def __init__(self, sender: PartSender, number: int, offset: int, size: int) -> None:
+    def __init__(self, sender: PartUploader, number: int, offset: int, size: int) -> None:
         self._sender, self._number, self._offset, self._left = sender, number, offset, size
 
     def read(self, size: int = -1) -> bytes:

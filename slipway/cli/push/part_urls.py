@@ -6,38 +6,40 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from slipway.cli.platform_client import Platform
+from slipway.cli.platform_client import PlatformClient
 
-_AT_ONCE = 100
+_MAX_BATCH = 100
 
 
-class Addresses:
+class PartUrls:
     """One for all threads of an upload."""
 
-    def __init__(self, platform: Platform, path: str, urls: Iterable[dict[str, Any]], wanted: Iterable[int]) -> None:
+    def __init__(
+        self, platform: PlatformClient, path: str, urls: Iterable[dict[str, Any]], wanted: Iterable[int]
+    ) -> None:
         self._platform = platform
         self._path = path
         self._lock = threading.Lock()
         self._wanted = dict.fromkeys(wanted)
         self._urls = {int(part["partNumber"]): str(part["url"]) for part in urls}
 
-    def of(self, number: int) -> str:
+    def url_for(self, number: int) -> str:
         """The address of a part. Raises Problem."""
         with self._lock:  # also while asking: the others want the same answer
             if number not in self._urls:
                 others = [other for other in self._wanted if other != number and other not in self._urls]
-                body = {"partNumbers": [number, *others[: _AT_ONCE - 1]]}
+                body = {"partNumbers": [number, *others[: _MAX_BATCH - 1]]}
                 answer = self._platform.call("POST", f"{self._path}/parts", body)
                 self._urls |= {int(part["partNumber"]): str(part["url"]) for part in answer["urls"]}
             return self._urls[number]
 
-    def drop(self, number: int, url: str) -> None:
+    def discard(self, number: int, url: str) -> None:
         """Storage did not take this address: those given with it are as old, so all are asked for anew."""
         with self._lock:
             if self._urls.get(number) == url:
                 self._urls.clear()
 
-    def arrived(self, number: int) -> None:
+    def mark_stored(self, number: int) -> None:
         with self._lock:
             self._wanted.pop(number, None)
             self._urls.pop(number, None)

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
-from slipway.cli.platform_client import Platform
-from slipway.cli.command_error import Problem
-from slipway.cli.progress_bar import Step
+from slipway.cli.platform_client import PlatformClient
+from slipway.cli.progress_bar import ProgressStep
 from slipway.cli.push.archive_file import Archive, open_archive, pack_archive
-from slipway.cli.push.archive_upload import Sending
-from slipway.cli.push.build_progress import Deadline, until_cached, until_checked, upload_path
+from slipway.cli.push.archive_upload import ArchiveUpload
+from slipway.cli.push.build_progress import Deadline, upload_path, wait_until_cached, wait_until_checked
+from slipway.cli.push.change_detection import is_same_archive, remember_archive
 from slipway.cli.push.directory_tree import read_tree
-from slipway.cli.push.change_detection import remember, same_as
-from slipway.cli.push.unfinished_push import Unfinished
+from slipway.cli.push.unfinished_push import UnfinishedPush
 from slipway.client.sizes import format_size
 
-WAITS = ("stored", "checked", "released", "cached")
+WAIT_LEVELS = ("stored", "checked", "released", "cached")
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class PushOptions:
 class Push:
     """One push. `facts` is what the last line of `--json` carries, also when it ends early."""
 
-    def __init__(self, platform: Platform, output: Output, options: PushOptions) -> None:
+    def __init__(self, platform: PlatformClient, output: Output, options: PushOptions) -> None:
         self._platform = platform
         self._output = output
         self._options = options
-        self._if_interrupted = "Nothing was sent; push again."
+        self._interrupted_hint = "Nothing was sent; push again."
         self.facts: dict[str, Any] = {"game": options.slug, "reached": None}
 
     def run(self, path: Path) -> str:
@@ -51,12 +51,12 @@ class Push:
         self._output.plan(self._phases(path))
         try:
             return self._run(path)
-        except Problem as problem:
+        except CommandError as problem:
             problem.facts = self.facts | problem.facts
             raise
         except KeyboardInterrupt:
-            raise Problem(
-                f"Interrupted. {self._if_interrupted}", ExitCode.INTERRUPTED, "interrupted", **self.facts
+            raise CommandError(
+                f"Interrupted. {self._interrupted_hint}", ExitCode.INTERRUPTED, "interrupted", **self.facts
             ) from None
 
     def _phases(self, path: Path) -> list[str]:
@@ -67,7 +67,7 @@ class Push:
 
     def _run(self, path: Path) -> str:
         self._platform.game(self._options.slug)  # an unknown game or key is said before anything is packed
-        self._platform.be_patient(self._options.patience)
+        self._platform.set_retry_budget(self._options.patience)
         archive = self._archive(path)
         try:
             if self._options.if_changed:
@@ -83,23 +83,25 @@ class Push:
         if not path.is_dir():
             return open_archive(path)
         tree = read_tree(path)
-        if tree.left_out:
-            shown = ", ".join(tree.left_out[:5]) + (" …" if len(tree.left_out) > 5 else "")
-            self._output.note(f"Left out: {len(tree.left_out)} ({shown})")
-        self.facts["leftOut"] = tree.left_out[:1000]
+        if tree.excluded:
+            shown = ", ".join(tree.excluded[:5]) + (" …" if len(tree.excluded) > 5 else "")
+            self._output.info(f"Left out: {len(tree.excluded)} ({shown})")
+        self.facts["leftOut"] = tree.excluded[:1000]
         total = format_size(tree.size)
 
         def packed(done: int) -> None:
-            self._output.step(Step("packing", done, tree.size, None, f"{format_size(done)} of {total}"))
+            self._output.step(ProgressStep("packing", done, tree.size, None, f"{format_size(done)} of {total}"))
 
         return pack_archive(path, tree, packed)
 
     def _unchanged(self, archive: Archive) -> dict[str, Any] | None:
         """The newest build, when it is what would be sent."""
         size = archive.size
-        archive.compute_sha256(lambda done: self._output.step(Step("reading", done, size, None, format_size(done))))
+        archive.compute_sha256(
+            lambda done: self._output.step(ProgressStep("reading", done, size, None, format_size(done)))
+        )
         builds = self._platform.game(self._options.slug, "/builds?limit=1")["builds"]
-        if builds and same_as(builds[0], archive, self._platform.url, self._options.slug):
+        if builds and is_same_archive(builds[0], archive, self._platform.url, self._options.slug):
             return dict(builds[0])
         return None
 
@@ -109,18 +111,18 @@ class Push:
 
     def _send(self, archive: Archive) -> dict[str, Any]:
         options = self._options
-        unfinished = Unfinished(self._platform.url, options.slug, archive.fingerprint(), options.release)
-        sending = Sending(self._platform, options.slug, archive, self._output, options.patience)
-        self._if_interrupted = "What arrived is kept: push again to continue."
+        unfinished = UnfinishedPush(self._platform.url, options.slug, archive.fingerprint(), options.release)
+        sending = ArchiveUpload(self._platform, options.slug, archive, self._output, options.patience)
+        self._interrupted_hint = "What arrived is kept: push again to continue."
         self.facts["size"] = archive.size
         upload = sending.send(unfinished, options.note, options.release)
-        self._if_interrupted = "The archive is stored and will be checked: `slipway status` shows what becomes of it."
+        self._interrupted_hint = "The archive is stored and will be checked: `slipway status` shows what becomes of it."
         self.facts |= {
             "changed": True,
             "reached": "stored",
             "uploadId": upload["id"],
             "bytesSent": sending.bytes_sent,
-            "bytesThereBefore": sending.bytes_there_before,
+            "bytesThereBefore": sending.bytes_already_stored,
         }
         self._unfinished = unfinished
         return upload
@@ -129,18 +131,18 @@ class Push:
         if self._options.wait == "stored":
             return f"Stored: {format_size(archive.size)}. The check goes on without this command."
         try:
-            done = until_checked(
+            done = wait_until_checked(
                 self._platform,
                 upload_path(self._options.slug, str(upload["id"])),
                 self._output,
                 Deadline(self._options.timeout),
             )
-        except Problem as problem:
+        except CommandError as problem:
             if problem.code is ExitCode.REFUSED_ARCHIVE:
-                self._unfinished.forget()
+                self._unfinished.clear()
             raise
-        self._unfinished.forget()
-        remember(archive, self._platform.url, self._options.slug)
+        self._unfinished.clear()
+        remember_archive(archive, self._platform.url, self._options.slug)
         self.facts["build"] = done["build"]
         return self._reached(int(done["build"]), bool(done["released"]))
 
@@ -150,11 +152,13 @@ class Push:
         if not released:
             text = f"Build {build} is checked and not live; `slipway release {build}` makes it so."
             if self._options.wait in {"released", "cached"}:
-                raise Problem(text, ExitCode.NOT_RELEASED)
+                raise CommandError(text, ExitCode.NOT_RELEASED)
             return text
         if self._options.wait != "cached":
             return f"Build {build} is live."
-        self._if_interrupted = f"Build {build} is live; `slipway watch` goes on watching."
-        sync = until_cached(self._platform, self._options.slug, build, self._output, Deadline(self._options.timeout))
+        self._interrupted_hint = f"Build {build} is live; `slipway watch` goes on watching."
+        sync = wait_until_cached(
+            self._platform, self._options.slug, build, self._output, Deadline(self._options.timeout)
+        )
         self.facts |= {"reached": "cached", "cachedOn": sync["cachedOn"], "totalServers": sync["totalServers"]}
         return f"Build {build} is live and cached on {sync['cachedOn']} of {sync['totalServers']} servers."

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from slipway.agent.agent_process import Agent
-from slipway.agent.reporter import Pace
+from slipway.agent.reporter import Intervals
 from slipway.agent.settings import Settings
 from slipway.client.backoff import Backoff
-from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
 from tests.slipway.agent.agent_process import AgentProcess
+from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
 from tests.slipway.agent.storage_server import StorageServer
 
 
@@ -51,7 +51,7 @@ def start_agent(
             "token": TOKEN,
             "cache": cache,
             "disk_floor": 1 << 20,
-            "pace": Pace(busy=0.1, idle=0.3, sessions=0.1),
+            "pace": Intervals(busy=0.1, idle=0.3, sessions=0.1),
             "build_backoff": Backoff(first=0.05, longest=0.2),
             "platform_backoff": Backoff(first=0.05, longest=0.2),
         }

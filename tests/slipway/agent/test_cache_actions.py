@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from slipway.agent.cache_actions import Decision, InUse, OnDisk, decide
-from slipway.agent.plan import Plan, PlanUnreadable, WantedBuild, read_plan
+from slipway.agent.cache_actions import BuildsInUse, CacheActions, CacheContents, choose_actions
 from slipway.agent.path_names import BuildKey
+from slipway.agent.plan import InvalidPlan, Plan, WantedBuild, parse_plan
 
 G1_1, G1_2, G1_3, G2_1 = BuildKey("g1", 1), BuildKey("g1", 2), BuildKey("g1", 3), BuildKey("g2", 1)
 
@@ -24,15 +24,17 @@ def plan(
     return Plan(1, "srv-01", 0.0, tuple(builds), evict)
 
 
-def on_disk(*whole: BuildKey, current: tuple[BuildKey, ...] = ()) -> OnDisk:
-    return OnDisk(set(whole), {key.game_id: key for key in current})
+def on_disk(*whole: BuildKey, current: tuple[BuildKey, ...] = ()) -> CacheContents:
+    return CacheContents(set(whole), {key.game_id: key for key in current})
 
 
-def decided(what: Plan, disk: OnDisk, fetching: tuple[BuildKey, ...] = (), in_use: InUse | None = None) -> Decision:
-    return decide(what, disk, set(fetching), in_use or InUse())
+def decided(
+    what: Plan, disk: CacheContents, fetching: tuple[BuildKey, ...] = (), in_use: BuildsInUse | None = None
+) -> CacheActions:
+    return choose_actions(what, disk, set(fetching), in_use or BuildsInUse())
 
 
-NOTHING = Decision((), (), (), (), ())
+NOTHING = CacheActions((), (), (), (), ())
 
 
 def test_what_is_missing_is_fetched_the_released_builds_first() -> None:
@@ -55,7 +57,7 @@ def test_a_released_build_becomes_current_only_when_whole() -> None:
 
 def test_a_rollback_switches_to_the_older_build_that_is_still_here() -> None:
     decision = decided(plan(active=(G1_1,), kept=(G1_2,)), on_disk(G1_1, G1_2, current=(G1_2,)))
-    assert decision == Decision((), (G1_1,), (), (), ())
+    assert decision == CacheActions((), (G1_1,), (), (), ())
 
 
 def test_what_is_no_longer_wanted_is_evicted() -> None:
@@ -64,12 +66,12 @@ def test_what_is_no_longer_wanted_is_evicted() -> None:
 
 def test_a_session_keeps_its_build() -> None:
     disk = on_disk(G1_1, G1_2, current=(G1_2,))
-    assert decided(plan(active=(G1_2,)), disk, in_use=InUse(builds={G1_1})).evict == ()
+    assert decided(plan(active=(G1_2,)), disk, in_use=BuildsInUse(builds={G1_1})).evict == ()
 
 
 def test_a_starting_session_keeps_every_build_of_its_game() -> None:
     disk = on_disk(G1_1, G1_2, G2_1, current=(G1_2,))
-    assert decided(plan(active=(G1_2,)), disk, in_use=InUse(games={"g1"})).evict == (G2_1,)
+    assert decided(plan(active=(G1_2,)), disk, in_use=BuildsInUse(games={"g1"})).evict == (G2_1,)
 
 
 def test_a_wanted_build_is_never_evicted_whatever_the_platform_names() -> None:
@@ -110,7 +112,7 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_plan_is_read() -> None:
-    read = read_plan(document())
+    read = parse_plan(document())
     assert (read.version, read.server_id, read.builds[0].key) == (7, "srv-01", G1_3)
     assert "secret" not in repr(read)
 
@@ -127,11 +129,11 @@ def test_a_plan_is_read() -> None:
     ],
 )
 def test_a_plan_with_a_wrong_field_is_refused_by_its_name(changes: dict[str, Any], named: str) -> None:
-    with pytest.raises(PlanUnreadable, match=named):
-        read_plan(document(**changes))
+    with pytest.raises(InvalidPlan, match=named):
+        parse_plan(document(**changes))
 
 
 @pytest.mark.parametrize("answer", [{}, [], None, "plan", {"version": 1, "server": None, "builds": [], "evict": []}])
 def test_what_is_not_a_plan_is_refused(answer: Any) -> None:
-    with pytest.raises(PlanUnreadable):
-        read_plan(answer)
+    with pytest.raises(InvalidPlan):
+        parse_plan(answer)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from slipway.agent.cache.cache_layout import Layout
-from slipway.agent.cache.download import FetchFailed, UrlRefused, download
+from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.download import FetchFailed, UrlRejected, download
 from slipway.agent.cache.part_file import PartFile
-from slipway.agent.plan import WantedBuild
 from slipway.agent.path_names import BuildKey
+from slipway.agent.plan import WantedBuild
 from slipway.client.transport import make_pool
 from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
@@ -29,7 +29,7 @@ class Downloads:
     def __init__(self, storage: StorageServer, cache: Path, game: Game) -> None:
         storage.objects[PATH] = game.archive
         self.storage = storage
-        self.layout = Layout(cache)
+        self.layout = CacheLayout(cache)
         self.layout.create()
         self.wanted = WantedBuild(
             BuildKey("g1", 1), game.size, game.sha256, game.unpacked_bytes, "top", "a.sh", "", True, 0
@@ -113,7 +113,7 @@ def test_an_expired_address_is_told_apart(downloads: Downloads) -> None:
     with PartFile(downloads.layout, downloads.wanted) as part:
         url = downloads.storage.presign(PATH)
         downloads.storage.expire_all()
-        with pytest.raises(UrlRefused):
+        with pytest.raises(UrlRejected):
             download(make_pool(), url, downloads.wanted.size, part, downloads.written.append)
 
 

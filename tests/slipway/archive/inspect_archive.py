@@ -4,20 +4,20 @@ from collections.abc import Iterable
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.inspection import Inspection, Inspector
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
+from slipway.archive.inspection import Inspection, Inspector
 from tests.slipway.archive.tar_writer import LAUNCHER
 
 
-def inspect(data: bytes, *, launcher: str | None = LAUNCHER, limits: Limits | None = None) -> Inspection:
+def inspect(data: bytes, *, launcher: str | None = LAUNCHER, limits: ArchiveLimits | None = None) -> Inspection:
     return inspect_pieces([data], launcher=launcher, limits=limits)
 
 
 def inspect_pieces(
-    pieces: Iterable[bytes | memoryview], *, launcher: str | None = LAUNCHER, limits: Limits | None = None
+    pieces: Iterable[bytes | memoryview], *, launcher: str | None = LAUNCHER, limits: ArchiveLimits | None = None
 ) -> Inspection:
-    inspector = Inspector(limits or Limits(), launcher)
+    inspector = Inspector(limits or ArchiveLimits(), launcher)
     for piece in pieces:
         inspector.feed(piece)
     return inspector.finish()
@@ -30,7 +30,7 @@ def assert_refused(
     remedy: str,
     member: str | None = None,
     launcher: str | None = LAUNCHER,
-    limits: Limits | None = None,
+    limits: ArchiveLimits | None = None,
 ) -> ArchiveRejected:
     """The archive is refused with these words, naming exactly this member."""
     with pytest.raises(ArchiveRejected) as caught:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.archive.inspection import Inspection
 from slipway.archive.archive_rejected import ArchiveRejected
+from slipway.archive.inspection import Inspection
 from tests.slipway.archive.inspect_archive import inspect_pieces
 from tests.slipway.archive.tar_writer import (
     END,

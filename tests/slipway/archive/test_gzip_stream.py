@@ -8,10 +8,10 @@ import zlib
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.gunzip import CHUNK_BYTES, WINDOW_BYTES, Gunzip
 from slipway.archive.inspection import Inspector
-from slipway.archive.archive_rejected import ArchiveRejected
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.tar_writer import END, GAME, file, game, gz
 
@@ -56,7 +56,7 @@ def test_gzip_inside_gzip_is_named() -> None:
 
 
 def test_a_wrong_format_is_refused_before_the_file_has_ended() -> None:
-    inspector = Inspector(Limits(), None)
+    inspector = Inspector(ArchiveLimits(), None)
     with pytest.raises(ArchiveRejected, match="The file is xz"):
         inspector.feed(b"\xfd7zXZ\0" + bytes(506))
 
@@ -185,7 +185,7 @@ def test_output_that_ends_with_a_chunk_is_complete(extra: int) -> None:
 
 
 def test_a_refusal_is_repeated() -> None:
-    inspector = Inspector(Limits(), None)
+    inspector = Inspector(ArchiveLimits(), None)
     with pytest.raises(ArchiveRejected, match="zip") as first:
         inspector.feed(a_zip() + bytes(512))
     for again in (lambda: inspector.feed(b"more"), inspector.finish):

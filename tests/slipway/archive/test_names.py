@@ -4,9 +4,9 @@ import unicodedata
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.invisible_characters import INVISIBLE
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
+from slipway.archive.invisible_characters import INVISIBLE
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.tar_writer import (
     END,
@@ -172,7 +172,7 @@ def test_a_path_may_be_64_deep_and_no_more() -> None:
 def test_limits_are_settings() -> None:
     assert_refused(
         game(file("mygame/abcdefghi")),
-        limits=Limits(name_bytes=8),
+        limits=ArchiveLimits(name_bytes=8),
         member="mygame/abcdefghi",
         problem="9 bytes in its path, 8 are allowed",
         remedy="Shorten it",

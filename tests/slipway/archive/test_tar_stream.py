@@ -2,8 +2,8 @@
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.tar_parser import TarReader
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.tar_parser import TarParser
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.tar_writer import (
     END,
@@ -100,7 +100,7 @@ def test_a_pax_path_replaces_that_of_the_header() -> None:
 
 
 OVER = 8**11  # 8 GiB: the first size that eleven octal digits cannot hold
-ROOM = Limits(unpacked_bytes=2**40)
+ROOM = ArchiveLimits(unpacked_bytes=2**40)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ ROOM = Limits(unpacked_bytes=2**40)
 def test_a_pax_size_that_the_header_cannot_hold_is_accepted(field: int | bytes) -> None:
     """As GNU tar, bsdtar, Python and Go write files of 8 GiB and more."""
     sizes: list[int] = []
-    reader = TarReader(lambda member: sizes.append(member.size))
+    reader = TarParser(lambda member: sizes.append(member.size))
     reader.feed(pax({"size": str(OVER + 5)}) + header(b"mygame/huge", size=field))
     assert sizes == [OVER + 5]
 

@@ -22,8 +22,8 @@ from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import Gunicorn, World
 from tests.game_archives import big_archive
-from tests.slipway.cli.game_folders import game_folder
 from tests.slipway.cli.cli_process import Slipway, ended
+from tests.slipway.cli.game_folders import game_folder
 from tests.slipway.cli.storage_proxy import StorageLine
 
 MIB = 1024**2

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.platform_client import MAX_RETRY_AFTER_SECONDS, Platform
-from slipway.cli.command_error import Problem
+from slipway.cli.platform_client import MAX_RETRY_AFTER_SECONDS, PlatformClient
 from tests.conftest import ROOT
 from tests.slipway.agent.hostile_answers import BODIES, RETRY_AFTER
 from tests.slipway.agent.raw_server import RawServer
@@ -33,14 +33,14 @@ def limited(retry_after: str, status: int = 429) -> bytes:
 
 
 @pytest.fixture
-def platform(raw: RawServer) -> Platform:
-    return Platform(raw.url, "pp_key")
+def platform(raw: RawServer) -> PlatformClient:
+    return PlatformClient(raw.url, "pp_key")
 
 
-def problem_of(platform: Platform) -> Problem:
+def problem_of(platform: PlatformClient) -> CommandError:
     """What a call comes to that is not repeated."""
-    platform.be_patient(0.0)
-    with pytest.raises(Problem) as raised:
+    platform.set_retry_budget(0.0)
+    with pytest.raises(CommandError) as raised:
         platform.call("GET", "/games")
     return raised.value
 
@@ -57,7 +57,7 @@ def problem_of(platform: Platform) -> Problem:
         ("²", 0.0),
     ],
 )
-def test_a_wait_is_told_within_bounds(raw: RawServer, platform: Platform, header: str, seconds: float) -> None:
+def test_a_wait_is_told_within_bounds(raw: RawServer, platform: PlatformClient, header: str, seconds: float) -> None:
     raw.answer = limited(header)
     problem = problem_of(platform)
     assert (problem.code, problem.facts["retryAfter"]) == (ExitCode.REFUSED, seconds)
@@ -67,7 +67,7 @@ def test_a_wait_is_told_within_bounds(raw: RawServer, platform: Platform, header
 @pytest.mark.slow
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(header=RETRY_AFTER)
-def test_whatever_the_header_it_is_a_problem_in_words(raw: RawServer, platform: Platform, header: str) -> None:
+def test_whatever_the_header_it_is_a_problem_in_words(raw: RawServer, platform: PlatformClient, header: str) -> None:
     for status in (429, 503):
         raw.answer = limited(header, status)
         problem = problem_of(platform)
@@ -77,7 +77,7 @@ def test_whatever_the_header_it_is_a_problem_in_words(raw: RawServer, platform: 
 @pytest.mark.slow
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES)
-def test_an_answer_that_is_no_json_is_a_problem_in_words(raw: RawServer, platform: Platform, body: bytes) -> None:
+def test_an_answer_that_is_no_json_is_a_problem_in_words(raw: RawServer, platform: PlatformClient, body: bytes) -> None:
     raw.answer = b"HTTP/1.1 500 No\r\nConnection: close\r\n\r\n" + body
     assert problem_of(platform).code in {ExitCode.UNREACHABLE, ExitCode.REFUSED}
 
