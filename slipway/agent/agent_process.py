@@ -38,7 +38,7 @@ _LAST_REPORT_SECONDS = 1.2
 
 
 class Agent:
-    """Raises CacheTaken when another agent runs on the same cache directory."""
+    """Raises CacheInUse when another agent runs on the same cache directory."""
 
     def __init__(self, settings: Settings) -> None:
         self.layout = CacheLayout(settings.cache)
@@ -53,14 +53,14 @@ class Agent:
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)
         space = DiskSpace(settings.cache, settings.disk_floor)
-        self.planner = PlanPoller(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
+        self.plan_poller = PlanPoller(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
         self.reporter = Reporter(
             client,
             BootIds(self.layout),
             settings.cache,
             self.sessions,
             space,
-            self.planner,
+            self.plan_poller,
             settings.platform_backoff,
             settings.pace,
             self._first_plan_applied,
@@ -71,11 +71,11 @@ class Agent:
         addresses = StorageAddresses(settings.url, settings.storage_hosts)
         fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, addresses, space, statuses)
         self.workers = FetchThreads(fetch.run, settings.downloads, on_done=self._wake.set)
-        self.keeper = CacheReconciler(
+        self.reconciler = CacheReconciler(
             self.layout,
             self.inventory,
             self.sessions,
-            self.planner,
+            self.plan_poller,
             self.workers,
             statuses,
             FailedBuilds(settings.build_backoff),
@@ -88,8 +88,8 @@ class Agent:
             self.sessions, client, settings.pace.sessions, self.stopping, on_change=self._sessions_changed
         )
         runs = {
-            "keeper": self.keeper.run,
-            "planner": self.planner.run,
+            "reconciler": self.reconciler.run,
+            "plan-poller": self.plan_poller.run,
             "reporter": self.reporter.run,
             "session-watch": self.watch.run,
         }
@@ -99,7 +99,7 @@ class Agent:
         for repaired in self.inventory.repair():
             logs.info("repaired after a crash", what=repaired)
         self._write_connection()
-        self.keeper.step()  # So that even without a plan the first report lists what is held.
+        self.reconciler.step()  # So that even without a plan the first report lists what is held.
         self.supervisor.start()
 
     def stop(self) -> None:
@@ -107,7 +107,7 @@ class Agent:
         can be cut anywhere, as a crash would."""
         self.stopping.set()
         self.workers.cancel_all()
-        self.planner.stop()
+        self.plan_poller.stop()
         self.reporter.report_now()
         self._wake.set()
         self._first_plan_applied.set()

@@ -1,4 +1,4 @@
-"""What is known about every build on this server, as the reports show it. Written by the keeper and the fetches."""
+"""What is known about every build on this server, as the reports show it. Written by the reconciler and the fetches."""
 
 from __future__ import annotations
 

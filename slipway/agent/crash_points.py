@@ -9,7 +9,7 @@ from collections import Counter
 from threading import Lock
 
 VARIABLE = "SLIPWAY_CRASH_AT"
-FAULT_VARIABLE = "SLIPWAY_FAULT_AT"  # `planner`, or `planner*3` for its first three times
+FAULT_VARIABLE = "SLIPWAY_FAULT_AT"  # `plan_poller`, or `plan_poller*3` for its first three times
 
 NAMES = (
     "after-plan",
@@ -29,7 +29,7 @@ NAMES = (
 )
 
 # One in each kind of thread.
-FAULT_NAMES = ("keeper", "planner", "reporter", "session-watch", "fetch", "fsync", "last-report")
+FAULT_NAMES = ("reconciler", "plan-poller", "reporter", "session-watch", "fetch", "fsync", "last-report")
 
 
 class InjectedFault(BaseException):

@@ -20,7 +20,7 @@ class BuildFailure:
 
 
 class FailedBuilds:
-    """Failures and "Retry now" counters by build. Not thread-safe: the keeper alone uses it."""
+    """Failures and "Retry now" counters by build. Not thread-safe: the reconciler alone uses it."""
 
     def __init__(self, backoff: Backoff) -> None:
         self._backoff = backoff

@@ -59,7 +59,7 @@ class Plan:
 
 
 def parse_plan(document: Any) -> Plan:
-    """The JSON answer of `GET plan` as a Plan. Raises PlanUnreadable, naming what is wrong."""
+    """The JSON answer of `GET plan` as a Plan. Raises InvalidPlan, naming what is wrong."""
     try:
         plan = Plan(
             version=parse_integer(document["version"], "version"),

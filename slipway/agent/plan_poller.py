@@ -34,7 +34,7 @@ class PlanPoller:
     def run(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            fault_point("planner")
+            fault_point("plan-poller")
             try:
                 pause = self._poll()
                 if failures:
@@ -62,7 +62,7 @@ class PlanPoller:
         self._poll_now.set()
 
     def fetch_build(self, key: BuildKey) -> WantedBuild:
-        """`key` with a fresh address, from a plan asked for now. Raises FetchFailed or Cancelled."""
+        """`key` with a fresh address, from a plan asked for now. Raises FetchFailed or FetchCancelled."""
         try:
             plan = self._client.plan(None, 0)
         except (PlatformUnreachable, PlatformRefused) as error:

@@ -167,7 +167,7 @@ def _parse_response(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str
 
 
 def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The body, and one byte more than MAX_ANSWER_BYTES of a longer one. As it came: what was asked for is not
+    """The body, and one byte more than MAX_RESPONSE_BYTES of a longer one. As it came: what was asked for is not
     compressed, and what unpacks in memory has no bound. Raises PlatformUnreachable."""
     text = bytearray()
     deadline = time.monotonic() + MAX_RESPONSE_SECONDS

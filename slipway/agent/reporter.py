@@ -48,7 +48,7 @@ class Reporter:
         cache: Path,
         sessions: SessionFiles,
         space: DiskSpace,
-        planner: PlanPoller,
+        plan_poller: PlanPoller,
         backoff: Backoff,
         pace: Intervals,
         first_plan_applied: Event,
@@ -61,7 +61,7 @@ class Reporter:
         self._boot = boot
         self._sessions = sessions
         self._space = space
-        self._planner = planner
+        self._plan_poller = plan_poller
         self._backoff = backoff
         self._pace = pace
         self._first_plan_applied = first_plan_applied
@@ -110,7 +110,7 @@ class Reporter:
             self._changed.wait(self._interval(answer))
 
     def send(self, *, stopping: bool = False, read_seconds: float | None = None) -> ReportResponse:
-        """Send one report. Raises PlatformUnreachable, PlatformRefused, or LastWordSaid."""
+        """Send one report. Raises PlatformUnreachable, PlatformRefused, or FinalReportSent."""
         document = self._compose(stopping)
         crash_point("before-report")
         answer = self._client.report(document, read_seconds)
@@ -119,9 +119,9 @@ class Reporter:
         if answer.accepted:
             self.statuses.drop_removed(_removed(document))
         self._log_ignored_sessions(answer.ignored_sessions)
-        current = self._planner.current
+        current = self._plan_poller.current
         if answer.plan_version is not None and (current is None or current.version != answer.plan_version):
-            self._planner.poll_now()
+            self._plan_poller.poll_now()
         return answer
 
     def _compose(self, stopping: bool) -> dict[str, Any]:

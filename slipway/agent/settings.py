@@ -40,7 +40,7 @@ class Settings:
 
 
 def parse_platform_url(text: str) -> str:
-    """The platform's address without a trailing slash. Raises SettingsRefused."""
+    """The platform's address without a trailing slash. Raises InvalidSettings."""
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_valid_port(parts):
         raise InvalidSettings(f"--url {text!r} is not an address: give one like https://portal.example")
@@ -57,7 +57,7 @@ def _has_valid_port(parts: SplitResult) -> bool:
 
 
 def read_storage_hosts(given: str | None, environment: Mapping[str, str]) -> tuple[StorageHost, ...]:
-    """The hosts in the option, else in SLIPWAY_AGENT_STORAGE_HOSTS. Raises SettingsRefused."""
+    """The hosts in the option, else in SLIPWAY_AGENT_STORAGE_HOSTS. Raises InvalidSettings."""
     source = "--storage-hosts" if given is not None else STORAGE_HOSTS_VARIABLE
     try:
         return parse_storage_hosts(environment.get(STORAGE_HOSTS_VARIABLE, "") if given is None else given)
@@ -67,7 +67,7 @@ def read_storage_hosts(given: str | None, environment: Mapping[str, str]) -> tup
 
 def read_token(token_file: Path | None, environment: Mapping[str, str]) -> str:
     """The server's token from the file, else from SLIPWAY_TOKEN; never from the command line, which every user of
-    the machine can read. Raises SettingsRefused."""
+    the machine can read. Raises InvalidSettings."""
     if token_file is not None:
         try:
             token = token_file.read_text(encoding="utf-8").strip()

@@ -53,7 +53,7 @@ class StorageAddresses:
         self._hosts = hosts
 
     def check(self, url: str) -> None:
-        """Raises AddressRefused."""
+        """Raises AddressRejected."""
         # Read by the parser that also makes the connection: two parsers may find two hosts in one address.
         parsed = _parsed(url)
         if parsed.scheme not in _PORTS:

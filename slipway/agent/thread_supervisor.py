@@ -19,7 +19,7 @@ DEFAULT_BACKOFF = Backoff(first=1.0, longest=60.0)
 
 @dataclass
 class _Supervised:
-    """`failures` counts those since the thread last ran for SETTLED_SECONDS. `restart_at` is None while it runs."""
+    """`failures` counts those since the thread last ran for STABLE_SECONDS. `restart_at` is None while it runs."""
 
     name: str
     run: Callable[[], None]
@@ -73,7 +73,7 @@ class ThreadSupervisor:
 
     @property
     def exhausted_thread(self) -> str | None:
-        """The thread that ended MAX_ENDINGS times; only a new process may help it."""
+        """The thread that ended MAX_THREAD_FAILURES times; only a new process may help it."""
         return next(
             (supervised.name for supervised in self._supervised if supervised.failures >= MAX_THREAD_FAILURES), None
         )

@@ -27,12 +27,12 @@ class CommandContext:
     output: Output
 
     def platform(self) -> PlatformClient:
-        """The platform with its key; asks for a key where there is a person to ask. Raises Problem."""
+        """The platform with its key; asks for a key where there is a person to ask. Raises CommandError."""
         url = chosen_url(self.url)
         return PlatformClient(url, find_key(url) or prompt_for_key(url))
 
     def resolve_slug(self, given: str | None, platform: PlatformClient) -> str:
-        """The game that is meant: the one that was named, or the only one there is. Raises Problem."""
+        """The game that is meant: the one that was named, or the only one there is. Raises CommandError."""
         if given:
             return given
         games = platform.call("GET", "/games")["games"]
@@ -48,7 +48,7 @@ class CommandContext:
 
 
 def prompt_for_key(url: str) -> str:
-    """A key typed by a person, unseen. Raises Problem where there is nobody."""
+    """A key typed by a person, unseen. Raises CommandError where there is nobody."""
     if not sys.stdin.isatty():
         raise CommandError(
             f"No API key for {url}. Put one into SLIPWAY_KEY, or run `slipway login`.", ExitCode.UNAUTHORIZED

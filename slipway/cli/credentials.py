@@ -38,7 +38,7 @@ def credentials_file() -> Path:
 
 
 def parse_platform_url(text: str) -> str:
-    """The platform's address without a trailing slash. Raises Problem."""
+    """The platform's address without a trailing slash. Raises CommandError."""
     parts = urlsplit(text.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise CommandError(f"{text!r} is not an address. Give one like https://portal.example.", ExitCode.USAGE)
@@ -48,7 +48,7 @@ def parse_platform_url(text: str) -> str:
 
 
 def parse_key(text: str, source: str) -> str:
-    """The key. It goes into a header line: anything but visible ASCII would be a broken request. Raises Problem."""
+    """The key. It goes into a header line: anything but visible ASCII would be a broken request. Raises CommandError."""
     key = text.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise CommandError(
@@ -59,7 +59,7 @@ def parse_key(text: str, source: str) -> str:
 
 
 def chosen_url(given: str | None) -> str:
-    """`--url`, SLIPWAY_URL, or where `slipway login` was last. Raises Problem."""
+    """`--url`, SLIPWAY_URL, or where `slipway login` was last. Raises CommandError."""
     text = given or os.environ.get(URL_VARIABLE) or str(_read_credentials().get("url") or "")
     if not text:
         raise CommandError("No platform is known. Run `slipway login`, or give --url or SLIPWAY_URL.", ExitCode.USAGE)

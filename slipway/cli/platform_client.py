@@ -45,7 +45,7 @@ class PlatformClient:
         self._retry_budget = RetryBudget(seconds)
 
     def call(self, method: str, path: str, body: object = None, *, idempotency_key: str = "") -> dict[str, Any]:
-        """A call below /api/partners. Raises Problem."""
+        """A call below /api/partners. Raises CommandError."""
         attempt = 0
         while True:
             attempt += 1
@@ -88,9 +88,9 @@ class PlatformClient:
                 response.close()  # goes back to the pool by itself when it was read to its end
         except (HTTPError, OSError) as error:
             raise _RetryableError(self._unreachable(describe_network_error(error))) from error
-        return self._understood(response.status, response.headers.get("Retry-After"), text)
+        return self._parse_response(response.status, response.headers.get("Retry-After"), text)
 
-    def _understood(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
+    def _parse_response(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
         if status == 204:
             return {}
         answer = _json_object(text)

@@ -70,7 +70,7 @@ class BuildFetch:
         self._statuses = statuses
 
     def run(self, task: FetchTask) -> None:
-        """Afterwards the build is whole in its place. Raises FetchFailed, DiskFull or Cancelled."""
+        """Afterwards the build is whole in its place. Raises FetchFailed, DiskFull or FetchCancelled."""
         wanted = task.wanted
         need = wanted.size + wanted.unpacked_bytes
         try:
@@ -173,7 +173,7 @@ class BuildFetch:
         return inspection
 
     def _place(self, task: FetchTask, inspection: Inspection) -> None:
-        """Marker first, then the rename: see Whole."""
+        """Marker first, then the rename: see BuildMarker."""
         wanted = task.wanted
         key = wanted.key
         self._clear_place(wanted)

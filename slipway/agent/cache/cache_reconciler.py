@@ -36,7 +36,7 @@ class CacheReconciler:
         layout: CacheLayout,
         inventory: Inventory,
         sessions: SessionFiles,
-        planner: PlanPoller,
+        plan_poller: PlanPoller,
         workers: FetchThreads,
         statuses: BuildStatuses,
         attempts: FailedBuilds,
@@ -49,7 +49,7 @@ class CacheReconciler:
         self._layout = layout
         self._inventory = inventory
         self._sessions = sessions
-        self._planner = planner
+        self._plan_poller = plan_poller
         self._workers = workers
         self._statuses = statuses
         self._failed_builds = attempts
@@ -63,7 +63,7 @@ class CacheReconciler:
     def run(self) -> None:
         self._guarded(self._inventory.empty_trash)
         while not self._stopping.is_set():
-            fault_point("keeper")
+            fault_point("reconciler")
             self._guarded(self.step)
             self._wake.wait(self._pause())
             self._wake.clear()
@@ -72,7 +72,7 @@ class CacheReconciler:
         """Look at plan and disk once, and do what follows from them."""
         self._collect_outcomes()
         whole, disk = self._inventory.scan()
-        plan = self._planner.current
+        plan = self._plan_poller.current
         if plan is None:
             for key, marker in whole.items():
                 self._statuses.set_phase(key, Phase.CACHED, marker.size)
@@ -171,7 +171,7 @@ class CacheReconciler:
             if self._failed_builds.is_due(key, now):
                 attempt = self._failed_builds.next_attempt(key)
                 logs.info("fetching build", game=key.game_id, build=key.build, attempt=attempt)
-                self._workers.start(FetchTask(wanted[key], attempt, partial(self._planner.fetch_build, key)))
+                self._workers.start(FetchTask(wanted[key], attempt, partial(self._plan_poller.fetch_build, key)))
 
     def _show(
         self, held: set[BuildKey], whole: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]

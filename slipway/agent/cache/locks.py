@@ -14,7 +14,7 @@ class CacheInUse(Exception):
 
 
 def lock_until_exit(path: Path) -> int:
-    """Lock `path` for as long as this process lives; the descriptor. Raises CacheTaken, naming the holder's pid."""
+    """Lock `path` for as long as this process lives; the descriptor. Raises CacheInUse, naming the holder's pid."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,7 +23,7 @@ class Session:
     game_id: str
     build: int | None
     pid: int
-    process: str  # what process_stamp(pid) said when the session began
+    process: str  # what process_identity(pid) said when the session began
     started_at: str  # ISO 8601, UTC, whole seconds
 
     @property

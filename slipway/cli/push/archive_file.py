@@ -43,7 +43,7 @@ class Archive:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def require_unchanged(self) -> None:
-        """Raises Problem when somebody wrote to the file since it was opened."""
+        """Raises CommandError when somebody wrote to the file since it was opened."""
         now = os.fstat(self.descriptor)
         if now.st_size != self.size or (self.mtime_ns and now.st_mtime_ns != self.mtime_ns):
             raise CommandError(
@@ -69,7 +69,7 @@ class Archive:
 
 
 def open_archive(path: Path) -> Archive:
-    """A tar.gz as it lies there. Raises Problem."""
+    """A tar.gz as it lies there. Raises CommandError."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
@@ -86,7 +86,7 @@ def open_archive(path: Path) -> Archive:
 
 
 def pack_archive(path: Path, tree: DirectoryTree, on_progress: Callable[[int], None]) -> Archive:
-    """A directory as an archive. Raises Problem."""
+    """A directory as an archive. Raises CommandError."""
     # Imported here: who sends a tar.gz need not wait for it.
     from slipway.cli.push.packing import pack
 

@@ -32,7 +32,7 @@ class ArchiveUpload:
         self.bytes_already_stored = 0
 
     def send(self, unfinished: UnfinishedPush, note: str | None, release: bool | None) -> dict[str, Any]:
-        """The upload, complete: `checking`, or even `done`. Raises Problem."""
+        """The upload, complete: `checking`, or even `done`. Raises CommandError."""
         for _ in range(_MAX_ATTEMPTS):
             upload = self._resume(unfinished) or self._begin(unfinished, note, release)
             try:
@@ -99,7 +99,7 @@ class ArchiveUpload:
         return upload
 
     def _complete(self, upload: dict[str, Any]) -> dict[str, Any]:
-        """Send what is missing and complete. Raises Problem or TransferGone."""
+        """Send what is missing and complete. Raises CommandError or UploadGone."""
         path = upload_path(self._slug, str(upload["id"]))
         for _ in range(_MAX_ATTEMPTS):
             if upload["phase"] != "uploading":

@@ -33,7 +33,7 @@ class Deadline:
 
 
 def wait_until_checked(platform: PlatformClient, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
-    """The upload, once it became a build. Raises Problem: NOT_CHECKED while there is no verdict, REFUSED_ARCHIVE."""
+    """The upload, once it became a build. Raises CommandError: NOT_CHECKED while there is no verdict, REFUSED_ARCHIVE."""
     pause, rate = 0.2, RateMeter()
     while True:
         upload = _fetch_status(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
@@ -68,7 +68,7 @@ def rejected_upload(upload: dict[str, Any]) -> CommandError:
 def wait_until_cached(
     platform: PlatformClient, slug: str, build: int, output: Output, deadline: Deadline
 ) -> dict[str, Any]:
-    """The sync of the game, once every server has the build. Raises Problem: NOT_CACHED, or NOT_RELEASED when another
+    """The sync of the game, once every server has the build. Raises CommandError: NOT_CACHED, or NOT_RELEASED when another
     build went live meanwhile."""
     rate = RateMeter()
     while True:

@@ -34,7 +34,7 @@ class DirectoryTree:
 
 
 def read_tree(directory: Path) -> DirectoryTree:
-    """Everything below `directory`, which gives its name to the archive's top. Raises Problem."""
+    """Everything below `directory`, which gives its name to the archive's top. Raises CommandError."""
     root = Path(os.path.realpath(directory))
     tree = DirectoryTree(root.name)
     if not (root / "game").is_dir():

@@ -53,7 +53,7 @@ class _HashingWriter:
 
 
 def pack(tree: DirectoryTree, target: IO[bytes], on_progress: Callable[[int], None]) -> Packed:
-    """Write the archive. `on_progress` is told how many bytes of contents are in. Raises Problem."""
+    """Write the archive. `on_progress` is told how many bytes of contents are in. Raises CommandError."""
     outer = _HashingWriter(target)
     open_packed: Any = igzip.GzipFile  # carries no types
     try:

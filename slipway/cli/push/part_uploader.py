@@ -54,8 +54,8 @@ class PartUploader:
         self._stop = threading.Event()
 
     def run(self, on_progress: Callable[[int], None]) -> None:
-        """Returns when storage has every part. `on_progress` is told the bytes that were sent. Raises Problem or
-        TransferGone; after any exception the threads end by themselves."""
+        """Returns when storage has every part. `on_progress` is told the bytes that were sent. Raises CommandError or
+        UploadGone; after any exception the threads end by themselves."""
         # Daemons: one that waits for an answer must not keep a program alive that was told to end.
         threads = [
             threading.Thread(target=self._work, daemon=True) for _ in range(min(MAX_IN_FLIGHT, len(self._sizes)))

@@ -24,7 +24,7 @@ class PartUrls:
         self._urls = {int(part["partNumber"]): str(part["url"]) for part in urls}
 
     def url_for(self, number: int) -> str:
-        """The address of a part. Raises Problem."""
+        """The address of a part. Raises CommandError."""
         with self._lock:  # also while asking: the others want the same answer
             if number not in self._urls:
                 others = [other for other in self._wanted if other != number and other not in self._urls]

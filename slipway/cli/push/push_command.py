@@ -47,7 +47,7 @@ class Push:
         self.facts: dict[str, Any] = {"game": options.slug, "reached": None}
 
     def run(self, path: Path) -> str:
-        """What was reached, in a sentence. Raises Problem."""
+        """What was reached, in a sentence. Raises CommandError."""
         self._output.plan(self._phases(path))
         try:
             return self._run(path)

@@ -62,7 +62,7 @@ def start_agent(
 
     yield start
     storage.go_on.set()
-    platform.go_down()  # Ends the poll that the planner waits in.
+    platform.go_down()  # Ends the poll that the plan_poller waits in.
     for agent in started:
         agent.stop()
         for thread in agent.supervisor.threads:

@@ -223,8 +223,8 @@ def test_brackets_within_each_other_are_no_more_than_a_wrong_field() -> None:
 def test_a_tiny_wait_is_no_busy_loop(asked: float, platform: Platform, server: PlatformServer, cache: Path) -> None:
     platform.raw_plans.append(_http(as_bytes(PLAN | {"builds": [], "evict": [], "pollAfterSeconds": asked})))
     client = PlatformClient(make_pool(), server.url, TOKEN)
-    planner = PlanPoller(client, Backoff(), Event(), on_plan=lambda: None)
-    assert planner._poll() >= 0.1
+    plan_poller = PlanPoller(client, Backoff(), Event(), on_plan=lambda: None)
+    assert plan_poller._poll() >= 0.1
 
 
 @pytest.fixture
@@ -401,12 +401,12 @@ def test_no_plan_makes_the_agent_write_or_delete_outside_of_its_folders(
         for _ in range(3):
             document = data.draw(spoilt(PLAN | {"builds": [entry, entry | {"gameId": "other-data"}]}))
             try:
-                agent.planner._apply_plan(parse_plan(document))
+                agent.plan_poller._apply_plan(parse_plan(document))
             except InvalidPlan:
                 continue
-            agent.keeper.step()
+            agent.reconciler.step()
             wait_for(lambda: _all_fetched(agent), "nothing is being fetched", seconds=60)
-            agent.keeper.step()
+            agent.reconciler.step()
             assert surroundings() == before
     finally:
         os.close(agent._lock)

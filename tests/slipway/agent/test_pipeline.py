@@ -204,7 +204,7 @@ def test_a_build_whose_directory_vanished_is_fetched_again(
     agent = start_agent()
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     (cache / "g1" / "1").rename(cache.parent / "taken away")
-    agent.keeper.step()
+    agent.reconciler.step()
     wait_for(lambda: game.lies_in(cache / "g1" / "1" / game.top_directory), "build 1 back")
     wait_for(lambda: storage.bytes_served == 2 * game.size, "fetched twice")
 

@@ -127,7 +127,7 @@ def test_a_session_keeps_its_build_until_it_ends(
     platform.release("g1", 2, update)
     wait_for(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
     for _ in range(3):
-        agent.keeper.step()
+        agent.reconciler.step()
     assert game.lies_in(Path(answer["path"]))
     assert platform.phase("g1", 1) == "cached"
     assert update.lies_in(cache / "g1" / "current")
@@ -141,8 +141,8 @@ def test_a_session_survives_the_deletion_of_its_game(
 ) -> None:
     _, answer = commands.start("g1", player.pid)
     platform.delete_game("g1")
-    wait_for(lambda: agent.planner.current and not agent.planner.current.builds, "the plan without the game")
-    agent.keeper.step()
+    wait_for(lambda: agent.plan_poller.current and not agent.plan_poller.current.builds, "the plan without the game")
+    agent.reconciler.step()
     assert game.lies_in(Path(answer["path"]))
     code, _ = commands.start("g1", player.pid)
     assert code == ExitCode.NOT_FOUND
@@ -262,7 +262,7 @@ def test_a_session_that_is_starting_blocks_eviction(
     agent.sessions.write(Session("s1", "g1", None, player.pid, stamp, now_iso()))
     platform.release("g1", 2, update)
     wait_for(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
-    agent.keeper.step()
+    agent.reconciler.step()
     assert game.lies_in(cache / "g1" / "1" / game.top_directory)
     assert platform.reports[-1]["sessions"] == []
     agent.sessions.remove("s1")

@@ -26,12 +26,12 @@ from tests.slipway.agent.wait_for import wait_for
 
 StartProcess = Callable[..., AgentProcess]
 
-SUPERVISED = ("keeper", "planner", "reporter", "session-watch")
+SUPERVISED = ("reconciler", "plan-poller", "reporter", "session-watch")
 # `slipway-agent run --url … --cache …`, with waits short enough for a test to see a thread given up.
 IMPATIENT = """
 import os, sys
 from pathlib import Path
-from agent import logs
+from slipway.agent import logs
 from slipway.client.backoff import Backoff
 from slipway.agent.agent_process import run
 from slipway.agent.settings import Settings
@@ -56,7 +56,7 @@ def test_a_thread_that_dies_is_logged_and_started_again(
     name: str, platform: Platform, start_process: StartProcess, game: Game
 ) -> None:
     process = start_process(fault_at=f"{name}*2")
-    wait_for(lambda: process.log.count("a thread died; it is started again") == 2, "two deaths logged", seconds=60)
+    wait_for(lambda: process.log.count("a thread died; it is started again") == 2, "two failures logged", seconds=60)
     deaths = [line for line in process.log.splitlines() if "a thread died" in line]
     assert all(f" ERROR a thread died; it is started again thread={name} failures=" in line for line in deaths)
     assert all("InjectedFault" in line and "fault_point" in line for line in deaths), "with its traceback"
@@ -147,7 +147,7 @@ class Threads:
         self.error: BaseException | None = None
         self.changes = 0
         self.supervisor = ThreadSupervisor(
-            {"planner": self._run}, self.stopping, self._changed, Backoff(2.0, 60.0, lambda: 0.0), self.clock
+            {"plan-poller": self._run}, self.stopping, self._changed, Backoff(2.0, 60.0, lambda: 0.0), self.clock
         )
 
     def _run(self) -> None:
@@ -197,7 +197,7 @@ def test_waits_before_a_restart_grow(threads: Threads) -> None:
 
 def test_a_thread_that_just_returns_is_started_again_too(threads: Threads) -> None:
     threads.die()
-    assert threads.failing == ["planner"]
+    assert threads.failing == ["plan-poller"]
     assert threads.after(2.0)
 
 
@@ -205,9 +205,9 @@ def test_it_counts_as_failing_until_it_has_run_for_a_while(threads: Threads) -> 
     assert threads.failing == []
     threads.error = SystemExit("even so")
     threads.die()
-    assert (threads.failing, threads.changes) == (["planner"], 1)
+    assert (threads.failing, threads.changes) == (["plan-poller"], 1)
     assert threads.after(2.0)
-    assert threads.failing == ["planner"]
+    assert threads.failing == ["plan-poller"]
     assert threads.after(STABLE_SECONDS)
     assert (threads.failing, threads.changes) == ([], 2)
 
@@ -226,7 +226,7 @@ def test_it_is_given_up_when_it_keeps_dying(threads: Threads) -> None:
         assert threads.after(60.0)
     assert threads.exhausted_thread == ""
     threads.die()
-    assert threads.exhausted_thread == "planner"
+    assert threads.exhausted_thread == "plan-poller"
     assert not threads.after(600.0)
 
 
@@ -243,7 +243,7 @@ def test_a_machine_without_another_thread_is_a_death_to_be_tried_again(monkeypat
         full.setattr(Thread, "start", _no_more)
         threads.supervisor.start()
         assert not threads.after(0.0)
-        assert threads.failing == ["planner"]
+        assert threads.failing == ["plan-poller"]
     assert threads.after(2.0)
 
 

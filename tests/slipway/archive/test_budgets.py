@@ -176,7 +176,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from slipway.archive.inspection import Inspector
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
 
 def peak_kib():
@@ -185,7 +185,7 @@ def peak_kib():
 
 data = Path(sys.argv[1]).read_bytes()
 before = peak_kib()
-inspector = Inspector(Limits(**eval(sys.argv[2])), "start.sh")
+inspector = Inspector(ArchiveLimits(**eval(sys.argv[2])), "start.sh")
 try:
     inspector.feed(data)
     print(inspector.finish().members)
