@@ -31,7 +31,8 @@ class _Supervised:
 
 
 class ThreadSupervisor:
-    """`check_threads()` is called by one thread; `failing` may be read by any. `on_change` is called when `failing` changes."""
+    """`check_threads()` is called by one thread; `failing` may be read by any. `on_change` is called when `failing`
+    changes."""
 
     def __init__(
         self,

@@ -1,16 +1,16 @@
-"""A member of an archive after every rule about it has been applied."""
+"""A member of an archive that has passed the rules."""
 
 import enum
 from typing import NamedTuple
 
 
 class Kind(enum.IntEnum):
-    """What stands at a path."""
+    """The kind of entry at a path."""
 
-    IMPLIED_DIRECTORY = 0  # only named as the parent of another member
+    IMPLIED_DIRECTORY = 0  # appears only in the path of another member
     DIRECTORY = 1
     FILE = 2
-    PROGRAM = 3  # a file with an x bit
+    PROGRAM = 3  # a file with an execute bit
     SYMLINK = 4
 
     @property
@@ -23,10 +23,10 @@ class Kind(enum.IntEnum):
 
 
 class Member(NamedTuple):
-    """`path` is clean and relative. `size` in bytes, `mtime` in seconds or None.
+    """`path` is clean and relative; `size` is in bytes, `mtime` in seconds since 1970 or None.
 
-    `target` is what a symlink says, or the clean path of the earlier file that a hard link is another name of
-    (`hard_link`); else None.
+    `target` is the target of a symlink, or with `hard_link` the clean path of the earlier file that it links to; else
+    None.
     """
 
     path: str

@@ -1,4 +1,4 @@
-"""The one error of this package, and how a member's name is shown in it."""
+"""The error of this package, and how its messages show the names of members."""
 
 import shlex
 
@@ -10,8 +10,8 @@ _MAX_DISPLAY_LENGTH = 160
 class ArchiveRejected(Exception):
     """An archive breaks a rule.
 
-    `problem` is one sentence that names the member where there is one, `remedy` says what to do, `member` is the
-    member's name as it can be shown (or None); `str()` is both sentences.
+    `problem` is one sentence that names the member, if there is one. `remedy` is one sentence about what to do.
+    `member` is the displayable name of the member, or None. `str()` is both sentences.
     """
 
     def __init__(self, problem: str, remedy: str, member: str | None = None) -> None:
@@ -22,7 +22,7 @@ class ArchiveRejected(Exception):
 
 
 def display_name(name: str | bytes) -> str:
-    """A name as a message can carry it: on one line, with what is invisible escaped, and not too long."""
+    """A name for use in a message: on one line, shortened, with invisible characters escaped."""
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
     text = INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
     if len(text) > _MAX_DISPLAY_LENGTH:
@@ -32,7 +32,7 @@ def display_name(name: str | bytes) -> str:
 
 
 def repackage(folder: str) -> str:
-    """The sentence with the exact command that packages a game's folder."""
+    """A sentence with the exact command that packages a game's directory."""
     return f"Package the game again with GNU tar: tar czf game.tar.gz {shlex.quote(folder)}"
 
 

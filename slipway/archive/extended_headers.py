@@ -1,7 +1,6 @@
-"""Headers that only describe the next member: PAX records (POSIX.1-2001) and GNU long names.
+"""Headers that describe the next member: PAX records (POSIX.1-2001) and GNU long names.
 
-Where two of them describe one member the archive has two readings, and readers differ in which one they take: that is
-refused rather than chosen.
+If two of them describe the same member, programs disagree on which one counts. Such an archive is rejected.
 """
 
 import re
@@ -13,8 +12,8 @@ _PAX_MEMBER, _PAX_SOLARIS, _PAX_GLOBAL = b"x", b"X", b"g"
 _GNU_LONG_NAME, _GNU_LONG_LINK = b"L", b"K"
 _GNU_LONG = {_GNU_LONG_NAME: b"path", _GNU_LONG_LINK: b"linkpath"}
 
-# Bytes allowed by type. Names are refused at Limits.path_bytes, so a GNU long name needs little; PAX also carries
-# extended attributes, which we ignore but have to step over.
+# Maximum bytes by type. ArchiveLimits.path_bytes limits names, so a GNU long name is short. PAX also stores extended
+# attributes, which we skip.
 _MAX_BYTES = {
     _PAX_MEMBER: 2**20,
     _PAX_SOLARIS: 2**20,
@@ -29,13 +28,13 @@ _SPARSE_KEYS = (b"GNU.sparse.", b"SCHILY.realsize", b"SUN.holesdata")
 _SPARSE_NAME = b"GNU.sparse.name"
 _SPARSE = b"sparse"
 _RECORD_LENGTH = re.compile(rb"([0-9]{1,10}) ")
-# Readers written in C end a key at NUL, and some step over blanks before it: they would see another key than we do.
+# C programs end a key at NUL, and some skip blanks before it: they would read a different key.
 _KEY = re.compile(rb"[^\0 \t][^\0]*")
-_MAX_OCTAL_SIZE = 8**11 - 1  # what the eleven digits of a header's size field hold
+_MAX_OCTAL_SIZE = 8**11 - 1  # the largest number of eleven octal digits, the width of a header's size field
 
 
 class ExtendedHeaders:
-    """Collects what extended headers say, and applies it to the member that follows them."""
+    """Collects the values of extended headers and applies them to the member that follows."""
 
     def __init__(self) -> None:
         self._global: dict[bytes, bytes] = {}
@@ -48,12 +47,12 @@ class ExtendedHeaders:
         return bool(self._seen)
 
     def begin(self, header: Header) -> None:
-        """An extended header begins: refuse one that is too large, or that contradicts the one before it."""
+        """Begin an extended header. Raises ArchiveRejected if it is too large, or describes a member a second time."""
         kind, shown = header.typeflag, display_name(header.name)
         if header.size > _MAX_BYTES[kind]:
             raise ArchiveRejected(
-                f"The extended header {shown} takes {header.size} bytes, {_MAX_BYTES[kind]} are allowed",
-                "Shorten the file's path, and leave extended attributes out (tar --no-xattrs)",
+                f"The extended header {shown} has {header.size} bytes; {_MAX_BYTES[kind]} are allowed",
+                "Shorten the file's path, and package without extended attributes (tar --no-xattrs)",
                 shown,
             )
         if self._seen and (kind in self._seen or {kind, *self._seen} != set(_GNU_LONG)):
@@ -62,7 +61,7 @@ class ExtendedHeaders:
             self._seen.add(kind)
 
     def read_content(self, header: Header, content: bytes) -> None:
-        """The content of the extended header that was expected."""
+        """Read the content of the header passed to begin(). Raises ArchiveRejected."""
         if header.typeflag in _GNU_LONG:
             self._next[_GNU_LONG[header.typeflag]] = text = content.rstrip(b"\0")
             if not text:
@@ -73,14 +72,14 @@ class ExtendedHeaders:
             self._next = _records(header, content)
 
     def apply(self, header: Header) -> Header:
-        """The member's header with its real name, link target and size; what was values of it is used up."""
+        """The member's header with its real name, link target and size. Its own values are then discarded."""
         if not self._seen and not self._global:
             return header
         values = {**self._global, **self._next}
         self._next, self._seen = {}, set()
         if _SPARSE in values:
             raise sparse_rejected(values.get(_SPARSE_NAME) or values.get(b"path") or header.name)
-        # An empty value takes a global one back (POSIX): the member's own header counts again.
+        # An empty value removes a global one (POSIX): the member's own header applies again.
         named = header._replace(
             name=values.get(b"path") or header.name, linkname=values.get(b"linkpath") or header.linkname
         )
@@ -88,13 +87,13 @@ class ExtendedHeaders:
 
 
 def sparse_rejected(name: bytes) -> ArchiveRejected:
-    """The refusal of a sparse member, whichever format it is in."""
+    """The rejection of a sparse member, in any of the formats."""
     shown = display_name(name)
     return ArchiveRejected(f"{shown} is stored as a sparse file", "Package again without --sparse (-S)", shown)
 
 
 def _records(header: Header, content: bytes) -> dict[bytes, bytes]:
-    """Those records (`<length> <key>=<value>` and a newline) that change how a member is read."""
+    """The records (`<length> <key>=<value>` and a newline) that change how a member is read."""
     records: dict[bytes, bytes] = {}
     position = 0
     while position < len(content):
@@ -122,8 +121,8 @@ def _damaged(header: Header, position: int) -> ArchiveRejected:
 
 
 def _size(values: bytes | None, header: Header) -> int:
-    """The member's size in bytes. Raises ArchiveRejected where record and header field contradict each other: a reader
-    that goes by the field would take the file's content for further members, or members for content."""
+    """The member's size in bytes. Raises ArchiveRejected if the record and the header field contradict each other: a
+    reader that uses the field would read the file's content as members, or members as content."""
     if not values:
         return header.size
     shown = display_name(header.name)
@@ -131,12 +130,12 @@ def _size(values: bytes | None, header: Header) -> int:
         raise ArchiveRejected(f"The size of {shown} is not a number: {display_name(values)}", REPACKAGE, shown)
     size = int(values)
     if size != header.size and not _is_truncated_size(header.size, size):
-        problem = f"{shown} has {size} bytes by its extended header and {header.size} by its own"
+        problem = f"{shown} has {size} bytes in its extended header and {header.size} bytes in its own header"
         raise ArchiveRejected(problem, REPACKAGE, shown)
     return size
 
 
 def _is_truncated_size(field: int, size: int) -> bool:
-    """Whether the field could not hold the size, and holds what packagers write then: 0 (GNU tar, Python, Go), the
-    largest number (bsdtar when told to be strict), or the size's last eleven digits."""
+    """Whether the size is too large for the field, and the field has a value that packagers write then: 0 (GNU tar,
+    Python, Go), the largest number (bsdtar in strict mode), or the size's last eleven digits."""
     return size > _MAX_OCTAL_SIZE and field in (0, _MAX_OCTAL_SIZE, size % (_MAX_OCTAL_SIZE + 1))

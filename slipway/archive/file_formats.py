@@ -1,16 +1,16 @@
-"""Naming the format of a file that is not what it should be, and the command that makes it right."""
+"""Formats that people send instead of a tar.gz, and the command that converts each."""
 
 from typing import NamedTuple
 
 from slipway.archive.tar_header import is_tar_header
 
-# The tar magic is at byte 257 of a 512-byte block: so many bytes are enough to name any format below.
+# The tar magic is at byte 257 of a 512-byte block, so this many bytes identify every format below.
 SNIFF_BYTES = 512
 GZIP_MAGIC = b"\x1f\x8b"
 
 
 class FileFormat(NamedTuple):
-    """`name` fits into "this is …", `remedy` is a sentence."""
+    """`name` completes "The file is …"; `remedy` is a sentence with the command to run."""
 
     name: str
     remedy: str
@@ -39,13 +39,13 @@ _SIGNATURES: tuple[tuple[bytes, FileFormat], ...] = (
         FileFormat("a 7z archive", "Repackage it: 7z x game.7z -ounpacked && tar czf game.tar.gz -C unpacked mygame"),
     ),
     (b"Rar!\x1a\x07", _RAR),
-    (GZIP_MAGIC, FileFormat("gzip", "Take one layer of gzip off: gunzip game.tar.gz.gz")),
+    (GZIP_MAGIC, FileFormat("gzip", "Remove one layer of gzip: gunzip game.tar.gz.gz")),
 )
 _PLAIN_TAR = FileFormat("a tar that is not compressed", "Compress it with gzip: gzip game.tar")
 
 
 def detect_format(head: bytes) -> FileFormat | None:
-    """The format of a file that begins with `head` (up to SNIFF_BYTES bytes), or None when it is none we know."""
+    """The format of a file that begins with `head` (up to SNIFF_BYTES bytes), or None for an unknown format."""
     for signature, named in _SIGNATURES:
         if head.startswith(signature):
             return named

@@ -1,4 +1,4 @@
-"""Inspecting an archive while it streams by, in memory that does not depend on its size."""
+"""Inspecting an archive while it streams, with memory that does not depend on its size."""
 
 import time
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from slipway.archive.tar_parser import TarParser
 
 @dataclass(frozen=True)
 class Inspection:
-    """What an accepted archive holds. `unpacked_bytes` is the sum of its files' contents."""
+    """What an accepted archive contains. `unpacked_bytes` is the sum of the sizes of its files."""
 
     top_directory: str
     launcher: str
@@ -25,7 +25,7 @@ class Inspection:
 
 
 class MemberSink(Protocol):
-    """Takes admitted members, each before its content."""
+    """Receives each accepted member, then its content."""
 
     def begin(self, member: Member) -> None: ...
 
@@ -35,8 +35,8 @@ class MemberSink(Protocol):
 class Inspector:
     """A push parser: feed() the pieces in order, then finish().
 
-    The answer depends on the archive's bytes alone, never on how they were cut into pieces. With `sink`, every
-    member that passed the rules is handed on with its content. After a refusal every further call refuses again.
+    The result depends on the archive's bytes alone, not on how they were cut into pieces. `sink` receives every member
+    that passes the rules, with its content. After a rejection every further call raises the same rejection.
     """
 
     def __init__(self, limits: ArchiveLimits, launcher: str | None, sink: MemberSink | None = None) -> None:
@@ -45,7 +45,7 @@ class Inspector:
         self._rules = MemberRules(limits, launcher)
         self._tar = TarParser(self._on_member, sink.content if sink else None)
         self._gunzip = Gunzip(self._on_chunk)
-        self._stream_bytes = 0  # everything that came out of gunzip
+        self._stream_bytes = 0  # all output of gunzip so far
         self._spent = 0.0  # CPU seconds in earlier calls of feed()
         self._entered = 0.0
         self._rejection: ArchiveRejected | None = None
@@ -61,14 +61,15 @@ class Inspector:
         return self._tar.content_bytes
 
     def feed(self, piece: bytes | memoryview) -> None:
-        """Take the next piece of the archive, of any length. Raises ArchiveRejected as early as it can be known."""
+        """Inspect the next piece of the archive, of any length. Raises ArchiveRejected at the first byte that breaks a
+        rule."""
         if self._rejection:
             raise self._rejection
-        # CPU time of this thread: a slow client, a full disk and busy neighbours are not the archive's doing.
+        # CPU time of this thread: slow clients, full disks and other busy processes must not count against the archive.
         self._entered = time.thread_time()
         try:
             self._gunzip.feed(piece)
-            self._check_time()  # here too: a stream can be made to give nothing for ever
+            self._check_time()  # here too: a hostile stream can consume input without any output
         except ArchiveRejected as rejection:
             self._rejection = rejection
             raise
@@ -76,7 +77,7 @@ class Inspector:
             self._spent += time.thread_time() - self._entered
 
     def finish(self) -> Inspection:
-        """The archive has ended. Raises ArchiveRejected when it is cut off, or is not a packaged game."""
+        """Process the end of the archive. Raises ArchiveRejected if it is truncated, or is not a packaged game."""
         if self._rejection:
             raise self._rejection
         self._entered = time.thread_time()
@@ -99,7 +100,7 @@ class Inspector:
             raise ArchiveRejected(
                 f"The archive unpacks to more than {limits.ratio} times its size "
                 f"({self._stream_bytes} bytes from {packed})",
-                "Leave out files that hold nothing but padding",
+                "Remove files that contain nothing but padding",
             )
         self._tar.feed(chunk)
         self._check_time()
@@ -108,13 +109,13 @@ class Inspector:
         seconds = self._limits.processing_seconds
         if self._spent + time.thread_time() - self._entered > seconds:
             raise ArchiveRejected(
-                f"Reading the archive took more than {seconds:g} s of processing",
+                f"Reading the archive took more than {seconds:g} s of CPU time",
                 f"Pack small files together, into .rpa archives for example. {REPACKAGE}",
             )
 
     def _on_member(self, header: Header) -> None:
         member = self._rules.admit(header)
-        # A declared size is refused before its content has been sent.
+        # A declared size that is too large is rejected before its content arrives.
         if self._tar.content_bytes + header.size > self._limits.unpacked_bytes:
             raise self._too_large(display_name(header.name))
         if self._sink and member:
@@ -124,6 +125,6 @@ class Inspector:
         where = f"With {member} the" if member else "The"
         return ArchiveRejected(
             f"{where} archive unpacks to more than {self._limits.unpacked_bytes} bytes",
-            "Leave out what the game does not need, or ask the operator for a higher limit",
+            "Remove files that the game does not need, or ask the operator for a higher limit",
             member,
         )

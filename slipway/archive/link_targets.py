@@ -1,4 +1,4 @@
-"""Where links may point: to something inside the game's own folder."""
+"""Rules for link targets: they must be inside the game's own directory."""
 
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Kind
@@ -8,18 +8,18 @@ from slipway.archive.path_tree import PathTree
 
 
 def symlink_target(path: str, raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
-    """What a symbolic link says, checked to stay inside the top directory.
+    """The target of a symbolic link, checked to stay inside the top directory. Raises ArchiveRejected.
 
     Parents of members are never symlinks (slipway/archive/path_tree.py), so leading ".." steps climb real
-    directories, and every
-    step down leads into a directory or along another link that was checked in the same way. A ".." after a name
-    could climb from wherever that name leads, so it is refused.
+    directories, and
+    every step down leads into a directory or along another link that was checked in the same way. A ".." after a name
+    would climb from the place that the name points to, so it is rejected.
     """
     shown = display_name(owner)
     target = decode_name(raw, owner)
     inside = f"Use a relative link that stays inside {display_name(path.partition('/')[0])}"
     if not target:
-        raise ArchiveRejected(f"The symbolic link {shown} points nowhere", "Leave it out", shown)
+        raise ArchiveRejected(f"The symbolic link {shown} has an empty target", "Remove it", shown)
     if target[0] == "/":
         raise ArchiveRejected(f"{shown} points to the absolute path {display_name(target)}", inside, shown)
     level = path.count("/")  # folders above the link; 1 is the top directory
@@ -35,7 +35,7 @@ def symlink_target(path: str, raw: bytes, owner: bytes, limits: ArchiveLimits) -
 
 
 def hard_link_target(path: str, raw: bytes, owner: bytes, tree: PathTree, limits: ArchiveLimits) -> tuple[str, Kind]:
-    """The clean path of the file that a hard link is another name of, and what it is."""
+    """The clean path and kind of the file that a hard link points to. Raises ArchiveRejected."""
     shown = display_name(owner)
     target = parse_member_path(raw, owner, limits)
     top = path.partition("/")[0]

@@ -1,4 +1,4 @@
-"""What a path in an archive may look like."""
+"""Rules for paths in an archive."""
 
 import re
 
@@ -11,7 +11,7 @@ _FROM_ABOVE = "Package from the folder above the game, with a relative name: tar
 
 
 def decode_name(raw: bytes, owner: bytes) -> str:
-    """The text of a name or of a link's target; `owner` is the member that is named in a refusal."""
+    """The text of a name or of a link's target. Raises ArchiveRejected, naming the member `owner`."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -25,13 +25,13 @@ def decode_name(raw: bytes, owner: bytes) -> str:
         problem = f"has an invisible character (U+{ord(invisible.group()):04X}) in its name"
         raise _refused(owner, problem, "Rename it and package the game again")
     if "\\" in text:
-        remedy = "Rename it, or package on Linux, where folders are joined by /"
+        remedy = "Rename it, or package the game on Linux, where / separates directories"
         raise _refused(owner, "has a backslash in its name", remedy)
     return text
 
 
 def parse_member_path(raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
-    """A member's path without "./", doubled or trailing slashes; "" is the place the archive is unpacked into.
+    """A member's path without "./" and without doubled or trailing slashes; "" is the directory to unpack into.
 
     Raises ArchiveRejected, naming `owner`.
     """
@@ -50,17 +50,17 @@ def parse_member_path(raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
 
 
 def check_path_length(path: str, owner: bytes, limits: ArchiveLimits) -> None:
-    """Refuse a path that is too long, too deep, or has too long a segment."""
+    """Reject a path that is too long, is too deep, or has a segment that is too long."""
     size, depth = len(path.encode()), path.count("/") + 1
     if size > limits.path_bytes:
-        problem = f"has a path of {size} bytes, {limits.path_bytes} are allowed"
+        problem = f"has a path of {size} bytes; {limits.path_bytes} are allowed"
     elif depth > limits.depth:
-        problem = f"lies {depth} folders deep, {limits.depth} are allowed"
+        problem = f"is {depth} folders deep; {limits.depth} are allowed"
     else:
         longest = size if size <= limits.name_bytes else max(len(name.encode()) for name in path.split("/"))
         if longest <= limits.name_bytes:
             return
-        problem = f"has a name of {longest} bytes in its path, {limits.name_bytes} are allowed"
+        problem = f"has a name of {longest} bytes in its path; {limits.name_bytes} are allowed"
     raise _refused(owner, problem, "Shorten it and package the game again")
 
 

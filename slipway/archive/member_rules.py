@@ -1,4 +1,4 @@
-"""What a game's archive may hold: every rule that is about members rather than about bytes."""
+"""The rules for members of a game's archive."""
 
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Kind, Member
@@ -10,7 +10,7 @@ from slipway.archive.package_layout import PackageLayout
 from slipway.archive.path_tree import PathTree
 from slipway.archive.tar_header import Header
 
-_FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which every reader treats as a file
+_FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which all readers treat as a regular file
 _HARD_LINK, _SYMLINK, _DIRECTORY, _GNU_SPARSE = b"1", b"2", b"5", b"S"
 _REFUSED_TYPES = {
     b"3": "a character device",
@@ -25,7 +25,7 @@ _EXECUTE_BITS = 0o111
 
 
 class MemberRules:
-    """Admits members one after another; memory is bounded by the number of members allowed."""
+    """Checks members in the order they arrive. Memory is bounded by the number of members allowed."""
 
     def __init__(self, limits: ArchiveLimits, launcher: str | None) -> None:
         self._limits = limits
@@ -34,7 +34,7 @@ class MemberRules:
         self.members = 0
 
     def admit(self, header: Header) -> Member | None:
-        """Check the next member; None for "./", which adds nothing. Raises ArchiveRejected."""
+        """Check the next member. Returns None for "./", which adds nothing. Raises ArchiveRejected."""
         path = parse_member_path(header.name, header.name, self._limits)
         self._check_type(header)
         self._check_mode(header)
@@ -51,11 +51,11 @@ class MemberRules:
         return member
 
     def finish(self) -> tuple[str, str]:
-        """All members have been seen. Returns top directory and launcher; raises ArchiveRejected."""
+        """Check the complete archive. Returns the top directory and the launcher. Raises ArchiveRejected."""
         return self._packaging.finish(self._tree)
 
     def warnings(self) -> tuple[str, ...]:
-        """What is accepted but should be known."""
+        """Findings that do not reject the archive."""
         return self._packaging.warnings() + self._tree.warnings()
 
     def _check_type(self, header: Header) -> None:
@@ -64,10 +64,10 @@ class MemberRules:
             raise _refused(shown, "is a file or link with the name of a directory", REPACKAGE)
         if kind in _FILE_TYPES:
             if header.size and header.name.endswith(b"/"):
-                raise _refused(shown, "is a directory that holds data", REPACKAGE)
+                raise _refused(shown, "is a directory that contains data", REPACKAGE)
         elif kind in (_HARD_LINK, _SYMLINK, _DIRECTORY):
             if header.size:
-                raise _refused(shown, "is a directory or link that holds data", REPACKAGE)
+                raise _refused(shown, "is a directory or link that contains data", REPACKAGE)
         elif kind == _GNU_SPARSE:
             raise sparse_rejected(header.name)
         else:
@@ -76,12 +76,12 @@ class MemberRules:
 
     def _check_mode(self, header: Header) -> None:
         if header.mode & _SET_ID_BITS and header.typeflag != _SYMLINK:
-            remedy = "Take the bits off and package again: chmod -R u-s,g-s mygame"
+            remedy = "Clear the bits and package the game again: chmod -R u-s,g-s mygame"
             raise _refused(header.name, f"has its setuid or setgid bit set (mode {header.mode & 0o7777:04o})", remedy)
 
     def _check_budget(self, header: Header) -> None:
         if max(self.members, len(self._tree)) > self._limits.members:
-            problem = f"is one member more than the {self._limits.members} that are allowed"
+            problem = f"is one member more than the limit of {self._limits.members}"
             raise _refused(header.name, problem, "Pack small files together, into .rpa archives for example")
 
     def _only_a_directory(self, header: Header) -> None:
@@ -102,7 +102,7 @@ class MemberRules:
 
 
 def _is_directory(header: Header) -> bool:
-    """v7 tars had no type for directories: there it is a trailing slash."""
+    """v7 tars have no type for directories and mark them with a trailing slash."""
     return header.typeflag == _DIRECTORY or (header.typeflag in _FILE_TYPES and header.name.endswith(b"/"))
 
 

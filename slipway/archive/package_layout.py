@@ -1,4 +1,4 @@
-"""How a game is packaged: one top directory, `game/` in it, the launcher at its root."""
+"""The layout of a packaged game: one top directory, with `game/` and the launcher directly inside it."""
 
 from slipway.archive.archive_member import Kind, Member
 from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name, repackage
@@ -10,17 +10,18 @@ _DS_STORE = ".DS_Store"
 
 
 class PackageLayout:
-    """Watches members go by. `launcher` is a file name, or None to take the single executable `.sh` at the root."""
+    """Checks the layout member by member. `launcher` is a file name, or None to use the only executable `.sh` at
+    the root."""
 
     def __init__(self, launcher: str | None) -> None:
         self._launcher = launcher
         self._top: str | None = None
-        self._scripts: list[str] = []  # executable .sh files at the root, the first few
-        self._plain_scripts: list[str] = []  # those that are not executable
+        self._scripts: list[str] = []  # executable .sh files at the root, up to _MAX_LISTED_SCRIPTS
+        self._plain_scripts: list[str] = []  # .sh files at the root that are not executable
         self._folder_settings = 0
 
     def check_location(self, path: str, *, is_directory: bool) -> None:
-        """Refuse what stands outside the one top directory."""
+        """Reject a path outside the one top directory."""
         top, slash, _ = path.partition("/")
         name = path.rpartition("/")[2]
         shown = display_name(path)
@@ -32,23 +33,23 @@ class PackageLayout:
             )
         if not slash and not is_directory:
             raise ArchiveRejected(
-                f"{shown} lies at the top of the archive, outside of the game's directory",
-                f"Put the whole game into one directory. {REPACKAGE}",
+                f"{shown} is at the top of the archive, outside the game's directory",
+                f"Put the complete game into one directory. {REPACKAGE}",
                 shown,
             )
         if self._top is None:
             self._top = top
         elif top != self._top:
             raise ArchiveRejected(
-                f"{shown} lies beside {display_name(self._top)}: an archive unpacks to exactly one top directory",
-                f"Put the whole game into one directory. {REPACKAGE}",
+                f"{shown} is beside {display_name(self._top)}: an archive must have exactly one top directory",
+                f"Put the complete game into one directory. {REPACKAGE}",
                 shown,
             )
         if name == _DS_STORE:
             self._folder_settings += 1
 
     def check_member(self, member: Member) -> None:
-        """Notice the launcher, and refuse one that cannot be started."""
+        """Record launcher candidates, and reject a launcher that cannot be started."""
         _, _, name = member.path.partition("/")
         if not name or "/" in name:
             return
@@ -60,7 +61,7 @@ class PackageLayout:
                 found.append(name)
 
     def finish(self, tree: PathTree) -> tuple[str, str]:
-        """All members are known. Returns top directory and launcher."""
+        """Check the complete layout. Returns the top directory and the launcher. Raises ArchiveRejected."""
         if self._top is None:
             raise ArchiveRejected("The archive is empty", REPACKAGE)
         top = self._top
@@ -75,10 +76,10 @@ class PackageLayout:
         return top, self._launcher
 
     def warnings(self) -> tuple[str, ...]:
-        """What does no harm but should not be there."""
+        """Files that are harmless but do not belong in a game."""
         if not self._folder_settings:
             return ()
-        found = f"{self._folder_settings} .DS_Store files of macOS are in the archive"
+        found = f"{self._folder_settings} .DS_Store files (macOS) are in the archive"
         return (f"{found}; tar --exclude .DS_Store leaves them out",)
 
     def _single_script(self, top: str) -> str:
@@ -90,16 +91,16 @@ class PackageLayout:
             remedy = "Name the launcher in the game's metadata, or keep one executable"
         elif self._plain_scripts:
             found = ", ".join(map(display_name, self._plain_scripts))
-            problem = f"{display_name(top)} has no executable .sh file at its root, only without the x bit: {found}"
+            problem = f"{display_name(top)} has no executable .sh file at its root. Not executable: {found}"
             remedy = f"chmod +x the launcher and package again. {repackage(top)}"
         else:
-            problem = f"{display_name(top)} has no .sh file at its root to start the game with"
-            remedy = f"Put the launcher there, executable (chmod +x). {repackage(top)}"
+            problem = f"{display_name(top)} has no .sh file at its root that starts the game"
+            remedy = f"Put the launcher there and make it executable (chmod +x). {repackage(top)}"
         raise ArchiveRejected(problem, remedy)
 
 
 def _check_launcher(path: str, kind: Kind | None, scripts: list[str]) -> None:
-    """Refuse a launcher that cannot be started; `scripts` is what could be meant if there is none."""
+    """Reject a launcher that cannot be started. `scripts` are the candidates to list if it is missing."""
     shown, top = display_name(path), path.partition("/")[0]
     if kind is Kind.PROGRAM:
         return

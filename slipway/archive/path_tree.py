@@ -1,9 +1,14 @@
-"""Every name an archive has used so far, and the clashes between them.
+"""All paths of an archive so far, and conflicts between them.
 
-Half a million names have to fit, so names are kept as 64-bit hashes: Python's own string hash (SipHash, keyed anew
-in every process). A chance collision would refuse a good archive once in some hundred million archives of the
-largest size, and can let nothing through that unpacking would not stop. Dicts without values instead of sets,
-because they are half the size.
+Half a million names must fit in memory, so names are stored as 64-bit hashes: Python's own string hash (SipHash, with
+a
+ne
+new
+key in each process). A collision would reject a good archive about once in a hundred million archives of maximum
+size.
+It
+cannot let anything through that unpacking would not stop. Dicts without values replace sets, because they are half
+the size.
 """
 
 import unicodedata
@@ -15,13 +20,13 @@ _MAX_LISTED_WARNINGS = 20
 
 
 class PathTree:
-    """Names and what stands there. A parent that no member has made is made as an implied directory."""
+    """Paths and their kinds. A parent without a member of its own is an implied directory."""
 
     def __init__(self) -> None:
         self._kinds: dict[int, Kind] = {}
         self._recomposed: dict[int, None] = {}  # NFC spellings of names that are not spelled in NFC
         self._folded: dict[int, None] = {}  # lower-case spellings of names that are not in lower case
-        self._last_parent = ""  # members mostly follow their siblings
+        self._last_parent = ""  # members usually follow their siblings
         self._clashes: list[str] = []
         self._clash_count = 0
 
@@ -29,11 +34,11 @@ class PathTree:
         return len(self._kinds)
 
     def kind(self, path: str) -> Kind | None:
-        """What stands at `path`, or None."""
+        """The kind of entry at `path`, or None."""
         return self._kinds.get(hash(path))
 
     def add(self, path: str, kind: Kind) -> None:
-        """Put a member there. Raises ArchiveRejected when the place is taken, or can be confused with another."""
+        """Add a member. Raises ArchiveRejected if the path exists, or can be confused with another."""
         parent, _, name = path.rpartition("/")
         if parent != self._last_parent:
             self._add_parents(parent, path)
@@ -47,9 +52,9 @@ class PathTree:
             raise _duplicate_path(path, existing, kind)
 
     def warnings(self) -> tuple[str, ...]:
-        """Names that differ only in case: fine on the servers, which run Linux, and not elsewhere."""
+        """Names that differ only in case. They work on the servers, which run Linux, but not on every system."""
         unlisted = self._clash_count - len(self._clashes)
-        return (*self._clashes, *([f"{unlisted} more names differ from another only in case"] if unlisted else []))
+        return (*self._clashes, *([f"{unlisted} more names differ from another name only in case"] if unlisted else []))
 
     def _add_parents(self, parent: str, path: str) -> None:
         missing = []
@@ -71,11 +76,11 @@ class PathTree:
             composed, folded = name, name.lower()
         else:
             composed = unicodedata.normalize("NFC", name)
-            # A name that is not NFC is left out of the warnings, so that no name needs more than two entries.
+            # A name that is not NFC gets no case warning, so that each name needs at most two entries.
             folded = unicodedata.normalize("NFC", name.casefold()) if composed == name else name
         if self._is_respelled(self._recomposed, parent, name, composed):
             raise ArchiveRejected(
-                f"{display_name(path)} is stored twice, its accents written in two ways (Unicode NFC and NFD)",
+                f"{display_name(path)} is stored twice, with its accents encoded in two ways (Unicode NFC and NFD)",
                 f"Keep one of them. {repackage(path.partition('/')[0])}",
                 display_name(path),
             )
@@ -86,7 +91,7 @@ class PathTree:
         self._kinds[hash(path)] = kind
 
     def _is_respelled(self, spellings: dict[int, None], parent: str, name: str, spelling: str) -> bool:
-        """Whether a sibling differs from `name` but shares `spelling` with it."""
+        """Whether a sibling with another name has the same `spelling`."""
         key = hash(f"{parent}/{spelling}" if parent else spelling)
         known = key in spellings
         if spelling != name:
@@ -111,4 +116,4 @@ def _not_a_directory(path: str, parent: str, existing: Kind) -> ArchiveRejected:
         return ArchiveRejected(
             f"{shown} would be written through the symbolic link {display_name(parent)}", again, shown
         )
-    return ArchiveRejected(f"{shown} lies inside {display_name(parent)}, which is a file", again, shown)
+    return ArchiveRejected(f"{shown} is inside {display_name(parent)}, which is a file", again, shown)

@@ -1,4 +1,4 @@
-"""A push parser for tar: headers are read, contents are handed on or stepped over without being copied."""
+"""A push parser for tar. Contents are passed on or skipped without copying."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ from slipway.archive.extended_headers import EXTENDED_HEADER_TYPES, ExtendedHead
 from slipway.archive.file_formats import detect_format
 from slipway.archive.tar_header import BLOCK_BYTES, ZERO_BLOCK, DamagedHeader, Header, parse_header
 
-_TRUNCATED = "Send the whole file again; tar tzf game.tar.gz shows whether it is whole where you are"
+_TRUNCATED = "Send the complete file again; tar tzf game.tar.gz shows whether your copy is complete"
 
 
 class TarParser:
-    """Reads one tar, pushed in chunks of any length.
+    """Parses one tar from chunks of any length.
 
-    `on_member` gets each member's header once, with its extended headers applied, and refuses by raising;
-    `on_content`, where given, gets its content in order. `content_bytes` counts file contents.
+    `on_member` receives each member's header, with its extended headers applied; it rejects a member by raising.
+    `on_content` receives its content in order. `content_bytes` counts file contents.
     """
 
     def __init__(
@@ -24,20 +24,20 @@ class TarParser:
         self._on_content = on_content
         self._extended_headers = ExtendedHeaders()
         self._state: Callable[[bytes, int], int] = self._read_header
-        self._buffer = bytearray()  # a header block or an extended header, until it is whole
+        self._buffer = bytearray()  # an incomplete header block or extended header
         self._header: Header | None = None  # the last one read
-        self._remaining = 0  # bytes of content, or of padding, still to come
+        self._remaining = 0  # bytes of content or padding still to come
         self._zero_blocks = 0
         self.content_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next chunk. Raises ArchiveRejected."""
+        """Parse the next chunk. Raises ArchiveRejected."""
         position = 0
         while position < len(chunk):
             position = self._state(chunk, position)
 
     def finish(self) -> None:
-        """The input has ended. Raises ArchiveRejected when the tar has not."""
+        """Process the end of the input. Raises ArchiveRejected if the tar is incomplete."""
         if self._state == self._read_trailer:
             return
         if self._state == self._read_header and not self._buffer and not self._extended_headers.pending:
@@ -45,7 +45,7 @@ class TarParser:
                 f"The tar has no end-of-archive marker (two blocks of zeros){self._after_last_member()}", _TRUNCATED
             )
         if not self._header:
-            raise ArchiveRejected("The gzip stream does not hold a tar", REPACKAGE)
+            raise ArchiveRejected("The gzip stream does not contain a tar", REPACKAGE)
         shown = display_name(self._header.name)
         where = f"inside {shown}" if self._state == self._read_content else f"in a header{self._after_last_member()}"
         raise ArchiveRejected(f"The tar ends {where}", _TRUNCATED, shown)
@@ -123,7 +123,7 @@ class TarParser:
         return position + take
 
     def _read_trailer(self, chunk: bytes, position: int) -> int:
-        # tar fills its last record with zeros; anything else would be hidden from whoever lists the archive.
+        # tar fills its last record with zeros. Other data would be hidden from people who list the archive.
         if chunk[position:].strip(b"\0"):
             raise self._data_after_end()
         return len(chunk)
@@ -137,9 +137,9 @@ class TarParser:
     def _not_a_header(self, block: bytes, damage: DamagedHeader) -> ArchiveRejected:
         named = None if self._header else detect_format(block)
         if named:
-            return ArchiveRejected(f"The gzip stream holds {named.name}, not a tar", named.remedy)
+            return ArchiveRejected(f"The gzip stream contains {named.name}, not a tar", named.remedy)
         if not self._header:
-            return ArchiveRejected("The gzip stream does not hold a tar", REPACKAGE)
+            return ArchiveRejected("The gzip stream does not contain a tar", REPACKAGE)
         return ArchiveRejected(f"The tar header{self._after_last_member()} is damaged: {damage}", REPACKAGE)
 
     def _after_last_member(self) -> str:

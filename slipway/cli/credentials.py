@@ -48,7 +48,8 @@ def parse_platform_url(text: str) -> str:
 
 
 def parse_key(text: str, source: str) -> str:
-    """The key. It goes into a header line: anything but visible ASCII would be a broken request. Raises CommandError."""
+    """The key. It goes into a header line: anything but visible ASCII would be a broken request. Raises
+    CommandError."""
     key = text.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise CommandError(

@@ -1,4 +1,5 @@
-"""The partner API as this program calls it: JSON in and out, retried where that is safe, refusals as `CommandError`s."""
+"""The partner API as this program calls it: JSON in and out, retried where that is safe, refusals as
+`CommandError`s."""
 
 from __future__ import annotations
 

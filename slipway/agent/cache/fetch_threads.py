@@ -71,8 +71,8 @@ class FetchThreads:
             fault_point("fetch")
             self._run(task)
         except BaseException as raised:
-            # Of any kind, or the build would count as being fetched for ever. The reconciler tells a failed attempt from a
-            # bug, and logs either.
+            # Of any kind, or the build would count as being fetched for ever. The reconciler tells a failed attempt
+            # from a bug, and logs either.
             error = raised
         self._end(task, error)
 

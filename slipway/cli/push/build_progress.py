@@ -33,7 +33,8 @@ class Deadline:
 
 
 def wait_until_checked(platform: PlatformClient, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
-    """The upload, once it became a build. Raises CommandError: NOT_CHECKED while there is no verdict, REFUSED_ARCHIVE."""
+    """The upload, once it became a build. Raises CommandError: NOT_CHECKED while there is no verdict,
+    REFUSED_ARCHIVE."""
     pause, rate = 0.2, RateMeter()
     while True:
         upload = _fetch_status(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
@@ -68,8 +69,8 @@ def rejected_upload(upload: dict[str, Any]) -> CommandError:
 def wait_until_cached(
     platform: PlatformClient, slug: str, build: int, output: Output, deadline: Deadline
 ) -> dict[str, Any]:
-    """The sync of the game, once every server has the build. Raises CommandError: NOT_CACHED, or NOT_RELEASED when another
-    build went live meanwhile."""
+    """The sync of the game, once every server has the build. Raises CommandError: NOT_CACHED, or NOT_RELEASED when
+    another build went live meanwhile."""
     rate = RateMeter()
     while True:
         live = _fetch_status(lambda: platform.game(slug), ExitCode.NOT_CACHED, f"Build {build} is live")[

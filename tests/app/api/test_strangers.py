@@ -1,6 +1,7 @@
 """No stranger sees or touches anything of another partner: every route there is, tried as everybody it is not for.
 
-Two partners own a row in every table (tests/filled_tables.py), and every text of theirs carries their name. A route is asked
+Two partners own a row in every table (tests/filled_tables.py), and every text of theirs carries their name. A route
+is asked
 for Starlight's things by people and keys of Moonbase, by nobody, by a server, and, where it changes something, by those
 of Starlight who may only look. Nothing of Starlight may be in an answer or changed in the database.
 

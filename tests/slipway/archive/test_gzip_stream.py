@@ -47,12 +47,12 @@ def test_a_wrong_format_is_named_with_the_command_that_converts_it(data: bytes, 
 @pytest.mark.parametrize(("data", "name", "remedy"), WRONG_FORMATS[:-1], ids=NAMES[:-1])
 def test_a_wrong_format_inside_gzip_is_named_too(data: bytes, name: str, remedy: str) -> None:
     whole_block = data + bytes(max(0, 512 - len(data)))
-    assert_refused(gz(whole_block), problem=f"The gzip stream holds {name}, not a tar", remedy=remedy)
+    assert_refused(gz(whole_block), problem=f"The gzip stream contains {name}, not a tar", remedy=remedy)
 
 
 def test_gzip_inside_gzip_is_named() -> None:
     twice = gz(game(file("mygame/a", bytes(range(256)) * 40)))
-    assert_refused(twice, problem="The gzip stream holds gzip, not a tar", remedy="gunzip game.tar.gz.gz")
+    assert_refused(twice, problem="The gzip stream contains gzip, not a tar", remedy="gunzip game.tar.gz.gz")
 
 
 def test_a_wrong_format_is_refused_before_the_file_has_ended() -> None:
@@ -72,11 +72,11 @@ def test_an_empty_file_is_refused() -> None:
 
 @pytest.mark.parametrize("text", [b"hello", b"h" * 4000])
 def test_gzip_that_holds_no_tar_is_refused(text: bytes) -> None:
-    assert_refused(gz(text), problem="The gzip stream does not hold a tar", remedy="tar czf game.tar.gz mygame")
+    assert_refused(gz(text), problem="The gzip stream does not contain a tar", remedy="tar czf game.tar.gz mygame")
 
 
 def test_gzip_that_holds_nothing_is_refused() -> None:
-    assert_refused(gz(b""), problem="no end-of-archive marker", remedy="Send the whole file again")
+    assert_refused(gz(b""), problem="no end-of-archive marker", remedy="Send the complete file again")
 
 
 @pytest.mark.parametrize("second", [gz(b""), game(), b"\x1f", b"\x1f\x8b"], ids=["empty", "game", "half", "magic"])

@@ -78,7 +78,7 @@ def test_a_symlinks_target_has_to_be_utf8() -> None:
 
 def test_an_empty_symlink_is_refused() -> None:
     assert_refused(
-        game(symlink("mygame/odd", "")), member="mygame/odd", problem="points nowhere", remedy="Leave it out"
+        game(symlink("mygame/odd", "")), member="mygame/odd", problem="has an empty target", remedy="Remove it"
     )
 
 

@@ -43,7 +43,7 @@ def test_nothing_lies_inside_a_file() -> None:
     assert_refused(
         game(file("mygame/a"), file("mygame/a/b/c")),
         member="mygame/a/b/c",
-        problem="mygame/a/b/c lies inside mygame/a, which is a file",
+        problem="mygame/a/b/c is inside mygame/a, which is a file",
         remedy="tar czf game.tar.gz mygame",
     )
 
@@ -63,7 +63,7 @@ def test_names_that_differ_only_in_unicode_normalisation_are_refused(first: str,
     assert_refused(
         game(file(f"mygame/{first}.png"), file(f"mygame/{second}.png")),
         member=f"mygame/{second}.png",
-        problem="accents written in two ways (Unicode NFC and NFD)",
+        problem="accents encoded in two ways (Unicode NFC and NFD)",
         remedy="Keep one of them",
     )
 
@@ -73,7 +73,7 @@ def test_two_spellings_that_are_both_not_nfc_are_refused() -> None:
     assert_refused(
         game(file(f"mygame/s{below}{above}"), file(f"mygame/s{above}{below}")),
         member=f"mygame/s{above}{below}",
-        problem="accents written in two ways",
+        problem="accents encoded in two ways",
         remedy="Keep one of them",
     )
 
@@ -82,7 +82,7 @@ def test_directories_that_are_only_implied_collide_too() -> None:
     assert_refused(
         game(file(f"mygame/{NFC}/a"), file(f"mygame/{NFD}/b")),
         member=f"mygame/{NFD}",
-        problem="accents written in two ways",
+        problem="accents encoded in two ways",
         remedy="Keep one of them",
     )
 
@@ -117,15 +117,15 @@ def test_a_second_top_directory_is_refused() -> None:
     assert_refused(
         game(file("other/a")),
         member="other/a",
-        problem="other/a lies beside mygame: an archive unpacks to exactly one top directory",
+        problem="other/a is beside mygame: an archive must have exactly one top directory",
         remedy="one directory",
     )
 
 
 def test_a_file_at_the_top_is_refused() -> None:
     assert_refused(
-        game(file("README.txt")), member="README.txt", problem="lies at the top of the archive", remedy="one directory"
+        game(file("README.txt")), member="README.txt", problem="is at the top of the archive", remedy="one directory"
     )
     assert_refused(
-        gz(symlink("mygame", "game") + END), member="mygame", problem="lies at the top", remedy="one directory"
+        gz(symlink("mygame", "game") + END), member="mygame", problem="is at the top", remedy="one directory"
     )

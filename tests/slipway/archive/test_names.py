@@ -140,7 +140,7 @@ def test_a_segment_may_have_255_bytes_and_no_more() -> None:
     assert_refused(
         game(gnu_long_name(f"mygame/{over}/x"), file("short")),
         member=f"mygame/{over}/x",
-        problem="has a name of 256 bytes in its path, 255 are allowed",
+        problem="has a name of 256 bytes in its path; 255 are allowed",
         remedy="Shorten it",
     )
 
@@ -153,7 +153,7 @@ def test_a_path_may_have_1024_bytes_and_no_more() -> None:
     assert_refused(
         game(pax({"path": limit + "q"}), file("short")),
         member=shown,
-        problem="has a path of 1025 bytes, 1024 are allowed",
+        problem="has a path of 1025 bytes; 1024 are allowed",
         remedy="Shorten it",
     )
 
@@ -164,7 +164,7 @@ def test_a_path_may_be_64_deep_and_no_more() -> None:
     assert_refused(
         game(gnu_long_name(limit + "/d"), file("short")),
         member=limit + "/d",
-        problem="lies 65 folders deep, 64 are allowed",
+        problem="is 65 folders deep; 64 are allowed",
         remedy="Shorten it",
     )
 
@@ -174,7 +174,7 @@ def test_limits_are_settings() -> None:
         game(file("mygame/abcdefghi")),
         limits=ArchiveLimits(name_bytes=8),
         member="mygame/abcdefghi",
-        problem="9 bytes in its path, 8 are allowed",
+        problem="9 bytes in its path; 8 are allowed",
         remedy="Shorten it",
     )
 

@@ -33,7 +33,7 @@ def test_an_archive_of_the_wrong_folder_is_refused_with_the_command_for_it() -> 
     assert_refused(
         gz(file("game/script.rpy") + file("start.sh", mode=0o755) + END),
         member="start.sh",
-        problem="start.sh lies at the top of the archive, outside of the game's directory",
+        problem="start.sh is at the top of the archive, outside the game's directory",
         remedy="tar czf game.tar.gz mygame",
     )
 
@@ -116,7 +116,7 @@ def test_without_metadata_a_script_without_x_bit_is_named() -> None:
     assert_refused(
         gz(TOP + file("mygame/start.sh") + SCRIPT + END),
         launcher=None,
-        problem="no executable .sh file at its root, only without the x bit: start.sh",
+        problem="no executable .sh file at its root. Not executable: start.sh",
         remedy="chmod +x",
     )
 
@@ -139,4 +139,4 @@ def test_macos_metadata_is_refused_even_as_the_first_member(path: str) -> None:
 
 def test_macos_folder_settings_are_a_warning() -> None:
     warnings = inspect(game(file("mygame/.DS_Store"), file("mygame/game/.DS_Store"))).warnings
-    assert warnings == ("2 .DS_Store files of macOS are in the archive; tar --exclude .DS_Store leaves them out",)
+    assert warnings == ("2 .DS_Store files (macOS) are in the archive; tar --exclude .DS_Store leaves them out",)

@@ -21,7 +21,7 @@ from tests.slipway.archive.tar_writer import (
     symlink,
 )
 
-AGAIN = "Send the whole file again"
+AGAIN = "Send the complete file again"
 EXTENDED = "././@extended"
 
 
@@ -75,7 +75,7 @@ def test_a_wrong_checksum_is_refused() -> None:
     damaged = header(b"mygame/a", checksum=b"000001\0 ")
     assert_refused(
         game(damaged),
-        problem="The tar header after mygame/game/ is damaged: its checksum does not fit",
+        problem="The tar header after mygame/game/ is damaged: its checksum does not match",
         remedy="tar czf game.tar.gz mygame",
     )
 
@@ -137,7 +137,7 @@ def test_a_pax_size_that_contradicts_the_header_is_refused(
         game(member, bytes(1024)),
         limits=ROOM,
         member="mygame/two-sizes",
-        problem=f"mygame/two-sizes has {said} bytes by its extended header and {shown} by its own",
+        problem=f"mygame/two-sizes has {said} bytes in its extended header and {shown} bytes in its own header",
         remedy="tar czf game.tar.gz mygame",
     )
 
@@ -229,7 +229,7 @@ def test_extended_headers_are_bounded(typeflag: bytes, allowed: int) -> None:
     assert_refused(
         game(header(b"././@extended", typeflag=typeflag, size=allowed + 1)),
         member=EXTENDED,
-        problem=f"takes {allowed + 1} bytes, {allowed} are allowed",
+        problem=f"has {allowed + 1} bytes; {allowed} are allowed",
         remedy="--no-xattrs",
     )
 
