@@ -1,4 +1,4 @@
-"""The running agent: its parts, its threads, its end."""
+"""The running agent: builds its parts, runs its threads, stops them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from slipway.agent.thread_supervisor import ThreadSupervisor
 from slipway.client.durable import write_json
 from slipway.client.transport import make_pool
 
-# A stopping agent is gone within two seconds; what it still has to say must fit into this.
+# The agent stops within two seconds. The last report must fit into that time.
 _LAST_REPORT_SECONDS = 1.2
 
 
 class Agent:
-    """Raises CacheInUse when another agent runs on the same cache directory."""
+    """Raises CacheInUse if another agent uses the same cache directory."""
 
     def __init__(self, settings: Settings) -> None:
         self.layout = CacheLayout(settings.cache)
@@ -99,12 +99,12 @@ class Agent:
         for repaired in self.inventory.repair():
             logs.info("repaired after a crash", what=repaired)
         self._write_connection()
-        self.reconciler.step()  # So that even without a plan the first report lists what is held.
+        self.reconciler.step()  # So that the first report lists the cached builds even without a plan.
         self.supervisor.start()
 
     def stop(self) -> None:
-        """Ask every thread to end, and send a last report if that goes quickly. Waits for no thread: all they do
-        can be cut anywhere, as a crash would."""
+        """Ask every thread to end, and send a last report if that is quick. It waits for no other thread: each step
+        can be interrupted anywhere, as by a crash."""
         self.stopping.set()
         self.workers.cancel_all()
         self.plan_poller.stop()
@@ -120,10 +120,10 @@ class Agent:
         try:
             self.reporter.send(stopping=True, read_seconds=1.0)
         except (PlatformUnreachable, PlatformRefused, OSError) as error:
-            logs.info("the last report did not get through", reason=error)
+            logs.info("the last report was not delivered", reason=error)
 
     def _write_connection(self) -> None:
-        """For launch scripts; mode 0600 inside a directory of mode 0700."""
+        """Write the connection file for launch scripts; mode 0600 inside a directory of mode 0700."""
         settings = self._settings
         ca_file = str(settings.ca_file.absolute()) if settings.ca_file else None
         write_json(self.layout.connection, {"url": settings.url, "token": settings.token, "caFile": ca_file})
@@ -134,35 +134,37 @@ class Agent:
 
 
 def run(settings: Settings) -> ExitCode:
-    """Run until SIGTERM or SIGINT, or until a thread has ended too often (THREAD_KEEPS_ENDING). A second signal ends
-    the process at once."""
+    """Run until SIGTERM or SIGINT, or until a thread has failed too often (THREAD_KEEPS_ENDING). A second signal
+    ends the process at once."""
     agent = Agent(settings)
-    # A handler may interrupt another, or a wait, at any point: an Event's lock could be held by the very thread that it
-    # runs in. Appending takes none, and a SimpleQueue is safe to put to from a handler.
+    # A handler may interrupt another handler or a wait at any point, and the interrupted thread may hold the lock of an
+    # Event. Appending to a list needs no lock, and put() of a SimpleQueue is safe in a handler.
     signals: list[int] = []
-    asked: SimpleQueue[int] = SimpleQueue()
+    stop_requests: SimpleQueue[int] = SimpleQueue()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         signals.append(number)
         if len(signals) > 1:
             os._exit(128 + number)
-        asked.put(number)
+        stop_requests.put(number)
 
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     logs.info("agent starts", version=VERSION, platform=settings.url, cache=settings.cache, pid=os.getpid())
     if settings.url.startswith("http://") and not _is_loopback(settings.url):
-        logs.warning("the token travels unencrypted: use https beyond a network you trust")
+        logs.warning("the token is sent unencrypted: use https outside a trusted network")
     agent.start()
-    while not signals:  # a signal that the kernel gives to another thread wakes nobody; its handler still runs here
+    while (
+        not signals
+    ):  # a signal that the kernel delivers to another thread ends no wait, but its handler still runs here
         with suppress(Empty):
-            asked.get(timeout=1.0)
+            stop_requests.get(timeout=1.0)
         agent.supervisor.check_threads()
         if agent.supervisor.exhausted_thread:
             break
     failed = agent.supervisor.exhausted_thread
     if failed:
-        logs.warning("agent gives up, for a new process to begin anew", thread=failed)
+        logs.warning("the agent exits because a thread keeps failing; start it again", thread=failed)
     logs.info("agent stops; partial downloads are kept")
     agent.stop()
     logs.info("agent stopped")

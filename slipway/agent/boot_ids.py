@@ -1,4 +1,4 @@
-"""Which run of the agent this is: how the platform tells a restart from two agents on one token."""
+"""The id of this run of the agent. With it the platform distinguishes a restart from two agents that share a token."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _MAX_REMEMBERED_BOOTS = 5
 
 
 class BootIds:
-    """A new boot may only follow upon the one that the platform knows: the last that had a report taken. One that was
-    killed since may have been heard of too, if it died before it could note that; so it is tried next."""
+    """A report names the previous boot, and the platform accepts a new boot only after the last one it received a
+    report
+    from. That is the last acknowledged boot, or a later one that was killed before it could record the acknowledgement.
+    So the later ones are tried next."""
 
     def __init__(self, layout: CacheLayout) -> None:
         self._path = layout.state
@@ -30,14 +32,14 @@ class BootIds:
         return self._candidates[self._candidate_index] if self._candidates else None
 
     def acknowledge(self) -> None:
-        """The platform took a report of this boot."""
+        """Record that the platform accepted a report of this boot."""
         if not self._acknowledged:
             write_json(self._path, {"boots": [self.id]})
             self._acknowledged = True
 
     def use_next_candidate(self) -> bool:
-        """The platform did not take this boot as the successor of `previous`. Goes on to the next candidate; False
-        when all have been tried, and then it begins again with the first."""
+        """Use the next candidate as `previous`, after the platform rejected the current one. Returns False if all
+        were tried; the first is then used again."""
         if self._acknowledged:
             return False
         self._candidate_index += 1

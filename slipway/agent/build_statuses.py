@@ -1,4 +1,4 @@
-"""What is known about every build on this server, as the reports show it. Written by the reconciler and the fetches."""
+"""The status of each build on this server, as reports show it. The reconciler and the fetch threads update it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Status:
 
 
 class BuildStatuses:
-    """Thread-safe. `on_change` is called, outside the lock, whenever a phase changes."""
+    """Thread-safe. `on_change` is called without the lock when a phase changes."""
 
     def __init__(self, on_change: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._rows: dict[BuildKey, _Status] = {}
@@ -48,7 +48,7 @@ class BuildStatuses:
         self._clock = clock
 
     def set_phase(self, key: BuildKey, phase: Phase, total: int = 0, done: int = 0, attempt: int = 1) -> None:
-        """Put `key` into `phase`; nothing happens when it is there already. `total` 0 keeps the size known so far."""
+        """Set the phase of `key`, if it differs. Sizes are in bytes; `total` 0 keeps the previous size."""
         with self._lock:
             before = self._rows.get(key)
             if before and before.phase == phase and before.attempt == attempt:
@@ -66,7 +66,7 @@ class BuildStatuses:
         self._on_change()
 
     def set_progress(self, key: BuildKey, done: int, transferred: int = 0) -> None:
-        """`done` bytes of the phase are behind us, `transferred` of them came over the network just now."""
+        """Set the progress of `key`: `done` bytes of its phase in total, `transferred` of them received just now."""
         with self._lock:
             row = self._rows.get(key)
             if row:
@@ -89,14 +89,14 @@ class BuildStatuses:
             return any(row.phase in ACTIVE_PHASES for row in self._rows.values())
 
     def drop_removed(self, keys: set[BuildKey]) -> None:
-        """`keys` were reported as removed, and the platform took the report."""
+        """Forget builds in phase `removed`, after the platform accepted a report that listed `keys`."""
         with self._lock:
             for key in keys:
                 if key in self._rows and self._rows[key].phase == Phase.REMOVED:
                     del self._rows[key]
 
     def report(self) -> list[dict[str, Any]]:
-        """The `builds` of a report."""
+        """The field `builds` of a report (docs/agents.md)."""
         now = self._clock()
         with self._lock:
             return [_entry(key, row, now) for key, row in sorted(self._rows.items())]

@@ -1,4 +1,4 @@
-"""What to do next, from the plan and what is on disk. Pure: no clock, no disk, no network."""
+"""Chooses what to do with the cache, from the plan and the cache's contents. Pure: no clock, no disk, no network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CacheContents:
 
 @dataclass(frozen=True)
 class BuildsInUse:
-    """Builds with a session, and games where a session is starting and may take any build."""
+    """Builds with a session, and games where a session is starting and may use any build."""
 
     builds: AbstractSet[BuildKey] = frozenset()
     games: AbstractSet[str] = frozenset()
@@ -31,11 +31,13 @@ class BuildsInUse:
 
 @dataclass(frozen=True)
 class CacheActions:
-    fetch: tuple[BuildKey, ...]  # Missing, the released ones first; the caller looks at back-off and free hands.
-    activate: tuple[BuildKey, ...]  # Whole, released, and `current` points elsewhere.
-    evict: tuple[BuildKey, ...]  # No longer wanted and free of sessions.
-    cancel: tuple[BuildKey, ...]  # Being fetched but no longer wanted.
-    absent: tuple[BuildKey, ...]  # The platform believes they are here; they are not.
+    fetch: tuple[
+        BuildKey, ...
+    ]  # Missing; released builds first. The caller applies back-off and the limit of parallel fetches.
+    activate: tuple[BuildKey, ...]  # Complete and released, but `current` points elsewhere.
+    evict: tuple[BuildKey, ...]  # Not in the plan, and without sessions.
+    cancel: tuple[BuildKey, ...]  # Being fetched, but no longer in the plan.
+    absent: tuple[BuildKey, ...]  # The platform expects them here, but they are not.
 
 
 def choose_actions(
@@ -63,7 +65,7 @@ def choose_actions(
 
 
 def _still_live(key: BuildKey, active: list[BuildKey], disk: CacheContents) -> bool:
-    """What `current` points at stays until its successor is whole, whatever the plan says: a release never
-    stops play."""
+    """Whether `current` points to `key` and its successor is not complete. Such a build stays even if the plan
+    evicts it, so that a release never interrupts play."""
     successors = [other for other in active if other.game_id == key.game_id]
     return disk.current.get(key.game_id) == key and any(other not in disk.complete for other in successors)

@@ -1,4 +1,4 @@
-"""The `slipway-agent` command. What each call needs is imported when it is called: launch scripts want it quick."""
+"""The `slipway-agent` command. Each subcommand imports what it needs, so that launch scripts start fast."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="slipway-agent", description="Keeps a game server's builds cached and its sessions known."
+        prog="slipway-agent", description="Keeps released builds cached on a game server and records its play sessions."
     )
     parser.add_argument("--version", action="version", version=f"slipway-agent {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_run(commands.add_parser("run", help="run the agent until it is told to stop"))
-    session = commands.add_parser("session", help="begin and end play sessions (for launch scripts)")
+    _add_run(commands.add_parser("run", help="run the agent until it receives SIGTERM or SIGINT"))
+    session = commands.add_parser("session", help="start and end play sessions (for launch scripts)")
     actions = session.add_subparsers(dest="action", required=True)
-    start = actions.add_parser("start", help="begin a session; prints its id and where the build lies")
+    start = actions.add_parser("start", help="start a session; prints its id and the path of the build")
     start.add_argument("game_id", metavar="gameId")
-    start.add_argument("--pid", type=int, required=True, help="the process that plays; the session ends with it")
+    start.add_argument(
+        "--pid", type=int, required=True, help="process id of the game; the session ends when that process exits"
+    )
     end = actions.add_parser("end", help="end a session")
     end.add_argument("session_id", metavar="id")
     for action in (start, end):
@@ -48,10 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", required=True, help="the platform's address, like https://portal.example")
     parser.add_argument("--cache", type=Path, required=True, help="directory for builds, like /srv/games")
-    parser.add_argument(
-        "--token-file", type=Path, help="file with the server's token; without it SLIPWAY_TOKEN is read"
-    )
-    parser.add_argument("--ca-file", type=Path, help="PEM file of a certificate authority to trust as well")
+    parser.add_argument("--token-file", type=Path, help="file with the server's token (default: SLIPWAY_TOKEN)")
+    parser.add_argument("--ca-file", type=Path, help="PEM file of an additional certificate authority to trust")
     parser.add_argument(
         "--disk-floor",
         type=_size,
@@ -60,7 +60,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="space that downloads leave free, like 500M (default 2G)",
     )
     parser.add_argument(
-        "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds fetched side by side (default 2)"
+        "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds to download in parallel (default 2)"
     )
     _add_storage_hosts(parser)
 
@@ -69,8 +69,8 @@ def _add_storage_hosts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage-hosts",
         metavar="HOSTS",
-        help="fetch archives from these hosts alone, like storage.example,http://10.0.0.5:9000; without it "
-        "SLIPWAY_AGENT_STORAGE_HOSTS is read, and without that any host will do",
+        help="download archives only from these hosts, like storage.example,http://10.0.0.5:9000 "
+        "(default: SLIPWAY_AGENT_STORAGE_HOSTS; if that is empty, any host)",
     )
 
 
@@ -103,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
         return _fail(str(error), ExitCode.USAGE)
     except CacheInUse as holder:
         return _fail(
-            f"another slipway-agent (pid {holder}) runs on {options.cache}: one cache directory has one agent",
+            f"another slipway-agent (pid {holder}) uses {options.cache}: stop it, or give this agent another --cache",
             ExitCode.CACHE_TAKEN,
         )
     except OSError as error:
@@ -111,8 +111,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _exit_now(code: int) -> NoReturn:
-    """End without waiting for worker threads: one may sit in a read or an fsync for longer than the two seconds that
-    a stop may take, and none has anything to lose."""
+    """Exit without waiting for worker threads: one may be in a read or an fsync for longer than the two seconds that
+    a stop may take. Interrupting them loses nothing."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

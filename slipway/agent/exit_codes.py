@@ -1,4 +1,4 @@
-"""Exit codes of `slipway-agent`, documented in docs/agents.md: launch scripts decide by them."""
+"""Exit codes of `slipway-agent`, documented in docs/agents.md: launch scripts rely on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is remembered about builds that keep failing: attempts, reasons, and when each is due again."""
+"""The state of failed builds: attempts, reasons, and the time of the next retry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slipway.client.backoff import Backoff
 
 @dataclass(frozen=True)
 class BuildFailure:
-    """The last failure of one build. `retry_at` is on the monotonic clock."""
+    """The last failure of one build. `retry_at` is a time of the monotonic clock, in seconds."""
 
     attempt: int
     reason: str
@@ -38,8 +38,8 @@ class FailedBuilds:
     def record_failure(
         self, key: BuildKey, reason: str, now: float, *, bytes_held: int = 0, disk_full: bool = False
     ) -> BuildFailure:
-        """Note a failure. An attempt that got further than any before starts the count again: a line that breaks
-        every gigabyte should not end up waiting minutes between gigabytes."""
+        """Record a failure. An attempt that received more bytes than any before resets the count: a connection that
+        breaks after every gigabyte should not lead to waits of minutes."""
         progressed = bytes_held > self._furthest.get(key, 0)
         self._furthest[key] = max(bytes_held, self._furthest.get(key, 0))
         attempt = 1 if progressed else self.next_attempt(key)
@@ -52,12 +52,12 @@ class FailedBuilds:
         return failure is None or now >= failure.retry_at
 
     def next_due(self, busy: AbstractSet[BuildKey] = frozenset()) -> float | None:
-        """The earliest `retry_at` of all but the `busy`, which are being tried again already; or None."""
+        """The earliest `retry_at`, or None. Builds in `busy` are already being retried and do not count."""
         waiting = (failure.retry_at for key, failure in self._failures.items() if key not in busy)
         return min(waiting, default=None)
 
     def update_retry_counter(self, key: BuildKey, retry: int) -> bool:
-        """Take the plan's `retry` counter; True when a person pressed "Retry now" since the last plan."""
+        """Store the plan's `retry` counter. Returns True if somebody pressed "Retry now" since the last plan."""
         before = self._retry_seen.get(key)
         self._retry_seen[key] = retry
         if before is None or retry == before:
@@ -66,7 +66,7 @@ class FailedBuilds:
         return True
 
     def retry_disk_full(self) -> None:
-        """Builds that waited for disk space are due at once."""
+        """Make builds that wait for disk space due at once."""
         for key, failure in self._failures.items():
             if failure.disk_full:
                 self._failures[key] = BuildFailure(failure.attempt, failure.reason, 0.0, disk_full=True)
@@ -76,7 +76,7 @@ class FailedBuilds:
         self._furthest.pop(key, None)
 
     def retain(self, wanted: set[BuildKey]) -> None:
-        """Drop what is remembered about builds that are no longer in the plan."""
+        """Drop the state of builds that are no longer in the plan."""
         for table in (self._failures, self._retry_seen, self._furthest):
             for key in [key for key in table if key not in wanted]:
                 del table[key]

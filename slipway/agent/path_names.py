@@ -1,4 +1,4 @@
-"""Names that come from the platform and become paths: checked here once, before anything touches the disk."""
+"""Names from the platform that become paths. They are validated here, before any of them reaches the disk."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from slipway.agent.response_fields import parse_integer
 
-# No dot: `.slipway` can never be a game, and `<gameId>.<build>` reads back without doubt.
-# 64 characters, as the platform takes them in reports: a longer id would make it refuse every report that names it.
+# No dots: `.slipway` cannot be a game, and `<gameId>.<build>` is unambiguous. At most 64 characters, the platform's
+# limit in reports: it would reject every report with a longer id.
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MAX_BUILD = 2**31 - 1  # as in reports
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -17,7 +17,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")  # JSON can hold half a character, UT
 
 
 class BuildKey(NamedTuple):
-    """One build of one game, the unit that is fetched, held and evicted."""
+    """One build of one game, the unit of fetching, caching and eviction."""
 
     game_id: str
     build: int
@@ -27,7 +27,7 @@ class BuildKey(NamedTuple):
 
 
 def parse_identifier(value: object, what: str) -> str:
-    """`value` if it may be a directory name or an id in an address. Raises ValueError."""
+    """`value` if it is valid as a directory name and as an id in a URL. Raises ValueError."""
     if not isinstance(value, str) or not _IDENTIFIER.fullmatch(value):
         raise ValueError(f"{what} {reprlib.repr(value)} is not an id of at most 64 letters, digits, '-' and '_'")
     return value
@@ -39,7 +39,7 @@ def parse_build_number(value: object) -> int:
 
 
 def parse_path_segment(value: object, what: str) -> str:
-    """`value` if it is one harmless path segment (a top directory, a launcher). Raises ValueError."""
+    """`value` if it is one safe path segment (a top directory, a launcher). Raises ValueError."""
     if (
         not isinstance(value, str)
         or value in {"", ".", ".."}
@@ -54,7 +54,7 @@ def parse_path_segment(value: object, what: str) -> str:
 
 
 def parse_build_key(text: str) -> BuildKey | None:
-    """The key whose `str()` is `text`, or None: file names in `.slipway` read back."""
+    """The key whose `str()` is `text`, or None. For file names in `.slipway`."""
     game_id, dot, build = text.partition(".")
     if not dot or not build.isascii() or not build.isdigit() or build.startswith("0"):
         return None

@@ -1,4 +1,4 @@
-"""The plan: what the platform wants this server to hold. Read strictly, because its names become paths."""
+"""The plan: the builds that this server should cache. It is validated strictly, because its names become paths."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from slipway.agent.response_fields import (
 from slipway.client.printable import one_line
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
-# A platform without a free place for a held poll names a few seconds. A minute bounds how late a release is heard of.
+# A platform without a free slot for a long poll asks for a few seconds. A minute bounds the delay of a release.
 MAX_POLL_AFTER_SECONDS = 60.0
 
 
 class InvalidPlan(Exception):
-    """The answer is not a plan. The agent then keeps to the plan it had."""
+    """The response is not a valid plan. The agent keeps its current plan."""
 
 
 @dataclass(frozen=True)
 class WantedBuild:
-    """A build to hold. Sizes in bytes, `sha256` in lowercase hex, `archive_url` is a secret while it lives."""
+    """A build to cache. Sizes are in bytes, `sha256` is lowercase hex, `archive_url` is a secret while it is valid."""
 
     key: BuildKey
     size: int
@@ -43,7 +43,7 @@ class WantedBuild:
     retry: int
 
     def __repr__(self) -> str:
-        return f"WantedBuild({self.key})"  # The address is signed and must not reach a log by way of a traceback.
+        return f"WantedBuild({self.key})"  # The signed address must not reach a log through a traceback.
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Plan:
 
 
 def parse_plan(document: Any) -> Plan:
-    """The JSON answer of `GET plan` as a Plan. Raises InvalidPlan, naming what is wrong."""
+    """The JSON response of `GET plan` as a Plan. Raises InvalidPlan, whose text names the invalid field."""
     try:
         plan = Plan(
             version=parse_integer(document["version"], "version"),
@@ -72,13 +72,13 @@ def parse_plan(document: Any) -> Plan:
     except KeyError as missing:
         raise InvalidPlan(f"the plan lacks {missing}") from missing
     except (TypeError, ValueError, AttributeError) as wrong:
-        raise InvalidPlan(one_line(f"the plan cannot be read: {wrong}")) from wrong
+        raise InvalidPlan(one_line(f"the plan is not valid: {wrong}")) from wrong
     return plan
 
 
 def _check_duplicates(builds: tuple[WantedBuild, ...]) -> None:
-    """Of two entries for one build, or two active builds of one game, neither could win: `current` would go back and
-    forth. Raises ValueError."""
+    """Reject two entries for one build, and two active builds of one game: `current` would alternate between them.
+    Raises ValueError."""
     for what, keys in (
         ("the build", [str(build.key) for build in builds]),
         ("an active build of", [build.key.game_id for build in builds if build.active]),

@@ -1,4 +1,4 @@
-"""Asks the platform what this server should hold: a long poll, so that a release is known within moments."""
+"""Keeps the plan current with long polls, so that the agent sees a release within moments."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from slipway.agent.platform_client import PlatformClient, PlatformRefused, Platf
 from slipway.client.backoff import Backoff
 
 POLL_SECONDS = 25
-# Answers that are not held, or that differ each time, would otherwise be asked for without a pause.
+# Responses that return at once, or differ each time, would otherwise cause polls without a pause.
 _MIN_PAUSE = 0.2
 
 
 class PlanPoller:
-    """`current` is the plan now, None until the first one came. It is replaced as a whole, never changed."""
+    """`current` is the latest plan, None before the first one. It is replaced, never changed."""
 
     def __init__(self, client: PlatformClient, backoff: Backoff, stopping: Event, on_plan: Callable[[], None]) -> None:
         self.current: Plan | None = None
@@ -38,16 +38,16 @@ class PlanPoller:
             try:
                 pause = self._poll()
                 if failures:
-                    logs.info("platform answers again")
+                    logs.info("the platform responds again")
                 failures = 0
             except (PlatformUnreachable, PlatformRefused) as error:
                 if self._stopping.is_set():
                     return
                 failures += 1
-                asked = error.retry_after if isinstance(error, PlatformUnreachable) else None
-                pause = max(self._backoff.delay(failures), asked or 0.0)
+                requested = error.retry_after if isinstance(error, PlatformUnreachable) else None
+                pause = max(self._backoff.delay(failures), requested or 0.0)
                 logs.warning(
-                    "no plan from the platform; keeping what is here",
+                    "no plan from the platform; keeping the cached builds",
                     reason=error,
                     attempt=failures,
                     retry_in_seconds=round(pause, 1),
@@ -55,18 +55,18 @@ class PlanPoller:
             self._poll_now.wait(pause)
 
     def poll_now(self) -> None:
-        """Cut a pause short: the platform said that there is a newer plan."""
+        """End the current pause: the platform has a newer plan."""
         self._poll_now.set()
 
     def stop(self) -> None:
         self._poll_now.set()
 
     def fetch_build(self, key: BuildKey) -> WantedBuild:
-        """`key` with a fresh address, from a plan asked for now. Raises FetchFailed or FetchCancelled."""
+        """The entry of `key` in a new plan, with a new address. Raises FetchFailed or FetchCancelled."""
         try:
             plan = self._client.plan(None, 0)
         except (PlatformUnreachable, PlatformRefused) as error:
-            raise FetchFailed(f"storage refused the address, and there is no fresh one: {error}") from error
+            raise FetchFailed(f"storage rejected the address, and the platform gave no new one: {error}") from error
         self._apply_plan(plan)
         wanted = plan.wanted(key)
         if wanted is None:
@@ -74,7 +74,7 @@ class PlanPoller:
         return wanted
 
     def _poll(self) -> float:
-        """One call; returns the seconds to pause before the next."""
+        """Poll once. Returns the seconds to wait before the next poll."""
         self._poll_now.clear()
         since = self.current.version if self.current else None
         began = time.monotonic()
@@ -83,13 +83,13 @@ class PlanPoller:
         if plan.poll_after_seconds:
             return max(_MIN_PAUSE, plan.poll_after_seconds)
         held = time.monotonic() - began
-        # An unchanged plan that was not held comes from something in between that does not hold requests.
+        # An unchanged plan that returned at once comes from a proxy that does not support long polls.
         return 1.0 if plan.version == since and held < 1.0 else _MIN_PAUSE
 
     def _apply_plan(self, plan: Plan) -> None:
         before = self.current
         self.current = plan
         if before is None or before.version != plan.version:
-            logs.info("plan taken", version=plan.version, server=plan.server_id, builds=len(plan.builds))
+            logs.info("plan received", version=plan.version, server=plan.server_id, builds=len(plan.builds))
         crash_point("after-plan")
         self._on_plan()

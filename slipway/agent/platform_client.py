@@ -1,4 +1,4 @@
-"""The calls under `/api/servers/self` of the platform. Every call has a timeout and a bound on what it reads."""
+"""The platform's calls under `/api/servers/self`. Every call has a timeout and a maximum response size."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from slipway.client.retry_after import retry_after_seconds
 from slipway.client.transport import describe_network_error
 
 MAX_RESPONSE_BYTES = 16 << 20
-# The platform's limits for agents are per minute, so a longer wait is never needed; and a server should hear within a
-# minute that the platform is back.
+# The platform's limits for agents are per minute, so a longer wait is never needed. A server should also notice within
+# a minute that the platform is back.
 MAX_RETRY_AFTER_SECONDS = 60.0
 # Beyond 30 s without a report the platform shows "No contact".
 MAX_REPORT_AFTER_SECONDS = 15.0
-# From the first byte of an answer to its last. A plan of 16 MiB takes 5 s at 3 MiB/s.
+# From the first byte of a response to its last. A plan of 16 MiB takes 5 s at 3 MiB/s.
 MAX_RESPONSE_SECONDS = 60.0
 _CONNECT_SECONDS = 5.0
 _PIECE_BYTES = 1 << 16
 
 
 class PlatformUnreachable(Exception):
-    """No usable answer: the network, or 5xx, or 429. `retry_after` in seconds where the platform named one."""
+    """No usable response: a network error, 5xx or 429. `retry_after` is the Retry-After header in seconds, or None."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class PlatformUnreachable(Exception):
 
 
 class PlatformRefused(Exception):
-    """An answer of 4xx. `code` is the envelope's `error`, `str()` its `message`."""
+    """A 4xx response. `code` is the envelope's `error`, `str()` its `message`."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -50,7 +50,8 @@ class PlatformRefused(Exception):
 
 @dataclass(frozen=True)
 class ReportResponse:
-    """`ignored_sessions` are ids of sessions that the platform does not count: their builds are not in the plan."""
+    """`ignored_sessions` are ids of sessions that the platform does not count, because their builds are not in the
+    plan."""
 
     accepted: bool
     plan_version: int | None
@@ -58,13 +59,8 @@ class ReportResponse:
     ignored_sessions: frozenset[str]
 
 
-@dataclass(frozen=True)
-class StartedSession:
-    build: int
-
-
 class PlatformClient:
-    """`timeout_seconds` bounds the wait for a connection, and for an answer where the call names no other."""
+    """`timeout_seconds` limits the wait for a connection, and the wait for a response unless the call sets another."""
 
     def __init__(self, pool: urllib3.PoolManager, url: str, token: str, timeout_seconds: float = 10.0) -> None:
         self._pool = pool
@@ -77,7 +73,7 @@ class PlatformClient:
         }
 
     def plan(self, since: int | None, wait: int) -> Plan:
-        """The plan; with `since`, held by the platform up to `wait` seconds until it differs."""
+        """The plan. With `since`, the platform waits up to `wait` seconds for a newer version."""
         query = f"?wait={wait}" + (f"&since={since}" if since is not None else "")
         try:
             return parse_plan(self._call("GET", f"/plan{query}", read_seconds=wait + 10.0))
@@ -93,16 +89,16 @@ class PlatformClient:
             ignored_sessions=_session_ids(answer.get("ignoredSessions", [])),
         )
 
-    def start_session(self, session_id: str, game_id: str) -> StartedSession:
-        """Asking again with the same id gives the same answer."""
+    def start_session(self, session_id: str, game_id: str) -> int:
+        """Start a session. A repeated call with the same id returns the same build. Returns the build number."""
         answer = self._call("POST", "/sessions", {"id": session_id, "gameId": game_id})
         try:
-            return StartedSession(build=parse_build_number(answer["build"]))
+            return parse_build_number(answer["build"])
         except (KeyError, ValueError) as wrong:
-            raise PlatformUnreachable(f"its answer cannot be read: {wrong}") from wrong
+            raise PlatformUnreachable(f"its response is not valid: {wrong}") from wrong
 
     def end_session(self, session_id: str) -> bool:
-        """False when the platform does not know the session."""
+        """End a session. Returns False if the platform has no such session."""
         try:
             self._call("DELETE", f"/sessions/{session_id}")
         except PlatformRefused as refusal:
@@ -138,17 +134,18 @@ class PlatformClient:
             try:
                 text = _read_body(response)
             finally:
-                response.close()  # Goes back to the pool by itself when the answer was read to its end.
+                response.close()  # A response that was read to its end returns to the pool by itself.
         except (HTTPError, OSError) as error:
             raise PlatformUnreachable(describe_network_error(error)) from error
         return _parse_response(response, text)
 
 
 def _parse_response(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, Any]:
-    """The JSON object of a 2xx answer; every other answer as the exception that it is."""
+    """The JSON object of a 2xx response. Raises PlatformRefused for 4xx except 429, PlatformUnreachable for all
+    others."""
     status = response.status
     if 300 <= status < 400:
-        raise PlatformUnreachable(f"it answered {status} (a redirect): give --url the address it ends up at")
+        raise PlatformUnreachable(f"it answered {status} (a redirect): set --url to the address it redirects to")
     answer = json_object(text) if len(text) <= MAX_RESPONSE_BYTES else None
     if status == 429 or status >= 500:
         message = _text(answer, "message")
@@ -162,13 +159,15 @@ def _parse_response(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str
     if status == 204:
         return {}
     if answer is None:
-        raise PlatformUnreachable(f"its answer ({status}) is not a JSON object: is --url the platform's address?")
+        raise PlatformUnreachable(
+            f"its response ({status}) is not a JSON object: check that --url is the platform's address"
+        )
     return answer
 
 
 def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The body, and one byte more than MAX_RESPONSE_BYTES of a longer one. As it came: what was asked for is not
-    compressed, and what unpacks in memory has no bound. Raises PlatformUnreachable."""
+    """The body; of a longer body, one byte more than MAX_RESPONSE_BYTES. It is not decompressed: no compression was
+    requested, and decompressed data has no size limit. Raises PlatformUnreachable."""
     text = bytearray()
     deadline = time.monotonic() + MAX_RESPONSE_SECONDS
     while len(text) <= MAX_RESPONSE_BYTES:
@@ -176,8 +175,8 @@ def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
         if not piece:
             break
         text += piece
-        if time.monotonic() > deadline:  # each wait for a few bytes is short, all of them together need not be
-            raise PlatformUnreachable(f"its answer took longer than {MAX_RESPONSE_SECONDS:.0f} seconds")
+        if time.monotonic() > deadline:  # each single wait is short, but their sum may not be
+            raise PlatformUnreachable(f"its response took longer than {MAX_RESPONSE_SECONDS:.0f} seconds")
     return bytes(text)
 
 
@@ -194,7 +193,7 @@ def _version(value: object) -> int | None:
 
 
 def _session_ids(value: object) -> frozenset[str]:
-    """None of them where the field cannot be read: it is only for the log."""
+    """The ids, or none if the field is not valid: they are only for the log."""
     try:
         return frozenset(parse_identifier(entry, "session id") for entry in parse_list(value, "ignoredSessions"))
     except ValueError:

@@ -1,4 +1,5 @@
-"""Tells the platform what is here: every second while something moves, every ten when idle, at once on a change."""
+"""Sends reports to the platform: every second while builds are in progress, every ten seconds when idle, at once on
+a change."""
 
 from __future__ import annotations
 
@@ -20,16 +21,16 @@ from slipway.agent.platform_client import PlatformClient, PlatformRefused, Platf
 from slipway.agent.sessions.session_files import SessionFiles
 from slipway.client.backoff import Backoff
 
-# The first report waits this long for the first plan to be acted upon.
+# The first report waits up to this long for the first step with a plan.
 _FIRST_PLAN_SECONDS = 5.0
-# Changes closer together than this travel in one report.
+# Changes within this time are sent in one report.
 _MIN_REPORT_INTERVAL = 0.1
 _MAX_IGNORED_SESSIONS = 10_000  # ids of ignored sessions
 
 
 @dataclass(frozen=True)
 class Intervals:
-    """Seconds between reports, and between looks at the sessions."""
+    """Seconds between reports (`busy`, `idle`), and between checks of the sessions."""
 
     busy: float = 1.0
     idle: float = 10.0
@@ -37,7 +38,7 @@ class Intervals:
 
 
 class FinalReportSent(Exception):
-    """The report that says that this agent stops has its number: none may follow it."""
+    """The final report (`stopping`) already has its sequence number. No report may follow it."""
 
 
 class Reporter:
@@ -55,7 +56,7 @@ class Reporter:
         stopping: Event,
         failing: Callable[[], Sequence[str]],
     ) -> None:
-        """`failing` names the threads of this agent that keep ending."""
+        """`failing` returns the names of the threads that keep failing."""
         self.statuses = BuildStatuses(on_change=self.report_now)
         self._client = client
         self._boot = boot
@@ -78,7 +79,8 @@ class Reporter:
         self._changed.set()
 
     def run(self) -> None:
-        # After a crash a released build may be whole but not yet `current`: it is reported as cached only when it is.
+        # After a crash a released build may be complete but not yet `current`. It is reported as cached only when it
+        # is.
         self._first_plan_applied.wait(_FIRST_PLAN_SECONDS)
         failures = 0
         while not self._stopping.is_set():
@@ -97,14 +99,14 @@ class Reporter:
                 self._stopping.wait(self._failure_pause(error, failures))
                 continue
             except OSError as error:
-                # Without its session files a report would end every session on the platform.
+                # A report without the session files would end every session on the platform.
                 logs.warning(
-                    "no report: the cache directory cannot be read", reason=error.strerror, path=error.filename
+                    "no report, because the cache directory cannot be read", reason=error.strerror, path=error.filename
                 )
                 self._stopping.wait(self._pace.idle)
                 continue
             if failures:
-                logs.info("reports are taken again", after_attempts=failures)
+                logs.info("the platform accepts reports again", after_attempts=failures)
             failures = 0
             self._stopping.wait(_MIN_REPORT_INTERVAL)
             self._changed.wait(self._interval(answer))
@@ -161,20 +163,20 @@ class Reporter:
 
     def _log_ignored_sessions(self, ignored: frozenset[str]) -> None:
         for session_id in sorted(ignored - self._ignored):
-            logs.warning("the platform does not count this session: its build is not in the plan", session=session_id)
-        # Remembered beyond one receipt: the platform answers some reports without looking at their sessions.
+            logs.warning("the platform ignores this session: its build is not in the plan", session=session_id)
+        # Remembered across responses, because the platform answers some reports without checking their sessions.
         known = self._ignored if len(self._ignored) < _MAX_IGNORED_SESSIONS else frozenset()
         self._ignored = known | ignored
 
     def _failure_pause(self, error: PlatformUnreachable | PlatformRefused, failures: int) -> float:
-        asked = error.retry_after if isinstance(error, PlatformUnreachable) else None
-        pause = max(self._backoff.delay(failures), asked or 0.0)
+        requested = error.retry_after if isinstance(error, PlatformUnreachable) else None
+        pause = max(self._backoff.delay(failures), requested or 0.0)
         if _is_two_agents(error):
-            message = "another agent uses this server's token; give each server its own, or stop the other one"
+            message = "another agent uses this server's token; stop it, or give each server its own token"
         elif isinstance(error, PlatformRefused) and error.status == 401:
-            message = "the platform does not know this token; make a new one for this server"
+            message = "the platform does not accept this token; create a new one for this server"
         else:
-            message = "report not taken; going on with what is here"
+            message = "the platform did not accept the report; trying again"
         logs.warning(message, reason=error, attempt=failures, retry_in_seconds=round(pause, 1))
         return pause
 

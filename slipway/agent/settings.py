@@ -1,4 +1,4 @@
-"""What `slipway-agent run` was told, checked before anything starts."""
+"""The settings of `slipway-agent run`, validated before anything starts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ DEFAULT_FLOOR = 2 << 30
 
 
 class InvalidSettings(Exception):
-    """str() says what is wrong and what to give instead."""
+    """str() says what is wrong and what to set instead."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`platform_backoff` is short, so that a server is back within moments of the platform. `storage_hosts` empty: any
-    host."""
+    """`platform_backoff` is short, so that a server reconnects soon after the platform is back. Empty
+    `storage_hosts` allow any host."""
 
     url: str
     token: str = field(repr=False)
@@ -34,8 +34,8 @@ class Settings:
     downloads: int = 2
     storage_hosts: tuple[StorageHost, ...] = ()
     pace: Intervals = field(default_factory=Intervals)
-    build_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
-    platform_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
+    build_backoff: Backoff = field(default_factory=lambda: Backoff(initial_delay=2.0, max_delay=300.0))
+    platform_backoff: Backoff = field(default_factory=lambda: Backoff(initial_delay=1.0, max_delay=30.0))
     thread_backoff: Backoff = DEFAULT_BACKOFF
 
 
@@ -43,16 +43,16 @@ def parse_platform_url(text: str) -> str:
     """The platform's address without a trailing slash. Raises InvalidSettings."""
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_valid_port(parts):
-        raise InvalidSettings(f"--url {text!r} is not an address: give one like https://portal.example")
+        raise InvalidSettings(f"--url {text!r} is not an address: use one like https://portal.example")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise InvalidSettings("--url must be the platform's bare address, without user, query or fragment")
-    return parts.geturl().rstrip("/")  # with its scheme in lower case, by which storage is judged
+        raise InvalidSettings("--url must be the platform's address without user, query or fragment")
+    return parts.geturl().rstrip("/")  # with a lower-case scheme: StorageAddresses compares it
 
 
 def _has_valid_port(parts: SplitResult) -> bool:
     try:
         return parts.port != 0
-    except ValueError:  # no number, or beyond 65535
+    except ValueError:  # not a number, or greater than 65535
         return False
 
 
@@ -79,9 +79,11 @@ def read_token(token_file: Path | None, environment: Mapping[str, str]) -> str:
         source = TOKEN_VARIABLE
     if not token:
         raise InvalidSettings(
-            f"{source} holds no token: put the server's token (srv_…) into {TOKEN_VARIABLE} or a --token-file"
+            f"{source} contains no token: put the server's token (srv_…) into {TOKEN_VARIABLE} or a --token-file"
         )
-    # It goes into a header line: anything else would be a broken request, or a second header.
+    # The token becomes a header value: other characters would break the request or add a header.
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise InvalidSettings(f"{source} does not hold a token: expected one line of letters, digits, '_' and '-'")
+        raise InvalidSettings(
+            f"{source} does not contain a valid token: expected one line of letters, digits, '_' and '-'"
+        )
     return token

@@ -1,4 +1,4 @@
-"""Which addresses of archives the agent goes to: of the platform's scheme, and on the hosts it was started with."""
+"""Rules for the addresses of archives: the scheme of the platform, and the hosts from --storage-hosts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MAX_SHOWN_LENGTH = 80
 
 
 class AddressRejected(FetchFailed):
-    """The plan names an address that this agent does not go to; str() is the reason for people, without its query."""
+    """The plan contains an address that this agent does not use; str() is the reason for people, without the query."""
 
 
 @dataclass(frozen=True)
 class StorageHost:
-    """`port` None allows any. `plain`: http too, though the platform is spoken to by https."""
+    """`port` None allows any port. `allow_http` allows http even if the platform uses https."""
 
     name: str
     port: int | None
@@ -29,7 +29,7 @@ class StorageHost:
 
 
 def parse_storage_hosts(text: str) -> tuple[StorageHost, ...]:
-    """Hosts of a list like `storage.example, storage.lan:9000, http://10.0.0.5:9000`. Raises ValueError."""
+    """The hosts in a list like `storage.example, storage.lan:9000, http://10.0.0.5:9000`. Raises ValueError."""
     return tuple(_storage_host(entry.strip()) for entry in text.split(",") if entry.strip())
 
 
@@ -46,7 +46,7 @@ def _storage_host(entry: str) -> StorageHost:
 
 
 class StorageAddresses:
-    """`hosts` empty: any host."""
+    """Checks addresses of archives. Empty `hosts` allow any host."""
 
     def __init__(self, platform_url: str, hosts: Sequence[StorageHost]) -> None:
         self._http_allowed = platform_url.startswith("http://")
@@ -54,37 +54,38 @@ class StorageAddresses:
 
     def check(self, url: str) -> None:
         """Raises AddressRejected."""
-        # Read by the parser that also makes the connection: two parsers may find two hosts in one address.
+        # The same parser makes the connection: two parsers could find different hosts in one address.
         parsed = _parsed(url)
         if parsed.scheme not in _PORTS:
             raise AddressRejected(
-                f"the plan names an address of scheme {_for_display(parsed.scheme)}: only http and https"
+                f"the plan contains an address with the scheme {_for_display(parsed.scheme)}: "
+                "only http and https are allowed"
             )
         if not parsed.host:
-            raise AddressRejected("the plan names an address without a host")
+            raise AddressRejected("the plan contains an address without a host")
         if parsed.auth:
-            raise AddressRejected("the plan names an address with a user in it")
+            raise AddressRejected("the plan contains an address with a user name")
         allowed = [host for host in self._hosts if _matches(host, parsed)]
         if self._hosts and not allowed:
             raise AddressRejected(
-                f"the plan names storage at {_for_display(parsed.netloc)}, which is not among the hosts that this agent was "
-                "started with (--storage-hosts)"
+                f"the plan names storage at {_for_display(parsed.netloc)}, which is not among the hosts in "
+                "--storage-hosts: add it there if archives should come from it"
             )
         if parsed.scheme == "http" and not self._http_allowed and not any(host.allow_http for host in allowed):
             raise AddressRejected(
-                f"the plan names storage at {_for_display(parsed.netloc)} by plain http, but the platform is spoken to by "
-                "https: give storage an https address, or allow it with --storage-hosts http://…"
+                f"the plan names storage at {_for_display(parsed.netloc)} by plain http, but the platform uses https: "
+                "give storage an https address, or allow it with --storage-hosts http://…"
             )
 
 
 def _parsed(url: str) -> Url:
-    # Anything else would be escaped on the way, and then be another address than the one that was signed.
+    # Other characters would be escaped for the request, and the signature would not match the escaped address.
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise AddressRejected("the plan names an address with characters that no address has")
+        raise AddressRejected("the plan contains an address with characters that are not allowed in addresses")
     try:
         return parse_url(url)
     except LocationParseError:
-        raise AddressRejected("the plan names an address that cannot be read") from None
+        raise AddressRejected("the plan contains an address that cannot be parsed") from None
 
 
 def _matches(host: StorageHost, url: Url) -> bool:

@@ -1,4 +1,4 @@
-"""Keeps the agent's threads going: one that ends is noticed, logged with its traceback, and started again."""
+"""Restarts the agent's threads: a thread that ends is logged with its traceback and started again."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from threading import Event, Thread
 from slipway.agent import logs
 from slipway.client.backoff import Backoff
 
-# With the waits of DEFAULT_BACKOFF some two minutes. A new process starts from what is on disk, which may be the cure.
+# With DEFAULT_BACKOFF this takes about two minutes. A new process then starts from the state on disk, which may help.
 MAX_THREAD_FAILURES = 8
-# A thread that has run for so long since it last ended counts as well again.
+# After running this long, a thread no longer counts as failing.
 STABLE_SECONDS = 300.0
-DEFAULT_BACKOFF = Backoff(first=1.0, longest=60.0)
+DEFAULT_BACKOFF = Backoff(initial_delay=1.0, max_delay=60.0)
 
 
 @dataclass
 class _Supervised:
-    """`failures` counts those since the thread last ran for STABLE_SECONDS. `restart_at` is None while it runs."""
+    """`failures` counts failures since the thread last ran for STABLE_SECONDS. `restart_at` is None while the thread
+    runs; times are seconds of the monotonic clock."""
 
     name: str
     run: Callable[[], None]
@@ -31,7 +32,7 @@ class _Supervised:
 
 
 class ThreadSupervisor:
-    """`check_threads()` is called by one thread; `failing` may be read by any. `on_change` is called when `failing`
+    """One thread calls `check_threads()`; any thread may read `failing`. `on_change` is called when `failing`
     changes."""
 
     def __init__(
@@ -54,7 +55,7 @@ class ThreadSupervisor:
             self._start(supervised)
 
     def check_threads(self) -> None:
-        """Notice threads that ended, and start those again whose wait is over. To be called about every second."""
+        """Record threads that ended, and restart those whose wait is over. Call it about every second."""
         if self._stopping.is_set():
             return
         now = self._clock()
@@ -74,7 +75,7 @@ class ThreadSupervisor:
 
     @property
     def exhausted_thread(self) -> str | None:
-        """The thread that ended MAX_THREAD_FAILURES times; only a new process may help it."""
+        """The name of a thread that failed MAX_THREAD_FAILURES times, or None. The agent should exit then."""
         return next(
             (supervised.name for supervised in self._supervised if supervised.failures >= MAX_THREAD_FAILURES), None
         )
@@ -88,9 +89,7 @@ class ThreadSupervisor:
         supervised.thread = Thread(target=_run, args=(supervised,), name=supervised.name, daemon=True)
         try:
             supervised.thread.start()
-        except (
-            RuntimeError
-        ) as error:  # no more threads on this machine; the next check_threads() sees that it does not run
+        except RuntimeError as error:  # the machine allows no more threads; the next check_threads() records that
             supervised.error = error
 
     def _record_failure(self, supervised: _Supervised, now: float) -> None:
@@ -101,15 +100,15 @@ class ThreadSupervisor:
         supervised.restart_at = now + wait
         fields = {"thread": supervised.name, "failures": supervised.failures, "restart_in_seconds": round(wait, 1)}
         if supervised.error is not None:
-            logs.bug("a thread died; it is started again", supervised.error, **fields)
+            logs.exception("a thread failed; restarting it", supervised.error, **fields)
         else:
-            logs.warning("a thread ended though nothing told it to; it is started again", **fields)
+            logs.warning("a thread ended unexpectedly; restarting it", **fields)
 
 
 def _run(supervised: _Supervised) -> None:
     try:
         supervised.run()
-    except BaseException as error:  # of any kind: check_threads() logs it
+    except BaseException as error:  # check_threads() logs it
         supervised.error = error
 
 

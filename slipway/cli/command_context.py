@@ -1,4 +1,4 @@
-"""What every command shares: its options, its output, its platform, and how it ends."""
+"""What all commands share: common options, output, the platform client, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass
 class CommandContext:
-    """One run of a command."""
+    """The common options of one run of a command."""
 
     url: str | None
     output: Output
 
     def platform(self) -> PlatformClient:
-        """The platform with its key; asks for a key where there is a person to ask. Raises CommandError."""
+        """A client for the platform. Prompts for a key at a terminal if none is stored. Raises CommandError."""
         url = chosen_url(self.url)
         return PlatformClient(url, find_key(url) or prompt_for_key(url))
 
     def resolve_slug(self, given: str | None, platform: PlatformClient) -> str:
-        """The game that is meant: the one that was named, or the only one there is. Raises CommandError."""
+        """The slug of the named game, or of the only game. Raises CommandError."""
         if given:
             return given
         games = platform.call("GET", "/games")["games"]
@@ -40,24 +40,22 @@ class CommandContext:
             return str(games[0]["slug"])
         named = ", ".join(game["slug"] for game in games[:20])
         raise CommandError(
-            f"Name the game with --game or SLIPWAY_GAME: {named}."
+            f"You have several games. Choose one with --game or SLIPWAY_GAME: {named}."
             if games
-            else "There is no game yet. Register one in the dashboard.",
+            else "You have no games yet. Register one in the dashboard.",
             ExitCode.USAGE,
         )
 
 
 def prompt_for_key(url: str) -> str:
-    """A key typed by a person, unseen. Raises CommandError where there is nobody."""
+    """Prompt for a key without showing it. Raises CommandError if standard input is not a terminal."""
     if not sys.stdin.isatty():
-        raise CommandError(
-            f"No API key for {url}. Put one into SLIPWAY_KEY, or run `slipway login`.", ExitCode.UNAUTHORIZED
-        )
-    return parse_key(click.prompt(f"API key for {url}", hide_input=True, err=True), "what was typed")
+        raise CommandError(f"No API key for {url}. Set SLIPWAY_KEY, or run `slipway login`.", ExitCode.UNAUTHORIZED)
+    return parse_key(click.prompt(f"API key for {url}", hide_input=True, err=True), "The text you typed")
 
 
 def with_context(command: Command) -> Command:
-    """A command's common options, and its errors as sentences and exit codes. It is given `context`."""
+    """Add the common options to a command, pass them as `context`, and turn errors into messages and exit codes."""
 
     @functools.wraps(command)
     def run(*, url: str | None, quiet: bool, as_json: bool, **options: Any) -> int:
@@ -76,9 +74,14 @@ def with_context(command: Command) -> Command:
 
     decorated: Any = run
     for option in (
-        click.option("--json", "as_json", is_flag=True, help="One JSON object a line; the last has everything."),
-        click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
-        click.option("--url", help="The platform's address; else SLIPWAY_URL, else where you logged in."),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print one JSON object per line; the last one is the complete result.",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Print nothing except errors."),
+        click.option("--url", help="The platform's address. Default: SLIPWAY_URL, then the last `slipway login`."),
     ):
         decorated = option(decorated)
     found: Command = decorated
@@ -86,17 +89,17 @@ def with_context(command: Command) -> Command:
 
 
 game_option = click.option(
-    "--game", "slug", envvar="SLIPWAY_GAME", metavar="SLUG", help="Which game; not needed if there is only one."
+    "--game", "slug", envvar="SLIPWAY_GAME", metavar="SLUG", help="The game's slug. Not needed if you have one game."
 )
 
 
 def output_for(*, as_json: bool, quiet: bool) -> Output:
-    """The one the options and the terminal ask for."""
+    """The output for these options and this terminal."""
     if as_json:
         return JsonLines()
     if quiet:
         return Output()
-    # rich takes as long to import as everything else: only commands that draw import it.
+    # Importing rich takes as long as all other imports together, so only commands that need it do so.
     from slipway.cli.terminal import Lines, Terminal
 
     return Terminal() if sys.stderr.isatty() else Lines()

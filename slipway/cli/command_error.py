@@ -1,4 +1,4 @@
-"""What ends a command early, in one plain sentence with a remedy."""
+"""The error that ends a command."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from slipway.cli.exit_codes import ExitCode
 
 
 class CommandError(Exception):
-    """`str()` is for people, `word` for programs (the platform's `error` where it gave one), `facts` go into the last
-    line of `--json`."""
+    """`str()` is for people and names a remedy. `error_code` is for programs: the platform's `error`, or the name of
+    the exit code. `facts` are added to the last line of `--json`."""
 
     def __init__(self, message: str, code: ExitCode, word: str = "", **facts: Any) -> None:
         super().__init__(message)

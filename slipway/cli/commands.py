@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return _fail("Interrupted.", ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing is to be said to nobody at exit either.
+        # The reader of the output has closed it. Python would write to it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.UNEXPECTED
     except OSError as error:
@@ -57,23 +57,23 @@ def _fail(text: str, code: ExitCode) -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="slipway", message="%(prog)s %(version)s")
 def slipway() -> None:
-    """Send builds to a Slipway platform and see them arrive.
+    """Push builds to a Slipway platform and follow them to the servers.
 
-    The API key comes from SLIPWAY_KEY, from `slipway login`, or from a prompt; never from the command line.
+    The API key comes from SLIPWAY_KEY, from `slipway login`, or from a prompt, never from the command line.
     """
 
 
 @click.command()
 @with_context
 def login(context: CommandContext) -> None:
-    """Keep the platform's address and an API key for later."""
+    """Store the platform's address and an API key."""
     url = _login_url(context.url)
-    key = prompt_for_key(url) if sys.stdin.isatty() else parse_key(sys.stdin.readline(), "standard input")
+    key = prompt_for_key(url) if sys.stdin.isatty() else parse_key(sys.stdin.readline(), "Standard input")
     found = PlatformClient(url, key).call("GET", "/games?limit=1")
     path = store_key(url, key)
     context.output.result(
         {"url": url, "games": found["total"]},
-        f"Logged in: {found['total']} games. The key is in {path}, for you alone.",
+        f"Logged in: {found['total']} games. The key is stored in {path}; only you can read it.",
     )
 
 
@@ -81,7 +81,7 @@ def _login_url(given: str | None) -> str:
     if given or os.environ.get(URL_VARIABLE):
         return chosen_url(given)
     if not sys.stdin.isatty():
-        raise CommandError("Give --url or SLIPWAY_URL: there is nobody to ask here.", ExitCode.USAGE)
+        raise CommandError("Pass --url or set SLIPWAY_URL: standard input is not a terminal.", ExitCode.USAGE)
     try:
         before: str | None = chosen_url(None)
     except CommandError:
@@ -92,25 +92,41 @@ def _login_url(given: str | None) -> str:
 @click.command()
 @click.argument("path", metavar="DIR_OR_TARGZ", type=click.Path(exists=True, path_type=Path))
 @game_option
-@click.option("--note", help="A line that is shown with the build.")
-@click.option("--release/--no-release", default=None, help="Whether it goes live by itself; else as the game is set.")
-@click.option("--if-changed", is_flag=True, help="Send nothing if the newest build holds the same.")
-@click.option("--wait", type=click.Choice(WAIT_LEVELS), default="checked", show_default=True, help="How far to follow.")
-@click.option("--timeout", type=click.FloatRange(min=0), default=3600.0, show_default=True, help="Seconds to follow.")
+@click.option("--note", help="A note that is shown with the build.")
+@click.option(
+    "--release/--no-release",
+    default=None,
+    help="Release the build after its check, or not. Default: the game's setting.",
+)
+@click.option("--if-changed", is_flag=True, help="Send nothing if the newest build has the same content.")
+@click.option(
+    "--wait",
+    type=click.Choice(WAIT_LEVELS),
+    default="checked",
+    show_default=True,
+    help="Wait until the build has reached this state.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    help="Seconds to wait after the upload.",
+)
 @click.option(
     "--patience",
     type=click.FloatRange(min=0),
     default=300.0,
     show_default=True,
-    help="Seconds without any answer after which to give up.",
+    help="Stop after this many seconds without a response.",
 )
 @with_context
 def push(
     context: CommandContext, path: Path, slug: str | None, patience: float, timeout: float, **options: object
 ) -> None:
-    """Send a folder or a tar.gz as a new build.
+    """Push a folder or a tar.gz as a new build.
 
-    Interrupted pushes go on where they ended: run the same command again.
+    To continue an interrupted push, run the same command again.
     """
     wait, choice = str(options["wait"]), options["release"]
     if choice is False and wait in {"released", "cached"}:
@@ -132,21 +148,21 @@ def push(
 
 @click.command()
 @game_option
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds; without it there is no end.")
+@click.option("--timeout", type=click.FloatRange(min=0), help="Stop after this many seconds. Default: no limit.")
 @with_context
 def watch(context: CommandContext, slug: str | None, timeout: float | None) -> None:
-    """Watch the live build arrive, until every server has it."""
+    """Follow the live build until every server has cached it."""
     platform = context.platform()
     slug = context.resolve_slug(slug, platform)
     live = platform.game(slug)["releasedBuild"]
     if live is None:
-        raise CommandError(f"Nothing of {slug} is live. Push a build first.", ExitCode.NOT_RELEASED)
+        raise CommandError(f"No build of {slug} is live. Push and release one first.", ExitCode.NOT_RELEASED)
     platform.set_retry_budget(300.0)
     context.output.plan(["caching"])
     try:
         sync = wait_until_cached(platform, slug, live, context.output, Deadline(timeout))
     except KeyboardInterrupt:
-        raise CommandError("Interrupted. `slipway watch` goes on watching.", ExitCode.INTERRUPTED) from None
+        raise CommandError("Interrupted. Run `slipway watch` to continue watching.", ExitCode.INTERRUPTED) from None
     facts = {"game": slug, "build": live, "cachedOn": sync["cachedOn"], "totalServers": sync["totalServers"]}
     context.output.result(facts, f"Build {live} is cached on {sync['cachedOn']} of {sync['totalServers']} servers.")
 

@@ -1,4 +1,4 @@
-"""`slipway games`, `status`, `releases`: what is there."""
+"""`slipway games`, `status` and `releases`: lists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def games(context: CommandContext) -> None:
     """List your games."""
     found = context.platform().call("GET", "/games")
     rows = [(game["slug"], game["title"], game["status"].replace("_", " ")) for game in found["games"]]
-    text = "" if rows else "There is no game yet. Register one in the dashboard."
+    text = "" if rows else "You have no games yet. Register one in the dashboard."
     context.output.result({"games": found["games"]}, text, OutputTable(("Game", "Title", "Status"), rows))
 
 
@@ -25,7 +25,7 @@ def games(context: CommandContext) -> None:
 @game_option
 @with_context
 def status(context: CommandContext, slug: str | None) -> None:
-    """Show what is live, where it is cached, and what is being sent."""
+    """Show the live build, where it is cached, and uploads in progress."""
     platform = context.platform()
     slug = context.resolve_slug(slug, platform)
     game = platform.game(slug)
@@ -34,7 +34,7 @@ def status(context: CommandContext, slug: str | None) -> None:
     servers = game["cacheStatus"]
     live = game["releasedBuild"]
     lines = [
-        f"Build {live} is live, cached on {servers['cached']} of {servers['servers']}." if live else "Nothing is live."
+        f"Build {live} is live, cached on {servers['cached']} of {servers['servers']}." if live else "No build is live."
     ]
     lines += [_upload_line(upload) for upload in uploads]
     facts = {
@@ -57,7 +57,7 @@ def status(context: CommandContext, slug: str | None) -> None:
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many, newest first.")
 @with_context
 def releases(context: CommandContext, slug: str | None, limit: int) -> None:
-    """List what was live when."""
+    """List which builds were live, and when."""
     platform = context.platform()
     slug = context.resolve_slug(slug, platform)
     found = platform.game(slug, f"/releases?limit={limit}")
@@ -70,7 +70,7 @@ def releases(context: CommandContext, slug: str | None, limit: int) -> None:
         )
         for release in found["releases"]
     ]
-    text = "" if rows else "Nothing was released yet."
+    text = "" if rows else "Nothing has been released yet."
     facts = {"game": slug, "releases": found["releases"], "total": found["total"]}
     context.output.result(facts, text, OutputTable(("Build", "", "Released", "By"), rows))
 
@@ -84,8 +84,8 @@ def _build(build: dict[str, Any]) -> tuple[str, ...]:
 def _upload_line(upload: dict[str, Any]) -> str:
     name, phase = upload["fileName"], upload["phase"]
     if phase == "failed":
-        return f"{name} was refused: {upload['reason']}"
+        return f"{name} was rejected: {upload['reason']}"
     if phase == "checking":
         return f"{name} is being checked: {format_size(upload['check']['bytesRead'])} of {format_size(upload['size'])}."
-    there = format_size(upload["receivedBytes"]) if upload["receivedBytes"] is not None else "an unknown part"
+    there = format_size(upload["receivedBytes"]) if upload["receivedBytes"] is not None else "an unknown amount"
     return f"{name} is being sent: {there} of {format_size(upload['size'])}, kept until {upload['expiresAt']}."

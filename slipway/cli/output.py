@@ -1,6 +1,6 @@
-"""What a command says, and to whom: a person at a terminal, a log, nobody, or a program that reads JSON lines.
+"""The output of commands: for a person at a terminal, for a log, as JSON lines for a program, or none.
 
-Progress and notes go to standard error, results to standard output.
+Progress and messages go to standard error, results to standard output.
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ _LINE_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class OutputTable:
-    """A table."""
+    """A table: headings and rows of cells."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
 
 
 class Output:
-    """Says nothing but errors and is the base of those that say more (`--quiet`)."""
+    """The base class; it prints errors only (`--quiet`)."""
 
     def plan(self, phases: Sequence[str]) -> None:
-        """What a long command will go through."""
+        """Announce the phases of a long command."""
 
     def info(self, text: str) -> None:
-        """A sentence on the way."""
+        """Print a message."""
 
     def step(self, step: ProgressStep) -> None:
-        """How far it is; called as often as one likes."""
+        """Show progress. It may be called at any rate."""
 
     def result(self, facts: dict[str, Any], text: str, table: OutputTable | None = None) -> None:
-        """What came of it."""
+        """Print the result."""
 
     def error(self, problem: CommandError) -> None:
         sys.stderr.write(f"slipway: {printable(str(problem))}\n")
 
     def close(self) -> None:
-        """No more progress."""
+        """End the display of progress."""
 
 
 class JsonLines(Output):
-    """For programs: an object a line; the last one has `"event": "result"` and everything, also when it failed."""
+    """For programs: one object per line. The last one has `"event": "result"` and all facts, for failures too."""
 
     def __init__(self) -> None:
         self._track: ProgressTrack | None = None

@@ -1,5 +1,4 @@
-"""The partner API as this program calls it: JSON in and out, retried where that is safe, refusals as
-`CommandError`s."""
+"""A client for the partner API. It retries calls where that is safe, and raises refusals as CommandError."""
 
 from __future__ import annotations
 
@@ -15,21 +14,22 @@ from slipway.cli import VERSION
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.client.backoff import RetryBudget
+from slipway.client.json_documents import json_object
 from slipway.client.printable import printable
 from slipway.client.retry_after import retry_after_seconds
 from slipway.client.sizes import format_seconds
 from slipway.client.transport import describe_network_error, make_pool
 
 _MAX_RESPONSE_BYTES = 64 << 20
-# The longest limits of the platform are per hour. A day is still a wait that a person can be told of.
+# The platform's longest rate limits are per hour. A wait of up to a day can be reported to a person.
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
-FIRST_RETRY_SECONDS = 5.0  # seconds: a wrong address should be noticed soon
+FIRST_RETRY_SECONDS = 5.0  # so that a wrong address is reported soon
 
 
 class PlatformClient:
-    """One platform and one key. Every call may be repeated: GETs, DELETEs, and POSTs that are idempotent by
-    themselves or carry an Idempotency-Key."""
+    """Calls one platform with one key. Every call can be retried: GET, DELETE, and POSTs that are idempotent or have an
+    Idempotency-Key."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url
@@ -42,7 +42,7 @@ class PlatformClient:
         self._retry_budget = RetryBudget(FIRST_RETRY_SECONDS)
 
     def set_retry_budget(self, seconds: float) -> None:
-        """From here on the platform was seen to answer, and there is work to lose: outlast a restart."""
+        """Retry for this long from now on. To be called once the platform has responded and work could be lost."""
         self._retry_budget = RetryBudget(seconds)
 
     def call(self, method: str, path: str, body: object = None, *, idempotency_key: str = "") -> dict[str, Any]:
@@ -86,7 +86,7 @@ class PlatformClient:
             try:
                 text = response.read(_MAX_RESPONSE_BYTES)
             finally:
-                response.close()  # goes back to the pool by itself when it was read to its end
+                response.close()  # a response that was read to its end returns to the pool by itself
         except (HTTPError, OSError) as error:
             raise _RetryableError(self._unreachable(describe_network_error(error))) from error
         return self._parse_response(response.status, response.headers.get("Retry-After"), text)
@@ -94,16 +94,16 @@ class PlatformClient:
     def _parse_response(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
         if status == 204:
             return {}
-        answer = _json_object(text)
+        answer = json_object(text)
         if 200 <= status < 300 and answer is not None:
             return answer
         if 300 <= status < 400:
             raise CommandError(
-                f"{self.url} answered with a redirect. Give --url the address it leads to.", ExitCode.UNREACHABLE
+                f"{self.url} answered with a redirect. Set --url to the address it redirects to.", ExitCode.UNREACHABLE
             )
         if answer is None or "message" not in answer:
-            what = f"{self.url} answered {status} in another form than Slipway does"
-            problem = CommandError(f"{what}. Is that the platform's address?", ExitCode.UNREACHABLE)
+            what = f"{self.url} answered {status}, but not in the form of a Slipway platform"
+            problem = CommandError(f"{what}. Check that --url is the platform's address.", ExitCode.UNREACHABLE)
             raise _RetryableError(problem) if status >= 500 else problem
         message, word = printable(str(answer["message"])), str(answer.get("error", ""))
         seconds = retry_after_seconds(retry_after, MAX_RETRY_AFTER_SECONDS) or 0.0
@@ -127,7 +127,7 @@ _EXIT_CODES = {401: ExitCode.UNAUTHORIZED, 403: ExitCode.UNAUTHORIZED, 404: Exit
 
 
 class _RetryableError(Exception):
-    """A failure that may pass: tried again after at least `after` seconds, or else told as `problem`."""
+    """A failure that may be temporary. Retry after at least `after` seconds, or raise `problem`."""
 
     def __init__(self, problem: CommandError, after: float = 0.0) -> None:
         super().__init__(str(problem))
@@ -141,15 +141,7 @@ def game_path(slug: str, path: str = "") -> str:
 
 def _with_remedy(status: int, message: str) -> str:
     if status == 401:
-        return f"{message} Run `slipway login`, or put a key that works into SLIPWAY_KEY."
+        return f"{message} Run `slipway login`, or set SLIPWAY_KEY to a valid key."
     if status == 404:
-        return f"{message}{'' if message.endswith('.') else '.'} `slipway games` lists yours."
+        return f"{message}{'' if message.endswith('.') else '.'} Run `slipway games` to list yours."
     return message
-
-
-def _json_object(text: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):  # the latter of a thousand brackets within each other
-        return None
-    return document if isinstance(document, dict) else None

@@ -1,4 +1,4 @@
-"""What people see: plain lines in logs, one bar at a terminal, tables."""
+"""Output for people: plain lines in logs, one progress bar at a terminal, tables."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from slipway.client.printable import printable
 
 
 class Lines(Output):
-    """For logs: a line a phase, and what came of it."""
+    """For logs: one line per phase, and the result."""
 
     def __init__(self) -> None:
         self._phase = ""
-        # Where nobody looks nothing is folded: programs read it by lines.
+        # Output to a file or pipe is not wrapped, because programs read it by lines.
         width = None if sys.stdout.isatty() else 1000
         self._out = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
 
@@ -42,7 +42,7 @@ class Lines(Output):
 
 
 class Terminal(Lines):
-    """For people: one bar."""
+    """For people: one progress bar."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Terminal(Lines):
         detail = printable(step.text)
         self._bar.update(self._task, completed=fraction, description=f"{TITLES[step.phase]:<9}", detail=detail)
         if step.phase != self._phase or step.done >= step.total:
-            # Drawn ten times a second otherwise: of a quick phase nobody would see that it began, or that it was done.
+            # The bar is drawn ten times a second, so the start and end of a quick phase would not show otherwise.
             self._phase = step.phase
             self._bar.refresh()
 

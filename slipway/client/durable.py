@@ -1,4 +1,4 @@
-"""Small private files that survive a kill or a power cut: each is either the old one or the complete new one."""
+"""Small private JSON files that survive a kill or a power cut: a file has either its old or its new content."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from slipway.client.json_documents import json_object
+
 
 def private_folder(path: Path) -> Path:
-    """The folder, created with mode 0700 where it is missing."""
+    """Create the folder with mode 0700 if it is missing, and return it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Replace `path` (mode 0600) by `document`, durable when this returns. Two processes may write at once: the last
-    one wins. Raises OSError."""
+    """Atomically write `document` to `path` (mode 0600). It is on disk when this returns. If two processes write,
+    the last one wins. Raises OSError."""
     private_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -33,12 +35,11 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in `path`; None when there is none, or what is there is not one."""
+    """The JSON object in `path`. None if the file is missing or contains anything else. Raises OSError."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError, RecursionError):
+        return json_object(path.read_bytes())
+    except FileNotFoundError:
         return None
-    return document if isinstance(document, dict) else None
 
 
 def fsync_path(path: Path) -> None:

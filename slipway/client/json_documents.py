@@ -1,4 +1,4 @@
-"""JSON from elsewhere, read without trusting it."""
+"""Parsing untrusted JSON."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 
-def json_object(text: bytes) -> dict[str, Any] | None:
-    """The JSON object in `text`, or None."""
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object in `text`, or None if `text` is anything else."""
     try:
         document = json.loads(text)
-    except (ValueError, RecursionError):  # the latter of a thousand brackets within each other
+    except (ValueError, RecursionError):  # RecursionError: a thousand nested brackets
         return None
     return document if isinstance(document, dict) else None

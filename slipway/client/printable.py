@@ -1,4 +1,4 @@
-"""Text from elsewhere (file names, notes, answers) made fit for a terminal, a log or a report."""
+"""Makes untrusted text (file names, notes, responses) safe for a terminal, a log or a report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MAX_LINE_LENGTH = 400
 
 
 def printable(text: str) -> str:
-    """The text without characters that a terminal would obey: each becomes U+FFFD."""
+    """The text with each control character replaced by U+FFFD."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

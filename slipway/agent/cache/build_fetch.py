@@ -1,4 +1,4 @@
-"""One build from nothing to whole on disk: download, verify, unpack, place. Every step can be repeated."""
+"""Fetches one build to disk: download, verify, unpack, place. Every step can be repeated."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _FLOOR_CHECK_INTERVAL_BYTES = 64 << 20
 
 
 class FetchCancelled(Exception):
-    """The build is no longer wanted, or the agent is stopping."""
+    """The build is no longer in the plan, or the agent is stopping."""
 
 
 @dataclass(frozen=True)
 class FetchTask:
-    """`attempt` counts from 1. `refresh` fetches the plan again and returns the build as it is wanted now."""
+    """`attempt` counts from 1. `refresh` fetches the plan again and returns its current entry for the build."""
 
     wanted: WantedBuild
     attempt: int
@@ -49,7 +49,7 @@ class FetchTask:
 
 
 class BuildFetch:
-    """Runs tasks, each in the thread that calls `run`."""
+    """Runs each task in the thread that calls `run`."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class BuildFetch:
         self._statuses = statuses
 
     def run(self, task: FetchTask) -> None:
-        """Afterwards the build is whole in its place. Raises FetchFailed, DiskFull or FetchCancelled."""
+        """Fetch the build and place it in the cache. Raises FetchFailed, DiskFull or FetchCancelled."""
         wanted = task.wanted
         need = wanted.size + wanted.unpacked_bytes
         try:
@@ -112,7 +112,8 @@ class BuildFetch:
             try:
                 self._fetch_from(wanted.archive_url, wanted.size, part, wrote)
             except UrlRejected:
-                # Addresses live for minutes; a fresh one is a plan away. If that one is refused too, back off.
+                # Addresses are valid for minutes; the plan has a new one. If that one is rejected too, this attempt
+                # fails.
                 self._fetch_from(task.refresh().archive_url, wanted.size, part, wrote)
 
     def _fetch_from(self, url: str, size: int, part: PartFile, wrote: Callable[[int], None]) -> None:
@@ -120,7 +121,7 @@ class BuildFetch:
         download(self._pool, url, size, part, wrote)
 
     def _verify(self, task: FetchTask) -> None:
-        """Compare size and SHA-256 with the plan. First half of the `verifying` bar."""
+        """Compare size and SHA-256 with the plan. First half of the `verifying` progress."""
         wanted = task.wanted
         digest = hashlib.sha256()
         done = 0
@@ -134,12 +135,12 @@ class BuildFetch:
         if done != wanted.size or digest.hexdigest() != wanted.sha256:
             self._inventory.drop_part(wanted.key)
             raise FetchFailed(
-                f"wrong digest: the plan says sha256 {wanted.sha256[:12]}…, what arrived has "
-                f"{digest.hexdigest()[:12]}… ({done} bytes); it was deleted"
+                f"wrong digest: the plan has sha256 {wanted.sha256[:12]}…, the download has "
+                f"{digest.hexdigest()[:12]}… ({done} bytes); the download was deleted"
             )
 
     def _unpack(self, task: FetchTask) -> Inspection:
-        """Into a directory out of view. Second half of the `verifying` bar."""
+        """Unpack into a private directory. Second half of the `verifying` progress."""
         wanted = task.wanted
         into = self._layout.unpacking(wanted.key)
         self._drop_unpacked(wanted)
@@ -156,7 +157,7 @@ class BuildFetch:
             task.check()
             if inspection.top_directory != wanted.top_directory:
                 raise FetchFailed(
-                    f"the archive holds {inspection.top_directory!r}, the plan says {wanted.top_directory!r}"
+                    f"the archive contains {inspection.top_directory!r}, the plan names {wanted.top_directory!r}"
                 )
             into.chmod(0o755)
             fsync_tree(into, between=task.check)
@@ -165,7 +166,7 @@ class BuildFetch:
             raise FetchCancelled from cancelled
         except ArchiveRejected as rejected:
             self._drop_unpacked(wanted)
-            # The digest is right, so these are the platform's bytes: kept, or every retry would fetch them again.
+            # The digest matches the plan, so the download is kept: each retry would fetch the same bytes again.
             raise FetchFailed(f"the archive cannot be unpacked: {rejected}") from rejected
         except (FetchFailed, FetchCancelled):
             self._drop_unpacked(wanted)
@@ -198,13 +199,13 @@ class BuildFetch:
         crash_point("after-rename")
 
     def _clear_place(self, wanted: WantedBuild) -> None:
-        """Something may lie there: a directory without marker, or other bytes under the same number."""
+        """Remove what is in the build's place: a directory without a marker, or other bytes with the same number."""
         key = wanted.key
         with self._sessions.locked():
             if not self._layout.build(key).exists():
                 return
             if self._sessions.in_use().blocks(key):
-                raise FetchFailed("a session still runs on other bytes of this build")
+                raise FetchFailed("a session still uses an earlier archive of this build")
             trashed = self._inventory.discard(key)
         if trashed is not None:
             remove_tree(trashed)
@@ -216,8 +217,9 @@ class BuildFetch:
 
 
 def _limits(wanted: WantedBuild) -> ArchiveLimits:
-    """The platform has judged these very bytes (the digest says so) by its own, configurable limits, so ours only
-    bound the damage. `unpacked_bytes` of the plan counts file contents, that of Limits tar headers and padding too."""
+    """Limits that only bound the damage: the platform has already inspected these bytes (the digest matches) with
+    its own, configurable limits. The plan's `unpacked_bytes` counts file contents only; that of ArchiveLimits also
+    counts tar headers and padding."""
     return ArchiveLimits(
         unpacked_bytes=2 * wanted.unpacked_bytes + (4 << 30),
         members=5_000_000,

@@ -1,4 +1,4 @@
-"""Where everything lies in a cache directory. Pure paths; docs/agents.md shows the same picture."""
+"""The paths in a cache directory. docs/agents.md shows the same layout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PRIVATE = ".slipway"
 
 
 class CacheLayout:
-    """Games are open to read (0755); `.slipway` holds the token and is the agent's alone (0700)."""
+    """Everyone may read games (0755). `.slipway` contains the token and only the agent's user may enter it (0700)."""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
@@ -26,7 +26,7 @@ class CacheLayout:
         self.sessions = self.private / "sessions"
 
     def create(self) -> None:
-        """Make what is missing. Modes are set apart, so that the umask of whoever starts the agent has no say."""
+        """Create missing directories. chmod() sets their modes, because mkdir() applies the umask."""
         self.cache.mkdir(parents=True, exist_ok=True)
         private = (self.private, self.downloads, self.unpack, self.markers, self.trash, self.sessions)
         for directory in private:
@@ -37,7 +37,7 @@ class CacheLayout:
         return self.downloads / f"{key}.part"
 
     def part_metadata(self, key: BuildKey) -> Path:
-        """Which archive the `.part` beside it belongs to."""
+        """The archive that the `.part` file beside it belongs to."""
         return self.downloads / f"{key}.json"
 
     def unpacking(self, key: BuildKey) -> Path:

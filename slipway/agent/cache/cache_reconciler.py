@@ -1,4 +1,4 @@
-"""Brings the cache in line with the plan: what to fetch, activate and evict, and what the statuses says of it."""
+"""Reconciles the cache with the plan: fetches, activates and evicts builds, and keeps their statuses up to date."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from slipway.agent.plan_poller import PlanPoller
 from slipway.agent.reporter import Intervals
 from slipway.agent.sessions.session_files import SessionFiles
 
-# A build whose directory somebody deleted is noticed within this time.
+# A build directory that was deleted from outside is noticed within this time.
 _MAX_PAUSE = 5.0
 
 
 class CacheReconciler:
-    """Alone changes what is in view: `current` links and evictions. One thread, so these never race."""
+    """The only code that changes `current` links and evicts builds. It runs in one thread, so these never race."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class CacheReconciler:
         first_plan_applied: Event,
         stopping: Event,
     ) -> None:
-        """`wake` asks for a step; `first_plan_applied` is set once the first plan has been acted upon."""
+        """`wake` requests a step; `first_plan_applied` is set after the first step with a plan."""
         self._layout = layout
         self._inventory = inventory
         self._sessions = sessions
@@ -69,32 +69,32 @@ class CacheReconciler:
             self._wake.clear()
 
     def step(self) -> None:
-        """Look at plan and disk once, and do what follows from them."""
+        """Compare plan and disk once, and act on the differences."""
         self._collect_outcomes()
-        whole, disk = self._inventory.scan()
+        complete, disk = self._inventory.scan()
         plan = self._plan_poller.current
         if plan is None:
-            for key, marker in whole.items():
+            for key, marker in complete.items():
                 self._statuses.set_phase(key, Phase.CACHED, marker.size)
             return
         wanted = {build.key: build for build in plan.builds}
         self._apply_retries(plan)
-        # Other bytes under a number that the platform gave out twice (restored from a backup) are not that build.
-        right = {key for key, marker in whole.items() if key not in wanted or wanted[key].sha256 == marker.sha256}
+        # A platform restored from a backup can assign a number twice. Other bytes with that number are not that build.
+        right = {key for key, marker in complete.items() if key not in wanted or wanted[key].sha256 == marker.sha256}
         disk = CacheContents(right, disk.current)
         decision = choose_actions(plan, disk, self._workers.busy(), self._sessions.in_use())
         for key in decision.cancel:
             self._workers.cancel(key)
         for key in decision.activate:
-            self._activate(wanted[key], whole[key])
+            self._activate(wanted[key], complete[key])
         evicted = {key for key in decision.evict if self._evict(key)}
         for key in right - set(decision.activate):
             self._failed_builds.clear(key)
         self._start_fetches(decision, wanted)
         held = right - evicted
         self._waits_for_sessions = any(key not in wanted for key in held)
-        self._drop_parts(held, wanted)  # before anybody hears that there is nothing more to fetch
-        self._show(held, whole, wanted)
+        self._drop_parts(held, wanted)  # before a report shows that there is nothing left to fetch
+        self._show(held, complete, wanted)
         self._announce_absent(plan, decision)
         self._first_plan_applied.set()
 
@@ -103,7 +103,7 @@ class CacheReconciler:
             key = outcome.task.wanted.key
             if outcome.error is None:
                 self._failed_builds.clear(key)
-                logs.info("build is whole", game=key.game_id, build=key.build, attempt=outcome.task.attempt)
+                logs.info("build complete", game=key.game_id, build=key.build, attempt=outcome.task.attempt)
             elif not isinstance(outcome.error, FetchCancelled):
                 self._record_failure(outcome, outcome.error)
 
@@ -113,7 +113,7 @@ class CacheReconciler:
             reason = str(error)
         else:
             reason = f"unexpected error in the agent: {type(error).__name__}"
-            logs.bug("a fetch failed unexpectedly", error, game=key.game_id, build=key.build)
+            logs.exception("a fetch failed with an unexpected error", error, game=key.game_id, build=key.build)
         self._fail(outcome.task.wanted, reason, isinstance(error, DiskFull))
 
     def _fail(self, wanted: WantedBuild, reason: str, disk_full: bool = False) -> None:
@@ -134,7 +134,7 @@ class CacheReconciler:
         self._failed_builds.retain({build.key for build in plan.builds})
         for build in plan.builds:
             if self._failed_builds.update_retry_counter(build.key, build.retry):
-                logs.info("told to retry now", game=build.key.game_id, build=build.key.build)
+                logs.info("retrying now, as requested on the platform", game=build.key.game_id, build=build.key.build)
 
     def _activate(self, wanted: WantedBuild, marker: BuildMarker) -> None:
         key = wanted.key
@@ -143,7 +143,7 @@ class CacheReconciler:
         try:
             self._inventory.activate(key, marker)
         except OSError as error:
-            self._fail(wanted, f"current cannot be switched: {error.strerror}")
+            self._fail(wanted, f"cannot switch the link `current`: {error.strerror}")
             return
         self._failed_builds.clear(key)
         logs.info("build is active", game=key.game_id, build=key.build)
@@ -174,23 +174,23 @@ class CacheReconciler:
                 self._workers.start(FetchTask(wanted[key], attempt, partial(self._plan_poller.fetch_build, key)))
 
     def _show(
-        self, held: set[BuildKey], whole: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]
+        self, held: set[BuildKey], complete: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]
     ) -> None:
-        """Put every build that no fetch is at work on into its phase."""
+        """Set the phase of every build that is not being fetched."""
         busy = self._workers.busy()
         for key in (held | wanted.keys() | self._statuses.keys()) - busy:
             failure = self._failed_builds.failure(key)
             if key in wanted and failure:
                 self._statuses.set_failure(key, wanted[key].size, failure)
             elif key in held:
-                self._statuses.set_phase(key, Phase.CACHED, whole[key].size)
+                self._statuses.set_phase(key, Phase.CACHED, complete[key].size)
             elif key in wanted:
                 self._statuses.set_phase(key, Phase.PENDING, wanted[key].size)
             else:
                 self._statuses.set_phase(key, Phase.REMOVED)
 
     def _announce_absent(self, plan: Plan, decision: CacheActions) -> None:
-        """Say `removed` of builds that the platform believes to be here; once for every plan that names them."""
+        """Report `removed` for builds that the platform expects here but the cache does not have; once per plan."""
         if plan is not self._announced:
             self._announced = plan
             for key in decision.absent:
@@ -203,7 +203,7 @@ class CacheReconciler:
                 self._inventory.drop_part(key)
 
     def _pause(self) -> float:
-        """Seconds until there may be something to do; whatever happens meanwhile wakes us."""
+        """Seconds until the next step is due. Other events set `wake`."""
         longest = self._pace.sessions if self._waits_for_sessions else _MAX_PAUSE
         due = self._failed_builds.next_due(self._workers.busy())
         if due is None or not self._workers.has_free_thread:
@@ -211,9 +211,9 @@ class CacheReconciler:
         return min(longest, max(0.05, due - time.monotonic()))
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """Trouble with the disk passes, and the next step starts from plan and disk again. Any other error is a bug:
-        the thread ends, and is started again (`thread_supervisor`)."""
+        """Log disk errors: they can be temporary, and the next step compares plan and disk again. Any other error is
+        a bug: the thread ends and `thread_supervisor` restarts it."""
         try:
             action()
         except OSError as error:
-            logs.warning("the cache directory makes trouble", reason=error.strerror, path=error.filename)
+            logs.warning("cannot use the cache directory; trying again", reason=error.strerror, path=error.filename)

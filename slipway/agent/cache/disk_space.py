@@ -1,4 +1,4 @@
-"""The disk floor: how much stays free whatever there is to fetch, shared by downloads that run side by side."""
+"""The disk floor: the space that downloads leave free. Parallel downloads reserve space from one account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slipway.client.sizes import format_size
 
 
 class DiskFull(Exception):
-    """str() is the reason for people, with figures."""
+    """str() is the reason for people, with sizes."""
 
 
 def is_disk_full(error: OSError) -> bool:
@@ -20,7 +20,7 @@ def is_disk_full(error: OSError) -> bool:
 
 
 class DiskSpace:
-    """Bytes throughout."""
+    """Reservations by build. All values are in bytes."""
 
     def __init__(self, cache: Path, floor: int) -> None:
         self._cache = cache
@@ -33,8 +33,8 @@ class DiskSpace:
         return usage.total, usage.free
 
     def reserve(self, key: BuildKey, need: int) -> None:
-        """Promise `need` bytes to `key`. Raises DiskFull when they are not there above the floor and above what
-        other downloads were promised and have not written yet."""
+        """Reserve `need` bytes for `key`. Raises DiskFull if less is free above the floor and the space that other
+        downloads have reserved and not written yet."""
         with self._lock:
             free = self.total_and_free()[1]
             others = sum(left for other, left in self._reserved.items() if other != key)
@@ -52,13 +52,13 @@ class DiskSpace:
             self._reserved.pop(key, None)
 
     def check_floor(self, need: int) -> None:
-        """Something else on this machine may be eating the space meanwhile. Raises DiskFull."""
+        """Check that other programs have not used up the space. Raises DiskFull."""
         free = self.total_and_free()[1]
         if free < self.floor:
             raise DiskFull(self._reason(need, free, 0))
 
     def disk_full_error(self, need: int) -> DiskFull:
-        """For a write that failed with ENOSPC or EDQUOT."""
+        """The error for a write that failed with ENOSPC or EDQUOT."""
         return DiskFull(self._reason(need, self.total_and_free()[1], 0))
 
     def _reason(self, need: int, free: int, others: int) -> str:

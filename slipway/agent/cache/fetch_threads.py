@@ -1,4 +1,4 @@
-"""The threads that fetch builds, one a task, and what became of each."""
+"""The threads that fetch builds, one per task, and their outcomes."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from slipway.agent.path_names import BuildKey
 
 @dataclass(frozen=True)
 class FetchOutcome:
-    """`error` is None when the build is whole."""
+    """`error` is None if the build is complete."""
 
     task: FetchTask
     error: BaseException | None
 
 
 class FetchThreads:
-    """Daemon threads: nothing waits for them at exit, because whatever they do can be cut anywhere."""
+    """Daemon threads: nothing waits for them at exit, because each step can be interrupted anywhere."""
 
     def __init__(self, run: Callable[[FetchTask], None], limit: int, on_done: Callable[[], None]) -> None:
         self._run = run
@@ -31,7 +31,7 @@ class FetchThreads:
         self._outcomes: list[FetchOutcome] = []
 
     def busy(self) -> frozenset[BuildKey]:
-        """Builds being fetched, those included whose outcome was not taken yet."""
+        """Builds being fetched, including those whose outcome is not collected yet."""
         with self._lock:
             return frozenset(self._tasks)
 
@@ -45,7 +45,7 @@ class FetchThreads:
             self._tasks[task.wanted.key] = task
         try:
             Thread(target=self._work, args=(task,), name=f"fetch-{task.wanted.key}", daemon=True).start()
-        except RuntimeError as error:  # no more threads on this machine: a failed attempt as any other
+        except RuntimeError as error:  # the machine allows no more threads: an ordinary failed attempt
             self._end(task, error)
 
     def cancel(self, key: BuildKey) -> None:
@@ -71,8 +71,7 @@ class FetchThreads:
             fault_point("fetch")
             self._run(task)
         except BaseException as raised:
-            # Of any kind, or the build would count as being fetched for ever. The reconciler tells a failed attempt
-            # from a bug, and logs either.
+            # Every error must be caught, or the build would count as being fetched forever. The reconciler logs it.
             error = raised
         self._end(task, error)
 

@@ -1,4 +1,4 @@
-"""flock on files in `.slipway`: the kernel drops them when a process dies, however it dies."""
+"""flock on files in `.slipway`: the kernel releases the locks when a process ends for any reason."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 
 class CacheInUse(Exception):
-    """Another agent runs on this cache directory."""
+    """Another agent is running on this cache directory; str() is its pid."""
 
 
 def lock_until_exit(path: Path) -> int:
-    """Lock `path` for as long as this process lives; the descriptor. Raises CacheInUse, naming the holder's pid."""
+    """Lock `path` until this process ends; returns the descriptor. Raises CacheInUse with the holder's pid."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -29,7 +29,7 @@ def lock_until_exit(path: Path) -> int:
 
 @contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    """Hold the lock of `path` for the block, against other threads and other processes."""
+    """Lock `path` for the block, against other threads and other processes."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

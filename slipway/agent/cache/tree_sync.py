@@ -13,10 +13,10 @@ from slipway.client.durable import fsync_path
 
 
 def fsync_tree(root: Path, between: Callable[[], None]) -> None:
-    """Flush every file and directory below `root`. `between` is called every few hundred files and may raise.
+    """Flush every file and directory below `root`. `between` is called every 256 files and may raise.
 
-    Four threads, because a journalling file system commits the waiting fsyncs of several threads together. One
-    `sync` for all would also wait for what the games on this machine are writing.
+    Four threads, because a journalling file system commits the waiting fsyncs of several threads together. A single
+    `sync` would also wait for data that the games on this machine write.
     """
     with ThreadPoolExecutor(4, thread_name_prefix="fsync") as pool:
         files = _files_and_directories(root)

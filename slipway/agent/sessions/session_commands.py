@@ -1,4 +1,4 @@
-"""`slipway-agent session start` and `end`, for launch scripts. Works beside a running agent, and without it too."""
+"""`slipway-agent session start` and `end`, for launch scripts. They work with and without a running agent."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from slipway.agent.sessions.session_files import Session, SessionFiles, now_iso,
 from slipway.client.durable import read_json
 from slipway.client.transport import make_pool
 
-# A player waits: better to start on what is here than to wait long for the platform.
+# A player is waiting: starting on the active build is better than a long wait for the platform.
 _PLATFORM_TIMEOUT_SECONDS = 3.0
 
 
 class SessionRefused(Exception):
-    """Nothing was started or ended; `exit_code` says which kind of no."""
+    """No session was started or ended. `exit_code` is the command's exit code."""
 
     def __init__(self, exit_code: ExitCode, message: str) -> None:
         super().__init__(message)
@@ -28,8 +28,8 @@ class SessionRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Started:
-    """`path` is the absolute directory that holds `launcher`. `note` is set when the platform was not asked."""
+class StartedSession:
+    """`path` is the absolute directory that contains `launcher`. `note` is set if the platform was not reachable."""
 
     id: str
     game_id: str
@@ -47,18 +47,18 @@ class SessionCommands:
         self._inventory = Inventory(self._layout)
         self._client = _platform_client(self._layout)
 
-    def start(self, game_id: str, pid: int) -> Started:
-        """Begin a session of `game_id` for process `pid`. Raises SessionRefused."""
+    def start(self, game_id: str, pid: int) -> StartedSession:
+        """Start a session of `game_id` for process `pid`. Raises SessionRefused."""
         try:
             parse_identifier(game_id, "game id")
         except ValueError as error:
             raise SessionRefused(ExitCode.USAGE, str(error)) from error
         stamp = process_identity(pid)
         if stamp is None:
-            raise SessionRefused(ExitCode.USAGE, f"there is no process {pid}: give the pid that plays the game")
+            raise SessionRefused(ExitCode.USAGE, f"there is no process {pid}: pass the process id of the game")
         session = Session(f"s{uuid.uuid4().hex}", game_id, None, pid, stamp, now_iso())
         with self._sessions.locked():
-            self._sessions.write(session)  # From here on nothing of this game is evicted.
+            self._sessions.write(session)  # From here on no build of this game is evicted.
         try:
             return self._register(session)
         except BaseException:
@@ -66,7 +66,7 @@ class SessionCommands:
             raise
 
     def end(self, session_id: str) -> str | None:
-        """End a session. Returns a note when the platform did not hear of it yet. Raises SessionRefused."""
+        """End a session. Returns a note if the platform was not reachable. Raises SessionRefused."""
         try:
             parse_identifier(session_id, "session id")
         except ValueError as error:
@@ -83,26 +83,26 @@ class SessionCommands:
             raise SessionRefused(ExitCode.NOT_FOUND, f"there is no session {session_id}")
         return None
 
-    def _register(self, session: Session) -> Started:
-        # A report composed a moment ago, without this session, may reach the platform after us: it ends a session only
-        # when two reports lack it.
+    def _register(self, session: Session) -> StartedSession:
+        # A report without this session, composed a moment ago, may reach the platform after this call. The platform
+        # therefore ends a session only after two reports without it.
         try:
-            answer = self._client.start_session(session.id, session.game_id)
+            build = self._client.start_session(session.id, session.game_id)
         except PlatformUnreachable as error:
             return self._start_locally(session, str(error))
         except PlatformRefused as refusal:
             raise _session_refusal(refusal, session.game_id) from refusal
-        key = BuildKey(session.game_id, answer.build)
+        key = BuildKey(session.game_id, build)
         whole = self._inventory.get(key)
         if whole is None:
             self._end_on_platform(session)
             raise SessionRefused(
                 ExitCode.NOT_CACHED,
-                f"the platform chose build {answer.build} of {session.game_id}, which is not whole here (any more)",
+                f"the platform chose build {build} of {session.game_id}, which is not complete in this cache",
             )
         return self._begin(session, key, whole, registered=True)
 
-    def _start_locally(self, session: Session, reason: str) -> Started:
+    def _start_locally(self, session: Session, reason: str) -> StartedSession:
         key = self._inventory.current(session.game_id)
         whole = self._inventory.get(key) if key else None
         if key is None or whole is None:
@@ -118,25 +118,25 @@ class SessionCommands:
 
     def _begin(
         self, session: Session, key: BuildKey, whole: BuildMarker, *, registered: bool, note: str | None = None
-    ) -> Started:
+    ) -> StartedSession:
         self._sessions.write(replace(session, build=key.build))
         path = (self._layout.build(key) / whole.top_directory).absolute()
-        return Started(session.id, key.game_id, key.build, path, whole.launcher, registered, note)
+        return StartedSession(session.id, key.game_id, key.build, path, whole.launcher, registered, note)
 
     def _end_on_platform(self, session: Session) -> None:
         try:
             self._client.end_session(session.id)
         except (PlatformUnreachable, PlatformRefused):
-            return  # It is not in the agent's reports, which ends it just as well.
+            return  # The agent's reports do not list it, which ends it too.
 
 
 def _platform_client(layout: CacheLayout) -> PlatformClient:
-    """By the address and token that the agent left for us, so that launch scripts need neither."""
+    """A client with the address and token that the agent stored, so that launch scripts need neither."""
     try:
         connection = read_json(layout.connection)
     except PermissionError as error:
         raise SessionRefused(
-            ExitCode.NO_AGENT, f"{layout.connection} cannot be read: run this as the user the agent runs as"
+            ExitCode.NO_AGENT, f"{layout.connection} cannot be read: run this command as the agent's user"
         ) from error
     if connection is None:
         raise SessionRefused(
@@ -149,7 +149,7 @@ def _platform_client(layout: CacheLayout) -> PlatformClient:
 
 def _session_refusal(refusal: PlatformRefused, game_id: str) -> SessionRefused:
     if refusal.status == 404:
-        return SessionRefused(ExitCode.NOT_FOUND, f"there is no game {game_id}, or it was deleted: {refusal}")
+        return SessionRefused(ExitCode.NOT_FOUND, f"there is no game {game_id} (any more): {refusal}")
     if refusal.code == "not_cached":
         return SessionRefused(ExitCode.NOT_CACHED, f"no released build of {game_id} is cached here: {refusal}")
     return SessionRefused(ExitCode.REFUSED, f"the platform refused ({refusal.status}): {refusal}")

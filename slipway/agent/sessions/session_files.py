@@ -1,4 +1,4 @@
-"""Play sessions on this server, one file each: the truth for the agent, the launch scripts and eviction alike."""
+"""Play sessions on this server, one file per session. The agent, launch scripts and eviction all use these files."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from slipway.client.durable import read_json, write_json
 
 @dataclass(frozen=True)
 class Session:
-    """`build` is None while it starts: until then the session may take any build of its game."""
+    """`build` is None while the session starts: it may then use any build of its game."""
 
     id: str
     game_id: str
     build: int | None
     pid: int
-    process: str  # what process_identity(pid) said when the session began
+    process: str  # process_identity(pid) at the start of the session
     started_at: str  # ISO 8601, UTC, whole seconds
 
     @property
@@ -32,9 +32,9 @@ class Session:
 
 
 def process_identity(pid: int) -> str | None:
-    """What tells this process from a later one of the same pid; None when it is gone (or a zombie).
+    """Identifies this process, as opposed to a later one with the same pid. None if it has exited (or is a zombie).
 
-    Kernel start tick and boot id, not psutil's create_time: that is derived from the wall clock, so a clock set
+    It is the kernel's start tick and boot id. psutil's create_time depends on the wall clock, so a clock that is set
     right after boot would make every running session look ended.
     """
     try:
@@ -57,7 +57,7 @@ class SessionFiles:
         self._layout = layout
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keeps eviction and the beginning of sessions apart. Held for moments only, never across the network."""
+        """A lock between eviction and the start of sessions. Hold it briefly, never during network calls."""
         return file_lock(self._layout.sessions_lock)
 
     def all(self) -> list[Session]:
@@ -79,7 +79,7 @@ class SessionFiles:
         self._layout.session(session_id).unlink(missing_ok=True)
 
     def in_use(self) -> BuildsInUse:
-        """What live sessions hold on to. Decide and act on it under `file_lock()`."""
+        """The builds and games that running sessions use. Call it, and act on the result, under `locked()`."""
         live = [session for session in self.all() if session.alive]
         return BuildsInUse(
             builds={BuildKey(session.game_id, session.build) for session in live if session.build is not None},

@@ -1,4 +1,4 @@
-"""Ends the sessions whose process is gone: a launch script that was killed says nothing."""
+"""Ends sessions whose process has exited. A killed launch script cannot end its session itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from slipway.agent.sessions.session_files import Session, SessionFiles
 
 
 class SessionWatch:
-    """`on_change` is called when the set of live sessions changed."""
+    """`on_change` is called when the set of running sessions changes."""
 
     def __init__(
         self,
@@ -35,14 +35,14 @@ class SessionWatch:
             try:
                 self.end_dead_sessions()
             except OSError as error:
-                logs.warning("sessions cannot be looked at", reason=error.strerror, path=error.filename)
+                logs.warning("the session files cannot be read", reason=error.strerror, path=error.filename)
             self._stopping.wait(self._every_seconds)
 
     def end_dead_sessions(self) -> None:
         sessions = self._sessions.all()
         gone = [session for session in sessions if not session.alive]
         for session in gone:
-            # The file first: eviction and the next report go by it, whether or not the platform hears us now.
+            # The file first: eviction and the next report depend on it, even if the platform is not reachable now.
             self._sessions.remove(session.id)
         live = {(session.id, session.build) for session in sessions if session not in gone}
         if live != self._known:
@@ -52,7 +52,7 @@ class SessionWatch:
             self._tell(session)
 
     def _tell(self, session: Session) -> None:
-        logs.info("session ended: its process is gone", session=session.id, game=session.game_id, pid=session.pid)
+        logs.info("session ended: its process has exited", session=session.id, game=session.game_id, pid=session.pid)
         try:
             self._client.end_session(session.id)
         except (PlatformUnreachable, PlatformRefused) as error:

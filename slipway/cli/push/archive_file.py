@@ -1,5 +1,5 @@
-"""The bytes that are pushed: a tar.gz that is there, or one packed from a directory into a file without a name, of
-which nothing is left whatever happens."""
+"""The archive to push: an existing tar.gz, or one packed from a directory into a file without a name, which the system
+deletes when the command ends for any reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _READ_BYTES = 1 << 20
 
 @dataclass
 class Archive:
-    """`sha256` is of its bytes, `tar_sha256` of the tar inside (lowercase hex); None where nobody has read them yet."""
+    """`sha256` is the digest of the file, `tar_sha256` of the tar inside (lowercase hex); None if not computed yet."""
 
     path: Path
     file_name: str
@@ -34,7 +34,7 @@ class Archive:
     mtime_ns: int = 0
 
     def fingerprint(self) -> str:
-        """The same for the same bytes of the same place, now and after a reboot."""
+        """Identifies the same bytes at the same path, also after a reboot."""
         known = self.sha256 or [
             self.mtime_ns,
             hashlib.sha256(os.pread(self.descriptor, _FINGERPRINT_BYTES, 0)).hexdigest(),
@@ -43,18 +43,18 @@ class Archive:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def require_unchanged(self) -> None:
-        """Raises CommandError when somebody wrote to the file since it was opened."""
+        """Raises CommandError if the file was changed since it was opened."""
         now = os.fstat(self.descriptor)
         if now.st_size != self.size or (self.mtime_ns and now.st_mtime_ns != self.mtime_ns):
             raise CommandError(
-                f"{self.path} was changed while it was sent, so nothing was published. Push again when nothing writes "
-                "to it.",
+                f"{self.path} was changed while it was being sent, so nothing was published. Push again when no "
+                "program writes to it.",
                 ExitCode.REFUSED_ARCHIVE,
                 "file_changed",
             )
 
     def compute_sha256(self, on_progress: Callable[[int], None]) -> str:
-        """Read the whole file, unless its digest is known."""
+        """The digest of the file (lowercase hex), computed once."""
         if self.sha256 is None:
             digest, done = hashlib.sha256(), 0
             while piece := os.pread(self.descriptor, _READ_BYTES, done):
@@ -69,7 +69,7 @@ class Archive:
 
 
 def open_archive(path: Path) -> Archive:
-    """A tar.gz as it lies there. Raises CommandError."""
+    """Open an existing tar.gz. Raises CommandError."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
@@ -78,7 +78,7 @@ def open_archive(path: Path) -> Archive:
     if os.pread(descriptor, 2, 0) != b"\x1f\x8b":
         os.close(descriptor)
         raise CommandError(
-            f"{path} is not a gzip file. Push a tar.gz, or the game's folder, which is then packed for you.",
+            f"{path} is not a gzip file. Push a tar.gz, or the game's folder to have it packed for you.",
             ExitCode.REFUSED_ARCHIVE,
             "invalid_archive",
         )
@@ -86,8 +86,8 @@ def open_archive(path: Path) -> Archive:
 
 
 def pack_archive(path: Path, tree: DirectoryTree, on_progress: Callable[[int], None]) -> Archive:
-    """A directory as an archive. Raises CommandError."""
-    # Imported here: who sends a tar.gz need not wait for it.
+    """Pack a directory into an archive. Raises CommandError."""
+    # Imported here, because pushing a tar.gz does not need it.
     from slipway.cli.push.packing import pack
 
     # Not /tmp, which may be memory: a game is gigabytes.
@@ -97,5 +97,7 @@ def pack_archive(path: Path, tree: DirectoryTree, on_progress: Callable[[int], N
             packed = pack(tree, file, on_progress)
             descriptor = os.dup(file.fileno())
     except FileNotFoundError as error:
-        raise CommandError(f"TMPDIR={folder} is no folder. Set it to one, or unset it.", ExitCode.USAGE) from error
+        raise CommandError(
+            f"TMPDIR is {folder}, which is not a folder. Set it to a folder, or unset it.", ExitCode.USAGE
+        ) from error
     return Archive(path, f"{tree.top}.tar.gz", descriptor, packed.size, packed.sha256, packed.tar_sha256)

@@ -1,4 +1,4 @@
-"""An archive on its way into storage, continued where an earlier push ended."""
+"""Uploading an archive, from the point where an earlier push ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _MAX_ATTEMPTS = 3
 
 
 class ArchiveUpload:
-    """One archive to one game. `bytes_sent` and `bytes_already_stored` tell how much of it this push had to send."""
+    """Uploads one archive for one game. `bytes_sent` counts what this push sent, `bytes_already_stored` what earlier
+    ones did."""
 
     def __init__(self, platform: PlatformClient, slug: str, archive: Archive, output: Output, patience: float) -> None:
         self._platform = platform
@@ -32,7 +33,8 @@ class ArchiveUpload:
         self.bytes_already_stored = 0
 
     def send(self, unfinished: UnfinishedPush, note: str | None, release: bool | None) -> dict[str, Any]:
-        """The upload, complete: `checking`, or even `done`. Raises CommandError."""
+        """Send the archive and complete the upload. Returns the upload in phase `checking` or `done`. Raises
+        CommandError."""
         for _ in range(_MAX_ATTEMPTS):
             upload = self._resume(unfinished) or self._begin(unfinished, note, release)
             try:
@@ -43,7 +45,7 @@ class ArchiveUpload:
                 if problem.error_code == "file_changed":
                     self._platform.call("DELETE", upload_path(self._slug, str(upload["id"])))
                     unfinished.clear()
-                # Cancelled, or it has ended: only what it was an answer to is known better now.
+                # The upload was cancelled or has ended: its state decides how to go on.
                 if problem.error_code not in {"not_found", "upload_closed"}:
                     raise
                 upload = {"phase": "failed"}
@@ -52,27 +54,27 @@ class ArchiveUpload:
             if self._continued_elsewhere(unfinished):
                 continue
             unfinished.clear()
-            self._output.info("Storage no longer has the parts that were sent. Beginning anew.")
+            self._output.info("Storage no longer has the parts that were sent. Starting again.")
         raise CommandError(
-            "Storage lost the parts that were sent, three times. Tell the operator, then push again.",
+            f"Storage lost the parts that were sent, {_MAX_ATTEMPTS} times. Tell the operator, then push again.",
             ExitCode.UNREACHABLE,
             "parts_lost",
         )
 
     def _continued_elsewhere(self, unfinished: UnfinishedPush) -> bool:
-        """Whether the upload went on without us."""
+        """Whether the platform has already completed the upload."""
         upload = self._fetch_upload(unfinished)
         return upload is not None and upload["phase"] in {"checking", "done"}
 
     def _resume(self, unfinished: UnfinishedPush) -> dict[str, Any] | None:
-        """The upload that an earlier push began, if it can go on."""
+        """The upload of an earlier push, if it can be continued."""
         upload = self._fetch_upload(unfinished)
         if upload is None or upload["phase"] == "failed" or upload["size"] != self._archive.size:
             unfinished.clear() if unfinished.upload_id else None
             return None
         if upload["parts"]:
             there = format_size(upload["receivedBytes"] or 0)
-            self._output.info(f"Continuing: {there} of {format_size(upload['size'])} are there already.")
+            self._output.info(f"Continuing: {there} of {format_size(upload['size'])} are stored already.")
         return upload
 
     def _fetch_upload(self, unfinished: UnfinishedPush) -> dict[str, Any] | None:
@@ -109,7 +111,7 @@ class ArchiveUpload:
             try:
                 return self._platform.call("POST", f"{path}/complete")
             except CommandError as problem:
-                # A part that storage has lost, or kept with another size, is sent again.
+                # A part that storage has lost, or stored with another size, is sent again.
                 if problem.error_code not in {"parts_missing", "invalid_request"}:
                     raise
                 refusal = problem

@@ -1,4 +1,4 @@
-"""What happens after the last byte: the check on the platform, then the servers that fetch the build."""
+"""Following a build after its upload: the check on the platform, then caching on the servers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CACHE_POLL_SECONDS = 2.0
 
 
 class Deadline:
-    """`seconds` from now; None never comes."""
+    """A point in time, `seconds` from now; None means no deadline."""
 
     def __init__(self, seconds: float | None) -> None:
         self._at = None if seconds is None else time.monotonic() + seconds
 
     def sleep(self, seconds: float) -> bool:
-        """Wait, though not beyond it; False when it has come."""
+        """Wait up to `seconds`, but not beyond the deadline. Returns False if the deadline has passed."""
         left = seconds if self._at is None else min(seconds, self._at - time.monotonic())
         if left > 0:
             time.sleep(left)
@@ -33,8 +33,8 @@ class Deadline:
 
 
 def wait_until_checked(platform: PlatformClient, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
-    """The upload, once it became a build. Raises CommandError: NOT_CHECKED while there is no verdict,
-    REFUSED_ARCHIVE."""
+    """Wait until the upload is a build, and return the upload. Raises CommandError: NOT_CHECKED if the check takes
+    too long, REFUSED_ARCHIVE if it fails."""
     pause, rate = 0.2, RateMeter()
     while True:
         upload = _fetch_status(lambda: platform.call("GET", path), ExitCode.NOT_CHECKED, "The archive is stored")
@@ -50,7 +50,7 @@ def wait_until_checked(platform: PlatformClient, path: str, output: Output, dead
         output.step(ProgressStep("checking", read, size, speed, text))
         if not deadline.sleep(pause):
             raise CommandError(
-                "The archive is stored, but its check has not ended in time. `slipway status` shows more.",
+                "The archive is stored, but its check did not finish in time. Run `slipway status` to see its state.",
                 ExitCode.NOT_CHECKED,
                 uploadId=upload["id"],
                 phase=upload["phase"],
@@ -59,8 +59,8 @@ def wait_until_checked(platform: PlatformClient, path: str, output: Output, dead
 
 
 def rejected_upload(upload: dict[str, Any]) -> CommandError:
-    """What a failed upload says of itself."""
-    reason = printable(str(upload["reason"] or "The platform did not say why."))
+    """The error for a failed upload."""
+    reason = printable(str(upload["reason"] or "The platform gave no reason."))
     return CommandError(
         reason, ExitCode.REFUSED_ARCHIVE, str(upload["error"] or ""), uploadId=upload["id"], phase="failed"
     )
@@ -69,8 +69,8 @@ def rejected_upload(upload: dict[str, Any]) -> CommandError:
 def wait_until_cached(
     platform: PlatformClient, slug: str, build: int, output: Output, deadline: Deadline
 ) -> dict[str, Any]:
-    """The sync of the game, once every server has the build. Raises CommandError: NOT_CACHED, or NOT_RELEASED when
-    another build went live meanwhile."""
+    """Wait until every server has the build, and return the game's sync. Raises CommandError: NOT_CACHED, or
+    NOT_RELEASED if another build went live in the meantime."""
     rate = RateMeter()
     while True:
         live = _fetch_status(lambda: platform.game(slug), ExitCode.NOT_CACHED, f"Build {build} is live")[
@@ -79,14 +79,14 @@ def wait_until_cached(
         if live != build:
             instead = f": build {live} is" if live else ""
             raise CommandError(
-                f"Build {build} is not live{instead}. `slipway release {build}` makes it so.",
+                f"Build {build} is not live{instead}. Run `slipway release {build}` to make it live.",
                 ExitCode.NOT_RELEASED,
                 build=build,
                 releasedBuild=live,
             )
         sync = _fetch_status(lambda: platform.game(slug, "/sync"), ExitCode.NOT_CACHED, f"Build {build} is live")
         output.step(_caching_step(sync, rate))
-        # Nobody released another one between the two questions: the sync is of this build.
+        # No other build was released between the two calls, so the sync is about this build.
         if not sync["pendingSync"] and sync["totalServers"] and platform.game(slug)["releasedBuild"] == build:
             return sync
         if not sync["totalServers"] or not deadline.sleep(CACHE_POLL_SECONDS):
@@ -94,7 +94,8 @@ def wait_until_cached(
 
 
 def _fetch_status(ask: Callable[[], dict[str, Any]], code: ExitCode, reached: str) -> dict[str, Any]:
-    """An answer; a platform that cannot be reached any more does not undo what was reached."""
+    """A response. If the platform can no longer be reached, the error names the state reached so far (`reached`,
+    `code`)."""
     try:
         return ask()
     except CommandError as problem:
@@ -108,7 +109,7 @@ def _caching_step(sync: dict[str, Any], rate: RateMeter) -> ProgressStep:
     whole = max((int(server["bytesTotal"]) for server in servers), default=0) or 1
     done = sum(whole if server["status"] == "cached" else min(whole, int(server["bytesDone"])) for server in servers)
     total = whole * len(servers)
-    # Bytes that are there are not yet unpacked: the last hundredth is the servers' word for it.
+    # Downloaded bytes still have to be unpacked, so the last hundredth waits for the servers' confirmation.
     done = done if not sync["pendingSync"] else min(done, int(total * 0.99))
     return ProgressStep(
         "caching", done, total, rate.at_total(done), f"Cached on {sync['cachedOn']} of {sync['totalServers']}"
@@ -122,9 +123,9 @@ def _not_cached(build: int, sync: dict[str, Any]) -> CommandError:
         named += f" and {len(waiting) - 5} more"
     text = (
         f"Build {build} is live, but cached on {sync['cachedOn']} of {sync['totalServers']} servers. Still waiting: "
-        f"{printable(named)}. `slipway watch` goes on watching."
+        f"{printable(named)}. Run `slipway watch` to continue watching."
         if waiting
-        else f"Build {build} is live, but there is no server to cache it. Ask the operator to add one."
+        else f"Build {build} is live, but there are no servers to cache it. Ask the operator to add one."
     )
     return CommandError(
         text, ExitCode.NOT_CACHED, build=build, cachedOn=sync["cachedOn"], totalServers=sync["totalServers"]
@@ -132,7 +133,7 @@ def _not_cached(build: int, sync: dict[str, Any]) -> CommandError:
 
 
 def upload_step(done: int, total: int, speed: float) -> ProgressStep:
-    """A step of sending, in the words of the dashboard."""
+    """An upload step, with the same text as in the dashboard."""
     text = f"{100 * done // max(total, 1)} % · {format_size(done)} of {format_size(total)}"
     if speed:
         text += f" · {format_size(speed)}/s · about {format_seconds((total - done) / speed)}"

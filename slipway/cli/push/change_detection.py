@@ -1,8 +1,8 @@
-"""Whether a push would change anything (`--if-changed`).
+"""Detects whether a push would change anything (`--if-changed`).
 
-The platform's newest build is the measure: its checksum is that of its archive. Where packing gives other bytes for
-the same tar (another processor, another version of the compressor), a note of which tar an archive held bridges that; a
-note counts only while the platform's newest build is still that archive.
+The checksum of the platform's newest build is the digest of its archive. Packing can give different bytes for the same
+tar (another processor, another version of the compressor). So the digest of the tar in the last archive is stored too.
+It counts only while the platform's newest build is that archive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from slipway.client.durable import read_json, write_json
 
 
 def is_same_archive(newest: dict[str, Any], archive: Archive, url: str, slug: str) -> bool:
-    """Whether the newest build (as the API gives it) holds what the archive holds. Its digest must be known."""
+    """Whether the newest build (as in the API) has the archive's content. The archive's digest must be computed."""
     if newest["checksum"] == f"sha256:{archive.sha256}":
         return True
     note = read_json(_file(url, slug)) or {}
@@ -29,7 +29,7 @@ def is_same_archive(newest: dict[str, Any], archive: Archive, url: str, slug: st
 
 
 def remember_archive(archive: Archive, url: str, slug: str) -> None:
-    """Note which tar the archive that was just checked holds."""
+    """Store the digest of the tar in the archive that was just checked."""
     if archive.sha256 and archive.tar_sha256:
         document = {"tarSha256": archive.tar_sha256, "checksum": f"sha256:{archive.sha256}"}
         write_json(_file(url, slug), document)

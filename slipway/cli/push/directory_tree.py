@@ -1,4 +1,4 @@
-"""What of a directory goes into its archive: everything but what version control and macOS leave lying about."""
+"""The entries of a directory that go into its archive: all except files of version control and macOS metadata."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXCLUDED_NAMES = frozenset({".git", ".DS_Store", "__MACOSX"})
 
 @dataclass(frozen=True)
 class TreeEntry:
-    """One member: its name in the archive, where it lies, and what it is."""
+    """One member: its name in the archive, its path on disk, and its status."""
 
     name: str
     path: str
@@ -25,7 +25,7 @@ class TreeEntry:
 
 @dataclass
 class DirectoryTree:
-    """Entries in the archive's order, the bytes of their contents, and what was left out (relative to the top)."""
+    """Entries in the archive's order, the total bytes of their contents, and excluded paths (relative to the top)."""
 
     top: str
     entries: list[TreeEntry] = field(default_factory=list)
@@ -34,13 +34,13 @@ class DirectoryTree:
 
 
 def read_tree(directory: Path) -> DirectoryTree:
-    """Everything below `directory`, which gives its name to the archive's top. Raises CommandError."""
+    """The entries below `directory`. Its name becomes the archive's top directory. Raises CommandError."""
     root = Path(os.path.realpath(directory))
     tree = DirectoryTree(root.name)
     if not (root / "game").is_dir():
         raise CommandError(
-            f"{directory} has no game/ folder, so it is not a packaged game. Name the folder that holds game/ and the "
-            "launcher.",
+            f"{directory} has no game/ folder, so it is not a packaged game. Push the folder that contains game/ and "
+            "the launcher.",
             ExitCode.REFUSED_ARCHIVE,
             "invalid_archive",
         )
@@ -51,7 +51,7 @@ def read_tree(directory: Path) -> DirectoryTree:
 def _add(tree: DirectoryTree, entry: TreeEntry) -> None:
     kind = stat.S_IFMT(entry.status.st_mode)
     if kind not in {stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK}:
-        raise _unusable(entry, "is neither a file, a folder nor a link")
+        raise _unusable(entry, "is not a file, a folder or a link")
     try:
         entry.name.encode()
     except UnicodeEncodeError:
@@ -63,7 +63,7 @@ def _add(tree: DirectoryTree, entry: TreeEntry) -> None:
         return
     try:
         with os.scandir(entry.path) as listing:
-            # By bytes, which no locale changes.
+            # Sorted by bytes, so that the order does not depend on the locale.
             found = sorted(listing, key=lambda child: os.fsencode(child.name))
         for child in found:
             name = f"{entry.name}/{child.name}"

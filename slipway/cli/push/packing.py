@@ -1,5 +1,5 @@
-"""A directory as a tar.gz that depends on nothing but its contents: the same tree gives the same bytes, whoever packs
-it and whenever. Constant memory, one pass."""
+"""Packs a directory into a reproducible tar.gz: the same tree gives the same bytes, for any user and at any time.
+One pass, constant memory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.push.directory_tree import DirectoryTree, TreeEntry
 from slipway.client.printable import printable
 
-# 1980-01-01, the earliest date that zip tools and FAT know.
+# 1980-01-01, the earliest date that zip tools and FAT support.
 _MTIME = 315532800
-# The bytes of a level may change with isal's version and the processor; the tar inside never does.
+# The compressed bytes may change with isal's version and the processor; the tar inside does not.
 _COMPRESSION_LEVEL = 2
 _BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Lowercase hex of the archive and of the tar inside it, and the archive's bytes."""
+    """The archive's size in bytes, and the digests of the archive and of the tar inside it (lowercase hex)."""
 
     size: int
     sha256: str
@@ -35,7 +35,7 @@ class Packed:
 
 
 class _HashingWriter:
-    """Counts and hashes what is written on its way to the next."""
+    """Passes writes on to `target`, and counts and hashes them."""
 
     def __init__(self, target: IO[bytes]) -> None:
         self._target = target
@@ -53,19 +53,19 @@ class _HashingWriter:
 
 
 def pack(tree: DirectoryTree, target: IO[bytes], on_progress: Callable[[int], None]) -> Packed:
-    """Write the archive. `on_progress` is told how many bytes of contents are in. Raises CommandError."""
+    """Write the archive. `on_progress` receives the bytes of contents packed so far. Raises CommandError."""
     outer = _HashingWriter(target)
-    open_packed: Any = igzip.GzipFile  # carries no types
+    open_packed: Any = igzip.GzipFile  # has no type hints
     try:
-        # Without a file name and a time in its header.
+        # No file name and no time in its header.
         with open_packed(filename="", mode="wb", compresslevel=_COMPRESSION_LEVEL, fileobj=outer, mtime=0) as packed:
             inner = _HashingWriter(packed)
             _write_tar(tree, inner, on_progress)
         outer.flush()
     except OSError as error:
         raise CommandError(
-            f"The archive cannot be packed: {error.strerror or error}. It needs as much room as the packed game; set "
-            "TMPDIR to a folder that has it.",
+            f"The archive cannot be packed: {error.strerror or error}. It needs as much space as the packed game. Set "
+            "TMPDIR to a folder with enough space.",
             ExitCode.UNEXPECTED,
         ) from error
     return Packed(outer.size, outer.digest.hexdigest(), inner.digest.hexdigest())
@@ -73,7 +73,7 @@ def pack(tree: DirectoryTree, target: IO[bytes], on_progress: Callable[[int], No
 
 def _write_tar(tree: DirectoryTree, sink: Any, on_progress: Callable[[int], None]) -> None:
     done = 0
-    open_tar: Any = tarfile.open  # its types know no copybufsize
+    open_tar: Any = tarfile.open  # its type hints lack copybufsize
     with open_tar(
         fileobj=sink, mode="w|", bufsize=_BUFFER_BYTES, copybufsize=_BUFFER_BYTES, format=tarfile.PAX_FORMAT
     ) as tar:
@@ -99,7 +99,7 @@ def _member(entry: TreeEntry) -> tarfile.TarInfo:
     mode = entry.status.st_mode
     member = tarfile.TarInfo(entry.name)
     member.mtime = _MTIME
-    # What of the mode matters to a game is who may run it; the rest is the packer's umask.
+    # Of the mode only the execute bit matters to a game; the rest depends on the umask.
     member.mode = 0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644
     if stat.S_ISDIR(mode):
         member.type = tarfile.DIRTYPE
@@ -138,6 +138,6 @@ class _CountingReader:
 
 def _changed(entry: TreeEntry) -> CommandError:
     return CommandError(
-        f"{printable(entry.name)} was changed while it was packed. Push again when nothing writes there.",
+        f"{printable(entry.name)} was changed while it was being packed. Push again when no program writes there.",
         ExitCode.REFUSED_ARCHIVE,
     )

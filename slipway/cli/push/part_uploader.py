@@ -1,5 +1,5 @@
-"""Sends the missing parts of an upload straight to storage: a few at a time, each tried again until it is there, in
-memory that does not depend on their size."""
+"""Uploads the missing parts directly to storage: a few in parallel, with retries, and with memory that does not
+depend on their size."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from slipway.client.backoff import RetryBudget
 from slipway.client.transport import describe_network_error, make_pool
 
 MAX_IN_FLIGHT = 4
-# While a body is sent the first one counts, for each 256 KiB that are written.
+# While a body is being sent, the first timeout applies to each block of 256 KiB.
 _TIMEOUT = urllib3.Timeout(connect=30.0, read=120.0)
 _MAX_FORBIDDEN = 5
 _REPORT_SECONDS = 0.1
 
 
 class UploadGone(Exception):
-    """Storage knows no such transfer; the platform can say why."""
+    """Storage has no such upload. The platform's state of the upload shows why."""
 
 
 class _Stopped(Exception):
@@ -54,9 +54,9 @@ class PartUploader:
         self._stop = threading.Event()
 
     def run(self, on_progress: Callable[[int], None]) -> None:
-        """Returns when storage has every part. `on_progress` is told the bytes that were sent. Raises CommandError or
-        UploadGone; after any exception the threads end by themselves."""
-        # Daemons: one that waits for an answer must not keep a program alive that was told to end.
+        """Send all missing parts. `on_progress` receives the bytes sent so far. Raises CommandError or UploadGone;
+        after any exception the threads end by themselves."""
+        # Daemon threads: one that waits for a response must not delay the exit of the program.
         threads = [
             threading.Thread(target=self._work, daemon=True) for _ in range(min(MAX_IN_FLIGHT, len(self._sizes)))
         ]
@@ -88,7 +88,7 @@ class PartUploader:
                 self._send(number)
         except _Stopped:
             return
-        except Exception as error:  # of any kind: it is raised again by run()
+        except Exception as error:  # run() raises it again
             with self._lock:
                 self._error = self._error or error
             self._stop.set()
@@ -104,11 +104,11 @@ class PartUploader:
                 forbidden += 1
                 self._urls.discard(number, url)
                 if forbidden == 1:
-                    continue  # most likely it was too old; a fresh one is tried at once
+                    continue  # the URL has probably expired: try a new one at once
             if forbidden == _MAX_FORBIDDEN:
                 raise CommandError(
-                    f"Storage at {_host(url)} refuses the addresses that the platform has just signed (403). Tell the "
-                    "operator: the clocks may differ, or a proxy changes requests. Push again to continue.",
+                    f"Storage at {_host(url)} rejects URLs that the platform has just signed (403). Tell the operator: "
+                    "the clocks may differ, or a proxy changes requests. Push again to continue.",
                     ExitCode.UNREACHABLE,
                 )
             attempt += 1
@@ -120,7 +120,7 @@ class PartUploader:
             self._stored_bytes += self._sizes[number]
 
     def _put(self, number: int, url: str) -> str | None:
-        """None when the part is stored, else why not."""
+        """Send one part. Returns None if it is stored, else the reason."""
         with self._lock:
             self._in_flight[number] = 0
         body = _PartReader(self, number, (number - 1) * self._part_size, self._sizes[number])
@@ -144,27 +144,28 @@ class PartUploader:
         if seconds is None:
             reason = f"it answered {why}" if why.isdecimal() else why
             raise CommandError(
-                f"Storage at {_host(url)} takes no parts: {reason}. What arrived is kept; push again to continue.",
+                f"Storage at {_host(url)} accepts no parts: {reason}. The parts sent so far are kept; push again to "
+                "continue.",
                 ExitCode.UNREACHABLE,
             )
         if self._stop.wait(seconds):
             raise _Stopped
 
     def read(self, number: int, offset: int, size: int) -> bytes:
-        """Bytes of the archive on their way into a part."""
+        """Read bytes of the archive for a part."""
         if self._stop.is_set():
             raise _Stopped
         data = os.pread(self._archive.descriptor, size, offset)
         if not data:
             self._archive.require_unchanged()
-            raise CommandError(f"{self._archive.path} ended early. Push again.", ExitCode.UNEXPECTED)
+            raise CommandError(f"{self._archive.path} could not be read to its end. Push again.", ExitCode.UNEXPECTED)
         with self._lock:
             self._in_flight[number] += len(data)
         return data
 
 
 class _PartReader:
-    """A part's bytes as a file that HTTP reads from."""
+    """A part of the archive as a file object for the HTTP client."""
 
     def __init__(self, sender: PartUploader, number: int, offset: int, size: int) -> None:
         self._sender, self._number, self._offset, self._left = sender, number, offset, size

@@ -1,4 +1,4 @@
-"""Signed addresses of parts: asked for in batches, and again when storage takes one no longer."""
+"""Signed URLs for parts, requested in batches, and again when storage rejects one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MAX_BATCH = 100
 
 
 class PartUrls:
-    """One for all threads of an upload."""
+    """Thread-safe; all threads of an upload share one."""
 
     def __init__(
         self, platform: PlatformClient, path: str, urls: Iterable[dict[str, Any]], wanted: Iterable[int]
@@ -24,8 +24,8 @@ class PartUrls:
         self._urls = {int(part["partNumber"]): str(part["url"]) for part in urls}
 
     def url_for(self, number: int) -> str:
-        """The address of a part. Raises CommandError."""
-        with self._lock:  # also while asking: the others want the same answer
+        """The URL of a part. Raises CommandError."""
+        with self._lock:  # also during the request, because the other threads need the same response
             if number not in self._urls:
                 others = [other for other in self._wanted if other != number and other not in self._urls]
                 body = {"partNumbers": [number, *others[: _MAX_BATCH - 1]]}
@@ -34,7 +34,7 @@ class PartUrls:
             return self._urls[number]
 
     def discard(self, number: int, url: str) -> None:
-        """Storage did not take this address: those given with it are as old, so all are asked for anew."""
+        """Discard a URL that storage rejected. The others are as old, so all are discarded."""
         with self._lock:
             if self._urls.get(number) == url:
                 self._urls.clear()

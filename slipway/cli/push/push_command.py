@@ -1,4 +1,4 @@
-"""`slipway push`: from a folder or a tar.gz to a build, released and cached, as far as was asked for."""
+"""`slipway push`: from a folder or a tar.gz to a checked, released and cached build, up to the requested state."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ WAIT_LEVELS = ("stored", "checked", "released", "cached")
 
 @dataclass(frozen=True)
 class PushOptions:
-    """`wait` is how far to follow. `release` None: as the game is set. Seconds: `timeout` for what comes after the last
-    byte, `patience` for a network that does not answer."""
+    """`wait` is one of WAIT_LEVELS. `release` None means the game's setting. In seconds: `timeout` limits the wait
+    after the upload, `patience` the time without a response."""
 
     slug: str
     note: str | None = None
@@ -37,7 +37,7 @@ class PushOptions:
 
 
 class Push:
-    """One push. `facts` is what the last line of `--json` carries, also when it ends early."""
+    """One push. `facts` are the fields of the last line of `--json`, for failures too."""
 
     def __init__(self, platform: PlatformClient, output: Output, options: PushOptions) -> None:
         self._platform = platform
@@ -47,7 +47,7 @@ class Push:
         self.facts: dict[str, Any] = {"game": options.slug, "reached": None}
 
     def run(self, path: Path) -> str:
-        """What was reached, in a sentence. Raises CommandError."""
+        """Push, and return the result as a sentence. Raises CommandError."""
         self._output.plan(self._phases(path))
         try:
             return self._run(path)
@@ -66,7 +66,7 @@ class Push:
         return [*first, "uploading", *after]
 
     def _run(self, path: Path) -> str:
-        self._platform.game(self._options.slug)  # an unknown game or key is said before anything is packed
+        self._platform.game(self._options.slug)  # reports an unknown game or key before anything is packed
         self._platform.set_retry_budget(self._options.patience)
         archive = self._archive(path)
         try:
@@ -95,7 +95,7 @@ class Push:
         return pack_archive(path, tree, packed)
 
     def _unchanged(self, archive: Archive) -> dict[str, Any] | None:
-        """The newest build, when it is what would be sent."""
+        """The newest build if it has the archive's content, else None."""
         size = archive.size
         archive.compute_sha256(
             lambda done: self._output.step(ProgressStep("reading", done, size, None, format_size(done)))
@@ -113,10 +113,10 @@ class Push:
         options = self._options
         unfinished = UnfinishedPush(self._platform.url, options.slug, archive.fingerprint(), options.release)
         sending = ArchiveUpload(self._platform, options.slug, archive, self._output, options.patience)
-        self._interrupted_hint = "What arrived is kept: push again to continue."
+        self._interrupted_hint = "The parts sent so far are kept: push again to continue."
         self.facts["size"] = archive.size
         upload = sending.send(unfinished, options.note, options.release)
-        self._interrupted_hint = "The archive is stored and will be checked: `slipway status` shows what becomes of it."
+        self._interrupted_hint = "The archive is stored and will be checked: run `slipway status` to see the result."
         self.facts |= {
             "changed": True,
             "reached": "stored",
@@ -129,7 +129,7 @@ class Push:
 
     def _follow(self, archive: Archive, upload: dict[str, Any]) -> str:
         if self._options.wait == "stored":
-            return f"Stored: {format_size(archive.size)}. The check goes on without this command."
+            return f"Stored: {format_size(archive.size)}. The platform checks it in the background."
         try:
             done = wait_until_checked(
                 self._platform,
@@ -147,16 +147,16 @@ class Push:
         return self._reached(int(done["build"]), bool(done["released"]))
 
     def _reached(self, build: int, released: bool) -> str:
-        """From a checked build to what was asked for."""
+        """Follow a checked build to the requested state."""
         self.facts |= {"reached": "released" if released else "checked", "released": released}
         if not released:
-            text = f"Build {build} is checked and not live; `slipway release {build}` makes it so."
+            text = f"Build {build} is checked but not live. Run `slipway release {build}` to make it live."
             if self._options.wait in {"released", "cached"}:
                 raise CommandError(text, ExitCode.NOT_RELEASED)
             return text
         if self._options.wait != "cached":
             return f"Build {build} is live."
-        self._interrupted_hint = f"Build {build} is live; `slipway watch` goes on watching."
+        self._interrupted_hint = f"Build {build} is live. Run `slipway watch` to continue watching."
         sync = wait_until_cached(
             self._platform, self._options.slug, build, self._output, Deadline(self._options.timeout)
         )

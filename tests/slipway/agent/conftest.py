@@ -52,8 +52,8 @@ def start_agent(
             "cache": cache,
             "disk_floor": 1 << 20,
             "pace": Intervals(busy=0.1, idle=0.3, sessions=0.1),
-            "build_backoff": Backoff(first=0.05, longest=0.2),
-            "platform_backoff": Backoff(first=0.05, longest=0.2),
+            "build_backoff": Backoff(initial_delay=0.05, max_delay=0.2),
+            "platform_backoff": Backoff(initial_delay=0.05, max_delay=0.2),
         }
         agent = Agent(Settings(**(settings | overrides)))  # type: ignore[arg-type]  # a dict of mixed values
         started.append(agent)

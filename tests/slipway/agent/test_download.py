@@ -94,7 +94,7 @@ def test_a_complete_part_asks_storage_for_nothing(downloads: Downloads) -> None:
 
 def test_a_wrong_size_is_told_before_the_body_and_nothing_is_kept(downloads: Downloads, game: Game) -> None:
     downloads.storage.faults.announce_size = game.size + 1
-    with pytest.raises(FetchFailed, match=f"wrong size: storage has {game.size + 1} bytes, the plan says {game.size}"):
+    with pytest.raises(FetchFailed, match=f"wrong size: storage has {game.size + 1} bytes, the plan has {game.size}"):
         downloads.attempt()
     assert downloads.part == b""
 

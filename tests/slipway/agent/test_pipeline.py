@@ -127,7 +127,7 @@ def test_a_wrong_digest_never_comes_into_view(
     wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     row = platform.row("g1", 1)
     assert row
-    assert row["reason"].startswith("wrong digest: the plan says sha256 000000000000…")
+    assert row["reason"].startswith("wrong digest: the plan has sha256 000000000000…")
     assert row["retryInSeconds"] is not None
     assert [path.name for path in cache.iterdir()] == [".slipway"]
     # What was damaged on its way arrives whole at a later attempt.
@@ -154,7 +154,7 @@ def test_another_top_directory_than_planned_is_refused(platform: Platform, start
     platform.release("g1", 1, Game(game.archive, "paper-lanterns-9.9", game.launcher, game.files))
     start_agent()
     wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
-    assert "the archive holds 'paper-lanterns-1.0'" in str((platform.row("g1", 1) or {})["reason"])
+    assert "the archive contains 'paper-lanterns-1.0'" in str((platform.row("g1", 1) or {})["reason"])
 
 
 def test_the_disk_floor_is_kept_and_told_with_figures(
@@ -176,7 +176,7 @@ def test_retry_now_does_not_wait_for_the_back_off(
 ) -> None:
     storage.faults.statuses = [500]
     platform.release("g1", 1, game)
-    start_agent(build_backoff=Backoff(first=3600, longest=3600))
+    start_agent(build_backoff=Backoff(initial_delay=3600, max_delay=3600))
     wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     platform.retry_now("g1", 1)
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")

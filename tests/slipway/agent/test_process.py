@@ -77,7 +77,7 @@ def test_sigint_ends_it_too_even_when_the_platform_is_away(
     process.signal(signal.SIGINT)
     assert process.wait() == 0
     assert time.monotonic() - began < 2.0
-    assert "the last report did not get through" in process.log
+    assert "the last report was not delivered" in process.log
 
 
 def test_a_second_signal_ends_it_at_once(
@@ -180,9 +180,9 @@ def test_the_token_can_come_from_a_file(
     ("arguments", "variables", "said"),
     [
         (("--url", "portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "give one like https://portal.example"),
-        (("--url", "http://a:b@portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "bare address"),
-        (("--url", "http://127.0.0.1:1"), {}, "SLIPWAY_TOKEN holds no token"),
-        (("--url", "http://127.0.0.1:1"), {"SLIPWAY_TOKEN": "two words"}, "does not hold a token"),
+        (("--url", "http://a:b@portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "address without user"),
+        (("--url", "http://127.0.0.1:1"), {}, "SLIPWAY_TOKEN contains no token"),
+        (("--url", "http://127.0.0.1:1"), {"SLIPWAY_TOKEN": "two words"}, "does not contain a valid token"),
         (("--url", "http://127.0.0.1:1", "--token-file", "/nowhere"), {}, "/nowhere cannot be read"),
         (("--url", "http://127.0.0.1:1", "--disk-floor", "lots"), {"SLIPWAY_TOKEN": TOKEN}, "like 500M or 2G"),
     ],

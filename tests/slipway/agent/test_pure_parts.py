@@ -16,7 +16,7 @@ from slipway.client.rate import RateMeter
 from slipway.client.sizes import format_size, parse_size
 
 KEY = BuildKey("g1", 3)
-EVEN = Backoff(first=2.0, longest=60.0, jitter=lambda: 0.0)
+EVEN = Backoff(initial_delay=2.0, max_delay=60.0, jitter=lambda: 0.0)
 
 
 def test_waits_double_until_the_longest() -> None:
@@ -28,8 +28,8 @@ def test_waits_stay_finite_without_end() -> None:
 
 
 def test_jitter_takes_up_to_half_of_a_wait() -> None:
-    assert Backoff(first=8.0, jitter=lambda: 1.0).delay(1) == 4.0
-    assert all(1.0 <= Backoff(first=2.0).delay(1) <= 2.0 for _ in range(100))
+    assert Backoff(initial_delay=8.0, jitter=lambda: 1.0).delay(1) == 4.0
+    assert all(1.0 <= Backoff(initial_delay=2.0).delay(1) <= 2.0 for _ in range(100))
 
 
 def test_attempts_count_up_while_nothing_gets_further() -> None:

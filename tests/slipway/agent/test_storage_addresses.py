@@ -150,7 +150,7 @@ def test_a_refused_address_is_a_failed_build_with_its_reason_and_the_others_arri
     wait_for(lambda: platform.phase("g2", 1) == "cached", "the other build cached")
     wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     reason = (platform.row("g1", 1) or {})["reason"]
-    assert reason.startswith("the plan names an address")
+    assert reason.startswith("the plan contains an address")
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_a_host_that_is_not_allowed_is_never_asked(
     platform.release("g1", 1, game)
     start_agent(storage_hosts=parse_storage_hosts("storage.example"))
     wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
-    assert "not among the hosts that this agent was started with" in (platform.row("g1", 1) or {})["reason"]
+    assert "not among the hosts in --storage-hosts" in (platform.row("g1", 1) or {})["reason"]
     assert storage.headers == []
 
 
@@ -211,7 +211,7 @@ def test_a_redirect_of_storage_is_told_and_not_followed(
         start_agent()
         wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
         reason = (platform.row("g1", 1) or {})["reason"]
-        assert reason == f"storage answered {status} (a redirect), and no redirect is followed"
+        assert reason == f"storage answered {status} (a redirect), and the agent follows no redirects"
         assert elsewhere.headers == []
 
 

@@ -37,7 +37,8 @@ from slipway.agent.agent_process import run
 from slipway.agent.settings import Settings
 logs.start_logging()
 url, cache = sys.argv[3], Path(sys.argv[5])
-sys.exit(run(Settings(url, os.environ["SLIPWAY_TOKEN"], cache, thread_backoff=Backoff(first=0.01, longest=0.02))))
+backoff = Backoff(initial_delay=0.01, max_delay=0.02)
+sys.exit(run(Settings(url, os.environ["SLIPWAY_TOKEN"], cache, thread_backoff=backoff)))
 """
 
 
@@ -56,9 +57,9 @@ def test_a_thread_that_dies_is_logged_and_started_again(
     name: str, platform: Platform, start_process: StartProcess, game: Game
 ) -> None:
     process = start_process(fault_at=f"{name}*2")
-    wait_for(lambda: process.log.count("a thread died; it is started again") == 2, "two failures logged", seconds=60)
-    deaths = [line for line in process.log.splitlines() if "a thread died" in line]
-    assert all(f" ERROR a thread died; it is started again thread={name} failures=" in line for line in deaths)
+    wait_for(lambda: process.log.count("a thread failed; restarting it") == 2, "two failures logged", seconds=60)
+    deaths = [line for line in process.log.splitlines() if "a thread failed" in line]
+    assert all(f" ERROR a thread failed; restarting it thread={name} failures=" in line for line in deaths)
     assert all("InjectedFault" in line and "fault_point" in line for line in deaths), "with its traceback"
     platform.release("g1", 1, game)
     wait_for(lambda: platform.phase("g1", 1) == "cached", "a build cached after that", seconds=60)
@@ -79,7 +80,7 @@ def test_sessions_are_still_watched_after_the_watch_has_died(
     try:
         _begin_session(player.pid, cache)
         wait_for(lambda: platform.sessions, "registered")
-        wait_for(lambda: "a thread died" in process.log, "the watch died", seconds=60)
+        wait_for(lambda: "a thread failed" in process.log, "the watch failed", seconds=60)
     finally:
         player.kill()
     wait_for(lambda: platform.ended, "ended with its process", seconds=60)
@@ -100,7 +101,7 @@ def test_a_fetch_that_dies_is_a_failed_attempt_like_any_other(
     assert "failed" in platform.phases_seen("g1", 1)
     assert "a fetch failed unexpectedly game=g1 build=1 traceback=" in process.log
     assert "InjectedFault" in process.log
-    assert "a thread died" not in process.log
+    assert "a thread failed" not in process.log
 
 
 @pytest.mark.slow
@@ -123,8 +124,8 @@ def test_a_thread_that_keeps_dying_ends_the_agent_with_an_exit_code_of_its_own(
 ) -> None:
     process = start_process(fault_at=f"{name}*1000", program=IMPATIENT)
     assert process.wait(120) == ExitCode.THREAD_KEEPS_ENDING
-    assert process.log.count("a thread died") == MAX_THREAD_FAILURES
-    assert f"agent gives up, for a new process to begin anew thread={name}" in process.log
+    assert process.log.count("a thread failed") == MAX_THREAD_FAILURES
+    assert f"the agent exits because a thread keeps failing; start it again thread={name}" in process.log
     assert platform.reports[-1]["stopping"] is True, "the next process is taken at once"
 
 

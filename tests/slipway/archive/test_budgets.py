@@ -49,9 +49,7 @@ def test_a_ratio_beyond_the_limit_is_refused_after_the_grace_amount() -> None:
     )
     zeros = game(file("mygame/zeros", bytes(8 * MIB)))
     assert inspect(zeros).members == 4
-    assert_refused(
-        zeros, limits=ArchiveLimits(ratio_grace_bytes=4 * MIB), problem="200 times", remedy="Remove files"
-    )
+    assert_refused(zeros, limits=ArchiveLimits(ratio_grace_bytes=4 * MIB), problem="200 times", remedy="Remove files")
 
 
 def test_a_declared_size_beyond_the_limit_is_refused_before_its_content() -> None:
@@ -89,7 +87,7 @@ def test_padding_behind_the_end_counts_as_unpacked() -> None:
         gz(GAME + END + bytes(2 * MIB)),
         limits=ArchiveLimits(unpacked_bytes=MIB),
         problem=f"The archive unpacks to more than {MIB} bytes",
-        remedy="Leave out",
+        remedy="Remove files",
     )
 
 

@@ -84,7 +84,7 @@ def test_a_second_gzip_member_is_refused(second: bytes) -> None:
     first = game()
     assert_refused(
         first + second,
-        problem=f"more than one gzip member: a second begins at byte {len(first)}",
+        problem=f"more than one gzip member: the second begins at byte {len(first)}",
         remedy="gunzip -c game.tar.gz | gzip > one.tar.gz",
     )
 
@@ -119,7 +119,9 @@ def with_file_name(data: bytes, *, length: int) -> bytes:
 @pytest.mark.parametrize("missing", [1, 4, 8, 9, 50])
 def test_a_truncated_gzip_stream_is_refused(missing: int) -> None:
     data = game()[:-missing]
-    assert_refused(data, problem="The file ends in the middle of its gzip stream", remedy="send the whole file again")
+    assert_refused(
+        data, problem="The file ends in the middle of its gzip stream", remedy="send the complete file again"
+    )
 
 
 @pytest.mark.parametrize("position", [-1, -5], ids=["length", "CRC"])

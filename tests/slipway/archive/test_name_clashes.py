@@ -106,7 +106,7 @@ def test_the_list_of_warnings_is_bounded() -> None:
     pairs = [file(f"mygame/{letter}{number}") for number in range(25) for letter in "Aa"]
     warnings = inspect(game(*pairs)).warnings
     assert len(warnings) == 21
-    assert warnings[-1] == "5 more names differ from another only in case"
+    assert warnings[-1] == "5 more names differ from another name only in case"
 
 
 def test_names_are_compared_inside_their_own_directory() -> None:

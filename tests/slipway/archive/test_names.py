@@ -42,7 +42,7 @@ def test_dots_inside_a_name_are_no_climbing() -> None:
 
 def test_a_backslash_is_refused() -> None:
     path = "mygame\\game\\a.rpy"
-    assert_refused(game(file(path)), member=path, problem="has a backslash", remedy="package on Linux")
+    assert_refused(game(file(path)), member=path, problem="has a backslash", remedy="package the game on Linux")
 
 
 def test_a_nul_inside_a_pax_path_is_refused() -> None:

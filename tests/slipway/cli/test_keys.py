@@ -143,7 +143,7 @@ def test_an_unknown_game_is_told_with_where_to_look(slipway: Slipway, tmp_path: 
     (tmp_path / "a.tar.gz").write_bytes(game_archive())
     refused = slipway("push", tmp_path / "a.tar.gz", "--game", "xyz", "--json")
     assert (refused.code, refused.result["error"]) == (ExitCode.NOT_FOUND, "not_found")
-    assert refused.result["message"] == "No game with slug 'xyz'. `slipway games` lists yours."
+    assert refused.result["message"] == "No game with slug 'xyz'. Run `slipway games` to list yours."
 
 
 def test_a_platform_that_is_not_there_is_said_soon(slipway: Slipway) -> None:

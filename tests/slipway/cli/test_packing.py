@@ -121,7 +121,7 @@ def test_it_passes_the_platforms_rules_with_long_and_foreign_names(tmp_path: Pat
 def test_what_no_archive_can_hold_is_named(tmp_path: Path) -> None:
     folder = game_folder(tmp_path)
     os.mkfifo(folder / "game" / "pipe")
-    with pytest.raises(CommandError, match=r"game/pipe is neither a file, a folder nor a link") as refused:
+    with pytest.raises(CommandError, match=r"game/pipe is not a file, a folder or a link") as refused:
         read_tree(folder)
     assert refused.value.code is ExitCode.REFUSED_ARCHIVE
 
