@@ -20,7 +20,7 @@ BENCHES = {
 
 
 def main() -> int:
-    """Run what was asked for; exit code 1 when a target was missed."""
+    """Run the named benches. Returns 1 if a target was missed."""
     names = sys.argv[1:] or list(BENCHES)
     unknown = [name for name in names if name not in BENCHES]
     if unknown:

@@ -1,4 +1,4 @@
-"""One agent's reports of a build under way, in whole percents: each changes what pages show and says which it was."""
+"""Reports of one agent about a download, in whole percents. Pages show the percentage, which identifies the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.bench_server import BenchServer
 
 
 class Agent:
-    """The stage's server, fetching build `build` of `total` bytes."""
+    """The bench server's game server, downloading build `build` of `total` bytes."""
 
     def __init__(self, stage: BenchServer, game_id: str, build: int, total: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", stage.port)
@@ -18,11 +18,11 @@ class Agent:
         self._boot, self._sequence = f"bench-{id(self)}", 0
 
     def rested(self) -> None:
-        """To be called after a pause: the server has hung up meanwhile, and the next report opens a connection."""
+        """Call this after a pause: the server has closed the connection, and the next report opens a new one."""
         self._connection.close()
 
     def report(self, percent: int) -> None:
-        """So much has come."""
+        """Send a report of `percent` downloaded."""
         self._sequence += 1
         body = {
             "bootId": self._boot,

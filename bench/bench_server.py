@@ -1,4 +1,4 @@
-"""A running Slipway for measuring: its own storage, its own database, one gunicorn, in a temporary folder."""
+"""A running Slipway to measure: its own storage and database and one gunicorn, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EMAIL = "owner@bench.example"
 
 @dataclass(frozen=True)
 class BenchServer:
-    """Where the app listens, its environment (also for `create_app()` here), and the secrets of its cast."""
+    """The app's address, its environment (also for `create_app()` here), and secrets for its API."""
 
     url: str
     port: int
@@ -44,7 +44,7 @@ class BenchServer:
 
 @contextmanager
 def running_server(directory: Path, application: str = "wsgi:app") -> Iterator[BenchServer]:
-    """The app of `application`, started and healthy; ended when the block ends."""
+    """Start `application`, wait until it is healthy, and stop it at the end of the block."""
     with EmbeddedStorage(directory / "storage") as storage:
         port = free_port()
         environment = {

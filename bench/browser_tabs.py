@@ -1,4 +1,4 @@
-"""Real tabs of Chromium that note when a cell of the matrix was painted anew."""
+"""Real tabs of Chromium that record when a cell of the matrix was repainted."""
 
 from __future__ import annotations
 

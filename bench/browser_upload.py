@@ -28,14 +28,14 @@ ROUNDS = 3
 TARGET = 0.95
 LONGEST = 600_000  # milliseconds
 
-# From the beginning of the first call to the end of the answer to the last.
+# From the start of the first call to the end of the last response.
 IN_PARTS = """() => {
     const [begun] = performance.getEntriesByType("resource").filter(({name}) => name.endsWith("/uploads"));
     const [ended] = performance.getEntriesByType("resource").filter(({name}) => name.endsWith("/complete"));
     return (ended.responseEnd - begun.startTime) / 1000;
 }"""
 # `whole`: the file itself, which the browser's network process reads from the disk. A slice of it comes through another
-# process, which is what every upload in parts has to pay.
+# process, a cost that every upload in parts has.
 IN_ONE = """([url, whole]) => new Promise((resolve, reject) => {
     const [file] = document.getElementById("bench-file").files;
     const request = new XMLHttpRequest();
@@ -54,7 +54,7 @@ OWN_INPUT = """document.body.append(Object.assign(document.createElement("input"
 
 @dataclass
 class Seen:
-    """Seconds, one a round; CPU seconds of the web process."""
+    """Seconds, one per round; CPU seconds of the web process."""
 
     parts: list[float] = field(default_factory=list)
     one: list[float] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Seen:
 
 
 def run(directory: Path) -> bool:
-    """Whether the target was met. SLIPWAY_BENCH_MIB sets another size, for trying the bench itself."""
+    """Whether the target was met. SLIPWAY_BENCH_MIB sets a smaller size, to try the bench itself."""
     size = int(os.environ.get("SLIPWAY_BENCH_MIB", GIB // MIB)) * MIB
     archive = directory / "game.tar.gz"
     make_archive(archive, size)
@@ -118,7 +118,7 @@ def _in_parts(stage: BenchServer, page: Page, archive: Path, seen: Seen) -> None
     sent = _cpu(web)
     if completed.value.status != 200:
         raise SystemExit(f"completing: {completed.value.status} {completed.value.text()}")
-    # The check would take a core from the next round: it is waited for, and counted apart.
+    # Wait for the check, which would take a core from the next round. It is counted separately.
     page.locator(".upload[data-phase=live]").wait_for()
     seen.parts.append(page.evaluate(IN_PARTS))
     seen.sending.append(sent - before)

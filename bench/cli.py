@@ -1,4 +1,5 @@
-"""`slipway push` of an archive until it is stored, over curl of the same file to one presigned URL, in turns."""
+"""`slipway push` of an archive until it is stored, compared with curl of the same file to one presigned URL, in
+turns."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ TARGET = 0.9
 
 
 def run(directory: Path) -> bool:
-    """Whether the target was met. SLIPWAY_BENCH_MIB sets another size, for trying the bench itself."""
+    """Whether the target was met. SLIPWAY_BENCH_MIB sets a smaller size, to try the bench itself."""
     size = int(os.environ.get("SLIPWAY_BENCH_MIB", GIB // MIB)) * MIB
     archive = directory / "game.tar.gz"
     make_archive(archive, size)
@@ -48,7 +49,7 @@ def _compared(stage: BenchServer, archive: Path, home: Path) -> bool:
 
 
 def _push(stage: BenchServer, archive: Path, slug: str, home: Path) -> float:
-    """Seconds from its start to its end, its own imports included: that is what a pipeline waits."""
+    """Seconds from start to end, including imports: the time that a pipeline waits."""
     environment = os.environ | {
         "SLIPWAY_URL": stage.url,
         "SLIPWAY_KEY": stage.key,
@@ -59,7 +60,7 @@ def _push(stage: BenchServer, archive: Path, slug: str, home: Path) -> float:
     begun = time.monotonic()
     subprocess.run([*command, "stored"], cwd=ROOT, env=environment, check=True)
     seconds = time.monotonic() - begun
-    # The check would take a core from the next round: it is waited for, and not counted.
+    # Wait for the check, which would take a core from the next round. It does not count.
     subprocess.run([*command, "checked"], cwd=ROOT, env=environment, check=True)
     return seconds
 

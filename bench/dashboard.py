@@ -1,4 +1,4 @@
-"""The dashboard: what a first paint weighs, what a big game's page costs, how late a changed pixel is.
+"""The dashboard: the weight of a first paint, the cost of a large game's page, the delay of a changed pixel.
 
 Weights are of gzip; the app itself sends what a proxy in front of it compresses. The tabs are a real Chromium's.
 """
@@ -70,7 +70,7 @@ def _partner() -> str:
 
 
 def _game(slug: str, builds: int, servers: int) -> str:
-    """A game with so many builds, each in some state on each of so many servers; its id."""
+    """Create a game with many builds, each with a state on each of many servers. Returns its id."""
     names = [f"srv-{number:02}" for number in range(1, servers + 1)]
     for name in names:
         if db.session.get(Server, name) is None:
@@ -84,7 +84,7 @@ def _game(slug: str, builds: int, servers: int) -> str:
 
 
 def _queries(app: Flask, game_id: str, slug: str) -> int:
-    """Statements that read for one whole page, signed in, with nothing rendered before."""
+    """The number of reading SQL statements for one full page, signed in, with empty caches."""
     client = app.test_client()
     # In contexts of their own, as a server's requests: this one would lend them its session.
     contextvars.Context().run(_enter, client)
@@ -119,7 +119,7 @@ def _statements() -> Iterator[list[str]]:
 
 
 def _weight(stage: BenchServer, cookie: str) -> bool:
-    """HTML, CSS and JS that the list of games needs before it can be seen."""
+    """Bytes of HTML, CSS and JS that the list of games needs for its first paint."""
     connection = HTTPConnection("127.0.0.1", stage.port)
     html = _get(connection, "/games", cookie)
     if html.count(b'id="game-') != LISTED:
@@ -133,7 +133,7 @@ def _weight(stage: BenchServer, cookie: str) -> bool:
 
 
 def _times(stage: BenchServer, cookie: str, agent: Agent) -> bool:
-    """The big game's page on one connection: each time after a report changed it, and with nothing new."""
+    """The large game's page on one connection: after each report that changes it, and without changes."""
     connection = HTTPConnection("127.0.0.1", stage.port)
     changed, unchanged = [], []
     for number in range(REQUESTS):

@@ -1,4 +1,4 @@
-"""GET /api/partners/games with 1,000 games: queries, requests a second, and the same for an unchanged list (304)."""
+"""GET /api/partners/games with 1,000 games: queries and requests per second, also for an unchanged list (304)."""
 
 from __future__ import annotations
 

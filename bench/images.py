@@ -1,4 +1,4 @@
-"""Images: sizes made a second beside bare Pillow, how long a confirm takes, and a list of 10,000.
+"""Images: derived sizes per second compared with plain Pillow, the duration of a confirm, and a list of 10,000.
 
 `SLIPWAY_BENCH_IMAGES` (default 30) is the number of images whose sizes are made.
 """
@@ -55,7 +55,7 @@ def run(directory: Path) -> bool:
 
 
 def _card(seed: int, width: int = 2000, height: int = 2830) -> bytes:
-    """A card as its artist has it, 5 MB of PNG: soft colours with some grain."""
+    """A realistic card, a PNG of 5 MB: soft colours with some grain."""
     gradient = Image.linear_gradient("L").rotate(seed * 7, expand=False).resize((width, height))
     grain = Image.effect_noise((width, height), 12)
     card = Image.merge("RGB", (gradient, Image.blend(gradient, grain, 0.12), grain.point(lambda v: v // 3)))
@@ -70,7 +70,7 @@ def _bare(file: bytes) -> int:
 
 
 def _derivations(stage: BenchServer, files: list[bytes]) -> bool:
-    """In turns, so that a busy neighbour weighs on both."""
+    """Measured in turns, so that other load on the machine affects both."""
     bare, ours = [], []
     for _ in range(ROUNDS):
         bare.append(_bare_rate(files))
@@ -89,7 +89,8 @@ def _bare_rate(files: list[bytes]) -> float:
 
 
 def _our_rate(stage: BenchServer) -> float:
-    """Through the queue and the web process's workers: fetched from storage, made in a child each, stored and noted."""
+    """Through the queue and the web process's workers: fetch from storage, derive in a child process each, store and
+    record."""
     app = create_app(load_settings(os.environ | stage.environment))
     with app.app_context():
         blob_ids = db.session.scalars(select(Blob.id)).all()
@@ -114,7 +115,7 @@ def _wait_for_sizes(count: int) -> None:
 
 
 def _confirms(stage: BenchServer, game_id: str) -> None:
-    """One after another: fetched, hashed, decoded, stored under its name, noted."""
+    """One after another: fetch, hash, decode, store under its name, record."""
     files = [_card(1000 + seed) for seed in range(CONFIRMS)]
     times = [_upload(stage, game_id, file) for file in files]
     size = statistics.mean(len(file) for file in files) / 1e6
@@ -123,7 +124,7 @@ def _confirms(stage: BenchServer, game_id: str) -> None:
 
 
 def _upload(stage: BenchServer, game_id: str, file: bytes) -> float:
-    """Presign, PUT and confirm; answers the seconds of the confirm."""
+    """Presign, PUT and confirm. Returns the seconds of the confirm."""
     digest = base64.b64encode(hashlib.sha256(file).digest()).decode()
     announced = {"fileName": "card.png", "contentType": "image/png", "byteSize": len(file)}
     presigned = _call(stage, game_id, "presign", announced | {"checksum": f"sha256-{digest}"})
@@ -159,7 +160,7 @@ def _list(stage: BenchServer, game_id: str) -> bool:
 
 
 def _listed(app: Flask, stage: BenchServer, game_id: str, count: int) -> tuple[int, float]:
-    """Queries and median seconds of the list with so many assets."""
+    """The number of queries and the median seconds of the list with `count` images."""
     _fill(game_id, count)
     seen: list[str] = []
     client, headers = app.test_client(), {"Authorization": f"Bearer {stage.key}"}
@@ -178,7 +179,7 @@ def _listed(app: Flask, stage: BenchServer, game_id: str, count: int) -> tuple[i
 
 
 def _fill(game_id: str, count: int) -> None:
-    """Rows of images that were confirmed, without their objects."""
+    """Insert rows of confirmed images, without their objects."""
     have = db.session.scalar(select(func.count()).select_from(Asset)) or 0
     partner_id = db.session.scalars(select(Partner.id)).one()
     app_id = db.session.scalars(select(Asset.app_id).join(Game).where(Game.id == game_id)).first()

@@ -1,4 +1,4 @@
-"""`python -m bench.live_page_clients PORT PAGES SECONDS`: that many open live pages, as cheaply as can be.
+"""`python -m bench.live_page_clients PORT PAGES SECONDS`: PAGES open live pages, at the lowest cost.
 
 Prints `open` when every stream has begun, and at the end, as JSON, when each percentage was heard on each page.
 """
@@ -22,7 +22,7 @@ PERCENT = re.compile(rb">\s*(\d+)\s?(?:\xc2\xa0|&nbsp;|\xe2\x80\xaf)?\s?%")
 
 
 def main() -> None:
-    """Open the pages, listen, tell."""
+    """Open the pages, receive events, print the times of each."""
     port, pages, seconds = (int(text) for text in sys.argv[1:])
     resource.setrlimit(resource.RLIMIT_NOFILE, (pages + 100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     cookie = signed_in(port)
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def signed_in(port: int) -> str:
-    """The `Cookie` header of the stage's owner, signed in as a browser does."""
+    """The `Cookie` header of the owner, signed in like a browser."""
     jar = CookieJar()
     browser = build_opener(HTTPCookieProcessor(jar))
     address = f"http://127.0.0.1:{port}/sign-in"

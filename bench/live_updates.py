@@ -1,7 +1,7 @@
-"""1,000 open live pages of one game at one event a second: how late events arrive, and what it costs.
+"""1,000 open live pages of one game at one event a second: the delay of events, and their cost.
 
-The browsers are simulated in a process of their own, so that its work is not taken for the app's; both share the
-machine's cores, and the simulator's CPU is printed apart.
+A separate process simulates the browsers, so that its work does not count as the app's. Both share the machine's cores;
+the simulator's CPU is printed separately.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def run(directory: Path) -> bool:
         simulator_cpu = sum(psutil.Process(simulator.pid).cpu_times()[:2])
         heard = json.loads(simulator.communicate()[0])
     late = [at - sent[int(mark)] for mark, times in heard.items() if int(mark) in sent for at in times]
-    print(f"  {len(late):,} events heard of {len(sent) * PAGES:,}; median {percentile(late, 0.5) * 1000:.0f} ms")
+    print(f"  {len(late):,} events received of {len(sent) * PAGES:,}; median {percentile(late, 0.5) * 1000:.0f} ms")
     print(f"  web process {cpu:.0%} of a core; simulator {simulator_cpu / SECONDS:.0%} of a core")
-    met = verdict("events heard", len(late) / (len(sent) * PAGES), 0.99, least=True)
+    met = verdict("events received", len(late) / (len(sent) * PAGES), 0.99, least=True)
     met &= verdict("event p95", percentile(late, 0.95) * 1000, 250, least=False, unit=" ms")
     met &= verdict("RSS above idle", during - idle, 80, least=False, unit=" MiB")
     return verdict("JSON p95 meanwhile", percentile(json_times, 0.95) * 1000, 50, least=False, unit=" ms") and met
@@ -67,7 +67,7 @@ def _send_build(stage: BenchServer) -> None:
 
 
 def _report_every_second(stage: BenchServer, game_id: str) -> tuple[dict[int, float], list[float]]:
-    """One report a second whose percentage the pages can find, and ten JSON calls between two reports."""
+    """One report per second whose percentage the pages show, and ten JSON calls between two reports."""
     agent = Agent(stage, game_id, 1, 10**9)
     reader = HTTPConnection("127.0.0.1", stage.port)
     sent: dict[int, float] = {}

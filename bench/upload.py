@@ -1,8 +1,8 @@
-"""One archive through the app, over the same file straight to a presigned URL, in turns.
+"""One archive through the app, compared with the same file sent to a presigned URL, in turns.
 
-Ratios with and without the inspection, and the web process's peak RSS at 1 GiB and at 4 GiB. What gunzip costs depends
-on who packed: gzip and tar store what they cannot make smaller, which unpacks ten times as fast as the Huffman codes
-that igzip writes for the same noise. The targets are for the first; the second is printed beside it, as the worst case.
+Ratios with and without the inspection, and the web process's peak RSS at 1 GiB and at 4 GiB. The cost of gunzip depends
+on the packer: gzip and tar store incompressible data, which unpacks ten times as fast as the Huffman codes that igzip
+writes for it. The targets are for the first; the second is printed too, as the worst case.
 """
 
 from __future__ import annotations

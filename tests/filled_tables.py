@@ -1,6 +1,6 @@
-"""A row in every table, made from the metadata alone: a new table is filled without anybody remembering it.
+"""One row in every table, generated from the metadata, so that new tables are included automatically.
 
-Every text begins with a marker, so that whose row it is can be seen wherever it turns up.
+Every text begins with a marker, which shows whose row it is wherever the text appears.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Rows = dict[str, dict[str, Any]]
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 
-# What the type of a column does not tell. A check constraint that a row of ours breaks belongs here too.
+# Values that cannot be derived from a column's type, for example because of a check constraint.
 VALUES: dict[str, Any] = {
     "members.role": "owner",
     "invitations.role": "viewer",
@@ -34,8 +34,8 @@ def fill_tables(
     *,
     everything: bool = False,
 ) -> Rows:
-    """One row in every table, each pointing at the others. `values` ("table.column") override what is made up;
-    `everything` fills columns that may be empty too. Returns the rows by table."""
+    """Insert one row into every table, with references to each other. `values` ("table.column") override generated
+    values; `everything` fills nullable columns too. Returns the rows by table."""
     known = VALUES | dict(values or {})
     rows: Rows = {}
     for table in metadata.sorted_tables:
@@ -62,7 +62,8 @@ def _value(column: Column[Any], marker: str, rows: Rows, known: Mapping[str, Any
         return known[name]
     parents = [rows.get(key.column.table.name, {}).get(key.column.name) for key in column.foreign_keys]
     if parents:
-        # None: a circle, closed afterwards. A column of two keys gets the value of whichever is there.
+        # None means a reference cycle, which is closed afterwards. A column with two foreign keys gets the value that
+        # exists.
         return next((value for value in parents if value is not None), None)
     if column.nullable and not everything:
         return None
@@ -86,11 +87,11 @@ def _made_up(column: Column[Any], marker: str) -> Any:
         return text[: kind.length] if kind.length else text
     if isinstance(getattr(kind, "impl", kind), DateTime):
         return FAR if column.name in {"expires_at", "ends_at"} else MOMENT
-    raise NotImplementedError(f"{column}: say in tests/filled_tables.py what a value of {kind!r} looks like")
+    raise NotImplementedError(f"{column}: add a value for {kind!r} to tests/filled_tables.py")
 
 
 def _close_circles(connection: Connection, metadata: MetaData, rows: Rows) -> None:
-    """Set what pointed at a row that was not there yet."""
+    """Set references to rows that did not exist yet."""
     for table in metadata.sorted_tables:
         missing = {
             column.name: rows[key.column.table.name][key.column.name]

@@ -1,4 +1,4 @@
-"""Real archives for tests: small games, made the way partners make them."""
+"""Real archives for tests: small games, packaged like partners' games."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def game_archive(
     payload: bytes = b"label start:\n",
     seed: int = 0,
 ) -> bytes:
-    """A packaged game as tar.gz bytes; another `seed` gives other bytes of the same shape."""
+    """A packaged game as tar.gz bytes. A different `seed` gives different bytes of the same shape."""
     unpacked = io.BytesIO()
     with tarfile.open(fileobj=unpacked, mode="w") as tar:
         for directory in ("", "/game", "/lib", "/lib/linux-x86_64", "/renpy"):
@@ -26,7 +26,7 @@ def game_archive(
         add_file(tar, f"{top}/game/script.rpy", payload)
         add_file(tar, f"{top}/lib/linux-x86_64/engine", random.Random(seed).randbytes(2048), 0o755)
         add_file(tar, f"{top}/renpy/version.txt", str(seed).encode())
-    # Noise is stored as it is whatever the level: the work would be for nothing.
+    # Random data does not compress, so large payloads are stored with level 0.
     return gzip.compress(unpacked.getvalue(), 9 if len(payload) < 100_000 else 0, mtime=0)
 
 

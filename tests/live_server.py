@@ -1,4 +1,4 @@
-"""A test's app behind a real server in the same process, for clients that are not Flask's: browsers, agents."""
+"""Serves a test's app from a real server in the same process, for browsers and agents."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 class _Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nothing: what failed is read in the client's terms."""
+        """Log nothing: tests check the client's view."""
 
 
 def _closed_in_any_case(app: WSGIApplication) -> WSGIApplication:
-    """Werkzeug's server forgets to close a body when the connection is reset in the moment after its last byte; what
-    waits for that, a live stream's place, would never be given back. A generator is closed with its frame."""
+    """Close every response body. Werkzeug does not close a body if the connection is reset right after its last
+    byte, and a live stream would then keep its slot. A generator is closed with its frame."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
         body = app(environ, start_response)
 
         def pieces() -> Iterator[bytes]:
             try:
-                yield from map(bytes, body)  # without `map` this would close it too, and twice is too often
+                yield from map(bytes, body)  # without `map` this would close the body a second time
             finally:
                 getattr(body, "close", lambda: None)()
 
@@ -53,15 +53,15 @@ class LiveServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """As a server stops: its streams end first. One that outlived its app would move the next app's hub to the
-        versions of another database, and what changes there would be no news to anybody."""
+        """Stop like a real server: end the streams first. A stream that outlived its app would set the next app's
+        hub to the versions of another database, and changes there would not reach any page."""
         hub.stop()
         self.server.shutdown()
         self._thread.join()
         self.server.server_close()
         for thread in threading.enumerate():
-            # A request that was taken a moment ago may still be about to open its stream. A connection on which a
-            # browser that goes on living asks nothing would be waited for in vain.
+            # A request accepted a moment ago may still open its stream. The join is bounded, because an idle connection
+            # of a browser that keeps running does not end.
             if thread.name.endswith("(process_request_thread)"):
                 thread.join(1)
         wait_until(lambda: thread_budgets.streams.taken == 0, 20, "all streams have ended")

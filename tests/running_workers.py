@@ -12,7 +12,7 @@ from app.runtime.jobs import jobs
 
 @contextmanager
 def running_workers(app: Flask) -> Iterator[None]:
-    """Workers that do what is asked of them, as in a web process; at the end they have ended."""
+    """Start the workers, as a web process does, and stop them at the end of the block."""
     jobs(app).start_workers()
     try:
         yield

@@ -1,4 +1,4 @@
-"""What is the same for the apps of a thousand tests, made once a run: two thirds of a short test's time."""
+"""Caches that the apps of all tests share. Without them a short test takes three times as long."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _builders: dict[tuple[str, str, bool], Builder] = {}
 
 
 def _compiled_once(rule: Rule, append_unknown: bool = True) -> Builder:
-    """A route's address builder: werkzeug writes and compiles a function for each, which depends on these three alone
-    while every app has the same converters."""
+    """A route's URL builder. werkzeug generates and compiles a function for each route, which depends only on these
+    three values while all apps have the same converters."""
     key = (rule.rule, str(rule.defaults), append_unknown)
     if key not in _builders:
         _builders[key] = _compile(rule, append_unknown)
@@ -48,7 +48,7 @@ def _compiled_once(rule: Rule, append_unknown: bool = True) -> Builder:
 
 Rule._compile_builder = _compiled_once  # type: ignore[assignment]  # the same, unbound
 
-# Compiled SQL, which an engine keeps by dialect: all those of a run are of two kinds. See `app` in tests/conftest.py.
+# Compiled SQL, which an engine caches by dialect; a run has two kinds of dialect. See `app` in tests/conftest.py.
 statements: LRUCache[Any, Any] = LRUCache(3000)
 
 
@@ -59,10 +59,10 @@ def _of_one_kind(dialect: DefaultDialect, other: object) -> bool:
 DefaultDialect.__eq__ = _of_one_kind  # type: ignore[method-assign,assignment]
 DefaultDialect.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[method-assign,assignment]
 
-# A stored hash says what it cost, so servers that tests start check these as cheaply.
+# A stored hash contains its cost parameters, so servers that tests start verify these hashes quickly too.
 password_hashing._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
-# What was imported stays: looking through it for cycles again and again is a tenth of a test's time.
+# Imported objects stay alive. Scanning them for cycles again and again takes a tenth of a test's time.
 gc.collect()
 gc.freeze()
 gc.set_threshold(100_000, 20, 20)

@@ -1,4 +1,4 @@
-"""Signing in without the form: the account behind a password, and browsers that are signed in."""
+"""Signing in without the form: finds the account for a password, and creates signed-in browsers."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ ADDRESS = "192.0.2.1"
 
 
 def find_account(email: str, password: str, address: str = ADDRESS) -> Member | None:
-    """The one account with these, or None."""
+    """The only account with this e-mail address and password, or None."""
     found = accounts_for(email, password, address)
     assert len(found) < 2
     return found[0] if found else None
 
 
 def sign_in_browser(member: Member, address: str = ADDRESS) -> str:
-    """The token in the cookie of another browser of the member."""
+    """Sign the member in from another browser. Returns the token of its cookie."""
     return begin_sign_in(member, address, "Firefox on Linux")[1]
 
 

@@ -1,9 +1,8 @@
 """No stranger sees or touches anything of another partner: every route there is, tried as everybody it is not for.
 
-Two partners own a row in every table (tests/filled_tables.py), and every text of theirs carries their name. A route
-is asked
-for Starlight's things by people and keys of Moonbase, by nobody, by a server, and, where it changes something, by those
-of Starlight who may only look. Nothing of Starlight may be in an answer or changed in the database.
+Two partners own a row in every table (tests/filled_tables.py), and each of their texts contains their name. A route is
+asked for Starlight's things by people and keys of Moonbase, by nobody, by a server, and, where it changes something, by
+those of Starlight who may only look. Nothing of Starlight may be in an answer or changed in the database.
 
 A new route is tried without being named here. It fails here when it takes an argument nobody has said the owner of
 (OWNED, NOBODYS), or when it answers people who are not signed in (OPEN).
