@@ -149,7 +149,7 @@ def _platform_client(layout: CacheLayout) -> PlatformClient:
 
 def _session_refusal(refusal: PlatformRefused, game_id: str) -> SessionRefused:
     if refusal.status == 404:
-        return SessionRefused(ExitCode.NOT_FOUND, f"there is no game {game_id} (any more): {refusal}")
+        return SessionRefused(ExitCode.NOT_FOUND, f"the game {game_id} does not exist, or was deleted: {refusal}")
     if refusal.code == "not_cached":
         return SessionRefused(ExitCode.NOT_CACHED, f"no released build of {game_id} is cached here: {refusal}")
     return SessionRefused(ExitCode.REFUSED, f"the platform refused ({refusal.status}): {refusal}")

@@ -113,7 +113,7 @@ def test_one_cache_directory_has_one_agent(
     wait_for(lambda: platform.reports, "a report")
     code, said = refused("--url", server.url, "--cache", str(cache), SLIPWAY_TOKEN=TOKEN)
     assert code == ExitCode.CACHE_TAKEN
-    assert f"another slipway-agent (pid {process.pid}) runs on {cache}" in said
+    assert f"another slipway-agent (pid {process.pid}) uses {cache}" in said
 
 
 def test_two_agents_on_one_token_are_told_and_tried_again(
@@ -179,7 +179,7 @@ def test_the_token_can_come_from_a_file(
 @pytest.mark.parametrize(
     ("arguments", "variables", "said"),
     [
-        (("--url", "portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "give one like https://portal.example"),
+        (("--url", "portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "use one like https://portal.example"),
         (("--url", "http://a:b@portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "address without user"),
         (("--url", "http://127.0.0.1:1"), {}, "SLIPWAY_TOKEN contains no token"),
         (("--url", "http://127.0.0.1:1"), {"SLIPWAY_TOKEN": "two words"}, "does not contain a valid token"),
@@ -262,8 +262,8 @@ def test_it_needs_nothing_of_the_web_application(tmp_path: Path) -> None:
         "        if name.partition('.')[0] in REFUSED:\n"
         "            raise ImportError(f'{name} is not for game servers')\n"
         "sys.meta_path.insert(0, Refuse())\n"
-        "import agent, slipway.agent.command\n"
-        "for module in pkgutil.iter_modules(agent.__path__, 'agent.'):\n"
+        "import slipway.agent.command\n"
+        "for module in pkgutil.walk_packages(slipway.agent.__path__, 'slipway.agent.'):\n"
         "    if module.name != 'slipway.agent.__main__':\n"
         "        importlib.import_module(module.name)\n"
         "assert 'slipway.agent.agent_process' in sys.modules and 'slipway.archive.unpacking' in sys.modules\n"
@@ -285,7 +285,7 @@ def test_a_session_that_the_platform_ignores_is_logged_once(platform: Platform, 
         platform.raw_receipts.append(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     process = start_process()
     wait_for(lambda: not platform.raw_receipts and platform.reports, "five reports", seconds=60)
-    lines = [line for line in process.log.splitlines() if "does not count this session" in line]
+    lines = [line for line in process.log.splitlines() if "ignores this session" in line]
     assert [line.split(" WARNING ")[1] for line in lines] == [
-        "the platform does not count this session: its build is not in the plan session=s-old"
+        "the platform ignores this session: its build is not in the plan session=s-old"
     ]

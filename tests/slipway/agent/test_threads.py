@@ -99,7 +99,7 @@ def test_a_fetch_that_dies_is_a_failed_attempt_like_any_other(
     process = start_process(fault_at=f"{name}*1")
     wait_for(lambda: platform.phase("g1", 1) == "cached", "fetched at the second attempt", seconds=60)
     assert "failed" in platform.phases_seen("g1", 1)
-    assert "a fetch failed unexpectedly game=g1 build=1 traceback=" in process.log
+    assert "a fetch failed with an unexpected error game=g1 build=1 traceback=" in process.log
     assert "InjectedFault" in process.log
     assert "a thread failed" not in process.log
 
