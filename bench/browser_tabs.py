@@ -32,7 +32,7 @@ WATCH = """selector => {
 def delays(stage: BenchServer, cookie: str, agent: Agent, tabs: int, events: int) -> list[float]:
     """Seconds from before a report is sent until its percentage was painted: one for each report and tab that saw it.
 
-    A second lies between two reports. Each tab has a context of its own: over plain http a browser opens at most six
+    Reports are one second apart. Each tab has a context of its own: over plain http a browser opens at most six
     connections to one server, and tabs that are hidden hold no stream."""
     if not CHROMIUM.exists():
         raise SystemExit(f"no browser at {CHROMIUM}; `apt-get install chromium` brings it")

@@ -26,7 +26,7 @@ from tests.chromium import ARGUMENTS, CHROMIUM
 
 ROUNDS = 3
 TARGET = 0.95
-LONGEST = 600_000  # milliseconds
+TIMEOUT_MS = 600_000
 
 # From the start of the first call to the end of the last response.
 IN_PARTS = """() => {
@@ -74,7 +74,7 @@ def run(directory: Path) -> bool:
     with running_server(directory / "stage") as stage, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_context(base_url=stage.url).new_page()
-        page.set_default_timeout(LONGEST)
+        page.set_default_timeout(TIMEOUT_MS)
         _sign_in(page)
         _round(stage, page, archive, "warm-up", Seen())
         for number in range(ROUNDS):

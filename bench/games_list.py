@@ -25,7 +25,7 @@ def run(directory: Path) -> bool:
         few, many = _queries(stage, 10), _queries(stage, GAMES)
         met = verdict(f"queries at {GAMES} games over queries at 10", many / few, 1, least=False)
         print(f"  {many} queries, whatever the number of games (authentication included)")
-        _rate(stage, "whole list", {})
+        _rate(stage, "complete list", {})
         etag = _get(HTTPConnection("127.0.0.1", stage.port), stage, {})[1]
         _rate(stage, "unchanged list (304)", {"If-None-Match": etag})
     return met

@@ -1,6 +1,6 @@
 """`python -m bench.live_page_clients PORT PAGES SECONDS`: PAGES open live pages, at the lowest cost.
 
-Prints `open` when every stream has begun, and at the end, as JSON, when each percentage was heard on each page.
+Prints `open` when every stream has begun, and at the end, as JSON, when each percentage was received on each page.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main() -> None:
         stream.setblocking(False)
         selector.register(stream, selectors.EVENT_READ)
     print("open", flush=True)
-    heard: dict[str, list[float]] = {}
+    received: dict[str, list[float]] = {}
     ends = time.time() + seconds
     while time.time() < ends:
         for ready, _ in selector.select(0.5):
@@ -47,8 +47,8 @@ def main() -> None:
             if not data:
                 selector.unregister(ready.fileobj)
             elif found := PERCENT.search(data):
-                heard.setdefault(found[1].decode(), []).append(at)
-    print(json.dumps(heard), flush=True)
+                received.setdefault(found[1].decode(), []).append(at)
+    print(json.dumps(received), flush=True)
 
 
 def signed_in(port: int) -> str:

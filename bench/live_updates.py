@@ -44,8 +44,8 @@ def run(directory: Path) -> bool:
         cpu = (sum(web.cpu_times()[:2]) - cpu) / SECONDS
         during = rss_mib(stage.worker)
         simulator_cpu = sum(psutil.Process(simulator.pid).cpu_times()[:2])
-        heard = json.loads(simulator.communicate()[0])
-    late = [at - sent[int(mark)] for mark, times in heard.items() if int(mark) in sent for at in times]
+        received = json.loads(simulator.communicate()[0])
+    late = [at - sent[int(mark)] for mark, times in received.items() if int(mark) in sent for at in times]
     print(f"  {len(late):,} events received of {len(sent) * PAGES:,}; median {percentile(late, 0.5) * 1000:.0f} ms")
     print(f"  web process {cpu:.0%} of a core; simulator {simulator_cpu / SECONDS:.0%} of a core")
     met = verdict("events received", len(late) / (len(sent) * PAGES), 0.99, least=True)
@@ -77,9 +77,9 @@ def _report_every_second(stage: BenchServer, game_id: str) -> tuple[dict[int, fl
         sent[number] = time.time()
         agent.report(number)
         while time.monotonic() < begun + number:
-            asked = time.monotonic()
+            started = time.monotonic()
             reader.request("GET", "/api/partners/games/live/sync", headers={"Authorization": f"Bearer {stage.key}"})
             reader.getresponse().read()
-            times.append(time.monotonic() - asked)
+            times.append(time.monotonic() - started)
             time.sleep(0.09)
     return sent, times

@@ -9,7 +9,7 @@ from enum import StrEnum
 from threading import Lock
 from typing import Any
 
-from slipway.agent.failed_builds import BuildFailure
+from slipway.agent.cache.failed_builds import BuildFailure
 from slipway.agent.path_names import BuildKey
 from slipway.client.printable import one_line
 from slipway.client.rate import RateMeter

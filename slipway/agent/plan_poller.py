@@ -82,9 +82,9 @@ class PlanPoller:
         self._apply_plan(plan)
         if plan.poll_after_seconds:
             return max(_MIN_PAUSE, plan.poll_after_seconds)
-        held = time.monotonic() - began
+        elapsed = time.monotonic() - began
         # An unchanged plan that returned at once comes from a proxy that does not support long polls.
-        return 1.0 if plan.version == since and held < 1.0 else _MIN_PAUSE
+        return 1.0 if plan.version == since and elapsed < 1.0 else _MIN_PAUSE
 
     def _apply_plan(self, plan: Plan) -> None:
         before = self.current

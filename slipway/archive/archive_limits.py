@@ -29,7 +29,7 @@ class ArchiveLimits:
     """One segment of a path, in UTF-8."""
 
     path_bytes: int = 1024
-    """A whole path, in UTF-8."""
+    """The complete path, in UTF-8."""
 
     depth: int = 64
     """Segments of a path."""

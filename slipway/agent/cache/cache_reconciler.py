@@ -10,14 +10,14 @@ from threading import Event
 from slipway.agent import logs
 from slipway.agent.build_statuses import BuildStatuses, Phase
 from slipway.agent.cache.build_fetch import FetchCancelled, FetchTask
+from slipway.agent.cache.cache_actions import CacheActions, CacheContents, choose_actions
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskFull
 from slipway.agent.cache.download import FetchFailed
+from slipway.agent.cache.failed_builds import FailedBuilds
 from slipway.agent.cache.fetch_threads import FetchOutcome, FetchThreads
 from slipway.agent.cache.inventory import BuildMarker, Inventory, remove_tree
-from slipway.agent.cache_actions import CacheActions, CacheContents, choose_actions
 from slipway.agent.crash_points import crash_point, fault_point
-from slipway.agent.failed_builds import FailedBuilds
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import Plan, WantedBuild
 from slipway.agent.plan_poller import PlanPoller
@@ -91,10 +91,10 @@ class CacheReconciler:
         for key in right - set(decision.activate):
             self._failed_builds.clear(key)
         self._start_fetches(decision, wanted)
-        held = right - evicted
-        self._waits_for_sessions = any(key not in wanted for key in held)
-        self._drop_parts(held, wanted)  # before a report shows that there is nothing left to fetch
-        self._show(held, complete, wanted)
+        cached = right - evicted
+        self._waits_for_sessions = any(key not in wanted for key in cached)
+        self._drop_parts(cached, wanted)  # before a report shows that there is nothing left to fetch
+        self._show(cached, complete, wanted)
         self._announce_absent(plan, decision)
         self._first_plan_applied.set()
 
@@ -118,8 +118,8 @@ class CacheReconciler:
 
     def _fail(self, wanted: WantedBuild, reason: str, disk_full: bool = False) -> None:
         key, now = wanted.key, time.monotonic()
-        held = self._inventory.part_length(key)
-        failure = self._failed_builds.record_failure(key, reason, now, bytes_held=held, disk_full=disk_full)
+        received = self._inventory.part_length(key)
+        failure = self._failed_builds.record_failure(key, reason, now, bytes_received=received, disk_full=disk_full)
         logs.warning(
             "attempt failed",
             game=key.game_id,
@@ -174,15 +174,15 @@ class CacheReconciler:
                 self._workers.start(FetchTask(wanted[key], attempt, partial(self._plan_poller.fetch_build, key)))
 
     def _show(
-        self, held: set[BuildKey], complete: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]
+        self, cached: set[BuildKey], complete: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]
     ) -> None:
         """Set the phase of every build that is not being fetched."""
         busy = self._workers.busy()
-        for key in (held | wanted.keys() | self._statuses.keys()) - busy:
+        for key in (cached | wanted.keys() | self._statuses.keys()) - busy:
             failure = self._failed_builds.failure(key)
             if key in wanted and failure:
                 self._statuses.set_failure(key, wanted[key].size, failure)
-            elif key in held:
+            elif key in cached:
                 self._statuses.set_phase(key, Phase.CACHED, complete[key].size)
             elif key in wanted:
                 self._statuses.set_phase(key, Phase.PENDING, wanted[key].size)
@@ -196,10 +196,10 @@ class CacheReconciler:
             for key in decision.absent:
                 self._statuses.set_phase(key, Phase.REMOVED)
 
-    def _drop_parts(self, held: set[BuildKey], wanted: Mapping[BuildKey, WantedBuild]) -> None:
+    def _drop_parts(self, cached: set[BuildKey], wanted: Mapping[BuildKey, WantedBuild]) -> None:
         busy = self._workers.busy()
         for key in self._inventory.parts() - busy:
-            if key in held or key not in wanted:
+            if key in cached or key not in wanted:
                 self._inventory.drop_part(key)
 
     def _pause(self) -> float:

@@ -1,4 +1,4 @@
-"""Flushing a whole directory tree to disk."""
+"""Flushing a directory tree to disk."""
 
 from __future__ import annotations
 

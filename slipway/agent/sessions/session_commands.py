@@ -93,19 +93,19 @@ class SessionCommands:
         except PlatformRefused as refusal:
             raise _session_refusal(refusal, session.game_id) from refusal
         key = BuildKey(session.game_id, build)
-        whole = self._inventory.get(key)
-        if whole is None:
+        marker = self._inventory.get(key)
+        if marker is None:
             self._end_on_platform(session)
             raise SessionRefused(
                 ExitCode.NOT_CACHED,
                 f"the platform chose build {build} of {session.game_id}, which is not complete in this cache",
             )
-        return self._begin(session, key, whole, registered=True)
+        return self._begin(session, key, marker, registered=True)
 
     def _start_locally(self, session: Session, reason: str) -> StartedSession:
         key = self._inventory.current(session.game_id)
-        whole = self._inventory.get(key) if key else None
-        if key is None or whole is None:
+        marker = self._inventory.get(key) if key else None
+        if key is None or marker is None:
             raise SessionRefused(
                 ExitCode.NOT_CACHED,
                 f"the platform is not reachable ({reason}) and no build of {session.game_id} is active here",
@@ -114,14 +114,14 @@ class SessionCommands:
             f"the platform is not reachable ({reason}); started on build {key.build}, which is active here. "
             "The agent's next report registers the session"
         )
-        return self._begin(session, key, whole, registered=False, note=note)
+        return self._begin(session, key, marker, registered=False, note=note)
 
     def _begin(
-        self, session: Session, key: BuildKey, whole: BuildMarker, *, registered: bool, note: str | None = None
+        self, session: Session, key: BuildKey, marker: BuildMarker, *, registered: bool, note: str | None = None
     ) -> StartedSession:
         self._sessions.write(replace(session, build=key.build))
-        path = (self._layout.build(key) / whole.top_directory).absolute()
-        return StartedSession(session.id, key.game_id, key.build, path, whole.launcher, registered, note)
+        path = (self._layout.build(key) / marker.top_directory).absolute()
+        return StartedSession(session.id, key.game_id, key.build, path, marker.launcher, registered, note)
 
     def _end_on_platform(self, session: Session) -> None:
         try:

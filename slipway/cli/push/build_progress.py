@@ -106,9 +106,9 @@ def _fetch_status(ask: Callable[[], dict[str, Any]], code: ExitCode, reached: st
 
 def _caching_step(sync: dict[str, Any], rate: RateMeter) -> ProgressStep:
     servers = sync["servers"]
-    whole = max((int(server["bytesTotal"]) for server in servers), default=0) or 1
-    done = sum(whole if server["status"] == "cached" else min(whole, int(server["bytesDone"])) for server in servers)
-    total = whole * len(servers)
+    size = max((int(server["bytesTotal"]) for server in servers), default=0) or 1
+    done = sum(size if server["status"] == "cached" else min(size, int(server["bytesDone"])) for server in servers)
+    total = size * len(servers)
     # Downloaded bytes still have to be unpacked, so the last hundredth waits for the servers' confirmation.
     done = done if not sync["pendingSync"] else min(done, int(total * 0.99))
     return ProgressStep(

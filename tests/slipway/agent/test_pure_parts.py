@@ -9,7 +9,7 @@ import pytest
 from slipway.agent.boot_ids import BootIds
 from slipway.agent.build_statuses import BuildStatuses, Phase
 from slipway.agent.cache.cache_layout import CacheLayout
-from slipway.agent.failed_builds import FailedBuilds
+from slipway.agent.cache.failed_builds import FailedBuilds
 from slipway.agent.path_names import BuildKey, parse_build_key, parse_build_number, parse_identifier, parse_path_segment
 from slipway.client.backoff import Backoff
 from slipway.client.rate import RateMeter
@@ -46,9 +46,9 @@ def test_an_attempt_that_got_further_starts_the_count_again() -> None:
     attempts = FailedBuilds(EVEN)
     for _ in range(5):
         attempts.record_failure(KEY, "no route", now=0.0)
-    assert attempts.record_failure(KEY, "the connection broke", now=0.0, bytes_held=1000).attempt == 1
-    assert attempts.record_failure(KEY, "the connection broke", now=0.0, bytes_held=1000).attempt == 2
-    assert attempts.record_failure(KEY, "wrong digest", now=0.0, bytes_held=0).attempt == 3
+    assert attempts.record_failure(KEY, "the connection broke", now=0.0, bytes_received=1000).attempt == 1
+    assert attempts.record_failure(KEY, "the connection broke", now=0.0, bytes_received=1000).attempt == 2
+    assert attempts.record_failure(KEY, "wrong digest", now=0.0, bytes_received=0).attempt == 3
 
 
 def test_a_build_that_is_being_tried_again_is_not_waited_for() -> None:

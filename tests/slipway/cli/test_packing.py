@@ -139,7 +139,7 @@ def test_a_file_that_changes_while_it_is_packed_is_named(tmp_path: Path, size: i
     folder = game_folder(tmp_path, 1_000_000)
     tree = read_tree(folder)
     os.truncate(folder / "game" / "archive.rpa", size)
-    with pytest.raises(CommandError, match=r"game/archive.rpa was changed while it was packed"):
+    with pytest.raises(CommandError, match=r"game/archive.rpa was changed while it was being packed"):
         pack(tree, io.BytesIO(), lambda done: None)
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_shrinks_under_the_reader_is_named(tmp_path: Path) -> None:
         if done > 1_000_000:
             os.truncate(folder / "game" / "archive.rpa", 1_000_000)
 
-    with pytest.raises(CommandError, match=r"game/archive.rpa was changed while it was packed"):
+    with pytest.raises(CommandError, match=r"game/archive.rpa was changed while it was being packed"):
         pack(read_tree(folder), io.BytesIO(), shrink)
 
 

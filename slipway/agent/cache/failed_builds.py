@@ -36,12 +36,12 @@ class FailedBuilds:
         return failure.attempt + 1 if failure else 1
 
     def record_failure(
-        self, key: BuildKey, reason: str, now: float, *, bytes_held: int = 0, disk_full: bool = False
+        self, key: BuildKey, reason: str, now: float, *, bytes_received: int = 0, disk_full: bool = False
     ) -> BuildFailure:
         """Record a failure. An attempt that received more bytes than any before resets the count: a connection that
         breaks after every gigabyte should not lead to waits of minutes."""
-        progressed = bytes_held > self._furthest.get(key, 0)
-        self._furthest[key] = max(bytes_held, self._furthest.get(key, 0))
+        progressed = bytes_received > self._furthest.get(key, 0)
+        self._furthest[key] = max(bytes_received, self._furthest.get(key, 0))
         attempt = 1 if progressed else self.next_attempt(key)
         failure = BuildFailure(attempt, reason, now + self._backoff.delay(attempt), disk_full)
         self._failures[key] = failure
