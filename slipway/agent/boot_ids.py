@@ -12,9 +12,8 @@ _MAX_REMEMBERED_BOOTS = 5
 
 class BootIds:
     """A report names the previous boot, and the platform accepts a new boot only after the last one it received a
-    report
-    from. That is the last acknowledged boot, or a later one that was killed before it could record the acknowledgement.
-    So the later ones are tried next."""
+    report from. That is the last acknowledged boot, or a later one that was killed before it could record the
+    acknowledgement. So the later ones are tried next."""
 
     def __init__(self, layout: CacheLayout) -> None:
         self._path = layout.state

@@ -10,10 +10,9 @@ from slipway.archive.path_tree import PathTree
 def symlink_target(path: str, raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
     """The target of a symbolic link, checked to stay inside the top directory. Raises ArchiveRejected.
 
-    Parents of members are never symlinks (slipway/archive/path_tree.py), so leading ".." steps climb real
-    directories, and
-    every step down leads into a directory or along another link that was checked in the same way. A ".." after a name
-    would climb from the place that the name points to, so it is rejected.
+    Parents of members are never symlinks (slipway/archive/path_tree.py), so leading ".." steps climb real directories,
+    and every step down leads into a directory or along another link that was checked in the same way. A ".." after a
+    name would climb from the place that the name points to, so it is rejected.
     """
     shown = display_name(owner)
     target = decode_name(raw, owner)

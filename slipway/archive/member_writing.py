@@ -1,9 +1,8 @@
 """Writing members to disk so that nothing is written outside the directory, even if a rule has a gap.
 
 Each step of a path is opened relative to the directory above it, without following links (O_NOFOLLOW), and each file
-must
-be new (O_EXCL). A symbolic link in a path is therefore an error, wherever it points. Steps that are not plain names are
-rejected once more.
+must be new (O_EXCL). A symbolic link in a path is therefore an error, wherever it points. Steps that are not plain
+names are rejected once more.
 """
 
 import errno

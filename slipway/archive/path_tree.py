@@ -1,14 +1,9 @@
 """All paths of an archive so far, and conflicts between them.
 
-Half a million names must fit in memory, so names are stored as 64-bit hashes: Python's own string hash (SipHash, with
-a
-ne
-new
-key in each process). A collision would reject a good archive about once in a hundred million archives of maximum
-size.
-It
-cannot let anything through that unpacking would not stop. Dicts without values replace sets, because they are half
-the size.
+Half a million names must fit in memory, so names are stored as 64-bit hashes: Python's own string hash (SipHash, with a
+new key in each process). A collision would reject a good archive about once in a hundred million archives of maximum
+size. It cannot let anything through that unpacking would not stop. Dicts without values replace sets, because they are
+half the size.
 """
 
 import unicodedata
