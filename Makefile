@@ -20,7 +20,7 @@ test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite al
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault runs
 	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200
-	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/slipway/archive/test_fuzz.py tests/slipway/archive/test_pieces.py tests/app/fleet/test_wanted.py tests/slipway/agent/test_hostile_answers.py
+	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/slipway/archive/test_fuzz.py tests/slipway/archive/test_chunking.py tests/app/fleet/test_wanted.py tests/slipway/agent/test_hostile_answers.py
 
 check: .venv/.dev node_modules/.dev ## lint, formatting, types, templates, scripts
 	.venv/bin/python -m ruff check .

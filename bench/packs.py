@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import packs_rivals
+from bench.bench_server import verdict
 from bench.packs_data import CHANGES, MIB, Game
-from bench.stage import verdict
 from slipway.packs.chunk_content import LocalContent
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Index

@@ -1,4 +1,4 @@
-"""The house plan, kept by reading the source: who may import whom, and what no file of ours may hold."""
+"""Checks the architecture in the source: which package may import which, and what no file may contain."""
 
 from __future__ import annotations
 

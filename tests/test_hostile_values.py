@@ -28,7 +28,7 @@ from app.data.models.partner import Member
 from tests.app.api.json_calls import MARKER, UNLIMITED, fill_partner
 from tests.app.api.test_strangers import CHANGING, FORM, NOBODYS, OWNED, begin_session
 from tests.conftest import bearer
-from tests.filling import Rows
+from tests.filled_tables import Rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.settings(**UNLIMITED)]
 

@@ -36,8 +36,8 @@ from tests.app.runtime.processes import free_port, wait_until
 from tests.app.uploads.raw.live import Gunicorn, world_on_sqlite
 from tests.app.uploads.resumable.rows import objects, transfers
 from tests.app.uploads.resumable.sending import Sender, put_parts
-from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer, settings_for
+from tests.game_archives import game_archive
 
 COPIES = Finding(copied=["an image from this bucket"])
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

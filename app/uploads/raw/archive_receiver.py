@@ -31,7 +31,7 @@ from app.uploads.raw.part_writer import PartWriter, part_size
 from app.uploads.raw.receiver_heartbeat import heartbeat
 from app.uploads.raw.receiver_lock import lock_as_receiver
 from app.uploads.reservation import GrowingReservation
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspector
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def _transfer(
     writer = PartWriter(
         store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
     )
-    limits = Limits(unpacked_bytes=settings().max_unpacked_bytes)
+    limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes)
     checker = InspectionThread(Inspector(limits, launcher))
     digest = hashlib.sha256()
     try:

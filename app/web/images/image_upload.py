@@ -78,7 +78,8 @@ def _require_token() -> None:
         raise CSRFError(str(error)) from None
     except RequestEntityTooLarge:
         raise PayloadTooLarge(
-            f"The image is larger than {format_limit(MAX_IMAGE_BYTES)}. Export it smaller, go back, and choose it again."
+            f"The image is larger than {format_limit(MAX_IMAGE_BYTES)}. Export it smaller, go back, and choose it "
+            "again."
         ) from None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.member_rules import Rules
-from slipway.archive.rejection import ArchiveRejected, display
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected, display_name
+from slipway.archive.member_rules import MemberRules
 from slipway.archive.tar_header import Header
 from slipway.packs.format.index import Kind, sort_key
 
@@ -18,8 +18,8 @@ _REMEDY = "The index was not made by Slipway, or is damaged"
 class EntryRules:
     """Admits the entries of one index; raises ArchiveRejected."""
 
-    def __init__(self, limits: Limits, launcher: str | None) -> None:
-        self._rules = Rules(limits, launcher)
+    def __init__(self, limits: ArchiveLimits, launcher: str | None) -> None:
+        self._rules = MemberRules(limits, launcher)
         self._key = b""
         self._open: list[bytes] = []  # the directories down to the last entry
 
@@ -41,7 +41,7 @@ class EntryRules:
 
     def conclude(self) -> tuple[str, str]:
         """Top directory and launcher. Raises ArchiveRejected when this is not a packaged game."""
-        return self._rules.conclude()
+        return self._rules.finish()
 
     def _check_order(self, path: bytes) -> None:
         key = sort_key(path)
@@ -60,4 +60,4 @@ class EntryRules:
 
 
 def _refused(path: bytes, problem: str) -> ArchiveRejected:
-    return ArchiveRejected(f"{display(path)} {problem}", _REMEDY, display(path))
+    return ArchiveRejected(f"{display_name(path)} {problem}", _REMEDY, display_name(path))

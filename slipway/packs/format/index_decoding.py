@@ -9,8 +9,8 @@ import sys
 from array import array
 from itertools import accumulate, pairwise
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.packs.format.entry_rules import EntryRules
 from slipway.packs.format.index import Chunks, Entries, Generation, Index, Kind
 from slipway.packs.format.index_encoding import HEADER, MAGIC
@@ -28,15 +28,15 @@ from slipway.packs.format.pack_format import (
 from slipway.packs.format.refusals import IndexRefused
 
 
-def decode_index(encoded: bytes, limits: Limits | None = None) -> Index:
+def decode_index(encoded: bytes, limits: ArchiveLimits | None = None) -> Index:
     """The index of `encode_index`. Raises IndexRefused.
 
     Paths, links and kinds go through the rules of archives; `limits` are theirs too.
     """
-    return _decode(encoded, limits or Limits(), None)[0]
+    return _decode(encoded, limits or ArchiveLimits(), None)[0]
 
 
-def decode_game_index(encoded: bytes, limits: Limits, launcher: str | None) -> tuple[Index, str, str]:
+def decode_game_index(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, str, str]:
     """The index, the top directory and the launcher of a packaged game; `launcher` as `archive.inspection` takes it.
 
     Raises IndexRefused, also when the files are not those of a game.
@@ -48,7 +48,7 @@ def decode_game_index(encoded: bytes, limits: Limits, launcher: str | None) -> t
         raise IndexRefused(str(rejection)) from None
 
 
-def _decode(encoded: bytes, limits: Limits, launcher: str | None) -> tuple[Index, EntryRules]:
+def _decode(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, EntryRules]:
     reader = _Sections(encoded)
     rules, generations = reader.generations()
     chunks_wanted = sum(generation.chunks for generation in generations)

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.packs.format.entry_rules import EntryRules
 from slipway.packs.format.index import Chunks, Entries, Generation, Index
 from slipway.packs.format.pack_format import MAX_REFERENCES, RULES, CuttingRules
@@ -31,7 +31,7 @@ def cut_tree(
     root: Path,
     *,
     rules: CuttingRules = RULES,
-    limits: Limits | None = None,
+    limits: ArchiveLimits | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Index:
@@ -42,7 +42,7 @@ def cut_tree(
     """
     with ThreadPoolExecutor(2, thread_name_prefix="hash") as pool, TreeFiles(root) as files:
         cutting = _TreeCutting(pool, files, rules, progress, cancelled)
-        admitted = EntryRules(limits or Limits(), None)
+        admitted = EntryRules(limits or ArchiveLimits(), None)
         for found in list_tree(root):
             try:
                 admitted.admit(found.kind, found.path, found.target)

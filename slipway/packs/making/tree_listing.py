@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from slipway.archive.rejection import display
+from slipway.archive.archive_rejected import display_name
 from slipway.packs.format.index import Kind
 from slipway.packs.format.refusals import TreeUnsuitable
 
@@ -44,7 +44,7 @@ def list_tree(root: Path) -> Iterator[Found]:
         elif stat.S_ISREG(status.st_mode):
             yield _file(path, status, first_names)
         else:
-            raise TreeUnsuitable(f"{display(path)} is no file, directory or link")
+            raise TreeUnsuitable(f"{display_name(path)} is no file, directory or link")
 
 
 def _entries(directory: bytes) -> list[os.DirEntry[bytes]]:

@@ -16,7 +16,7 @@ from app.data.models.base import Base
 from app.data.models.upload import RESUMABLE
 from tests.app.api.test_strangers import OWNED, begin_session
 from tests.conftest import bearer
-from tests.filling import Rows, fill
+from tests.filled_tables import Rows, fill_tables
 
 MARKER = "starlight"
 UNLIMITED = {
@@ -56,7 +56,7 @@ def fill_partner(marker: str = MARKER) -> Rows:
         "components.kind": "deck",
     }
     with writing() as session:
-        return fill(session.connection(), Base.metadata, marker, values)
+        return fill_tables(session.connection(), Base.metadata, marker, values)
 
 
 def json_calls(app: Flask, rows: Rows, marker: str = MARKER) -> list[JsonCall]:

@@ -20,7 +20,7 @@ from app.data.models.partner import ApiKey, SignIn
 from app.data.models.server import Server
 from app.data.models.upload import Upload
 from tests.app.api.json_calls import JsonCall, fill_partner, json_calls
-from tests.filling import Rows
+from tests.filled_tables import Rows
 
 
 class Awaited(io.BytesIO):

@@ -15,8 +15,8 @@ from app.api.envelopes import Problem
 from app.api.openapi import describe
 from app.api.pipeline import Call, declared_call
 from tests.app.api.calling import GAMES, Script, body, report
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 # Nothing here depends on the kind of database.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

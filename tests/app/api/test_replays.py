@@ -23,8 +23,8 @@ from tests.app.api.calling import GAMES, Script, body, refused
 from tests.app.api.v1.calling import Studio, announced, answered
 from tests.app.images.images import picture
 from tests.app.uploads.resumable.sending import put
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 ONCE = {"Idempotency-Key": "once"}
 UPLOADS = f"{GAMES}/paper-lanterns/uploads"

@@ -30,8 +30,8 @@ from tests.app.runtime.crowds import Crowd
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.app.uploads.raw.sending import RawUpload
-from tests.archives import game_archive
 from tests.conftest import bearer
+from tests.game_archives import game_archive
 
 pytestmark = pytest.mark.slow
 LONGEST = 2.0  # seconds; the promise

@@ -19,11 +19,11 @@ from app.data.models.game import Game
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, World
-from tests.archives import big_archive, game_archive
-from tests.slipway.cli.folders import game_folder
-from tests.slipway.cli.running import ROOT, Slipway, ended
-from tests.slipway.cli.storage_line import StorageLine
-from tests.slipway.cli.terminal import terminal
+from tests.game_archives import big_archive, game_archive
+from tests.slipway.cli.cli_process import ROOT, Slipway, ended
+from tests.slipway.cli.game_folders import game_folder
+from tests.slipway.cli.pseudo_terminal import terminal
+from tests.slipway.cli.storage_proxy import StorageLine
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.packs.format.index_decoding import decode_game_index, decode_index
 from slipway.packs.format.index_encoding import append_number, append_signed, encode_index
 from slipway.packs.format.index_transfer import IndexReference, compress_index, decompress_index, reference_to
@@ -24,7 +24,7 @@ GOOD = RawIndex()
 CHUNK = GOOD.chunks[0]
 
 
-def refused(raw: RawIndex | bytes, limits: Limits | None = None) -> str:
+def refused(raw: RawIndex | bytes, limits: ArchiveLimits | None = None) -> str:
     with pytest.raises(IndexRefused) as caught:
         decode_index(raw if isinstance(raw, bytes) else raw.encoded(), limits)
     return str(caught.value)
@@ -126,20 +126,20 @@ def test_an_index_that_repeats_a_chunk_without_end_is_refused() -> None:
 
 
 def test_budgets_are_those_of_archives() -> None:
-    assert "2 entries, 1 are allowed" in refused(GOOD, Limits(members=1))
-    assert "take 100 bytes, 99 are allowed" in refused(GOOD, Limits(unpacked_bytes=99))
+    assert "2 entries, 1 are allowed" in refused(GOOD, ArchiveLimits(members=1))
+    assert "take 100 bytes, 99 are allowed" in refused(GOOD, ArchiveLimits(unpacked_bytes=99))
 
 
 def test_a_game_has_to_be_packaged_as_one() -> None:
     with pytest.raises(IndexRefused, match="no game/ directory"):
-        decode_game_index(GOOD.encoded(), Limits(), None)
+        decode_game_index(GOOD.encoded(), ArchiveLimits(), None)
     whole = GOOD.with_entries((DIRECTORY, b"mygame/game"), (PROGRAM, b"mygame/start.sh"))
 
-    _, top, launcher = decode_game_index(whole.encoded(), Limits(), None)
+    _, top, launcher = decode_game_index(whole.encoded(), ArchiveLimits(), None)
 
     assert (top, launcher) == ("mygame", "start.sh")
     with pytest.raises(IndexRefused, match="is not executable"):
-        decode_game_index(GOOD.with_entries((DIRECTORY, b"mygame/game")).encoded(), Limits(), "a")
+        decode_game_index(GOOD.with_entries((DIRECTORY, b"mygame/game")).encoded(), ArchiveLimits(), "a")
 
 
 @pytest.mark.slow

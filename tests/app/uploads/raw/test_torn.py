@@ -23,8 +23,8 @@ from app.uploads.raw.part_writer import PART
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_of
 from tests.app.uploads.raw.sending import RawUpload, upload
-from tests.archives import big_archive, game_archive
 from tests.conftest import bearer, run_sql, settings_for
+from tests.game_archives import big_archive, game_archive
 
 pytestmark = pytest.mark.slow
 PATIENCE = 3.0  # seconds without a byte, of the server that is asked how it gives up

@@ -14,7 +14,7 @@ from app.data.extensions import db
 from app.data.models.partner import Partner
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import is_signed_in
+from tests.signed_in_browsers import is_signed_in
 
 pytestmark = ONE_DATABASE
 

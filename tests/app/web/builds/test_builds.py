@@ -19,8 +19,8 @@ from tests.app.web import scenes
 from tests.app.web.builds.test_upload import sent
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, plain, rows
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 pytestmark = ONE_DATABASE
 

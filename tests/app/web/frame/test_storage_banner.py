@@ -76,7 +76,7 @@ def test_a_refusal_of_storage_is_an_answer(app: Flask) -> None:
 def test_it_is_asked_in_the_background_and_not_by_every_page(app: Flask) -> None:
     asked = threading.Semaphore(0)
     found = StorageStatus()
-    found.heard(answered=False)
+    found.record(answered=False)
     found._due = 0
     first = found.outage(asked.release)
     assert first is not None
