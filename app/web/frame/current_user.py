@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 from urllib.parse import urlsplit
 
-from flask import request
+from flask import g, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -44,6 +44,11 @@ def load_user(token: str) -> SignedInUser | None:
 
 def _signed_in_user() -> SignedInUser | None:
     return cast(SignedInUser, current_user) if current_user and current_user.is_authenticated else None
+
+
+def forget_cached_user() -> None:
+    """Look the sign-in up again from here on: it may have ended while a body was read."""
+    g.pop("_login_user", None)  # where Flask-Login keeps it
 
 
 def signed_in_member() -> Member | None:

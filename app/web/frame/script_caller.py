@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import g, request
+from flask import request
 from flask_wtf.csrf import validate_csrf
 from wtforms.validators import ValidationError
 
 from app.accounts.callers import MemberCaller
 from app.accounts.sign_ins import record_seen
 from app.refusals import InvalidRequest, Unauthorized
-from app.web.frame.current_user import current_sign_in, my_partner, signed_in_member
+from app.web.frame.current_user import current_sign_in, forget_cached_user, my_partner, signed_in_member
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -17,7 +17,7 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 def script_caller() -> MemberCaller:
     """The member, looked up again on each call. Raises Unauthorized, InvalidRequest for a missing or wrong token, and
     Forbidden for an operator."""
-    g.pop("_login_user", None)  # Flask-Login's cache: the sign-in may have ended while the body was read
+    forget_cached_user()
     member = signed_in_member()
     if member is None:
         raise Unauthorized("You are no longer signed in. Sign in again, then try again.")

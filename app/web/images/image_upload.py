@@ -22,7 +22,15 @@ from app.images.image_limits import MAX_IMAGE_BYTES
 from app.images.intake.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
-from app.web.frame.current_user import me, my_actor, my_game, my_partner, require_sign_in, require_write
+from app.web.frame.current_user import (
+    forget_cached_user,
+    me,
+    my_actor,
+    my_game,
+    my_partner,
+    require_sign_in,
+    require_write,
+)
 from app.web.frame.formats import format_limit
 from app.web.frame.forms import FORM_REFUSALS, show_refusal
 from app.web.images.gallery_page import ImageForm, render_gallery
@@ -47,6 +55,9 @@ def add(slug: str) -> ResponseReturnValue:
 
 def _add(slug: str) -> ResponseReturnValue:
     _require_token()
+    forget_cached_user()
+    if (gone := require_sign_in()) is not None:
+        return gone
     game = _writable(slug)
     form = ImageForm()
     file: FileStorage | None = request.files.get("file")
@@ -73,7 +84,8 @@ def _require_token() -> None:
     request.max_content_length = MAX_IMAGE_BYTES + MIB
     free_connection_keeping_rows()  # not held while the body arrives
     try:
-        validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
+        in_form = request.form.get("csrf_token")  # the whole body has come then, also where the header has the token
+        validate_csrf(request.headers.get("X-CSRFToken") or in_form)
     except ValidationError as error:
         raise CSRFError(str(error)) from None
     except RequestEntityTooLarge:

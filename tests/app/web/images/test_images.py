@@ -11,9 +11,12 @@ import urllib3
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from app.accounts.sign_ins import sign_out_everywhere
 from app.config.settings import settings
 from app.data.database import announce, writing
+from app.data.extensions import db
 from app.data.models.asset import Asset, Blob
+from app.data.models.partner import Member
 from app.images.game_pictures import pictures_of
 from app.limits import thread_budgets
 from app.storage.availability import storage_status
@@ -25,7 +28,7 @@ from tests.app.images.test_metadata import jpeg_with_everything
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, one_line, plain
-from tests.conftest import Cast
+from tests.conftest import CAST, Cast
 
 pytestmark = ONE_DATABASE
 
@@ -172,6 +175,46 @@ def test_one_image_is_added_through_the_app(owner: Visitor, game_id: str) -> Non
     # Again is fine, and adds nothing.
     assert send(owner, picture(), "again.png").status_code == 303
     assert asset_scenes.images_of(game_id) == ["Karte Ä.png"]
+
+
+@pytest.mark.parametrize("headed", [True, False], ids=["token in the header", "token in the form"])
+def test_an_image_of_a_browser_that_was_signed_out_meanwhile_is_not_kept(
+    owner: Visitor, game_id: str, cast: Cast, headed: bool
+) -> None:
+    """A slow body takes its time, and signing out is at once."""
+    token = owner.token()
+    parts = [] if headed else [("csrf_token", None, token.encode())]
+    body = _multipart([*parts, ("file", "card.png", picture(90, 120))])
+
+    class SignedOutOnTheWay(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() == 0:
+                member = db.session.scalars(select(Member).where(Member.email == cast.starlight.owner)).one()
+                sign_out_everywhere(member, CAST)
+                db.session.remove()
+            return super().read(size)
+
+    answer = owner.client.post(
+        PAGE,
+        input_stream=SignedOutOnTheWay(body),
+        content_length=len(body),
+        content_type="multipart/form-data; boundary=limit",
+        headers={"X-CSRFToken": token} if headed else {},
+    )
+    assert answer.status_code == 302
+    assert answer.location.startswith("/sign-in")
+    assert db.session.scalars(select(Asset)).all() == []
+
+
+def _multipart(parts: list[tuple[str, str | None, bytes]]) -> bytes:
+    return (
+        b"".join(
+            b'--limit\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+            % (name.encode(), f'; filename="{file}"'.encode() if file else b"", data)
+            for name, file, data in parts
+        )
+        + b"--limit--\r\n"
+    )
 
 
 def test_one_partner_does_not_take_every_place_for_images(
