@@ -63,8 +63,8 @@ class RevisionBar:
 
 @dataclass(frozen=True)
 class BoardSubject:
-    """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section, with
-    all its cards; the id of its parent, or `none` for cards in no deck."""
+    """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section,
+    with all its cards; the id of its parent, or `none` for cards in no deck."""
 
     game_id: str
     may_write: bool
@@ -116,7 +116,7 @@ class BoardSubject:
                     app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)
                 ),
                 render_part(
-                    app, "board", "components/_board.html", rows=rows, asked=self, slug=game.slug, writes=writes
+                    app, "board", "components/_board.html", rows=rows, filters=self, slug=game.slug, writes=writes
                 ),
             ),
             rows=rows,
