@@ -126,11 +126,13 @@ def _seed() -> None:
     studios = [_studio("Starlight Studio", "starlight"), _studio(EMPTY_STUDIO, "moonbase")]
     for number, region in enumerate(("fra", "fra", "dhk", "sin", "sin", "iad"), 1):
         add_server(f"srv-0{number}", region, CAST)
+    # Before the transaction: no password may be hashed inside one.
+    members = [_member(None, "operator@slipway.example", "operator")]
+    for studio in studios:
+        members += [_member(studio.partner_id, studio.owner, "owner")]
+        members += [_member(studio.partner_id, studio.viewer, "viewer")]
     with writing() as session:
-        session.add(_member(None, "operator@slipway.example", "operator"))
-        for studio in studios:
-            session.add(_member(studio.partner_id, studio.owner, "owner"))
-            session.add(_member(studio.partner_id, studio.viewer, "viewer"))
+        session.add_all(members)
     scenes.catalog(studios[0].partner_id)
     garden = select(Game.id).where(Game.slug == "garden-of-forking-paths")
     asset_scenes.forking_paths_images(db.session.scalars(garden).one())

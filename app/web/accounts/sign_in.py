@@ -58,15 +58,15 @@ def enter() -> ResponseReturnValue:
     except RateLimited as refusal:
         return _form_again(form, "Too many wrong passwords", refusal.message, 429, refusal.retry_after)
     except Unavailable as refusal:
-        said = f"Your email is kept in the form. Wait {refusal.retry_after} seconds, then enter your password again."
-        return _form_again(form, "Too many people are signing in at this moment", said, 503, refusal.retry_after)
+        advice = f"Your email is kept in the form. Wait {refusal.retry_after} seconds, then enter your password again."
+        return _form_again(form, "Too many people are signing in at this moment", advice, 503, refusal.retry_after)
     if not found:
         return _form_again(form, "Email or password is wrong", "Check both, then try again.")
     chosen = found if len(found) == 1 else [member for member in found if member.id == form.account.data]
     if not chosen:
         form.account.choices = select_choices({member.id: _account(member) for member in found})
-        said = "You have several accounts with this password. Choose one and enter the password again."
-        return _form_again(form, "Not signed in yet", said)
+        advice = "You have several accounts with this password. Choose one and enter the password again."
+        return _form_again(form, "Not signed in yet", advice)
     sign_in_browser(chosen[0])
     return redirect(local_address(form.next.data, url_for("games.index")), 303)
 
@@ -79,11 +79,11 @@ def leave() -> ResponseReturnValue:
 
 
 def _form_again(
-    form: SignInForm, problem: str, said: str = "", status: int = 422, retry_after: int | None = None
+    form: SignInForm, problem: str, advice: str = "", status: int = 422, retry_after: int | None = None
 ) -> ResponseReturnValue:
     """The form with an error. Its input is kept, except for the password."""
-    if said:
-        form.form_errors.append(said)
+    if advice:
+        form.form_errors.append(advice)
     headers = {"Retry-After": str(retry_after)} if retry_after else {}
     with _rendering:
         return Response(render_template("accounts/sign_in.html", form=form, problem=problem), status, headers)

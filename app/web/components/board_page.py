@@ -27,16 +27,16 @@ _GONE = "This game no longer exists."
 def page(slug: str) -> ResponseReturnValue:
     """The board. Revision and filters are in the address."""
     game = my_game(slug)
-    asked = _requested_board(game)
+    subject = _requested_board(game)
     found = header_context(game)
-    query = urlencode(asked.query())
+    query = urlencode(subject.query())
     return render_template(
         "components/board.html",
         **found,
-        asked=asked,
-        writes=me().may_write and not asked.number,
+        filters=subject,
+        writes=me().may_write and not subject.number,
         problems=PROBLEMS,
-        board=current_parts(asked, _GONE),
+        board=current_parts(subject, _GONE),
         parts_url=url_for("components.parts", slug=slug) + (f"?{query}" if query else ""),
         live_url=url_for("components.live", slug=slug) + (f"?{query}" if query else ""),
         made_at=Moment(now()),

@@ -116,7 +116,7 @@ class BoardSubject:
                     app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)
                 ),
                 render_part(
-                    app, "board", "components/_board.html", rows=rows, asked=self, slug=game.slug, writes=writes
+                    app, "board", "components/_board.html", rows=rows, filters=self, slug=game.slug, writes=writes
                 ),
             ),
             rows=rows,

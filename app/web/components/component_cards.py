@@ -63,40 +63,40 @@ class CardBuilder:
         for problem in found.problems:
             self._problems.setdefault(problem.component_id, []).append(problem)
 
-    def url(self, one: ShownComponent) -> str:
+    def url(self, component: ShownComponent) -> str:
         revision = f"?revision={self._number}" if self._number else ""
-        return f"/games/{self._slug}/components/{one.id}{revision}"
+        return f"/games/{self._slug}/components/{component.id}{revision}"
 
-    def card(self, one: ShownComponent, *, alone: bool) -> Card:
+    def card(self, component: ShownComponent, *, alone: bool) -> Card:
         """`alone`: the component is in no deck, so the card names its kind."""
-        inside = self._board.inside.get(one.id, [])
-        missing = [problem.side for problem in self._problems.get(one.id, []) if problem.what == "missing"]
-        facts = [kind_name(one.kind)] if alone else []
-        facts.append(counted(len(inside) or len(one.faces), "face"))
+        inside = self._board.inside.get(component.id, [])
+        missing = [problem.side for problem in self._problems.get(component.id, []) if problem.what == "missing"]
+        facts = [kind_name(component.kind)] if alone else []
+        facts.append(counted(len(inside) or len(component.faces), "face"))
         return Card(
-            id=one.id,
-            url=self.url(one),
-            name=one.name,
-            key=one.external_key,
-            facts=" · ".join([*facts, *([millimetres(one)] if millimetres(one) else [])]),
-            faces=faces(one, inside, missing, *CARD_BOX),
-            flag=_flag(self._problems.get(one.id, [])),
-            badge="Added" if one.id in self._added else "Changed" if one.id in self._changed else "",
-            wide=one.kind == "board",
+            id=component.id,
+            url=self.url(component),
+            name=component.name,
+            key=component.external_key,
+            facts=" · ".join([*facts, *([millimetres(component)] if millimetres(component) else [])]),
+            faces=faces(component, inside, missing, *CARD_BOX),
+            flag=_flag(self._problems.get(component.id, [])),
+            badge="Added" if component.id in self._added else "Changed" if component.id in self._changed else "",
+            wide=component.kind == "board",
         )
 
 
 def faces(
-    one: ShownComponent, inside: Sequence[ShownComponent], missing: Sequence[str], width: float, height: float
+    component: ShownComponent, inside: Sequence[ShownComponent], missing: Sequence[str], width: float, height: float
 ) -> list[Face]:
     """Front, back, then the others; a die shows its faces. Missing sides get the proportion of the first side."""
-    sides = sorted(one.faces.items(), key=lambda face: _FIRST.get(face[0], 2))
+    sides = sorted(component.faces.items(), key=lambda face: _FIRST.get(face[0], 2))
     if not sides:
         sides = [(child.name, image) for child in inside for image in list(child.faces.values())[:1]]
     sides = sides[:_MAX_FACES]
-    shapes = [_shape(one, image) for _, image in sides]
+    shapes = [_shape(component, image) for _, image in sides]
     if not shapes:
-        shapes, missing = [_shape(one, None)], ["face"]
+        shapes, missing = [_shape(component, None)], ["face"]
     shapes += [shapes[0]] * (len(missing) if sides else 0)
     boxes = fit_in_row(shapes, width - 8 * (len(shapes) - 1), height)
     found = [Face(side, *box, *_shown(image, box)) for (side, image), box in zip(sides, boxes, strict=False)]
@@ -104,10 +104,10 @@ def faces(
     return found
 
 
-def _shape(one: ShownComponent, image: ShownImage | None) -> tuple[float, float]:
+def _shape(component: ShownComponent, image: ShownImage | None) -> tuple[float, float]:
     if image is not None:
         return float(image.width_px), float(image.height_px)
-    return (one.width_mm or 1.0, one.height_mm or one.width_mm or 1.0)
+    return (component.width_mm or 1.0, component.height_mm or component.width_mm or 1.0)
 
 
 def _shown(image: ShownImage, box: tuple[int, int]) -> tuple[Picture | None, str]:

@@ -87,20 +87,24 @@ def edit(slug: str, component_id: str) -> ResponseReturnValue:
     """The form with the current values."""
     game = my_game(slug)
     require_write("Changing components")
-    one = component_of_draft(game, component_id)
-    filled: dict[str, Any] = {"kind": one.kind, "name": one.name, "external_key": one.external_key}
-    filled |= {"parent": one.parent_external_key or "", "width_mm": one.width_mm, "height_mm": one.height_mm}
-    return _show(game, _form(game, data=filled), one)
+    component = component_of_draft(game, component_id)
+    filled: dict[str, Any] = {"kind": component.kind, "name": component.name, "external_key": component.external_key}
+    filled |= {
+        "parent": component.parent_external_key or "",
+        "width_mm": component.width_mm,
+        "height_mm": component.height_mm,
+    }
+    return _show(game, _form(game, data=filled), component)
 
 
 @pages.post("/games/<slug>/components/<component_id>/details")
 def change(slug: str, component_id: str) -> ResponseReturnValue:
     """Store the changed fields. Kind and key cannot change."""
     game = _writable(slug, "Changing components")
-    one = component_of_draft(game, component_id)
+    component = component_of_draft(game, component_id)
     form = _form(game)
-    form.kind.data, form.external_key.data = one.kind, one.external_key
-    return _save(game, form, one)
+    form.kind.data, form.external_key.data = component.kind, component.external_key
+    return _save(game, form, component)
 
 
 def _writable(slug: str, what: str) -> Game:
@@ -110,17 +114,17 @@ def _writable(slug: str, what: str) -> Game:
     return db.session.get_one(Game, game_id)
 
 
-def _save(game: Game, form: ComponentForm, one: ShownComponent | None) -> ResponseReturnValue:
+def _save(game: Game, form: ComponentForm, component: ShownComponent | None) -> ResponseReturnValue:
     slug, game_id = game.slug, game.id
     if not form.validate():
-        return _show(game, form, one), 422
+        return _show(game, form, component), 422
     kind, key = form.kind.data, (form.external_key.data or "").strip()
-    wanted = form.wanted(kind, key, new=one is None)
+    wanted = form.wanted(kind, key, new=component is None)
     try:
         (saved,) = save_components(game, dashboard_app_id(game.partner_id), [wanted], my_actor())
     except FORM_REFUSALS as refusal:
         status, headers = show_refusal(form, _in_words(refusal), **_FORM_NAMES)
-        return _show(db.session.get_one(Game, game_id), form, one), status, headers
+        return _show(db.session.get_one(Game, game_id), form, component), status, headers
     flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
     return redirect(url_for("components.page", slug=slug, _anchor=f"c-{saved.component.id}"), 303)
 
@@ -135,21 +139,23 @@ def _in_words(refusal: Refusal) -> Refusal:
 def _form(game: Game, **filled: Any) -> ComponentForm:
     form = ComponentForm(**filled)
     fitting = {kind for kinds in PARENTS.values() for kind in kinds}
-    parents = [one for one in list_components(draft_of(game.id)).components if one.kind in fitting]
-    labels = {one.external_key: f"{one.name} ({kind_name(one.kind).lower()})" for one in parents}
+    parents = [component for component in list_components(draft_of(game.id)).components if component.kind in fitting]
+    labels = {
+        component.external_key: f"{component.name} ({kind_name(component.kind).lower()})" for component in parents
+    }
     form.parent.choices = select_choices({"": "None"} | labels)
     return form
 
 
-def _show(game: Game, form: ComponentForm, one: ShownComponent | None) -> str:
+def _show(game: Game, form: ComponentForm, component: ShownComponent | None) -> str:
     slug = game.slug
     to = url_for("component_form.add", slug=slug)
-    if one:
-        to = url_for("component_form.change", slug=slug, component_id=one.id)
+    if component:
+        to = url_for("component_form.change", slug=slug, component_id=component.id)
     shown = {
         "slug": slug,
         "form": form,
-        "component": one,
+        "component": component,
         "to": to,
         "problem": summary_title(form, "The component is not saved yet"),
         "back": url_for("components.page", slug=slug),

@@ -89,15 +89,15 @@ def _side_form(game: Game) -> SideForm:
     return form
 
 
-def _show(game: Game, one: ShownComponent, form: SideForm) -> str:
+def _show(game: Game, component: ShownComponent, form: SideForm) -> str:
     finalized = query_number("revision")
     shown: dict[str, Any] = {
         "slug": game.slug,
-        "component": one,
-        "faces": faces(one, [], [], *FACES_BOX),
-        "facts": _facts(one),
+        "component": component,
+        "faces": faces(component, [], [], *FACES_BOX),
+        "facts": _facts(component),
         "form": form,
-        "sides": sorted({"front", "back", *one.faces}),
+        "sides": sorted({"front", "back", *component.faces}),
         "longest": MAX_SIDE_LENGTH,
         "problem": summary_title(form, "The side is not changed"),
         "may_write": me().may_write and not finalized,
@@ -110,10 +110,13 @@ def _show(game: Game, one: ShownComponent, form: SideForm) -> str:
     )
 
 
-def _facts(one: ShownComponent) -> list[tuple[str, Phrase]]:
-    facts: list[tuple[str, Phrase]] = [("Kind", (kind_name(one.kind),)), ("External key", (one.external_key,))]
-    if one.parent_external_key:
-        facts.append(("Part of", (f"{kind_name(one.parent_kind or '')} {one.parent_external_key}",)))
-    if millimetres(one):
-        facts.append(("Size", (millimetres(one),)))
-    return [*facts, ("Changed", (Moment(one.updated_at),))]
+def _facts(component: ShownComponent) -> list[tuple[str, Phrase]]:
+    facts: list[tuple[str, Phrase]] = [
+        ("Kind", (kind_name(component.kind),)),
+        ("External key", (component.external_key,)),
+    ]
+    if component.parent_external_key:
+        facts.append(("Part of", (f"{kind_name(component.parent_kind or '')} {component.parent_external_key}",)))
+    if millimetres(component):
+        facts.append(("Size", (millimetres(component),)))
+    return [*facts, ("Changed", (Moment(component.updated_at),))]

@@ -100,7 +100,12 @@ class GameListSubject:
                 render_part(app, "games-segments", "games/_game_segments.html", segments=segments),
                 render_part(app, "games-count", "games/_game_count.html", count=counted(len(shown), "game")),
                 render_part(
-                    app, "games-table", "games/_game_table.html", rows=rows, servers=[s.id for s in servers], asked=self
+                    app,
+                    "games-table",
+                    "games/_game_table.html",
+                    rows=rows,
+                    servers=[s.id for s in servers],
+                    filters=self,
                 ),
             ),
             rows=rows,
@@ -120,18 +125,18 @@ def index() -> ResponseReturnValue:
     """The list. Filters are in the address. Operators have no games and are redirected to the servers."""
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
-    partner, asked = my_partner(), _requested_list()
-    if not (asked.text or asked.tag) and not list_games(partner, GameFilter(limit=1)).games:
+    partner, subject = my_partner(), _requested_list()
+    if not (subject.text or subject.tag) and not list_games(partner, GameFilter(limit=1)).games:
         return _first_use()
     return render_template(
         "games/game_list.html",
         partner=partner,
-        chosen=asked.status,
-        text=asked.text,
-        tag=asked.tag,
+        chosen=subject.status,
+        text=subject.text,
+        tag=subject.tag,
         tags=tags_in_use(partner),
-        query=urlencode(asked.query()),
-        live=current_parts(asked, _GONE),
+        query=urlencode(subject.query()),
+        live=current_parts(subject, _GONE),
         made_at=Moment(now()),
     )
 
@@ -196,10 +201,10 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover
     )
 
 
-def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[FilterLink]:
+def _segments(lines: Sequence[GameLine], subject: GameListSubject) -> list[FilterLink]:
     segments = []
     for key, label in STATUS_FILTERS.items():
         count = sum(not key or key in line.segments for line in lines)
-        query = urlencode(replace(asked, status=key).query())
-        segments.append(FilterLink(label, count, f"/games?{query}" if query else "/games", key == asked.status))
+        query = urlencode(replace(subject, status=key).query())
+        segments.append(FilterLink(label, count, f"/games?{query}" if query else "/games", key == subject.status))
     return segments

@@ -52,17 +52,17 @@ def live(slug: str) -> Response:
 
 def render_gallery(game: Game, form: ImageForm) -> str:
     """The page, with the errors of its form."""
-    asked, apps = _requested_gallery(game), [(app.id, app.name) for app in apps_with_assets(game)]
+    subject, apps = _requested_gallery(game), [(app.id, app.name) for app in apps_with_assets(game)]
     found = header_context(game)
-    query = urlencode(asked.query())
+    query = urlencode(subject.query())
     return render_template(
         "images/gallery.html",
         **found,
-        asked=asked,
+        filters=subject,
         apps=apps,
         form=form,
         problem=summary_title(form, "The image is not added"),
-        gallery=current_parts(asked, _GONE),
+        gallery=current_parts(subject, _GONE),
         parts_url=url_for("assets.parts", slug=game.slug) + (f"?{query}" if query else ""),
         live_url=url_for("assets.live", slug=game.slug) + (f"?{query}" if query else ""),
         most_bytes=MAX_IMAGE_BYTES,

@@ -90,7 +90,7 @@ class GallerySubject:
                 render_part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
                 render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
                 render_part(app, "assets-pages", "images/_pages.html", pages=self._pages(game.slug, page)),
-                render_part(app, "assets-tiles", "images/_tiles.html", rows=rows, asked=self, slug=game.slug),
+                render_part(app, "assets-tiles", "images/_tiles.html", rows=rows, filters=self, slug=game.slug),
             ),
             rows=rows,
             version=version,

@@ -83,7 +83,7 @@ def test_a_download_leads_to_the_archive_in_storage(app: Flask, owner: Visitor, 
 
 
 def test_a_build_that_nothing_uses_is_deleted(owner: Visitor, garden: str) -> None:
-    assert "Its 7.1 GB are removed" in plain(owner.get(f"{PAGE}/builds/2/deletion", headers=HTMX).text)
+    assert "This removes 7.1 GB from storage" in plain(owner.get(f"{PAGE}/builds/2/deletion", headers=HTMX).text)
     answer = owner.post(f"{PAGE}/builds/2/deletion")
     assert (answer.status_code, answer.location) == (303, f"{PAGE}/builds")
     assert "Build 2 is deleted" in owner.get(f"{PAGE}/builds").text

@@ -175,7 +175,7 @@ def test_an_image_is_put_on_a_side_and_taken_off(owner: Visitor, deck: dict[str,
     assert "Back is missing" in owner.get(PAGE).text
     title = "The side is not changed: 1 thing to change"
     assert errors(owner.post(sides, {"side": "", "asset": ""}))[0] == title
-    assert errors(owner.post(sides, {"side": "back", "asset": "x"}))[1].startswith("Choose one of the images")
+    assert errors(owner.post(sides, {"side": "back", "asset": "x"}))[1].startswith("Choose an image")
     other = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
     theirs = asset_scenes.add_image(other, "theirs.png", asset_scenes.token(), made=False)
     assert owner.post(sides, {"side": "back", "asset": theirs}).status_code == 422

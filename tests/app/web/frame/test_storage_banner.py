@@ -13,6 +13,7 @@ from app.storage.availability import StorageStatus, storage_status
 from app.storage.bucket import Bucket
 from tests.app.runtime.processes import free_port
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.app.web.reading import one_line
 from tests.conftest import Cast
 
 pytestmark = ONE_DATABASE
@@ -40,7 +41,7 @@ def test_every_page_says_since_when_and_looks_again(owner: Visitor, viewer: Visi
     fail(gone)
     for page in (owner.get("/games").text, viewer.get("/games").text):
         assert "Storage has been unreachable since <time" in page
-        assert 'hx-get="/storage" hx-trigger="every 8s"' in page
+        assert 'hx-get="/storage" hx-trigger="every 8s"' in one_line(page)
 
 
 def test_the_banner_goes_when_it_answers_again(app: Flask, owner: Visitor, gone: Bucket) -> None:
