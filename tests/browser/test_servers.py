@@ -202,7 +202,7 @@ def test_everything_is_done_without_a_script(chromium: Browser, site: Site, cast
     page.get_by_role("link", name="Starlight Studio").click()
     page.get_by_label("Quota for builds, in GB").fill("250")
     page.get_by_role("button", name="Set quota").click()
-    expect(page.locator(".toast")).to_contain_text("may keep 250")
+    expect(page.locator(".toast")).to_contain_text("can store 250")
     page.get_by_role("link", name="Storage").click()
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_role("button", name="Check again")).to_be_visible()
