@@ -159,11 +159,11 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | 
 
 def part_of_total(used: int, total: int, digits: int = 1) -> str:
     """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the total. `digits`: decimals of the used part."""
-    whole = format_size(total)
-    number, _, unit = whole.partition(NO_BREAK_SPACE)
+    total_text = format_size(total)
+    number, _, unit = total_text.partition(NO_BREAK_SPACE)
     factor = total / float(number.replace(",", "")) if total else 1
     in_unit = used / factor
-    return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {whole}"
+    return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {total_text}"
 
 
 def minutes_without_contact(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:

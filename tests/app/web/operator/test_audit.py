@@ -60,7 +60,7 @@ def test_filters_are_in_the_address(operator: Visitor, cast: Cast) -> None:
     assert [each for each in entries(theirs.text) if "Sea of Rain" not in each] == []
     assert len(entries(theirs.text)) == 1
     assert f'<option value="{cast.moonbase.partner_id}" selected>' in theirs.text
-    assert "Nothing of this kind was done yet." in operator.get(f"{PAGE}?kind=builds").text
+    assert "No such entries yet." in operator.get(f"{PAGE}?kind=builds").text
     assert len(entries(operator.get(f"{PAGE}?kind=nonsense&partner=nobody&before=x").text)) > 5
 
 

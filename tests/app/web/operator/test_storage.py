@@ -85,26 +85,26 @@ def test_the_parts_are_looked_at_again_by_themselves(operator: Visitor, cast: Ca
 
 
 def test_a_check_names_builds_without_bytes_and_objects_without_rows(operator: Visitor, cast: Cast) -> None:
-    assert "Looks at every object and every build" in plain(operator.get(PAGE).text)
+    assert "Finds builds whose object is missing" in plain(operator.get(PAGE).text)
     scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(GB)])
     put("archives/orphan.tar.gz", 1234)
     bucket().start_multipart("archives/never-finished.tar.gz")
     answer = operator.post(f"{PAGE}/checks")
     assert answer.status_code == 200
     text = plain(answer.text)
-    assert "Builds without their object, or with another size 1 of 1 build" in text
+    assert "Builds with a missing object, or one of another size 1 of 1 build" in text
     assert "low-tide, build 1" in text
-    assert "Objects that belong to nothing 1 object, 1 kB" in text
+    assert "Unused objects 1 object, 1 kB" in text
     assert "archives/orphan.tar.gz 1 kB" in text
-    assert "Unfinished transfers that belong to nothing 1" in text
-    assert "restore them from a backup, or send the build anew" in text
+    assert "Unused unfinished transfers 1" in text
+    assert "Restore them from a backup, or send the build again" in text
     assert bucket().stat("archives/orphan.tar.gz"), "a check changes nothing"
 
 
 def test_a_check_that_finds_nothing_says_so(operator: Visitor, cast: Cast) -> None:
     text = plain(operator.post(f"{PAGE}/checks").text)
-    assert "Builds without their object, or with another size 0 of 0 builds" in text
-    assert "Objects that belong to nothing 0 " in text
+    assert "Builds with a missing object, or one of another size 0 of 0 builds" in text
+    assert "Unused objects 0 " in text
 
 
 def test_a_check_of_unreachable_storage_says_that_nothing_was_checked(

@@ -62,7 +62,7 @@ def test_a_member_sees_their_own_slug_and_the_key_that_can(owner: Visitor, cast:
     page = owner.get(PAGE)
     words = plain(page.text)
     assert "http://localhost/api/partners/games/night-ferry/upload" in words
-    assert f"Needs a key with the scope upload: {hint}, your key for CI, has it." in words
+    assert f"Needs a key with the scope upload. Your key {hint} for CI has it." in words
     assert '"Authorization: Bearer $SLIPWAY_KEY"' in words
     assert cast.starlight.key not in page.text
 
@@ -82,8 +82,8 @@ def test_who_has_no_key_with_a_scope_is_told(owner: Visitor, cast: Cast) -> None
         if key.app.partner_id == partner.id and "upload" in key.scopes:
             revoke_key(key, CAST)
     words = plain(owner.get(PAGE).text)
-    assert "Needs a key with the scope upload; none of yours has it." in words
-    assert re.search(r"Needs a key with the scope read: \S+, your key for Dashboard wall, has it\.", words)
+    assert "Needs a key with the scope upload. None of your keys has it." in words
+    assert re.search(r"Needs a key with the scope read\. Your key \S+ for Dashboard wall has it\.", words)
 
 
 def test_an_operator_reads_it_like_everybody(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:
@@ -101,7 +101,7 @@ def test_fields_say_their_type_and_their_rule(calls: list[Operation]) -> None:
     assert fields["slug"].rule.startswith("1 to 100 characters")
     assert fields["tags"].type == "list of texts"
     assert fields["tags"].rule.startswith("1 to 10 entries")
-    assert fields["autoRelease"].rule.startswith("true if left out")
+    assert fields["autoRelease"].rule.startswith("default: true")
     assert not fields["thumbnail"].required
 
 

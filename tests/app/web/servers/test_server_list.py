@@ -122,7 +122,7 @@ def test_a_partner_without_a_release_is_told_so(stranger: Visitor, garden: str) 
 def test_without_servers_the_page_says_who_adds_them(owner: Visitor, cast: Cast) -> None:
     for server in cast.servers:
         retire_server(server, CAST)
-    assert "No servers yet. An operator adds them" in plain(owner.get(PAGE).text)
+    assert "No servers yet. Operators add them" in plain(owner.get(PAGE).text)
 
 
 def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: str) -> None:
@@ -171,7 +171,7 @@ def test_without_a_free_place_the_page_polls(owner: Visitor, garden: str) -> Non
 def test_all_members_of_a_partner_share_one_rendering(
     app: Flask, cast: Cast, garden: str, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_words, "changes_at", lambda *_: now() + timedelta(hours=1))  # else with every minute
+    monkeypatch.setattr(server_words, "next_change_at", lambda *_: now() + timedelta(hours=1))  # else with every minute
     live = app.extensions["slipway_live"]
     for email in (cast.starlight.owner, cast.starlight.developer, cast.starlight.viewer):
         assert signed_in(email).get(f"{PAGE}/parts").status_code == 200

@@ -63,7 +63,7 @@ def test_kinds_are_in_the_address(owner: Visitor, cast: Cast) -> None:
     for kind, newest in (
         ("keys", "Revoked a key CI"),
         ("members", "Removed Sam"),
-        ("builds", "Refused Low Tide bin/game points outside the archive"),
+        ("builds", "Rejected Low Tide bin/game points outside the archive"),
     ):
         page = owner.get(f"{PAGE}?kind={kind}").text
         assert what(page)[0] == newest
@@ -72,7 +72,7 @@ def test_kinds_are_in_the_address(owner: Visitor, cast: Cast) -> None:
 
 def test_nothing_of_a_kind_is_not_the_same_as_nothing(owner: Visitor, cast: Cast) -> None:
     page = plain(owner.get(f"{PAGE}?kind=games").text)
-    assert "Nothing of this kind was done yet. Clear the filter" in page
+    assert "No such entries yet. Clear the filter" in page
 
 
 def test_an_unknown_kind_is_all(owner: Visitor, cast: Cast) -> None:

@@ -68,7 +68,7 @@ def test_the_built_in_app_is_not_offered(owner: Visitor, cast: Cast) -> None:
 
 def test_a_key_says_when_it_was_last_used(owner: Visitor, key: ApiKey) -> None:
     for used, age, words in (
-        (timedelta(minutes=6), timedelta(days=9), r'<td role="cell" class="used soft"><time [^>]*data-as="recent"'),
+        (timedelta(minutes=6), timedelta(days=9), r'<td role="cell" class="used soft">\s*<time [^>]*data-as="recent"'),
         (None, timedelta(days=1), "Not used yet"),
         (None, timedelta(days=90), "Never used"),
     ):
@@ -102,7 +102,7 @@ def test_sending_the_form_again_makes_no_second_key_and_shows_nothing(owner: Vis
     assert (again.status_code, again.location) == (303, PAGE)
     assert keys_made() == before + 1
     page = owner.get(PAGE).text
-    assert "roll it if it was not stored" in page
+    assert "Roll it if you have not stored it" in page
     assert secret
     assert secret not in page
 
@@ -134,7 +134,7 @@ def test_a_wrong_password_makes_nothing_and_keeps_the_input(owner: Visitor, cast
         "This is not your password. Nothing was changed.",
     ]
     assert 'value="Nightly"' in answer.text
-    assert re.search(r'value="write" id="[^"]+" checked', answer.text)
+    assert re.search(r'value="write"\s+id="[^"]+"\s+checked', answer.text)
     assert not re.search(r'value="read" id="[^"]+" checked', answer.text)
     assert "not my password" not in answer.text
     assert keys_made() == before
@@ -154,7 +154,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"scopes": []}, "Choose at least 1 scope"),
     ({"scopes": ["admin"]}, "A key's scopes are some of read, write, upload."),
     ({"password": ""}, "Enter your password"),
-    ({"app": "app_of_somebody_else"}, "This app is not there any more: choose another"),
+    ({"app": "app_of_somebody_else"}, "This app no longer exists. Choose another."),
 ]
 
 
@@ -255,7 +255,7 @@ def test_a_key_that_ends_already_cannot_be_rolled(owner: Visitor, key: ApiKey) -
 
 def test_revoking_asks_first_and_says_when_the_key_was_used(owner: Visitor, key: ApiKey) -> None:
     question = plain(owner.get(f"{PAGE}/{key.id}/revocation").text)
-    assert f"Revoke {key.hint}? It was never used. Its requests are refused from now on." in question
+    assert f"Revoke {key.hint}? This key was never used. All requests with this key will be refused." in question
     with writing():
         key.last_used_at = now() - timedelta(minutes=6)
     question = owner.get(f"{PAGE}/{key.id}/revocation").text
@@ -311,7 +311,7 @@ def test_an_app_is_renamed(owner: Visitor, partner: Partner) -> None:
 def test_developers_see_the_keys_and_whom_to_ask(cast: Cast, signed_in: Callable[[str], Visitor], key: ApiKey) -> None:
     page = signed_in(cast.starlight.developer).get(PAGE).text
     assert key.hint in page
-    assert "Only owners make, roll and revoke keys Your role is developer. Ask Owner." in plain(page)
+    assert "Only owners can make, roll and revoke keys Your role is developer. Ask Owner." in plain(page)
     for control in ("Roll", "Revoke", "Rename", "Make a key", "Add an app"):
         assert f">{control}" not in page
 
@@ -322,7 +322,7 @@ def test_without_a_key_the_page_says_what_one_is_for(owner: Visitor, cast: Cast)
             session.delete(key)
         for app in session.scalars(select(App).where(App.name != "Dashboard")):
             session.delete(app)
-    assert "No keys yet A key lets a script send builds" in plain(owner.get(PAGE).text)
+    assert "No keys yet With a key, a script can send builds" in plain(owner.get(PAGE).text)
     answer = owner.post(PAGE, filled(owner))
     assert shown_secret(answer.text, "pp")
 

@@ -22,7 +22,7 @@ def test_the_page_names_the_partner_and_its_owners(owner: Visitor, cast: Cast) -
 
 def test_renaming_shows_everywhere(owner: Visitor, viewer: Visitor) -> None:
     assert owner.post(PAGE, {"name": " Starlight & Sons "}).location == PAGE
-    assert "The partner is named Starlight &amp; Sons now" in owner.get(PAGE).text
+    assert "The partner is now named Starlight &amp; Sons" in owner.get(PAGE).text
     assert '<span class="partner">Starlight &amp; Sons</span>' in viewer.get("/games").text
 
 
@@ -39,5 +39,5 @@ def test_a_name_that_cannot_be_is_kept_in_the_field(owner: Visitor) -> None:
 
 def test_others_see_it_and_whom_to_ask(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:
     page = plain(signed_in(cast.starlight.viewer).get(PAGE).text)
-    assert "Only owners rename the partner Your role is viewer. Ask Owner." in page
+    assert "Only owners can rename the partner Your role is viewer. Ask Owner." in page
     assert "Name Starlight Studio" in page
