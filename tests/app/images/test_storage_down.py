@@ -55,7 +55,7 @@ class Gateway:
                 passed.append(name)
                 self.stop()
 
-        monkeypatch.setattr(f"app.images.{module}.passing", passing)
+        monkeypatch.setattr(f"app.images.{module}.crash_point", passing)
 
 
 @pytest.fixture
