@@ -6,7 +6,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast soak check bench screenshots help always
+.PHONY: run test test-fast soak check format bench screenshots help always
 
 run: .venv/.server app/static/dist/manifest.json ## start everything: storage, database, web server, three agents
 	@exec .venv/bin/python -m app.runtime.supervisor
@@ -20,15 +20,21 @@ test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite al
 
 soak: .venv/.dev app/static/dist/manifest.json ## the long fault runs
 	.venv/bin/python -m pytest -n 3 --dist loadfile -m soak --timeout 7200
-	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/slipway/archive/test_fuzz.py tests/slipway/archive/test_pieces.py tests/app/fleet/test_wanted.py tests/slipway/agent/test_hostile_answers.py
+	.venv/bin/python -m pytest -n 2 --hypothesis-profile searching tests/slipway/archive/test_fuzz.py tests/slipway/archive/test_chunking.py tests/app/fleet/test_wanted.py tests/slipway/agent/test_hostile_answers.py
 
 check: .venv/.dev node_modules/.dev ## lint, formatting, types, templates, scripts
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
-	.venv/bin/python -m djlint app/templates --lint --quiet --profile jinja --ignore H015,J018
+	.venv/bin/python -m djlint app/templates --lint --quiet
+	.venv/bin/python -m djlint app/templates --check --quiet || { echo "Run make format." >&2; exit 1; }
 	@$(NPM) --silent run types
 	@$(NPM) --silent run lint
+
+format: .venv/.dev ## format Python and templates (settings: pyproject.toml)
+	.venv/bin/python -m ruff check --select I --fix --quiet .
+	.venv/bin/python -m ruff format .
+	.venv/bin/python -m djlint app/templates --reformat --quiet --warn
 
 bench: .venv/.dev app/static/dist/manifest.json ## measure; see docs/benchmarks.md
 	.venv/bin/python -m bench

@@ -15,9 +15,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from app import web
-from app.api import dashboard, health, image_files, openapi, rate_headers, v1
+from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
 from app.api.partners import builds, games, raw_upload, releases, uploads
-from app.api.servers import own_server
+from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
 from app.data.extensions import csrf, db, htmx, limiter, login, migrate
 from app.images import image_processes
@@ -68,18 +68,18 @@ def create_app(settings: Settings | None = None) -> Flask:
         uploads.bp,
         builds.bp,
         releases.bp,
-        own_server.bp,
+        agent_calls.bp,
         openapi.bp,
         health.bp,
-        image_files.bp,
+        public_images.bp,
     ):
         app.register_blueprint(blueprint)
         csrf.exempt(blueprint)  # browsers do not send bearer tokens on their own
     v1.init_app(app)
     web.init_app(app)
-    dashboard.init_app(app, script_caller)
+    dashboard_calls.init_app(app, script_caller)
     error_handlers.init_app(app)
-    app.after_request(rate_headers.add_headers)
+    app.after_request(api_rate_limits.add_headers)
     commands.init_app(app)
     return app
 

@@ -1,1 +1,1 @@
-"""Measurements (`make bench`). Each prints ratios taken in one run; what was measured when is in docs/benchmarks.md."""
+"""Measurements (`make bench`). Each prints ratios from one run; docs/benchmarks.md has results with their dates."""

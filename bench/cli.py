@@ -1,4 +1,5 @@
-"""`slipway push` of an archive until it is stored, over curl of the same file to one presigned URL, in turns."""
+"""`slipway push` of an archive until it is stored, compared with curl of the same file to one presigned URL, in
+turns."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
-from bench.stage import ROOT, Stage, register_game, running, verdict
+from bench.bench_server import ROOT, BenchServer, register_game, running_server, verdict
 from bench.upload import make_archive
 
 ROUNDS = 3
@@ -21,17 +22,17 @@ TARGET = 0.9
 
 
 def run(directory: Path) -> bool:
-    """Whether the target was met. SLIPWAY_BENCH_MIB sets another size, for trying the bench itself."""
+    """Whether the target was met. SLIPWAY_BENCH_MIB sets a smaller size, to try the bench itself."""
     size = int(os.environ.get("SLIPWAY_BENCH_MIB", GIB // MIB)) * MIB
     archive = directory / "game.tar.gz"
     make_archive(archive, size)
     print(f"  archive of {archive.stat().st_size / MIB:.0f} MiB")
     (directory / "stage").mkdir()
-    with running(directory / "stage") as stage:
+    with running_server(directory / "stage") as stage:
         return _compared(stage, archive, directory / "home")
 
 
-def _compared(stage: Stage, archive: Path, home: Path) -> bool:
+def _compared(stage: BenchServer, archive: Path, home: Path) -> bool:
     where = load_settings(stage.environment).storage_settings
     register_game(stage, "warm-up")
     _push(stage, archive, "warm-up", home)
@@ -47,8 +48,8 @@ def _compared(stage: Stage, archive: Path, home: Path) -> bool:
     return verdict("slipway push over curl", statistics.median(direct) / statistics.median(pushed), TARGET, least=True)
 
 
-def _push(stage: Stage, archive: Path, slug: str, home: Path) -> float:
-    """Seconds from its start to its end, its own imports included: that is what a pipeline waits."""
+def _push(stage: BenchServer, archive: Path, slug: str, home: Path) -> float:
+    """Seconds from start to end, including imports: the time that a pipeline waits."""
     environment = os.environ | {
         "SLIPWAY_URL": stage.url,
         "SLIPWAY_KEY": stage.key,
@@ -59,7 +60,7 @@ def _push(stage: Stage, archive: Path, slug: str, home: Path) -> float:
     begun = time.monotonic()
     subprocess.run([*command, "stored"], cwd=ROOT, env=environment, check=True)
     seconds = time.monotonic() - begun
-    # The check would take a core from the next round: it is waited for, and not counted.
+    # Wait for the check, which would take a core from the next round. It does not count.
     subprocess.run([*command, "checked"], cwd=ROOT, env=environment, check=True)
     return seconds
 

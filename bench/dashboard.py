@@ -1,4 +1,4 @@
-"""The dashboard: what a first paint weighs, what a big game's page costs, how late a changed pixel is.
+"""The dashboard: the weight of a first paint, the cost of a large game's page, the delay of a changed pixel.
 
 Weights are of gzip; the app itself sends what a proxy in front of it compresses. The tabs are a real Chromium's.
 """
@@ -27,10 +27,10 @@ from app.data.models.partner import Partner
 from app.data.models.server import Server
 from app.fleet.servers import add_server
 from app.topics.names import game_topic
-from bench.pages import signed_in
-from bench.reports import Agent
-from bench.stage import EMAIL, PASSWORD, Stage, percentile, running, verdict
-from bench.tabs import delays
+from bench.agent_reports import Agent
+from bench.bench_server import EMAIL, PASSWORD, BenchServer, percentile, running_server, verdict
+from bench.browser_tabs import delays
+from bench.live_page_clients import signed_in
 from tests.app.web.scenes import On, Sent, add_game
 
 BUILDS, SERVERS = 50, 20
@@ -43,7 +43,7 @@ SIZE = 10**9  # bytes of each build: a hundredth is a whole percent
 
 def run(directory: Path) -> bool:
     """Whether every target was met."""
-    with running(directory) as stage:
+    with running_server(directory) as stage:
         app = create_app(load_settings(stage.environment))
         with app.app_context():
             small = _game("small", FEW_BUILDS, FEW_SERVERS)
@@ -70,7 +70,7 @@ def _partner() -> str:
 
 
 def _game(slug: str, builds: int, servers: int) -> str:
-    """A game with so many builds, each in some state on each of so many servers; its id."""
+    """Create a game with many builds, each with a state on each of many servers. Returns its id."""
     names = [f"srv-{number:02}" for number in range(1, servers + 1)]
     for name in names:
         if db.session.get(Server, name) is None:
@@ -84,7 +84,7 @@ def _game(slug: str, builds: int, servers: int) -> str:
 
 
 def _queries(app: Flask, game_id: str, slug: str) -> int:
-    """Statements that read for one whole page, signed in, with nothing rendered before."""
+    """The number of reading SQL statements for one full page, signed in, with empty caches."""
     client = app.test_client()
     # In contexts of their own, as a server's requests: this one would lend them its session.
     contextvars.Context().run(_enter, client)
@@ -118,8 +118,8 @@ def _statements() -> Iterator[list[str]]:
     event.remove(db.engine, "before_cursor_execute", note)
 
 
-def _weight(stage: Stage, cookie: str) -> bool:
-    """HTML, CSS and JS that the list of games needs before it can be seen."""
+def _weight(stage: BenchServer, cookie: str) -> bool:
+    """Bytes of HTML, CSS and JS that the list of games needs for its first paint."""
     connection = HTTPConnection("127.0.0.1", stage.port)
     html = _get(connection, "/games", cookie)
     if html.count(b'id="game-') != LISTED:
@@ -132,8 +132,8 @@ def _weight(stage: Stage, cookie: str) -> bool:
     return verdict("first paint, gzip", sum(weights.values()), 120, least=False, unit=" kB")
 
 
-def _times(stage: Stage, cookie: str, agent: Agent) -> bool:
-    """The big game's page on one connection: each time after a report changed it, and with nothing new."""
+def _times(stage: BenchServer, cookie: str, agent: Agent) -> bool:
+    """The large game's page on one connection: after each report that changes it, and without changes."""
     connection = HTTPConnection("127.0.0.1", stage.port)
     changed, unchanged = [], []
     for number in range(REQUESTS):

@@ -1,4 +1,4 @@
-"""GET /api/partners/games with 1,000 games: queries, requests a second, and the same for an unchanged list (304)."""
+"""GET /api/partners/games with 1,000 games: queries and requests per second, also for an unchanged list (304)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.config.settings import load_settings
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from bench.stage import Stage, percentile, running, verdict
+from bench.bench_server import BenchServer, percentile, running_server, verdict
 
 GAMES = 1000
 SECONDS = 5.0
@@ -21,17 +21,17 @@ SECONDS = 5.0
 
 def run(directory: Path) -> bool:
     """Whether the number of queries is constant."""
-    with running(directory) as stage:
+    with running_server(directory) as stage:
         few, many = _queries(stage, 10), _queries(stage, GAMES)
         met = verdict(f"queries at {GAMES} games over queries at 10", many / few, 1, least=False)
         print(f"  {many} queries, whatever the number of games (authentication included)")
-        _rate(stage, "whole list", {})
+        _rate(stage, "complete list", {})
         etag = _get(HTTPConnection("127.0.0.1", stage.port), stage, {})[1]
         _rate(stage, "unchanged list (304)", {"If-None-Match": etag})
     return met
 
 
-def _queries(stage: Stage, games: int) -> int:
+def _queries(stage: BenchServer, games: int) -> int:
     app = create_app(load_settings(stage.environment))
     seen: list[str] = []
     with app.app_context():
@@ -62,7 +62,7 @@ def _queries(stage: Stage, games: int) -> int:
     return len(seen)
 
 
-def _rate(stage: Stage, what: str, headers: dict[str, str]) -> None:
+def _rate(stage: BenchServer, what: str, headers: dict[str, str]) -> None:
     connection = HTTPConnection("127.0.0.1", stage.port)
     _get(connection, stage, headers)
     times = []
@@ -75,7 +75,7 @@ def _rate(stage: Stage, what: str, headers: dict[str, str]) -> None:
     print(f"  {what}: {rate:.0f} requests/s on one connection, p95 {slow:.1f} ms")
 
 
-def _get(connection: HTTPConnection, stage: Stage, headers: dict[str, str]) -> tuple[int, str]:
+def _get(connection: HTTPConnection, stage: BenchServer, headers: dict[str, str]) -> tuple[int, str]:
     connection.request("GET", "/api/partners/games", headers={"Authorization": f"Bearer {stage.key}", **headers})
     answer = connection.getresponse()
     answer.read()

@@ -1,8 +1,8 @@
-"""One archive through the app, over the same file straight to a presigned URL, in turns.
+"""One archive through the app, compared with the same file sent to a presigned URL, in turns.
 
-Ratios with and without the inspection, and the web process's peak RSS at 1 GiB and at 4 GiB. What gunzip costs depends
-on who packed: gzip and tar store what they cannot make smaller, which unpacks ten times as fast as the Huffman codes
-that igzip writes for the same noise. The targets are for the first; the second is printed beside it, as the worst case.
+Ratios with and without the inspection, and the web process's peak RSS at 1 GiB and at 4 GiB. The cost of gunzip depends
+on the packer: gzip and tar store incompressible data, which unpacks ten times as fast as the Huffman codes that igzip
+writes for it. The targets are for the first; the second is printed too, as the worst case.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from isal import igzip
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
-from bench.stage import Stage, peak_mib, register_game, reset_peak, rss_mib, running, verdict
+from bench.bench_server import BenchServer, peak_mib, register_game, reset_peak, rss_mib, running_server, verdict
 
 ROUNDS = 5
 INCOMPRESSIBLE = 0.8
@@ -42,7 +42,7 @@ def run(directory: Path) -> bool:
         ("inspection on", "wsgi:app", 0.5),
     ):
         (directory / name).mkdir()
-        with running(directory / name, application) as stage:
+        with running_server(directory / name, application) as stage:
             met &= verdict(f"through the app over direct, {name}", _ratio(stage, one), target, least=True)
             if name == "inspection on":
                 print(f"  the same, with an archive all of Huffman codes: {_ratio(stage, coded, 'coded'):.3f}")
@@ -74,7 +74,7 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> 
     tar.addfile(member, BytesIO(content))
 
 
-def _ratio(stage: Stage, archive: Path, prefix: str = "round") -> float:
+def _ratio(stage: BenchServer, archive: Path, prefix: str = "round") -> float:
     where = load_settings(stage.environment).storage_settings
     register_game(stage, f"{prefix}-warm-up")
     _through(stage, archive, f"{prefix}-warm-up")
@@ -89,7 +89,7 @@ def _ratio(stage: Stage, archive: Path, prefix: str = "round") -> float:
     return statistics.median(direct) / statistics.median(through)
 
 
-def _through(stage: Stage, archive: Path, slug: str) -> float:
+def _through(stage: BenchServer, archive: Path, slug: str) -> float:
     return _seconds(
         f"{stage.url}/api/partners/games/{slug}/upload",
         archive,
@@ -116,7 +116,7 @@ def _seconds(url: str, archive: Path, *options: str) -> float:
     return time.monotonic() - begun
 
 
-def _memory(stage: Stage, archives: list[Path]) -> bool:
+def _memory(stage: BenchServer, archives: list[Path]) -> bool:
     idle = rss_mib(stage.worker)
     peaks = []
     for archive in archives:

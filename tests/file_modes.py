@@ -1,4 +1,4 @@
-"""Who may read the files of an instance."""
+"""Permissions of the files of an instance."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def mode_of(path: Path) -> int:
 
 
 def open_to_others(instance: Path) -> dict[str, str]:
-    """What of an instance others could read or write, with its mode. What lies below `servers` and the storage's blocks
-    does not count: nobody gets there."""
+    """Paths of an instance that other users may read or write, with their modes. Paths below `servers` and the
+    storage's blocks do not count, because the folders above them are closed."""
     closed = (instance / "servers", instance / "storage" / "volume" / "data")
     found = [path for path in (instance, *instance.rglob("*")) if not any(folder in path.parents for folder in closed)]
     return {str(path): oct(mode_of(path)) for path in found if not path.is_symlink() and mode_of(path) & 0o077}

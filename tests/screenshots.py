@@ -38,7 +38,7 @@ from app.uploads.raw import part_writer
 from tests.app.web import asset_scenes, fleet_scenes, scenes
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
-from tests.site import Site
+from tests.live_server import LiveServer
 
 FOLDER = ROOT / "screenshots"
 GARDEN = "/games/garden-of-forking-paths"
@@ -100,7 +100,7 @@ EMPTY_STUDIO = "Moonbase"
 
 
 @contextmanager
-def stage() -> Iterator[Site]:
+def stage() -> Iterator[LiveServer]:
     """The app, seeded, behind a server."""
     part_writer.PART = 5 * MIB  # small uploads show what large ones do
     with tempfile.TemporaryDirectory(prefix="slipway-screenshots-") as folder:
@@ -112,7 +112,7 @@ def stage() -> Iterator[Site]:
                 upgrade(str(ROOT / "migrations"))
                 app.extensions["slipway_bucket"].make()
                 _seed()
-            site = Site(app)
+            site = LiveServer(app)
             site.start()
             try:
                 yield site
@@ -159,7 +159,7 @@ def sign_in(page: Page, email: str) -> None:
 class Camera:
     """One window of one size and theme, and the folder its pictures go to."""
 
-    def __init__(self, browser: Browser, site: Site, width: int, theme: Any, words: Sequence[str]) -> None:
+    def __init__(self, browser: Browser, site: LiveServer, width: int, theme: Any, words: Sequence[str]) -> None:
         self.browser, self.site, self.width, self.theme, self.words = browser, site, width, theme, words
         self.taken = 0
 

@@ -22,13 +22,13 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app.api.openapi import describe
-from app.api.pipeline import declared
+from app.api.pipeline import declared_call
 from app.data.database import writing
 from app.data.models.partner import Member
 from tests.app.api.json_calls import MARKER, UNLIMITED, fill_partner
 from tests.app.api.test_strangers import CHANGING, FORM, NOBODYS, OWNED, begin_session
 from tests.conftest import bearer
-from tests.filling import Rows
+from tests.filled_tables import Rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.settings(**UNLIMITED)]
 
@@ -98,7 +98,7 @@ class Asker:
 
     def _client(self, rule: Rule, method: str) -> tuple[FlaskClient, dict[str, str]]:
         """Signed in anew for what changes something: it may have signed out."""
-        call = declared(self.app.view_functions[rule.endpoint])
+        call = declared_call(self.app.view_functions[rule.endpoint])
         if call and call.security:
             token = f"{'pp' if call.security == 'partnerKey' else 'srv'}_{MARKER}"
             return self.app.test_client(use_cookies=False), bearer(token)
@@ -192,7 +192,7 @@ def test_in_queries(app: Flask, asker: Asker) -> None:
             continue
         Noting.names = set()
         asker.open(rule, method)
-        call = declared(app.view_functions[rule.endpoint])
+        call = declared_call(app.view_functions[rule.endpoint])
         names = Noting.names | set(call.query.model_json_schema()["properties"] if call and call.query else ())
         for name in sorted(names):
             more = cursors() if name in {"cursor", "after"} else []
@@ -206,7 +206,7 @@ def test_in_queries(app: Flask, asker: Asker) -> None:
 def test_in_forms(app: Flask, asker: Asker) -> None:
     number = itertools.count(1)
     for rule, method in rules(app):
-        if method not in CHANGING or declared(app.view_functions[rule.endpoint]):
+        if method not in CHANGING or declared_call(app.view_functions[rule.endpoint]):
             continue
         Noting.names = set()
         asker.open(rule, method, data={})
@@ -221,7 +221,7 @@ def test_in_forms(app: Flask, asker: Asker) -> None:
 def test_in_json(app: Flask, asker: Asker) -> None:
     document = describe(app)
     for rule, method in rules(app):
-        call = declared(app.view_functions[rule.endpoint])
+        call = declared_call(app.view_functions[rule.endpoint])
         if call is None or call.body is None or not call.security:  # the dashboard's are the same ones
             continue
         good = example(document, document["components"]["schemas"][call.body.__name__])

@@ -12,8 +12,8 @@ from pythonjsonlogger.json import JsonFormatter
 
 from app.process import logs
 from tests.app.api.calling import GAMES, Script
-from tests.archives import game_archive
 from tests.conftest import PASSWORD, Cast
+from tests.game_archives import game_archive
 
 
 def handler() -> logging.Handler:

@@ -1,21 +1,21 @@
-"""Our JSON APIs, side by side: who calls each, and in which order a call is looked at, as the contracts have it."""
+"""The JSON APIs: authentication, order of checks, rate limits and error envelope of each, as its contract defines."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from app.api.api_rate_limits import API_LIMIT, PARTS_LIMIT, UPLOAD_LIMIT
 from app.api.envelopes import FLAT, NESTED
 from app.api.pipeline import Api, Step
-from app.api.rate_headers import API, PARTS, UPLOAD
 from app.api.steps import (
-    count,
-    look_up,
-    note_use,
-    parse,
-    receive,
-    recognise_key,
-    recognise_server,
+    apply_rate_limit,
+    look_up_game,
+    parse_input,
+    read_body,
+    record_key_use,
+    require_api_key,
     require_scope,
+    require_server_token,
 )
 
 JSON = frozenset({"application/json"})
@@ -25,24 +25,24 @@ PARTNERS = Api(
     name="partners",
     security="partnerKey",
     envelope=FLAT,
-    order=(recognise_key, count, require_scope, note_use, look_up, receive, parse),
+    steps=(require_api_key, apply_rate_limit, require_scope, record_key_use, look_up_game, read_body, parse_input),
     rates={
-        API: lambda found: found.api_rate,
-        UPLOAD: lambda found: found.upload_rate,
-        PARTS: lambda found: found.parts_rate,
+        API_LIMIT: lambda found: found.api_rate,
+        UPLOAD_LIMIT: lambda found: found.upload_rate,
+        PARTS_LIMIT: lambda found: found.parts_rate,
     },
-    default_limit=API,
+    default_limit=API_LIMIT,
     media_types=JSON,
     idempotent=True,
 )
 
-# 401, 429, 404, 403, 413, 400 (assets-api.md section 1). A script's plain string is as good as one marked as JSON.
+# 401, 429, 404, 403, 413, 400 (assets-api.md section 1). Any content type is accepted: scripts often send JSON as text.
 V1 = Api(
     name="v1",
     security="partnerKey",
     envelope=NESTED,
-    order=(recognise_key, count, look_up, require_scope, note_use, receive, parse),
-    rates={  # each is counted by itself (section 9)
+    steps=(require_api_key, apply_rate_limit, look_up_game, require_scope, record_key_use, read_body, parse_input),
+    rates={  # each has its own counter (section 9)
         "presign": lambda found: found.presign_rate,
         "confirm": lambda found: found.confirm_rate,
         "new-game": lambda found: found.new_game_rate,
@@ -50,35 +50,37 @@ V1 = Api(
         "component-batch": lambda found: found.component_batch_rate,
         "list": lambda found: found.list_rate,
     },
-    counted_as="v1-",
+    limit_prefix="v1-",
     idempotent=True,
 )
 
-# 401, 415, 413, 400: an agent reports as often as it is told to, and sees only its own server
+# 401, 415, 413, 400. No rate limit: the platform sets how often an agent reports.
 SERVERS = Api(
     name="servers",
     security="serverToken",
     envelope=FLAT,
-    order=(recognise_server, receive, parse),
+    steps=(require_server_token, read_body, parse_input),
     media_types=JSON,
 )
 
 
-def at_the_dashboard(api: Api, recognise_member: Step) -> Api:
-    """The same API for a member who is signed in: the same order of checks and the same envelope. Only what a page
-    sends is limited, for it asks every second how a check goes. It has no Idempotency-Key: those belong to API keys."""
+def for_dashboard(api: Api, require_member: Step) -> Api:
+    """The same API for signed-in members, with the same order of checks and the same envelope.
+
+    Only uploads are limited, because a page polls an archive check every second. Idempotency-Key is not supported: it
+    belongs to API keys."""
     return replace(
         api,
         name=f"{api.name} at the dashboard",
         security="",
-        order=tuple(recognise_member if step is recognise_key else step for step in api.order),
+        steps=tuple(require_member if step is require_api_key else step for step in api.steps),
         rates={
-            UPLOAD: lambda _: "30 per hour",
-            PARTS: lambda found: found.parts_rate,
-            "presign": lambda _: "240 per minute",  # the script waits when it is told to
+            UPLOAD_LIMIT: lambda _: "30 per hour",
+            PARTS_LIMIT: lambda found: found.parts_rate,
+            "presign": lambda _: "240 per minute",  # the script waits for Retry-After
             "confirm": lambda _: "240 per minute",
         },
-        counted_as="member-",
-        whom="you",
+        limit_prefix="member-",
+        caller_label="you",
         idempotent=False,
     )

@@ -1,4 +1,4 @@
-"""The two forms of an error: flat, and nested for the assets API."""
+"""The two JSON envelopes of errors: flat, and nested for the assets API."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from app.api.json_shapes import Shape
 
 
 class Problem(Shape):
-    """What went wrong, in a word for programs and a sentence for people."""
+    """An error: a code for programs and a message for people."""
 
     error: str
     message: str
 
 
 class NestedProblem(Shape):
-    """What went wrong, in a word for programs and a sentence for people."""
+    """An error: a code for programs and a message for people."""
 
     class Error(Shape):
         code: str
@@ -27,8 +27,8 @@ class NestedProblem(Shape):
 
 @dataclass(frozen=True)
 class Envelope:
-    """`problem` is the shape of every error. `codes` and `statuses` map our own to what an API calls them; a code that
-    is not there keeps its name, in capitals where the envelope is nested."""
+    """`problem` is the shape of every error. `codes` and `statuses` map our codes and statuses to those of the API.
+    Other codes keep their name, in capitals if the envelope is nested."""
 
     problem: type[Shape]
     nested: bool = False
@@ -42,13 +42,13 @@ class Envelope:
         return {"error": {"code": self.codes.get(code, code.upper()), "message": message}}
 
     def status(self, status: int) -> int:
-        """The HTTP status that this API has for another API's `status`."""
+        """The API's HTTP status for our `status`."""
         return self.statuses.get(status, status)
 
 
 FLAT = Envelope(Problem)
 
-# The assets API has words of its own for some errors, and one status for "not now" and "our fault": 502
+# The assets API has its own codes for some errors, and one status, 502, for "unavailable" and "internal error"
 # (assets-api.md section 8).
 NESTED = Envelope(
     NestedProblem,

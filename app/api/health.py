@@ -1,4 +1,4 @@
-"""GET /healthz: 200 when database, bucket and worker answer, 503 naming what does not."""
+"""GET /healthz: 200 when database, storage and worker respond, else 503. The body has the state of each."""
 
 from __future__ import annotations
 

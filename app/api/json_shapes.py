@@ -1,4 +1,4 @@
-"""What every JSON shape of ours has in common, and how pydantic's complaints become sentences."""
+"""The base class of all JSON shapes, and readable messages for pydantic's validation errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
 
 from app.refusals import InvalidRequest
-from app.validation import Text as Text  # shapes are declared with it
+from app.validation import Text as Text  # re-exported for shapes
 from app.validation import sentence
 
 # Times on the wire: ISO 8601, UTC, whole seconds, Z.
@@ -18,7 +18,7 @@ Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strft
 
 
 class Shape(BaseModel):
-    """A JSON object: camelCase outside, snake_case inside, types taken as they are (no "5" for 5), unknown fields
+    """A JSON object: camelCase in JSON, snake_case in Python. Types are strict ("5" is not 5), unknown fields are
     ignored."""
 
     model_config = ConfigDict(
@@ -30,29 +30,29 @@ T = TypeVar("T", bound=Shape)
 
 
 def parse_json(shape: type[T], body: bytes) -> T:
-    """A request body as a shape. Raises InvalidRequest that names the field and the rule."""
+    """Parse a request body. Raises InvalidRequest, which names the field and the rule."""
     try:
         return shape.model_validate_json(body or b"null", by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _refused(error, body) from None
+        raise _invalid_request(error, body) from None
 
 
 def parse_fields(shape: type[T], fields: Mapping[str, Any]) -> T:
-    """Query parameters as a shape; they are all text, so numbers are read from it."""
+    """Parse query parameters, converting text to numbers. Raises InvalidRequest, which names the field and the rule."""
     try:
         return shape.model_validate(dict(fields), strict=False, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _refused(error, b"{}") from None
+        raise _invalid_request(error, b"{}") from None
 
 
-def _refused(error: ValidationError, body: bytes) -> InvalidRequest:
+def _invalid_request(error: ValidationError, body: bytes) -> InvalidRequest:
     fields: dict[str, str] = {}
     for problem in error.errors():
         if problem["type"] == "json_invalid":
             return InvalidRequest(f"The body is not valid JSON: {problem['ctx']['error']}.")
         if not problem["loc"]:
             return InvalidRequest(
-                "The body must be a JSON object." if body.strip() else "The body is empty; send JSON."
+                "The body must be a JSON object." if body.strip() else "The body is empty. Send a JSON object."
             )
         fields.setdefault(_path(problem["loc"]), sentence(dict(problem)))
     return InvalidRequest("; ".join(f"{name} {what}" for name, what in fields.items()), fields)

@@ -1,4 +1,4 @@
-"""GET /api/openapi.json, made from the same declarations that serve the calls."""
+"""GET /api/openapi.json: the OpenAPI document, made from the declarations of the calls."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from werkzeug.routing import Rule
 
 from app.api.envelopes import FLAT, NESTED
 from app.api.json_shapes import Shape
-from app.api.pipeline import Call, declared
+from app.api.pipeline import Call, declared_call
 
 bp = Blueprint("openapi", __name__)
 
-_COMMON = {
+_ERROR_DESCRIPTIONS = {
     401: "The key or token is missing, unknown or revoked.",
-    403: "The key lacks the scope this call needs.",
-    404: "There is no such thing in your catalog.",
-    400: "A field breaks a rule; the message names it.",
-    409: "It is in a state in which this cannot be done.",
-    413: "More bytes than the limit the message names.",
-    415: "The body is of another type than this call takes.",
-    429: "Too many calls. `Retry-After` says how many seconds to wait.",
-    502: "Storage is not to be had now, or something failed on our side.",
-    503: "Storage or a place for the upload is not to be had now.",
+    403: "The key does not have the scope of this call.",
+    404: "Not found in your catalog.",
+    400: "A field breaks a rule. The message names the field.",
+    409: "Not possible in the current state. The message explains why.",
+    413: "Too large. The message names the limit.",
+    415: "Wrong content type of the body.",
+    429: "Too many calls. Wait for the seconds in `Retry-After`.",
+    502: "Storage is unavailable, or something failed on our side.",
+    503: "Storage is unavailable, or too many uploads are running.",
 }
 
 
@@ -38,14 +38,14 @@ def document() -> Response:
 
 
 def describe(app: Flask) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of every declared call but the dashboard's own."""
+    """The OpenAPI 3.1 document of all declared calls except the dashboard's."""
     paths: dict[str, dict[str, Any]] = {}
     shapes: set[type[Shape]] = {FLAT.problem, NESTED.problem}
     for rule in sorted(app.url_map.iter_rules(), key=lambda r: (r.rule, sorted(r.methods or ()))):
-        call = declared(app.view_functions[rule.endpoint])
+        call = declared_call(app.view_functions[rule.endpoint])
         if call is None or not call.security:
             continue
-        shapes.update(shape for shape in [call.body, *call.answers.values()] if shape)
+        shapes.update(shape for shape in [call.body, *call.responses.values()] if shape)
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             paths.setdefault(path, {})[method.lower()] = _operation(rule, call)
@@ -55,7 +55,7 @@ def describe(app: Flask) -> dict[str, Any]:
     )
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Slipway", "version": "1", "description": "Games, builds and the servers they arrive on."},
+        "info": {"title": "Slipway", "version": "1", "description": "Games, builds, and the servers that cache them."},
         "paths": paths,
         "components": {
             "schemas": schemas["$defs"],
@@ -68,8 +68,8 @@ def describe(app: Flask) -> dict[str, Any]:
 
 
 @bp.record_once
-def _hand_out(state: BlueprintSetupState) -> None:
-    # Pages that show the document cannot import this face; they find its maker on the app.
+def _register_describe(state: BlueprintSetupState) -> None:
+    # Pages must not import the API (architecture tests), so the reference page finds this function on the app.
     state.app.extensions["slipway_describe_api"] = describe
 
 
@@ -103,14 +103,14 @@ def _operation(rule: Rule, call: Call) -> dict[str, Any]:
 
 def _responses(rule: Rule, call: Call) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, shape in call.answers.items():
+    for status, shape in call.responses.items():
         responses[str(status)] = {"description": "Done."}
         if shape:
             responses[str(status)]["content"] = {"application/json": {"schema": _ref(shape)}}
-    refused = {401, *call.refusals} | ({403, 429} if call.scope else set()) | ({404} if rule.arguments else set())
-    for status in sorted(refused):
+    statuses = {401, *call.errors} | ({403, 429} if call.scope else set()) | ({404} if rule.arguments else set())
+    for status in sorted(statuses):
         responses[str(status)] = {
-            "description": _COMMON[status],
+            "description": _ERROR_DESCRIPTIONS[status],
             "content": {"application/json": {"schema": _ref(call.api.envelope.problem)}},
         }
     return responses

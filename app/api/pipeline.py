@@ -1,11 +1,11 @@
-"""The one way of every JSON call: recognise, count, look up, read the body, parse, answer, envelope.
+"""The pipeline of every JSON call: authenticate, apply limits, look up, read and parse the body, run the view, respond.
 
-An `Api` is a tuple of steps in the order of its contract, which decides what error a caller meets first; the three APIs
-and the dashboard differ in nothing else (`app/api/apis.py`). A `Call` declares one call of an API. The same
-declarations make the OpenAPI document (`app/api/openapi.py`).
+An `Api` is a sequence of steps. Their order is part of its contract, because it decides which error a caller gets
+first. The three APIs and the dashboard differ only in these steps (`app/api/apis.py`). A `Call` declares one call of an
+API. The OpenAPI document is made from the same declarations (`app/api/openapi.py`).
 
-A step (`app/api/steps.py`) does one thing to the `Passage` of a request, or raises a Refusal. What is refused, here or
-before a view is found, is put into the API's envelope by `app/api/error_answers.py`.
+A step (`app/api/steps.py`) checks or fills in one part of the `CallContext` of a request, or raises a Refusal.
+`app/api/error_responses.py` puts refusals into the API's envelope, also those from before a view is found.
 """
 
 from __future__ import annotations
@@ -25,68 +25,72 @@ from app.config.settings import Settings
 from app.data.models.game import Game
 
 View = Callable[..., Any]
-REPEAT: Literal["repeat"] = "repeat"
-Again = View | Literal["repeat"]
+RUN_AGAIN: Literal["run again"] = "run again"
+ReplayView = View | Literal["run again"]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a view returns: a shape (None for an empty body), a status, and headers where there are any of its own.
+class Result:
+    """What a view returns: a shape (None for an empty body), a status, and headers to add.
 
-    `kept` is for a call with `again`: what a replay needs to know of the first answer (see `Call.again`)."""
+    `replay_data` is for calls with `on_replay`: what a replay needs from the first request (see `Call.on_replay`)."""
 
     shape: Shape | None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
-    kept: Mapping[str, str] = field(default_factory=dict)
+    replay_data: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Call:
     """The declaration of one call.
 
-    `below` finds what the last argument of the path names within the game. `limit` is one of the API's rates.
+    `responses` maps each success status to its shape, `errors` are the error statuses that the call adds to the common
+    ones. `target` finds the object within the game that the last argument of the path names. `limit` names one of the
+    API's rates.
 
-    `again` is for a call whose answer must not be stored for a replay, because it holds addresses that work for
-    anybody: REPEAT where the call can simply be done again, else a view that is also given what the first answer kept
-    (`kept`)."""
+    `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
+    can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
+    `replay_data` of the first result."""
 
     api: Api
     view: View
     summary: str
-    answers: Mapping[int, type[Shape] | None]
+    responses: Mapping[int, type[Shape] | None]
     scope: str | None = None
     limit: str = ""
     body: type[Shape] | None = None
     query: type[Shape] | None = None
     raw_body: str | None = None
-    refusals: tuple[int, ...] = ()
-    below: Callable[[Game, str], Any] | None = None
-    again: Again | None = None
+    errors: tuple[int, ...] = ()
+    target: Callable[[Game, str], Any] | None = None
+    on_replay: ReplayView | None = None
 
     @property
     def security(self) -> str:
-        """How the OpenAPI document calls what its callers are recognised by; "" for a call that is not in it."""
+        """Name of the security scheme in the OpenAPI document; "" for a call that is not in the document."""
         return self.api.security
 
 
-Step = Callable[["Passage"], None]
+Step = Callable[["CallContext"], None]
 
 
 @dataclass(frozen=True)
 class Api:
-    """One JSON API. `rates` are its limits by name; a limit without a rate is not counted. `whom` is how the refusal of
-    a limit calls the caller; `counted_as` keeps its counts apart from another API's. `media_types` are what a JSON body
-    may be sent as, beside nothing; empty for an API that reads a body whatever it is called."""
+    """One JSON API.
+
+    `rates` are its rate limits by name; a limit without a rate is not applied. `limit_prefix` separates its counters
+    from those of other APIs, and `caller_label` is how a "rate limited" message refers to the caller. `media_types` are
+    the accepted content types of a JSON body, besides none at all; if empty, the content type is not checked."""
 
     name: str
     security: str
     envelope: Envelope
-    order: tuple[Step, ...]
+    steps: tuple[Step, ...]
     rates: Mapping[str, Callable[[Settings], str]] = field(default_factory=dict)
     default_limit: str = ""
-    counted_as: str = ""
-    whom: str = "this key"
+    limit_prefix: str = ""
+    caller_label: str = "this key"
     media_types: frozenset[str] = frozenset()
     idempotent: bool = False
 
@@ -94,55 +98,59 @@ class Api:
         self,
         summary: str,
         *,
-        answers: Mapping[int, type[Shape] | None],
+        responses: Mapping[int, type[Shape] | None],
         scope: str | None = None,
         limit: str | None = None,
         body: type[Shape] | None = None,
         query: type[Shape] | None = None,
         raw_body: str | None = None,
-        refusals: tuple[int, ...] = (),
-        below: Callable[[Game, str], Any] | None = None,
-        again: Again | None = None,
+        errors: tuple[int, ...] = (),
+        target: Callable[[Game, str], Any] | None = None,
+        on_replay: ReplayView | None = None,
     ) -> Callable[[View], View]:
-        """Declare the decorated view as a call of this API. The keywords are the fields of `Call`."""
+        """Declare the decorated view as a call of this API. The keywords are the fields of `Call`.
+
+        Raises ValueError for a limit that the API does not have: a typing mistake would leave the call unlimited."""
         limit = self.default_limit if limit is None else limit
-        if limit and limit not in self.rates:  # a slip of the pen would be a call without a limit
+        if limit and limit not in self.rates:
             raise ValueError(f"{summary}: the API {self.name!r} has no limit named {limit!r}")
-        return lambda view: served(
-            Call(self, view, summary, answers, scope, limit, body, query, raw_body, refusals, below, again)
+        return lambda view: flask_view(
+            Call(self, view, summary, responses, scope, limit, body, query, raw_body, errors, target, on_replay)
         )
 
 
-def served(call: Call) -> View:
+def flask_view(call: Call) -> View:
     """The Flask view of a declared call."""
 
     @functools.wraps(call.view)
     def run(**path: str) -> Response:
-        passage = Passage(call, path)
-        for step in call.api.order:
-            step(passage)
-        return passage.answer()
+        context = CallContext(call, path)
+        for step in call.api.steps:
+            step(context)
+        return context.response()
 
-    run.api_call = call  # type: ignore[attr-defined]  # where `declared` finds it
+    run.api_call = call  # type: ignore[attr-defined]  # where `declared_call` finds it
     return run
 
 
-def served_by(api: Api, view: View) -> View:
-    """A declared call of one API as a call of another, whose callers are recognised in another way."""
-    call = declared(view)
+def view_for_api(api: Api, view: View) -> View:
+    """The view of a declared call, as a call of another API, which authenticates its callers differently."""
+    call = declared_call(view)
     if call is None:
-        raise ValueError(f"{view} is no declared call")
-    return served(replace(call, api=api))
+        raise ValueError(f"{view} is not a declared call")
+    return flask_view(replace(call, api=api))
 
 
-def declared(view: View | None) -> Call | None:
-    """The declaration of a registered view, if it has one."""
+def declared_call(view: View | None) -> Call | None:
+    """The declaration of a registered view, or None."""
     return getattr(view, "api_call", None)
 
 
-class Passage:
-    """One request on its way. Steps fill in `arguments`, which the view is called with: `caller` (or `server`), `game`
-    for a path that names one, `found` for what is `below` it, `body`, `query`, and the rest of the path."""
+class CallContext:
+    """The state of one request while its steps run.
+
+    Steps fill in `arguments`, the keyword arguments of the view: `caller` (or `server`), `game` for a path with a game,
+    `target`, `body`, `query`, and the rest of the path."""
 
     def __init__(self, call: Call, path: Mapping[str, str]) -> None:
         self.call = call
@@ -155,35 +163,37 @@ class Passage:
         found: Caller = self.arguments["caller"]
         return found
 
-    def answer(self) -> Response:
-        """What the view answers; a POST that was answered before under the same Idempotency-Key gets that answer."""
+    def response(self) -> Response:
+        """Run the view. A POST that repeats an Idempotency-Key gets the response of the first request."""
         call, arguments = self.call, self.arguments
-        token = idempotency.sent_token() if call.api.idempotent else None
+        token = idempotency.idempotency_key() if call.api.idempotent else None
         if token is None:
-            return respond(call.view(**arguments))
+            return to_response(call.view(**arguments))
 
-        def work() -> tuple[Response, Mapping[str, str] | None]:
-            answer = call.view(**arguments)
-            return respond(answer), answer.kept if call.again else None
+        def run() -> tuple[Response, Mapping[str, str] | None]:
+            result = call.view(**arguments)
+            return to_response(result), result.replay_data if call.on_replay else None
 
-        def replay(kept: Mapping[str, str]) -> Response:
-            return respond(call.again(**arguments, kept=kept) if callable(call.again) else call.view(**arguments))
+        def replay(data: Mapping[str, str]) -> Response:
+            if callable(call.on_replay):
+                return to_response(call.on_replay(**arguments, replay_data=data))
+            return to_response(call.view(**arguments))
 
-        return idempotency.answer_once(self.caller.id, token, self.body, work, replay)
+        return idempotency.run_once(self.caller.id, token, self.body, run, replay)
 
 
-def respond(answer: Answer | Response) -> Response:
-    """A view's answer as a response. GETs carry an ETag of their bytes, and a matching If-None-Match gets 304."""
-    if isinstance(answer, Response):
-        return answer
-    response = Response(status=answer.status, mimetype="application/json")
-    if answer.shape is None:
+def to_response(result: Result | Response) -> Response:
+    """A view's result as a response. GETs have an ETag of their bytes; a matching If-None-Match gets 304."""
+    if isinstance(result, Response):
+        return result
+    response = Response(status=result.status, mimetype="application/json")
+    if result.shape is None:
         response.headers.pop("Content-Type", None)
     else:
-        response.set_data(answer.shape.model_dump_json(by_alias=True, exclude_unset=True))
-    response.headers.update(answer.headers)
+        response.set_data(result.shape.model_dump_json(by_alias=True, exclude_unset=True))
+    response.headers.update(result.headers)
     response.headers.setdefault("Cache-Control", "private, no-cache")
-    if request.method in {"GET", "HEAD"} and answer.status == 200:
+    if request.method in {"GET", "HEAD"} and result.status == 200:
         if "ETag" not in response.headers:
             response.add_etag(weak=True)
         response.make_conditional(request)

@@ -52,8 +52,8 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
     found = db.session.scalars(query).all()
     builds = found if limit is None else found[:limit]
     cached = cached_counts(game)
-    listed = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
-    return BuildPage(listed, total, str(builds[-1].number) if len(builds) < len(found) else None)
+    listed_build = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
+    return BuildPage(listed_build, total, str(builds[-1].number) if len(builds) < len(found) else None)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ def request_id() -> str:
 def public_path(path: str) -> str:
     """A path without its secrets: the query, and the end of a link that lets somebody in."""
     path = path.partition("?")[0]
-    return next((f"{begin}…" for begin in _SECRET_BELOW if path.startswith(begin)), path)
+    plain = f"/{path.lstrip('/')}".lower()  # mistyped, it leads nowhere and is as secret
+    return next((f"{begin}…" for begin in _SECRET_BELOW if plain.startswith(begin)), path)
 
 
 def init_app(app: Flask) -> None:

@@ -8,7 +8,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from app.api import error_answers as api
+from app.api import error_responses as api
 from app.process.logs import public_path, request_id
 from app.refusals import Refusal
 from app.web.frame import error_pages as pages
@@ -21,13 +21,21 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> ResponseReturnValue:
-        return api.answer_refusal(refusal) if api.is_api() else pages.answer_refusal(refusal, api.status_of(refusal))
+        return (
+            api.refusal_response(refusal)
+            if api.is_api_request()
+            else pages.answer_refusal(refusal, api.status_of(refusal))
+        )
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
-        return api.answer_http_error(error) if api.is_api() else pages.answer_http_error(error)
+        return api.http_error_response(error) if api.is_api_request() else pages.answer_http_error(error)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> ResponseReturnValue:
         log.exception("unexpected failure in %s %s", request.method, public_path(request.path))
-        return api.answer_unexpected(request_id()) if api.is_api() else pages.answer_unexpected(request_id())
+        return (
+            api.unexpected_error_response(request_id())
+            if api.is_api_request()
+            else pages.answer_unexpected(request_id())
+        )

@@ -12,9 +12,9 @@ from app.web.accounts import invitation, new_password, sign_in
 from app.web.builds import build_list, build_page, build_words, release_page, replica_page
 from app.web.components import board_page, component_form, component_page, revisions_page
 from app.web.frame import security_headers, static_files, storage_banner, theme
-from app.web.frame.address_numbers import refuse_nul
-from app.web.frame.current_user import here, signed_in
+from app.web.frame.current_user import current_address, signed_in_member
 from app.web.frame.navigation import navigation
+from app.web.frame.query_parameters import refuse_nul
 from app.web.frame.shown_commands import key_quote
 from app.web.games import game_activity, game_details, game_list, game_page, new_game
 from app.web.images import gallery_page, image_page, image_upload
@@ -23,10 +23,10 @@ from app.web.operator import (
     add_server_page,
     audit_page,
     partner_list,
-    retire_server,
+    retire_server_page,
+    roll_token_page,
     server_page,
     storage_page,
-    token_page,
 )
 from app.web.operator import partner_page as operator_partner_page
 from app.web.operator import server_list as operator_server_list
@@ -70,8 +70,8 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
         operator_server_list,
         server_page,
         add_server_page,
-        token_page,
-        retire_server,
+        roll_token_page,
+        retire_server_page,
         partner_list,
         operator_partner_page,
         storage_page,
@@ -104,7 +104,7 @@ HTMX_CONFIG = json.dumps(
 
 def _frame() -> dict[str, Any]:
     """What the frame around every page needs."""
-    return {"member": signed_in(), "nav": navigation(), "theme": theme.chosen(), "here": here()}
+    return {"member": signed_in_member(), "nav": navigation(), "theme": theme.chosen_theme(), "here": current_address()}
 
 
 def init_app(app: Flask) -> None:

@@ -1,4 +1,4 @@
-"""The `slipway-agent` command. What each call needs is imported when it is called: launch scripts want it quick."""
+"""The `slipway-agent` command. Each subcommand imports what it needs, so that launch scripts start fast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from slipway.agent import VERSION
-from slipway.client.exit_codes import ExitCode
+from slipway.agent.exit_codes import ExitCode
 from slipway.client.sizes import parse_size
 
 
@@ -27,16 +27,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="slipway-agent", description="Keeps a game server's builds cached and its sessions known."
+        prog="slipway-agent", description="Keeps released builds cached on a game server and records its play sessions."
     )
     parser.add_argument("--version", action="version", version=f"slipway-agent {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_run(commands.add_parser("run", help="run the agent until it is told to stop"))
-    session = commands.add_parser("session", help="begin and end play sessions (for launch scripts)")
+    _add_run(commands.add_parser("run", help="run the agent until it receives SIGTERM or SIGINT"))
+    session = commands.add_parser("session", help="start and end play sessions (for launch scripts)")
     actions = session.add_subparsers(dest="action", required=True)
-    start = actions.add_parser("start", help="begin a session; prints its id and where the build lies")
+    start = actions.add_parser("start", help="start a session; prints its id and the path of the build")
     start.add_argument("game_id", metavar="gameId")
-    start.add_argument("--pid", type=int, required=True, help="the process that plays; the session ends with it")
+    start.add_argument(
+        "--pid", type=int, required=True, help="process id of the game; the session ends when that process exits"
+    )
     end = actions.add_parser("end", help="end a session")
     end.add_argument("session_id", metavar="id")
     for action in (start, end):
@@ -48,10 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", required=True, help="the platform's address, like https://portal.example")
     parser.add_argument("--cache", type=Path, required=True, help="directory for builds, like /srv/games")
-    parser.add_argument(
-        "--token-file", type=Path, help="file with the server's token; without it SLIPWAY_TOKEN is read"
-    )
-    parser.add_argument("--ca-file", type=Path, help="PEM file of a certificate authority to trust as well")
+    parser.add_argument("--token-file", type=Path, help="file with the server's token (default: SLIPWAY_TOKEN)")
+    parser.add_argument("--ca-file", type=Path, help="PEM file of an additional certificate authority to trust")
     parser.add_argument(
         "--disk-floor",
         type=_size,
@@ -60,7 +60,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="space that downloads leave free, like 500M (default 2G)",
     )
     parser.add_argument(
-        "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds fetched side by side (default 2)"
+        "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds to download in parallel (default 2)"
     )
     _add_storage_hosts(parser)
 
@@ -69,8 +69,8 @@ def _add_storage_hosts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage-hosts",
         metavar="HOSTS",
-        help="fetch archives from these hosts alone, like storage.example,http://10.0.0.5:9000; without it "
-        "SLIPWAY_AGENT_STORAGE_HOSTS is read, and without that any host will do",
+        help="download archives only from these hosts, like storage.example,http://10.0.0.5:9000 "
+        "(default: SLIPWAY_AGENT_STORAGE_HOSTS; if that is empty, any host)",
     )
 
 
@@ -83,14 +83,14 @@ def _size(text: str) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from slipway.agent import logs
-    from slipway.agent.cache.locks import CacheTaken
-    from slipway.agent.program import run
-    from slipway.agent.settings import Settings, SettingsRefused, checked_url, read_storage_hosts, read_token
+    from slipway.agent.agent_process import run
+    from slipway.agent.cache.locks import CacheInUse
+    from slipway.agent.settings import InvalidSettings, Settings, parse_platform_url, read_storage_hosts, read_token
 
     logs.start_logging()
     try:
         settings = Settings(
-            url=checked_url(options.url),
+            url=parse_platform_url(options.url),
             token=read_token(options.token_file, os.environ),
             cache=options.cache.absolute(),
             ca_file=options.ca_file,
@@ -98,35 +98,35 @@ def _run(options: argparse.Namespace) -> int:
             downloads=options.downloads,
             storage_hosts=read_storage_hosts(options.storage_hosts, os.environ),
         )
-        return _leave_now(run(settings))
-    except SettingsRefused as error:
-        return _complain(str(error), ExitCode.USAGE)
-    except CacheTaken as holder:
-        return _complain(
-            f"another slipway-agent (pid {holder}) runs on {options.cache}: one cache directory has one agent",
+        return _exit_now(run(settings))
+    except InvalidSettings as error:
+        return _fail(str(error), ExitCode.USAGE)
+    except CacheInUse as holder:
+        return _fail(
+            f"another slipway-agent (pid {holder}) uses {options.cache}: stop it, or give this agent another --cache",
             ExitCode.CACHE_TAKEN,
         )
     except OSError as error:
-        return _complain(f"cannot start: {error}", ExitCode.UNEXPECTED)
+        return _fail(f"cannot start: {error}", ExitCode.UNEXPECTED)
 
 
-def _leave_now(code: int) -> NoReturn:
-    """End without waiting for worker threads: one may sit in a read or an fsync for longer than the two seconds that
-    a stop may take, and none has anything to lose."""
+def _exit_now(code: int) -> NoReturn:
+    """Exit without waiting for worker threads: one may be in a read or an fsync for longer than the two seconds that
+    a stop may take. Interrupting them loses nothing."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def _start_session(options: argparse.Namespace) -> int:
-    from slipway.agent.sessions.commands import SessionCommands, SessionRefused
+    from slipway.agent.sessions.session_commands import SessionCommands, SessionRefused
 
     try:
         started = SessionCommands(options.cache.absolute()).start(options.game_id, options.pid)
     except SessionRefused as refused:
-        return _complain(str(refused), refused.exit_code)
+        return _fail(str(refused), refused.exit_code)
     if started.note:
-        _say(started.note)
+        _print_error(started.note)
     answer = {
         "id": started.id,
         "gameId": started.game_id,
@@ -144,21 +144,21 @@ def _start_session(options: argparse.Namespace) -> int:
 
 
 def _end_session(options: argparse.Namespace) -> int:
-    from slipway.agent.sessions.commands import SessionCommands, SessionRefused
+    from slipway.agent.sessions.session_commands import SessionCommands, SessionRefused
 
     try:
         note = SessionCommands(options.cache.absolute()).end(options.session_id)
     except SessionRefused as refused:
-        return _complain(str(refused), refused.exit_code)
+        return _fail(str(refused), refused.exit_code)
     if note:
-        _say(note)
+        _print_error(note)
     return ExitCode.OK
 
 
-def _say(text: str) -> None:
+def _print_error(text: str) -> None:
     sys.stderr.write(f"slipway-agent: {text}\n")
 
 
-def _complain(text: str, code: ExitCode) -> int:
-    _say(text)
+def _fail(text: str, code: ExitCode) -> int:
+    _print_error(text)
     return code

@@ -1,5 +1,5 @@
-"""Named points at which tests make the agent fail: the process ends as by a power cut (no handler, no flush), or one
-thread meets an error that nothing there handles."""
+"""Named points where tests make the agent fail. At a crash point the process ends as in a power cut (no handler, no
+flush); at a fault point one thread raises an error that nothing handles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import Counter
 from threading import Lock
 
 VARIABLE = "SLIPWAY_CRASH_AT"
-FAULT_VARIABLE = "SLIPWAY_FAULT_AT"  # `planner`, or `planner*3` for its first three times
+FAULT_VARIABLE = "SLIPWAY_FAULT_AT"  # `plan-poller`, or `plan-poller*3` for the first three times
 
 NAMES = (
     "after-plan",
@@ -29,15 +29,15 @@ NAMES = (
 )
 
 # One in each kind of thread.
-FAULT_NAMES = ("keeper", "planner", "reporter", "session-watch", "fetch", "fsync", "last-report")
+FAULT_NAMES = ("reconciler", "plan-poller", "reporter", "session-watch", "fetch", "fsync", "last-report")
 
 
 class InjectedFault(BaseException):
-    """Not an Exception: no handler of the agent's is for it."""
+    """Not an Exception, so that no handler of the agent catches it."""
 
 
 def crash_point(name: str) -> None:
-    """SIGKILL this process if the environment names this point; otherwise nothing."""
+    """SIGKILL this process if the environment names this point."""
     if os.environ.get(VARIABLE) == name:
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -47,7 +47,7 @@ _lock = Lock()
 
 
 def fault_point(name: str) -> None:
-    """Raise InjectedFault if the environment names this point and it was not raised often enough yet."""
+    """Raise InjectedFault if the environment names this point, up to the number of times given there."""
     wanted, _, times = os.environ.get(FAULT_VARIABLE, "").partition("*")
     if wanted != name:
         return

@@ -12,10 +12,10 @@ import psutil
 class Health:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
-        psutil.cpu_percent()  # Measures since the call before: this one only starts the clock.
+        psutil.cpu_percent()  # Each call measures since the previous one; this first call only starts the interval.
 
     def read(self, sessions: int, failing: Sequence[str] = ()) -> dict[str, Any]:
-        """`status` is "error" when the cache volume cannot be read, or while threads of the agent are `failing`."""
+        """`status` is "error" if the cache volume cannot be read, or if threads of the agent are `failing`."""
         try:
             disk_percent, status = psutil.disk_usage(str(self._cache)).percent, "ok"
         except OSError:

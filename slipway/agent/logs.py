@@ -1,4 +1,4 @@
-"""One line an event on stderr, in plain words, with fields behind. Signed addresses and tokens never get through."""
+"""Log lines on stderr, one per event: a sentence, then fields. Signed addresses and tokens are redacted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import threading
 from datetime import UTC, datetime
 
 _LOGGER = logging.getLogger("slipway-agent")
-# The query of a presigned URL is a bearer secret while it lives (THREATS.md, "Presigned URLs").
+# The query of a presigned URL is a bearer secret while it is valid (THREATS.md, "Presigned URLs").
 _QUERY = re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']*")
 _TOKEN = re.compile(r"srv_[A-Za-z0-9_-]+")
 
@@ -49,7 +49,7 @@ def start_logging() -> None:
 
 
 def _uncaught(thrown: threading.ExceptHookArgs) -> None:
-    """Python's own hook would write lines without time and level, and show what is kept out of ours."""
+    """Python's own hook would write lines without time and level, and without redaction."""
     name = thrown.thread.name if thrown.thread else None
     _LOGGER.error(
         "a thread ended with an error",
@@ -66,6 +66,6 @@ def warning(message: str, **fields: object) -> None:
     _LOGGER.warning(message, extra={"fields": fields})
 
 
-def bug(message: str, error: BaseException, **fields: object) -> None:
-    """An exception that should not have happened, with its traceback."""
+def exception(message: str, error: BaseException, **fields: object) -> None:
+    """Log an unexpected exception with its traceback."""
     _LOGGER.error(message, exc_info=error, extra={"fields": fields})

@@ -1,4 +1,4 @@
-"""The plan: what the platform wants this server to hold. Read strictly, because its names become paths."""
+"""The plan: the builds that this server should cache. It is validated strictly, because its names become paths."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from slipway.agent.answer_fields import MAX_BYTES, address, entries, flag, wait_seconds, whole_number
-from slipway.agent.plan_names import BuildKey, checked_build, checked_identifier, checked_segment
-from slipway.client.one_line import one_line
+from slipway.agent.path_names import BuildKey, parse_build_number, parse_identifier, parse_path_segment
+from slipway.agent.response_fields import (
+    MAX_BYTES,
+    parse_address,
+    parse_boolean,
+    parse_integer,
+    parse_list,
+    parse_wait_seconds,
+)
+from slipway.client.printable import one_line
 
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
-# A platform without a free place for a held poll names a few seconds. A minute bounds how late a release is heard of.
+# A platform without a free slot for a long poll asks for a few seconds. A minute bounds the delay of a release.
 MAX_POLL_AFTER_SECONDS = 60.0
 
 
-class PlanUnreadable(Exception):
-    """The answer is not a plan. The agent then keeps to the plan it had."""
+class InvalidPlan(Exception):
+    """The response is not a valid plan. The agent keeps its current plan."""
 
 
 @dataclass(frozen=True)
 class WantedBuild:
-    """A build to hold. Sizes in bytes, `sha256` in lowercase hex, `archive_url` is a secret while it lives."""
+    """A build to cache. Sizes are in bytes, `sha256` is lowercase hex, `archive_url` is a secret while it is valid."""
 
     key: BuildKey
     size: int
@@ -36,7 +43,7 @@ class WantedBuild:
     retry: int
 
     def __repr__(self) -> str:
-        return f"WantedBuild({self.key})"  # The address is signed and must not reach a log by way of a traceback.
+        return f"WantedBuild({self.key})"  # The signed address must not reach a log through a traceback.
 
 
 @dataclass(frozen=True)
@@ -51,27 +58,27 @@ class Plan:
         return next((build for build in self.builds if build.key == key), None)
 
 
-def read_plan(document: Any) -> Plan:
-    """The JSON answer of `GET plan` as a Plan. Raises PlanUnreadable, naming what is wrong."""
+def parse_plan(document: Any) -> Plan:
+    """The JSON response of `GET plan` as a Plan. Raises InvalidPlan, whose text names the invalid field."""
     try:
         plan = Plan(
-            version=whole_number(document["version"], "version"),
-            server_id=checked_identifier(document["server"]["id"], "server.id"),
-            poll_after_seconds=wait_seconds(document.get("pollAfterSeconds"), MAX_POLL_AFTER_SECONDS),
-            builds=tuple(_wanted(entry) for entry in entries(document["builds"], "builds")),
-            evict=tuple(_key(entry) for entry in entries(document["evict"], "evict")),
+            version=parse_integer(document["version"], "version"),
+            server_id=parse_identifier(document["server"]["id"], "server.id"),
+            poll_after_seconds=parse_wait_seconds(document.get("pollAfterSeconds"), MAX_POLL_AFTER_SECONDS),
+            builds=tuple(_parse_build(entry) for entry in parse_list(document["builds"], "builds")),
+            evict=tuple(_parse_key(entry) for entry in parse_list(document["evict"], "evict")),
         )
-        _check_unambiguous(plan.builds)
+        _check_duplicates(plan.builds)
     except KeyError as missing:
-        raise PlanUnreadable(f"the plan lacks {missing}") from missing
+        raise InvalidPlan(f"the plan lacks {missing}") from missing
     except (TypeError, ValueError, AttributeError) as wrong:
-        raise PlanUnreadable(one_line(f"the plan cannot be read: {wrong}")) from wrong
+        raise InvalidPlan(one_line(f"the plan is not valid: {wrong}")) from wrong
     return plan
 
 
-def _check_unambiguous(builds: tuple[WantedBuild, ...]) -> None:
-    """Of two entries for one build, or two active builds of one game, neither could win: `current` would go back and
-    forth. Raises ValueError."""
+def _check_duplicates(builds: tuple[WantedBuild, ...]) -> None:
+    """Reject two entries for one build, and two active builds of one game: `current` would alternate between them.
+    Raises ValueError."""
     for what, keys in (
         ("the build", [str(build.key) for build in builds]),
         ("an active build of", [build.key.game_id for build in builds if build.active]),
@@ -81,23 +88,23 @@ def _check_unambiguous(builds: tuple[WantedBuild, ...]) -> None:
             raise ValueError(f"it names {what} {twice} twice")
 
 
-def _wanted(entry: Any) -> WantedBuild:
+def _parse_build(entry: Any) -> WantedBuild:
     checksum = entry["checksum"]
     digest = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
     if not digest:
         raise ValueError(f"checksum {reprlib.repr(checksum)} is not sha256:<64 hex digits>")
     return WantedBuild(
-        key=_key(entry),
-        size=whole_number(entry["size"], "size", MAX_BYTES),
+        key=_parse_key(entry),
+        size=parse_integer(entry["size"], "size", MAX_BYTES),
         sha256=digest[1],
-        unpacked_bytes=whole_number(entry["unpackedBytes"], "unpackedBytes", MAX_BYTES),
-        top_directory=checked_segment(entry["topDirectory"], "topDirectory"),
-        launcher=checked_segment(entry["launcher"], "launcher"),
-        archive_url=address(entry["archiveUrl"], "archiveUrl"),
-        active=flag(entry["active"], "active"),
-        retry=whole_number(entry.get("retry", 0), "retry"),
+        unpacked_bytes=parse_integer(entry["unpackedBytes"], "unpackedBytes", MAX_BYTES),
+        top_directory=parse_path_segment(entry["topDirectory"], "topDirectory"),
+        launcher=parse_path_segment(entry["launcher"], "launcher"),
+        archive_url=parse_address(entry["archiveUrl"], "archiveUrl"),
+        active=parse_boolean(entry["active"], "active"),
+        retry=parse_integer(entry.get("retry", 0), "retry"),
     )
 
 
-def _key(entry: Any) -> BuildKey:
-    return BuildKey(checked_identifier(entry["gameId"], "gameId"), checked_build(entry["build"]))
+def _parse_key(entry: Any) -> BuildKey:
+    return BuildKey(parse_identifier(entry["gameId"], "gameId"), parse_build_number(entry["build"]))

@@ -1,4 +1,4 @@
-"""The calls under `/api/servers/self` of the platform. Every call has a timeout and a bound on what it reads."""
+"""The platform's calls under `/api/servers/self`. Every call has a timeout and a maximum response size."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from slipway.agent import VERSION
-from slipway.agent.answer_fields import MAX_COUNTER, entries, json_object, wait_seconds, whole_number
-from slipway.agent.plan import Plan, PlanUnreadable, read_plan
-from slipway.agent.plan_names import checked_build, checked_identifier
-from slipway.client.one_line import one_line
+from slipway.agent.path_names import parse_build_number, parse_identifier
+from slipway.agent.plan import InvalidPlan, Plan, parse_plan
+from slipway.agent.response_fields import MAX_COUNTER, parse_integer, parse_list, parse_wait_seconds
+from slipway.client.json_documents import json_object
+from slipway.client.printable import one_line
 from slipway.client.retry_after import retry_after_seconds
-from slipway.client.transport import in_words
+from slipway.client.transport import describe_network_error
 
-MAX_ANSWER_BYTES = 16 << 20
-# The platform's limits for agents are per minute, so a longer wait is never needed; and a server should hear within a
-# minute that the platform is back.
+MAX_RESPONSE_BYTES = 16 << 20
+# The platform's limits for agents are per minute, so a longer wait is never needed. A server should also notice within
+# a minute that the platform is back.
 MAX_RETRY_AFTER_SECONDS = 60.0
 # Beyond 30 s without a report the platform shows "No contact".
 MAX_REPORT_AFTER_SECONDS = 15.0
-# From the first byte of an answer to its last. A plan of 16 MiB takes 5 s at 3 MiB/s.
-MAX_ANSWER_SECONDS = 60.0
+# From the first byte of a response to its last. A plan of 16 MiB takes 5 s at 3 MiB/s.
+MAX_RESPONSE_SECONDS = 60.0
 _CONNECT_SECONDS = 5.0
 _PIECE_BYTES = 1 << 16
 
 
 class PlatformUnreachable(Exception):
-    """No usable answer: the network, or 5xx, or 429. `retry_after` in seconds where the platform named one."""
+    """No usable response: a network error, 5xx or 429. `retry_after` is the Retry-After header in seconds, or None."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -39,7 +40,7 @@ class PlatformUnreachable(Exception):
 
 
 class PlatformRefused(Exception):
-    """An answer of 4xx. `code` is the envelope's `error`, `str()` its `message`."""
+    """A 4xx response. `code` is the envelope's `error`, `str()` its `message`."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -48,8 +49,9 @@ class PlatformRefused(Exception):
 
 
 @dataclass(frozen=True)
-class ReportAnswer:
-    """`ignored_sessions` are ids of sessions that the platform does not count: their builds are not in the plan."""
+class ReportResponse:
+    """`ignored_sessions` are ids of sessions that the platform does not count, because their builds are not in the
+    plan."""
 
     accepted: bool
     plan_version: int | None
@@ -57,17 +59,12 @@ class ReportAnswer:
     ignored_sessions: frozenset[str]
 
 
-@dataclass(frozen=True)
-class StartedSession:
-    build: int
-
-
 class PlatformClient:
-    """`patience_seconds` bounds the wait for a connection, and for an answer where the call names no other."""
+    """`timeout_seconds` limits the wait for a connection, and the wait for a response unless the call sets another."""
 
-    def __init__(self, pool: urllib3.PoolManager, url: str, token: str, patience_seconds: float = 10.0) -> None:
+    def __init__(self, pool: urllib3.PoolManager, url: str, token: str, timeout_seconds: float = 10.0) -> None:
         self._pool = pool
-        self._patience = patience_seconds
+        self._timeout_seconds = timeout_seconds
         self._base = url.rstrip("/") + "/api/servers/self"
         self._headers = {
             "Authorization": f"Bearer {token}",
@@ -76,32 +73,32 @@ class PlatformClient:
         }
 
     def plan(self, since: int | None, wait: int) -> Plan:
-        """The plan; with `since`, held by the platform up to `wait` seconds until it differs."""
+        """The plan. With `since`, the platform waits up to `wait` seconds for a newer version."""
         query = f"?wait={wait}" + (f"&since={since}" if since is not None else "")
         try:
-            return read_plan(self._call("GET", f"/plan{query}", read_seconds=wait + 10.0))
-        except PlanUnreadable as unreadable:
+            return parse_plan(self._call("GET", f"/plan{query}", read_seconds=wait + 10.0))
+        except InvalidPlan as unreadable:
             raise PlatformUnreachable(str(unreadable)) from unreadable
 
-    def report(self, document: dict[str, Any], read_seconds: float | None = None) -> ReportAnswer:
+    def report(self, document: dict[str, Any], read_seconds: float | None = None) -> ReportResponse:
         answer = self._call("POST", "/reports", document, read_seconds=read_seconds)
-        return ReportAnswer(
+        return ReportResponse(
             accepted=answer.get("accepted") is True,
             plan_version=_version(answer.get("planVersion")),
-            report_after_seconds=wait_seconds(answer.get("reportAfterSeconds"), MAX_REPORT_AFTER_SECONDS),
+            report_after_seconds=parse_wait_seconds(answer.get("reportAfterSeconds"), MAX_REPORT_AFTER_SECONDS),
             ignored_sessions=_session_ids(answer.get("ignoredSessions", [])),
         )
 
-    def start_session(self, session_id: str, game_id: str) -> StartedSession:
-        """Asking again with the same id gives the same answer."""
+    def start_session(self, session_id: str, game_id: str) -> int:
+        """Start a session. A repeated call with the same id returns the same build. Returns the build number."""
         answer = self._call("POST", "/sessions", {"id": session_id, "gameId": game_id})
         try:
-            return StartedSession(build=checked_build(answer["build"]))
+            return parse_build_number(answer["build"])
         except (KeyError, ValueError) as wrong:
-            raise PlatformUnreachable(f"its answer cannot be read: {wrong}") from wrong
+            raise PlatformUnreachable(f"its response is not valid: {wrong}") from wrong
 
     def end_session(self, session_id: str) -> bool:
-        """False when the platform does not know the session."""
+        """End a session. Returns False if the platform has no such session."""
         try:
             self._call("DELETE", f"/sessions/{session_id}")
         except PlatformRefused as refusal:
@@ -117,7 +114,7 @@ class PlatformClient:
         document: dict[str, Any] | None = None,
         read_seconds: float | None = None,
     ) -> dict[str, Any]:
-        read_seconds = self._patience if read_seconds is None else read_seconds
+        read_seconds = self._timeout_seconds if read_seconds is None else read_seconds
         timeout = urllib3.Timeout(connect=min(_CONNECT_SECONDS, read_seconds), read=read_seconds)
         headers = self._headers
         body = None
@@ -135,20 +132,21 @@ class PlatformClient:
                 preload_content=False,
             )
             try:
-                text = _read(response)
+                text = _read_body(response)
             finally:
-                response.close()  # Goes back to the pool by itself when the answer was read to its end.
+                response.close()  # A response that was read to its end returns to the pool by itself.
         except (HTTPError, OSError) as error:
-            raise PlatformUnreachable(in_words(error)) from error
-        return _understood(response, text)
+            raise PlatformUnreachable(describe_network_error(error)) from error
+        return _parse_response(response, text)
 
 
-def _understood(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, Any]:
-    """The JSON object of a 2xx answer; every other answer as the exception that it is."""
+def _parse_response(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, Any]:
+    """The JSON object of a 2xx response. Raises PlatformRefused for 4xx except 429, PlatformUnreachable for all
+    others."""
     status = response.status
     if 300 <= status < 400:
-        raise PlatformUnreachable(f"it answered {status} (a redirect): give --url the address it ends up at")
-    answer = json_object(text) if len(text) <= MAX_ANSWER_BYTES else None
+        raise PlatformUnreachable(f"it answered {status} (a redirect): set --url to the address it redirects to")
+    answer = json_object(text) if len(text) <= MAX_RESPONSE_BYTES else None
     if status == 429 or status >= 500:
         message = _text(answer, "message")
         reason = f"it answered {status}" + (f": {message}" if message else "")
@@ -161,22 +159,24 @@ def _understood(response: urllib3.BaseHTTPResponse, text: bytes) -> dict[str, An
     if status == 204:
         return {}
     if answer is None:
-        raise PlatformUnreachable(f"its answer ({status}) is not a JSON object: is --url the platform's address?")
+        raise PlatformUnreachable(
+            f"its response ({status}) is not a JSON object: check that --url is the platform's address"
+        )
     return answer
 
 
-def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    """The body, and one byte more than MAX_ANSWER_BYTES of a longer one. As it came: what was asked for is not
-    compressed, and what unpacks in memory has no bound. Raises PlatformUnreachable."""
+def _read_body(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The body; of a longer body, one byte more than MAX_RESPONSE_BYTES. It is not decompressed: no compression was
+    requested, and decompressed data has no size limit. Raises PlatformUnreachable."""
     text = bytearray()
-    deadline = time.monotonic() + MAX_ANSWER_SECONDS
-    while len(text) <= MAX_ANSWER_BYTES:
-        piece = response.read1(min(_PIECE_BYTES, MAX_ANSWER_BYTES + 1 - len(text)), decode_content=False)
+    deadline = time.monotonic() + MAX_RESPONSE_SECONDS
+    while len(text) <= MAX_RESPONSE_BYTES:
+        piece = response.read1(min(_PIECE_BYTES, MAX_RESPONSE_BYTES + 1 - len(text)), decode_content=False)
         if not piece:
             break
         text += piece
-        if time.monotonic() > deadline:  # each wait for a few bytes is short, all of them together need not be
-            raise PlatformUnreachable(f"its answer took longer than {MAX_ANSWER_SECONDS:.0f} seconds")
+        if time.monotonic() > deadline:  # each single wait is short, but their sum may not be
+            raise PlatformUnreachable(f"its response took longer than {MAX_RESPONSE_SECONDS:.0f} seconds")
     return bytes(text)
 
 
@@ -187,14 +187,14 @@ def _text(answer: dict[str, Any] | None, name: str) -> str:
 
 def _version(value: object) -> int | None:
     try:
-        return whole_number(value, "planVersion", MAX_COUNTER)
+        return parse_integer(value, "planVersion", MAX_COUNTER)
     except ValueError:
         return None
 
 
 def _session_ids(value: object) -> frozenset[str]:
-    """None of them where the field cannot be read: it is only for the log."""
+    """The ids, or none if the field is not valid: they are only for the log."""
     try:
-        return frozenset(checked_identifier(entry, "session id") for entry in entries(value, "ignoredSessions"))
+        return frozenset(parse_identifier(entry, "session id") for entry in parse_list(value, "ignoredSessions"))
     except ValueError:
         return frozenset()

@@ -1,4 +1,4 @@
-"""What `slipway-agent run` was told, checked before anything starts."""
+"""The settings of `slipway-agent run`, validated before anything starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from slipway.agent.reporter import Pace
+from slipway.agent.reporter import Intervals
 from slipway.agent.storage_addresses import StorageHost, parse_storage_hosts
 from slipway.agent.thread_supervisor import DEFAULT_BACKOFF
 from slipway.client.backoff import Backoff
@@ -17,14 +17,14 @@ STORAGE_HOSTS_VARIABLE = "SLIPWAY_AGENT_STORAGE_HOSTS"
 DEFAULT_FLOOR = 2 << 30
 
 
-class SettingsRefused(Exception):
-    """str() says what is wrong and what to give instead."""
+class InvalidSettings(Exception):
+    """str() says what is wrong and what to set instead."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`platform_backoff` is short, so that a server is back within moments of the platform. `storage_hosts` empty: any
-    host."""
+    """`platform_backoff` is short, so that a server reconnects soon after the platform is back. Empty
+    `storage_hosts` allow any host."""
 
     url: str
     token: str = field(repr=False)
@@ -33,55 +33,57 @@ class Settings:
     disk_floor: int = DEFAULT_FLOOR
     downloads: int = 2
     storage_hosts: tuple[StorageHost, ...] = ()
-    pace: Pace = field(default_factory=Pace)
-    build_backoff: Backoff = field(default_factory=lambda: Backoff(first=2.0, longest=300.0))
-    platform_backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, longest=30.0))
+    pace: Intervals = field(default_factory=Intervals)
+    build_backoff: Backoff = field(default_factory=lambda: Backoff(initial_delay=2.0, max_delay=300.0))
+    platform_backoff: Backoff = field(default_factory=lambda: Backoff(initial_delay=1.0, max_delay=30.0))
     thread_backoff: Backoff = DEFAULT_BACKOFF
 
 
-def checked_url(text: str) -> str:
-    """The platform's address without a trailing slash. Raises SettingsRefused."""
+def parse_platform_url(text: str) -> str:
+    """The platform's address without a trailing slash. Raises InvalidSettings."""
     parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_good_port(parts):
-        raise SettingsRefused(f"--url {text!r} is not an address: give one like https://portal.example")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _has_valid_port(parts):
+        raise InvalidSettings(f"--url {text!r} is not an address: use one like https://portal.example")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise SettingsRefused("--url must be the platform's bare address, without user, query or fragment")
-    return parts.geturl().rstrip("/")  # with its scheme in lower case, by which storage is judged
+        raise InvalidSettings("--url must be the platform's address without user, query or fragment")
+    return parts.geturl().rstrip("/")  # with a lower-case scheme: StorageAddresses compares it
 
 
-def _has_good_port(parts: SplitResult) -> bool:
+def _has_valid_port(parts: SplitResult) -> bool:
     try:
         return parts.port != 0
-    except ValueError:  # no number, or beyond 65535
+    except ValueError:  # not a number, or greater than 65535
         return False
 
 
 def read_storage_hosts(given: str | None, environment: Mapping[str, str]) -> tuple[StorageHost, ...]:
-    """The hosts in the option, else in SLIPWAY_AGENT_STORAGE_HOSTS. Raises SettingsRefused."""
+    """The hosts in the option, else in SLIPWAY_AGENT_STORAGE_HOSTS. Raises InvalidSettings."""
     source = "--storage-hosts" if given is not None else STORAGE_HOSTS_VARIABLE
     try:
         return parse_storage_hosts(environment.get(STORAGE_HOSTS_VARIABLE, "") if given is None else given)
     except ValueError as error:
-        raise SettingsRefused(f"{source}: {error}") from error
+        raise InvalidSettings(f"{source}: {error}") from error
 
 
 def read_token(token_file: Path | None, environment: Mapping[str, str]) -> str:
     """The server's token from the file, else from SLIPWAY_TOKEN; never from the command line, which every user of
-    the machine can read. Raises SettingsRefused."""
+    the machine can read. Raises InvalidSettings."""
     if token_file is not None:
         try:
             token = token_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsRefused(f"--token-file {token_file} cannot be read: {error}") from error
+            raise InvalidSettings(f"--token-file {token_file} cannot be read: {error}") from error
         source = f"--token-file {token_file}"
     else:
         token = environment.get(TOKEN_VARIABLE, "").strip()
         source = TOKEN_VARIABLE
     if not token:
-        raise SettingsRefused(
-            f"{source} holds no token: put the server's token (srv_…) into {TOKEN_VARIABLE} or a --token-file"
+        raise InvalidSettings(
+            f"{source} contains no token: put the server's token (srv_…) into {TOKEN_VARIABLE} or a --token-file"
         )
-    # It goes into a header line: anything else would be a broken request, or a second header.
+    # The token becomes a header value: other characters would break the request or add a header.
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise SettingsRefused(f"{source} does not hold a token: expected one line of letters, digits, '_' and '-'")
+        raise InvalidSettings(
+            f"{source} does not contain a valid token: expected one line of letters, digits, '_' and '-'"
+        )
     return token

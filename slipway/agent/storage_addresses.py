@@ -1,4 +1,4 @@
-"""Which addresses of archives the agent goes to: of the platform's scheme, and on the hosts it was started with."""
+"""Rules for the addresses of archives: the scheme of the platform, and the hosts from --storage-hosts."""
 
 from __future__ import annotations
 
@@ -9,90 +9,93 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
 from slipway.agent.cache.download import FetchFailed
-from slipway.client.one_line import one_line
+from slipway.client.printable import one_line
 
 _PORTS = {"http": 80, "https": 443}
-_MAX_SHOWN = 80
+_MAX_SHOWN_LENGTH = 80
 
 
-class AddressRefused(FetchFailed):
-    """The plan names an address that this agent does not go to; str() is the reason for people, without its query."""
+class AddressRejected(FetchFailed):
+    """The plan contains an address that this agent does not use; str() is the reason for people, without the query."""
 
 
 @dataclass(frozen=True)
 class StorageHost:
-    """`port` None allows any. `plain`: http too, though the platform is spoken to by https."""
+    """`port` None allows any port. `allow_http` allows http even if the platform uses https."""
 
     name: str
     port: int | None
-    plain: bool
+    allow_http: bool
 
 
 def parse_storage_hosts(text: str) -> tuple[StorageHost, ...]:
-    """Hosts of a list like `storage.example, storage.lan:9000, http://10.0.0.5:9000`. Raises ValueError."""
+    """The hosts in a list like `storage.example, storage.lan:9000, http://10.0.0.5:9000`. Raises ValueError."""
     return tuple(_storage_host(entry.strip()) for entry in text.split(",") if entry.strip())
 
 
 def _storage_host(entry: str) -> StorageHost:
     wrong = ValueError(f"{entry!r} is not a storage host: write it like storage.example or http://storage.lan:9000")
-    plain = entry.startswith("http://")
+    allow_http = entry.startswith("http://")
     try:
         url = parse_url(entry if "://" in entry else f"https://{entry}")
     except LocationParseError:
         raise wrong from None
     if url.scheme not in _PORTS or not url.host or url.auth or url.path not in {None, "/"} or url.query or url.fragment:
         raise wrong
-    return StorageHost(_bare(url.host), url.port, plain)
+    return StorageHost(_normalised_host(url.host), url.port, allow_http)
 
 
 class StorageAddresses:
-    """`hosts` empty: any host."""
+    """Checks addresses of archives. Empty `hosts` allow any host."""
 
     def __init__(self, platform_url: str, hosts: Sequence[StorageHost]) -> None:
-        self._plain_allowed = platform_url.startswith("http://")
+        self._http_allowed = platform_url.startswith("http://")
         self._hosts = hosts
 
     def check(self, url: str) -> None:
-        """Raises AddressRefused."""
-        # Read by the parser that also makes the connection: two parsers may find two hosts in one address.
+        """Raises AddressRejected."""
+        # The same parser makes the connection: two parsers could find different hosts in one address.
         parsed = _parsed(url)
         if parsed.scheme not in _PORTS:
-            raise AddressRefused(f"the plan names an address of scheme {_shown(parsed.scheme)}: only http and https")
-        if not parsed.host:
-            raise AddressRefused("the plan names an address without a host")
-        if parsed.auth:
-            raise AddressRefused("the plan names an address with a user in it")
-        allowed = [host for host in self._hosts if _is_at(host, parsed)]
-        if self._hosts and not allowed:
-            raise AddressRefused(
-                f"the plan names storage at {_shown(parsed.netloc)}, which is not among the hosts that this agent was "
-                "started with (--storage-hosts)"
+            raise AddressRejected(
+                f"the plan contains an address with the scheme {_for_display(parsed.scheme)}: "
+                "only http and https are allowed"
             )
-        if parsed.scheme == "http" and not self._plain_allowed and not any(host.plain for host in allowed):
-            raise AddressRefused(
-                f"the plan names storage at {_shown(parsed.netloc)} by plain http, but the platform is spoken to by "
-                "https: give storage an https address, or allow it with --storage-hosts http://…"
+        if not parsed.host:
+            raise AddressRejected("the plan contains an address without a host")
+        if parsed.auth:
+            raise AddressRejected("the plan contains an address with a user name")
+        allowed = [host for host in self._hosts if _matches(host, parsed)]
+        if self._hosts and not allowed:
+            raise AddressRejected(
+                f"the plan names storage at {_for_display(parsed.netloc)}, which is not among the hosts in "
+                "--storage-hosts: add it there if archives should come from it"
+            )
+        if parsed.scheme == "http" and not self._http_allowed and not any(host.allow_http for host in allowed):
+            raise AddressRejected(
+                f"the plan names storage at {_for_display(parsed.netloc)} by plain http, but the platform uses https: "
+                "give storage an https address, or allow it with --storage-hosts http://…"
             )
 
 
 def _parsed(url: str) -> Url:
-    # Anything else would be escaped on the way, and then be another address than the one that was signed.
+    # Other characters would be escaped for the request, and the signature would not match the escaped address.
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise AddressRefused("the plan names an address with characters that no address has")
+        raise AddressRejected("the plan contains an address with characters that are not allowed in addresses")
     try:
         return parse_url(url)
     except LocationParseError:
-        raise AddressRefused("the plan names an address that cannot be read") from None
+        raise AddressRejected("the plan contains an address that cannot be parsed") from None
 
 
-def _is_at(host: StorageHost, url: Url) -> bool:
+def _matches(host: StorageHost, url: Url) -> bool:
     port = url.port or _PORTS[str(url.scheme)]
-    return _bare(str(url.host)) == host.name and host.port in {None, port}
+    return _normalised_host(str(url.host)) == host.name and host.port in {None, port}
 
 
-def _bare(name: str) -> str:
+def _normalised_host(name: str) -> str:
     return name.lower().removesuffix(".")
 
 
-def _shown(text: str | None) -> str:
-    return one_line(text or "none", _MAX_SHOWN)
+def _for_display(text: str | None) -> str:
+    return one_line(text or "none", _MAX_SHOWN_LENGTH)

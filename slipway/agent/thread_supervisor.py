@@ -1,4 +1,4 @@
-"""Keeps the agent's threads going: one that ends is noticed, logged with its traceback, and started again."""
+"""Restarts the agent's threads: a thread that ends is logged with its traceback and started again."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from threading import Event, Thread
 from slipway.agent import logs
 from slipway.client.backoff import Backoff
 
-# With the waits of DEFAULT_BACKOFF some two minutes. A new process starts from what is on disk, which may be the cure.
-MAX_ENDINGS = 8
-# A thread that has run for so long since it last ended counts as well again.
-SETTLED_SECONDS = 300.0
-DEFAULT_BACKOFF = Backoff(first=1.0, longest=60.0)
+# With DEFAULT_BACKOFF this takes about two minutes. A new process then starts from the state on disk, which may help.
+MAX_THREAD_FAILURES = 8
+# After running this long, a thread no longer counts as failing.
+STABLE_SECONDS = 300.0
+DEFAULT_BACKOFF = Backoff(initial_delay=1.0, max_delay=60.0)
 
 
 @dataclass
 class _Supervised:
-    """`endings` counts those since the thread last ran for SETTLED_SECONDS. `restart_at` is None while it runs."""
+    """`failures` counts failures since the thread last ran for STABLE_SECONDS. `restart_at` is None while the thread
+    runs; times are seconds of the monotonic clock."""
 
     name: str
     run: Callable[[], None]
     thread: Thread
     started_at: float = 0.0
     error: BaseException | None = None
-    endings: int = 0
+    failures: int = 0
     restart_at: float | None = None
 
 
 class ThreadSupervisor:
-    """`look()` is called by one thread; `failing` may be read by any. `on_change` is called when `failing` changes."""
+    """One thread calls `check_threads()`; any thread may read `failing`. `on_change` is called when `failing`
+    changes."""
 
     def __init__(
         self,
@@ -49,60 +51,68 @@ class ThreadSupervisor:
         self.failing: tuple[str, ...] = ()
 
     def start(self) -> None:
-        for one in self._supervised:
-            self._start(one)
+        for supervised in self._supervised:
+            self._start(supervised)
 
-    def look(self) -> None:
-        """Notice threads that ended, and start those again whose wait is over. To be called about every second."""
+    def check_threads(self) -> None:
+        """Record threads that ended, and restart those whose wait is over. Call it about every second."""
         if self._stopping.is_set():
             return
         now = self._clock()
-        for one in self._supervised:
-            if one.restart_at is None and not one.thread.is_alive():
-                self._note_ending(one, now)
-            if one.restart_at is not None and now >= one.restart_at and one.endings < MAX_ENDINGS:
-                self._start(one)
-        failing = tuple(one.name for one in self._supervised if _is_failing(one, now))
+        for supervised in self._supervised:
+            if supervised.restart_at is None and not supervised.thread.is_alive():
+                self._record_failure(supervised, now)
+            if (
+                supervised.restart_at is not None
+                and now >= supervised.restart_at
+                and supervised.failures < MAX_THREAD_FAILURES
+            ):
+                self._start(supervised)
+        failing = tuple(supervised.name for supervised in self._supervised if _is_failing(supervised, now))
         if failing != self.failing:
             self.failing = failing
             self._on_change()
 
     @property
-    def given_up(self) -> str | None:
-        """The thread that ended MAX_ENDINGS times; only a new process may help it."""
-        return next((one.name for one in self._supervised if one.endings >= MAX_ENDINGS), None)
+    def exhausted_thread(self) -> str | None:
+        """The name of a thread that failed MAX_THREAD_FAILURES times, or None. The agent should exit then."""
+        return next(
+            (supervised.name for supervised in self._supervised if supervised.failures >= MAX_THREAD_FAILURES), None
+        )
 
     @property
     def threads(self) -> list[Thread]:
-        return [one.thread for one in self._supervised]
+        return [supervised.thread for supervised in self._supervised]
 
-    def _start(self, one: _Supervised) -> None:
-        one.error, one.restart_at, one.started_at = None, None, self._clock()
-        one.thread = Thread(target=_run, args=(one,), name=one.name, daemon=True)
+    def _start(self, supervised: _Supervised) -> None:
+        supervised.error, supervised.restart_at, supervised.started_at = None, None, self._clock()
+        supervised.thread = Thread(target=_run, args=(supervised,), name=supervised.name, daemon=True)
         try:
-            one.thread.start()
-        except RuntimeError as error:  # no more threads on this machine; the next look() sees that it does not run
-            one.error = error
+            supervised.thread.start()
+        except RuntimeError as error:  # the machine allows no more threads; the next check_threads() records that
+            supervised.error = error
 
-    def _note_ending(self, one: _Supervised, now: float) -> None:
-        if now - one.started_at >= SETTLED_SECONDS:
-            one.endings = 0
-        one.endings += 1
-        wait = self._backoff.delay(one.endings)
-        one.restart_at = now + wait
-        fields = {"thread": one.name, "endings": one.endings, "restart_in_seconds": round(wait, 1)}
-        if one.error is not None:
-            logs.bug("a thread died; it is started again", one.error, **fields)
+    def _record_failure(self, supervised: _Supervised, now: float) -> None:
+        if now - supervised.started_at >= STABLE_SECONDS:
+            supervised.failures = 0
+        supervised.failures += 1
+        wait = self._backoff.delay(supervised.failures)
+        supervised.restart_at = now + wait
+        fields = {"thread": supervised.name, "failures": supervised.failures, "restart_in_seconds": round(wait, 1)}
+        if supervised.error is not None:
+            logs.exception("a thread failed; restarting it", supervised.error, **fields)
         else:
-            logs.warning("a thread ended though nothing told it to; it is started again", **fields)
+            logs.warning("a thread ended unexpectedly; restarting it", **fields)
 
 
-def _run(one: _Supervised) -> None:
+def _run(supervised: _Supervised) -> None:
     try:
-        one.run()
-    except BaseException as error:  # of any kind: look() logs it
-        one.error = error
+        supervised.run()
+    except BaseException as error:  # check_threads() logs it
+        supervised.error = error
 
 
-def _is_failing(one: _Supervised, now: float) -> bool:
-    return one.endings > 0 and (one.restart_at is not None or now - one.started_at < SETTLED_SECONDS)
+def _is_failing(supervised: _Supervised, now: float) -> bool:
+    return supervised.failures > 0 and (
+        supervised.restart_at is not None or now - supervised.started_at < STABLE_SECONDS
+    )

@@ -1,5 +1,5 @@
-"""What a game's tar.gz may hold, and reading it safely.
+"""The rules for a game's tar.gz, and how to read one safely.
 
-Shared by the web application (which inspects an upload while it streams by) and by the agent (which unpacks it).
-Standard library and isal only: nothing here knows of Flask, of storage or of a database.
+The web application uses it to inspect uploads while they stream, the agent to unpack builds. It needs only the standard
+library and isal: no Flask, no storage, no database.
 """

@@ -4,83 +4,83 @@ from collections.abc import Callable
 
 from isal import isal_zlib
 
-from slipway.archive.file_formats import GZIP_MAGIC, SNIFF_BYTES, recognise
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected
+from slipway.archive.file_formats import GZIP_MAGIC, SNIFF_BYTES, detect_format
 
-# The input is cut at fixed offsets, not where the network cut it: the answer then depends on the bytes alone, and
-# the unread tail that every bounded call copies is at most one window, so that no input is copied quadratically.
+# The input is cut at fixed offsets, not at the network's packet boundaries. The result then depends on the bytes alone,
+# and each bounded call copies at most one window of unread input, so the total copying is linear.
 WINDOW_BYTES = 128 * 2**10
-# One call may give no more (a single unbounded call on 1 MiB of zeros gave 1 GiB). Measured: 256 KiB is faster than
-# 1 MiB, because the buffer is grown by copying and stays in the processor's cache.
+# The maximum output of one call (a single unbounded call on compressed zeros of 1 MiB returned 1 GiB). Measured: 256
+# KiB is faster than 1 MiB, because the buffer grows by copying and stays in the processor's cache.
 CHUNK_BYTES = 256 * 2**10
 _FLAGS_AT, _RESERVED_FLAGS = 3, 0xE0  # RFC 1952: reserved bits must be zero, "must give an error" otherwise
-_GZIP_WBITS = 31  # zlib's way to say: a gzip header and trailer, the trailer's CRC and length verified
+_GZIP_WBITS = 31  # zlib's code for "gzip header and trailer, with CRC and length verified"
 
 
 class Gunzip:
-    """Push bytes in, get unpacked chunks (at most CHUNK_BYTES each) through `on_chunk`."""
+    """A push decompressor: feed() compressed bytes; `on_chunk` receives unpacked chunks of at most CHUNK_BYTES."""
 
     def __init__(self, on_chunk: Callable[[bytes], None]) -> None:
         self._on_chunk = on_chunk
         self._decompressor = isal_zlib.decompressobj(wbits=_GZIP_WBITS)
-        self._held = bytearray()  # less than a window
-        self._recognised = False
+        self._buffer = bytearray()  # less than one window
+        self._format_checked = False
         self.compressed_bytes = 0
-        """How much of the input has been taken by the decompressor."""
+        """Input bytes that the decompressor has consumed."""
 
     def feed(self, piece: bytes | memoryview) -> None:
-        """Take the next piece, of any length. Raises ArchiveRejected."""
+        """Process the next piece of input, of any length. Raises ArchiveRejected."""
         rest = memoryview(piece)
-        if not self._recognised:
-            rest = self._hold(rest, SNIFF_BYTES)
-            if len(self._held) < SNIFF_BYTES:
+        if not self._format_checked:
+            rest = self._buffer_input(rest, SNIFF_BYTES)
+            if len(self._buffer) < SNIFF_BYTES:
                 return
-            self._recognise()
-        if self._held:
-            rest = self._hold(rest, WINDOW_BYTES)
-            if len(self._held) < WINDOW_BYTES:
+            self._check_format()
+        if self._buffer:
+            rest = self._buffer_input(rest, WINDOW_BYTES)
+            if len(self._buffer) < WINDOW_BYTES:
                 return
-            self._release()
+            self._flush_buffer()
         while len(rest) >= WINDOW_BYTES:
-            self._window(rest[:WINDOW_BYTES])
+            self._decompress(rest[:WINDOW_BYTES])
             rest = rest[WINDOW_BYTES:]
-        self._hold(rest, WINDOW_BYTES)
+        self._buffer_input(rest, WINDOW_BYTES)
 
     def finish(self) -> None:
-        """The input has ended. Raises ArchiveRejected when the gzip stream has not."""
-        if not self._recognised:
-            self._recognise()
-        self._release()
+        """Process the end of the input. Raises ArchiveRejected if the gzip stream is incomplete."""
+        if not self._format_checked:
+            self._check_format()
+        self._flush_buffer()
         if not self._decompressor.eof:
             raise ArchiveRejected(
                 f"The file ends in the middle of its gzip stream, after {self.compressed_bytes} bytes",
-                "Check it with gzip -t game.tar.gz, and send the whole file again",
+                "Check it with gzip -t game.tar.gz, and send the complete file again",
             )
 
-    def _hold(self, rest: memoryview, up_to: int) -> memoryview:
-        take = min(up_to - len(self._held), len(rest))
-        self._held += rest[:take]
+    def _buffer_input(self, rest: memoryview, up_to: int) -> memoryview:
+        take = min(up_to - len(self._buffer), len(rest))
+        self._buffer += rest[:take]
         return rest[take:]
 
-    def _release(self) -> None:
-        window, self._held = bytes(self._held), bytearray()
+    def _flush_buffer(self) -> None:
+        window, self._buffer = bytes(self._buffer), bytearray()
         if window:
-            self._window(window)
+            self._decompress(window)
 
-    def _recognise(self) -> None:
-        head = bytes(self._held)
-        self._recognised = True
+    def _check_format(self) -> None:
+        head = bytes(self._buffer)
+        self._format_checked = True
         if head.startswith(GZIP_MAGIC):
             _check_flags(head)
             return
         if not head:
             raise ArchiveRejected("The file is empty", f"Send the game as a tar.gz. {REPACKAGE}")
-        named = recognise(head)
+        named = detect_format(head)
         if named:
             raise ArchiveRejected(f"The file is {named.name}, not a tar.gz", named.remedy)
         raise ArchiveRejected(f"The file is not a tar.gz: it begins with {head[:4].hex(' ')}", REPACKAGE)
 
-    def _window(self, window: bytes | memoryview) -> None:
+    def _decompress(self, window: bytes | memoryview) -> None:
         tail: bytes | memoryview = window
         decompressor = self._decompressor
         before = self.compressed_bytes
@@ -94,12 +94,12 @@ class Gunzip:
             if chunk:
                 self._on_chunk(chunk)
             elif tail and not decompressor.eof:
-                raise self._damaged("it can be read no further")
-            # A full chunk may have more behind it even when all input has been taken.
+                raise self._damaged("it cannot be read further")
+            # After a full chunk there may be more output, even when all input is consumed.
             if not tail and len(chunk) < CHUNK_BYTES:
                 break
         if tail:
-            raise self._after_the_end(bytes(tail[:2]))
+            raise self._trailing_data(bytes(tail[:2]))
 
     def _damaged(self, why: str) -> ArchiveRejected:
         return ArchiveRejected(
@@ -107,11 +107,11 @@ class Gunzip:
             "Check it with gzip -t game.tar.gz, and send the file again",
         )
 
-    def _after_the_end(self, head: bytes) -> ArchiveRejected:
+    def _trailing_data(self, head: bytes) -> ArchiveRejected:
         if GZIP_MAGIC.startswith(head):
             return ArchiveRejected(
-                f"The file holds more than one gzip member: a second begins at byte {self.compressed_bytes}",
-                "Make it one: gunzip -c game.tar.gz | gzip > one.tar.gz",
+                f"The file contains more than one gzip member: the second begins at byte {self.compressed_bytes}",
+                "Combine them into one: gunzip -c game.tar.gz | gzip > one.tar.gz",
             )
         return ArchiveRejected(
             f"Data follows the end of the gzip stream at byte {self.compressed_bytes}",
@@ -120,8 +120,8 @@ class Gunzip:
 
 
 def _check_flags(head: bytes) -> None:
-    """Refuse flags that nobody has given a meaning: what follows the header is then anybody's guess. isal ignores
-    them, gzip and zlib do not."""
+    """Reject reserved flags: without their meaning, nothing after the header can be interpreted. isal ignores them,
+    gzip and zlib do not."""
     reserved = head[_FLAGS_AT] & _RESERVED_FLAGS if len(head) > _FLAGS_AT else 0
     if reserved:
         raise ArchiveRejected(

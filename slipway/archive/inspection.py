@@ -1,21 +1,21 @@
-"""Inspecting an archive while it streams by, in memory that does not depend on its size."""
+"""Inspecting an archive while it streams, with memory that does not depend on its size."""
 
 import time
 from dataclasses import dataclass
 from typing import Protocol
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_member import Member
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
 from slipway.archive.gunzip import Gunzip
-from slipway.archive.member_rules import Rules
-from slipway.archive.members import Member
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.member_rules import MemberRules
 from slipway.archive.tar_header import Header
-from slipway.archive.tar_parser import TarReader
+from slipway.archive.tar_parser import TarParser
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What an accepted archive holds. `unpacked_bytes` is the sum of its files' contents."""
+    """What an accepted archive contains. `unpacked_bytes` is the sum of the sizes of its files."""
 
     top_directory: str
     launcher: str
@@ -24,8 +24,8 @@ class Inspection:
     warnings: tuple[str, ...]
 
 
-class Sink(Protocol):
-    """Takes admitted members, each before its content."""
+class MemberSink(Protocol):
+    """Receives each accepted member, then its content."""
 
     def begin(self, member: Member) -> None: ...
 
@@ -35,17 +35,17 @@ class Sink(Protocol):
 class Inspector:
     """A push parser: feed() the pieces in order, then finish().
 
-    The answer depends on the archive's bytes alone, never on how they were cut into pieces. With `sink`, every
-    member that passed the rules is handed on with its content. After a refusal every further call refuses again.
+    The result depends on the archive's bytes alone, not on how they were cut into pieces. `sink` receives every member
+    that passes the rules, with its content. After a rejection every further call raises the same rejection.
     """
 
-    def __init__(self, limits: Limits, launcher: str | None, sink: Sink | None = None) -> None:
+    def __init__(self, limits: ArchiveLimits, launcher: str | None, sink: MemberSink | None = None) -> None:
         self._limits = limits
         self._sink = sink
-        self._rules = Rules(limits, launcher)
-        self._tar = TarReader(self._member, sink.content if sink else None)
-        self._gunzip = Gunzip(self._chunk)
-        self._stream_bytes = 0  # everything that came out of gunzip
+        self._rules = MemberRules(limits, launcher)
+        self._tar = TarParser(self._on_member, sink.content if sink else None)
+        self._gunzip = Gunzip(self._on_chunk)
+        self._stream_bytes = 0  # all output of gunzip so far
         self._spent = 0.0  # CPU seconds in earlier calls of feed()
         self._entered = 0.0
         self._rejection: ArchiveRejected | None = None
@@ -61,14 +61,15 @@ class Inspector:
         return self._tar.content_bytes
 
     def feed(self, piece: bytes | memoryview) -> None:
-        """Take the next piece of the archive, of any length. Raises ArchiveRejected as early as it can be known."""
+        """Inspect the next piece of the archive, of any length. Raises ArchiveRejected at the first byte that breaks a
+        rule."""
         if self._rejection:
             raise self._rejection
-        # CPU time of this thread: a slow client, a full disk and busy neighbours are not the archive's doing.
+        # CPU time of this thread: slow clients, full disks and other busy processes must not count against the archive.
         self._entered = time.thread_time()
         try:
             self._gunzip.feed(piece)
-            self._check_time()  # here too: a stream can be made to give nothing for ever
+            self._check_time()  # here too: a hostile stream can consume input without any output
         except ArchiveRejected as rejection:
             self._rejection = rejection
             raise
@@ -76,21 +77,21 @@ class Inspector:
             self._spent += time.thread_time() - self._entered
 
     def finish(self) -> Inspection:
-        """The archive has ended. Raises ArchiveRejected when it is cut off, or is not a packaged game."""
+        """Process the end of the archive. Raises ArchiveRejected if it is truncated, or is not a packaged game."""
         if self._rejection:
             raise self._rejection
         self._entered = time.thread_time()
         try:
             self._gunzip.finish()
             self._tar.finish()
-            top_directory, launcher = self._rules.conclude()
+            top_directory, launcher = self._rules.finish()
         except ArchiveRejected as rejection:
             self._rejection = rejection
             raise
         warnings = self._rules.warnings()
         return Inspection(top_directory, launcher, self.unpacked_bytes, self.members_read, warnings)
 
-    def _chunk(self, chunk: bytes) -> None:
+    def _on_chunk(self, chunk: bytes) -> None:
         self._stream_bytes += len(chunk)
         if self._stream_bytes > self._limits.unpacked_bytes:
             raise self._too_large(None)
@@ -99,7 +100,7 @@ class Inspector:
             raise ArchiveRejected(
                 f"The archive unpacks to more than {limits.ratio} times its size "
                 f"({self._stream_bytes} bytes from {packed})",
-                "Leave out files that hold nothing but padding",
+                "Remove files that contain nothing but padding",
             )
         self._tar.feed(chunk)
         self._check_time()
@@ -108,15 +109,15 @@ class Inspector:
         seconds = self._limits.processing_seconds
         if self._spent + time.thread_time() - self._entered > seconds:
             raise ArchiveRejected(
-                f"Reading the archive took more than {seconds:g} s of processing",
+                f"Reading the archive took more than {seconds:g} s of CPU time",
                 f"Pack small files together, into .rpa archives for example. {REPACKAGE}",
             )
 
-    def _member(self, header: Header) -> None:
+    def _on_member(self, header: Header) -> None:
         member = self._rules.admit(header)
-        # A declared size is refused before its content has been sent.
+        # A declared size that is too large is rejected before its content arrives.
         if self._tar.content_bytes + header.size > self._limits.unpacked_bytes:
-            raise self._too_large(display(header.name))
+            raise self._too_large(display_name(header.name))
         if self._sink and member:
             self._sink.begin(member)
 
@@ -124,6 +125,6 @@ class Inspector:
         where = f"With {member} the" if member else "The"
         return ArchiveRejected(
             f"{where} archive unpacks to more than {self._limits.unpacked_bytes} bytes",
-            "Leave out what the game does not need, or ask the operator for a higher limit",
+            "Remove files that the game does not need, or ask the operator for a higher limit",
             member,
         )

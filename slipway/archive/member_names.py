@@ -1,17 +1,17 @@
-"""What a path in an archive may look like."""
+"""Rules for paths in an archive."""
 
 import re
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
 from slipway.archive.invisible_characters import INVISIBLE
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
 
 _UNTIDY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # an empty, "." or ".." segment
 _FROM_ABOVE = "Package from the folder above the game, with a relative name: tar czf game.tar.gz mygame"
 
 
-def decode(raw: bytes, owner: bytes) -> str:
-    """The text of a name or of a link's target; `owner` is the member that is named in a refusal."""
+def decode_name(raw: bytes, owner: bytes) -> str:
+    """The text of a name or of a link's target. Raises ArchiveRejected, naming the member `owner`."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -25,19 +25,19 @@ def decode(raw: bytes, owner: bytes) -> str:
         problem = f"has an invisible character (U+{ord(invisible.group()):04X}) in its name"
         raise _refused(owner, problem, "Rename it and package the game again")
     if "\\" in text:
-        remedy = "Rename it, or package on Linux, where folders are joined by /"
+        remedy = "Rename it, or package the game on Linux, where / separates directories"
         raise _refused(owner, "has a backslash in its name", remedy)
     return text
 
 
-def parse_path(raw: bytes, owner: bytes, limits: Limits) -> str:
-    """A member's path without "./", doubled or trailing slashes; "" is the place the archive is unpacked into.
+def parse_member_path(raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
+    """A member's path without "./" and without doubled or trailing slashes; "" is the directory to unpack into.
 
     Raises ArchiveRejected, naming `owner`.
     """
-    text = decode(raw, owner)
+    text = decode_name(raw, owner)
     if not text:
-        raise ArchiveRejected("A member has an empty name", REPACKAGE, display(owner))
+        raise ArchiveRejected("A member has an empty name", REPACKAGE, display_name(owner))
     if text[0] == "/":
         raise _refused(owner, "is an absolute path", _FROM_ABOVE)
     if _UNTIDY.search(text):
@@ -45,25 +45,25 @@ def parse_path(raw: bytes, owner: bytes, limits: Limits) -> str:
         if ".." in segments:
             raise _refused(owner, 'has ".." in its path', _FROM_ABOVE)
         text = "/".join(segments)
-    check_lengths(text, owner, limits)
+    check_path_length(text, owner, limits)
     return text
 
 
-def check_lengths(path: str, owner: bytes, limits: Limits) -> None:
-    """Refuse a path that is too long, too deep, or has too long a segment."""
+def check_path_length(path: str, owner: bytes, limits: ArchiveLimits) -> None:
+    """Reject a path that is too long, is too deep, or has a segment that is too long."""
     size, depth = len(path.encode()), path.count("/") + 1
     if size > limits.path_bytes:
-        problem = f"has a path of {size} bytes, {limits.path_bytes} are allowed"
+        problem = f"has a path of {size} bytes; {limits.path_bytes} are allowed"
     elif depth > limits.depth:
-        problem = f"lies {depth} folders deep, {limits.depth} are allowed"
+        problem = f"is {depth} folders deep; {limits.depth} are allowed"
     else:
         longest = size if size <= limits.name_bytes else max(len(name.encode()) for name in path.split("/"))
         if longest <= limits.name_bytes:
             return
-        problem = f"has a name of {longest} bytes in its path, {limits.name_bytes} are allowed"
+        problem = f"has a name of {longest} bytes in its path; {limits.name_bytes} are allowed"
     raise _refused(owner, problem, "Shorten it and package the game again")
 
 
 def _refused(owner: bytes, problem: str, remedy: str) -> ArchiveRejected:
-    shown = display(owner)
+    shown = display_name(owner)
     return ArchiveRejected(f"{shown} {problem}", remedy, shown)

@@ -1,16 +1,16 @@
-"""What a game's archive may hold: every rule that is about members rather than about bytes."""
+"""The rules for members of a game's archive."""
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.links import hard_link_target, symlink_target
-from slipway.archive.member_names import parse_path
-from slipway.archive.members import Kind, Member
-from slipway.archive.name_tree import Tree
-from slipway.archive.packaging import Packaging
-from slipway.archive.pax_headers import sparse
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_member import Kind, Member
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
+from slipway.archive.extended_headers import sparse_rejected
+from slipway.archive.link_targets import hard_link_target, symlink_target
+from slipway.archive.member_names import parse_member_path
+from slipway.archive.package_layout import PackageLayout
+from slipway.archive.path_tree import PathTree
 from slipway.archive.tar_header import Header
 
-_FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which every reader treats as a file
+_FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which all readers treat as a regular file
 _HARD_LINK, _SYMLINK, _DIRECTORY, _GNU_SPARSE = b"1", b"2", b"5", b"S"
 _REFUSED_TYPES = {
     b"3": "a character device",
@@ -24,18 +24,18 @@ _SET_ID_BITS = 0o6000
 _EXECUTE_BITS = 0o111
 
 
-class Rules:
-    """Admits members one after another; memory is bounded by the number of members allowed."""
+class MemberRules:
+    """Checks members in the order they arrive. Memory is bounded by the number of members allowed."""
 
-    def __init__(self, limits: Limits, launcher: str | None) -> None:
+    def __init__(self, limits: ArchiveLimits, launcher: str | None) -> None:
         self._limits = limits
-        self._tree = Tree()
-        self._packaging = Packaging(launcher)
+        self._tree = PathTree()
+        self._packaging = PackageLayout(launcher)
         self.members = 0
 
     def admit(self, header: Header) -> Member | None:
-        """Check the next member; None for "./", which adds nothing. Raises ArchiveRejected."""
-        path = parse_path(header.name, header.name, self._limits)
+        """Check the next member. Returns None for "./", which adds nothing. Raises ArchiveRejected."""
+        path = parse_member_path(header.name, header.name, self._limits)
         self._check_type(header)
         self._check_mode(header)
         self.members += 1
@@ -43,19 +43,19 @@ class Rules:
             self._check_budget(header)
             self._only_a_directory(header)
             return None
-        self._packaging.check_place(path, is_directory=_is_directory(header))
-        member = self._member(path, header)
+        self._packaging.check_location(path, is_directory=_is_directory(header))
+        member = self._to_member(path, header)
         self._packaging.check_member(member)
         self._tree.add(path, member.kind)
         self._check_budget(header)
         return member
 
-    def conclude(self) -> tuple[str, str]:
-        """All members have been seen. Returns top directory and launcher; raises ArchiveRejected."""
-        return self._packaging.conclude(self._tree)
+    def finish(self) -> tuple[str, str]:
+        """Check the complete archive. Returns the top directory and the launcher. Raises ArchiveRejected."""
+        return self._packaging.finish(self._tree)
 
     def warnings(self) -> tuple[str, ...]:
-        """What is accepted but should be known."""
+        """Findings that do not reject the archive."""
         return self._packaging.warnings() + self._tree.warnings()
 
     def _check_type(self, header: Header) -> None:
@@ -64,31 +64,31 @@ class Rules:
             raise _refused(shown, "is a file or link with the name of a directory", REPACKAGE)
         if kind in _FILE_TYPES:
             if header.size and header.name.endswith(b"/"):
-                raise _refused(shown, "is a directory that holds data", REPACKAGE)
+                raise _refused(shown, "is a directory that contains data", REPACKAGE)
         elif kind in (_HARD_LINK, _SYMLINK, _DIRECTORY):
             if header.size:
-                raise _refused(shown, "is a directory or link that holds data", REPACKAGE)
+                raise _refused(shown, "is a directory or link that contains data", REPACKAGE)
         elif kind == _GNU_SPARSE:
-            raise sparse(header.name)
+            raise sparse_rejected(header.name)
         else:
-            what = _REFUSED_TYPES.get(kind, f"of an unknown type ({display(kind)})")
+            what = _REFUSED_TYPES.get(kind, f"of an unknown type ({display_name(kind)})")
             raise _refused(shown, f"is {what}", f"Only files, directories and links are accepted. {REPACKAGE}")
 
     def _check_mode(self, header: Header) -> None:
         if header.mode & _SET_ID_BITS and header.typeflag != _SYMLINK:
-            remedy = "Take the bits off and package again: chmod -R u-s,g-s mygame"
+            remedy = "Clear the bits and package the game again: chmod -R u-s,g-s mygame"
             raise _refused(header.name, f"has its setuid or setgid bit set (mode {header.mode & 0o7777:04o})", remedy)
 
     def _check_budget(self, header: Header) -> None:
         if max(self.members, len(self._tree)) > self._limits.members:
-            problem = f"is one member more than the {self._limits.members} that are allowed"
+            problem = f"is one member more than the limit of {self._limits.members}"
             raise _refused(header.name, problem, "Pack small files together, into .rpa archives for example")
 
     def _only_a_directory(self, header: Header) -> None:
         if not _is_directory(header):
             raise _refused(header.name, "is not a directory", REPACKAGE)
 
-    def _member(self, path: str, header: Header) -> Member:
+    def _to_member(self, path: str, header: Header) -> Member:
         if _is_directory(header):
             return Member(path, Kind.DIRECTORY, 0, header.mtime)
         if header.typeflag == _SYMLINK:
@@ -102,10 +102,10 @@ class Rules:
 
 
 def _is_directory(header: Header) -> bool:
-    """v7 tars had no type for directories: there it is a trailing slash."""
+    """v7 tars have no type for directories and mark them with a trailing slash."""
     return header.typeflag == _DIRECTORY or (header.typeflag in _FILE_TYPES and header.name.endswith(b"/"))
 
 
 def _refused(name: bytes, problem: str, remedy: str) -> ArchiveRejected:
-    shown = display(name)
+    shown = display_name(name)
     return ArchiveRejected(f"{shown} {problem}", remedy, shown)

@@ -1,8 +1,8 @@
-"""Writing members to disk so that nothing can land outside the directory, even if a rule had a hole.
+"""Writing members to disk so that nothing is written outside the directory, even if a rule has a gap.
 
-Every step of a path is opened below the directory before it, without following links (O_NOFOLLOW), and every file is
-made anew (O_EXCL): a symbolic link on the way, wherever it points, is an error and not a way out. Steps that are not
-plain names are refused once more.
+Each step of a path is opened relative to the directory above it, without following links (O_NOFOLLOW), and each file
+must be new (O_EXCL). A symbolic link in a path is therefore an error, wherever it points. Steps that are not plain
+names are rejected once more.
 """
 
 import errno
@@ -11,19 +11,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from slipway.archive.members import Kind, Member
+from slipway.archive.archive_member import Kind, Member
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY_MODE, _FILE_MODE, _PROGRAM_MODE = 0o755, 0o644, 0o755
-_LATEST_MTIME = 2**33  # year 2242; some file systems refuse what lies far out
+_MAX_MTIME = 2**33  # year 2242; some file systems reject later times
 
 
 class TreeWriter:
-    """A sink for slipway/archive/inspection.py. Holds open the chain of directories down to where members go now."""
+    """A MemberSink (slipway/archive/inspection.py) that writes to disk. It keeps the directories of the current
+    path open."""
 
     def __init__(self, into: Path) -> None:
-        """Raises FileExistsError when `into` is not empty, OSError when it is not a directory or is a link."""
+        """Raises FileExistsError if `into` is not empty, OSError if it is not a directory or is a link."""
         self._root = os.open(into, _DIRECTORY)
         self._names: list[str] = []
         self._chain = [self._root]  # one longer than _names
@@ -36,13 +37,13 @@ class TreeWriter:
             raise FileExistsError(f"{into} is not empty: it holds {found.name}")
 
     def begin(self, member: Member) -> None:
-        """Make the member; a file's content follows through content()."""
-        self._finish_file()
+        """Create the member. A file's content follows through content()."""
+        self._close_file()
         *above, name = steps = _steps(member.path)
         if member.kind is Kind.DIRECTORY:
-            self._enter(steps)
+            self._open_directory(steps)
             return
-        directory = self._enter(above)
+        directory = self._open_directory(above)
         if member.kind is Kind.SYMLINK:
             os.symlink(member.target or "", name, dir_fd=directory)
         elif member.hard_link:
@@ -50,21 +51,21 @@ class TreeWriter:
         else:
             self._file = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
             self._mtime = member.mtime
-            # fchmod, because the mode given to open() would be narrowed by the umask.
+            # fchmod, because the umask would clear bits of a mode passed to open().
             os.fchmod(self._file, _PROGRAM_MODE if member.kind is Kind.PROGRAM else _FILE_MODE)
 
     def content(self, data: memoryview) -> None:
-        """The next bytes of the file begun last."""
+        """Write the next bytes of the file that begin() created last."""
         assert self._file is not None, "content without a file"
         while data:
             data = data[os.write(self._file, data) :]
 
     def finish(self) -> None:
-        """All members are written."""
-        self._finish_file()
+        """Finish the last member."""
+        self._close_file()
 
     def close(self) -> None:
-        """Let go of every open file and directory, whatever state they are in."""
+        """Close every open file and directory, in any state."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -79,17 +80,17 @@ class TreeWriter:
     ) -> None:
         self.close()
 
-    def _finish_file(self) -> None:
+    def _close_file(self) -> None:
         if self._file is None:
             return
         if self._mtime is not None:
-            mtime = min(max(self._mtime, 0), _LATEST_MTIME)
+            mtime = min(max(self._mtime, 0), _MAX_MTIME)
             os.utime(self._file, (mtime, mtime))
         done, self._file = self._file, None
         os.close(done)
 
-    def _enter(self, names: list[str]) -> int:
-        """The open directory down those names, made where it is missing."""
+    def _open_directory(self, names: list[str]) -> int:
+        """The descriptor of the directory at this path. Missing directories are created."""
         shared = 0
         while shared < min(len(names), len(self._names)) and names[shared] == self._names[shared]:
             shared += 1
@@ -127,5 +128,5 @@ def _open_or_make(name: str, parent: int) -> int:
     except FileNotFoundError:
         os.mkdir(name, _DIRECTORY_MODE, dir_fd=parent)
     made = os.open(name, _DIRECTORY, dir_fd=parent)
-    os.fchmod(made, _DIRECTORY_MODE)  # as above: whatever the umask
+    os.fchmod(made, _DIRECTORY_MODE)  # as above, because of the umask
     return made

@@ -1,6 +1,6 @@
 """One 512-byte tar header block: v7, ustar (POSIX.1-2001) and GNU.
 
-Fields are taken as bytes; what they may say is for slipway/archive/member_rules.py.
+Fields are bytes; slipway/archive/member_rules.py checks their values.
 """
 
 import re
@@ -16,11 +16,11 @@ _CHECKSUM = slice(148, 156)
 _SPACES = 8 * ord(" ")  # the checksum field counts as spaces
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*", re.ASCII)
 
-_POSIX_MAGIC = b"ustar\x00"  # only here the last field is a prefix of the name; GNU keeps times there
+_POSIX_MAGIC = b"ustar\x00"  # only here the last field is a prefix of the name; GNU stores times there
 
 
 class Header(NamedTuple):
-    """`size` in bytes, `mtime` in seconds (None when unreadable), `typeflag` one byte."""
+    """`size` is in bytes, `mtime` in seconds since 1970 (None if unreadable), `typeflag` is one byte."""
 
     name: bytes
     linkname: bytes
@@ -31,7 +31,7 @@ class Header(NamedTuple):
 
 
 class DamagedHeader(ValueError):
-    """A block that should be a tar header and is not one."""
+    """The block is not a valid tar header."""
 
 
 def parse_header(block: bytes) -> Header:
@@ -75,7 +75,7 @@ def _verify_checksum(block: bytes, expected: int | None) -> None:
     unsigned = sum(block) - sum(block[_CHECKSUM]) + _SPACES
     if expected == unsigned:
         return
-    # Some historic tars summed signed characters: the same sum, less 256 for every byte with its top bit set.
+    # Some old tars summed signed characters: the same sum, minus 256 for each byte with its top bit set.
     outside = block[: _CHECKSUM.start] + block[_CHECKSUM.stop :]
     if expected != unsigned - 256 * sum(byte > 127 for byte in outside):
-        raise DamagedHeader("its checksum does not fit")
+        raise DamagedHeader("its checksum does not match")

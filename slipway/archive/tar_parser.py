@@ -1,20 +1,20 @@
-"""A push parser for tar: headers are read, contents are handed on or stepped over without being copied."""
+"""A push parser for tar. Contents are passed on or skipped without copying."""
 
 from collections.abc import Callable
 
-from slipway.archive.file_formats import recognise
-from slipway.archive.pax_headers import EXTENSION_TYPES, Extensions
-from slipway.archive.rejection import REPACKAGE, ArchiveRejected, display
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
+from slipway.archive.extended_headers import EXTENDED_HEADER_TYPES, ExtendedHeaders
+from slipway.archive.file_formats import detect_format
 from slipway.archive.tar_header import BLOCK_BYTES, ZERO_BLOCK, DamagedHeader, Header, parse_header
 
-_TRUNCATED = "Send the whole file again; tar tzf game.tar.gz shows whether it is whole where you are"
+_TRUNCATED = "Send the complete file again; tar tzf game.tar.gz shows whether your copy is complete"
 
 
-class TarReader:
-    """Reads one tar, pushed in chunks of any length.
+class TarParser:
+    """Parses one tar from chunks of any length.
 
-    `on_member` gets each member's header once, with its extended headers applied, and refuses by raising;
-    `on_content`, where given, gets its content in order. `content_bytes` counts file contents.
+    `on_member` receives each member's header, with its extended headers applied; it rejects a member by raising.
+    `on_content` receives its content in order. `content_bytes` counts file contents.
     """
 
     def __init__(
@@ -22,73 +22,73 @@ class TarReader:
     ) -> None:
         self._on_member = on_member
         self._on_content = on_content
-        self._extensions = Extensions()
+        self._extended_headers = ExtendedHeaders()
         self._state: Callable[[bytes, int], int] = self._read_header
-        self._held = bytearray()  # a header block or an extended header, until it is whole
+        self._buffer = bytearray()  # an incomplete header block or extended header
         self._header: Header | None = None  # the last one read
-        self._remaining = 0  # bytes of content, or of padding, still to come
+        self._remaining = 0  # bytes of content or padding still to come
         self._zero_blocks = 0
         self.content_bytes = 0
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next chunk. Raises ArchiveRejected."""
+        """Parse the next chunk. Raises ArchiveRejected."""
         position = 0
         while position < len(chunk):
             position = self._state(chunk, position)
 
     def finish(self) -> None:
-        """The input has ended. Raises ArchiveRejected when the tar has not."""
-        if self._state == self._after_the_end:
+        """Process the end of the input. Raises ArchiveRejected if the tar is incomplete."""
+        if self._state == self._read_trailer:
             return
-        if self._state == self._read_header and not self._held and not self._extensions.pending:
+        if self._state == self._read_header and not self._buffer and not self._extended_headers.pending:
             raise ArchiveRejected(
-                f"The tar has no end-of-archive marker (two blocks of zeros){self._after_last()}", _TRUNCATED
+                f"The tar has no end-of-archive marker (two blocks of zeros){self._after_last_member()}", _TRUNCATED
             )
         if not self._header:
-            raise ArchiveRejected("The gzip stream does not hold a tar", REPACKAGE)
-        shown = display(self._header.name)
-        where = f"inside {shown}" if self._state == self._read_content else f"in a header{self._after_last()}"
+            raise ArchiveRejected("The gzip stream does not contain a tar", REPACKAGE)
+        shown = display_name(self._header.name)
+        where = f"inside {shown}" if self._state == self._read_content else f"in a header{self._after_last_member()}"
         raise ArchiveRejected(f"The tar ends {where}", _TRUNCATED, shown)
 
     def _read_header(self, chunk: bytes, position: int) -> int:
-        end = position + BLOCK_BYTES - len(self._held)
+        end = position + BLOCK_BYTES - len(self._buffer)
         block = chunk[position:end]
-        if self._held or len(block) < BLOCK_BYTES:
-            self._held += block
-            if len(self._held) < BLOCK_BYTES:
+        if self._buffer or len(block) < BLOCK_BYTES:
+            self._buffer += block
+            if len(self._buffer) < BLOCK_BYTES:
                 return len(chunk)
-            block, self._held = bytes(self._held), bytearray()
+            block, self._buffer = bytes(self._buffer), bytearray()
         if block == ZERO_BLOCK:
-            self._zero_block()
+            self._read_zero_block()
         else:
-            self._header_block(block)
+            self._read_header_block(block)
         return end
 
-    def _zero_block(self) -> None:
-        if self._extensions.pending:
-            problem = f"The tar ends between an extended header and its member{self._after_last()}"
+    def _read_zero_block(self) -> None:
+        if self._extended_headers.pending:
+            problem = f"The tar ends between an extended header and its member{self._after_last_member()}"
             raise ArchiveRejected(problem, _TRUNCATED)
         self._zero_blocks += 1
         if self._zero_blocks == 2:
-            self._state = self._after_the_end
+            self._state = self._read_trailer
 
-    def _header_block(self, block: bytes) -> None:
+    def _read_header_block(self, block: bytes) -> None:
         if self._zero_blocks:
             raise self._data_after_end()
         try:
             header = parse_header(block)
         except DamagedHeader as damage:
             raise self._not_a_header(block, damage) from None
-        if header.typeflag in EXTENSION_TYPES:
-            self._extensions.expect(header)
-            self._state = self._read_extension
+        if header.typeflag in EXTENDED_HEADER_TYPES:
+            self._extended_headers.begin(header)
+            self._state = self._read_extended_header
         else:
-            header = self._extensions.apply(header)
+            header = self._extended_headers.apply(header)
             self._on_member(header)
             self._state = self._read_content
         self._header, self._remaining = header, header.size
         if not header.size:
-            self._content_done(header)
+            self._finish_content(header)
 
     def _read_content(self, chunk: bytes, position: int) -> int:
         take = min(self._remaining, len(chunk) - position)
@@ -97,21 +97,21 @@ class TarReader:
         self.content_bytes += take
         return self._advance(position, take)
 
-    def _read_extension(self, chunk: bytes, position: int) -> int:
+    def _read_extended_header(self, chunk: bytes, position: int) -> int:
         take = min(self._remaining, len(chunk) - position)
-        self._held += chunk[position : position + take]
+        self._buffer += chunk[position : position + take]
         return self._advance(position, take)
 
     def _advance(self, position: int, take: int) -> int:
         self._remaining -= take
         if not self._remaining and self._header:
-            self._content_done(self._header)
+            self._finish_content(self._header)
         return position + take
 
-    def _content_done(self, header: Header) -> None:
-        if self._state == self._read_extension:
-            content, self._held = bytes(self._held), bytearray()
-            self._extensions.read(header, content)
+    def _finish_content(self, header: Header) -> None:
+        if self._state == self._read_extended_header:
+            content, self._buffer = bytes(self._buffer), bytearray()
+            self._extended_headers.read_content(header, content)
         self._remaining = -header.size % BLOCK_BYTES
         self._state = self._skip_padding if self._remaining else self._read_header
 
@@ -122,25 +122,25 @@ class TarReader:
             self._state = self._read_header
         return position + take
 
-    def _after_the_end(self, chunk: bytes, position: int) -> int:
-        # tar fills its last record with zeros; anything else would be hidden from whoever lists the archive.
+    def _read_trailer(self, chunk: bytes, position: int) -> int:
+        # tar fills its last record with zeros. Other data would be hidden from people who list the archive.
         if chunk[position:].strip(b"\0"):
             raise self._data_after_end()
         return len(chunk)
 
     def _data_after_end(self) -> ArchiveRejected:
         return ArchiveRejected(
-            f"Data follows the end of the tar{self._after_last()}",
+            f"Data follows the end of the tar{self._after_last_member()}",
             f"Do not join archives or append to them. {REPACKAGE}",
         )
 
     def _not_a_header(self, block: bytes, damage: DamagedHeader) -> ArchiveRejected:
-        named = None if self._header else recognise(block)
+        named = None if self._header else detect_format(block)
         if named:
-            return ArchiveRejected(f"The gzip stream holds {named.name}, not a tar", named.remedy)
+            return ArchiveRejected(f"The gzip stream contains {named.name}, not a tar", named.remedy)
         if not self._header:
-            return ArchiveRejected("The gzip stream does not hold a tar", REPACKAGE)
-        return ArchiveRejected(f"The tar header{self._after_last()} is damaged: {damage}", REPACKAGE)
+            return ArchiveRejected("The gzip stream does not contain a tar", REPACKAGE)
+        return ArchiveRejected(f"The tar header{self._after_last_member()} is damaged: {damage}", REPACKAGE)
 
-    def _after_last(self) -> str:
-        return f" after {display(self._header.name)}" if self._header else ""
+    def _after_last_member(self) -> str:
+        return f" after {display_name(self._header.name)}" if self._header else ""

@@ -1,3 +1,3 @@
-"""`slipway`, the command line for scripts and CI: its own program, which speaks to the platform over HTTP only."""
+"""`slipway`, the command line for scripts and CI. It uses only the platform's HTTP API."""
 
 VERSION = "0.1.0"

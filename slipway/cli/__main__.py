@@ -2,6 +2,6 @@
 
 import sys
 
-from slipway.cli.commands import main
+from slipway.cli.entry_point import main
 
 sys.exit(main())

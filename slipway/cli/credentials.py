@@ -1,5 +1,5 @@
-"""Which platform, and with which key. The key comes from SLIPWAY_KEY, a file that only its owner can read, or a prompt;
-never from the command line, which every user of the machine can read."""
+"""The platform's address and the API key. The key comes from SLIPWAY_KEY, a file that only its owner can read, or a
+prompt. It is never a command-line argument, because every user of the machine can read those."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import stat
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from slipway.cli.durable import read_json, write_json
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
+from slipway.client.durable import read_json, write_json
 
 KEY_VARIABLE = "SLIPWAY_KEY"
 URL_VARIABLE = "SLIPWAY_URL"
 
 
 def config_folder() -> Path:
-    """Where credentials and what is known of interrupted uploads lie (XDG Base Directory)."""
+    """The folder for credentials and the state of interrupted uploads (XDG Base Directory)."""
     return _xdg("XDG_CONFIG_HOME", ".config")
 
 
 def cache_folder() -> Path:
-    """Where directories are packed, unless TMPDIR says otherwise."""
+    """The folder where directories are packed, unless TMPDIR is set (XDG Base Directory)."""
     return _xdg("XDG_CACHE_HOME", ".cache")
 
 
 def _xdg(variable: str, default: str) -> Path:
     set_to = os.environ.get(variable, "")
-    # The specification: a relative path in these variables is to be ignored.
+    # The specification requires that relative paths in these variables are ignored.
     base = Path(set_to) if Path(set_to).is_absolute() else Path.home() / default
     return base / "slipway"
 
@@ -37,69 +37,72 @@ def credentials_file() -> Path:
     return config_folder() / "credentials.json"
 
 
-def checked_url(text: str) -> str:
-    """The platform's address without a trailing slash. Raises Problem."""
+def parse_platform_url(text: str) -> str:
+    """The platform's address without a trailing slash. Raises CommandError."""
     parts = urlsplit(text.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Problem(f"{text!r} is not an address. Give one like https://portal.example.", ExitCode.USAGE)
+        raise CommandError(f"{text!r} is not an address. Use one like https://portal.example.", ExitCode.USAGE)
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise Problem("Give the platform's bare address, without user, query or fragment.", ExitCode.USAGE)
+        raise CommandError("Use the platform's address without user, query or fragment.", ExitCode.USAGE)
     return text.strip().rstrip("/")
 
 
-def checked_key(text: str, source: str) -> str:
-    """The key. It goes into a header line: anything but visible ASCII would be a broken request. Raises Problem."""
+def parse_key(text: str, source: str) -> str:
+    """The key, which becomes a header value: other characters than visible ASCII would break the request. Raises
+    CommandError."""
     key = text.strip()
     if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise Problem(
-            f"{source} holds no API key: expected one line that starts with pp_. Make one in the dashboard.",
+        raise CommandError(
+            f"{source} is not an API key: expected one line that starts with pp_. Create a key in the dashboard.",
             ExitCode.UNAUTHORIZED,
         )
     return key
 
 
 def chosen_url(given: str | None) -> str:
-    """`--url`, SLIPWAY_URL, or where `slipway login` was last. Raises Problem."""
-    text = given or os.environ.get(URL_VARIABLE) or str(_stored().get("url") or "")
+    """`--url`, SLIPWAY_URL, or the platform of the last `slipway login`. Raises CommandError."""
+    text = given or os.environ.get(URL_VARIABLE) or str(_read_credentials().get("url") or "")
     if not text:
-        raise Problem("No platform is known. Run `slipway login`, or give --url or SLIPWAY_URL.", ExitCode.USAGE)
-    return checked_url(text)
+        raise CommandError(
+            "No platform address is set. Run `slipway login`, pass --url or set SLIPWAY_URL.", ExitCode.USAGE
+        )
+    return parse_platform_url(text)
 
 
-def known_key(url: str) -> str | None:
-    """The key for this platform, from SLIPWAY_KEY or the file; None when there is none. A stored key goes to no other
-    address than the one it was given for."""
+def find_key(url: str) -> str | None:
+    """The key for this platform, from SLIPWAY_KEY or the file, or None. A stored key is only sent to the address it
+    was stored for."""
     if os.environ.get(KEY_VARIABLE):
-        return checked_key(os.environ[KEY_VARIABLE], KEY_VARIABLE)
-    keys = _stored().get("keys")
+        return parse_key(os.environ[KEY_VARIABLE], KEY_VARIABLE)
+    keys = _read_credentials().get("keys")
     stored = keys.get(url) if isinstance(keys, dict) else None
-    return checked_key(str(stored), str(credentials_file())) if stored else None
+    return parse_key(str(stored), str(credentials_file())) if stored else None
 
 
-def store(url: str, key: str) -> Path:
-    """Keep the key for this platform and make it the default one; the file."""
-    found = _stored()
+def store_key(url: str, key: str) -> Path:
+    """Store the key for this platform and make the platform the default. Returns the file's path."""
+    found = _read_credentials()
     keys = found.get("keys")
     path = credentials_file()
     try:
         write_json(path, {"url": url, "keys": (keys if isinstance(keys, dict) else {}) | {url: key}})
     except OSError as error:
-        raise Problem(f"{path} cannot be written: {error.strerror}.", ExitCode.UNEXPECTED) from error
+        raise CommandError(f"{path} cannot be written: {error.strerror}.", ExitCode.UNEXPECTED) from error
     return path
 
 
-def _stored() -> dict[str, object]:
+def _read_credentials() -> dict[str, object]:
     path = credentials_file()
     try:
         found = path.stat()
         if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.getuid():
-            raise Problem(
-                f"{path} can be read by others, so the key in it is not used. Run `chmod 600 {path}`, and roll the key "
-                "if somebody may have seen it.",
+            raise CommandError(
+                f"{path} can be read by other users, so the key in it is not used. Run `chmod 600 {path}`, and roll "
+                "the key if somebody may have seen it.",
                 ExitCode.UNAUTHORIZED,
             )
-        return dict(read_json(path))
+        return dict(read_json(path) or {})
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise Problem(f"{path} cannot be read: {error.strerror}.", ExitCode.UNAUTHORIZED) from error
+        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.UNAUTHORIZED) from error

@@ -1,4 +1,4 @@
-"""Exit codes of `slipway`, documented in docs/cli.md: pipelines decide by them."""
+"""Exit codes of `slipway`, documented in docs/cli.md: pipelines rely on them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    OK = 0  # what was asked for was reached
+    OK = 0  # the requested state was reached
     UNEXPECTED = 1
     USAGE = 2  # click's own code for wrong arguments
-    NOT_CHECKED = 10  # stored, but no verdict yet
+    NOT_CHECKED = 10  # stored, but the check has not finished
     REFUSED_ARCHIVE = 11
     NOT_RELEASED = 12  # checked, but not live
     NOT_CACHED = 13  # live, but not on every server in time

@@ -1,4 +1,4 @@
-"""`slipway games`, `status`, `releases`: what is there."""
+"""`slipway games`, `status` and `releases`: lists."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from typing import Any
 
 import click
 
-from slipway.cli.command_session import Session, game_option, runs
-from slipway.cli.output import Listing
-from slipway.cli.sizes import format_size
+from slipway.cli.command_context import CommandContext, game_option, with_context
+from slipway.cli.output import OutputTable
+from slipway.client.sizes import format_size
 
 
 @click.command()
-@runs
-def games(session: Session) -> None:
+@with_context
+def games(context: CommandContext) -> None:
     """List your games."""
-    found = session.platform().call("GET", "/games")
+    found = context.platform().call("GET", "/games")
     rows = [(game["slug"], game["title"], game["status"].replace("_", " ")) for game in found["games"]]
-    text = "" if rows else "There is no game yet. Register one in the dashboard."
-    session.output.result({"games": found["games"]}, text, Listing(("Game", "Title", "Status"), rows))
+    text = "" if rows else "You have no games yet. Register one in the dashboard."
+    context.output.result({"games": found["games"]}, text, OutputTable(("Game", "Title", "Status"), rows))
 
 
 @click.command()
 @game_option
-@runs
-def status(session: Session, slug: str | None) -> None:
-    """Show what is live, where it is cached, and what is being sent."""
-    platform = session.platform()
-    slug = session.slug(slug, platform)
+@with_context
+def status(context: CommandContext, slug: str | None) -> None:
+    """Show the live build, where it is cached, and uploads in progress."""
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
     game = platform.game(slug)
     builds = platform.game(slug, "/builds?limit=10")["builds"]
     uploads = platform.game(slug, "/uploads")["uploads"]
     servers = game["cacheStatus"]
     live = game["releasedBuild"]
     lines = [
-        f"Build {live} is live, cached on {servers['cached']} of {servers['servers']}." if live else "Nothing is live."
+        f"Build {live} is live, cached on {servers['cached']} of {servers['servers']}." if live else "No build is live."
     ]
     lines += [_upload_line(upload) for upload in uploads]
     facts = {
@@ -45,21 +45,21 @@ def status(session: Session, slug: str | None) -> None:
         "builds": builds,
         "uploads": uploads,
     }
-    session.output.result(
+    context.output.result(
         facts,
         "\n".join(lines),
-        Listing(("Build", "", "Size", "Cached on", "Sent", "Note"), [_build(build) for build in builds]),
+        OutputTable(("Build", "", "Size", "Cached on", "Sent", "Note"), [_build(build) for build in builds]),
     )
 
 
 @click.command()
 @game_option
 @click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many, newest first.")
-@runs
-def releases(session: Session, slug: str | None, limit: int) -> None:
-    """List what was live when."""
-    platform = session.platform()
-    slug = session.slug(slug, platform)
+@with_context
+def releases(context: CommandContext, slug: str | None, limit: int) -> None:
+    """List which builds were live, and when."""
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
     found = platform.game(slug, f"/releases?limit={limit}")
     rows = [
         (
@@ -70,9 +70,9 @@ def releases(session: Session, slug: str | None, limit: int) -> None:
         )
         for release in found["releases"]
     ]
-    text = "" if rows else "Nothing was released yet."
+    text = "" if rows else "Nothing has been released yet."
     facts = {"game": slug, "releases": found["releases"], "total": found["total"]}
-    session.output.result(facts, text, Listing(("Build", "", "Released", "By"), rows))
+    context.output.result(facts, text, OutputTable(("Build", "", "Released", "By"), rows))
 
 
 def _build(build: dict[str, Any]) -> tuple[str, ...]:
@@ -84,8 +84,8 @@ def _build(build: dict[str, Any]) -> tuple[str, ...]:
 def _upload_line(upload: dict[str, Any]) -> str:
     name, phase = upload["fileName"], upload["phase"]
     if phase == "failed":
-        return f"{name} was refused: {upload['reason']}"
+        return f"{name} was rejected: {upload['reason']}"
     if phase == "checking":
         return f"{name} is being checked: {format_size(upload['check']['bytesRead'])} of {format_size(upload['size'])}."
-    there = format_size(upload["receivedBytes"]) if upload["receivedBytes"] is not None else "an unknown part"
+    there = format_size(upload["receivedBytes"]) if upload["receivedBytes"] is not None else "an unknown amount"
     return f"{name} is being sent: {there} of {format_size(upload['size'])}, kept until {upload['expiresAt']}."

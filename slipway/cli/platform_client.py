@@ -1,4 +1,4 @@
-"""The partner API as this program calls it: JSON in and out, retried where that is safe, refusals as `Problem`s."""
+"""A client for the partner API. It retries calls where that is safe, and raises refusals as CommandError."""
 
 from __future__ import annotations
 
@@ -11,23 +11,25 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from slipway.cli import VERSION
-from slipway.cli.backoff import Patience
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
-from slipway.cli.retry_after import retry_after_seconds
-from slipway.cli.sizes import format_seconds, printable
-from slipway.cli.transport import in_words, make_pool
+from slipway.client.backoff import RetryBudget
+from slipway.client.json_documents import json_object
+from slipway.client.printable import printable
+from slipway.client.retry_after import retry_after_seconds
+from slipway.client.sizes import format_seconds
+from slipway.client.transport import describe_network_error, make_pool
 
-_LARGEST_ANSWER = 64 << 20
-# The longest limits of the platform are per hour. A day is still a wait that a person can be told of.
+_MAX_RESPONSE_BYTES = 64 << 20
+# The platform's longest rate limits are per hour. A wait of up to a day can be reported to a person.
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
-FIRST_PATIENCE = 5.0  # seconds: a wrong address should be noticed soon
+FIRST_RETRY_SECONDS = 5.0  # so that a wrong address is reported soon
 
 
-class Platform:
-    """One platform and one key. Every call may be repeated: GETs, DELETEs, and POSTs that are idempotent by
-    themselves or carry an Idempotency-Key."""
+class PlatformClient:
+    """Calls one platform with one key. Every call can be retried: GET, DELETE, and POSTs that are idempotent or have an
+    Idempotency-Key."""
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url
@@ -37,26 +39,26 @@ class Platform:
             "User-Agent": f"slipway/{VERSION}",
         }
         self._pool = make_pool(8)
-        self._patience = Patience(FIRST_PATIENCE)
+        self._retry_budget = RetryBudget(FIRST_RETRY_SECONDS)
 
-    def be_patient(self, seconds: float) -> None:
-        """From here on the platform was seen to answer, and there is work to lose: outlast a restart."""
-        self._patience = Patience(seconds)
+    def set_retry_budget(self, seconds: float) -> None:
+        """Retry for this long from now on. To be called once the platform has responded and work could be lost."""
+        self._retry_budget = RetryBudget(seconds)
 
     def call(self, method: str, path: str, body: object = None, *, idempotency_key: str = "") -> dict[str, Any]:
-        """A call below /api/partners. Raises Problem."""
+        """A call below /api/partners. Raises CommandError."""
         attempt = 0
         while True:
             attempt += 1
             try:
                 answer = self._once(method, path, body, idempotency_key)
-            except _Again as again:
-                wait = self._patience.wait_after(attempt, again.after)
+            except _RetryableError as again:
+                wait = self._retry_budget.wait_after(attempt, again.after)
                 if wait is None:
                     raise again.problem from None
                 time.sleep(wait)
             else:
-                self._patience.succeeded()
+                self._retry_budget.succeeded()
                 return answer
 
     def game(self, slug: str, path: str = "", method: str = "GET", body: object = None) -> dict[str, Any]:
@@ -82,52 +84,52 @@ class Platform:
                 preload_content=False,
             )
             try:
-                text = response.read(_LARGEST_ANSWER)
+                text = response.read(_MAX_RESPONSE_BYTES)
             finally:
-                response.close()  # goes back to the pool by itself when it was read to its end
+                response.close()  # a response that was read to its end returns to the pool by itself
         except (HTTPError, OSError) as error:
-            raise _Again(self._unreachable(in_words(error))) from error
-        return self._understood(response.status, response.headers.get("Retry-After"), text)
+            raise _RetryableError(self._unreachable(describe_network_error(error))) from error
+        return self._parse_response(response.status, response.headers.get("Retry-After"), text)
 
-    def _understood(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
+    def _parse_response(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
         if status == 204:
             return {}
-        answer = _json_object(text)
+        answer = json_object(text)
         if 200 <= status < 300 and answer is not None:
             return answer
         if 300 <= status < 400:
-            raise Problem(
-                f"{self.url} answered with a redirect. Give --url the address it leads to.", ExitCode.UNREACHABLE
+            raise CommandError(
+                f"{self.url} answered with a redirect. Set --url to the address it redirects to.", ExitCode.UNREACHABLE
             )
         if answer is None or "message" not in answer:
-            what = f"{self.url} answered {status} in another form than Slipway does"
-            problem = Problem(f"{what}. Is that the platform's address?", ExitCode.UNREACHABLE)
-            raise _Again(problem) if status >= 500 else problem
+            what = f"{self.url} answered {status}, but not in the form of a Slipway platform"
+            problem = CommandError(f"{what}. Check that --url is the platform's address.", ExitCode.UNREACHABLE)
+            raise _RetryableError(problem) if status >= 500 else problem
         message, word = printable(str(answer["message"])), str(answer.get("error", ""))
         seconds = retry_after_seconds(retry_after, MAX_RETRY_AFTER_SECONDS) or 0.0
         if status == 429:
             again = f"{message} Try again in {format_seconds(seconds)}." if seconds else message
-            raise _Again(Problem(again, ExitCode.REFUSED, word, retryAfter=seconds), max(seconds, 1.0))
+            raise _RetryableError(CommandError(again, ExitCode.REFUSED, word, retryAfter=seconds), max(seconds, 1.0))
         if status >= 500:
-            raise _Again(Problem(f"{self.url}: {message}", ExitCode.UNREACHABLE, word), seconds)
+            raise _RetryableError(CommandError(f"{self.url}: {message}", ExitCode.UNREACHABLE, word), seconds)
         if word == "request_in_progress":
-            raise _Again(Problem(message, ExitCode.REFUSED, word), 1.0)
-        raise Problem(_with_remedy(status, message), _CODES.get(status, ExitCode.REFUSED), word)
+            raise _RetryableError(CommandError(message, ExitCode.REFUSED, word), 1.0)
+        raise CommandError(_with_remedy(status, message), _EXIT_CODES.get(status, ExitCode.REFUSED), word)
 
-    def _unreachable(self, why: str) -> Problem:
-        return Problem(
+    def _unreachable(self, why: str) -> CommandError:
+        return CommandError(
             f"{self.url} cannot be reached: {why}. Check the address and the network, then try again.",
             ExitCode.UNREACHABLE,
         )
 
 
-_CODES = {401: ExitCode.UNAUTHORIZED, 403: ExitCode.UNAUTHORIZED, 404: ExitCode.NOT_FOUND}
+_EXIT_CODES = {401: ExitCode.UNAUTHORIZED, 403: ExitCode.UNAUTHORIZED, 404: ExitCode.NOT_FOUND}
 
 
-class _Again(Exception):
-    """A failure that may pass: tried again after at least `after` seconds, or else told as `problem`."""
+class _RetryableError(Exception):
+    """A failure that may be temporary. Retry after at least `after` seconds, or raise `problem`."""
 
-    def __init__(self, problem: Problem, after: float = 0.0) -> None:
+    def __init__(self, problem: CommandError, after: float = 0.0) -> None:
         super().__init__(str(problem))
         self.problem = problem
         self.after = after
@@ -139,15 +141,7 @@ def game_path(slug: str, path: str = "") -> str:
 
 def _with_remedy(status: int, message: str) -> str:
     if status == 401:
-        return f"{message} Run `slipway login`, or put a key that works into SLIPWAY_KEY."
+        return f"{message} Run `slipway login`, or set SLIPWAY_KEY to a valid key."
     if status == 404:
-        return f"{message}{'' if message.endswith('.') else '.'} `slipway games` lists yours."
+        return f"{message}{'' if message.endswith('.') else '.'} Run `slipway games` to list yours."
     return message
-
-
-def _json_object(text: bytes) -> dict[str, Any] | None:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):  # the latter of a thousand brackets within each other
-        return None
-    return document if isinstance(document, dict) else None

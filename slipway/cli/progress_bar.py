@@ -1,11 +1,11 @@
-"""How far a command has come: one number that never goes back, whatever is tried again below it."""
+"""The progress of a command as one number that never decreases, even when a step is retried."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Shares of the one bar, by what usually takes how long.
+# Shares of the bar, by the usual duration of each phase.
 WEIGHTS = {"packing": 20, "reading": 10, "uploading": 60, "checking": 20, "caching": 30}
 TITLES = {
     "packing": "Packing",
@@ -17,8 +17,8 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Step:
-    """`done` of `total` bytes of a phase. `text` is what people read beside the bar."""
+class ProgressStep:
+    """`done` of `total` bytes of a phase. `text` is shown beside the bar."""
 
     phase: str
     done: int
@@ -27,8 +27,8 @@ class Step:
     text: str = ""
 
 
-class Track:
-    """Places steps on the bar. Phases come in the order they are given in."""
+class ProgressTrack:
+    """Converts steps to positions on the bar. Phases run in the given order."""
 
     def __init__(self, phases: Sequence[str]) -> None:
         self._whole = sum(WEIGHTS[phase] for phase in phases)
@@ -39,8 +39,8 @@ class Track:
             at += WEIGHTS[phase]
         self.fraction = 0.0
 
-    def advance(self, step: Step) -> float:
-        """The bar's place, 0 to 1."""
+    def advance(self, step: ProgressStep) -> float:
+        """The position on the bar, from 0 to 1."""
         within = min(1.0, step.done / step.total) if step.total else 1.0
         self.fraction = max(self.fraction, (self._before[step.phase] + WEIGHTS[step.phase] * within) / self._whole)
         return self.fraction

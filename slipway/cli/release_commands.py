@@ -1,4 +1,4 @@
-"""`slipway release` and `rollback`: which build is live."""
+"""`slipway release` and `slipway rollback`: change which build is live."""
 
 from __future__ import annotations
 
@@ -7,55 +7,59 @@ from typing import Any
 
 import click
 
-from slipway.cli.command_session import Session, game_option, runs
+from slipway.cli.command_context import CommandContext, game_option, with_context
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.platform_client import Platform
-from slipway.cli.problems import Problem
-from slipway.cli.sizes import format_size, printable
+from slipway.cli.platform_client import PlatformClient
+from slipway.client.printable import printable
+from slipway.client.sizes import format_size
 
-_yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+_yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @click.command()
 @click.argument("build", type=click.IntRange(min=1))
 @game_option
 @_yes_option
-@runs
-def release(session: Session, build: int, slug: str | None, yes: bool) -> None:
+@with_context
+def release(context: CommandContext, build: int, slug: str | None, yes: bool) -> None:
     """Make a build live."""
-    platform = session.platform()
-    _release(session, platform, session.slug(slug, platform), build, yes)
+    platform = context.platform()
+    _release(context, platform, context.resolve_slug(slug, platform), build, yes)
 
 
 @click.command()
 @click.argument("build", type=click.IntRange(min=1), required=False)
 @game_option
 @_yes_option
-@runs
-def rollback(session: Session, build: int | None, slug: str | None, yes: bool) -> None:
-    """Make an earlier build live again: the one before, or BUILD."""
-    platform = session.platform()
-    slug = session.slug(slug, platform)
-    _release(session, platform, slug, build or _one_before(platform, slug), yes)
+@with_context
+def rollback(context: CommandContext, build: int | None, slug: str | None, yes: bool) -> None:
+    """Make an earlier build live again: the previous one, or BUILD."""
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
+    _release(context, platform, slug, build or _previous_build(platform, slug), yes)
 
 
-def _one_before(platform: Platform, slug: str) -> int:
-    """The build that was live before the present one and is still kept."""
+def _previous_build(platform: PlatformClient, slug: str) -> int:
+    """The last build that was live before the current one and still exists. Raises CommandError."""
     releases = platform.game(slug, "/releases?limit=200")["releases"]
     live = next((release["build"] for release in releases if release["live"]), None)
     for release in releases:
         if release["build"] != live and release["buildKept"]:
             return int(release["build"])
-    raise Problem("No build was live before this one. `slipway status` lists the builds; name one.", ExitCode.NOT_FOUND)
+    raise CommandError(
+        "No earlier build can be rolled back to. Run `slipway status` to list the builds, then name one.",
+        ExitCode.NOT_FOUND,
+    )
 
 
-def _release(session: Session, platform: Platform, slug: str, build: int, yes: bool) -> None:
+def _release(context: CommandContext, platform: PlatformClient, slug: str, build: int, yes: bool) -> None:
     forecast = platform.game(slug, f"/releases/preview?build={build}")
     if not forecast["changes"]:
-        session.output.result({"game": slug, "build": build, "changed": False}, f"Build {build} is live already.")
+        context.output.result({"game": slug, "build": build, "changed": False}, f"Build {build} is already live.")
         return
-    for line in _forecast(forecast):
-        session.output.note(line)
+    for line in _forecast_lines(forecast):
+        context.output.info(line)
     if not yes:
         _confirm(build, slug, forecast)
     made = platform.game(slug, "/releases", "POST", {"build": build})
@@ -66,10 +70,10 @@ def _release(session: Session, platform: Platform, slug: str, build: int, yes: b
         "before": forecast["live"],
         "releasedAt": made["releasedAt"],
     }
-    session.output.result(facts, f"Build {build} is live. `slipway watch` shows it arrive on the servers.")
+    context.output.result(facts, f"Build {build} is live. Run `slipway watch` to follow it to the servers.")
 
 
-def _forecast(forecast: dict[str, Any]) -> list[str]:
+def _forecast_lines(forecast: dict[str, Any]) -> list[str]:
     lines = []
     for server in forecast["servers"]:
         fetch = server["bytesToFetch"]
@@ -77,13 +81,16 @@ def _forecast(forecast: dict[str, Any]) -> list[str]:
         away = "" if server["contact"] else ", no contact now"
         lines.append(printable(f"  {server['id']} {what}{away}"))
     if forecast["sessions"]:
-        lines.append(f"  {forecast['sessions']} sessions go on with the build they were started on")
+        lines.append(f"  {forecast['sessions']} sessions keep running the build they started with")
     return lines
 
 
 def _confirm(build: int, slug: str, forecast: dict[str, Any]) -> None:
     if not sys.stdin.isatty():
-        raise Problem("There is nobody to ask here. Say --yes to release without a question.", ExitCode.USAGE)
+        raise CommandError(
+            "Standard input is not a terminal, so there is no confirmation. Pass --yes to release without it.",
+            ExitCode.USAGE,
+        )
     instead = f" instead of build {forecast['live']}" if forecast["live"] else ""
     if not click.confirm(f"Release build {build} of {slug}{instead}?", err=True):
-        raise Problem("Nothing was changed.", ExitCode.INTERRUPTED, "declined")
+        raise CommandError("Not confirmed: nothing was changed.", ExitCode.INTERRUPTED, "declined")

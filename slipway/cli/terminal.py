@@ -1,4 +1,4 @@
-"""What people see: plain lines in logs, one bar at a terminal, tables."""
+"""Output for people: plain lines in logs, one progress bar at a terminal, tables."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from slipway.cli.output import Listing, Output
-from slipway.cli.problems import Problem
-from slipway.cli.progress_bar import TITLES, Step, Track
-from slipway.cli.sizes import printable
+from slipway.cli.command_error import CommandError
+from slipway.cli.output import Output, OutputTable
+from slipway.cli.progress_bar import TITLES, ProgressStep, ProgressTrack
+from slipway.client.printable import printable
 
 
 class Lines(Output):
-    """For logs: a line a phase, and what came of it."""
+    """For logs: one line per phase, and the result."""
 
     def __init__(self) -> None:
         self._phase = ""
-        # Where nobody looks nothing is folded: programs read it by lines.
+        # Output to a file or pipe is not wrapped, because programs read it by lines.
         width = None if sys.stdout.isatty() else 1000
         self._out = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, width=width)
 
-    def note(self, text: str) -> None:
+    def info(self, text: str) -> None:
         sys.stderr.write(f"{printable(text)}\n")
 
-    def step(self, step: Step) -> None:
+    def step(self, step: ProgressStep) -> None:
         if step.phase != self._phase:
             self._phase = step.phase
-            self.note(f"{TITLES[step.phase]} …")
+            self.info(f"{TITLES[step.phase]} …")
 
-    def result(self, facts: dict[str, Any], text: str, table: Listing | None = None) -> None:
+    def result(self, facts: dict[str, Any], text: str, table: OutputTable | None = None) -> None:
         if table is not None and table.rows:
-            self._out.print(_drawn(table))
+            self._out.print(_render_table(table))
         if text:
             self._out.print(Text(printable(text)), soft_wrap=True)
 
 
 class Terminal(Lines):
-    """For people: one bar."""
+    """For people: one progress bar."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._track: Track | None = None
+        self._track: ProgressTrack | None = None
         self._console = Console(stderr=True, highlight=False, markup=False, emoji=False)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -57,29 +57,29 @@ class Terminal(Lines):
         self._task: TaskID | None = None
 
     def plan(self, phases: Sequence[str]) -> None:
-        self._track = Track(phases)
+        self._track = ProgressTrack(phases)
         self._bar.start()
         self._task = self._bar.add_task("", total=1.0, detail="")
 
-    def note(self, text: str) -> None:
+    def info(self, text: str) -> None:
         self._console.print(Text(printable(text)), soft_wrap=True)
 
-    def step(self, step: Step) -> None:
+    def step(self, step: ProgressStep) -> None:
         if self._track is None or self._task is None:
             return
-        place = self._track.advance(step)
+        fraction = self._track.advance(step)
         detail = printable(step.text)
-        self._bar.update(self._task, completed=place, description=f"{TITLES[step.phase]:<9}", detail=detail)
+        self._bar.update(self._task, completed=fraction, description=f"{TITLES[step.phase]:<9}", detail=detail)
         if step.phase != self._phase or step.done >= step.total:
-            # Drawn ten times a second otherwise: of a quick phase nobody would see that it began, or that it was done.
+            # The bar is drawn ten times a second, so the start and end of a quick phase would not show otherwise.
             self._phase = step.phase
             self._bar.refresh()
 
-    def problem(self, problem: Problem) -> None:
+    def error(self, problem: CommandError) -> None:
         self.close()
-        super().problem(problem)
+        super().error(problem)
 
-    def result(self, facts: dict[str, Any], text: str, table: Listing | None = None) -> None:
+    def result(self, facts: dict[str, Any], text: str, table: OutputTable | None = None) -> None:
         self.close()
         super().result(facts, text, table)
 
@@ -87,7 +87,7 @@ class Terminal(Lines):
         self._bar.stop()
 
 
-def _drawn(listing: Listing) -> Table:
+def _render_table(listing: OutputTable) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in listing.headings:
         table.add_column(heading, overflow="fold")

@@ -1,98 +1,51 @@
-"""When to try again: exponential waits with jitter, and what is remembered about a build that keeps failing."""
+"""When to retry and when to stop: exponential delays with jitter."""
 
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections.abc import Callable
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-
-from slipway.agent.plan_names import BuildKey
 
 
 @dataclass(frozen=True)
 class Backoff:
-    """Waits in seconds. Jitter takes up to half away, so that a fleet does not come back in step."""
+    """Delays in seconds. Jitter removes up to half, so that the servers of a fleet do not retry at the same moment."""
 
-    first: float = 2.0
-    longest: float = 300.0
+    initial_delay: float = 2.0
+    max_delay: float = 300.0
     jitter: Callable[[], float] = field(default=random.random, compare=False)
 
     def delay(self, attempt: int) -> float:
-        """The wait after the `attempt`-th failure (1, 2, 3 …)."""
-        # The exponent is capped: 2**1100 no longer fits a float, and retries go on without end.
-        full = min(self.longest, self.first * 2.0 ** min(attempt - 1, 40))
+        """The delay in seconds after failure number `attempt` (1, 2, 3 …)."""
+        # The exponent is capped: 2**1100 does not fit a float, and retries never end.
+        full = min(self.max_delay, self.initial_delay * 2.0 ** min(attempt - 1, 40))
         return full * (1.0 - self.jitter() / 2.0)
 
 
-@dataclass(frozen=True)
-class Failure:
-    """The last failure of one build. `retry_at` is on the monotonic clock."""
+class RetryBudget:
+    """Allows retries for `seconds` since the first failure in a row. Delays grow up to `max_delay` seconds, with
+    jitter. All threads that use the same server share one budget: the success of any of them resets it."""
 
-    attempt: int
-    reason: str
-    retry_at: float
-    disk_full: bool = False
+    def __init__(self, seconds: float, max_delay: float = 10.0) -> None:
+        self.seconds = seconds
+        self._max_delay = max_delay
+        self._failing_since: float | None = None
+        self._lock = threading.Lock()
 
+    def succeeded(self) -> None:
+        with self._lock:
+            self._failing_since = None
 
-class Attempts:
-    """Failures and "Retry now" counters by build. Not thread-safe: the keeper alone uses it."""
-
-    def __init__(self, backoff: Backoff) -> None:
-        self._backoff = backoff
-        self._failures: dict[BuildKey, Failure] = {}
-        self._retry_seen: dict[BuildKey, int] = {}
-        self._furthest: dict[BuildKey, int] = {}
-
-    def failure(self, key: BuildKey) -> Failure | None:
-        return self._failures.get(key)
-
-    def next_attempt(self, key: BuildKey) -> int:
-        failure = self._failures.get(key)
-        return failure.attempt + 1 if failure else 1
-
-    def failed(
-        self, key: BuildKey, reason: str, now: float, *, bytes_held: int = 0, disk_full: bool = False
-    ) -> Failure:
-        """Note a failure. An attempt that got further than any before starts the count again: a line that breaks
-        every gigabyte should not end up waiting minutes between gigabytes."""
-        progressed = bytes_held > self._furthest.get(key, 0)
-        self._furthest[key] = max(bytes_held, self._furthest.get(key, 0))
-        attempt = 1 if progressed else self.next_attempt(key)
-        failure = Failure(attempt, reason, now + self._backoff.delay(attempt), disk_full)
-        self._failures[key] = failure
-        return failure
-
-    def is_due(self, key: BuildKey, now: float) -> bool:
-        failure = self._failures.get(key)
-        return failure is None or now >= failure.retry_at
-
-    def next_due(self, busy: AbstractSet[BuildKey] = frozenset()) -> float | None:
-        """The earliest `retry_at` of all but the `busy`, which are being tried again already; or None."""
-        waiting = (failure.retry_at for key, failure in self._failures.items() if key not in busy)
-        return min(waiting, default=None)
-
-    def saw_retry_counter(self, key: BuildKey, retry: int) -> bool:
-        """Take the plan's `retry` counter; True when a person pressed "Retry now" since the last plan."""
-        before = self._retry_seen.get(key)
-        self._retry_seen[key] = retry
-        if before is None or retry == before:
-            return False
-        self._failures.pop(key, None)
-        return True
-
-    def space_was_freed(self) -> None:
-        """Builds that waited for disk space are due at once."""
-        for key, failure in self._failures.items():
-            if failure.disk_full:
-                self._failures[key] = Failure(failure.attempt, failure.reason, 0.0, disk_full=True)
-
-    def forget(self, key: BuildKey) -> None:
-        self._failures.pop(key, None)
-        self._furthest.pop(key, None)
-
-    def keep_only(self, wanted: set[BuildKey]) -> None:
-        """Drop what is remembered about builds that are no longer in the plan."""
-        for table in (self._failures, self._retry_seen, self._furthest):
-            for key in [key for key in table if key not in wanted]:
-                del table[key]
+    def wait_after(self, attempt: int, at_least: float = 0.0) -> float | None:
+        """Seconds to wait after failure number `attempt` in a row (1, 2, 3 …). None if the budget is used up."""
+        with self._lock:
+            now = time.monotonic()
+            if self._failing_since is None:
+                self._failing_since = now
+            left = self._failing_since + self.seconds - now
+        if left <= 0 or at_least > left:
+            return None
+        wait = min(self._max_delay, 0.25 * 2.0 ** min(attempt - 1, 20)) * (1.0 - random.random() / 2.0)  # noqa: S311 - jitter
+        return max(at_least, min(wait, left))

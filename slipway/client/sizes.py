@@ -1,4 +1,4 @@
-"""Sizes as people write and read them. Binary units under the short names, as everywhere in the product."""
+"""Sizes and durations as people write and read them: binary units under the short names, everywhere in the product."""
 
 from __future__ import annotations
 
@@ -16,10 +16,18 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _FACTORS[match[2].upper()])
 
 
-def format_size(count: int) -> str:
+def format_size(count: float) -> str:
     """`3.2 GB`, `2 GB`, `812 bytes`."""
     for unit in ("T", "G", "M", "K"):
         factor = _FACTORS[unit]
         if count >= factor:
             return f"{count / factor:.1f}".removesuffix(".0") + f" {unit}B"
-    return f"{count} bytes"
+    return f"{count:.0f} bytes"
+
+
+def format_seconds(seconds: float) -> str:
+    """`40 s`, `4 min`, `2 h 5 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,4 +1,5 @@
-"""The one connection pool, and network errors in words that carry no address (urllib3's own texts carry it whole)."""
+"""The connection pool, and descriptions of network errors without addresses (urllib3's own texts contain the full
+URL)."""
 
 from __future__ import annotations
 
@@ -9,34 +10,36 @@ import urllib3
 from urllib3 import exceptions
 
 
-def make_pool(ca_file: Path | None) -> urllib3.PoolManager:
-    """Certificates are always verified: against the system's authorities, and those in `ca_file`.
+def make_pool(connections: int = 8, ca_file: Path | None = None) -> urllib3.PoolManager:
+    """A pool that always verifies certificates, against the system's authorities (and SSL_CERT_FILE) and those in
+    `ca_file`.
 
-    No retries and no redirects: our own back-off decides, and a token must not follow a redirect.
+    It makes no retries, because callers have their own back-off, and follows no redirects, because a secret must not
+    follow one. Bodies are written in blocks of 256 KiB, because the timeout applies to each write.
     """
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)
-    return urllib3.PoolManager(maxsize=8, retries=False, ssl_context=context)
+    return urllib3.PoolManager(maxsize=connections, retries=False, ssl_context=context, blocksize=1 << 18)
 
 
-def in_words(error: BaseException) -> str:
-    """What went wrong on the network, for logs and reports."""
+def describe_network_error(error: BaseException) -> str:
+    """A short description of a network error, for logs and reports."""
     cause = getattr(error, "reason", None)
     if isinstance(cause, BaseException):
-        return in_words(cause)
+        return describe_network_error(cause)
     if isinstance(error, exceptions.NameResolutionError):
         return "its host name cannot be resolved"
-    # NewConnectionError (refused, no route) derives from ConnectTimeoutError but has a cause that says more.
+    # NewConnectionError (refused, no route) derives from ConnectTimeoutError, but its cause is more specific.
     if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):
         return "no connection in time"
-    if isinstance(error, exceptions.ReadTimeoutError):
+    if isinstance(error, (exceptions.ReadTimeoutError, TimeoutError)):
         return "no answer in time"
     if isinstance(error, (exceptions.SSLError, ssl.SSLError)):
         certificate = _certificate_problem(error)
         return f"TLS failed: {certificate}" if certificate else "TLS failed"
     if isinstance(error, exceptions.LocationValueError):
-        return "its address cannot be read"
+        return "its address cannot be parsed"
     root = _root_cause(error)
     if isinstance(root, OSError) and root.strerror:
         return root.strerror.lower()

@@ -14,8 +14,8 @@ from app.config.settings import MIB
 from app.uploads.raw import part_writer
 from tests.app.web.conftest import six_servers
 from tests.conftest import PASSWORD
-from tests.site import Site
-from tests.working import working
+from tests.live_server import LiveServer
+from tests.running_workers import running_workers
 
 __all__ = ["six_servers"]
 
@@ -49,13 +49,13 @@ def with_fonts(page: Page) -> Page:
 def workers(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Those who check what was sent, as in a web process. Parts have the least size that storage takes."""
     monkeypatch.setattr(part_writer, "PART", 5 * MIB)
-    with working(app):
+    with running_workers(app):
         yield
 
 
 @pytest.fixture
-def site(app: Flask) -> Iterator[Site]:
-    site = Site(app)
+def site(app: Flask) -> Iterator[LiveServer]:
+    site = LiveServer(app)
     site.start()
     yield site
     site.stop()
@@ -84,7 +84,7 @@ def visit(chromium: Browser, url: str, complaints: list[str]) -> BrowserContext:
 
 
 @pytest.fixture
-def context(chromium: Browser, site: Site, complaints: list[str]) -> Iterator[BrowserContext]:
+def context(chromium: Browser, site: LiveServer, complaints: list[str]) -> Iterator[BrowserContext]:
     context = visit(chromium, site.url, complaints)
     yield context
     context.close()

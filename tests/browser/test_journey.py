@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.app.runtime.making import Run
-from tests.archives import big_archive
 from tests.browser.conftest import visit
+from tests.game_archives import big_archive
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -12,7 +12,7 @@ from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import wait_for, with_fonts
 from tests.conftest import PASSWORD, Cast
-from tests.site import Site
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -184,7 +184,7 @@ def test_a_link_to_what_is_gone_shows_why(sign_in: SignIn, cast: Cast, catalog: 
     expect(page.get_by_role("heading", level=1)).to_have_text("Low Tide")
 
 
-def test_everything_works_without_a_script(chromium: Browser, site: Site, cast: Cast, catalog: None) -> None:
+def test_everything_works_without_a_script(chromium: Browser, site: LiveServer, cast: Cast, catalog: None) -> None:
     context = chromium.new_context(base_url=site.url, java_script_enabled=False)
     page = context.new_page()
     page.goto("/games/garden-of-forking-paths")

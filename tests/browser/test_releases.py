@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.conftest import PASSWORD, Cast
-from tests.site import Site
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -54,7 +54,7 @@ def test_an_older_build_is_released_and_the_way_back_is_one_click(
 
 
 def test_without_a_script_the_question_is_a_page(
-    chromium: Browser, site: Site, cast: Cast, six_servers: list[str]
+    chromium: Browser, site: LiveServer, cast: Cast, six_servers: list[str]
 ) -> None:
     scenes.forking_paths(cast.starlight.partner_id)
     context = chromium.new_context(base_url=site.url, java_script_enabled=False)

@@ -17,7 +17,7 @@ from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.site import Site
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -186,7 +186,7 @@ def test_a_server_is_added_and_its_command_copied(
     assert complaints == []
 
 
-def test_everything_is_done_without_a_script(chromium: Browser, site: Site, cast: Cast, fleet: str) -> None:
+def test_everything_is_done_without_a_script(chromium: Browser, site: LiveServer, cast: Cast, fleet: str) -> None:
     context = chromium.new_context(base_url=site.url, java_script_enabled=False)
     page = context.new_page()
     page.goto("/operator/servers?server=srv-04")

@@ -20,7 +20,7 @@ from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import visit, with_fonts
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.site import Site
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -50,7 +50,7 @@ def make_key(page: Page, name: str) -> str:
     return shown.inner_text().strip()
 
 
-def call(site: Site, secret: str) -> str:
+def call(site: LiveServer, secret: str) -> str:
     """The status of a call with a key, made by the command line as the reference shows it."""
     done = subprocess.run(
         ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"{site.url}/api/partners/games", "-H", "@-"],
@@ -64,7 +64,7 @@ def call(site: Site, secret: str) -> str:
 
 
 def test_a_key_is_made_used_rolled_and_revoked(
-    site: Site, partner: Partner, sign_in: SignIn, cast: Cast, complaints: list[str]
+    site: LiveServer, partner: Partner, sign_in: SignIn, cast: Cast, complaints: list[str]
 ) -> None:
     page = sign_in(cast.starlight.owner)
     page.get_by_role("link", name="Settings", exact=True).first.click()
@@ -175,7 +175,7 @@ def test_a_role_is_saved_by_its_button_which_is_there_when_it_differs(
 
 
 def test_somebody_is_invited_and_joins_in_another_browser(
-    chromium: Browser, site: Site, partner: Partner, sign_in: SignIn, cast: Cast, complaints: list[str]
+    chromium: Browser, site: LiveServer, partner: Partner, sign_in: SignIn, cast: Cast, complaints: list[str]
 ) -> None:
     page = sign_in(cast.starlight.owner)
     page.goto("/settings/members")
@@ -224,7 +224,7 @@ def test_the_theme_changes_in_place(sign_in: SignIn, cast: Cast, complaints: lis
 
 
 def test_everything_can_be_done_without_a_script(
-    chromium: Browser, site: Site, partner: Partner, cast: Cast, complaints: list[str]
+    chromium: Browser, site: LiveServer, partner: Partner, cast: Cast, complaints: list[str]
 ) -> None:
     context = chromium.new_context(base_url=site.url, java_script_enabled=False)
     context.set_default_timeout(10_000)

@@ -14,10 +14,10 @@ from app.data.extensions import db
 from app.data.models.upload import Upload
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.archives import big_archive, game_archive
 from tests.browser.conftest import ZONE, wait_for
 from tests.conftest import Cast
 from tests.faults.packing import packed_game
+from tests.game_archives import big_archive, game_archive
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE, pytest.mark.usefixtures("workers")]
 

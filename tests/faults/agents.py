@@ -21,7 +21,7 @@ class RealAgent:
         self._command = [
             sys.executable,
             "-m",
-            "agent",
+            "slipway.agent",
             "run",
             "--url",
             url,

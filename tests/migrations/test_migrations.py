@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Inspector, MetaData, inspect, select, text
 
 from app.data.extensions import db
 from tests.conftest import ROOT
-from tests.filling import MOMENT, fill
+from tests.filled_tables import MOMENT, fill_tables
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +63,8 @@ def check_foreign_keys(connection: Connection) -> None:
 
 def fill_twice() -> None:
     with db.engine.begin() as connection:
-        rows = fill(connection, db.metadata, "first", everything=True)
-        fill(connection, db.metadata, "second", {"members.role": "viewer"})
+        rows = fill_tables(connection, db.metadata, "first", everything=True)
+        fill_tables(connection, db.metadata, "second", {"members.role": "viewer"})
     assert rows.keys() == db.metadata.tables.keys() == tables()
 
 
@@ -200,7 +200,9 @@ def test_what_only_the_new_version_allows_gets_names_of_its_own_on_the_way_down(
     with db.engine.begin() as connection:
         for marker in ("first", "second"):
             same = {"partners.name": "Kite Works", "members.email": "mira@kite.example"}
-            fill(connection, db.metadata, marker, same | {"members.created_at": MOMENT, "partners.created_at": MOMENT})
+            fill_tables(
+                connection, db.metadata, marker, same | {"members.created_at": MOMENT, "partners.created_at": MOMENT}
+            )
 
     downgrade(MIGRATIONS, revision="0005")
 

@@ -36,8 +36,8 @@ from tests.app.runtime.processes import free_port, wait_until
 from tests.app.uploads.raw.live import Gunicorn, world_on_sqlite
 from tests.app.uploads.resumable.rows import objects, transfers
 from tests.app.uploads.resumable.sending import Sender, put_parts
-from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer, settings_for
+from tests.game_archives import game_archive
 
 COPIES = Finding(copied=["an image from this bucket"])
 sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -66,7 +66,7 @@ def studio(client: FlaskClient, cast: Cast) -> Studio:
 @pytest.mark.parametrize(
     ("finding", "words"),
     [
-        (COPIES, "would let clients copy other files"),
+        (COPIES, "would let an address for that copy files of others"),
         (Finding(oversized=["an image"]), "would take more than was announced"),
         (Finding(unpacked=["an image"]), "would take more than was announced"),
         (Finding(not_written=["an image"]), "takes no files from the identity"),
@@ -110,9 +110,9 @@ def test_nothing_is_joined_while_a_part_may_be_a_copy(app: Flask, sender: Sender
     presigned = answered(studio.presign(picture()))
     assert put(presigned["signedUrl"], picture(), "image/png") == 200
     told(app, COPIES)
-    assert "copy other files" in nested(studio.confirm(presigned, picture()), 502, "INTERNAL_ERROR")
+    assert "copy files of others" in nested(studio.confirm(presigned, picture()), 502, "INTERNAL_ERROR")
     assert list(bucket().objects("staging/")) == []
-    assert "copy other files" in refused(sender.complete(upload["id"]), 503, "service_unavailable")
+    assert "copy files of others" in refused(sender.complete(upload["id"]), 503, "service_unavailable")
     refused(sender.sign(upload["id"], 1), 503, "service_unavailable")
     assert sender.state(upload["id"])["phase"] == "uploading"
     assert objects() == []
@@ -225,7 +225,7 @@ def test_a_server_finds_out_as_it_starts(
         settings = world.settings
         if not safe:
             alone = replace(settings.storage_settings, upload_access_key=None, upload_secret_key=None)
-            settings = settings.model_copy(update={"storage": alone})
+            settings = replace(settings, storage=alone)
         slug = world.new_game()
         server = Gunicorn(settings, tmp_path / "gunicorn.log")
         try:

@@ -26,8 +26,8 @@ from tests.app.api.v1.calling import refused as nested
 from tests.app.images.images import picture
 from tests.app.uploads.resumable.rows import builds, is_clean, objects, row
 from tests.app.uploads.resumable.sending import MIB, Sender, put, put_parts
-from tests.archives import big_archive, game_archive
 from tests.conftest import Cast, bearer
+from tests.game_archives import big_archive, game_archive
 from tests.storage.seaweed import UPLOAD, SeaweedFS
 from tests.storage.snowballs import snowball, unpacking
 

@@ -12,14 +12,14 @@ BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 
 
 class PageQuery(Shape):
-    """`limit` 1 to 200; without it everything is returned."""
+    """`limit`: 1 to 200. Without it, everything is returned."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
     cursor: Text | None = None
 
 
 class BuildRow(Shape):
-    """`released`: it is live now; `releasedAt`: when it last went live, null if it never did."""
+    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null."""
 
     number: int
     size: int
@@ -43,7 +43,7 @@ class BuildList(Shape):
 
 
 class BuildNote(Shape):
-    """`note` null or empty takes it away."""
+    """A `note` that is null or empty removes the note."""
 
     note: Annotated[Text, Field(max_length=2000)] | None = None
 
@@ -67,7 +67,7 @@ class PreviewQuery(Shape):
 
 
 class ReleaseRow(Shape):
-    """`live`: the newest release. `buildKept`: the build can still be released."""
+    """`live`: whether this is the newest release. `buildKept`: whether the build can be released again."""
 
     id: int
     build: int
@@ -84,7 +84,7 @@ class ReleaseList(Shape):
 
 
 class ServerForecast(Shape):
-    """`has`: builds cached there, the last released first. `state`: of the build to be released."""
+    """`has`: builds cached on the server, last released first. `state`: state of the build to release."""
 
     id: str
     region: str
@@ -99,7 +99,7 @@ class ServerForecast(Shape):
 
 
 class ReleaseForecast(Shape):
-    """`live`: the build that is live now. `sessions` go on with the build they were started on until they end."""
+    """`live`: the build that is live now. `sessions`: running sessions. They keep their build until they end."""
 
     build: int
     live: int | None

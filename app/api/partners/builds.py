@@ -1,4 +1,4 @@
-"""/api/partners/games/{slug}/builds: what was received and kept."""
+"""/api/partners/games/{slug}/builds: list, read, change, delete and download builds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Blueprint, Response, redirect, request
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed_build, set_note
 from app.catalog.retention import delete_build
 from app.data.database import free_connection
@@ -20,7 +20,7 @@ from app.storage.bucket import bucket
 
 bp = Blueprint("partner_builds", __name__, url_prefix="/api/partners/games/<slug>/builds")
 
-DOWNLOAD_LIFETIME = timedelta(minutes=15)
+DOWNLOAD_URL_LIFETIME = timedelta(minutes=15)
 
 
 @bp.get("")
@@ -28,65 +28,63 @@ DOWNLOAD_LIFETIME = timedelta(minutes=15)
     "List builds, newest first",
     scope="read",
     query=schemas.PageQuery,
-    answers={200: schemas.BuildList},
-    refusals=(400,),
+    responses={200: schemas.BuildList},
+    errors=(400,),
 )
-def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
+def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Result:
     page = list_builds(game, query.limit, query.cursor)
     shape = schemas.BuildList(builds=[_row(found) for found in page.builds], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.get("/<number>")
-@PARTNERS.call("Read a build", scope="read", below=find_build, answers={200: schemas.BuildRow})
-def read(caller: Caller, game: Game, found: Build) -> Answer:
-    return Answer(_row(listed_build(game, found)))
+@PARTNERS.call("Read a build", scope="read", target=find_build, responses={200: schemas.BuildRow})
+def read(caller: Caller, game: Game, target: Build) -> Result:
+    return Result(_row(listed_build(game, target)))
 
 
 @bp.patch("/<number>")
 @PARTNERS.call(
     "Change a build's note",
     scope="write",
-    below=find_build,
+    target=find_build,
     body=schemas.BuildNote,
-    answers={200: schemas.BuildRow},
-    refusals=(400, 413, 415),
+    responses={200: schemas.BuildRow},
+    errors=(400, 413, 415),
 )
-def change(caller: Caller, game: Game, found: Build, body: schemas.BuildNote) -> Answer:
+def change(caller: Caller, game: Game, target: Build, body: schemas.BuildNote) -> Result:
     if "note" in body.model_fields_set:
-        found = set_note(game, found, body.note, caller.actor)
-    return Answer(_row(listed_build(game, found)))
+        target = set_note(game, target, body.note, caller.actor)
+    return Result(_row(listed_build(game, target)))
 
 
 @bp.delete("/<number>")
-@PARTNERS.call(
-    "Delete a build that nothing uses", scope="write", below=find_build, answers={204: None}, refusals=(409,)
-)
-def delete(caller: Caller, game: Game, found: Build) -> Answer:
-    delete_build(game, found.number, caller.actor)
-    return Answer(None, 204)
+@PARTNERS.call("Delete an unused build", scope="write", target=find_build, responses={204: None}, errors=(409,))
+def delete(caller: Caller, game: Game, target: Build) -> Result:
+    delete_build(game, target.number, caller.actor)
+    return Result(None, 204)
 
 
 @bp.get("/<number>/download")
 @PARTNERS.call(
-    "Download a build: a redirect, or its address as JSON for who accepts only that",
+    "Download a build: a redirect, or JSON with the address for clients that accept only JSON",
     scope="read",
-    below=find_build,
-    answers={200: schemas.BuildDownload, 302: None},
-    refusals=(503,),
+    target=find_build,
+    responses={200: schemas.BuildDownload, 302: None},
+    errors=(503,),
 )
-def download(caller: Caller, game: Game, found: Build) -> Answer | Response:
-    slug, number, key = game.slug, found.number, found.object_key
+def download(caller: Caller, game: Game, target: Build) -> Result | Response:
+    slug, number, key = game.slug, target.number, target.object_key
     free_connection()
     if bucket().stat(key) is None:
-        raise NotFound(f"The archive of build {number} is not in storage. Tell the operator (flask check lists it).")
-    url = bucket().browser_url(key, DOWNLOAD_LIFETIME, f"{slug}-{number}.tar.gz")
+        raise NotFound(f"The archive of build {number} is not in storage. Tell the operator: `flask check` lists it.")
+    url = bucket().browser_url(key, DOWNLOAD_URL_LIFETIME, f"{slug}-{number}.tar.gz")
     if request.accept_mimetypes.best == "application/json":
-        expires_at = now() + DOWNLOAD_LIFETIME
-        return Answer(schemas.BuildDownload(url=url, expires_at=expires_at), headers={"Cache-Control": "no-store"})
-    response: Response = redirect(url, 302, Response)  # type: ignore[assignment]  # it makes what it is given
+        expires_at = now() + DOWNLOAD_URL_LIFETIME
+        return Result(schemas.BuildDownload(url=url, expires_at=expires_at), headers={"Cache-Control": "no-store"})
+    response: Response = redirect(url, 302, Response)  # type: ignore[assignment]  # it returns an instance of the given class
     response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
     return response
 

@@ -42,7 +42,7 @@ class GameRegistration(Shape):
     keep_builds: KeepBuilds | None = None
 
     def metadata(self) -> dict[str, Any]:
-        """The game's fields by our names, without the slug."""
+        """The game's fields in snake_case, without the slug."""
         return self.model_dump(exclude={"slug"})
 
 
@@ -72,12 +72,12 @@ class GameChanges(Shape):
         return value
 
     def changes(self) -> dict[str, Any]:
-        """Only what was sent, by our names."""
+        """The fields that were sent, in snake_case."""
         return self.model_dump(include=self.model_fields_set - {"slug"})
 
 
 class GameQuery(Shape):
-    """`limit` 1 to 200; without it everything is returned."""
+    """`limit`: 1 to 200. Without it, everything is returned."""
 
     status: Literal["active", "pending_upload"] | None = None
     tag: Text | None = None
@@ -109,7 +109,7 @@ class CacheStatus(Shape):
 
 
 class GameDetail(Shape):
-    """Optional fields appear when they are set; `thumbnail` is null when it is not."""
+    """Optional fields appear only when they are set. `thumbnail` is null when it is not set."""
 
     id: str
     slug: str

@@ -1,4 +1,4 @@
-"""/api/partners/games: list, register, read, change, delete, and how far a build has come (partner-api.md 5)."""
+"""/api/partners/games: list, register, read, change and delete games, and read their sync state (partner-api.md 5)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import game_schemas
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.catalog import games
 from app.data.models.game import Game
 from app.fleet.rollout import CacheState, cache_state
@@ -23,13 +23,13 @@ bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")
 
 @bp.get("")
 @PARTNERS.call(
-    "List your games", scope="read", query=game_schemas.GameQuery, answers={200: game_schemas.GameList}, refusals=(400,)
+    "List your games", scope="read", query=game_schemas.GameQuery, responses={200: game_schemas.GameList}, errors=(400,)
 )
-def list_games(caller: Caller, query: game_schemas.GameQuery) -> Answer | Response:
-    # The catalog's version makes the ETag, so an unchanged list costs two small queries and no rows.
+def list_games(caller: Caller, query: game_schemas.GameQuery) -> Result | Response:
+    # The ETag comes from the catalog's version, so an unchanged list costs two small queries and reads no games.
     version = stored_version(catalog_topic(caller.partner.id))
-    question = hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]
-    etag = f'W/"{caller.partner.id}-{version}-{question}"'
+    query_hash = hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]
+    etag = f'W/"{caller.partner.id}-{version}-{query_hash}"'
     if request.if_none_match.contains_weak(etag[3:-1]):
         return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
     page = games.list_games(
@@ -38,7 +38,7 @@ def list_games(caller: Caller, query: game_schemas.GameQuery) -> Answer | Respon
     shape = game_schemas.GameList(games=[_row(game) for game in page.games], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape, headers={"ETag": etag})
+    return Result(shape, headers={"ETag": etag})
 
 
 @bp.post("")
@@ -46,18 +46,18 @@ def list_games(caller: Caller, query: game_schemas.GameQuery) -> Answer | Respon
     "Register a game",
     scope="write",
     body=game_schemas.GameRegistration,
-    answers={201: game_schemas.GameRegistered},
-    refusals=(400, 409, 413, 415),
+    responses={201: game_schemas.GameRegistered},
+    errors=(400, 409, 413, 415),
 )
-def register(caller: Caller, body: game_schemas.GameRegistration) -> Answer:
+def register(caller: Caller, body: game_schemas.GameRegistration) -> Result:
     game = games.register_game(caller.partner, body.slug, body.metadata(), caller.actor)
-    return Answer(game_schemas.GameRegistered(id=game.id, slug=game.slug, status=game.status), 201)
+    return Result(game_schemas.GameRegistered(id=game.id, slug=game.slug, status=game.status), 201)
 
 
 @bp.get("/<slug>")
-@PARTNERS.call("Read a game", scope="read", answers={200: game_schemas.GameDetail})
-def read(caller: Caller, game: Game) -> Answer:
-    return Answer(_detail(game))
+@PARTNERS.call("Read a game", scope="read", responses={200: game_schemas.GameDetail})
+def read(caller: Caller, game: Game) -> Result:
+    return Result(_detail(game))
 
 
 @bp.patch("/<slug>")
@@ -65,34 +65,34 @@ def read(caller: Caller, game: Game) -> Answer:
     "Change a game",
     scope="write",
     body=game_schemas.GameChanges,
-    answers={200: game_schemas.GameDetail},
-    refusals=(400, 413, 415),
+    responses={200: game_schemas.GameDetail},
+    errors=(400, 413, 415),
 )
-def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Answer:
+def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Result:
     if body.slug is not None and body.slug != game.slug:
         raise InvalidRequest(
-            f"slug cannot be changed: it is '{game.slug}' for good. Register another game to use '{body.slug}'.",
+            f"slug cannot be changed: it is always '{game.slug}'. Register another game to use '{body.slug}'.",
             {"slug": "cannot be changed"},
         )
     changes = body.changes()
     changed = games.update_game(game, changes, caller.actor)
     replace_pictures_by_links(game, changes, request.url_root, caller.actor)
-    return Answer(_detail(changed))
+    return Result(_detail(changed))
 
 
 @bp.delete("/<slug>")
-@PARTNERS.call("Delete a game", scope="write", answers={204: None})
-def delete(caller: Caller, game: Game) -> Answer:
+@PARTNERS.call("Delete a game", scope="write", responses={204: None})
+def delete(caller: Caller, game: Game) -> Result:
     games.delete_game(game, caller.actor)
-    return Answer(None, 204)
+    return Result(None, 204)
 
 
 @bp.get("/<slug>/sync")
-@PARTNERS.call("See which servers have the released build", scope="read", answers={200: game_schemas.Sync})
-def sync(caller: Caller, game: Game) -> Answer:
+@PARTNERS.call("Read which servers have cached the released build", scope="read", responses={200: game_schemas.Sync})
+def sync(caller: Caller, game: Game) -> Result:
     states = cache_state(game)
     cached = sum(state.cached for state in states)
-    return Answer(
+    return Result(
         game_schemas.Sync(
             slug=game.slug,
             total_servers=len(states),
@@ -104,7 +104,7 @@ def sync(caller: Caller, game: Game) -> Answer:
 
 
 def _row(game: Game) -> game_schemas.GameRow:
-    # The rows come from the database, already in order: no need to check each field of a thousand again.
+    # The fields come from the database, so validating them again for up to a thousand games is not needed.
     return game_schemas.GameRow.model_construct(
         id=game.id,
         slug=game.slug,

@@ -1,16 +1,17 @@
-"""PUT /api/partners/games/{slug}/upload: the archive itself, streamed (partner-api.md 5.5, DECISIONS.md 8 and 9)."""
+"""PUT /api/partners/games/{slug}/upload: send a build as one stream (partner-api.md 5.5, DECISIONS.md 8, 9)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from flask import Blueprint, request
 
 from app.accounts.callers import Caller
+from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import game_schemas
-from app.api.pipeline import Answer
-from app.api.rate_headers import UPLOAD
+from app.api.pipeline import Result
 from app.data.models.game import Game
 from app.limits import thread_budgets
 from app.refusals import InvalidRequest, UnsupportedMediaType
@@ -19,31 +20,31 @@ from app.uploads.raw.incoming_body import incoming_body
 
 bp = Blueprint("partner_upload", __name__, url_prefix="/api/partners/games")
 
-TYPES = {"application/gzip", "application/x-gzip"}
+ARCHIVE_TYPES = {"application/gzip", "application/x-gzip"}
 
 
 @bp.put("/<slug>/upload")
 @PARTNERS.call(
     "Send a build",
     scope="upload",
-    limit=UPLOAD,
-    answers={200: game_schemas.UploadAnswer},
-    refusals=(400, 413, 415, 503),
+    limit=UPLOAD_LIMIT,
+    responses={200: game_schemas.UploadAnswer},
+    errors=(400, 413, 415, 503),
     raw_body="application/gzip",
 )
-def upload(caller: Caller, game: Game) -> Answer:
-    if request.mimetype not in TYPES:
+def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Result:
+    if request.mimetype not in ARCHIVE_TYPES:
         raise UnsupportedMediaType(
-            f"The body is {request.mimetype or 'of no named type'}; a build is sent as its tar.gz bytes. "
+            f"The body has {request.mimetype or 'no content type'}; a build is a tar.gz archive. "
             "Send it with `Content-Type: application/gzip`."
         )
     slug = game.slug
     body = incoming_body(request.environ, request.content_length)
     announced = _announced_sha256()
     with thread_budgets.raw_uploads.acquired(caller.partner.id, caller.partner.name):
-        published = receive_archive(game, body, caller.actor, announced_sha256=announced)
+        published = receive_archive(game, body, caller.actor, announced_sha256=announced, require_still=check_again)
     build = published.build
-    return Answer(
+    return Result(
         game_schemas.UploadAnswer(
             status="ok",
             slug=slug,
@@ -61,6 +62,6 @@ def _announced_sha256() -> str | None:
         return None
     if not re.fullmatch(r"(sha256:)?[0-9a-fA-F]{64}", text.strip()):
         raise InvalidRequest(
-            "X-Checksum-Sha256 must be the archive's SHA-256 in 64 hexadecimal digits, or be left out."
+            "X-Checksum-Sha256 must be the archive's SHA-256 in 64 hexadecimal digits. You can leave the header out."
         )
     return text.strip().lower().removeprefix("sha256:")

@@ -1,4 +1,4 @@
-"""/api/partners/games/{slug}/releases: releasing is creating a release, rolling back is releasing an older build."""
+"""/api/partners/games/{slug}/releases: list and create releases. A rollback is a release of an older build."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from flask import Blueprint
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.catalog.build_list import find_build
 from app.catalog.release_history import list_releases
 from app.catalog.releasing import make_release
@@ -22,16 +22,16 @@ bp = Blueprint("partner_releases", __name__, url_prefix="/api/partners/games/<sl
     "List releases, newest first",
     scope="read",
     query=schemas.PageQuery,
-    answers={200: schemas.ReleaseList},
-    refusals=(400,),
+    responses={200: schemas.ReleaseList},
+    errors=(400,),
 )
-def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
+def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Result:
     page = list_releases(game, query.limit, query.cursor)
     rows = [_row(release, live=release.id == page.live_id) for release in page.releases]
     shape = schemas.ReleaseList(releases=rows, total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.post("")
@@ -39,25 +39,25 @@ def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Answer:
     "Release a build, or roll back to one",
     scope="write",
     body=schemas.ReleaseRequest,
-    answers={201: schemas.ReleaseRow, 200: schemas.ReleaseRow},
-    refusals=(400, 413, 415),
+    responses={201: schemas.ReleaseRow, 200: schemas.ReleaseRow},
+    errors=(400, 413, 415),
 )
-def create(caller: Caller, game: Game, body: schemas.ReleaseRequest) -> Answer:
+def create(caller: Caller, game: Game, body: schemas.ReleaseRequest) -> Result:
     made = make_release(game, body.build, caller.actor)
-    return Answer(_row(made.release, live=True), 201 if made.made else 200)
+    return Result(_row(made.release, live=True), 201 if made.made else 200)
 
 
 @bp.get("/preview")
 @PARTNERS.call(
-    "See what releasing a build would change",
+    "Preview what releasing a build would change",
     scope="read",
     query=schemas.PreviewQuery,
-    answers={200: schemas.ReleaseForecast},
-    refusals=(400,),
+    responses={200: schemas.ReleaseForecast},
+    errors=(400,),
 )
-def foresee(caller: Caller, game: Game, query: schemas.PreviewQuery) -> Answer:
+def foresee(caller: Caller, game: Game, query: schemas.PreviewQuery) -> Result:
     found = preview(game, find_build(game, str(query.build)))
-    return Answer(
+    return Result(
         schemas.ReleaseForecast(
             build=found.build.number,
             live=found.live,

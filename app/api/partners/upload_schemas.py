@@ -18,14 +18,14 @@ def _sha256(text: str) -> str:
 
 
 def _file_name(text: str) -> str:
-    # Browsers give the bare name; a path is most likely a mistake, and would be shown as the name of a build.
+    # Browsers send the bare name. A path is most likely a mistake, and pages would show it as the build's name.
     if re.search(r"[/\\\x00-\x1f\x7f]", text):
         raise ValueError("must be a plain file name, without '/', '\\' or control characters")
     return text
 
 
 FileName = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
-# Beyond this JavaScript loses count; no store takes as much.
+# JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
 Checksum = Annotated[Text, StringConstraints(max_length=80), AfterValidator(_sha256)]
 Note = Annotated[Text, Field(max_length=2000)]
@@ -33,7 +33,7 @@ Phase = Literal["uploading", "checking", "done", "failed"]
 
 
 class UploadRequest(Shape):
-    """`release`: whether the build is to go live by itself; left out, as the game is set."""
+    """`release`: whether the build goes live by itself. The default is the game's setting."""
 
     file_name: FileName
     size: Size
@@ -51,7 +51,7 @@ class UploadQuery(Shape):
 
 
 class PartUrl(Shape):
-    """`url` takes one PUT of exactly `size` bytes, without any other header of its own."""
+    """`url` accepts one PUT of exactly `size` bytes, without extra headers."""
 
     part_number: int
     url: str
@@ -75,8 +75,8 @@ class CheckProgress(Shape):
 
 
 class UploadRow(Shape):
-    """`receivedBytes` is null where storage did not say; `error` and `reason` say why a failed one failed; `build` is
-    the number of the build a done one became, and `released` whether that went live."""
+    """`receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is
+    the number of the build that a done upload became, and `released` whether that build went live."""
 
     id: str
     file_name: str
@@ -98,15 +98,15 @@ class UploadRow(Shape):
 
 
 class UploadDetail(UploadRow):
-    """`parts`: what has arrived while the phase is `uploading`, as storage lists it. `unchanged`: it became no build of
-    its own, because the newest build had the same bytes already."""
+    """`parts`: the parts that storage has received, while the phase is `uploading`. `unchanged`: the upload made no new
+    build, because the newest build already had the same bytes."""
 
     parts: list[ArrivedPart]
     unchanged: bool
 
 
 class UploadOpened(UploadDetail):
-    """The first parts' addresses, of every part or of the first hundred."""
+    """`urls`: addresses of every part, at most of the first hundred."""
 
     urls: list[PartUrl]
     urls_expire_at: Moment

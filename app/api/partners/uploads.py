@@ -8,10 +8,10 @@ from typing import Any
 from flask import Blueprint
 
 from app.accounts.callers import Caller
+from app.api.api_rate_limits import PARTS_LIMIT, UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import upload_schemas as schemas
-from app.api.pipeline import REPEAT, Answer
-from app.api.rate_headers import PARTS, UPLOAD
+from app.api.pipeline import RUN_AGAIN, Result
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.upload import Upload
@@ -21,94 +21,94 @@ from app.uploads.resumable.uploads import UploadState, find_upload
 
 bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slug>/uploads")
 
-# Addresses that anybody may use while they live.
-NOT_KEPT = {"Cache-Control": "no-store"}
+# For responses with presigned addresses: anybody that has one can use it until it expires.
+NO_STORE = {"Cache-Control": "no-store"}
 
 
-def begin_again(caller: Caller, game: Game, body: schemas.UploadRequest, kept: Mapping[str, str]) -> Answer:
-    """To a request that is repeated: the upload it began, as it is now, with new addresses."""
-    return _opened(uploads.read_upload(find_upload(game, kept["upload"])))
+def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay_data: Mapping[str, str]) -> Result:
+    """A repeated request gets the upload that the first one began, in its current state, with new addresses."""
+    return _upload_opened(uploads.read_upload(find_upload(game, replay_data["upload"])))
 
 
 @bp.post("")
 @PARTNERS.call(
     "Begin an upload",
     scope="upload",
-    limit=UPLOAD,
+    limit=UPLOAD_LIMIT,
     body=schemas.UploadRequest,
-    answers={201: schemas.UploadOpened},
-    refusals=(400, 413, 415, 503),
-    again=begin_again,
+    responses={201: schemas.UploadOpened},
+    errors=(400, 413, 415, 503),
+    on_replay=replay_begin,
 )
-def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Answer:
+def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
-        caller.require("write")  # it releases, which the game does not do by itself
+        caller.require("write")  # the game does not release builds by itself, so this request does
     new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
-    return _opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
+    return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
 
 
 @bp.get("")
 @PARTNERS.call(
-    "List uploads that are sent, checked or have failed",
+    "List uploads that are in progress or have failed",
     scope="read",
     query=schemas.UploadQuery,
-    answers={200: schemas.UploadList},
-    refusals=(400,),
+    responses={200: schemas.UploadList},
+    errors=(400,),
 )
-def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Answer:
+def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Result:
     found = uploads.list_uploads(game, query.phase)
-    return Answer(schemas.UploadList(uploads=[schemas.UploadRow(**_row(state)) for state in found], total=len(found)))
+    return Result(schemas.UploadList(uploads=[schemas.UploadRow(**_row(state)) for state in found], total=len(found)))
 
 
 @bp.get("/<upload_id>")
-@PARTNERS.call("Read an upload", scope="read", below=find_upload, answers={200: schemas.UploadDetail}, refusals=(503,))
-def read(caller: Caller, game: Game, found: Upload) -> Answer:
-    return Answer(_detail(uploads.read_upload(found)))
+@PARTNERS.call("Read an upload", scope="read", target=find_upload, responses={200: schemas.UploadDetail}, errors=(503,))
+def read(caller: Caller, game: Game, target: Upload) -> Result:
+    return Result(_detail(uploads.read_upload(target)))
 
 
 @bp.post("/<upload_id>/parts")
 @PARTNERS.call(
     "Get addresses for parts",
     scope="upload",
-    limit=PARTS,
-    below=find_upload,
+    limit=PARTS_LIMIT,
+    target=find_upload,
     body=schemas.PartNumbers,
-    answers={200: schemas.PartUrls},
-    refusals=(400, 409, 413, 415),
-    again=REPEAT,
+    responses={200: schemas.PartUrls},
+    errors=(400, 409, 413, 415),
+    on_replay=RUN_AGAIN,
 )
-def sign(caller: Caller, game: Game, found: Upload, body: schemas.PartNumbers) -> Answer:
-    signed = part_urls.sign_parts(found, body.part_numbers)
-    return Answer(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NOT_KEPT)
+def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartNumbers) -> Result:
+    signed = part_urls.sign_parts(target, body.part_numbers)
+    return Result(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NO_STORE)
 
 
 @bp.post("/<upload_id>/complete")
 @PARTNERS.call(
-    "Complete an upload: every part was sent",
+    "Complete an upload after sending every part",
     scope="upload",
-    below=find_upload,
-    answers={200: schemas.UploadDetail},
-    refusals=(400, 409, 503),
+    target=find_upload,
+    responses={200: schemas.UploadDetail},
+    errors=(400, 409, 503),
 )
-def complete(caller: Caller, game: Game, found: Upload) -> Answer:
-    upload = completion.complete(found)
+def complete(caller: Caller, game: Game, target: Upload) -> Result:
+    upload = completion.complete(target)
     if upload.state == "checking":
         enqueue("check_upload", upload.id)
-    return Answer(_detail(UploadState(upload, [])))
+    return Result(_detail(UploadState(upload, [])))
 
 
 @bp.delete("/<upload_id>")
-@PARTNERS.call("Cancel an upload, or forget one that has ended", scope="upload", below=find_upload, answers={204: None})
-def cancel(caller: Caller, game: Game, found: Upload) -> Answer:
-    uploads.cancel(found, caller.actor)
-    return Answer(None, 204)
+@PARTNERS.call("Cancel an upload, or remove a finished one", scope="upload", target=find_upload, responses={204: None})
+def cancel(caller: Caller, game: Game, target: Upload) -> Result:
+    uploads.cancel(target, caller.actor)
+    return Result(None, 204)
 
 
-def _opened(state: UploadState) -> Answer:
+def _upload_opened(state: UploadState) -> Result:
     uploading = state.upload.state == "uploading"
     signed = part_urls.first_parts(state.upload) if uploading else part_urls.SignedParts([], now())
     shape = schemas.UploadOpened(**vars(_detail(state)), urls=_urls(signed), urls_expire_at=signed.expires_at)
-    return Answer(shape, 201, NOT_KEPT, kept={"upload": state.upload.id})
+    return Result(shape, 201, NO_STORE, replay_data={"upload": state.upload.id})
 
 
 def _detail(state: UploadState) -> schemas.UploadDetail:

@@ -9,13 +9,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from app.api.json_shapes import Moment, Shape, Text
 
 Id = Annotated[Text, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
-# Sums of many must stay within 64 bits.
+# Sums of many values must fit into 64 bits.
 Bytes = Annotated[int, Field(ge=0, le=2**53 - 1)]
 Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
 
 
 class PlanQuery(Shape):
-    """`since` is the version the agent has; `wait` is seconds, at most 25."""
+    """`since`: the plan version that the agent has. `wait`: seconds to wait for a newer one, at most 25."""
 
     since: Annotated[int, Field(ge=0, le=2**63 - 1)] | None = None
     wait: Annotated[float, Field(ge=0, le=25)] = 0
@@ -54,7 +54,7 @@ class PlanAnswer(Shape):
 
 
 class Health(BaseModel):
-    """game-servers.md 2.2."""
+    """Health of a server (game-servers.md 2.2)."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -104,7 +104,7 @@ class AgentReport(Shape):
 
 
 class ReportReceipt(Shape):
-    """`ignored_sessions`: ids of reported sessions whose builds are not in the server's plan."""
+    """`ignoredSessions`: ids of the reported sessions whose builds are not in the server's plan."""
 
     accepted: bool
     plan_version: int

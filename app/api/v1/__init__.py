@@ -12,5 +12,5 @@ def init_app(app: Flask) -> None:
     """Register every call."""
     for module in (games, assets, components, revisions):
         app.register_blueprint(module.bp)
-        csrf.exempt(module.bp)  # a bearer token is sent by nobody's browser on its own
+        csrf.exempt(module.bp)  # browsers never send a bearer token by themselves
     cors.init_app(app)

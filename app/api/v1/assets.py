@@ -6,7 +6,7 @@ from flask import Blueprint, request
 
 from app.accounts.callers import Caller
 from app.api.apis import V1
-from app.api.pipeline import REPEAT, Answer
+from app.api.pipeline import RUN_AGAIN, Result
 from app.api.v1 import schemas
 from app.components.image_deletion import delete_asset
 from app.data.models.base import now
@@ -27,21 +27,21 @@ bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets
     scope="upload",
     limit="presign",
     body=schemas.PresignRequest,
-    answers={200: schemas.PresignAnswer},
-    refusals=(400, 413),
-    again=REPEAT,
+    responses={200: schemas.PresignAnswer},
+    errors=(400, 413),
+    on_replay=RUN_AGAIN,
 )
-def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Answer:
+def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Result:
     announced = AnnouncedImage(body.file_name, body.content_type, body.byte_size, parse_checksum(body.checksum))
     presigned = presign(game, caller.app_id, announced)
-    return Answer(
+    return Result(
         schemas.PresignAnswer(
             signed_url=presigned.signed_url,
             key=presigned.key,
             public_url=address(presigned.key, request.url_root),
             content_type=body.content_type,
         ),
-        headers={"Cache-Control": "no-store"},  # whoever holds the URL may upload
+        headers={"Cache-Control": "no-store"},  # anybody that has the URL can upload
     )
 
 
@@ -51,13 +51,13 @@ def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> A
     scope="upload",
     limit="confirm",
     body=schemas.ConfirmRequest,
-    answers={200: schemas.ConfirmAnswer},
-    refusals=(400, 413, 502),
+    responses={200: schemas.ConfirmAnswer},
+    errors=(400, 413, 502),
 )
-def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> Answer:
+def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> Result:
     sent = SentUpload(body.key, body.public_url, body.byte_size, body.content_type)
     confirm(game, caller.app_id, sent, caller.actor)
-    return Answer(schemas.ConfirmAnswer(ok=True))
+    return Result(schemas.ConfirmAnswer(ok=True))
 
 
 @bp.get("")
@@ -66,40 +66,40 @@ def confirm_asset(caller: Caller, game: Game, body: schemas.ConfirmRequest) -> A
     scope="read",
     limit="list",
     query=schemas.Paging,
-    answers={200: schemas.AssetListShape},
-    refusals=(400,),
+    responses={200: schemas.AssetListShape},
+    errors=(400,),
 )
-def assets(caller: Caller, game: Game, query: schemas.Paging) -> Answer:
+def assets(caller: Caller, game: Game, query: schemas.Paging) -> Result:
     page = list_assets(game.id, caller.app_id, query.limit, query.cursor)
     shape = schemas.AssetListShape(assets=[_row(asset) for asset in page.assets])
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.get("/<asset_id>/original")
 @V1.call(
-    "Get the address of the uploaded file as it was sent, metadata included",
+    "Get the address of the original file, with its metadata",
     scope="read",
     limit="list",
-    answers={200: schemas.OriginalAnswer},
-    refusals=(502,),
+    responses={200: schemas.OriginalAnswer},
+    errors=(502,),
 )
-def original(caller: Caller, game: Game, asset_id: str) -> Answer:
+def original(caller: Caller, game: Game, asset_id: str) -> Result:
     url = original_url(game.id, asset_id, caller.app_id)
-    # Whoever holds the URL may fetch the file.
-    return Answer(schemas.OriginalAnswer(url=url, expires_at=now() + LIFETIME), headers={"Cache-Control": "no-store"})
+    # Anybody that has the URL can download the file.
+    return Result(schemas.OriginalAnswer(url=url, expires_at=now() + LIFETIME), headers={"Cache-Control": "no-store"})
 
 
 @bp.delete("/<asset_id>")
-@V1.call("Delete an asset", scope="write", limit="list", answers={204: None}, refusals=(409,))
-def delete(caller: Caller, game: Game, asset_id: str) -> Answer:
+@V1.call("Delete an asset", scope="write", limit="list", responses={204: None}, errors=(409,))
+def delete(caller: Caller, game: Game, asset_id: str) -> Result:
     delete_asset(game, asset_id, caller.actor, caller.app_id)
-    return Answer(None, 204)
+    return Result(None, 204)
 
 
 def _row(asset: ListedAsset) -> schemas.AssetShape:
-    # Straight from the database: no need to check each field of ten thousand again.
+    # The fields come from the database, so validating them again for up to ten thousand assets is not needed.
     return schemas.AssetShape.model_construct(
         id=asset.id,
         component_id=asset.component_id,

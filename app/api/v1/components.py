@@ -6,7 +6,7 @@ from flask import Blueprint, request
 
 from app.accounts.callers import Caller
 from app.api.apis import V1
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.api.v1 import schemas
 from app.components.component_views import ShownComponent, list_components
 from app.components.components import component_of, delete_component, save_components
@@ -23,31 +23,31 @@ WEBP = "image/webp"
 
 @bp.post("")
 @V1.call(
-    "Make or update a component",
+    "Create or update a component",
     scope="write",
     limit="component",
     body=schemas.ComponentRequest,
-    answers={200: schemas.ComponentShape, 201: schemas.ComponentShape},
-    refusals=(400, 409, 413),
+    responses={200: schemas.ComponentShape, 201: schemas.ComponentShape},
+    errors=(400, 409, 413),
 )
-def save(caller: Caller, game: Game, body: schemas.ComponentRequest) -> Answer:
+def save(caller: Caller, game: Game, body: schemas.ComponentRequest) -> Result:
     (saved,) = save_components(game, caller.app_id, [_wanted(body)], caller.actor)
-    return Answer(_shape(saved.component), 201 if saved.created else 200)
+    return Result(_shape(saved.component), 201 if saved.created else 200)
 
 
 @bp.post("/batch")
 @V1.call(
-    "Make or update up to 100 components, all or nothing",
+    "Create or update up to 100 components, all or none",
     scope="write",
     limit="component-batch",
     body=schemas.BatchRequest,
-    answers={200: schemas.BatchAnswer},
-    refusals=(400, 409, 413),
+    responses={200: schemas.BatchAnswer},
+    errors=(400, 409, 413),
 )
-def save_batch(caller: Caller, game: Game, body: schemas.BatchRequest) -> Answer:
+def save_batch(caller: Caller, game: Game, body: schemas.BatchRequest) -> Result:
     wanted = [_wanted(one, f"components[{index}]: ") for index, one in enumerate(body.components)]
     saved = save_components(game, caller.app_id, wanted, caller.actor)
-    return Answer(schemas.BatchAnswer(components=[_shape(one.component) for one in saved]))
+    return Result(schemas.BatchAnswer(components=[_shape(one.component) for one in saved]))
 
 
 @bp.get("")
@@ -56,15 +56,15 @@ def save_batch(caller: Caller, game: Game, body: schemas.BatchRequest) -> Answer
     scope="read",
     limit="list",
     query=schemas.ComponentQuery,
-    answers={200: schemas.ComponentListShape},
-    refusals=(400,),
+    responses={200: schemas.ComponentListShape},
+    errors=(400,),
 )
-def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Answer:
+def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Result:
     page = list_components(revision_of(game.id, query.revision), query.limit, query.cursor)
     shape = schemas.ComponentListShape(components=[_shape(one) for one in page.components])
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.get("/<component_id>")
@@ -73,19 +73,19 @@ def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Ans
     scope="read",
     limit="list",
     query=schemas.RevisionQuery,
-    answers={200: schemas.ComponentShape},
-    refusals=(400,),
+    responses={200: schemas.ComponentShape},
+    errors=(400,),
 )
-def read(caller: Caller, game: Game, component_id: str, query: schemas.RevisionQuery) -> Answer:
+def read(caller: Caller, game: Game, component_id: str, query: schemas.RevisionQuery) -> Result:
     revision = revision_of(game.id, query.revision)
-    return Answer(_shape(component_of(revision.id if revision else None, component_id)))
+    return Result(_shape(component_of(revision.id if revision else None, component_id)))
 
 
 @bp.delete("/<component_id>")
-@V1.call("Delete a component", scope="write", limit="list", answers={204: None}, refusals=(409,))
-def delete(caller: Caller, game: Game, component_id: str) -> Answer:
+@V1.call("Delete a component", scope="write", limit="list", responses={204: None}, errors=(409,))
+def delete(caller: Caller, game: Game, component_id: str) -> Result:
     delete_component(game, component_id, caller.actor)
-    return Answer(None, 204)
+    return Result(None, 204)
 
 
 def _wanted(body: schemas.ComponentRequest, where: str = "") -> WantedComponent:
@@ -101,7 +101,7 @@ def _wanted(body: schemas.ComponentRequest, where: str = "") -> WantedComponent:
 
 
 def _shape(one: ShownComponent) -> schemas.ComponentShape:
-    # From rows that were checked on their way in: no need to check each field of ten thousand again.
+    # The fields were validated when they were saved. Validating them again for ten thousand components is not needed.
     return schemas.ComponentShape.model_construct(
         id=one.id,
         kind=one.kind,

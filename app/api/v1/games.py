@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from app.accounts.callers import Caller
 from app.api.apis import V1
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.api.v1 import schemas
 from app.catalog.games import GameFilter, list_games
 from app.catalog.games_by_id import create_named_game
@@ -21,28 +21,28 @@ bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
     scope="read",
     limit="list",
     query=schemas.Paging,
-    answers={200: schemas.GameListShape},
-    refusals=(400,),
+    responses={200: schemas.GameListShape},
+    errors=(400,),
 )
-def games(caller: Caller, query: schemas.Paging) -> Answer:
+def games(caller: Caller, query: schemas.Paging) -> Result:
     page = list_games(caller.partner, GameFilter(limit=query.limit, after=query.cursor))
     shape = schemas.GameListShape(games=[_row(game) for game in page.games])
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Answer(shape)
+    return Result(shape)
 
 
 @bp.post("")
 @V1.call(
-    "Make a game",
+    "Create a game",
     scope="write",
     limit="new-game",
     body=schemas.NewGame,
-    answers={201: schemas.GameShape},
-    refusals=(400, 413),
+    responses={201: schemas.GameShape},
+    errors=(400, 413),
 )
-def create(caller: Caller, body: schemas.NewGame) -> Answer:
-    return Answer(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)
+def create(caller: Caller, body: schemas.NewGame) -> Result:
+    return Result(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)
 
 
 def _row(game: Game) -> schemas.GameShape:

@@ -6,7 +6,7 @@ from flask import Blueprint
 
 from app.accounts.callers import Caller
 from app.api.apis import V1
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.api.v1 import schemas
 from app.components.revisions import RevisionSummary, finalize, list_revisions
 from app.data.models.game import Game
@@ -16,9 +16,9 @@ bp = Blueprint("v1_revisions", __name__, url_prefix="/api/v1/games/<game_id>/rev
 
 
 @bp.get("")
-@V1.call("List revisions", scope="read", limit="list", answers={200: schemas.RevisionListShape})
-def revisions(caller: Caller, game: Game) -> Answer:
-    return Answer(schemas.RevisionListShape(revisions=[_shape(one) for one in list_revisions(game)]))
+@V1.call("List revisions", scope="read", limit="list", responses={200: schemas.RevisionListShape})
+def revisions(caller: Caller, game: Game) -> Result:
+    return Result(schemas.RevisionListShape(revisions=[_shape(one) for one in list_revisions(game)]))
 
 
 @bp.post("/<number>/finalize")
@@ -26,13 +26,13 @@ def revisions(caller: Caller, game: Game) -> Answer:
     "Finalize the draft and open the next",
     scope="write",
     limit="component",
-    answers={200: schemas.RevisionShape},
-    refusals=(409,),
+    responses={200: schemas.RevisionShape},
+    errors=(409,),
 )
-def finalize_revision(caller: Caller, game: Game, number: str) -> Answer:
+def finalize_revision(caller: Caller, game: Game, number: str) -> Result:
     if not number.isdecimal() or len(number) > 9:
-        raise RevisionNotFound(f"'{number[:40]}' is not the number of a revision. See GET …/revisions.")
-    return Answer(_shape(finalize(game, int(number), caller.actor)))
+        raise RevisionNotFound(f"'{number[:40]}' is not a revision number. List them with GET …/revisions.")
+    return Result(_shape(finalize(game, int(number), caller.actor)))
 
 
 def _shape(one: RevisionSummary) -> schemas.RevisionShape:

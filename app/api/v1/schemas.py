@@ -47,7 +47,7 @@ class GameListShape(Shape):
 
 
 class Paging(Shape):
-    """`limit` 1 to 200; without it everything is returned."""
+    """`limit`: 1 to 200. Without it, everything is returned."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
     cursor: Text | None = None
@@ -79,7 +79,7 @@ class ConfirmAnswer(Shape):
 
 
 class OriginalAnswer(Shape):
-    """Where the file as it was sent can be fetched until `expires_at`."""
+    """`url`: where the original file can be downloaded until `expiresAt`."""
 
     url: str
     expires_at: Milliseconds
@@ -110,7 +110,7 @@ SideKey = Annotated[Text, Field(min_length=1, max_length=64)]
 
 
 class FaceRequest(Shape):
-    """An image for a side. Its real type and pixels are known from the file itself; what is said here is not used."""
+    """An image for a side. `contentType`, `widthPx` and `heightPx` are ignored: the values are read from the file."""
 
     side_key: SideKey
     key: Annotated[Text, Field(min_length=1, max_length=512)]
@@ -121,7 +121,7 @@ class FaceRequest(Shape):
 
 
 class ComponentRequest(Shape):
-    """Fields and sides that are not named stay as they are; null clears a field."""
+    """Fields and sides that are left out do not change. Null clears a field."""
 
     kind: Text
     name: Name
@@ -133,7 +133,7 @@ class ComponentRequest(Shape):
 
     @field_validator("assets")
     @classmethod
-    def _one_image_a_side(cls, faces: list[FaceRequest]) -> list[FaceRequest]:
+    def _one_image_per_side(cls, faces: list[FaceRequest]) -> list[FaceRequest]:
         sides = [face.side_key for face in faces]
         for side in sides:
             if sides.count(side) > 1:
@@ -155,8 +155,7 @@ class VariantShape(Shape):
 
 
 class FaceShape(Shape):
-    """`variants` are made in the background: `derivation` is `pending`, `ready` or `failed`. `placeholder` is a
-    ThumbHash in base64."""
+    """`derivation`: state of the `variants`, which are made in the background. `placeholder`: a ThumbHash in base64."""
 
     asset_id: str
     source_url: str
@@ -198,13 +197,13 @@ RevisionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class RevisionQuery(Shape):
-    """`revision`: the number of a revision to read; without it the draft."""
+    """`revision`: number of the revision to read. The default is the draft."""
 
     revision: RevisionNumber | None = None
 
 
 class ComponentQuery(Paging):
-    """`revision`: the number of a revision to read; without it the draft."""
+    """`revision`: number of the revision to read. The default is the draft."""
 
     revision: RevisionNumber | None = None
 

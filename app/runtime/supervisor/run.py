@@ -182,7 +182,7 @@ class Supervisor:
             token_file = self.instance.servers / f"{name}.token"
             write_private(token_file, server["token"])
             where = ("--url", self.addresses.base_url, "--cache", server["cacheDir"], "--token-file", str(token_file))
-            start = partial(self._spawn, name, "agent", "run", *where, environment=environment)
+            start = partial(self._spawn, name, "slipway.agent", "run", *where, environment=environment)
             agent = Child(name, start, self._log(name))
             self.agents.append(agent)
             agent.start()

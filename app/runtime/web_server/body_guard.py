@@ -9,15 +9,19 @@ An answer before the end of the body closes the connection: the rest would be re
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, Protocol, cast
 
 from flask import Request
 from gunicorn.http.errors import NoMoreData, ParseException
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 from werkzeug.utils import cached_property
 
 from app.refusals import IncompleteBody
+from app.runtime.web_server.request_gathering import MAX_GATHERED
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -35,11 +39,14 @@ class GuardedBody:
     """The body of one request as a file to read. Reading raises IncompleteBody when the body ends early, comes too
     slowly or breaks the rules of HTTP, and RequestEntityTooLarge when it exceeds `maximum` bytes.
 
-    `length` is the Content-Length, or None for a chunked body.
+    `length` is the Content-Length, or None for a chunked body. `is_large`: the server gave it away before it was there,
+    because it is larger than MAX_GATHERED; to read it is to wait for its client.
     """
 
     def __init__(self, environ: Environ) -> None:
         self.length = _length(environ)
+        # app/runtime/web_server/connection_worker.py sets it
+        self.is_large: bool = environ.get("slipway.body_is_large", False)
         self.maximum: int | None = None
         self.received = 0
         self.failed = False
@@ -145,8 +152,23 @@ class BodyGuard:
         return self._app(environ, start)
 
 
+class FewFields(FormDataParser):
+    """Werkzeug's parser, which bounds the number of fields in multipart forms alone. Of the other kind a megabyte of
+    `a&` is half a million fields: a second of work and twenty times the memory, before a token is looked at."""
+
+    def _parse_urlencoded(
+        self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str]
+    ) -> tuple[IO[bytes], MultiDict[str, str], MultiDict[str, Any]]:
+        data = stream.read()
+        if self.max_form_parts is not None and data.count(b"&") >= self.max_form_parts:
+            raise RequestEntityTooLarge
+        return super()._parse_urlencoded(io.BytesIO(data), mimetype, content_length, options)
+
+
 class GuardedRequest(Request):
     """Flask's request, reading the GuardedBody itself: Werkzeug's own limit cuts a chunked body silently."""
+
+    form_data_parser_class = FewFields
 
     @cached_property
     def stream(self) -> IO[bytes]:
@@ -156,6 +178,9 @@ class GuardedRequest(Request):
         if not isinstance(body, GuardedBody):  # a request without a server, made by test_request_context()
             return super().stream
         body.maximum = self.max_content_length
-        if body.maximum is not None and (body.length or 0) > body.maximum:
-            raise RequestEntityTooLarge
+        if body.maximum is not None:
+            # Nobody who is not recognised may hold a thread: a chunked body that is too large is refused unread too.
+            is_large = body.is_large and body.maximum <= MAX_GATHERED
+            if is_large or (body.length or 0) > body.maximum:
+                raise RequestEntityTooLarge
         return cast(IO[bytes], body)

@@ -18,6 +18,7 @@ from gunicorn.http.errors import NoMoreData
 from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
+from app.runtime.web_server.request_gathering import MAX_HELD
 
 _DRAIN_SECONDS = 5.0  # for a body that the app did not read, if nothing has closed the connection
 
@@ -38,7 +39,10 @@ class ConnectionWorker(ConnectionLoop):
                 return True
             keeps = not conn.answer.response.should_close()
             self.end_answer(conn)
-            return keeps and conn.parser.finish_body(deadline=time.monotonic() + _DRAIN_SECONDS) is True
+            # What has been gathered is there and only to be skipped. gunicorn's own bound is 64 KiB: beyond it the
+            # connection would be closed after an answer that says it stays open.
+            most = MAX_HELD if conn.gathering.is_whole else None
+            return keeps and conn.parser.finish_body(time.monotonic() + _DRAIN_SECONDS, most) is True
         except (NoMoreData, StopIteration, OSError) as error:
             self.log.debug("a connection ended early: %s", error)
         except Exception as error:
@@ -56,6 +60,7 @@ class ConnectionWorker(ConnectionLoop):
         environ["wsgi.multithread"] = True
         environ["slipway.close_connection"] = response.force_close
         environ["slipway.request_is_whole"] = conn.gathering.is_whole
+        environ["slipway.body_is_large"] = conn.gathering.is_large
         self.nr += 1
         if self.nr >= self.max_requests and self.alive:
             self.log.info("Autorestarting worker after current request.")

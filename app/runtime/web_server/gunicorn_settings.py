@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import queue
+import re
 import resource
 import signal
 import sys
@@ -68,11 +69,17 @@ accesslog = "-"
 access_log_format = "%(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms %({x-request-id}o)s"
 
 
+# What it quotes of such a request can be a link, a header or, where a length was wrong, a form with a password.
+_REFUSED = re.compile(r"(Invalid request from ip=[^'\"]*)['\"].*", re.DOTALL)
+
+
 class WithoutSecrets(logging.Filter):
     """Removes secrets from addresses, in the access log and in gunicorn's own messages ("Error handling request GET
-    /a?b")."""
+    /a?b"), and from its messages about requests that it could not read."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.msg, str):
+            record.msg = _REFUSED.sub(r"\1…", record.msg)
         if isinstance(record.args, tuple):
             record.args = tuple(
                 public_path(argument) if isinstance(argument, str) and argument.startswith("/") else argument

@@ -14,12 +14,14 @@ import re
 MAX_GATHERED = 1024**2
 MAX_HEAD = 64 * 1024
 _MAX_CHUNK_LINE = 8190
+_MAX_FRAMING = MAX_GATHERED // 2  # what stands around the chunks of one body; no client needs nearly as much
+MAX_HELD = 2 * MAX_GATHERED  # above every body that was gathered, with its framing
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*)", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*(?=\r\n)", re.IGNORECASE)
-_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]{1,8}(?=[ \t;]|$)")
+_CHUNK_SIZE = re.compile(rb"[0-9a-fA-F]+(?=[ \t;]|$)")
 
 
 class Stage(enum.Enum):
@@ -33,10 +35,12 @@ class Stage(enum.Enum):
 
 
 class Gathering:
-    """One request on its way. `is_whole` once all of it has arrived; a large body goes to a thread before that."""
+    """One request on its way. `is_whole` once all of it has arrived. A large body goes to a thread before that, and
+    `is_large` is set then: to read it is to wait for its client."""
 
     def __init__(self) -> None:
         self.is_whole = False
+        self.is_large = False
         self.wants_continue = False
         self._searched = 0
         self._end: int | None = None  # of the whole request, when its length is known
@@ -51,7 +55,7 @@ class Gathering:
                 return stage
         if self._chunks:
             done = self._chunks.look(received)
-            self.is_whole = self._chunks.ended
+            self.is_whole, self.is_large = self._chunks.ended, self._chunks.are_many
         else:
             done = self.is_whole = self._end is not None and len(received) >= self._end
         return Stage.READY if done else Stage.BODY
@@ -96,21 +100,26 @@ class Gathering:
             return Stage.READY  # the parser refuses it
         length = int(lengths[0]) if lengths else 0
         if length > MAX_GATHERED:
+            self.is_large = True
             return Stage.READY
         self._end = end + 4 + length
         return None
 
 
 class _Chunks:
-    """Finds the end of a chunked body without decoding it. `at`: where the next size line begins."""
+    """Finds the end of a chunked body without decoding it. `at`: where the next size line begins; `are_many`: the body
+    is too large to gather."""
 
     def __init__(self, at: int) -> None:
         self.at = at
         self.ended = False
+        self.are_many = False
         self._begin = at
+        self._payload = 0
 
     def look(self, received: bytearray) -> bool:
-        """Whether waiting is over: the body ended, is too large to gather, or breaks the rules."""
+        """Whether waiting is over: the body ended, is too large to gather, or breaks the rules in a way that the parser
+        refuses without asking for more of it."""
         while True:
             line_end = received.find(b"\r\n", self.at)
             if line_end < 0:
@@ -121,10 +130,14 @@ class _Chunks:
             size = int(found[0], 16)
             if size == 0:
                 self.ended = received.find(b"\r\n\r\n", line_end) >= 0  # trailers may come before it
-                return self.ended or len(received) - line_end > MAX_HEAD
-            following = line_end + 2 + size + 2
-            if following - self._begin > MAX_GATHERED:
+                self.are_many = not self.ended and len(received) - line_end > MAX_HEAD
+                return self.ended or self.are_many
+            framing = line_end + 2 - self._begin - self._payload
+            if self._payload + size > MAX_GATHERED or framing > _MAX_FRAMING:
+                self.are_many = True
                 return True
+            following = line_end + 2 + size + 2
             if len(received) < following:
                 return False
+            self._payload += size
             self.at = following

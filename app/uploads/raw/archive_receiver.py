@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from app.accounts.actors import Actor
@@ -30,7 +31,7 @@ from app.uploads.raw.part_writer import PartWriter, part_size
 from app.uploads.raw.receiver_heartbeat import heartbeat
 from app.uploads.raw.receiver_lock import lock_as_receiver
 from app.uploads.reservation import GrowingReservation
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspector
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,11 @@ def receive_archive(
     announced_sha256: str | None = None,
     file_name: str | None = None,
     release: bool | None = None,
+    require_still: Callable[[], None] | None = None,
 ) -> PublishedBuild:
-    """Store, check and publish one archive. `release` None: as the game's setting. Raises a Refusal with the reason;
-    then nothing is kept."""
+    """Store, check and publish one archive. `release` None: as the game's setting. `require_still` is called once all
+    of it has arrived, which may take days, and raises a Refusal if the sender may not send builds any more. Raises a
+    Refusal with the reason; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
     upload: Upload | None = None
     lock_as_receiver(settings().instance)
@@ -58,6 +61,8 @@ def receive_archive(
             received = _transfer(upload, body, launcher, announced_sha256, file_name, reservation)
             if reservation:
                 reservation.settle(received.size)
+            if require_still:
+                require_still()
             crash_point("before-publish")
             published = publish_build(game_id, replace(received, release=release), actor)
             crash_point("after-publish")
@@ -113,7 +118,7 @@ def _transfer(
     writer = PartWriter(
         store, upload.object_key, upload.multipart_id or "", part_size(body.length, settings().max_archive_bytes)
     )
-    limits = Limits(unpacked_bytes=settings().max_unpacked_bytes)
+    limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes)
     checker = InspectionThread(Inspector(limits, launcher))
     digest = hashlib.sha256()
     try:

@@ -6,8 +6,8 @@ import queue
 import threading
 
 from app.refusals import InvalidArchive
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspection, Inspector
-from slipway.archive.rejection import ArchiveRejected
 
 _MAX_QUEUED = 4  # pieces of 1 MiB that may wait for the inspector
 

@@ -27,7 +27,7 @@ from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
 from app.uploads.resumable.completion import join_parts
 from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender_of
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspector
 
 log = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     heartbeat lost the claim, or Unavailable if the object cannot be read now."""
     launcher = db.session.get_one(Game, upload.game_id).launcher
     free_connection()
-    inspector = Inspector(Limits(unpacked_bytes=settings().max_unpacked_bytes), launcher)
+    inspector = Inspector(ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes), launcher)
     checker = InspectionThread(inspector)
     digest = hashlib.sha256()
     try:

@@ -1,8 +1,8 @@
-"""What a browser calls itself, in few words: "Firefox on Linux"."""
+"""Browser names for lists of sign-ins, such as "Firefox on Linux"."""
 
 from __future__ import annotations
 
-# The first that is found counts: browsers name those they descend from as well.
+# The first match counts: browsers also name the browsers they descend from.
 _BROWSERS = {
     "Edg": "Edge",
     "OPR/": "Opera",
@@ -26,7 +26,7 @@ _MAX_OTHER = 40
 
 
 def browser_name(user_agent: str) -> str:
-    """From the User-Agent header; of a program that is no browser the first word, as it is."""
+    """Browser and system from a User-Agent header; for other programs the first word of the header."""
     browser = next((name for mark, name in _BROWSERS.items() if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS.items() if mark in user_agent), "")
     if browser:

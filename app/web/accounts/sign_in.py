@@ -15,14 +15,14 @@ from app.accounts.passwords import accounts_for
 from app.data.extensions import htmx, login
 from app.data.models.partner import Member
 from app.refusals import RateLimited, Unavailable
-from app.web.frame.current_user import here, local_address, signed_in, visit_of
-from app.web.frame.entering import let_in, let_out
-from app.web.frame.forms import TOO_LONG, choices
+from app.web.frame.browser_sign_in import sign_in_browser, sign_out_browser
+from app.web.frame.current_user import current_address, load_user, local_address, signed_in_member
+from app.web.frame.forms import PASSWORD_TOO_LONG, select_choices
 
 pages = Blueprint("sign_in", __name__)
 
-# Of a crowd at the door a few are answered at a time: a hundred threads at once would keep everybody else from the
-# interpreter. Nobody who waits here holds a database connection.
+# At most 4 threads render the form at a time: a hundred at once would keep all other requests from the interpreter.
+# Waiting threads hold no database connection.
 _rendering = threading.BoundedSemaphore(4)
 
 
@@ -32,56 +32,56 @@ class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         [InputRequired("Enter your email address"), Length(max=254, message="An address has at most 254 characters")],
     )
     password = PasswordField(
-        "Password", [InputRequired("Enter your password"), Length(max=MAX_PASSWORD, message=TOO_LONG)]
+        "Password", [InputRequired("Enter your password"), Length(max=MAX_PASSWORD, message=PASSWORD_TOO_LONG)]
     )
-    # Asked for where one address and password open several accounts.
+    # Shown when one address and password belong to several accounts.
     account = SelectField("Account", choices=[], validate_choice=False)
     next = HiddenField()
 
 
 @pages.get("/sign-in")
 def form() -> ResponseReturnValue:
-    """The form; who is signed in already goes on."""
-    if signed_in():
+    """The form. Visitors that are already signed in are redirected."""
+    if signed_in_member():
         return redirect(local_address(request.args.get("next"), url_for("games.index")))
     return render_template("accounts/sign_in.html", form=SignInForm(next=request.args.get("next", "")))
 
 
 @pages.post("/sign-in")
 def enter() -> ResponseReturnValue:
-    """Check the two fields. Unknown address and wrong password get the same answer in the same time."""
+    """Sign in. An unknown address and a wrong password get the same response after the same time."""
     form = SignInForm()
     if not form.validate_on_submit():
-        return _again(form, "Not signed in yet")
+        return _form_again(form, "Not signed in yet")
     try:
         found = accounts_for(form.email.data or "", form.password.data or "", request.remote_addr)
     except RateLimited as refusal:
-        return _again(form, "Too many wrong tries", refusal.message, 429, refusal.retry_after)
+        return _form_again(form, "Too many wrong passwords", refusal.message, 429, refusal.retry_after)
     except Unavailable as refusal:
         said = f"Your email is kept in the form. Wait {refusal.retry_after} seconds, then enter your password again."
-        return _again(form, "Too many people are signing in at this moment", said, 503, refusal.retry_after)
+        return _form_again(form, "Too many people are signing in at this moment", said, 503, refusal.retry_after)
     if not found:
-        return _again(form, "Email or password is not right", "Check both, then try again.")
+        return _form_again(form, "Email or password is wrong", "Check both, then try again.")
     chosen = found if len(found) == 1 else [member for member in found if member.id == form.account.data]
     if not chosen:
-        form.account.choices = choices({member.id: _account(member) for member in found})
+        form.account.choices = select_choices({member.id: _account(member) for member in found})
         said = "You have several accounts with this password. Choose one and enter the password again."
-        return _again(form, "Not signed in yet", said)
-    let_in(chosen[0])
+        return _form_again(form, "Not signed in yet", said)
+    sign_in_browser(chosen[0])
     return redirect(local_address(form.next.data, url_for("games.index")), 303)
 
 
 @pages.post("/sign-out")
 def leave() -> ResponseReturnValue:
     """End the sign-in."""
-    let_out()
+    sign_out_browser()
     return redirect(url_for("sign_in.form"), 303)
 
 
-def _again(
+def _form_again(
     form: SignInForm, problem: str, said: str = "", status: int = 422, retry_after: int | None = None
 ) -> ResponseReturnValue:
-    """The form once more; what was typed is kept, but for the password."""
+    """The form with an error. Its input is kept, except for the password."""
     if said:
         form.form_errors.append(said)
     headers = {"Retry-After": str(retry_after)} if retry_after else {}
@@ -94,16 +94,16 @@ def _account(member: Member) -> str:
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
-    """What a signed-out request for a signed-in page gets."""
+    """The response when a page needs a signed-in member: a redirect to the form, or 401 for fragments and streams."""
     if htmx.boosted or not (htmx or "text/event-stream" in request.accept_mimetypes.values()):
-        target = url_for("sign_in.form", next=here()) if request.method == "GET" else url_for("sign_in.form")
+        target = url_for("sign_in.form", next=current_address()) if request.method == "GET" else url_for("sign_in.form")
         # A boosted page keeps its <head>; the sign-in page needs its own CSRF token, so it is loaded whole.
         return Response("", 200, {"HX-Redirect": target}) if htmx.boosted else redirect(target)
     return Response("Signed out. Reload the page to sign in.\n", 401, {"HX-Refresh": "true"}, mimetype="text/plain")
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages and tell Flask-Login how members are found and asked for."""
+    """Register the pages, and the callbacks of Flask-Login."""
     app.register_blueprint(pages)
-    login.user_loader(visit_of)
+    login.user_loader(load_user)
     login.unauthorized_handler(_ask_to_sign_in)

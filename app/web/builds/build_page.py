@@ -1,4 +1,4 @@
-"""One build: what it is, where it is, its note, its archive, and its end."""
+"""One build: its facts, its note, its download and its deletion."""
 
 from __future__ import annotations
 
@@ -18,29 +18,30 @@ from app.fleet.release_preview import ReleasePreview, preview
 from app.refusals import NotFound
 from app.storage.bucket import bucket
 from app.web.builds import build_words
-from app.web.builds.build_rows import action_of
+from app.web.builds.build_rows import release_action
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.formats import Moment, Text, counted, size
-from app.web.frame.forms import SHOWN, problem, refused
-from app.web.games.game_header import head, listed
-from app.web.settings.confirm_question import ask
+from app.web.frame.formats import Moment, Phrase, counted, format_size
+from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
+from app.web.games.game_header import header_context, join_words
+from app.web.settings.confirm_question import render_question
 
 pages = Blueprint("build", __name__)
 pages.before_request(require_sign_in)
 
 DOWNLOAD_LIFETIME = timedelta(minutes=15)
-LONGEST_NOTE = 2000
+MAX_NOTE_LENGTH = 2000
 
 
 class NoteForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     note = TextAreaField(
-        "Note", [Length(max=LONGEST_NOTE, message=f"The note has at most {LONGEST_NOTE:,} characters. Shorten it.")]
+        "Note",
+        [Length(max=MAX_NOTE_LENGTH, message=f"The note has at most {MAX_NOTE_LENGTH:,} characters. Shorten it.")],
     )
 
 
 @pages.get("/games/<slug>/builds/<int:number>")
 def page(slug: str, number: int) -> ResponseReturnValue:
-    """Its facts."""
+    """The build's facts."""
     game = my_game(slug)
     build = find_build(game, str(number))
     return _page(game, build, NoteForm(formdata=None, note=build.note or ""))
@@ -48,7 +49,7 @@ def page(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/builds/<int:number>/note")
 def change(slug: str, number: int) -> ResponseReturnValue:
-    """Change its note, the one thing of a build that may change."""
+    """Change the note. All else of a build is immutable."""
     game = my_game(slug)
     require_write("Changing notes")
     build, form = find_build(game, str(number)), NoteForm()
@@ -62,7 +63,7 @@ def change(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/builds/<int:number>/download")
 def download(slug: str, number: int) -> ResponseReturnValue:
-    """On to its archive in storage, at an address that lives for minutes."""
+    """Redirect to the archive in storage, at a presigned address."""
     build = find_build(my_game(slug), str(number))
     key = build.object_key
     free_connection()
@@ -75,7 +76,7 @@ def download(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/builds/<int:number>/deletion")
 def deletion(slug: str, number: int) -> ResponseReturnValue:
-    """What deleting it does."""
+    """Ask before the build is deleted."""
     game = my_game(slug)
     require_write("Deleting builds")
     return _ask_deletion(game, find_build(game, str(number)), FlaskForm(formdata=None))
@@ -83,29 +84,29 @@ def deletion(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/builds/<int:number>/deletion")
 def delete(slug: str, number: int) -> ResponseReturnValue:
-    """Delete it, unless it is live or in use."""
+    """Delete the build unless it is live or in use."""
     game = my_game(slug)
     require_write("Deleting builds")
     build, form = find_build(game, str(number)), FlaskForm()
     try:
         delete_build(game, number, my_actor())
-    except SHOWN as refusal:
-        answer = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        answer = show_refusal(form, refusal)
         return _ask_deletion(game, build, form), *answer
     flash(f"Build {number} is deleted")
     return redirect(url_for("builds.page", slug=slug), 303)
 
 
 def _ask_deletion(game: Game, build: Build, form: FlaskForm) -> str:
-    return ask(
+    return render_question(
         "builds/build_delete.html",
         back=url_for("build.page", slug=game.slug, number=build.number),
-        of="games",
+        area="games",
         number=build.number,
-        bytes=size(build.size),
+        bytes=format_size(build.size),
         form=form,
-        problem=problem(form, f"Build {build.number} is not deleted"),
-        **head(game),
+        problem=summary_title(form, f"Build {build.number} is not deleted"),
+        **header_context(game),
     )
 
 
@@ -116,26 +117,26 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
         "builds/build.html",
         number=build.number,
         state=build_words.build_state(build, build.number == live),
-        action=action_of(build.number, live),
+        action=release_action(build.number, live),
         facts=_facts(found),
         warnings=build.warnings,
         form=form,
-        problem=problem(form, "The note is not saved yet"),
-        **head(game),
+        problem=summary_title(form, "The note is not saved yet"),
+        **header_context(game),
     )
 
 
-def _facts(found: ReleasePreview) -> list[tuple[str, Text]]:
-    """(label, value), what does not apply left out."""
+def _facts(found: ReleasePreview) -> list[tuple[str, Phrase]]:
+    """(label, value) of all facts that apply."""
     build, servers = found.build, found.servers
-    holding = [server.server_id for server in servers if build.number in server.has]
-    cached = f"{len(holding)} of {len(servers)}" + (f": {listed(holding)}" if holding else "")
-    facts: list[tuple[str, Text]] = [
+    cached_on = [server.server_id for server in servers if build.number in server.has]
+    cached = f"{len(cached_on)} of {len(servers)}" + (f": {join_words(cached_on)}" if cached_on else "")
+    facts: list[tuple[str, Phrase]] = [
         ("Received", (Moment(build.created_at, "moment"),)),
         ("Sent by", (build.sent_by,)),
         ("Cached on", (cached,)),
-        ("Packed", (size(build.size),)),
-        ("Unpacked", (f"{size(build.unpacked_bytes)} in {counted(build.members, 'file')}",)),
+        ("Packed", (format_size(build.size),)),
+        ("Unpacked", (f"{format_size(build.unpacked_bytes)} in {counted(build.members, 'file')}",)),
         ("Launcher", (build.launcher,)),
         ("SHA-256", (build.sha256,)),
     ]

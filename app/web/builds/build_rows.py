@@ -1,4 +1,4 @@
-"""A game's builds as lines of a table: numbered ones, and the archives that were refused, which have no number."""
+"""Rows of the builds table: builds, and rejected archives, which have no number."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from app.catalog.build_list import BuildTable, build_table
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
-from app.web.frame.formats import Moment, Text, size
+from app.web.frame.formats import Moment, Phrase, format_size
 
-SHOWN = 10  # on the game's page
-PAGE = 50
+BUILDS_ON_GAME_PAGE = 10  # on the game's page
+BUILDS_PER_PAGE = 50
 
 
 @dataclass(frozen=True)
 class BuildLine:
-    """`number` is None for a refused archive; `what_to_do` is the remedy of its refusal. `id` is the row's; `cached` is
-    `5 of 6` servers; `action` is what makes the build live: Release, Roll back, or "" for the live one."""
+    """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
+    archive. `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
 
     id: str
     number: int | None
     live: bool
     icon: str
-    state: Text
+    state: Phrase
     size: str
     sent_by: str
     received: Moment
@@ -35,28 +35,28 @@ class BuildLine:
 
 
 @dataclass(frozen=True)
-class BuildPage:
-    """Newest first. `older` is where the next page begins, or None at the end."""
+class BuildLines:
+    """One page of rows, newest first. `older`: where the next page begins, or None."""
 
     lines: Sequence[BuildLine] = field(default_factory=list)
     total: int = 0
     older: int | None = None
 
 
-def build_page(game: Game, most: int, before: int | None = None) -> BuildPage:
-    """In six queries, whatever there is."""
-    table = build_table(game, most, before)
+def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> BuildLines:
+    """One page of a game's builds and rejected archives. A constant number of queries."""
+    table = build_table(game, max_lines, before)
     lines = [_build(build, table.live, _cached_on(build, table)) for build in table.builds]
-    lines += [_refused(entry) for entry in table.refused]
+    lines += [_rejected(entry) for entry in table.refused]
     lines.sort(key=lambda line: line.received.at, reverse=True)
-    return BuildPage(lines, table.total, table.older)
+    return BuildLines(lines, table.total, table.older)
 
 
 def _cached_on(build: Build, table: BuildTable) -> str:
     return f"{table.cached.get(build.id, 0)} of {table.servers}" if table.servers else ""
 
 
-def note(page: BuildPage) -> str:
+def count_note(page: BuildLines) -> str:
     """`14, newest first`."""
     if not page.total:
         return ""
@@ -67,8 +67,8 @@ def note(page: BuildPage) -> str:
     )
 
 
-def action_of(number: int, live: int | None) -> str:
-    """What it is called to make this build live, when that one is now."""
+def release_action(number: int, live: int | None) -> str:
+    """The name of the action that makes build `number` live while build `live` is: Release, Roll back, or ""."""
     if number == live:
         return ""
     return "Roll back" if live is not None and number < live else "Release"
@@ -82,18 +82,18 @@ def _build(build: Build, live: int | None, cached: str) -> BuildLine:
         live=build.number == live,
         icon=icon,
         state=state,
-        size=size(build.size),
+        size=format_size(build.size),
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
         note=build.note or "",
         cached=cached,
-        action=action_of(build.number, live),
+        action=release_action(build.number, live),
     )
 
 
-def _refused(entry: AuditEntry) -> BuildLine:
+def _rejected(entry: AuditEntry) -> BuildLine:
     known = entry.details or {}
-    state, what_to_do = build_words.refused(str(known.get("code") or ""), str(known.get("reason") or ""))
+    state, what_to_do = build_words.refusal_words(str(known.get("code") or ""), str(known.get("reason") or ""))
     sent = int(known.get("bytes") or 0)
     return BuildLine(
         f"refused-{entry.id}",
@@ -101,7 +101,7 @@ def _refused(entry: AuditEntry) -> BuildLine:
         False,
         "failed",
         state,
-        size(sent) if sent else "",
+        format_size(sent) if sent else "",
         entry.actor,
         Moment(entry.at, "moment"),
         what_to_do,

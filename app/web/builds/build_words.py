@@ -1,7 +1,7 @@
-"""What the pages say: the copy of every state, from plain facts. No HTML, no database.
+"""The copy for states of builds and servers, from plain values. No HTML, no database.
 
-State = icon + word + number, always. "Failed" is never said while a retry is due, and no percentage is shown for a
-server without contact; "reported 8 s ago" (last word heard) and "since 10:02" (the state began) are two facts."""
+A state is an icon, a word and a number. While a retry is due the word is never "Failed". A server without contact has
+no percentage. "Reported 8 s ago" (the last report) and "since 10:02" (the start of the state) are two facts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ from datetime import datetime
 
 from app.data.models.game import Build, Game
 from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
-from app.web.frame.formats import SPACE, Moment, Text, counted, duration, percent, rate, size
+from app.web.frame.formats import (
+    NO_BREAK_SPACE,
+    Moment,
+    Phrase,
+    counted,
+    format_duration,
+    format_rate,
+    format_size,
+    percent,
+)
 
-# state -> (icon, word in counts lines)
+# state -> (icon, word in lists of counts)
 STATES = {
     "failed": ("failed", "failed"),
     "no_contact": ("no-contact", "no contact"),
@@ -27,8 +36,8 @@ STATES = {
     "removed": ("none", "removed"),
 }
 
-# What a mark in the list of games shows (SPEC "Berths").
-_BERTHS = {
+# State -> mark in the list of games.
+_SERVER_MARKS = {
     "cached": "cached",
     "downloading": "arriving",
     "verifying": "arriving",
@@ -45,7 +54,7 @@ class CellWords:
     state: str
     icon: str
     word: str
-    fact: Text
+    fact: Phrase
     ring: int | None = None
     action: str | None = None
     reason: str | None = None
@@ -59,8 +68,8 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Said:
-    """A short statement with its look: `tone` is bad, warn, live, quiet or plain."""
+class StatusLabel:
+    """A short text with its look. `tone`: bad, warn, live, quiet or plain."""
 
     icon: str
     text: str
@@ -73,31 +82,31 @@ def short_reason(reason: str | None) -> str:
 
 
 def cell_words(cell: Cell) -> CellWords:
-    """The words of one cell (SPEC section 6, "Replica")."""
+    """The words of one cell."""
     return _CELLS[cell.state](cell)
 
 
-def _since(cell: Cell) -> Text:
+def _since(cell: Cell) -> Phrase:
     return ("since ", Moment(cell.since, "since")) if cell.since else ()
 
 
 def _cached(cell: Cell) -> CellWords:
-    fact: Text = (counted(cell.sessions, "session"),) if cell.sessions else _since(cell)
+    fact: Phrase = (counted(cell.sessions, "session"),) if cell.sessions else _since(cell)
     return CellWords(cell.state, "cached", "Cached", fact)
 
 
 def _downloading(cell: Cell) -> CellWords:
     done = percent(cell.bytes_done, cell.bytes_total)
-    fact = rate(cell.bytes_per_second)
+    fact = format_rate(cell.bytes_per_second)
     if cell.bytes_per_second > 0:
-        fact += f" · {duration((cell.bytes_total - cell.bytes_done) / cell.bytes_per_second)}"
-    return CellWords(cell.state, "downloading", f"{done}{SPACE}%", (fact,), ring=done)
+        fact += f" · {format_duration((cell.bytes_total - cell.bytes_done) / cell.bytes_per_second)}"
+    return CellWords(cell.state, "downloading", f"{done}{NO_BREAK_SPACE}%", (fact,), ring=done)
 
 
 def _verifying(cell: Cell) -> CellWords:
     done = percent(cell.bytes_done, cell.bytes_total)
-    fact: Text = (rate(cell.bytes_per_second),) if cell.bytes_per_second else _since(cell)
-    return CellWords(cell.state, "verifying", f"Verifying {done}{SPACE}%", fact)
+    fact: Phrase = (format_rate(cell.bytes_per_second),) if cell.bytes_per_second else _since(cell)
+    return CellWords(cell.state, "verifying", f"Verifying {done}{NO_BREAK_SPACE}%", fact)
 
 
 def _queued(cell: Cell) -> CellWords:
@@ -105,7 +114,7 @@ def _queued(cell: Cell) -> CellWords:
 
 
 def waits_for(cell: Cell) -> str:
-    """What a queued build waits for, in few words; "" when nothing is ahead of it."""
+    """What a queued build waits for, or "" when nothing is ahead of it."""
     if cell.paused:
         return "downloads paused"
     if cell.ahead is None:
@@ -117,7 +126,7 @@ def waits_for(cell: Cell) -> str:
 
 
 def _retrying(cell: Cell) -> CellWords:
-    due: Text = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
+    due: Phrase = (Moment(cell.retry_at, "until"),) if cell.retry_at else ("now",)
     word = f"Retrying {cell.attempt} of {SHOWN_RETRIES}"
     return CellWords(cell.state, "retrying", word, (*due, " ·"), action="Now", reason=cell.reason)
 
@@ -132,22 +141,22 @@ def _no_contact(cell: Cell) -> CellWords:
     since = cell.since or cell.reported_at
     if since is None:
         return CellWords(cell.state, "no-contact", "No contact", ("never reported",))
-    # What was under way is not known any more; what the server held, it probably still holds.
+    # Progress before contact was lost is outdated, but a cached build is probably still cached.
     was = f"was {cell.before}, " if cell.before in {"cached", "removed"} else "since "
     return CellWords(cell.state, "no-contact", "No contact", (was, Moment(since, "since")))
 
 
 def _removing(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "removing", "Removing", (size(cell.bytes_total),))
+    return CellWords(cell.state, "removing", "Removing", (format_size(cell.bytes_total),))
 
 
 def _removed(cell: Cell) -> CellWords:
-    fact: Text = (Moment(cell.since, "day"),) if cell.since else ()
+    fact: Phrase = (Moment(cell.since, "day"),) if cell.since else ()
     return CellWords(cell.state, "none", "Removed", fact)
 
 
 def _not_sent(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "none", "Not sent", (f"{size(cell.bytes_total)} to fetch",))
+    return CellWords(cell.state, "none", "Not sent", (f"{format_size(cell.bytes_total)} to fetch",))
 
 
 _CELLS = {
@@ -165,19 +174,19 @@ _CELLS = {
 
 
 def row_note(row: MatrixRow) -> str:
-    """Second line of a build's row head."""
+    """The second line in the head of a build's row."""
     if row.live or row.build.first_released_at:
         return f"cached on {row.cached_on} of {len(row.cells)}"
     return "ready, not released"
 
 
-def reported(server: MatrixServer) -> Text:
-    """When a server was last heard: `reported 8 s ago`."""
+def reported_words(server: MatrixServer) -> Phrase:
+    """When a server last reported: `reported 8 s ago`."""
     return ("reported ", Moment(server.reported_at, "within")) if server.reported_at else ("never reported",)
 
 
-def counts(found: Counter[str]) -> list[Count]:
-    """`1 failed`, `5 cached`: most severe first, nothing that is zero."""
+def count_labels(found: Counter[str]) -> list[Count]:
+    """`1 failed`, `5 cached`: most severe first, without zeros."""
     return [
         Count(STATES[state][0], f"{found[state]} {STATES[state][1]}", state == "failed")
         for state in SEVERITY
@@ -185,61 +194,62 @@ def counts(found: Counter[str]) -> list[Count]:
     ]
 
 
-def berths(summary: Summary, servers: int) -> list[str]:
-    """One mark a server, in server order; without a released build all are empty."""
-    return [_BERTHS.get(state, "waiting") for state in summary.states] or ["waiting"] * servers
+def server_marks(summary: Summary, servers: int) -> list[str]:
+    """One mark per server, in the order of the servers; all are empty without a released build."""
+    return [_SERVER_MARKS.get(state, "waiting") for state in summary.states] or ["waiting"] * servers
 
 
-def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, released: bool = True) -> Said:
-    """How the released build stands, worst first (SPEC section 6, "Summary").
+def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, released: bool = True) -> StatusLabel:
+    """The worst state of the released build on the servers.
 
-    `reason` is (server id, reason) of a failure; given, it is named."""
+    `reason`: (server id, reason) of a failure to name, or None."""
     total = sum(found.values())
     if not released:
-        return Said("queued", "No build yet", "quiet")
+        return StatusLabel("queued", "No build yet", "quiet")
     if total == 0:
-        return Said("queued", "No servers yet", "quiet")
+        return StatusLabel("queued", "No servers yet", "quiet")
     if found["failed"]:
         named = f": {reason[0]}, {short_reason(reason[1])}" if reason else ""
-        return Said("failed", f"Failed on {found['failed']} of {total}{named}", "bad")
+        return StatusLabel("failed", f"Failed on {found['failed']} of {total}{named}", "bad")
     if found["retrying"]:
-        return Said("retrying", f"Retrying on {found['retrying']} of {total}", "warn")
+        return StatusLabel("retrying", f"Retrying on {found['retrying']} of {total}", "warn")
     arriving = found["downloading"] + found["verifying"]
     if arriving:
-        return Said("downloading", f"Arriving on {arriving} of {total}")
+        return StatusLabel("downloading", f"Arriving on {arriving} of {total}")
     if found["cached"]:
-        return Said("cached", f"Cached on {found['cached']} of {total}")
+        return StatusLabel("cached", f"Cached on {found['cached']} of {total}")
     if found["no_contact"]:
-        return Said("no-contact", f"No contact with {found['no_contact']} of {total}")
-    return Said("queued", f"Waiting on {total} of {total}")
+        return StatusLabel("no-contact", f"No contact with {found['no_contact']} of {total}")
+    return StatusLabel("queued", f"Waiting on {total} of {total}")
 
 
-def worst_chip(found: Matrix) -> Said | None:
-    """The chip beside the live one: what is worst, with a lost server named even when all else is well."""
+def worst_chip(found: Matrix) -> StatusLabel | None:
+    """The second chip of a game's page: the worst state of the live build. A lost server is named even if all other
+    servers have the build."""
     live = next((row for row in found.rows if row.live), None)
     if live is None or not live.cells:
         return None
     failure = next(((c.server_id, c.reason or "") for c in live.cells if c.state == "failed"), None)
     if found.counts["no_contact"] and not failure:
-        return Said("no-contact", f"No contact with {found.counts['no_contact']} of {len(live.cells)}")
+        return StatusLabel("no-contact", f"No contact with {found.counts['no_contact']} of {len(live.cells)}")
     return summary_words(found.counts, failure)
 
 
-def status_words(game: Game) -> Said:
-    """A game's status in lists: `Live` means the released build only."""
+def status_words(game: Game) -> StatusLabel:
+    """A game's status in lists: `Live` if it has a released build."""
     if game.released_build_id:
-        return Said("live", "Live")
-    return Said("queued", "Waiting for a build")
+        return StatusLabel("live", "Live")
+    return StatusLabel("queued", "Waiting for a build")
 
 
-def live_chip(game: Game, live: Build | None) -> Said:
+def live_chip(game: Game, live: Build | None) -> StatusLabel:
     """The first chip of a game's page."""
     if live is None:
-        return Said("queued", "Waiting for a build")
-    return Said("live", f"Live: build {live.number}", "live")
+        return StatusLabel("queued", "Waiting for a build")
+    return StatusLabel("live", f"Live: build {live.number}", "live")
 
 
-def build_state(build: Build, live: bool) -> tuple[str, Text]:
+def build_state(build: Build, live: bool) -> tuple[str, Phrase]:
     """(icon, words) of a build in the builds table."""
     if live and build.released_at:
         return "live", ("Live since ", Moment(build.released_at, "since"))
@@ -248,22 +258,22 @@ def build_state(build: Build, live: bool) -> tuple[str, Text]:
     return "ready", ("Ready",)
 
 
-def refused(code: str, reason: str) -> tuple[Text, str]:
-    """(state, what to do) of an archive that was not taken. Only a broken rule of the archive is a failed check."""
+def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:
+    """(state, what to do) of a rejected archive. "Failed check" is for archives that break a rule."""
     problem, _, remedy = reason.partition(". ")
-    word = "Failed check" if code == "invalid_archive" else "Not taken"
+    word = "Failed check" if code == "invalid_archive" else "Rejected"
     return (f"{word}: {problem.rstrip('.')}",), remedy
 
 
-def title(name: str, found: Counter[str]) -> str:
-    """A tab's title: worst state first, `(1 failed) The Garden of Forking Paths · Slipway`."""
-    telling = ("failed", "no_contact", "retrying", "downloading", "verifying")
-    worst = next((state for state in telling if found[state]), None)
+def tab_title(name: str, found: Counter[str]) -> str:
+    """A page title with the worst state first: `(1 failed) The Garden of Forking Paths · Slipway`."""
+    states = ("failed", "no_contact", "retrying", "downloading", "verifying")
+    worst = next((state for state in states if found[state]), None)
     prefix = f"({found[worst]} {STATES[worst][1]}) " if worst else ""
     return f"{prefix}{name} · Slipway"
 
 
-def released_line(released_at: datetime | None, released_by: str | None) -> Text:
+def released_line(released_at: datetime | None, released_by: str | None) -> Phrase:
     """`Released today, 10:38 by Mira Okafor`."""
     if released_at is None:
         return ()

@@ -1,4 +1,4 @@
-"""Releasing a build, or rolling back to one: asked about first, with what each server will fetch."""
+"""Releasing a build or rolling back to one: the question, with what each server will fetch, and the release."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from app.fleet.release_preview import preview
 from app.fleet.rollout import matrix
 from app.web.builds.release_words import question_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.forms import problem
+from app.web.frame.forms import summary_title
 from app.web.frame.toasts import flash_with_question
-from app.web.games.game_header import head
-from app.web.settings.confirm_question import ask
+from app.web.games.game_header import header_context
+from app.web.settings.confirm_question import render_question
 
 pages = Blueprint("releases", __name__)
 pages.before_request(require_sign_in)
@@ -31,7 +31,7 @@ class ReleaseForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @pages.get("/games/<slug>/builds/<int:number>/release")
 def question(slug: str, number: int) -> ResponseReturnValue:
-    """What would change: from which build to which, and what every server fetches for it."""
+    """The question: which build is replaced, and what each server fetches."""
     game = my_game(slug)
     require_write("Releasing builds")
     return _ask(game, number, ReleaseForm(formdata=None))
@@ -39,14 +39,14 @@ def question(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/builds/<int:number>/release")
 def release(slug: str, number: int) -> ResponseReturnValue:
-    """Make it live, unless something else went live since the question was read."""
+    """Make the build live unless another build went live since the question was shown."""
     game = my_game(slug)
     require_write("Releasing builds")
     form = ReleaseForm()
     before = preview(game, find_build(game, str(number))).live
     if form.live.data != str(before or ""):
-        went = f"Build {before} went live" if before else "What was live was deleted"
-        form.form_errors.append(f"{went} since you opened this question. Look at what changes now, then decide again.")
+        change = f"Build {before} went live" if before else "The live build was deleted"
+        form.form_errors.append(f"{change} since you opened this question. Check what changes now, then decide again.")
         return _ask(game, number, ReleaseForm(formdata=None), form), 422
     made = make_release(game, number, my_actor())
     if not made.made:
@@ -66,13 +66,13 @@ def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None
     form.live.data = str(found.live or "")
     if refused:
         form.form_errors.extend(refused.form_errors)
-    return ask(
+    return render_question(
         "builds/release.html",
         back=url_for("game.page", slug=game.slug),
-        of="games",
+        area="games",
         words=words,
         number=number,
         form=form,
-        problem=problem(form, "Nothing was released yet"),
-        **head(game),
+        problem=summary_title(form, "Nothing was released yet"),
+        **header_context(game),
     )

@@ -1,4 +1,4 @@
-"""What the question before a release says: from which build to which, what it costs, what each server will do."""
+"""The copy of the question before a release: the builds, the bytes to fetch, and what each server will do."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from app.data.models.game import Build, Game
 from app.fleet.release_preview import ReleasePreview, ServerPreview
 from app.fleet.rollout_states import Cell, Matrix
-from app.web.builds.build_rows import action_of
-from app.web.frame.formats import SPACE, Moment, Text, counted, percent, size
+from app.web.builds.build_rows import release_action
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size, percent
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,16 @@ class ServerWords:
     fetch: str
     instead_of: str
     icon: str
-    expect: Text
+    expect: Phrase
     bad: bool = False
 
 
 @dataclass(frozen=True)
 class QuestionWords:
-    """`button` is "" when there is nothing to do. `notes` are (icon, sentence)."""
+    """`button`: its label, or "" if there is nothing to release. `notes`: (icon, sentence)."""
 
     heading: str
-    subject: Text
+    subject: Phrase
     live_now: str
     live_next: str
     fetch: str
@@ -41,19 +41,19 @@ class QuestionWords:
 
 
 def question_words(game: Game, found: ReleasePreview, now: Matrix) -> QuestionWords:
-    """`now` is how the live build stands on the servers."""
+    """`now`: the current matrix, for the state of the live build."""
     number, build = found.build.number, found.build
-    back = action_of(number, found.live) == "Roll back"
+    back = release_action(number, found.live) == "Roll back"
     heading = f"Roll back to build {number}" if back else f"Release build {number}"
-    whole = sum(server.bytes_of for server in found.servers)
+    full_size = sum(server.bytes_of for server in found.servers)
     live_cells = {cell.server_id: cell for row in now.rows if row.live for cell in row.cells}
     return QuestionWords(
         heading=heading if found.changes else f"Build {number} is live already",
         subject=(f"{game.title}, received ", Moment(build.created_at, "within"), f" from {build.sent_by}"),
         live_now=f"Build {found.live}" if found.live else "None",
         live_next=f"Build {number}",
-        fetch=size(found.bytes_to_fetch),
-        instead_of=size(whole) if found.bytes_to_fetch < whole else "",
+        fetch=format_size(found.bytes_to_fetch),
+        instead_of=format_size(full_size) if found.bytes_to_fetch < full_size else "",
         servers=[_server(server, build, found.live, live_cells.get(server.server_id)) for server in found.servers],
         notes=list(_notes(found)),
         button=_button(heading, back, len(found.servers)) if found.changes else "",
@@ -74,12 +74,12 @@ def _notes(found: ReleasePreview) -> Sequence[tuple[str, str]]:
         end = "it ends" if found.sessions == 1 else "they end"
         notes.append(("sessions", f"{counted(found.sessions, 'session')} {stay} started with until {end}."))
     if not found.servers:
-        notes.append(("queued", "There is no server yet. Each new one fetches what is live."))
+        notes.append(("queued", "There are no servers yet. Each new server fetches the live build."))
     if found.live:
         notes.append(
             (
                 "roll-back",
-                f"A server plays build {found.live} until it has build {number} whole. The way back is one click.",
+                f"Servers keep running build {found.live} until build {number} is downloaded. You can undo this.",
             )
         )
     return notes
@@ -91,8 +91,8 @@ def _server(server: ServerPreview, build: Build, live: int | None, cell: Cell | 
         id=server.server_id,
         region=server.region,
         has=_has(server, live, cell),
-        fetch=size(server.bytes_to_fetch),
-        instead_of=size(server.bytes_of),
+        fetch=format_size(server.bytes_to_fetch),
+        instead_of=format_size(server.bytes_of),
         icon=icon,
         expect=expect,
         bad=icon == "failed",
@@ -103,11 +103,11 @@ def _has(server: ServerPreview, live: int | None, cell: Cell | None) -> str:
     parts = [f"Build {server.has[0]}"] if server.has else []
     if cell and cell.state == "downloading":
         done = percent(cell.bytes_done, cell.bytes_total)
-        parts.append(f"{done}{SPACE}% of {'' if parts else 'build '}{live}")
+        parts.append(f"{done}{NO_BREAK_SPACE}% of {'' if parts else 'build '}{live}")
     return ", ".join(parts) or "Nothing"
 
 
-def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | None) -> tuple[str, Text]:
+def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | None) -> tuple[str, Phrase]:
     if not server.contact:
         if server.reported_at is None:
             return "no-contact", ("Never reported: fetches later",)
@@ -118,11 +118,11 @@ def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | 
         return "stopped", ("Downloads paused: fetches later",)
     need = server.bytes_to_fetch + build.unpacked_bytes
     if server.free_bytes is not None and server.free_bytes < need:
-        return "failed", (f"Disk full: needs {size(need)}, {size(server.free_bytes)} free",)
+        return "failed", (f"Disk full: needs {format_size(need)}, {format_size(server.free_bytes)} free",)
     if cell and build.number != live and cell.state in {"retrying", "failed"}:
         return "retrying", (f"Replaces the retry of build {live}",)
     if cell and build.number != live and cell.state in {"downloading", "verifying", "queued"}:
         return "downloading", (f"Replaces the download of build {live}",)
     return "downloading", (
-        "Goes on with its download" if 0 < server.bytes_to_fetch < server.bytes_of else "Fetches it now",
+        "Continues its download" if 0 < server.bytes_to_fetch < server.bytes_of else "Fetches it now",
     )

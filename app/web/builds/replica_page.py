@@ -1,4 +1,4 @@
-"""One build on one server, in full: what a cell of the matrix leads to."""
+"""One build on one server: the page behind a cell of the matrix."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.fleet.rollout_states import Cell, Matrix
 from app.refusals import NotFound
 from app.web.builds import build_words
 from app.web.frame.current_user import me, my_game, require_sign_in
-from app.web.frame.formats import Moment, Text, counted, rate, size
+from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
 
 pages = Blueprint("replica", __name__)
 pages.before_request(require_sign_in)
@@ -19,7 +19,7 @@ pages.before_request(require_sign_in)
 
 @pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>")
 def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
-    """State, since when, how far, why not, and the button to try again."""
+    """The state with its details, and the button that retries."""
     game = my_game(slug)
     cell = _cell(game, matrix(game), number, server_id)
     return render_template(
@@ -41,17 +41,17 @@ def _cell(game: Game, found: Matrix, number: int, server_id: str) -> Cell:
     raise NotFound(f"Build {number} of '{game.slug}' is not on {server_id}, nor on its way there.")
 
 
-def _facts(cell: Cell) -> list[tuple[str, Text]]:
-    """(label, value) for what is known; what does not apply is left out."""
-    facts: list[tuple[str, Text]] = []
+def _facts(cell: Cell) -> list[tuple[str, Phrase]]:
+    """(label, value) of all facts that apply."""
+    facts: list[tuple[str, Phrase]] = []
     if cell.state == "queued" and (waiting := build_words.waits_for(cell)):
         facts.append(("Waiting", (f"{waiting[0].upper()}{waiting[1:]}",)))
     if cell.since:
         facts.append(("State since", (Moment(cell.since, "moment"),)))
     facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))
-    facts.append(("Bytes", (f"{size(cell.bytes_done)} of {size(cell.bytes_total)}",)))
+    facts.append(("Bytes", (f"{format_size(cell.bytes_done)} of {format_size(cell.bytes_total)}",)))
     if cell.bytes_per_second:
-        facts.append(("Now", (rate(cell.bytes_per_second),)))
+        facts.append(("Now", (format_rate(cell.bytes_per_second),)))
     if cell.attempt > 1 or cell.state in {"retrying", "failed"}:
         facts.append(("Attempt", (str(cell.attempt),)))
     if cell.retry_at:

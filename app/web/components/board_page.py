@@ -1,4 +1,4 @@
-"""A game's components: the board of one revision, live."""
+"""A game's components: the live board of one revision."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from flask.typing import ResponseReturnValue
 from app.components.revisions import draft_of, revision_of
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.web.components.board_view import PROBLEMS, SEGMENTS, BoardSubject
-from app.web.frame.address_numbers import asked_number
+from app.web.components.board_view import KIND_FILTERS, PROBLEMS, BoardSubject
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment
-from app.web.games.game_header import head
-from app.web.live.streams import fragment, present, stream
+from app.web.frame.query_parameters import query_number
+from app.web.games.game_header import header_context
+from app.web.live.streams import current_parts, poll_response, stream_response
 
 pages = Blueprint("components", __name__)
 pages.before_request(require_sign_in)
 
-_GONE = "This game is not there any more."
+_GONE = "This game no longer exists."
 
 
 @pages.get("/games/<slug>/components")
 def page(slug: str) -> ResponseReturnValue:
-    """The board; revision and filters are in the address."""
+    """The board. Revision and filters are in the address."""
     game = my_game(slug)
-    asked = _asked(game)
-    found = head(game)
+    asked = _requested_board(game)
+    found = header_context(game)
     query = urlencode(asked.query())
     return render_template(
         "components/board.html",
@@ -36,7 +36,7 @@ def page(slug: str) -> ResponseReturnValue:
         asked=asked,
         writes=me().may_write and not asked.number,
         problems=PROBLEMS,
-        board=present(asked, _GONE),
+        board=current_parts(asked, _GONE),
         parts_url=url_for("components.parts", slug=slug) + (f"?{query}" if query else ""),
         live_url=url_for("components.live", slug=slug) + (f"?{query}" if query else ""),
         made_at=Moment(now()),
@@ -45,20 +45,20 @@ def page(slug: str) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/components/parts")
 def parts(slug: str) -> Response:
-    """The live parts for pages that poll. 304 when nothing changed."""
-    return fragment(_asked(my_game(slug)), _GONE)
+    """The live parts for pages that poll. 304 if nothing has changed."""
+    return poll_response(_requested_board(my_game(slug)), _GONE)
 
 
 @pages.get("/games/<slug>/components/live")
 def live(slug: str) -> Response:
-    """The live parts as a stream. 503 when all streams are taken: the page polls instead."""
-    return stream(_asked(my_game(slug)))
+    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
+    return stream_response(_requested_board(my_game(slug)))
 
 
-def _asked(game: Game) -> BoardSubject:
-    """Raises RevisionNotFound."""
+def _requested_board(game: Game) -> BoardSubject:
+    """The board of the address. Raises RevisionNotFound."""
     text, kind, problem, inside = (request.args.get(name, "").strip() for name in ("q", "kind", "problem", "in"))
-    number = asked_number("revision") or 0
+    number = query_number("revision") or 0
     if number:
         revision_of(game.id, number)
         draft = draft_of(game.id)
@@ -68,7 +68,7 @@ def _asked(game: Game) -> BoardSubject:
         me().may_write,
         number,
         text[:256],
-        kind if kind in SEGMENTS else "",
+        kind if kind in KIND_FILTERS else "",
         problem if problem in PROBLEMS else "",
         inside[:40],
     )

@@ -1,4 +1,4 @@
-"""A game's components as its page shows them, live: the revision, filters, and a board of cards by parent."""
+"""The live parts of the components page: the revision, the filters, and cards grouped by parent."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from app.components.revisions import Changes, changes, draft_of, list_revisions,
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.topics.names import assets_topic
-from app.web.components.component_cards import Card, Cards
+from app.web.components.component_cards import Card, CardBuilder
 from app.web.components.component_words import counted_kind, kind_name, millimetres
-from app.web.frame.formats import Moment, Text, counted
-from app.web.images.gallery_view import Segment
-from app.web.live.live_parts import Part, Rendered, part
+from app.web.frame.filter_links import FilterLink
+from app.web.frame.formats import Moment, Phrase, counted
+from app.web.live.live_parts import Part, RenderedParts, render_part
 
-# In a section of several; its own page has them all.
-SHOWN = 5
-LOOSE = 40
-SEGMENTS: dict[str, tuple[str, frozenset[str]]] = {
+# Cards shown per section on the board. The page of one section shows all.
+CARDS_PER_DECK = 5
+CARDS_OUTSIDE_DECKS = 40
+KIND_FILTERS: dict[str, tuple[str, frozenset[str]]] = {
     "": ("All", frozenset()),
     "decks": ("Decks", frozenset({"deck", "bundle"})),
     "boards": ("Boards", frozenset({"board"})),
@@ -37,7 +37,7 @@ PROBLEMS = {"": "Any problem", "missing": "A side is missing", "pending": "Sizes
 
 @dataclass(frozen=True)
 class SectionView:
-    """Cards that lie in one deck, or in none. `all_url`: where the rest of them is, "" when all are shown."""
+    """The cards of one deck, or those in no deck. `all_url`: the page with all cards, or "" if all are shown."""
 
     id: str
     name: str
@@ -52,19 +52,19 @@ class SectionView:
 
 @dataclass(frozen=True)
 class RevisionBar:
-    """The revision that is looked at. `state` is draft or finalized."""
+    """The shown revision. `state`: draft or finalized."""
 
     number: int
     state: str
-    words: Text
+    words: Phrase
     changed: bool
-    note: Text
+    note: Phrase
 
 
 @dataclass(frozen=True)
 class BoardSubject:
-    """A revision's components (0: the draft), narrowed as the address says. `inside`: the one section that is shown
-    whole, the id of its parent or `none`."""
+    """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section,
+    with all its cards; the id of its parent, or `none` for cards in no deck."""
 
     game_id: str
     may_write: bool
@@ -79,26 +79,26 @@ class BoardSubject:
         return assets_topic(self.game_id)
 
     def query(self) -> dict[str, str]:
-        """What stands in the address; empty values are left out."""
+        """The query of the address, without empty values."""
         number = str(self.number) if self.number else ""
         found = {"revision": number, "kind": self.kind, "q": self.text, "problem": self.problem, "in": self.inside}
         return {name: value for name, value in found.items() if value}
 
     def url(self, slug: str, **changed: Any) -> str:
-        """The page, narrowed otherwise."""
+        """The address of the page with other filters."""
         query = urlencode(replace(self, **changed).query())
         return f"/games/{slug}/components{'?' if query else ''}{query}"
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         game = db.session.get(Game, self.game_id)
         if game is None or game.deleted_at is not None:
             return None
         revision = revision_of(game.id, self.number or None)
         draft = revision is None or revision.state == "draft"
-        wanted = BoardFilter(self.text or None, SEGMENTS[self.kind][1], self.problem or None)
+        wanted = BoardFilter(self.text or None, KIND_FILTERS[self.kind][1], self.problem or None)
         found = board(game, revision, wanted)
         since = changes(game.id) if draft else None
-        cards = Cards(game.slug, found, since, self.number)
+        cards = CardBuilder(game.slug, found, since, self.number)
         shown = [
             self._section(game.slug, one, cards)
             for one in found.sections
@@ -106,14 +106,18 @@ class BoardSubject:
         ]
         writes = self.may_write and draft
         rows = tuple(
-            part(app, f"in-{one.id}", "components/_section.html", section=one, may_write=writes) for one in shown
+            render_part(app, f"in-{one.id}", "components/_section.html", section=one, may_write=writes) for one in shown
         )
-        return Rendered(
+        return RenderedParts(
             title=f"Components: {game.title} · Slipway",
             parts=(
                 self._bar_part(app, game, since),
-                part(app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)),
-                part(app, "board", "components/_board.html", rows=rows, asked=self, slug=game.slug, writes=writes),
+                render_part(
+                    app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)
+                ),
+                render_part(
+                    app, "board", "components/_board.html", rows=rows, asked=self, slug=game.slug, writes=writes
+                ),
             ),
             rows=rows,
             version=version,
@@ -121,22 +125,22 @@ class BoardSubject:
 
     def _bar_part(self, app: Flask, game: Game, since: Changes | None) -> Part:
         bar = draft_bar(game, since) if since else finalized_bar(game, self.number)
-        return part(
+        return render_part(
             app, "revision-bar", "components/_bar.html", bar=bar, slug=game.slug, may_write=self.may_write,
             revisions=[(one.number, one.state) for one in list_revisions(game)[:6]],
         )  # fmt: skip
 
-    def _segments(self, slug: str, found: Board) -> list[Segment]:
+    def _segments(self, slug: str, found: Board) -> list[FilterLink]:
         segments = []
-        for key, (label, kinds) in SEGMENTS.items():
+        for key, (label, kinds) in KIND_FILTERS.items():
             count = sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
             if count or not key or key == self.kind:
-                segments.append(Segment(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
+                segments.append(FilterLink(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
         return segments
 
-    def _section(self, slug: str, section: Section, cards: Cards) -> SectionView:
+    def _section(self, slug: str, section: Section, cards: CardBuilder) -> SectionView:
         parent, total = section.parent, len(section.components)
-        most = total if self.inside else SHOWN if parent else LOOSE
+        max_cards = total if self.inside else CARDS_PER_DECK if parent else CARDS_OUTSIDE_DECKS
         place = parent.id if parent else "none"
         return SectionView(
             id=place,
@@ -144,15 +148,15 @@ class BoardSubject:
             url=cards.url(parent) if parent else "",
             note=_note(parent, section.components),
             key=parent.external_key if parent else "",
-            cards=[cards.card(one, alone=parent is None) for one in section.components[:most]],
+            cards=[cards.card(one, alone=parent is None) for one in section.components[:max_cards]],
             total=total,
-            all_url=self.url(slug, inside=place) if total > most else "",
+            all_url=self.url(slug, inside=place) if total > max_cards else "",
             adds=f"/games/{slug}/components/new" + (f"?parent={parent.external_key}" if parent else ""),
         )
 
 
 def _note(parent: ShownComponent | None, inside: Sequence[ShownComponent]) -> str:
-    """`Deck · 42 cards · 63.5 × 88.9 mm`, or what lies around: `Boards, dice, tokens`."""
+    """`Deck · 42 cards · 63.5 × 88.9 mm`, or the kinds of components in no deck: `Boards, dice, tokens`."""
     if parent is None:
         names = dict.fromkeys(counted_kind(2, one.kind).partition(" ")[2] for one in inside)
         return ", ".join(names).capitalize()
@@ -165,7 +169,7 @@ def _note(parent: ShownComponent | None, inside: Sequence[ShownComponent]) -> st
 
 
 def draft_bar(game: Game, since: Changes) -> RevisionBar:
-    """What has changed since the newest finalized revision, and what finalizing does."""
+    """The changes since the newest finalized revision, and what finalizing does."""
     draft = draft_of(game.id)
     number = draft.number if draft else 1
     note: list[str | Moment] = [
@@ -186,13 +190,13 @@ def draft_bar(game: Game, since: Changes) -> RevisionBar:
 
 
 def finalized_bar(game: Game, number: int) -> RevisionBar:
-    """Who made it final, and when."""
+    """When a revision was finalized, and by whom."""
     revision = revision_of(game.id, number)
     if revision is None or revision.finalized_at is None:
         return RevisionBar(number, "draft", (), changed=False, note=())
     words = ("Finalized ", Moment(revision.finalized_at, "day"), f" by {revision.finalized_by}")
     return RevisionBar(
-        number, "finalized", words, changed=False, note=("It never changes. Changes go into the draft.",)
+        number, "finalized", words, changed=False, note=("It cannot be changed. Make changes in the draft.",)
     )
 
 

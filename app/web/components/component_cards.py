@@ -1,4 +1,4 @@
-"""A component as a card: its faces side by side in true proportion, its key, what looks unfinished."""
+"""Components as cards: their faces side by side in true proportion, their keys, and what is unfinished."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from app.components.revisions import Changes
 from app.images.shown_images import ShownImage
 from app.web.components.component_words import counted_kind, kind_name, millimetres
 from app.web.frame.formats import counted
-from app.web.frame.image_tags import Picture, beside_each_other, picture
+from app.web.frame.image_tags import Picture, fit_in_row, picture
 
-WELL = (176.0, 104.0)
+CARD_BOX = (176.0, 104.0)
 _FIRST = {"front": 0, "back": 1}
-_MOST_FACES = 4
+_MAX_FACES = 4
 
 
 @dataclass(frozen=True)
 class Face:
-    """One side. `picture` None: it is missing, or its image is not to be shown (`word`)."""
+    """One side. `picture`: None if the side has no image or the image cannot be shown; `word` then gives the reason."""
 
     side: str
     width: int
@@ -31,7 +31,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Flag:
-    """A line about what looks unfinished. `tone`: warn or bad."""
+    """A line about what is unfinished. `tone`: warn, bad or quiet."""
 
     icon: str
     text: str
@@ -51,8 +51,8 @@ class Card:
     wide: bool
 
 
-class Cards:
-    """Makes the cards of one board."""
+class CardBuilder:
+    """Builds the cards of one board."""
 
     def __init__(self, slug: str, found: Board, since: Changes | None, number: int) -> None:
         self._slug, self._board, self._number = slug, found, number
@@ -68,7 +68,7 @@ class Cards:
         return f"/games/{self._slug}/components/{one.id}{revision}"
 
     def card(self, one: ShownComponent, *, alone: bool) -> Card:
-        """`alone`: it lies in no deck, so its kind is said."""
+        """`alone`: the component is in no deck, so the card names its kind."""
         inside = self._board.inside.get(one.id, [])
         missing = [problem.side for problem in self._problems.get(one.id, []) if problem.what == "missing"]
         facts = [kind_name(one.kind)] if alone else []
@@ -79,7 +79,7 @@ class Cards:
             name=one.name,
             key=one.external_key,
             facts=" · ".join([*facts, *([millimetres(one)] if millimetres(one) else [])]),
-            faces=faces(one, inside, missing, *WELL),
+            faces=faces(one, inside, missing, *CARD_BOX),
             flag=_flag(self._problems.get(one.id, [])),
             badge="Added" if one.id in self._added else "Changed" if one.id in self._changed else "",
             wide=one.kind == "board",
@@ -89,16 +89,16 @@ class Cards:
 def faces(
     one: ShownComponent, inside: Sequence[ShownComponent], missing: Sequence[str], width: float, height: float
 ) -> list[Face]:
-    """Front, back, then the others; a die shows what lies in it. Missing sides have the shape of the others."""
+    """Front, back, then the others; a die shows its faces. Missing sides get the proportion of the first side."""
     sides = sorted(one.faces.items(), key=lambda face: _FIRST.get(face[0], 2))
     if not sides:
         sides = [(child.name, image) for child in inside for image in list(child.faces.values())[:1]]
-    sides = sides[:_MOST_FACES]
+    sides = sides[:_MAX_FACES]
     shapes = [_shape(one, image) for _, image in sides]
     if not shapes:
         shapes, missing = [_shape(one, None)], ["face"]
     shapes += [shapes[0]] * (len(missing) if sides else 0)
-    boxes = beside_each_other(shapes, width - 8 * (len(shapes) - 1), height)
+    boxes = fit_in_row(shapes, width - 8 * (len(shapes) - 1), height)
     found = [Face(side, *box, *_shown(image, box)) for (side, image), box in zip(sides, boxes, strict=False)]
     found += [Face(side, *box, None, f"No {side}") for side, box in zip(missing, boxes[len(sides) :], strict=True)]
     return found
@@ -119,7 +119,7 @@ def _shown(image: ShownImage, box: tuple[int, int]) -> tuple[Picture | None, str
 
 
 def _flag(problems: Sequence[Problem]) -> Flag | None:
-    """The worst, in words."""
+    """The most severe problem, or None."""
     by_kind: dict[str, list[str]] = {}
     for problem in problems:
         by_kind.setdefault(problem.what, []).append(problem.side)

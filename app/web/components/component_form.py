@@ -1,4 +1,4 @@
-"""Components are added and changed by hand: name, kind, key, size, and what they lie in."""
+"""The form that adds or changes a component: name, kind, key, size and parent."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.forms import SHOWN, choices, problem, refused
-from app.web.games.game_header import head
+from app.web.frame.forms import FORM_REFUSALS, select_choices, show_refusal, summary_title
+from app.web.games.game_header import header_context
 
 pages = Blueprint("component_form", __name__)
 pages.before_request(require_sign_in)
 
 _SIZE = [Optional(), NumberRange(0.001, 1_000_000, "Enter millimetres, more than 0")]
 _SHORT = Length(max=256, message="Use at most 256 characters")
-_CALLED = {"externalKey": "external_key", "parentExternalKey": "parent", "kind": "kind"}
+_FORM_NAMES = {"externalKey": "external_key", "parentExternalKey": "parent", "kind": "kind"}
 
 
 class Millimetres(FloatField):
-    """A length as people type it, with a point or a comma."""
+    """A length with a decimal point or a decimal comma."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         text = (valuelist[0] if valuelist else "").strip().replace(",", ".")
@@ -48,15 +48,15 @@ class Millimetres(FloatField):
 class ComponentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """One component of the draft."""
 
-    kind = SelectField("Kind", choices=choices({kind: kind_name(kind) for kind in KINDS}))
+    kind = SelectField("Kind", choices=select_choices({kind: kind_name(kind) for kind in KINDS}))
     name = StringField("Name", [DataRequired("Enter a name"), _SHORT])
     external_key = StringField("External key", [DataRequired("Enter a key"), _SHORT])
-    parent = SelectField("Lies in")
+    parent = SelectField("Part of")
     width_mm = Millimetres("Width in mm", _SIZE)
     height_mm = Millimetres("Height in mm", _SIZE)
 
     def wanted(self, kind: str, external_key: str, *, new: bool) -> WantedComponent:
-        """The upsert it stands for."""
+        """The upsert of the component."""
         fields = {
             "width_mm": self.width_mm.data,
             "height_mm": self.height_mm.data,
@@ -76,7 +76,7 @@ def new(slug: str) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/components")
 def add(slug: str) -> ResponseReturnValue:
-    """A new component of the draft."""
+    """Add a component to the draft."""
     game = _writable(slug, "Adding components")
     form = _form(game)
     return _save(game, form, None)
@@ -84,7 +84,7 @@ def add(slug: str) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/components/<component_id>/details")
 def edit(slug: str, component_id: str) -> ResponseReturnValue:
-    """The form, filled."""
+    """The form with the current values."""
     game = my_game(slug)
     require_write("Changing components")
     one = component_of_draft(game, component_id)
@@ -95,7 +95,7 @@ def edit(slug: str, component_id: str) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/components/<component_id>/details")
 def change(slug: str, component_id: str) -> ResponseReturnValue:
-    """Store what was changed; kind and key stay."""
+    """Store the changed fields. Kind and key cannot change."""
     game = _writable(slug, "Changing components")
     one = component_of_draft(game, component_id)
     form = _form(game)
@@ -106,7 +106,7 @@ def change(slug: str, component_id: str) -> ResponseReturnValue:
 def _writable(slug: str, what: str) -> Game:
     game_id = my_game(slug).id
     require_write(what)
-    free_connection()  # the member stays readable, whatever becomes of the session
+    free_connection()  # the member stays readable after a rollback
     return db.session.get_one(Game, game_id)
 
 
@@ -118,15 +118,15 @@ def _save(game: Game, form: ComponentForm, one: ShownComponent | None) -> Respon
     wanted = form.wanted(kind, key, new=one is None)
     try:
         (saved,) = save_components(game, dashboard_app_id(game.partner_id), [wanted], my_actor())
-    except SHOWN as refusal:
-        status, headers = refused(form, _in_words(refusal), **_CALLED)
+    except FORM_REFUSALS as refusal:
+        status, headers = show_refusal(form, _in_words(refusal), **_FORM_NAMES)
         return _show(db.session.get_one(Game, game_id), form, one), status, headers
     flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
     return redirect(url_for("components.page", slug=slug, _anchor=f"c-{saved.component.id}"), 303)
 
 
 def _in_words(refusal: Refusal) -> Refusal:
-    """Without the API's name of the field, which the form calls otherwise."""
+    """The refusal without the API's name of the field, which has another name in the form."""
     fields = getattr(refusal, "fields", {})
     why = fields.get("parentExternalKey")
     return InvalidRequest(f"{why[0].upper()}{why[1:]}", fields) if why else refusal
@@ -137,7 +137,7 @@ def _form(game: Game, **filled: Any) -> ComponentForm:
     fitting = {kind for kinds in PARENTS.values() for kind in kinds}
     parents = [one for one in list_components(draft_of(game.id)).components if one.kind in fitting]
     labels = {one.external_key: f"{one.name} ({kind_name(one.kind).lower()})" for one in parents}
-    form.parent.choices = choices({"": "Nothing"} | labels)
+    form.parent.choices = select_choices({"": "None"} | labels)
     return form
 
 
@@ -151,9 +151,11 @@ def _show(game: Game, form: ComponentForm, one: ShownComponent | None) -> str:
         "form": form,
         "component": one,
         "to": to,
-        "problem": problem(form, "The component is not saved yet"),
+        "problem": summary_title(form, "The component is not saved yet"),
         "back": url_for("components.page", slug=slug),
     }
     if htmx and not htmx.boosted:
         return render_template("components/component_form.html", layout="images/in_dialog.html", **shown)
-    return render_template("components/component_form.html", layout="components/in_page.html", **shown, **head(game))
+    return render_template(
+        "components/component_form.html", layout="components/in_page.html", **shown, **header_context(game)
+    )

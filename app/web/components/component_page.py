@@ -1,4 +1,4 @@
-"""One component: its sides, its size, what it lies in; a page, or a dialog of the board."""
+"""One component: its sides, size and parent; a page, or a dialog of the board."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from app.images.gallery import GalleryFilter, gallery
 from app.refusals import InvalidRequest
 from app.web.components.component_cards import faces
 from app.web.components.component_words import kind_name, millimetres
-from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
-from app.web.frame.formats import Moment, Text
-from app.web.frame.forms import choices, problem, refused
-from app.web.games.game_header import head
+from app.web.frame.formats import Moment, Phrase
+from app.web.frame.forms import select_choices, show_refusal, summary_title
+from app.web.frame.query_parameters import query_number
+from app.web.games.game_header import header_context
 
 pages = Blueprint("component", __name__)
 pages.before_request(require_sign_in)
 
-SHOWN = (440.0, 300.0)
-OFFERED = 200  # images in the list, newest first
+FACES_BOX = (440.0, 300.0)
+MAX_OFFERED_IMAGES = 200  # in the list of images, newest first
 
 
 class SideForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """An image for a side, "" to clear it."""
+    """The image for a side; "" clears the side."""
 
     side = StringField("Side")
     asset = SelectField("Image")
@@ -41,24 +41,24 @@ class SideForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @pages.get("/games/<slug>/components/<component_id>")
 def page(slug: str, component_id: str) -> ResponseReturnValue:
-    """Everything about it, in the draft or the revision that is asked for."""
+    """The component in the draft, or in the revision of the address."""
     game = my_game(slug)
     return _show(game, _component(game, component_id), _side_form(game))
 
 
 @pages.post("/games/<slug>/components/<component_id>/sides")
 def side(slug: str, component_id: str) -> ResponseReturnValue:
-    """Put an image on a side, or take it off."""
+    """Set or clear the image of a side."""
     game = my_game(slug)
     require_write("Changing components")
     component, form = component_of_draft(game, component_id), _side_form(game)
     try:
         if not form.validate_on_submit():
-            raise InvalidRequest("Choose one of the images that the list offers", {"asset": "not in the list"})
+            raise InvalidRequest("Choose an image from the list", {"asset": "not in the list"})
         put_on_side(game, component_id, form.side.data or "", form.asset.data or None, my_actor())
     except InvalidRequest as refusal:
         form.asset.errors = []
-        status, headers = refused(form, refusal)
+        status, headers = show_refusal(form, refusal)
         return _show(game, component, form), status, headers
     flash(f"{component.name}: {form.side.data} is {'changed' if form.asset.data else 'empty'}")
     return redirect(url_for("components.page", slug=slug, _anchor=f"c-{component_id}"), 303)
@@ -66,52 +66,54 @@ def side(slug: str, component_id: str) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/components/<component_id>/deletion")
 def delete(slug: str, component_id: str) -> ResponseReturnValue:
-    """Take it and what lies in it out of the draft."""
+    """Delete the component and its contents from the draft."""
     game = my_game(slug)
     require_write("Deleting components")
     name = component_of_draft(game, component_id).name
     delete_component(game, component_id, my_actor())
-    flash(f"{name} is deleted from the draft. Its images stay")
+    flash(f"{name} is deleted from the draft. Its images are kept")
     return redirect(url_for("components.page", slug=slug), 303)
 
 
 def _component(game: Game, component_id: str) -> ShownComponent:
-    number = asked_number("revision")
+    number = query_number("revision")
     revision = revision_of(game.id, number)
     return component_of(revision.id if revision else None, component_id)
 
 
 def _side_form(game: Game) -> SideForm:
     form = SideForm()
-    newest = gallery(game, GalleryFilter(limit=OFFERED)).images
+    newest = gallery(game, GalleryFilter(limit=MAX_OFFERED_IMAGES)).images
     labels = {"": "No image"} | {tile.image.asset_id: tile.file_name for tile in newest}
-    form.asset.choices = choices(labels)
+    form.asset.choices = select_choices(labels)
     return form
 
 
 def _show(game: Game, one: ShownComponent, form: SideForm) -> str:
-    finalized = asked_number("revision")
+    finalized = query_number("revision")
     shown: dict[str, Any] = {
         "slug": game.slug,
         "component": one,
-        "faces": faces(one, [], [], *SHOWN),
+        "faces": faces(one, [], [], *FACES_BOX),
         "facts": _facts(one),
         "form": form,
         "sides": sorted({"front", "back", *one.faces}),
         "longest": MAX_SIDE_LENGTH,
-        "problem": problem(form, "The side is not changed"),
+        "problem": summary_title(form, "The side is not changed"),
         "may_write": me().may_write and not finalized,
         "back": url_for("components.page", slug=game.slug, revision=finalized or None),
     }
     if htmx and not htmx.boosted:
         return render_template("components/component.html", layout="images/in_dialog.html", **shown)
-    return render_template("components/component.html", layout="components/in_page.html", **shown, **head(game))
+    return render_template(
+        "components/component.html", layout="components/in_page.html", **shown, **header_context(game)
+    )
 
 
-def _facts(one: ShownComponent) -> list[tuple[str, Text]]:
-    facts: list[tuple[str, Text]] = [("Kind", (kind_name(one.kind),)), ("External key", (one.external_key,))]
+def _facts(one: ShownComponent) -> list[tuple[str, Phrase]]:
+    facts: list[tuple[str, Phrase]] = [("Kind", (kind_name(one.kind),)), ("External key", (one.external_key,))]
     if one.parent_external_key:
-        facts.append(("Lies in", (f"{kind_name(one.parent_kind or '')} {one.parent_external_key}",)))
+        facts.append(("Part of", (f"{kind_name(one.parent_kind or '')} {one.parent_external_key}",)))
     if millimetres(one):
         facts.append(("Size", (millimetres(one),)))
     return [*facts, ("Changed", (Moment(one.updated_at),))]

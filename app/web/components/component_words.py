@@ -1,10 +1,10 @@
-"""What components are called on pages, and the words of what shows an image."""
+"""The copy for kinds and sizes of components, and for the uses of images."""
 
 from __future__ import annotations
 
 from app.components.component_views import ShownComponent
 from app.images.gallery import GalleryImage, SideUse
-from app.web.frame.formats import SPACE
+from app.web.frame.formats import NO_BREAK_SPACE
 
 # kind -> (one, several)
 KINDS = {
@@ -23,7 +23,7 @@ KINDS = {
 
 
 def counted_kind(count: int, kind: str | None) -> str:
-    """`1 card`, `42 cards`; of several kinds `3 components`."""
+    """`1 card`, `42 cards`; without a kind `3 components`."""
     one, several = KINDS.get(kind or "", ("component", "components"))
     return f"{count:,} {one if count == 1 else several}"
 
@@ -34,7 +34,7 @@ def kind_name(kind: str) -> str:
 
 
 def uses(image: GalleryImage) -> list[str]:
-    """What shows an image, most telling first; nothing for one that is not used."""
+    """The uses of an image, most important first; empty if it is not used."""
     found = ["Cover"] if image.is_cover else []
     found += [_side_use(use) for use in image.sides]
     if image.screenshot:
@@ -55,9 +55,9 @@ def millimetres(one: ShownComponent) -> str:
     if not known:
         return ""
     sizes = known[:1] if len(set(known)) == 1 else known
-    return f"{' × '.join(f'{size:g}' for size in sizes)}{SPACE}mm"
+    return f"{' × '.join(f'{size:g}' for size in sizes)}{NO_BREAK_SPACE}mm"
 
 
 def dimensions(width: int, height: int) -> str:
     """`750 × 1050`: pixels."""
-    return f"{width}{SPACE}×{SPACE}{height}"
+    return f"{width}{NO_BREAK_SPACE}×{NO_BREAK_SPACE}{height}"

@@ -1,4 +1,4 @@
-"""A game's revisions: all of them, what the draft changes, and making it final."""
+"""A game's revisions: the list, the changes in the draft, and finalizing the draft."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from app.images.asset_refusals import RevisionFinalized
 from app.web.components.board_view import changes_words
 from app.web.components.component_words import counted_kind, kind_name
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
-from app.web.frame.formats import Moment, Text, counted, size
-from app.web.games.game_header import head
+from app.web.frame.formats import Moment, Phrase, counted, format_size
+from app.web.games.game_header import header_context
 
 pages = Blueprint("revisions", __name__)
 pages.before_request(require_sign_in)
 
-NAMED = 50  # of each, in the list of changes
+MAX_NAMED_CHANGES = 50  # per group in the list of changes
 
 
 @pages.get("/games/<slug>/revisions")
@@ -29,12 +29,12 @@ def page(slug: str) -> ResponseReturnValue:
     """All revisions, newest first."""
     game = my_game(slug)
     lines = [_line(slug, one) for one in list_revisions(game)]
-    return render_template("components/revisions.html", lines=lines, may_write=me().may_write, **head(game))
+    return render_template("components/revisions.html", lines=lines, may_write=me().may_write, **header_context(game))
 
 
 @pages.get("/games/<slug>/revisions/draft/changes")
 def draft_changes(slug: str) -> ResponseReturnValue:
-    """What the draft has that the newest finalized revision has not, and the other way round."""
+    """The differences between the draft and the newest finalized revision."""
     game = my_game(slug)
     found = changes(game.id)
     return _ask("components/changes.html", game, groups=_groups(found), since=found.since)
@@ -42,7 +42,7 @@ def draft_changes(slug: str) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/revisions/<int:number>/finalization")
 def ask(slug: str, number: int) -> ResponseReturnValue:
-    """What will be frozen."""
+    """The question before the draft is finalized."""
     game = my_game(slug)
     require_write("Finalizing")
     summary = freeze_summary(game)
@@ -54,7 +54,7 @@ def ask(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/revisions/<int:number>/finalization")
 def make_final(slug: str, number: int) -> ResponseReturnValue:
-    """Freeze the draft and open the next."""
+    """Finalize the draft and open the next one."""
     game = my_game(slug)
     require_write("Finalizing")
     try:
@@ -70,12 +70,12 @@ def _ask(template: str, game: Game, **context: Any) -> str:
     shown = {"slug": game.slug, "back": url_for("components.page", slug=game.slug), **context}
     if htmx and not htmx.boosted:
         return render_template(template, layout="images/in_dialog.html", **shown)
-    return render_template(template, layout="components/in_page.html", **shown, **head(game))
+    return render_template(template, layout="components/in_page.html", **shown, **header_context(game))
 
 
 def _line(slug: str, one: RevisionSummary) -> dict[str, Any]:
     draft = one.state == "draft"
-    when: Text = ("Draft, begun ", Moment(one.created_at, "day")) if draft else ()
+    when: Phrase = ("Draft, started ", Moment(one.created_at, "day")) if draft else ()
     if one.finalized_at:
         when = ("Finalized ", Moment(one.finalized_at), f" by {one.finalized_by}")
     url = url_for("components.page", slug=slug, revision=None if draft else one.number)
@@ -84,11 +84,11 @@ def _line(slug: str, one: RevisionSummary) -> dict[str, Any]:
 
 
 def _groups(found: Changes) -> list[tuple[str, list[tuple[str, str]], int]]:
-    """(Added, names with kinds, how many more)."""
+    """(label, (name, kind and key) of the first changes, number of further changes)."""
     groups = []
     for label, refs in (("Added", found.added), ("Changed", found.changed), ("Removed", found.removed)):
         if refs:
-            named = [(ref.name, f"{kind_name(ref.kind)} {ref.external_key}") for ref in refs[:NAMED]]
+            named = [(ref.name, f"{kind_name(ref.kind)} {ref.external_key}") for ref in refs[:MAX_NAMED_CHANGES]]
             groups.append((label, named, len(refs) - len(named)))
     return groups
 
@@ -98,17 +98,17 @@ def _facts(summary: FreezeSummary) -> list[tuple[str, str]]:
     since = summary.changes
     return [
         ("Components", f"{summary.components:,}" + (f": {kinds}" if kinds else "")),
-        ("Images", f"{counted(summary.images, 'image')}, {size(summary.image_bytes)}"),
-        ("Changes", changes_words(since) if since.since is not None else "Everything: it is the first revision"),
+        ("Images", f"{counted(summary.images, 'image')}, {format_size(summary.image_bytes)}"),
+        ("Changes", changes_words(since) if since.since is not None else "All: this is the first revision"),
     ]
 
 
 def _warnings(summary: FreezeSummary) -> list[str]:
-    """What would stay unfinished for good."""
+    """The problems that finalizing would make permanent."""
     names = {
         "missing": "{} without an image",
-        "pending": "{} whose sizes are still being made; they come by themselves",
-        "failed": "{} of whose image no sizes can be made",
+        "pending": "{} with sizes still being made; they are added automatically",
+        "failed": "{} with an image of which no sizes can be made",
     }
     counts = {what: sum(problem.what == what for problem in summary.problems) for what in names}
     return [names[what].format(counted(count, "side")) for what, count in counts.items() if count]

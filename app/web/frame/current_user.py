@@ -1,4 +1,4 @@
-"""Who is looking: the signed-in member and their partner. Looking things up through that partner authorises."""
+"""The signed-in member and their partner. Lookups go through that partner, which is the authorization."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 from urllib.parse import urlsplit
 
-from flask import request
+from flask import g, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -21,8 +21,8 @@ from app.refusals import Forbidden
 
 
 @dataclass(frozen=True)
-class Visit:
-    """What Flask-Login calls a user: a member in this browser, and the token in its cookie."""
+class SignedInUser:
+    """Flask-Login's user: a member, their sign-in on this browser, and the token in its cookie."""
 
     sign_in: SignIn
     member: Member
@@ -36,45 +36,50 @@ class Visit:
         return self.token
 
 
-def visit_of(token: str) -> Visit | None:
+def load_user(token: str) -> SignedInUser | None:
     """Flask-Login's user loader: the sign-in with the token in the cookie, unless it has ended."""
     found = sign_ins.sign_in_of(token)
-    return Visit(found, found.member, token) if found else None
+    return SignedInUser(found, found.member, token) if found else None
 
 
-def _visit() -> Visit | None:
-    return cast(Visit, current_user) if current_user and current_user.is_authenticated else None
+def _signed_in_user() -> SignedInUser | None:
+    return cast(SignedInUser, current_user) if current_user and current_user.is_authenticated else None
 
 
-def signed_in() -> Member | None:
-    """The member behind this request, or None."""
-    visit = _visit()
+def forget_cached_user() -> None:
+    """Look the sign-in up again from here on: it may have ended while a body was read."""
+    g.pop("_login_user", None)  # where Flask-Login keeps it
+
+
+def signed_in_member() -> Member | None:
+    """The signed-in member of this request, or None."""
+    visit = _signed_in_user()
     return visit.member if visit else None
 
 
-def sign_in_here() -> SignIn | None:
+def sign_in_or_none() -> SignIn | None:
     """The sign-in of this browser, or None."""
-    visit = _visit()
+    visit = _signed_in_user()
     return visit.sign_in if visit else None
 
 
-def token_here() -> str | None:
+def sign_in_token() -> str | None:
     """The token of this browser's sign-in, or None."""
-    visit = _visit()
+    visit = _signed_in_user()
     return visit.token if visit else None
 
 
 def current_sign_in() -> SignIn:
-    """The sign-in behind a request that a signed-in view answers."""
-    found = sign_in_here()
+    """The sign-in of this request. Only for views behind `require_sign_in`."""
+    found = sign_in_or_none()
     if found is None:
         raise RuntimeError("this view is not behind require_sign_in")
     return found
 
 
 def require_sign_in() -> ResponseReturnValue | None:
-    """For `before_request` of pages that belong to members: who is not signed in is asked to, who is was here now."""
-    found = sign_in_here()
+    """For `before_request` of members' pages: ask visitors to sign in, and record when a member was last seen."""
+    found = sign_in_or_none()
     if found is None:
         return cast(ResponseReturnValue, login.unauthorized())
     sign_ins.record_seen(found)
@@ -82,8 +87,8 @@ def require_sign_in() -> ResponseReturnValue | None:
 
 
 def me() -> Member:
-    """The member behind a request that a signed-in view answers."""
-    member = signed_in()
+    """The member of this request. Only for views behind `require_sign_in`."""
+    member = signed_in_member()
     if member is None:
         raise RuntimeError("this view is not behind require_sign_in")
     return member
@@ -106,7 +111,7 @@ def my_game(slug: str) -> Game:
 
 
 def my_actor() -> Actor:
-    """The member, as builds and the audit log remember them."""
+    """The member, as builds and the audit log record them."""
     return Actor.of_member(me(), request.remote_addr)
 
 
@@ -117,19 +122,19 @@ def require_write(what: str) -> None:
 
 
 def require_owner(what: str) -> None:
-    """Raises Forbidden for everybody but an owner of the partner; says who is one."""
+    """Raises Forbidden, with the owners' names, unless the member is an owner of the partner."""
     if me().role != "owner":
-        owners = " or ".join(owners_of(my_partner()))
+        owners = " or ".join(owner_names(my_partner()))
         raise Forbidden(f"{what} is for owners; your role is {me().role}. Ask {owners}.")
 
 
-def owners_of(partner: Partner) -> list[str]:
-    """The names of those whom a developer or viewer can ask."""
+def owner_names(partner: Partner) -> list[str]:
+    """The names of the partner's owners."""
     return [member.name for member in members_of(partner) if member.role == "owner"]
 
 
 def local_address(address: str | None, otherwise: str) -> str:
-    """`address` if it leads to a page of ours, else `otherwise`: never a redirect to somewhere else."""
+    """`address` if it is a path on this host, else `otherwise`. Prevents open redirects."""
     if not address or not address.startswith("/") or address.startswith("//"):
         return otherwise
     # Browsers read a backslash as a slash and drop control characters: "/\evil", "/\t/evil".
@@ -139,6 +144,6 @@ def local_address(address: str | None, otherwise: str) -> str:
     return otherwise if parts.scheme or parts.netloc else address
 
 
-def here() -> str:
-    """The present page's own address, for coming back to it."""
+def current_address() -> str:
+    """The address of the current page, for redirecting back to it."""
     return request.full_path.rstrip("?") if request.method == "GET" else request.path

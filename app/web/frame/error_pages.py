@@ -1,4 +1,4 @@
-"""Failures as pages: what happened, what to do, and the request id to quote."""
+"""Error pages: what happened, what to do, and the request id."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from app.data.extensions import db, htmx
 from app.data.models.game import Game
 from app.process.logs import request_id
 from app.refusals import NotFound, RateLimited, Refusal, Unavailable
-from app.web.frame.current_user import signed_in
+from app.web.frame.current_user import signed_in_member
 from app.web.frame.formats import Moment
 
 _TITLES = {
     400: "This request was not understood",
     403: "Your role does not allow this",
     404: "No page at this address",
-    405: "This address does not take that",
+    405: "This address does not accept that",
     409: "This cannot be done now",
-    413: "That is more than this page takes",
+    413: "That is too large for this page",
     429: "Too many requests",
     503: "Not available right now",
 }
 
 
 @dataclass(frozen=True)
-class Nearest:
+class NearestGame:
     title: str
     url: str
 
 
 def answer_refusal(refusal: Refusal, status: int) -> ResponseReturnValue:
-    """A typed refusal of the domain."""
+    """The page for a refusal of a domain package."""
     headers = {}
     if isinstance(refusal, RateLimited | Unavailable):
         headers["Retry-After"] = str(refusal.retry_after)
@@ -49,7 +49,7 @@ def answer_refusal(refusal: Refusal, status: int) -> ResponseReturnValue:
 
 
 def answer_http_error(error: HTTPException) -> ResponseReturnValue:
-    """What Flask itself refuses."""
+    """The page for an error that Flask raises."""
     status = error.code or 500
     if isinstance(error, CSRFError):
         message = (
@@ -60,14 +60,14 @@ def answer_http_error(error: HTTPException) -> ResponseReturnValue:
     if status < 400:
         return error.get_response()
     messages = {
-        404: "The address may be mistyped, or what stood here was deleted.",
-        405: f"{request.method} is not for {request.path}. Use the buttons of its page.",
+        404: "The address may be mistyped, or the page was deleted.",
+        405: f"{request.path} does not accept {request.method}. Use the buttons of its page.",
     }
     return _page(status, _TITLES.get(status, error.name), messages.get(status, error.description or error.name))
 
 
 def answer_unexpected(request_id: str) -> ResponseReturnValue:
-    """A fault of ours. Rendered without a look at who is signed in: the database may be what failed."""
+    """The page for an unexpected failure. It does not look up the member: the database may be the cause."""
     if _wants_line():
         return _line(500, f"Something failed on our side. Quote request {request_id} if you ask an operator.")
     template = current_app.jinja_env.get_template("frame/failed.html")
@@ -75,16 +75,16 @@ def answer_unexpected(request_id: str) -> ResponseReturnValue:
 
 
 def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
-    member = signed_in()
+    member = signed_in_member()
     partner = member.partner if member else None
     if _wants_line() or partner is None:
         return _page(404, _TITLES[404], refusal.message)
     rows = db.session.execute(games_of(partner).with_only_columns(Game.slug, Game.title))
     own = {row.slug: row.title for row in rows}
-    if slug in own:  # the game is there; it is a build or a server that is not
+    if slug in own:  # the game exists; a build or a server does not
         return _page(404, _TITLES[404], refusal.message)
     close = get_close_matches(slug, list(own), n=1, cutoff=0.6)
-    nearest = Nearest(own[close[0]], url_for("game.page", slug=close[0])) if close else None
+    nearest = NearestGame(own[close[0]], url_for("game.page", slug=close[0])) if close else None
     known = {"slug": slug, "partner": partner, "nearest": nearest}
     return Response(render_template("frame/no_game.html", **known, request_id=request_id(), at=_now()), 404)
 
@@ -99,7 +99,7 @@ def _page(status: int, title: str, message: str, headers: dict[str, str] | None 
 
 
 def _wants_line() -> bool:
-    """Fragments and streams get a line of text: a page inside a page helps nobody."""
+    """Fragments and streams get one line of text instead of a page."""
     return bool(htmx and not htmx.boosted) or "text/event-stream" in request.accept_mimetypes.values()
 
 

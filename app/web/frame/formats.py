@@ -1,8 +1,7 @@
-"""Numbers and moments as people read them: `7.2 GB`, `18.4 MB/s`, `about 4 min`, and times that the browser puts into
-the reader's own zone.
+"""Numbers and times for people: `7.2 GB`, `18.4 MB/s`, `about 4 min`, and times that the browser shows in its own zone.
 
-Units follow a no-break space, decimal for amounts that are measured; limits that are set in binary units are named in
-binary units, so that nobody is refused one byte below what the page said."""
+A no-break space stands before each unit. Measured amounts use decimal units. Limits use the binary units in which they
+are set, so that a file just below the shown limit is accepted."""
 
 from __future__ import annotations
 
@@ -10,22 +9,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-SPACE = "\u00a0"
+NO_BREAK_SPACE = "\u00a0"
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _LIMIT_UNITS = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
 
 # How the browser writes a moment; the forms are in app/static/src/js/times/time-words.js.
-Form = Literal["moment", "within", "brief", "made", "recent", "since", "until", "end", "coming", "day", "exact"]
+MomentForm = Literal["moment", "within", "brief", "made", "recent", "since", "until", "end", "coming", "day", "exact"]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A point in time inside a text. One rendering serves everybody, so it is written in UTC and without "ago"; the
-    script turns it into the reader's own."""
+    """A point in time inside a phrase. One rendering serves all readers, so it is in UTC and absolute; the script
+    rewrites it in the browser's zone and relative to now."""
 
     at: datetime
-    form: Form = "moment"
+    form: MomentForm = "moment"
 
     @property
     def iso(self) -> str:
@@ -34,7 +33,7 @@ class Moment:
 
     @property
     def plain(self) -> str:
-        """What is read without the script."""
+        """The text that browsers without the script show."""
         at = self.at.astimezone(UTC)
         if self.form == "day":
             return f"{at.day} {at:%b %Y}"
@@ -45,17 +44,17 @@ class Moment:
         return f"{at.day} {at:%b}, {at:%H:%M} UTC"
 
 
-# A line of copy: words, and moments between them. Templates write it with the `text` macro.
-Text = tuple[str | Moment, ...]
+# Text with moments in it. Templates render it with the `text` macro.
+Phrase = tuple[str | Moment, ...]
 
 
-def plain(text: Text) -> str:
-    """A Text as one string, its moments in UTC."""
+def plain_text(text: Phrase) -> str:
+    """A phrase as one string, with its moments in UTC."""
     return "".join(part if isinstance(part, str) else part.plain for part in text)
 
 
-def size(amount: int) -> str:
-    """Bytes, decimal: `0 B`, `640 MB`, `7.2 GB`; one decimal below 100."""
+def format_size(amount: int) -> str:
+    """Bytes in decimal units: `0 B`, `640 MB`, `7.2 GB`. One decimal place below 100."""
     value = float(max(amount, 0))
     for unit in _UNITS:
         # 999.95 would be written as 1,000.0
@@ -63,33 +62,33 @@ def size(amount: int) -> str:
             break
         value /= 1000
     digits = 0 if unit in {"B", "kB"} or value >= 99.95 else 1
-    return f"{value:,.{digits}f}{SPACE}{unit}"
+    return f"{value:,.{digits}f}{NO_BREAK_SPACE}{unit}"
 
 
-def limit(amount: int) -> str:
-    """A limit in bytes: `20 GiB` when it is a whole number of binary units, else exact bytes."""
+def format_limit(amount: int) -> str:
+    """A limit in bytes: `20 GiB` if it is an integral number of binary units, else exact bytes."""
     for factor, unit in _LIMIT_UNITS:
         if amount >= factor and amount % factor == 0:
-            return f"{amount // factor:,}{SPACE}{unit}"
-    return f"{amount:,}{SPACE}B"
+            return f"{amount // factor:,}{NO_BREAK_SPACE}{unit}"
+    return f"{amount:,}{NO_BREAK_SPACE}B"
 
 
-def rate(bytes_per_second: int) -> str:
+def format_rate(bytes_per_second: int) -> str:
     """`18.4 MB/s`."""
-    return f"{size(bytes_per_second)}/s"
+    return f"{format_size(bytes_per_second)}/s"
 
 
-def duration(seconds: float) -> str:
-    """Rounded up to what a person waits for: `40 s`, `2 min`, `3 h`."""
+def format_duration(seconds: float) -> str:
+    """Rounded, at least 1 s: `40 s`, `2 min`, `3 h`."""
     if seconds < 59.5:
-        return f"{max(1, round(seconds))}{SPACE}s"
+        return f"{max(1, round(seconds))}{NO_BREAK_SPACE}s"
     if seconds < 3600:
-        return f"{round(seconds / 60)}{SPACE}min"
-    return f"{round(seconds / 3600)}{SPACE}h"
+        return f"{round(seconds / 60)}{NO_BREAK_SPACE}min"
+    return f"{round(seconds / 3600)}{NO_BREAK_SPACE}h"
 
 
 def percent(done: int, total: int) -> int:
-    """Whole percent, never 100 before the last byte is there."""
+    """Percent, rounded down; 100 only when all bytes are done."""
     if total <= 0 or done <= 0:
         return 0
     return 100 if done >= total else min(99, done * 100 // total)

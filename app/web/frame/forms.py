@@ -1,5 +1,4 @@
-"""What the forms of the pages share: what the domain refuses stands beside the field it is about, and a form whose
-answer shows a secret is answered once."""
+"""What all forms share: refusals of the domain beside their fields, and forms that can be submitted only once."""
 
 from __future__ import annotations
 
@@ -18,30 +17,30 @@ from app.accounts.secrets import fingerprint
 from app.data.extensions import limiter
 from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken, Unavailable
 
-# Refusals that a form shows. All others (not there, not allowed) are pages of their own.
-SHOWN = (InvalidRequest, Conflict, SlugTaken, RateLimited, Unavailable)
+# Refusals that a form shows. All others (not found, not allowed) have pages of their own.
+FORM_REFUSALS = (InvalidRequest, Conflict, SlugTaken, RateLimited, Unavailable)
 
-TOO_LONG = f"A password has at most {MAX_PASSWORD:,} characters"
+PASSWORD_TOO_LONG = f"A password has at most {MAX_PASSWORD:,} characters"
 
 Headers = dict[str, str]
 
 
-def choices(labels: Mapping[str, str]) -> Any:
+def select_choices(labels: Mapping[str, str]) -> Any:
     """The choices of a select: value -> label."""
     return [SelectChoice(value, label) for value, label in labels.items()]
 
 
-def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Headers]:
-    """Put a refusal on the form. Returns status and headers of the answer: 422, or 429 or 503 when it is about waiting.
+def show_refusal(form: FlaskForm, refusal: Refusal, **form_names: str) -> tuple[int, Headers]:
+    """Add a refusal to the form's errors. Returns status and headers of the response: 422, 429 or 503.
 
-    `called`: the domain's name of a field -> the form's, where they differ."""
-    fields = {called.get(name, name): what for name, what in getattr(refusal, "fields", {}).items()}
+    `form_names` maps the domain's name of a field to the form's name, where they differ."""
+    fields = {form_names.get(name, name): what for name, what in getattr(refusal, "fields", {}).items()}
     known = [name for name in fields if name in form]
     if len(fields) == len(known) == 1:
-        _add(form, known[0], refusal.message)
+        _add_error(form, known[0], refusal.message)
     elif known and len(known) == len(fields):
         for name in known:
-            _add(form, name, f"{form[name].label.text}: {fields[name]}")
+            _add_error(form, name, f"{form[name].label.text}: {fields[name]}")
     else:
         form.form_errors.append(refusal.message)
     if isinstance(refusal, RateLimited):
@@ -51,11 +50,11 @@ def refused(form: FlaskForm, refusal: Refusal, **called: str) -> tuple[int, Head
     return 422, {}
 
 
-def _add(form: FlaskForm, name: str, message: str) -> None:
+def _add_error(form: FlaskForm, name: str, message: str) -> None:
     form[name].errors = [*form[name].errors, message]
 
 
-def problem(form: FlaskForm, what: str) -> str:
+def summary_title(form: FlaskForm, what: str) -> str:
     """The title of a summary, `The key is not made yet: 2 things to change`, or "" for a form without errors."""
     count = len(form.form_errors) + sum(bool(field.errors) for field in form)
     if not count:
@@ -64,34 +63,34 @@ def problem(form: FlaskForm, what: str) -> str:
 
 
 def new_password_field(label: str) -> PasswordField:
-    """A password to be chosen."""
+    """The field for choosing a password."""
     return PasswordField(
         label,
         [
             InputRequired("Choose a password"),
             Length(min=MIN_PASSWORD, message=f"The password needs at least {MIN_PASSWORD} characters"),
-            Length(max=MAX_PASSWORD, message=TOO_LONG),
+            Length(max=MAX_PASSWORD, message=PASSWORD_TOO_LONG),
         ],
     )
 
 
-def _new_number() -> str:
+def _new_form_number() -> str:
     return secrets.token_urlsafe(16)
 
 
-class OnceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """A form whose answer shows a secret. The secret is stored nowhere, so it is in the answer itself and not behind a
-    redirect; a browser that sends the form again (a reload, a second click) must not make a second one."""
+class SingleUseForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """A form whose response shows a secret. The secret is not stored, so the response shows it without a redirect. If
+    the browser submits the form again (a reload, a second click), that must not create a second secret."""
 
     number = HiddenField(
-        default=_new_number,
+        default=_new_form_number,
         validators=[InputRequired("This form is out of date: reload the page"), Length(max=64)],
     )
 
     def first_time(self) -> bool:
-        """Whether this form was not answered before. Kept where rate limits are, so that all processes know it."""
+        """Whether this is the first submission. Stored with the rate limits, which all processes share."""
         return limiter.limiter.hit(parse("1 per day"), "form", fingerprint(self.number.data or ""))
 
     def renew(self) -> None:
-        """Let a form that is shown again, with what to change, be sent again."""
-        self.number.data = _new_number()
+        """Allow one more submission, for a form that is shown again with errors."""
+        self.number.data = _new_form_number()

@@ -1,4 +1,4 @@
-"""Images of the platform on pages: which file is fetched, and what is painted until it is there."""
+"""Images on pages: which file the browser loads, and the placeholder it shows until then."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from app.config.settings import settings
 from app.images.shown_images import ShownImage
 
-# ThumbHash has no detail beyond this.
+# A ThumbHash has no more detail than this.
 _CANVAS = 32
 
 
 @dataclass(frozen=True)
 class Picture:
-    """For the `picture` macro. `width` and `height` are the box it takes on the page, in CSS pixels; `canvas` the one
-    of its placeholder, which has the same shape."""
+    """For the `picture` macro. `width` and `height` are the size on the page in CSS pixels; `canvas` is the size of its
+    placeholder, in the same proportion."""
 
     url: str
     srcset: str
@@ -26,7 +26,7 @@ class Picture:
 
 
 def image_url(key: str) -> str:
-    """The address for a page of ours: of this very host, whatever name it was reached by, or of the CDN."""
+    """The address of an image for a page: on the host of the page, or on the CDN."""
     return f"{settings().asset_base_url or ''}/{key}"
 
 
@@ -56,9 +56,9 @@ def _canvas(width: int, height: int) -> tuple[int, int]:
     return max(1, round(_CANVAS * width / longer)), max(1, round(_CANVAS * height / longer))
 
 
-def beside_each_other(boxes: Sequence[tuple[float, float]], width: float, height: float) -> list[tuple[int, int]]:
-    """Sizes in CSS pixels for things shown side by side in true proportion: none higher than `height`, all of them
-    together not wider than `width`."""
+def fit_in_row(boxes: Sequence[tuple[float, float]], width: float, height: float) -> list[tuple[int, int]]:
+    """Scale boxes to stand side by side, in CSS pixels: each at most `height` high, and together at most `width` wide.
+    All boxes are scaled by the same factor."""
     tallest = max((tall for _, tall in boxes), default=1) or 1
     total = sum(wide for wide, _ in boxes) or 1
     scale = min(height / tallest, width / total)

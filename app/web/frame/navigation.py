@@ -1,4 +1,4 @@
-"""The main navigation: what a member may go to, and where they are."""
+"""The main navigation: its entries, and which of them is current."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from flask import request, url_for
 
-from app.web.frame.current_user import signed_in
+from app.web.frame.current_user import signed_in_member
 
 
 @dataclass(frozen=True)
-class Place:
+class NavigationEntry:
     """An entry of the main navigation."""
 
     name: str
@@ -18,7 +18,7 @@ class Place:
     current: bool
 
 
-# Name, endpoint, and what the addresses below it begin with.
+# Name, endpoint, and the prefixes of the addresses that belong to it.
 _OPERATOR = (
     ("Servers", "operator_servers.index", ("/operator/servers", "/operator/fleet", "/operator/add-server")),
     ("Partners", "operator_partners.index", ("/operator/partners",)),
@@ -32,10 +32,10 @@ _MEMBER = (
 )
 
 
-def navigation() -> list[Place]:
-    """The entries for whoever is signed in; nothing for anybody else."""
-    member = signed_in()
+def navigation() -> list[NavigationEntry]:
+    """The entries for the signed-in member, or no entries."""
+    member = signed_in_member()
     if member is None:
         return []
     places = _OPERATOR if member.is_operator else _MEMBER
-    return [Place(name, url_for(page), request.path.startswith(below)) for name, page, below in places]
+    return [NavigationEntry(name, url_for(page), request.path.startswith(below)) for name, page, below in places]

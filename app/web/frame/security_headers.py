@@ -1,4 +1,4 @@
-"""What every answer tells the browser not to do. One place, so that a page cannot forget it."""
+"""Security headers of all responses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from app.config.settings import Settings
 
 
 def content_security_policy(storage: str | None = None, images: str | None = None) -> str:
-    """Nothing is allowed but what is named. No `unsafe-*`: no inline script or style, no eval (THREATS "Web").
+    """The policy allows only what it names. No `unsafe-*`: no inline script or style, no eval.
 
-    `storage`: where pages send uploads to; `images`: the CDN before the app's own, if there is one."""
+    `storage`: the address that pages send uploads to. `images`: the address of the CDN for images, if there is one."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -34,8 +34,8 @@ def _origin(address: str | None) -> str:
     return f" {parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
-def protect(response: Response) -> Response:
-    """Headers for any answer; what a view has set itself stays."""
+def set_security_headers(response: Response) -> Response:
+    """Set the headers of a response, except those that the view has set."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", current_app.config["SLIPWAY_PAGE_POLICY"])
     headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -46,15 +46,15 @@ def protect(response: Response) -> Response:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     if response.mimetype == "text/html":
-        # Pages hold a partner's own things: nobody keeps them, neither a proxy nor the browser's disk.
+        # Pages show a partner's data: neither a proxy nor the browser's disk may cache them.
         headers.setdefault("Cache-Control", "private, no-store")
         response.vary.update(("HX-Request", "Cookie"))
     return response
 
 
-class PageSessions(SecureCookieSessionInterface):
-    """Sessions are for pages. Flask-Login looks into the session of every request, which would put `Vary: Cookie` and a
-    renewed cookie on built files, streams and the API too, and so keep browsers from caching the first."""
+class PageSessionInterface(SecureCookieSessionInterface):
+    """Saves sessions for pages only. Flask-Login reads the session in every request, which would add `Vary: Cookie` and
+    a renewed cookie to built files, streams and API responses, and so keep browsers from caching the built files."""
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if request.path.startswith(("/static/", "/api/")) or response.mimetype == "text/event-stream":
@@ -63,10 +63,10 @@ class PageSessions(SecureCookieSessionInterface):
 
 
 def init_app(app: Flask) -> None:
-    """Bind both to the app."""
+    """Register the headers and the session interface."""
     known: Settings = app.config["SLIPWAY"]
     app.config["SLIPWAY_PAGE_POLICY"] = content_security_policy(
         known.storage.public_endpoint if known.storage else None, known.asset_base_url
     )
-    app.after_request(protect)
-    app.session_interface = PageSessions()
+    app.after_request(set_security_headers)
+    app.session_interface = PageSessionInterface()

@@ -1,4 +1,4 @@
-"""The commands that pages show: complete lines with the reader's own address, slug and file name."""
+"""Shell commands on pages: complete lines with the app's address, the game's slug and its file name."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _KEY = '"Authorization: Bearer $SLIPWAY_KEY"'
 
 
 def base_url() -> str:
-    """Where this reader reaches the app: the configured address, else the one they came by."""
+    """The configured address of the app, else the address of this request."""
     return settings().base_url or request.host_url.rstrip("/")
 
 
 def register_lines(base: str, developer: str) -> list[str]:
-    """Registering a game."""
+    """The command that registers a game."""
     name = developer.replace("\\", "\\\\").replace('"', '\\"').replace("'", "'\\''")
     return [
         f"curl {base}/api/partners/games \\",
@@ -30,7 +30,7 @@ def register_lines(base: str, developer: str) -> list[str]:
 
 
 def upload_lines(base: str, slug: str) -> list[str]:
-    """Sending a build of a registered game. `-T` sends the file as it is, with PUT."""
+    """The command that sends a build. `-T` sends the file unchanged, with PUT."""
     return [
         f"curl -T {slug}.tar.gz \\",
         f"  {base}/api/partners/games/{slug}/upload \\",
@@ -40,6 +40,6 @@ def upload_lines(base: str, slug: str) -> list[str]:
 
 
 def key_quote(line: str) -> tuple[str, str, str]:
-    """A line as (before, the quoted key, after), for setting the key apart."""
+    """Split a line at the quoted header with the key: (before, header, after). The header is "" if there is none."""
     before, found, after = line.partition(_KEY)
     return before, found, after

@@ -1,4 +1,4 @@
-"""The browser's files: app/static/build.mjs writes them under content-hashed names, with a manifest of what is what."""
+"""Built static files. app/static/build.mjs writes them under content-hashed names, with a manifest."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ pages = Blueprint("bundle", __name__)
 
 
 class BundleMissing(RuntimeError):
-    """The browser's files have not been built."""
+    """The static files have not been built."""
 
 
 class Bundle:
-    """Addresses of the built files. The manifest is read again when it changes, so that `npm run watch` shows."""
+    """Addresses of the built files. The manifest is read again when it changes, for `npm run watch`."""
 
     def __init__(self, folder: Path = DIST) -> None:
         self.folder = folder
@@ -36,10 +36,10 @@ class Bundle:
             found = manifest.stat()
         except FileNotFoundError:
             raise BundleMissing(
-                f"{manifest} is missing: the browser's files are not built. "
+                f"{manifest} is missing: the static files are not built. "
                 "Run `npm ci && npm run build`; `make run` does it by itself."
             ) from None
-        # Two builds may fall into one tick of the file system's clock; each is a file of its own.
+        # Two builds can have the same modification time, but never the same inode.
         version = (found.st_mtime_ns, found.st_ino)
         with self._lock:
             if version != self._read:
@@ -52,7 +52,7 @@ class Bundle:
         return f"/static/dist/{self.names()[name]}"
 
     def version(self) -> str:
-        """Changes with the script or the styles; pages open since before reload themselves at their next step."""
+        """Changes when the script or the styles change. Older open pages then reload on their next navigation."""
         names = self.names()
         return f"{names['main.js']} {names['main.css']}"
 
@@ -62,7 +62,7 @@ bundle = Bundle()
 
 @pages.get("/static/dist/<file>")
 def file(file: str) -> Response:
-    """A built file, for ever under this name; its gzipped twin to browsers that take it."""
+    """A built file, which never changes under its name; gzipped for browsers that accept it."""
     twin = bundle.folder / f"{file}.gz"
     zipped = request.accept_encodings["gzip"] > 0 and "/" not in file and twin.is_file()
     response = send_from_directory(bundle.folder, twin.name if zipped else file, etag=False)
@@ -74,9 +74,8 @@ def file(file: str) -> Response:
     return response
 
 
-def _leave_old_page() -> Response | None:
-    """A boosted link keeps the <head> of the page it stands on. If that page was built with another bundle, the next
-    one is loaded whole instead."""
+def _reload_old_bundle() -> Response | None:
+    """A boosted link keeps the <head> of its page. If that page uses another bundle, load the next page in full."""
     of_page = request.headers.get("X-Bundle")
     if request.method != "GET" or not htmx.boosted or of_page in {None, bundle.version()}:
         return None
@@ -86,5 +85,5 @@ def _leave_old_page() -> Response | None:
 def init_app(app: Flask) -> None:
     """Register the route, and the template globals `asset(name)` and `bundle_version()`."""
     app.register_blueprint(pages)
-    app.before_request(_leave_old_page)
+    app.before_request(_reload_old_bundle)
     app.jinja_env.globals.update(asset=bundle.url, bundle_version=bundle.version)

@@ -1,4 +1,4 @@
-"""Storage that does not answer: said on every page, looked at again by itself and on demand."""
+"""The banner on all pages while storage is unreachable, and the button that checks storage now."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ pages.before_request(require_sign_in)
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What the banner says."""
+class StorageOutage:
+    """The times that the banner shows."""
 
     since: Moment
     next_try: Moment
@@ -31,38 +31,38 @@ class Trouble:
 
 @pages.get("/storage")
 def state() -> ResponseReturnValue:
-    """The banner, or nothing in its place."""
+    """The banner as a fragment; empty while storage is reachable."""
     return render_template("parts/storage.html") if htmx else redirect(url_for("games.index"))
 
 
 @pages.post("/storage/tries")
 def look() -> ResponseReturnValue:
-    """Ask storage now. May take as long as its timeouts, so without a database connection."""
+    """Check storage now. This can take as long as its timeouts, so it holds no database connection."""
     free_connection()
-    _ask(bucket())
+    _ping(bucket())
     if htmx and not htmx.boosted:
         return render_template("parts/storage.html")
     return redirect(local_address(request.form.get("next"), url_for("games.index")), 303)
 
 
-def trouble() -> Trouble | None:
-    """What this process knows, at once: no page waits for storage."""
+def storage_outage() -> StorageOutage | None:
+    """The outage that this process has recorded, or None. Returns at once: no page waits for storage."""
     store: Bucket | None = current_app.extensions["slipway_bucket"]
     if store is None:
         return None
-    outage = storage_status.outage(lambda: _ask(store))
+    outage = storage_status.outage(lambda: _ping(store))
     if outage is None:
         return None
     next_try = outage.asked_at + timedelta(seconds=RETRY_SECONDS)
-    return Trouble(Moment(outage.since, "since"), Moment(next_try, "until"))
+    return StorageOutage(Moment(outage.since, "since"), Moment(next_try, "until"))
 
 
-def _ask(store: Bucket) -> None:
-    with contextlib.suppress(Unavailable):  # the answer, or its lack, is in the note
+def _ping(store: Bucket) -> None:
+    with contextlib.suppress(Unavailable):  # the ping records its result
         store.ping()
 
 
 def init_app(app: Flask) -> None:
-    """Register the pages, and `storage_trouble()` for templates."""
+    """Register the pages, and `storage_outage()` for templates."""
     app.register_blueprint(pages)
-    app.jinja_env.globals["storage_trouble"] = trouble
+    app.jinja_env.globals["storage_outage"] = storage_outage

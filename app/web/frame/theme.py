@@ -1,4 +1,4 @@
-"""Light, dark, or as the system has it: a cookie, so that the server writes it into the page and nothing flashes."""
+"""The theme: light, dark or the system's. A cookie stores it, so that the server renders it and nothing flashes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from app.web.frame.current_user import local_address
 
 pages = Blueprint("theme", __name__)
 
-CHOICES = ("auto", "light", "dark")
+THEMES = ("auto", "light", "dark")
 _COOKIE = "slipway_theme"
 _YEAR = 365 * 24 * 3600
 
 
-def chosen() -> str:
-    """The choice of this browser."""
+def chosen_theme() -> str:
+    """The theme of this browser."""
     value = request.cookies.get(_COOKIE, "auto")
-    return value if value in CHOICES else "auto"
+    return value if value in THEMES else "auto"
 
 
 @pages.post("/theme")
 def choose() -> ResponseReturnValue:
-    """Remember a choice. With the script the page changes in place, without it the page is loaded again."""
+    """Store the theme. With the script the page changes in place; without it the page is loaded again."""
     choice = request.form.get("theme", "")
-    if choice not in CHOICES:
+    if choice not in THEMES:
         abort(400, "The theme is auto, light or dark.")
     if htmx and not htmx.boosted:
         response = Response(status=204, headers={"HX-Trigger": json.dumps({"theme": choice})})

@@ -1,4 +1,4 @@
-"""A game's details: what describes it, and the end of it."""
+"""A game's details: the form that changes them, and the game's deletion."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from app.fleet.play_sessions import running_sessions
 from app.images.game_pictures import replace_pictures_by_links
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import counted
-from app.web.frame.forms import problem
+from app.web.frame.forms import summary_title
 from app.web.games.game_form import GameForm
-from app.web.games.game_header import head
+from app.web.games.game_header import header_context
 
 pages = Blueprint("details", __name__)
 pages.before_request(require_sign_in)
 
 
 class DeletionForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """The slug is typed, so that no game is deleted by a slip of the hand."""
+    """The member types the slug, so that no game is deleted by accident."""
 
     typed = StringField("Slug of the game")
 
 
 @pages.get("/games/<slug>/details")
 def page(slug: str) -> ResponseReturnValue:
-    """The form, filled; viewers read it as facts."""
+    """The form with the current values; viewers see a list of facts."""
     game = my_game(slug)
     return _page(game, GameForm.of(game), DeletionForm())
 
 
 @pages.post("/games/<slug>/details")
 def change(slug: str) -> ResponseReturnValue:
-    """Store what was changed."""
+    """Store the changed fields."""
     game = my_game(slug)
     require_write("Changing games")
     form = GameForm()
@@ -46,19 +46,19 @@ def change(slug: str) -> ResponseReturnValue:
     if changes:
         update_game(game, changes, my_actor())
         replace_pictures_by_links(game, changes, request.url_root, my_actor())
-    flash("The details are saved" if changes else "Nothing was changed: the details are as they were")
+    flash("The details are saved" if changes else "There was nothing to save")
     return redirect(url_for("details.page", slug=slug), 303)
 
 
 @pages.post("/games/<slug>/deletion")
 def delete(slug: str) -> ResponseReturnValue:
-    """Delete the game, once its slug was typed."""
+    """Delete the game if its slug was typed."""
     game = my_game(slug)
     require_write("Deleting games")
     deletion = DeletionForm()
     if (deletion.typed.data or "").strip() != game.slug:
-        said = f"Type {game.slug} to delete it. You entered {deletion.typed.data or 'nothing'}"
-        deletion.typed.errors = [*deletion.typed.errors, said]
+        message = f"Type {game.slug} to delete it. You entered {deletion.typed.data or 'nothing'}"
+        deletion.typed.errors = [*deletion.typed.errors, message]
         return _page(game, GameForm(formdata=None, data=GameForm.of(game).data), deletion), 422
     title = game.title
     delete_game(game, my_actor())
@@ -72,9 +72,10 @@ def _page(game: Game, form: GameForm, deletion: DeletionForm) -> str:
         "games/game_details.html",
         form=form,
         deletion=deletion,
-        problem=problem(form, "The details are not saved yet") or problem(deletion, "The game is not deleted"),
+        problem=summary_title(form, "The details are not saved yet")
+        or summary_title(deletion, "The game is not deleted"),
         wrong=deletion if deletion.typed.errors else form,
         may_write=me().may_write,
         sessions=counted(sessions, "session") if sessions else "",
-        **head(game),
+        **header_context(game),
     )

@@ -1,4 +1,4 @@
-"""The form that describes a game: the fields of app/catalog/game_metadata.py, as people type them."""
+"""The form for a game's metadata (app/catalog/game_metadata.py)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from wtforms import BooleanField, StringField, TextAreaField
 
 from app.catalog.game_metadata import REQUIRED, checked
 from app.data.models.game import Game
-from app.refusals import InvalidRequest, SlugTaken
+from app.refusals import InvalidRequest
 
-# How a list is typed: name -> what stands between its entries.
+# Fields that hold a list: name -> separator.
 _LISTS = {"tags": ",", "languages": ",", "screenshots": "\n"}
 _OPTIONAL = ("thumbnail", "screenshots", "release_date", "content_rating", "languages")
 
 
 class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """Without validators: `take` asks the domain's rules and puts what is wrong beside its field."""
+    """It has no validators: `checked_values` applies the rules of the domain and puts errors beside their fields."""
 
     title = StringField("Title")
     slug = StringField("Slug")
@@ -37,35 +37,36 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     @classmethod
     def of(cls, game: Game) -> GameForm:
-        """The form as this game fills it."""
+        """The form with the values of a game."""
         return cls(
-            formdata=None, data=typed({name: getattr(game, name) for name in (*REQUIRED, *_OPTIONAL, "auto_release")})
+            formdata=None,
+            data=as_typed({name: getattr(game, name) for name in (*REQUIRED, *_OPTIONAL, "auto_release")}),
         )
 
-    def take(self, *names: str) -> dict[str, Any]:
-        """The named fields as they are stored; the rules' complaints on the form and {} when something is wrong."""
+    def checked_values(self, *names: str) -> dict[str, Any]:
+        """The named fields as they are stored. If one is invalid, adds the errors to the form and returns {}."""
         values = {name: self._value(name) for name in names}
         try:
             return checked(values)
         except InvalidRequest as refusal:
             for name, what in refusal.fields.items():
-                self.wrong(name, _message(self[name].label.text, name, what, values[name]))
+                self.add_error(name, _message(self[name].label.text, name, what, values[name]))
             return {}
 
     def changes(self, game: Game) -> dict[str, Any]:
-        """What differs from the game, as it is stored. A field that was left as it is is not judged: a game made
+        """The values that differ from the game, as they are stored. Unchanged fields are not checked: a game created
         through /api/v1 may be completed step by step."""
         before = GameForm.of(game)
         names = [name for name in (*REQUIRED, *_OPTIONAL, "auto_release") if self._value(name) != before._value(name)]
-        return self.take(*names)
+        return self.checked_values(*names)
 
-    def wrong(self, name: str, message: str) -> None:
-        """Put one more complaint beside a field."""
+    def add_error(self, name: str, message: str) -> None:
+        """Add an error to a field."""
         self[name].errors = [*self[name].errors, message]
 
-    def taken(self, refusal: SlugTaken) -> None:
-        """The slug belongs to another game."""
-        self.wrong("slug", f"Slug “{self.slug.data}” is taken by another of your games")
+    def add_slug_taken(self) -> None:
+        """Add the error that the slug belongs to another game."""
+        self.add_error("slug", f"Slug “{self.slug.data}” is taken by another of your games")
 
     @property
     def has_errors(self) -> bool:
@@ -73,7 +74,7 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     @property
     def opens_more(self) -> bool:
-        """Whether the fields that may be left out are shown at once."""
+        """Whether the optional fields are shown unfolded."""
         return any(self[name].data or self[name].errors for name in _OPTIONAL)
 
     def _value(self, name: str) -> Any:
@@ -87,8 +88,8 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
         return text if text or name not in _OPTIONAL else None
 
 
-def typed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored values as they stand in the fields of the form."""
+def as_typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored values as text for the fields of the form."""
     joined = {name: mark if mark == "\n" else f"{mark} " for name, mark in _LISTS.items()}
     return {
         name: joined[name].join(value or ()) if name in joined else value if isinstance(value, bool) else value or ""

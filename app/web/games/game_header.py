@@ -1,4 +1,4 @@
-"""What every tab of a game shows above its own: the state of its releases, and what it still misses."""
+"""The header that all tabs of a game share: its live state, cover and missing fields."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from app.images.gallery import asset_counts
 from app.images.game_pictures import covers_of
 from app.refusals import NotFound
 from app.web.frame.current_user import me
-from app.web.frame.formats import limit
+from app.web.frame.formats import format_limit
 from app.web.frame.image_tags import picture
 from app.web.games.game_form import GameForm
 from app.web.games.live_game import GameSubject
-from app.web.live.live_parts import Rendered, live_parts
+from app.web.live.live_parts import RenderedParts, live_parts
 
-COVER = (342, 160)
+COVER_BOX = (342, 160)
 
 
-def head(game: Game) -> dict[str, Any]:
-    """For templates that extend games/game_layout.html. The request's database connection is given back."""
-    misses = missing(game)
+def header_context(game: Game) -> dict[str, Any]:
+    """The context of templates that extend games/game_layout.html. Frees the request's database connection."""
+    missing_fields = missing(game)
     counts, cover = asset_counts(game.id), covers_of([game.id]).get(game.id)
-    labels = [GameForm()[name].label.text.lower() for name in misses]
-    most = settings().max_archive_bytes
+    labels = [GameForm()[name].label.text.lower() for name in missing_fields]
+    max_bytes = settings().max_archive_bytes
     return {
         "game": game,
-        "misses": listed(labels),
+        "missing": join_words(labels),
         "counts": counts,
-        "cover": picture(cover, *COVER) if cover else None,
-        "outside_cover": outside_address(game.thumbnail),
-        "live": live_of(game),
-        "most": most,
-        "packed": limit(most),
+        "cover": picture(cover, *COVER_BOX) if cover else None,
+        "external_cover": external_address(game.thumbnail),
+        "live": live_game_parts(game),
+        "max_bytes": max_bytes,
+        "packed": format_limit(max_bytes),
     }
 
 
-def outside_address(address: str | None) -> str:
-    """The address if it leads to another host, to be linked to and never loaded; else ""."""
+def external_address(address: str | None) -> str:
+    """The address if it is on another host, else "". Pages link to it and never load it."""
     return address if address and re.match("https?://", address) else ""
 
 
-def live_of(game: Game) -> Rendered:
-    """The live parts of a game as its reader may see them. Raises NotFound when it was deleted a moment ago."""
+def live_game_parts(game: Game) -> RenderedParts:
+    """The live parts of a game for the role of this request's member. Raises NotFound if it was deleted meanwhile."""
     game_id, may_write = game.id, me().may_write
     free_connection()
     found = live_parts().of(GameSubject(game_id, may_write))
@@ -55,6 +55,6 @@ def live_of(game: Game) -> Rendered:
     return found
 
 
-def listed(words: list[str]) -> str:
+def join_words(words: list[str]) -> str:
     """`launcher, tags and description`."""
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)

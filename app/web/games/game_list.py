@@ -1,4 +1,4 @@
-"""The list of a partner's games, live."""
+"""The live list of a partner's games."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
 from app.topics.names import partner_topic
 from app.web.builds import build_words
-from app.web.builds.build_words import Said
+from app.web.builds.build_words import StatusLabel
 from app.web.frame.current_user import me, my_partner, require_sign_in
-from app.web.frame.formats import Moment, counted, limit, size
+from app.web.frame.filter_links import FilterLink
+from app.web.frame.formats import Moment, counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
-from app.web.live.live_parts import Rendered, part
-from app.web.live.streams import fragment, present, stream
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words
 
 pages = Blueprint("games", __name__)
 pages.before_request(require_sign_in)
 
-# Segments of the list: key in the address -> label.
-SEGMENTS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
+# Filters by status: key in the address -> label.
+STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 _ATTENTION = {"failed", "retrying"}
-_TELLING = ("failed", "retrying", "downloading", "verifying")
-THUMB = (104, 48)
-_GONE = "This partner is not there any more."
+_TITLE_STATES = ("failed", "retrying", "downloading", "verifying")
+THUMBNAIL_BOX = (104, 48)
+_GONE = "This partner no longer exists."
 
 
 @dataclass(frozen=True)
@@ -50,29 +51,21 @@ class GameLine:
 
     slug: str
     title: str
-    status: Said
+    status: StatusLabel
     build: str
     berths: Sequence[str]
-    summary: Said
+    summary: StatusLabel
     size: str
     tags: Sequence[str]
     updated: Moment
     segments: frozenset[str]
     cover: Picture | None
-    worst: str  # for the tab's title: what wants somebody, or is on its way; "" for neither
-
-
-@dataclass(frozen=True)
-class Segment:
-    key: str
-    label: str
-    count: int
-    url: str
+    worst: str  # the state that the page title counts, or ""
 
 
 @dataclass(frozen=True)
 class GameListSubject:
-    """A partner's games, narrowed as the address says."""
+    """A partner's games, filtered by the query of the address."""
 
     partner_id: str
     text: str
@@ -84,11 +77,11 @@ class GameListSubject:
         return partner_topic(self.partner_id)
 
     def query(self) -> dict[str, str]:
-        """What stands in the address; empty values are left out."""
+        """The query of the address, without empty values."""
         found = {"status": self.status, "q": self.text, "tag": self.tag}
         return {name: value for name, value in found.items() if value}
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         partner = db.session.get(Partner, self.partner_id)
         if partner is None:
             return None
@@ -97,35 +90,37 @@ class GameListSubject:
         lines = _lines(games, len(servers))
         shown = [line for line in lines if not self.status or self.status in line.segments]
         shown.sort(key=lambda line: line.updated.at, reverse=True)
-        rows = tuple(part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in shown)
+        rows = tuple(
+            render_part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in shown
+        )
         segments = _segments(lines, self)
-        return Rendered(
-            title=build_words.title("Games", Counter(line.worst for line in lines if line.worst)),
+        return RenderedParts(
+            title=build_words.tab_title("Games", Counter(line.worst for line in lines if line.worst)),
             parts=(
-                part(app, "games-segments", "games/_game_segments.html", segments=segments, chosen=self.status),
-                part(app, "games-count", "games/_game_count.html", count=counted(len(shown), "game")),
-                part(
+                render_part(app, "games-segments", "games/_game_segments.html", segments=segments),
+                render_part(app, "games-count", "games/_game_count.html", count=counted(len(shown), "game")),
+                render_part(
                     app, "games-table", "games/_game_table.html", rows=rows, servers=[s.id for s in servers], asked=self
                 ),
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.changes_at((server.last_report_at for server in servers), now()),
+            changes_at=server_words.next_change_at((server.last_report_at for server in servers), now()),
         )
 
 
 @pages.get("/")
 def home() -> ResponseReturnValue:
-    """The dashboard starts at the games."""
+    """Redirect to the games."""
     return redirect(url_for("games.index"))
 
 
 @pages.get("/games")
 def index() -> ResponseReturnValue:
-    """All games with what is live where; filters are in the address. Operators have no games, but servers."""
+    """The list. Filters are in the address. Operators have no games and are redirected to the servers."""
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
-    partner, asked = my_partner(), _asked()
+    partner, asked = my_partner(), _requested_list()
     if not (asked.text or asked.tag) and not list_games(partner, GameFilter(limit=1)).games:
         return _first_use()
     return render_template(
@@ -136,26 +131,26 @@ def index() -> ResponseReturnValue:
         tag=asked.tag,
         tags=tags_in_use(partner),
         query=urlencode(asked.query()),
-        live=present(asked, _GONE),
+        live=current_parts(asked, _GONE),
         made_at=Moment(now()),
     )
 
 
 @pages.get("/catalog/parts")
 def parts() -> Response:
-    """The list's live parts for pages that poll. Not below /games: that is where slugs are."""
-    return fragment(_asked(), _GONE)
+    """The list's live parts for pages that poll. Not below /games, where it would be a slug."""
+    return poll_response(_requested_list(), _GONE)
 
 
 @pages.get("/catalog/live")
 def live() -> Response:
     """The list's live parts as a stream."""
-    return stream(_asked())
+    return stream_response(_requested_list())
 
 
-def _asked() -> GameListSubject:
+def _requested_list() -> GameListSubject:
     text, tag, status = (request.args.get(name, "").strip() for name in ("q", "tag", "status"))
-    return GameListSubject(my_partner().id, text, tag, status if status in SEGMENTS else "")
+    return GameListSubject(my_partner().id, text, tag, status if status in STATUS_FILTERS else "")
 
 
 def _first_use() -> ResponseReturnValue:
@@ -163,9 +158,9 @@ def _first_use() -> ResponseReturnValue:
     return render_template(
         "games/first_use.html",
         partner=partner,
-        most=settings().max_archive_bytes,
-        packed=limit(settings().max_archive_bytes),
-        unpacked=limit(settings().max_unpacked_bytes),
+        max_bytes=settings().max_archive_bytes,
+        packed=format_limit(settings().max_archive_bytes),
+        unpacked=format_limit(settings().max_unpacked_bytes),
         register=register_lines(base_url(), partner.name),
         upload=upload_lines(base_url(), EXAMPLE_SLUG),
     )
@@ -190,21 +185,21 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover
         title=game.title,
         status=build_words.status_words(game),
         build=f"Build {build.number}" if build else "",
-        berths=build_words.berths(summary, servers),
+        berths=build_words.server_marks(summary, servers),
         summary=build_words.summary_words(summary.counts, released=build is not None),
-        size=size(build.size) if build else "",
+        size=format_size(build.size) if build else "",
         tags=game.tags,
         updated=Moment(game.updated_at, "brief"),
         segments=frozenset(segments),
-        cover=picture(cover, *THUMB) if cover else None,
-        worst=next((state for state in _TELLING if summary.counts[state]), ""),
+        cover=picture(cover, *THUMBNAIL_BOX) if cover else None,
+        worst=next((state for state in _TITLE_STATES if summary.counts[state]), ""),
     )
 
 
-def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[Segment]:
+def _segments(lines: Sequence[GameLine], asked: GameListSubject) -> list[FilterLink]:
     segments = []
-    for key, label in SEGMENTS.items():
+    for key, label in STATUS_FILTERS.items():
         count = sum(not key or key in line.segments for line in lines)
         query = urlencode(replace(asked, status=key).query())
-        segments.append(Segment(key, label, count, f"/games?{query}" if query else "/games"))
+        segments.append(FilterLink(label, count, f"/games?{query}" if query else "/games", key == asked.status))
     return segments

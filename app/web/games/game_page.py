@@ -1,4 +1,4 @@
-"""A game's page: sending a build, its builds, and where they are on the servers, live."""
+"""A game's page: sending a build, the builds, and their live state on the servers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from app.fleet.replicas import retry_now
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
-from app.web.games.game_header import head, live_of
+from app.web.games.game_header import header_context, live_game_parts
 from app.web.games.live_game import GameSubject
-from app.web.live.streams import fragment, stream
+from app.web.live.streams import poll_response, stream_response
 
 pages = Blueprint("game", __name__)
 pages.before_request(require_sign_in)
@@ -21,11 +21,11 @@ pages.before_request(require_sign_in)
 
 @pages.get("/games/<slug>")
 def page(slug: str) -> ResponseReturnValue:
-    """The whole page; its live parts are the same bytes that streams and polls get."""
+    """The page. Its live parts are the same bytes that streams and polls get."""
     game = my_game(slug)
     return render_template(
         "games/game.html",
-        **head(game),
+        **header_context(game),
         upload=upload_lines(base_url(), game.slug),
         made_at=Moment(now()),
     )
@@ -33,23 +33,23 @@ def page(slug: str) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/matrix")
 def matrix(slug: str) -> ResponseReturnValue:
-    """The live parts as a fragment, for pages without a stream. 304 when nothing changed."""
+    """The live parts for pages that poll. 304 if nothing has changed."""
     game = my_game(slug)
-    return fragment(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
+    return poll_response(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
 
 
 @pages.get("/games/<slug>/live")
 def live(slug: str) -> ResponseReturnValue:
-    """The live parts as server-sent events. 503 when all streams are taken: the page polls instead."""
-    return stream(GameSubject(my_game(slug).id, me().may_write))
+    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
+    return stream_response(GameSubject(my_game(slug).id, me().may_write))
 
 
 @pages.post("/games/<slug>/builds/<int:number>/servers/<server_id>/retries")
 def retry(slug: str, number: int, server_id: str) -> ResponseReturnValue:
-    """Have a server try a build again now, without waiting for its back-off."""
+    """Let a server retry a build now instead of after its back-off."""
     game = my_game(slug)
     require_write("Retrying")
     retry_now(game.id, number, server_id, my_actor())
     if htmx and not htmx.boosted:
-        return Response(live_of(game).fragment())
+        return Response(live_game_parts(game).fragment())
     return redirect(url_for("game.page", slug=slug, _anchor="fleet"), 303)

@@ -1,4 +1,4 @@
-"""What a game's page shows, as plain values: no row, no session and no query is left in it when it is rendered."""
+"""The content of a game's page as plain values: rendering needs no database."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
 from app.web.builds import build_words
-from app.web.builds.build_rows import SHOWN, BuildLine, build_page, note
-from app.web.builds.build_words import CellWords, Count, Said
-from app.web.frame.formats import Text, counted, size
+from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, count_note, list_build_lines
+from app.web.builds.build_words import CellWords, Count, StatusLabel
+from app.web.frame.formats import Phrase, counted, format_size
 
 
 @dataclass(frozen=True)
 class ServerView:
     id: str
     region: str
-    reported: Text
+    reported: Phrase
 
 
 @dataclass(frozen=True)
 class RowView:
-    """One build across the servers; `cells` in the order of the servers."""
+    """One build on all servers; `cells` in the order of the servers."""
 
     number: int
     live: bool
@@ -37,16 +37,16 @@ class RowView:
 
 @dataclass(frozen=True)
 class GameView:
-    """Everything live on a game's page. `changes_at`: when time alone changes it (contact is lost), or None."""
+    """All live content of a game's page. `changes_at`: when the next server counts as lost, or None."""
 
     slug: str
     tab_title: str
-    chips: Sequence[Said]
-    released: Text
+    chips: Sequence[StatusLabel]
+    released: Phrase
     release_next: int | None  # a ready build that is newer than the live one
     builds: Sequence[BuildLine]
     builds_note: str
-    all_builds: bool  # whether there are more than are shown
+    all_builds: bool  # whether the page links to a list with more builds
     counts: Sequence[Count]
     sessions: str
     to_send: str
@@ -57,26 +57,26 @@ class GameView:
 
 
 def game_view(game_id: str, may_write: bool) -> GameView | None:
-    """The view of a living game, or None. A constant number of queries."""
+    """The view of a game, or None if it is deleted. A constant number of queries."""
     game = game_with_live_build(game_id)
     if game is None:
         return None
     found = matrix(game)
-    builds = build_page(game, SHOWN)
+    builds = list_build_lines(game, BUILDS_ON_GAME_PAGE)
     live = game.released_build
     return GameView(
         slug=game.slug,
-        tab_title=build_words.title(game.title, found.counts),
+        tab_title=build_words.tab_title(game.title, found.counts),
         chips=[chip for chip in (build_words.live_chip(game, live), build_words.worst_chip(found)) if chip],
         released=_released(game),
         release_next=_next(builds.lines),
         builds=builds.lines,
-        builds_note=note(builds),
+        builds_note=count_note(builds),
         all_builds=builds.older is not None,
-        counts=build_words.counts(found.counts),
+        counts=build_words.count_labels(found.counts),
         sessions=counted(found.sessions, "session") if found.sessions else "",
-        to_send=f"Bytes still to send: {size(found.bytes_to_send)}" if live else "",
-        servers=[ServerView(s.id, s.region, build_words.reported(s)) for s in found.servers],
+        to_send=f"Bytes still to send: {format_size(found.bytes_to_send)}" if live else "",
+        servers=[ServerView(s.id, s.region, build_words.reported_words(s)) for s in found.servers],
         rows=[_row(row) for row in found.rows],
         may_write=may_write,
         changes_at=_changes_at(found),
@@ -94,11 +94,11 @@ def _next(lines: Sequence[BuildLine]) -> int | None:
     return newest.number if newest and newest.action == "Release" else None
 
 
-def _released(game: Game) -> Text:
+def _released(game: Game) -> Phrase:
     release = newest_release(game)
     return build_words.released_line(release.released_at, release.released_by) if release else ()
 
 
 def _changes_at(found: Matrix) -> datetime | None:
-    spoken = [server.reported_at for server in found.servers if server.contact and server.reported_at]
-    return min(spoken) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if spoken else None
+    reports = [server.reported_at for server in found.servers if server.contact and server.reported_at]
+    return min(reports) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if reports else None

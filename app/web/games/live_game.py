@@ -1,4 +1,4 @@
-"""A game's page as live parts."""
+"""The live parts of a game's page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from flask import Flask
 
 from app.topics.names import game_topic
 from app.web.games.game_view import GameView, game_view
-from app.web.live.live_parts import Part, Rendered
+from app.web.live.live_parts import Part, RenderedParts
 
 
 @dataclass(frozen=True)
 class GameSubject:
-    """A game's page."""
+    """A game's page, for members that may write or not."""
 
     game_id: str
     may_write: bool
@@ -22,13 +22,13 @@ class GameSubject:
     def topic(self) -> str:
         return game_topic(self.game_id)
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         view = game_view(self.game_id, self.may_write)
         return render_game(app, view, version) if view else None
 
 
-def render_game(app: Flask, view: GameView, version: int) -> Rendered:
-    """A game's parts from facts. No request, no database: what differs between readers is only `may_write`."""
+def render_game(app: Flask, view: GameView, version: int) -> RenderedParts:
+    """Render the parts from a view, without request or database. Only `may_write` differs between readers."""
     environment = app.jinja_env
 
     def part(part_id: str, template: str, row: bool = False, **context: object) -> Part:
@@ -41,7 +41,7 @@ def render_game(app: Flask, view: GameView, version: int) -> Rendered:
     )
     counts = part("fleet-counts", "games/_rollout_counts.html")
     fleet = part("fleet", "games/_rollout.html", inner_rows=rows, counts=counts)
-    return Rendered(
+    return RenderedParts(
         title=view.tab_title,
         parts=(
             part("game-state", "games/_game_state.html"),

@@ -13,7 +13,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import SlugTaken
 from app.web.frame.current_user import my_actor, my_partner, require_sign_in, require_write
-from app.web.frame.forms import problem
+from app.web.frame.forms import summary_title
 from app.web.games.game_form import GameForm
 
 pages = Blueprint("new_game", __name__)
@@ -24,7 +24,7 @@ _FIELDS = (*REQUIRED, "thumbnail", "screenshots", "release_date", "content_ratin
 
 @pages.get("/games/new")
 def page() -> ResponseReturnValue:
-    """The empty form. A file that was dropped on the list may have named the game already."""
+    """The empty form. A file that was dropped on the list may have given the title already."""
     require_write("Registering games")
     title = request.args.get("title", "")[:200]
     filled = {"title": title, "slug": slug_of(title) if title else "", "developer": my_partner().name}
@@ -33,18 +33,18 @@ def page() -> ResponseReturnValue:
 
 @pages.post("/games/new")
 def register() -> ResponseReturnValue:
-    """A new game, whose page is next. Without a slug it takes one from the title."""
+    """Register the game and redirect to its page. An empty slug is made from the title."""
     require_write("Registering games")
     form = GameForm()
     form.slug.data = (form.slug.data or "").strip() or _proposed(form.title.data or "")
-    values = form.take("slug", *_FIELDS)
+    values = form.checked_values("slug", *_FIELDS)
     if form.has_errors:
-        _look_whether_taken(form)
+        _check_slug(form)
         return _page(form), 422
     try:
         game = register_game(my_partner(), values.pop("slug"), values, my_actor())
-    except SlugTaken as refusal:
-        form.taken(refusal)
+    except SlugTaken:
+        form.add_slug_taken()
         return _page(form), 422
     flash(f"{game.title} is registered. Send its first build")
     return redirect(url_for("game.page", slug=game.slug), 303)
@@ -55,19 +55,19 @@ def _page(form: GameForm) -> str:
     return render_template(
         "games/new_game.html",
         form=form,
-        problem=problem(form, "The game is not registered yet"),
+        problem=summary_title(form, "The game is not registered yet"),
         proposal=_proposed(form.title.data or "") if taken else "",
     )
 
 
-def _look_whether_taken(form: GameForm) -> None:
-    """All that is to change is said at once, also what registering would have found out."""
+def _check_slug(form: GameForm) -> None:
+    """Report a slug that is in use together with the other errors, not after they are corrected."""
     if not form.slug.errors and form.slug.data in _taken_slugs():
-        form.taken(SlugTaken(""))
+        form.add_slug_taken()
 
 
 def _proposed(title: str) -> str:
-    """A free slug made from the title, or "" without one."""
+    """An unused slug made from the title, or "" without a title."""
     if not title.strip():
         return ""
     taken, stem, number = _taken_slugs(), slug_of(title), 1

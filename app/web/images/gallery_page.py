@@ -1,4 +1,4 @@
-"""A game's images: the gallery, live, and where new ones are dropped."""
+"""A game's images: the live gallery, and the drop zone for new images."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from app.data.models.game import Game
 from app.images.gallery import apps_with_assets
 from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
 from app.web.frame.current_user import my_game, require_sign_in
-from app.web.frame.formats import Moment, limit
-from app.web.frame.forms import problem
-from app.web.games.game_header import head
-from app.web.images.gallery_view import USED, GallerySubject
-from app.web.live.streams import fragment, present, stream
+from app.web.frame.formats import Moment, format_limit
+from app.web.frame.forms import summary_title
+from app.web.games.game_header import header_context
+from app.web.images.gallery_view import USE_FILTERS, GallerySubject
+from app.web.live.streams import current_parts, poll_response, stream_response
 
 pages = Blueprint("assets", __name__)
 pages.before_request(require_sign_in)
 
-_GONE = "This game is not there any more."
+_GONE = "This game no longer exists."
 
 
 class ImageForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """One image, sent through the app: for pages without a script."""
+    """One image sent through the app, for browsers without the script."""
 
     file = FileField("Image")
 
 
 @pages.get("/games/<slug>/assets")
 def page(slug: str) -> ResponseReturnValue:
-    """The gallery; filters are in the address."""
-    return show(my_game(slug), ImageForm())
+    """The gallery. Filters are in the address."""
+    return render_gallery(my_game(slug), ImageForm())
 
 
 @pages.get("/games/<slug>/assets/parts")
 def parts(slug: str) -> Response:
-    """The live parts for pages that poll. 304 when nothing changed."""
-    return fragment(_asked(my_game(slug)), _GONE)
+    """The live parts for pages that poll. 304 if nothing has changed."""
+    return poll_response(_requested_gallery(my_game(slug)), _GONE)
 
 
 @pages.get("/games/<slug>/assets/live")
 def live(slug: str) -> Response:
-    """The live parts as a stream. 503 when all streams are taken: the page polls instead."""
-    return stream(_asked(my_game(slug)))
+    """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
+    return stream_response(_requested_gallery(my_game(slug)))
 
 
-def show(game: Game, form: ImageForm) -> str:
-    """The whole page, also with what is wrong with a form of it."""
-    asked, apps = _asked(game), [(app.id, app.name) for app in apps_with_assets(game)]
-    found = head(game)
+def render_gallery(game: Game, form: ImageForm) -> str:
+    """The page, with the errors of its form."""
+    asked, apps = _requested_gallery(game), [(app.id, app.name) for app in apps_with_assets(game)]
+    found = header_context(game)
     query = urlencode(asked.query())
     return render_template(
         "images/gallery.html",
@@ -61,17 +61,17 @@ def show(game: Game, form: ImageForm) -> str:
         asked=asked,
         apps=apps,
         form=form,
-        problem=problem(form, "The image is not added"),
-        gallery=present(asked, _GONE),
+        problem=summary_title(form, "The image is not added"),
+        gallery=current_parts(asked, _GONE),
         parts_url=url_for("assets.parts", slug=game.slug) + (f"?{query}" if query else ""),
         live_url=url_for("assets.live", slug=game.slug) + (f"?{query}" if query else ""),
         most_bytes=MAX_IMAGE_BYTES,
-        each=limit(MAX_IMAGE_BYTES),
+        each=format_limit(MAX_IMAGE_BYTES),
         types=",".join(IMAGE_TYPES),
         made_at=Moment(now()),
     )
 
 
-def _asked(game: Game) -> GallerySubject:
+def _requested_gallery(game: Game) -> GallerySubject:
     text, used, app_id, after = (request.args.get(name, "").strip() for name in ("q", "used", "app", "after"))
-    return GallerySubject(game.id, text[:256], used if used in USED else "", app_id[:40], after[:200])
+    return GallerySubject(game.id, text[:256], used if used in USE_FILTERS else "", app_id[:40], after[:200])

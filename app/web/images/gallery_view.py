@@ -1,4 +1,4 @@
-"""The gallery of a game's images as its page shows it, live: tiles, filters, and the meter of the quota."""
+"""The live parts of the gallery: tiles, filters, and the quota meter."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, GalleryImage, GalleryPage, QuotaSummary, gallery, quota_summary
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
-from app.web.frame.formats import counted, limit, size
+from app.web.frame.filter_links import FilterLink
+from app.web.frame.formats import counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
-from app.web.live.live_parts import Rendered, part
+from app.web.live.live_parts import RenderedParts, render_part
 
-PAGE = 60
-USED = {"": None, "yes": True, "no": False}
-WELL = (184, 112)
+IMAGES_PER_PAGE = 60
+USE_FILTERS = {"": None, "yes": True, "no": False}
+TILE_BOX = (184, 112)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One image; `key` names its bytes. `state`: ready, pending (sizes are being made) or failed, with `why`."""
+    """One image. `key`: its object key. `state`: ready, pending (sizes are being made) or failed; `why`: the reason."""
 
     id: str
     key: str
@@ -37,16 +38,8 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Segment:
-    label: str
-    count: int
-    url: str
-    current: bool
-
-
-@dataclass(frozen=True)
 class QuotaWords:
-    """The meter: bytes for it, words beside it. `percent` counts what is on its way too."""
+    """The quota meter: bytes for the meter and words beside it. `taken` and `percent` include reserved bytes."""
 
     taken: int
     limit: int
@@ -60,7 +53,7 @@ class QuotaWords:
 
 @dataclass(frozen=True)
 class GallerySubject:
-    """A game's images, narrowed as the address says."""
+    """A game's images, filtered by the query of the address."""
 
     game_id: str
     text: str = ""
@@ -73,39 +66,41 @@ class GallerySubject:
         return assets_topic(self.game_id)
 
     def query(self) -> dict[str, str]:
-        """What stands in the address; empty values are left out."""
+        """The query of the address, without empty values."""
         found = {"used": self.used, "q": self.text, "app": self.app_id, "after": self.after}
         return {name: value for name, value in found.items() if value}
 
     def filter(self) -> GalleryFilter:
-        return GalleryFilter(self.text or None, USED[self.used], self.app_id or None, PAGE, self.after or None)
+        return GalleryFilter(
+            self.text or None, USE_FILTERS[self.used], self.app_id or None, IMAGES_PER_PAGE, self.after or None
+        )
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         game = db.session.get(Game, self.game_id)
         if game is None or game.deleted_at is not None:
             return None
         page = gallery(game, self.filter())
-        tiles = [tile(game.slug, image) for image in page.images]
-        rows = tuple(part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
+        tiles = [tile_of(game.slug, image) for image in page.images]
+        rows = tuple(render_part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
         quota = quota_words(quota_summary(game.partner_id))
         failed = sum(one.state == "failed" for one in tiles)
-        return Rendered(
+        return RenderedParts(
             title=f"{f'({failed} failed) ' if failed else ''}Assets: {game.title} · Slipway",
             parts=(
-                part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
-                part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
-                part(app, "assets-pages", "images/_pages.html", pages=self._pages(game.slug, page)),
-                part(app, "assets-tiles", "images/_tiles.html", rows=rows, asked=self, slug=game.slug),
+                render_part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
+                render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
+                render_part(app, "assets-pages", "images/_pages.html", pages=self._pages(game.slug, page)),
+                render_part(app, "assets-tiles", "images/_tiles.html", rows=rows, asked=self, slug=game.slug),
             ),
             rows=rows,
             version=version,
         )
 
-    def _segments(self, slug: str, page: GalleryPage) -> list[Segment]:
+    def _segments(self, slug: str, page: GalleryPage) -> list[FilterLink]:
         counts = {"": page.counts.all, "yes": page.counts.used, "no": page.counts.unused}
         labels = {"": "All", "yes": "In use", "no": "Not used"}
         return [
-            Segment(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
+            FilterLink(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
             for key, count in counts.items()
         ]
 
@@ -120,33 +115,33 @@ class GallerySubject:
         return f"/games/{slug}/assets{'?' if query else ''}{query}"
 
 
-def tile(slug: str, image: GalleryImage) -> Tile:
-    """A tile in words."""
+def tile_of(slug: str, image: GalleryImage) -> Tile:
+    """The tile of an image."""
     shown = image.image
     return Tile(
         id=shown.asset_id,
         key=shown.key,
         url=f"/games/{slug}/assets/{shown.asset_id}",
         name=image.file_name,
-        facts=f"{dimensions(shown.width_px, shown.height_px)} · {size(shown.byte_size)}",
+        facts=f"{dimensions(shown.width_px, shown.height_px)} · {format_size(shown.byte_size)}",
         uses=" · ".join(uses(image)),
         state=shown.derivation,
         why=shown.derive_error or "",
-        picture=picture(shown, *WELL),
+        picture=picture(shown, *TILE_BOX),
     )
 
 
 def quota_words(summary: QuotaSummary) -> QuotaWords:
-    """The meter of a partner's images."""
+    """The quota meter of a partner."""
     quota = summary.quota
     taken = quota.used + quota.reserved
     return QuotaWords(
         taken=taken,
         limit=quota.limit,
-        used=size(quota.used),
-        of=limit(quota.limit),
+        used=format_size(quota.used),
+        of=format_limit(quota.limit),
         percent=min(100, taken * 100 // quota.limit) if quota.limit else 100,
-        on_its_way=size(quota.reserved) if quota.reserved else "",
+        on_its_way=format_size(quota.reserved) if quota.reserved else "",
         images=counted(summary.images, "image"),
         unused=f"{summary.unused:,}" if summary.unused else "",
     )

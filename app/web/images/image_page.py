@@ -1,4 +1,4 @@
-"""One image of a game: what it is, what shows it, and what can be done with it; a page, or a dialog of the gallery."""
+"""One image of a game: its facts, its uses and its actions; a page, or a dialog of the gallery."""
 
 from __future__ import annotations
 
@@ -20,52 +20,52 @@ from app.images.originals import original_url
 from app.refusals import InvalidRequest, QuotaExceeded
 from app.web.components.component_words import dimensions, kind_name
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
-from app.web.frame.formats import Moment, Text, duration, size
-from app.web.frame.forms import choices
+from app.web.frame.formats import Moment, Phrase, format_duration, format_size
+from app.web.frame.forms import select_choices
 from app.web.frame.image_tags import image_url, picture
 from app.web.frame.toasts import flash_with_undo
-from app.web.games.game_header import head
+from app.web.games.game_header import header_context
 
 pages = Blueprint("asset", __name__)
 pages.before_request(require_sign_in)
 
-SHOWN = (520, 420)
+IMAGE_BOX = (520, 420)
 _TYPES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WebP", "image/gif": "GIF"}
 
 
 class PlaceForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """Where among the screenshots; "" for nowhere."""
+    """The position among the screenshots; "" for none."""
 
     place = SelectField("Screenshot")
 
 
 @pages.get("/games/<slug>/assets/<asset_id>")
 def page(slug: str, asset_id: str) -> ResponseReturnValue:
-    """Everything about it."""
+    """The image with its facts and uses."""
     game = my_game(slug)
     detail = asset_detail(game, asset_id)
     form = _place_form(game, detail)
     shown = {
         "slug": slug,
         "detail": detail,
-        "image": picture(detail.tile.image, *SHOWN),
+        "image": picture(detail.tile.image, *IMAGE_BOX),
         "facts": _facts(detail),
         "sizes": _sizes(detail),
         "shown_on": _shown_on(slug, detail),
         "original": url_for("asset.original", slug=slug, asset_id=asset_id),
         "place": form,
-        "undo": duration(UNDO_WINDOW.total_seconds()),
+        "undo": format_duration(UNDO_WINDOW.total_seconds()),
         "may_write": me().may_write,
         "back": url_for("assets.page", slug=slug),
     }
     if htmx and not htmx.boosted:
         return render_template("images/image.html", layout="images/in_dialog.html", **shown)
-    return render_template("images/image.html", layout="images/in_page.html", **shown, **head(game))
+    return render_template("images/image.html", layout="images/in_page.html", **shown, **header_context(game))
 
 
 @pages.get("/games/<slug>/assets/<asset_id>/original")
 def original(slug: str, asset_id: str) -> ResponseReturnValue:
-    """On to the file as it was sent, at an address in storage that lives for minutes."""
+    """Redirect to the original file in storage, at a presigned address."""
     game = my_game(slug)
     answer = redirect(original_url(game.id, asset_id), 302, Response)
     answer.headers["Cache-Control"] = "no-store"
@@ -74,7 +74,7 @@ def original(slug: str, asset_id: str) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/assets/<asset_id>/deletion")
 def delete(slug: str, asset_id: str) -> ResponseReturnValue:
-    """Take it out of everything; the toast brings it back."""
+    """Delete the image from all places that show it. The toast has an undo button."""
     game = my_game(slug)
     require_write("Deleting images")
     name = asset_detail(game, asset_id).tile.file_name
@@ -89,23 +89,23 @@ def delete(slug: str, asset_id: str) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/assets/<asset_id>/restoration")
 def restore(slug: str, asset_id: str) -> ResponseReturnValue:
-    """Bring it back, to where it was shown."""
+    """Restore a deleted image in all places that showed it."""
     game = my_game(slug)
-    require_write("Bringing images back")
+    require_write("Restoring images")
     try:
         restored = restore_asset(game, asset_id, my_actor())
     except QuotaExceeded as refusal:
         flash(refusal.message)
         return redirect(url_for("assets.page", slug=slug), 303)
-    flash(f"{restored.file_name} is back")
+    flash(f"{restored.file_name} is restored")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{restored.id}"), 303)
 
 
 @pages.post("/games/<slug>/assets/<asset_id>/cover")
 def cover(slug: str, asset_id: str) -> ResponseReturnValue:
-    """Show it as the game's cover."""
+    """Make the image the game's cover."""
     game = my_game(slug)
-    require_write("Picking the cover")
+    require_write("Choosing the cover")
     name = asset_detail(game, asset_id).tile.file_name
     pick_cover(game, asset_id, my_actor())
     flash(f"{name} is the cover")
@@ -114,28 +114,28 @@ def cover(slug: str, asset_id: str) -> ResponseReturnValue:
 
 @pages.post("/games/<slug>/assets/<asset_id>/cover/deletion")
 def no_cover(slug: str, asset_id: str) -> ResponseReturnValue:
-    """Show none any more, if this one is it."""
+    """Remove the cover if it is this image."""
     game = my_game(slug)
-    require_write("Picking the cover")
+    require_write("Choosing the cover")
     tile = asset_detail(game, asset_id).tile
     if tile.is_cover:
         pick_cover(game, None, my_actor())
-    flash(f"{tile.file_name} is not the cover any more")
+    flash(f"{tile.file_name} is no longer the cover")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
 
 
 @pages.post("/games/<slug>/assets/<asset_id>/screenshot")
 def screenshot(slug: str, asset_id: str) -> ResponseReturnValue:
-    """Put it at a place among the screenshots, or take it out."""
+    """Set the image's position among the screenshots, or remove it from them."""
     game = my_game(slug)
-    require_write("Picking screenshots")
+    require_write("Choosing screenshots")
     detail = asset_detail(game, asset_id)
     form, name = _place_form(game, detail), detail.tile.file_name
     if not form.validate_on_submit():
-        raise InvalidRequest(f"Choose one of the places that the list offers for {name}.")
+        raise InvalidRequest(f"Choose a place for {name} from the list.")
     place = int(form.place.data) if form.place.data else None
     place_screenshot(game, asset_id, place, my_actor())
-    flash(f"{name} is screenshot {place}" if place else f"{name} is no screenshot")
+    flash(f"{name} is screenshot {place}" if place else f"{name} is not a screenshot")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
 
 
@@ -144,19 +144,19 @@ def _back(slug: str, asset_id: str) -> ResponseReturnValue:
 
 
 def _place_form(game: Game, detail: AssetDetail) -> PlaceForm:
-    there = len(pictures_of([game.id])[game.id].screenshots)
-    last = min(MAX_SCREENSHOTS, there if detail.tile.screenshot else there + 1)
+    count = len(pictures_of([game.id])[game.id].screenshots)
+    last = min(MAX_SCREENSHOTS, count if detail.tile.screenshot else count + 1)
     form = PlaceForm(place=str(detail.tile.screenshot or ""))
     labels = {"": "Not a screenshot"} | {str(place): f"Screenshot {place}" for place in range(1, last + 1)}
-    form.place.choices = choices(labels)
+    form.place.choices = select_choices(labels)
     return form
 
 
-def _facts(detail: AssetDetail) -> Sequence[tuple[str, Text]]:
+def _facts(detail: AssetDetail) -> Sequence[tuple[str, Phrase]]:
     tile, image = detail.tile, detail.tile.image
-    facts: list[tuple[str, Text]] = [
+    facts: list[tuple[str, Phrase]] = [
         ("Size", (f"{dimensions(image.width_px, image.height_px)} pixels",)),
-        ("File", (f"{_TYPES[image.mime_type]}, {size(image.byte_size)}",)),
+        ("File", (f"{_TYPES[image.mime_type]}, {format_size(image.byte_size)}",)),
         ("Added", (Moment(tile.created_at), f" by {tile.sent_by}")),
         ("App", (tile.app_name,)),
     ]
@@ -170,7 +170,7 @@ def _facts(detail: AssetDetail) -> Sequence[tuple[str, Text]]:
 
 
 def _shown_on(slug: str, detail: AssetDetail) -> list[tuple[str, str, str, str]]:
-    """(address, name, external key, `Card, front`)."""
+    """(address, name, external key, kind and side such as `Card, front`)."""
     return [
         (
             url_for("component.page", slug=slug, component_id=one.component_id),
@@ -183,7 +183,7 @@ def _shown_on(slug: str, detail: AssetDetail) -> list[tuple[str, str, str, str]]
 
 
 def _sizes(detail: AssetDetail) -> list[dict[str, Any]]:
-    """Each made file once, with the sizes it stands for."""
+    """One entry per stored file, with the sizes it serves."""
     found: dict[str, dict[str, Any]] = {}
     for variant in detail.tile.image.variants:
         line = found.setdefault(variant.key, {"url": image_url(variant.key), "for": [], "variant": variant})
@@ -193,7 +193,7 @@ def _sizes(detail: AssetDetail) -> list[dict[str, Any]]:
             "url": line["url"],
             "for": ", ".join(line["for"]),
             "pixels": dimensions(line["variant"].width_px, line["variant"].height_px),
-            "bytes": size(line["variant"].byte_size),
+            "bytes": format_size(line["variant"].byte_size),
         }
         for line in found.values()
     ]

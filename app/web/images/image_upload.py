@@ -1,5 +1,5 @@
-"""A new image from a page without a script: through the app. The script sends images straight to storage, with the
-calls of the assets API (app/api/dashboard.py)."""
+"""Adding an image through the app, for browsers without the script. The script sends images directly to storage, with
+the calls of the assets API (app/api/dashboard_calls.py)."""
 
 from __future__ import annotations
 
@@ -22,21 +22,29 @@ from app.images.image_limits import MAX_IMAGE_BYTES
 from app.images.intake.image_receiver import receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
-from app.web.frame.current_user import me, my_actor, my_game, my_partner, require_sign_in, require_write
-from app.web.frame.formats import limit
-from app.web.frame.forms import SHOWN, refused
-from app.web.images.gallery_page import ImageForm, show
+from app.web.frame.current_user import (
+    forget_cached_user,
+    me,
+    my_actor,
+    my_game,
+    my_partner,
+    require_sign_in,
+    require_write,
+)
+from app.web.frame.formats import format_limit
+from app.web.frame.forms import FORM_REFUSALS, show_refusal
+from app.web.images.gallery_page import ImageForm, render_gallery
 
 pages = Blueprint("asset_upload", __name__)
 pages.before_request(require_sign_in)
 
-RATE = "240 per minute"  # of one member
-LONGEST_NAME = 256
+RATE = "240 per minute"  # per member
+MAX_FILE_NAME_LENGTH = 256
 
 
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
-    """One image through the app."""
+    """Add one image."""
     require_write("Adding images")  # before a byte of the body is read
     partner = my_partner()
     partner_id, name = partner.id, partner.name
@@ -47,6 +55,9 @@ def add(slug: str) -> ResponseReturnValue:
 
 def _add(slug: str) -> ResponseReturnValue:
     _require_token()
+    forget_cached_user()
+    if (gone := require_sign_in()) is not None:
+        return gone
     game = _writable(slug)
     form = ImageForm()
     file: FileStorage | None = request.files.get("file")
@@ -57,39 +68,41 @@ def _add(slug: str) -> ResponseReturnValue:
             raise InvalidRequest("Choose an image to add", {"file": "none chosen"})
         name = _file_name(file.filename)
         asset_id = receive_image(game, app_id, file.stream, name, my_actor())
-    except (*SHOWN, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
-        status, headers = refused(form, refusal)
-        return show(db.session.get_one(Game, game_id), form), status, headers
+    except (*FORM_REFUSALS, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
+        status, headers = show_refusal(form, refusal)
+        return render_gallery(db.session.get_one(Game, game_id), form), status, headers
     flash(f"{name} is added")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
 
 
-# It looks at the token itself: the check before every request would measure the body against the limit of forms.
+# It checks the token itself: the check before each request would apply the size limit of forms to the body.
 csrf.exempt(add)
 
 
 def _require_token() -> None:
-    # Whoever is signed in may send as much as an image; SameSite cookies keep other sites' forms from being signed in.
+    # A signed-in member may send a body as large as an image; SameSite cookies keep out forms of other sites.
     request.max_content_length = MAX_IMAGE_BYTES + MIB
-    free_connection_keeping_rows()  # no database connection is held while it comes
+    free_connection_keeping_rows()  # not held while the body arrives
     try:
-        validate_csrf(request.headers.get("X-CSRFToken") or request.form.get("csrf_token"))
+        in_form = request.form.get("csrf_token")  # the whole body has come then, also where the header has the token
+        validate_csrf(request.headers.get("X-CSRFToken") or in_form)
     except ValidationError as error:
         raise CSRFError(str(error)) from None
     except RequestEntityTooLarge:
         raise PayloadTooLarge(
-            f"The image is larger than {limit(MAX_IMAGE_BYTES)}. Export it smaller, go back, and choose it again."
+            f"The image is larger than {format_limit(MAX_IMAGE_BYTES)}. Export it smaller, go back, and choose it "
+            "again."
         ) from None
 
 
 def _writable(slug: str) -> Game:
     game_id = my_game(slug).id
     require_write("Adding images")
-    free_connection()  # the member stays readable, whatever becomes of the session: a refusal needs them for its page
+    free_connection()  # the member stays readable after a rollback: the page of a refusal needs it
     return db.session.get_one(Game, game_id)
 
 
 def _file_name(name: str) -> str:
-    """The last part, without control characters."""
+    """The last part of a path, without control characters."""
     plain = re.sub(r"[\x00-\x1f\x7f]", "", PurePosixPath(name.replace("\\", "/")).name)
-    return plain[:LONGEST_NAME] or "image"
+    return plain[:MAX_FILE_NAME_LENGTH] or "image"

@@ -1,8 +1,9 @@
-"""A page's live parts: rendered once a change for everybody who may see the same, sent to streams and polls alike.
+"""The live parts of a page, for streams and polls. They are rendered once per change and shared by all readers with the
+same rights.
 
-Measured in design: 1,000 streams of one process at one event a second. So a change is rendered by the first thread that
-asks and its bytes are shared; a stream waits in the event hub without a database connection; and a stream that saw
-the state before is sent only the parts that changed.
+Designed for 1,000 streams in one process at one event per second: the first thread that needs a change renders it, and
+all others use the same bytes; a stream waits in the event hub without a database connection; and a stream that has sent
+the previous state sends only the parts that changed.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from markupsafe import escape
 from app.data.models.base import now
 from app.topics.event_hub import hub
 
-BEAT_SECONDS = 12.0
-LOOK_SECONDS = 3.0  # between two looks whether the reader is still there and still signed in
-PAUSE_SECONDS = 0.5  # between two renderings of one page, however often servers report
-LIFETIME_SECONDS = 600.0  # then the browser connects again and is recognised again
-KEPT = 512
-BEAT = b"event: beat\ndata:\n\n"
+HEARTBEAT_SECONDS = 12.0
+CHECK_SECONDS = 3.0  # between two checks that the page is still open and its reader signed in
+MIN_EVENT_INTERVAL_SECONDS = 0.5  # between two events of one stream, however often servers report
+STREAM_LIFETIME_SECONDS = 600.0  # then the browser reconnects and is authenticated again
+MAX_CACHED_PAGES = 512
+HEARTBEAT = b"event: beat\ndata:\n\n"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One element of the page, swapped by its id. `row` parts are table sections and stand inside a template."""
+    """One element of the page, swapped by its id. `row`: a table section, which htmx needs inside a template."""
 
     id: str
     html: str
@@ -41,41 +42,41 @@ class Part:
 
     @property
     def swap(self) -> str:
-        """The part as htmx takes it out of band."""
+        """The part as an out-of-band swap of htmx."""
         html = self.html.replace(f' id="{self.id}"', f' hx-swap-oob="morph" id="{self.id}"', 1)
         return f"<template>{html}</template>" if self.row else html
 
 
 @dataclass
-class Rendered:
+class RenderedParts:
     """All live parts of a page in one state. `etag` names that state."""
 
     title: str
-    parts: tuple[Part, ...]  # what the page consists of
-    rows: tuple[Part, ...]  # the pieces of the last part, for when only some of them change
+    parts: tuple[Part, ...]  # all live elements of the page
+    rows: tuple[Part, ...]  # the elements inside the last part, sent alone when only some of them change
     version: int
-    changes_at: datetime | None = None  # when time alone makes it wrong
+    changes_at: datetime | None = None  # when the passing of time makes it outdated
     etag: str = ""
 
     def __post_init__(self) -> None:
-        whole = "\0".join((self.title, *(part.html for part in self.parts)))
-        self.etag = f'"{hashlib.sha256(whole.encode()).hexdigest()[:20]}"'
+        content = "\0".join((self.title, *(render_part.html for render_part in self.parts)))
+        self.etag = f'"{hashlib.sha256(content.encode()).hexdigest()[:20]}"'
         self._events: dict[str, bytes] = {}
 
-    def holds(self, version: int) -> bool:
-        """Whether this is still how things are at `version` of the page's topic."""
+    def is_current(self, version: int) -> bool:
+        """Whether this is the state at `version` of the page's topic."""
         return self.version == version and (self.changes_at is None or now() < self.changes_at)
 
     def html(self, part_id: str) -> str:
-        """One part, for the page."""
-        return next(part.html for part in self.parts if part.id == part_id)
+        """The HTML of one part, for the page."""
+        return next(render_part.html for render_part in self.parts if render_part.id == part_id)
 
     def fragment(self) -> str:
-        """Everything, for a poll."""
-        return "".join((self._title(), *(part.swap for part in self.parts)))
+        """All parts as swaps, for a poll."""
+        return "".join((self._title(), *(render_part.swap for render_part in self.parts)))
 
-    def event(self, seen: Rendered | None) -> bytes:
-        """The server-sent event that takes a page from `seen` (None: from anything) to this state."""
+    def event(self, seen: RenderedParts | None) -> bytes:
+        """The server-sent event that updates a page from `seen` (None: from any state) to this state."""
         key = seen.etag if seen else ""
         if key not in self._events:
             html = self.fragment() if seen is None else self._difference(seen)
@@ -83,11 +84,11 @@ class Rendered:
             self._events[key] = f"id: {self.etag}\nevent: live\n{lines}\n".encode()
         return self._events[key]
 
-    def _difference(self, seen: Rendered) -> str:
-        before = {part.id: part.html for part in (*seen.parts, *seen.rows)}
+    def _difference(self, seen: RenderedParts) -> str:
+        before = {render_part.id: render_part.html for render_part in (*seen.parts, *seen.rows)}
         same_rows = [row.id for row in self.rows] == [row.id for row in seen.rows]
         candidates = (*self.parts[:-1], *self.rows) if same_rows else self.parts
-        changed = [part.swap for part in candidates if before.get(part.id) != part.html]
+        changed = [render_part.swap for render_part in candidates if before.get(render_part.id) != render_part.html]
         return "".join((self._title(), *changed))
 
     def _title(self) -> str:
@@ -95,24 +96,24 @@ class Rendered:
 
 
 class Subject(Protocol):
-    """What a page shows live. Hashable: equal ones share one rendering, so what differs between readers is in it."""
+    """The live content of a page. Equal subjects share one rendering, so its fields hold all that differs by reader."""
 
     @property
     def topic(self) -> str:
-        """The topic that is announced when this changes."""
+        """The topic that is published when the content changes."""
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
-        """The parts as of now, or None for what is gone. In an app context without a request."""
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
+        """The current parts, or None if the object is deleted. Called in an app context without a request."""
 
 
 class _Entry:
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.rendered: Rendered | None = None
+        self.rendered: RenderedParts | None = None
 
 
 class LiveParts:
-    """The rendered parts of what is being watched. One a process; safe from any thread."""
+    """A cache of rendered parts. One per process; thread-safe."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -120,17 +121,17 @@ class LiveParts:
         self._entries: OrderedDict[Subject, _Entry] = OrderedDict()
         self.renderings = 0
 
-    def of(self, subject: Subject) -> Rendered | None:
-        """The parts as of now, or None for what is gone. The caller must hold no database connection: it may wait for
-        the thread that renders, which needs one."""
+    def of(self, subject: Subject) -> RenderedParts | None:
+        """The current parts, or None if the object is deleted. The caller must hold no database connection: it may wait
+        for the rendering thread, which needs one."""
         entry = self._entry(subject)
         version = hub.version(subject.topic)
         ready = entry.rendered
-        if ready and ready.holds(version):  # without the lock, for which a thousand streams would stand in line
+        if ready and ready.is_current(version):  # without the lock, on which a thousand streams would queue
             return ready
         with entry.lock:
             found = entry.rendered
-            if found and found.holds(version):
+            if found and found.is_current(version):
                 return found
             fresh = self._render(subject, version)
             if found and fresh and fresh.etag == found.etag:
@@ -145,12 +146,12 @@ class LiveParts:
             return known
         with self._lock:
             entry = self._entries.setdefault(subject, _Entry())
-            if len(self._entries) > KEPT:
+            if len(self._entries) > MAX_CACHED_PAGES:
                 self._entries.popitem(last=False)
             return entry
 
-    def _render(self, subject: Subject, version: int) -> Rendered | None:
-        # Its own context: a stream has none any more, and the page's objects are not to be shared with other threads.
+    def _render(self, subject: Subject, version: int) -> RenderedParts | None:
+        # Its own context: a stream no longer has one, and threads must not share the database objects of a page.
         with self._app.app_context():
             self.renderings += 1
             return subject.render(self._app, version)
@@ -158,48 +159,48 @@ class LiveParts:
     def stream_of(
         self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool] = lambda: True, reader: str = ""
     ) -> Generator[bytes]:
-        """The body of an event stream: parts when they change, a beat when they do not. It ends when the reader, who
-        is asked about before every event, at least every LOOK_SECONDS, and when the hub wakes `reader`, does not
-        stay."""
-        ends = time.monotonic() + LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
-        yield b"retry: 2000\n" + BEAT
-        seen: Rendered | None = None
+        """The body of an event stream: an event when parts change, and heartbeats. It ends when `stays` returns False.
+
+        `stays` is called before each event, at least every CHECK_SECONDS, and when the hub wakes `reader`."""
+        ends = time.monotonic() + STREAM_LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
+        yield b"retry: 2000\n" + HEARTBEAT
+        seen: RenderedParts | None = None
         wrote_at = time.monotonic()
         while not hub.stopping and time.monotonic() < ends:
             if not stays():
                 return
             present = self.of(subject)
             if present is None:
-                return  # gone: the browser connects again and is told
+                return  # deleted: the browser reconnects and gets 404
             if seen is None and present.etag == seen_etag:
                 seen = present
             elif seen is None or present.etag != seen.etag:
                 yield present.event(seen)
                 seen, wrote_at = present, time.monotonic()
-                time.sleep(PAUSE_SECONDS)  # several servers' reports become one event
-            elif time.monotonic() - wrote_at >= BEAT_SECONDS:
-                yield BEAT
+                time.sleep(MIN_EVENT_INTERVAL_SECONDS)  # several servers' reports become one event
+            elif time.monotonic() - wrote_at >= HEARTBEAT_SECONDS:
+                yield HEARTBEAT
                 wrote_at = time.monotonic()
-            beat_in = wrote_at + BEAT_SECONDS - time.monotonic()
-            look_in = min(LOOK_SECONDS, beat_in, _seconds_to(present.changes_at))
-            hub.wait(subject.topic, present.version, max(0.0, look_in), reader)
+            heartbeat_in = wrote_at + HEARTBEAT_SECONDS - time.monotonic()
+            check_in = min(CHECK_SECONDS, heartbeat_in, _seconds_to(present.changes_at))
+            hub.wait(subject.topic, present.version, max(0.0, check_in), reader)
 
 
 def _seconds_to(moment: datetime | None) -> float:
-    return BEAT_SECONDS if moment is None else (moment - now()).total_seconds()
+    return HEARTBEAT_SECONDS if moment is None else (moment - now()).total_seconds()
 
 
 def live_parts() -> LiveParts:
-    """The running app's."""
+    """The cache of the current app."""
     found: LiveParts = current_app.extensions["slipway_live"]
     return found
 
 
 def init_app(app: Flask) -> None:
-    """One cache of rendered parts for the app."""
+    """Create the cache of rendered parts."""
     app.extensions["slipway_live"] = LiveParts(app)
 
 
-def part(app: Flask, part_id: str, template: str, *, row: bool = False, **context: object) -> Part:
-    """One part from its template, which sets its id. No request: its bytes are everybody's."""
+def render_part(app: Flask, part_id: str, template: str, *, row: bool = False, **context: object) -> Part:
+    """Render one part. Its template sets the id. There is no request: all readers get the same bytes."""
     return Part(part_id, app.jinja_env.get_template(template).render(**context).strip(), row)

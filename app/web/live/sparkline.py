@@ -1,4 +1,4 @@
-"""A line of the last hour, as SVG paths: the policy allows no inline style, and a path needs none."""
+"""A chart of the last hour as SVG paths, which need no inline style: the content security policy forbids it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-# The picture's own units; the page stretches it to 120 x 24 px, or 72 x 24. Whole numbers keep the paths short.
+# Units of the drawing; the page scales it to 120 x 24 px or 72 x 24 px. Integers keep the paths short.
 STEP = 2
 HEIGHT = 48
 TOP, BOTTOM = 4, 45  # room for the line's own width
@@ -14,8 +14,8 @@ TOP, BOTTOM = 4, 45  # room for the line's own width
 
 @dataclass(frozen=True)
 class Sparkline:
-    """`d` attributes; "" for what is not drawn. `lost`: contact was lost within the hour or before, so that the line
-    ends there and goes on dotted."""
+    """`d` attributes, "" for paths that are not drawn. `lost`: there is no contact with the server, so the line ends at
+    the last contact and continues dotted."""
 
     line: str
     area: str
@@ -26,7 +26,7 @@ class Sparkline:
 
 
 def sparkline(values: Sequence[int], silent: int | None = None) -> Sparkline:
-    """`values` are amounts a minute, oldest first; `silent` is for how many minutes the server has had no contact."""
+    """`values`: amounts per minute, oldest first. `silent`: minutes without contact, or None."""
     width = STEP * (len(values) - 1)
     known = values if silent is None else values[: max(0, len(values) - silent)]
     heights = _heights(known)
@@ -44,7 +44,7 @@ def _heights(values: Sequence[int]) -> list[int]:
 
 
 def _path(heights: Sequence[int]) -> str:
-    """Relative steps; level runs in one."""
+    """A path of relative steps. Consecutive equal values are one step."""
     if len(heights) < 2:
         return ""
     pieces, level = [f"M0 {heights[0]}"], 0

@@ -1,8 +1,7 @@
-"""Who reads a live stream: it ends at once when they sign out or are removed, and within seconds of their closing the
-page.
+"""Ends live streams: at once when their reader signs out or is removed, and within seconds when the page is closed.
 
-A stream is asked for once and answered for minutes. Without these looks it would go on telling what a removed member
-may no longer see, and hold its thread until the next write to a page that is gone.
+A stream is requested once and runs for minutes. Without these checks it would keep sending what a removed member may no
+longer see, and hold its thread until the next write to a closed page.
 """
 
 from __future__ import annotations
@@ -23,105 +22,105 @@ from app.data.database import DatabaseError
 from app.topics.event_hub import hub
 from app.topics.names import SIGN_INS_TOPIC
 from app.web.frame.current_user import current_sign_in
-from app.web.live.live_parts import LOOK_SECONDS
+from app.web.live.live_parts import CHECK_SECONDS
 
 log = logging.getLogger(__name__)
 
 
-class Door:
-    """Which of the streams' sign-ins have ended: one query for all of them when any has, and every LOOK_SECONDS for
-    those that end by time, however many streams there are. One per process; safe from any thread."""
+class SignInWatch:
+    """Watches the sign-ins of all streams. One query checks all of them: when any sign-in ends, and every CHECK_SECONDS
+    for those that expire. One per process; thread-safe."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._lock = threading.Lock()
-        self._open: Counter[str] = Counter()  # streams per sign-in
-        self._ended: set[str] = set()  # as of the last look
-        self._looks_at = 0.0
+        self._streams: Counter[str] = Counter()  # per sign-in
+        self._ended: set[str] = set()  # as of the last check
+        self._next_check = 0.0
 
-    def enter(self, sign_in_id: str) -> None:
-        """One more stream of a sign-in, which has just been found living."""
+    def add_stream(self, sign_in_id: str) -> None:
+        """Count a new stream of an active sign-in."""
         with self._lock:
-            self._open[sign_in_id] += 1
+            self._streams[sign_in_id] += 1
 
-    def leave(self, sign_in_id: str) -> None:
-        """One less."""
+    def remove_stream(self, sign_in_id: str) -> None:
+        """Count a stream that has ended."""
         with self._lock:
-            self._open[sign_in_id] -= 1
-            if self._open[sign_in_id] <= 0:
-                del self._open[sign_in_id]
+            self._streams[sign_in_id] -= 1
+            if self._streams[sign_in_id] <= 0:
+                del self._streams[sign_in_id]
 
-    def admits(self, sign_in_id: str) -> bool:
-        """Whether the sign-in was living at the last look."""
-        if time.monotonic() >= self._looks_at:  # without the lock, for which a thousand streams would stand in line
-            self._look(only_when_due=True)
+    def is_active(self, sign_in_id: str) -> bool:
+        """Whether the sign-in was active at the last check."""
+        if time.monotonic() >= self._next_check:  # without the lock, on which a thousand streams would queue
+            self._check(only_when_due=True)
         return sign_in_id not in self._ended
 
-    def look(self) -> None:
-        """A sign-in ended somewhere: look whose, and let their streams go on to their end."""
-        self._look()
+    def check(self) -> None:
+        """Find the sign-ins that have ended, and wake their streams so that they end. Called when any sign-in ends."""
+        self._check()
         hub.wake(self._ended)
 
-    def _look(self, *, only_when_due: bool = False) -> None:
+    def _check(self, *, only_when_due: bool = False) -> None:
         with self._lock:
-            if only_when_due and time.monotonic() < self._looks_at:
-                return  # another stream did, a moment ago
-            here = set(self._open)
+            if only_when_due and time.monotonic() < self._next_check:
+                return  # another stream has just checked
+            watched = set(self._streams)
             try:
-                if here:
+                if watched:
                     with self._app.app_context():
-                        self._ended = here - active_sign_ins(here)
+                        self._ended = watched - active_sign_ins(watched)
             except DatabaseError:
-                log.warning("live streams: the database did not answer who is signed in; asking again soon")
-            self._looks_at = time.monotonic() + LOOK_SECONDS
+                log.warning("live streams: cannot read the sign-ins from the database; trying again soon")
+            self._next_check = time.monotonic() + CHECK_SECONDS
 
 
 @dataclass
-class Reader:
-    """The browser at the other end of a stream. `client` is None where the server does not give its socket away."""
+class StreamReader:
+    """The browser that reads a stream. `client` is None if the web server does not expose its socket."""
 
-    door: Door
+    watch: SignInWatch
     sign_in_id: str
     client: socket.socket | None
-    looks_at: float = 0.0
+    next_check: float = 0.0
 
     def __post_init__(self) -> None:
-        self.door.enter(self.sign_in_id)
+        self.watch.add_stream(self.sign_in_id)
 
     def leave(self) -> None:
         """The stream has ended."""
-        self.door.leave(self.sign_in_id)
+        self.watch.remove_stream(self.sign_in_id)
 
     def stays(self) -> bool:
-        """Whether the page is still open, as far as this machine knew LOOK_SECONDS ago, and its reader signed in."""
-        if time.monotonic() >= self.looks_at:
-            if self._left():
+        """Whether the page is still open, checked every CHECK_SECONDS, and its reader signed in."""
+        if time.monotonic() >= self.next_check:
+            if self._has_closed():
                 return False
-            self.looks_at = time.monotonic() + LOOK_SECONDS
-        return self.door.admits(self.sign_in_id)
+            self.next_check = time.monotonic() + CHECK_SECONDS
+        return self.watch.is_active(self.sign_in_id)
 
-    def _left(self) -> bool:
-        # A browser sends nothing more on this connection, so all there can be to read is its end.
+    def _has_closed(self) -> bool:
+        # A browser sends nothing more on this connection, so the only thing to read is its end.
         if self.client is None:
             return False
         try:
-            waiting = select.poll()  # not select(): there are more than 1,024 files
+            waiting = select.poll()  # not select(), which fails above 1,024 open files
             waiting.register(self.client, select.POLLIN)
             return bool(waiting.poll(0)) and self.client.recv(1, socket.MSG_PEEK) == b""
-        except (OSError, ValueError):  # closed meanwhile
+        except (OSError, ValueError):  # closed in the meantime
             return True
 
 
-def reader() -> Reader:
-    """Of the present request, which must be signed in. Whoever makes one calls its `leave` at the end."""
+def stream_reader() -> StreamReader:
+    """The reader of this request, which must be signed in. The caller calls its `leave` when the stream ends."""
     environ = request.environ
     client = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-    if isinstance(client, ssl.SSLSocket):  # cannot be peeked at: its end is noticed at the next write
+    if isinstance(client, ssl.SSLSocket):  # cannot be peeked at: the next write finds that it has closed
         client = None
-    return Reader(current_app.extensions["slipway_door"], current_sign_in().id, client)
+    return StreamReader(current_app.extensions["slipway_sign_in_watch"], current_sign_in().id, client)
 
 
 def init_app(app: Flask) -> None:
-    """One door for the app."""
-    door = app.extensions["slipway_door"] = Door(app)
-    hub.listen(SIGN_INS_TOPIC, door.look)
+    """Create the watch, and check whenever a sign-in ends."""
+    watch = app.extensions["slipway_sign_in_watch"] = SignInWatch(app)
+    hub.listen(SIGN_INS_TOPIC, watch.check)

@@ -1,4 +1,4 @@
-"""Live parts made and on their way: a fragment for pages that poll, an event stream for those that listen."""
+"""Responses with live parts: fragments for pages that poll, and event streams."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from flask import Response, request
 from app.data.database import free_connection
 from app.limits import thread_budgets
 from app.refusals import NotFound
-from app.web.live.live_parts import Rendered, Subject, live_parts
-from app.web.live.stream_guard import reader
+from app.web.live.live_parts import RenderedParts, Subject, live_parts
+from app.web.live.stream_guard import stream_reader
 
 
-def present(subject: Subject, gone: str) -> Rendered:
-    """The parts as of now; the request's database connection is given back first. Raises NotFound, saying `gone`."""
+def current_parts(subject: Subject, gone: str) -> RenderedParts:
+    """The current parts. Frees the request's database connection. Raises NotFound with the message `gone`."""
     free_connection()
     found = live_parts().of(subject)
     if found is None:
@@ -20,28 +20,28 @@ def present(subject: Subject, gone: str) -> Rendered:
     return found
 
 
-def fragment(subject: Subject, gone: str) -> Response:
-    """The parts for a poll. 304 when the page has them already."""
-    found = present(subject, gone)
+def poll_response(subject: Subject, gone: str) -> Response:
+    """The parts for a poll. 304 if the page already has them."""
+    found = current_parts(subject, gone)
     if request.headers.get("If-None-Match") == found.etag:
         return Response(status=304, headers={"ETag": found.etag})
     return Response(found.fragment(), headers={"ETag": found.etag})
 
 
-def stream(subject: Subject) -> Response:
-    """The parts as server-sent events. 503 when all streams are taken: the page polls instead."""
+def stream_response(subject: Subject) -> Response:
+    """The parts as server-sent events. 503 if there are too many streams: the page polls instead."""
     seen = request.headers.get("Last-Event-ID") or request.args.get("seen")
     thread_budgets.streams.acquire()
     try:
-        present_reader = reader()
+        reader = stream_reader()
         free_connection()
-        body = live_parts().stream_of(subject, seen, present_reader.stays, present_reader.sign_in_id)
+        body = live_parts().stream_of(subject, seen, reader.stays, reader.sign_in_id)
         response = Response(body, mimetype="text/event-stream")
     except BaseException:
         thread_budgets.streams.free()
         raise
-    # Not in the generator: one that was never begun runs no `finally`.
-    response.call_on_close(present_reader.leave)
+    # Not in the generator: a generator that never started does not run its `finally`.
+    response.call_on_close(reader.leave)
     response.call_on_close(thread_budgets.streams.free)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     return response

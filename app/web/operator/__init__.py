@@ -1,3 +1,3 @@
-"""The operator area: servers, partners, storage, the whole audit log. One module per page.
+"""The operator area: servers, partners, storage, the complete audit log. One module per page.
 
-Operators run the platform and belong to no partner; nobody else gets in."""
+Operators run the platform and belong to no partner. All other users are refused."""

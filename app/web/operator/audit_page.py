@@ -1,4 +1,4 @@
-"""The whole audit log: who did what, in which partner, from where."""
+"""The audit log of the whole platform."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.accounts.partner_list import partner_names
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
-from app.web.frame.address_numbers import asked_number
+from app.web.frame.query_parameters import query_number
 from app.web.operator.operator_access import require_operator
-from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
+from app.web.settings.audit_words import AuditLine, KindFilters, kind_links, selected_kind
 
 pages = Blueprint("operator_audit", __name__)
 pages.before_request(require_operator)
 
-KINDS: Kinds = {
+KINDS: KindFilters = {
     "": ("All", ""),
     "servers": ("Servers", "server."),
     "partners": ("Partners", "partner."),
@@ -31,8 +31,8 @@ KINDS: Kinds = {
 
 
 @dataclass(frozen=True)
-class Entry(Line):
-    """One row. `partner` is "" for what concerns the platform."""
+class OperatorAuditLine(AuditLine):
+    """One row. `partner` is "" for an action on the platform itself."""
 
     partner: str
     partner_id: str
@@ -40,11 +40,11 @@ class Entry(Line):
 
 @pages.get("/operator/audit")
 def page() -> ResponseReturnValue:
-    """Newest first, in pages; filters are in the address."""
-    kind = kind_asked_for(KINDS)
+    """The log, newest first, in pages. The filters are in the URL."""
+    kind = selected_kind(KINDS)
     names = partner_names()
     chosen = db.session.get(Partner, request.args.get("partner", ""))
-    before = asked_number("before")
+    before = query_number("before")
     found = history(partner=chosen, action=KINDS[kind][1] or None, before=before)
 
     def address(kind: str, before: int | None = None) -> str:
@@ -54,7 +54,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "operator/audit.html",
         entries=[_entry(entry, names) for entry in found.entries],
-        segments=segments(KINDS, address),
+        segments=kind_links(KINDS, address),
         kind=kind,
         chosen=chosen,
         partners=list(names.items()),
@@ -64,9 +64,9 @@ def page() -> ResponseReturnValue:
     )
 
 
-def _entry(entry: AuditEntry, names: dict[str, str]) -> Entry:
+def _entry(entry: AuditEntry, names: dict[str, str]) -> OperatorAuditLine:
     partner = names.get(entry.partner_id or "", "")
-    return Entry.of(
+    return OperatorAuditLine.of(
         entry,
         partner="" if partner == entry.subject else partner,
         partner_id=entry.partner_id or "" if partner else "",

@@ -1,4 +1,4 @@
-"""Who may enter, and the questions that are asked before something is done."""
+"""Access to the operator area."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from app.web.frame.current_user import me, require_sign_in
 
 
 def require_operator() -> ResponseReturnValue | None:
-    """For `before_request`: who is not signed in is asked to; members of partners are told whose pages these are."""
+    """For `before_request`: visitors that are not signed in must sign in. Raises Forbidden for members of partners."""
     answer = require_sign_in()
     if answer is None and not me().is_operator:
-        raise Forbidden(f"These pages are for operators, who run the platform; your role is {me().role}.")
+        raise Forbidden(f"These pages are for operators, who run the platform. Your role is {me().role}.")
     return answer

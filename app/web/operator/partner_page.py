@@ -1,4 +1,4 @@
-"""One partner: what it has, its people, its quota, and an invitation for an owner."""
+"""One partner: its members, quota, and invitations for owners."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import replace
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import EmailField
-from wtforms.validators import InputRequired, Length
 
 from app.accounts.members import invite, member_of, members_of, open_invitations
 from app.accounts.partner_list import partner_by_id
@@ -17,14 +15,20 @@ from app.accounts.password_links import link_for_member
 from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.uploads.build_quota import BuildQuota, build_quota
-from app.web.accounts.invitation import link
-from app.web.accounts.new_password import MadeLink
+from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
-from app.web.frame.formats import Moment, counted, size
-from app.web.frame.forms import SHOWN, Headers, OnceForm, problem, refused
+from app.web.frame.formats import Moment, counted, format_size
+from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, show_refusal, summary_title
 from app.web.operator.operator_access import require_operator
-from app.web.operator.partner_list import GB, Invited, quota_bytes, quota_field
-from app.web.settings.password_again import asked_again, check_again, password_field, password_link_question
+from app.web.operator.partner_list import GB, quota_bytes, quota_field
+from app.web.settings.member_rows import NewInvitation
+from app.web.settings.password_confirmation import (
+    confirm_my_password,
+    password_field,
+    password_link_question,
+    require_password,
+)
+from app.web.settings.text_fields import email_field
 
 pages = Blueprint("operator_partner", __name__)
 pages.before_request(require_operator)
@@ -34,78 +38,79 @@ class QuotaForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     quota = quota_field()
 
 
-class OwnerForm(OnceForm):
-    email = EmailField(
-        "Email",
-        [InputRequired("Enter an email address"), Length(max=254, message="An address has at most 254 characters")],
-    )
+class OwnerForm(SingleUseForm):
+    email = email_field()
     password = password_field()
 
 
 @pages.get("/operator/partners/<partner_id>")
 def page(partner_id: str) -> ResponseReturnValue:
     """The page."""
-    return _show(partner_by_id(partner_id))
+    return _render(partner_by_id(partner_id))
 
 
 @pages.post("/operator/partners/<partner_id>/quota")
 def set_quota(partner_id: str) -> ResponseReturnValue:
-    """How much it may keep; what is stored already stays."""
+    """Set the quota for builds. Stored builds stay, also over the quota."""
     partner, form = partner_by_id(partner_id), QuotaForm()
     if not form.validate_on_submit():
-        return _show(partner, quota=form), 422
+        return _render(partner, quota=form), 422
     amount = quota_bytes(form.quota.data)
     set_build_quota(partner, amount, my_actor())
-    flash(f"{partner.name} may keep {size(amount)} of builds" if amount is not None else f"{partner.name} has no quota")
+    flash(
+        f"{partner.name} can store {format_size(amount)} of builds"
+        if amount is not None
+        else f"{partner.name} has no quota"
+    )
     return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
 
 
 @pages.post("/operator/partners/<partner_id>/invitations")
 def invite_owner(partner_id: str) -> ResponseReturnValue:
-    """A link for an owner. It is in the answer itself: only its fingerprint is stored."""
+    """Invite an owner. Only the link's fingerprint is stored, so this response shows the link."""
     partner, form = partner_by_id(partner_id), OwnerForm()
     if not form.validate_on_submit():
-        return _show(partner, owner=form), 422
+        return _render(partner, owner=form), 422
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
-            flash("This link was shown already. Invite the address again for a new one.")
+            flash("This link was already shown. Invite the address again for a new link.")
             return redirect(url_for("operator_partner.page", partner_id=partner_id), 303)
         invitation, secret = invite(partner, form.email.data or "", "owner", my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer: tuple[int, Headers] = refused(form, refusal)
-        return _show(partner, owner=form), *answer
-    return _show(partner, invited=Invited(invitation.email, link(secret), Moment(invitation.expires_at, "end")))
+        answer: tuple[int, Headers] = show_refusal(form, refusal)
+        return _render(partner, owner=form), *answer
+    return _render(partner, invited=NewInvitation.of(invitation, secret))
 
 
 @pages.post("/operator/partners/<partner_id>/members/<member_id>/password-link")
 def password_link(partner_id: str, member_id: str) -> ResponseReturnValue:
-    """A link with which a member sets a new password, for when the last owner forgot theirs."""
-    partner, form = partner_by_id(partner_id), OnceForm()
+    """Make a password link for a member. Operators need it when the last owner forgot the password."""
+    partner, form = partner_by_id(partner_id), SingleUseForm()
     member, back = member_of(partner, member_id), url_for("operator_partner.page", partner_id=partner_id)
     if form.validate_on_submit() and member.role == "owner":
         question = password_link_question(member.name, form.number.data or "", back)
-        if answer := asked_again(replace(question, place=partner.name, layout="operator/confirm.html")):
+        if answer := require_password(replace(question, back_label=partner.name, layout="operator/confirm.html")):
             return answer
     if form.errors or not form.first_time():
-        flash("This link was shown already. Make a new one if it was not copied.")
+        flash("This link was already shown. Make a new one if you have not copied it.")
         return redirect(back, 303)
     made, secret = link_for_member(partner, member_id, my_actor())
-    return _show(partner, password_link=MadeLink.of(made, secret))
+    return _render(partner, password_link=NewPasswordLink.of(made, secret))
 
 
-def _show(
+def _render(
     partner: Partner,
     *,
     quota: QuotaForm | None = None,
     owner: OwnerForm | None = None,
-    invited: Invited | None = None,
-    password_link: MadeLink | None = None,
+    invited: NewInvitation | None = None,
+    password_link: NewPasswordLink | None = None,
 ) -> str:
     found = build_quota(db.session(), partner)
     limit = found.limit
-    wrong = quota or owner
+    invalid = quota or owner
     what = "The quota is not set yet" if quota else "Nobody is invited yet"
     members = members_of(partner)
     return render_template(
@@ -115,23 +120,23 @@ def _show(
         heading=counted(len(members), "member"),
         invitations=open_invitations(partner),
         found=found,
-        words=_words(found),
+        words=_quota_words(found),
         quota=quota or QuotaForm(formdata=None, quota="" if limit is None else f"{limit / GB:.10g}"),
         owner=owner or OwnerForm(formdata=None),
-        wrong=wrong,
-        problem=problem(wrong, what) if wrong else "",
+        form=invalid,
+        problem=summary_title(invalid, what) if invalid else "",
         invited=invited,
         password_link=password_link,
-        once=OnceForm(formdata=None),
+        once=SingleUseForm(formdata=None),
         moment_of=Moment,
     )
 
 
-def _words(found: BuildQuota) -> str:
-    used = size(found.used)
-    reserved = f", {size(found.reserved)} on their way" if found.reserved else ""
+def _quota_words(found: BuildQuota) -> str:
+    used = format_size(found.used)
+    reserved = f", {format_size(found.reserved)} being uploaded" if found.reserved else ""
     return (
-        f"{used} of {size(found.limit)} used{reserved}"
+        f"{used} of {format_size(found.limit)} used{reserved}"
         if found.limit is not None
         else f"{used} used, no limit{reserved}"
     )

@@ -1,4 +1,4 @@
-"""One server in full: what is wrong and what to do, what it holds, the facts, and what can be done with it."""
+"""The details of one server: notices, its builds, facts, and actions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from app.fleet.fleet_overview import FleetServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_builds import ServerBuild, server_builds
 from app.web.builds.build_words import short_reason
-from app.web.frame.formats import SPACE, Moment, Text, counted, percent, rate, size
-from app.web.live.live_parts import Part, part
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_rate, format_size, percent
+from app.web.live.live_parts import Part, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.servers import server_words
 
-SHOWN_BELOW, SHOWN_ALONE = 20, 200  # builds, in the list of servers and on the server's own page
+MAX_BUILDS_BELOW_LIST, MAX_BUILDS_ON_OWN_PAGE = (
+    20,
+    200,
+)  # builds below the list of servers, and on the server's own page
 
 # phase -> (icon, words)
-_HOLDS = {
+_PHASE_WORDS = {
     "evicting": ("removing", "Removing"),
     "cached": ("cached", "Cached"),
 }
@@ -28,17 +31,17 @@ _HOLDS = {
 
 @dataclass(frozen=True)
 class Notice:
-    """What an operator should know of the server. `action` is what a button offers: "retry", "token" or ""."""
+    """A problem, and what to do about it. `action` is that of its button: "retry", "token" or ""."""
 
     tone: str
     icon: str
-    title: Text
-    body: Text
+    title: Phrase
+    body: Phrase
     action: str = ""
 
 
 @dataclass(frozen=True)
-class Line:
+class BuildLine:
     """One build on the server."""
 
     key: str
@@ -47,59 +50,59 @@ class Line:
     build: int
     live: bool
     icon: str
-    words: Text
+    words: Phrase
     bad: bool
     on_disk: str
     sessions: int
 
 
 @dataclass(frozen=True)
-class Opened:
-    """Everything live about one server, as plain values."""
+class ServerDetail:
+    """The live values of one server."""
 
     id: str
     region: str
     paused: bool
-    alone: bool
+    own_page: bool
     notices: Sequence[Notice]
-    lines: Sequence[Line]
+    lines: Sequence[BuildLine]
     note: str
-    facts: Sequence[tuple[str, Text]]
+    facts: Sequence[tuple[str, Phrase]]
     last_hour: Sparkline
     now: str
     token_hint: str
 
 
-def opened_parts(app: Flask, server: FleetServer, *, alone: bool) -> tuple[Part, Part]:
-    """What it holds, and its facts; the same elements below the list of servers and on a page of their own."""
-    view = _opened(server, alone)
+def detail_parts(app: Flask, server: FleetServer, *, own_page: bool) -> tuple[Part, Part]:
+    """The builds and facts of a server, for the list of servers and for the server's own page (`own_page`)."""
+    view = _detail(server, own_page)
     return (
-        part(app, "opened-builds", "operator/servers/_server_builds.html", view=view),
-        part(app, "opened-facts", "operator/servers/_server_facts.html", view=view),
+        render_part(app, "opened-builds", "operator/servers/_server_builds.html", view=view),
+        render_part(app, "opened-facts", "operator/servers/_server_facts.html", view=view),
     )
 
 
-def _opened(server: FleetServer, alone: bool) -> Opened:
-    most = SHOWN_ALONE if alone else SHOWN_BELOW
-    held = server_builds(server.id, most)
-    silent = server_words.silent_minutes(server.reported_at, server.contact, now())
-    return Opened(
+def _detail(server: FleetServer, own_page: bool) -> ServerDetail:
+    maximum = MAX_BUILDS_ON_OWN_PAGE if own_page else MAX_BUILDS_BELOW_LIST
+    held = server_builds(server.id, maximum)
+    silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
+    return ServerDetail(
         id=server.id,
         region=server.region,
         paused=server.paused_at is not None,
-        alone=alone,
+        own_page=own_page,
         notices=_notices(server),
         lines=[_line(server, each) for each in held.shown],
-        note=f"{len(held.shown):,} of {held.count:,}, worst first" if held.count > most else "",
-        facts=_facts(server, alone),
+        note=f"{len(held.shown):,} of {held.count:,}, worst first" if held.count > maximum else "",
+        facts=_facts(server, own_page),
         last_hour=sparkline(server.last_hour, silent),
-        now=rate(server.bytes_per_second) if server.contact else "",
+        now=format_rate(server.bytes_per_second) if server.contact else "",
         token_hint=server.token_hint,
     )
 
 
 def _notices(server: FleetServer) -> list[Notice]:
-    """Worst first; nothing for a server that is well."""
+    """The notices, worst first. Empty for a healthy server."""
     found = [_failure(server)] if server.failure else []
     if server.conflict_at:
         found.append(
@@ -108,45 +111,45 @@ def _notices(server: FleetServer) -> list[Notice]:
                 "warning",
                 (f"Two agents use the token of {server.id}",),
                 (
-                    "The first is believed; the other was refused ",
+                    "Reports of the first agent count. The other was refused ",
                     Moment(server.conflict_at, "within"),
-                    ". Stop the one that should not run, or roll the token and give the new one to the machine that "
-                    f"is to be {server.id}.",
+                    ". Stop the wrong agent, or roll the token and install the new one on the machine that should be "
+                    f"{server.id}.",
                 ),
                 "token",
             )
         )
     if server.state == "no_contact" and server.reported_at:
-        title: Text = ("No contact since ", Moment(server.reported_at, "since"))
+        title: Phrase = ("No contact since ", Moment(server.reported_at, "since"))
         body = (
-            "What it does is not known until it reports again; it goes on by itself. See whether the machine runs, and "
-            "whether it reaches this address."
+            "Its state is unknown until it reports again, which it does by itself. Check that the machine is running "
+            "and can reach this address."
         )
         found.append(Notice("", "no-contact", title, (body,)))
     if server.state == "not_started":
         body = (
-            "Nothing has reported with its token yet. The command that starts its agent was shown with the token; roll "
-            "the token to see it again."
+            "No agent has reported with its token yet. The command that starts the agent was shown with the token. "
+            "Roll the token to see it again."
         )
         found.append(Notice("", "queued", ("Waiting for its agent",), (body,), "token"))
     if server.state == "unwell":
         body = (
-            "At its last report it could not read its cache directory, or one of its threads keeps ending. Read the "
-            f"agent's log on {server.id}."
+            "In its last report, the agent could not read its cache directory, or one of its threads keeps failing. "
+            f"Read the agent's log on {server.id}."
         )
         found.append(Notice("bad", "warning", ("Its agent reports an error",), (body,)))
     if server.paused_at:
         title = ("Downloads are paused since ", Moment(server.paused_at, "since"))
         waiting = server.tally.builds - server.tally.cached
-        waits = f" {counted(waiting, 'build')} {'waits' if waiting == 1 else 'wait'} for them." if waiting else ""
-        found.append(Notice("warn", "stopped", title, (f"What it has cached stays, and is played.{waits}",)))
+        queued = f" {counted(waiting, 'build')} {'is' if waiting == 1 else 'are'} queued." if waiting else ""
+        found.append(Notice("warn", "stopped", title, (f"Cached builds stay playable.{queued}",)))
     return found
 
 
 def _failure(server: FleetServer) -> Notice:
     failure = server.failure
     if failure is None:
-        raise ValueError(f"nothing failed on {server.id}")
+        raise ValueError(f"no failure on {server.id}")
     reason, _, detail = (failure.reason or "failed").partition(":")
     title = f"{reason[0].upper()}{reason[1:]}: build {failure.build} of {failure.game}"
     body: list[str | Moment] = []
@@ -161,22 +164,22 @@ def _failure(server: FleetServer) -> Notice:
         more = server.tally.failed - 1
         body.append(f"{counted(more, 'more build')} failed too. ")
     if failure.retry_at:
-        body += ["The next try is due ", Moment(failure.retry_at, "until"), "."]
+        body += ["The next retry is due ", Moment(failure.retry_at, "until"), "."]
     else:
-        body.append("It tries again by itself, at longer and longer intervals.")
+        body.append("It retries by itself, at increasing intervals.")
     tone, icon = ("warn", "retrying") if failure.retrying else ("bad", "failed")
     return Notice(tone, icon, (title,), tuple(body), "" if server.paused_at else "retry")
 
 
-def _line(server: FleetServer, held: ServerBuild) -> Line:
-    icon, words = _holds(held, server.paused_at is not None)
+def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
+    icon, words = _build_state(held, server.paused_at is not None)
     if held.phase in {"cached", "evicting"}:
-        on_disk = size(held.bytes_unpacked)
+        on_disk = format_size(held.bytes_unpacked)
     elif held.bytes_done and held.phase != "verifying":
-        on_disk = server_words.share(held.bytes_done, held.bytes_total)
+        on_disk = server_words.part_of_total(held.bytes_done, held.bytes_total)
     else:
-        on_disk = size(held.bytes_total if held.phase == "verifying" else 0)
-    return Line(
+        on_disk = format_size(held.bytes_total if held.phase == "verifying" else 0)
+    return BuildLine(
         key=held.key,
         game=held.game,
         partner=held.partner,
@@ -190,40 +193,40 @@ def _line(server: FleetServer, held: ServerBuild) -> Line:
     )
 
 
-def _holds(held: ServerBuild, paused: bool) -> tuple[str, Text]:
+def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
     done = percent(held.bytes_done, held.bytes_total)
     if held.phase == "failed":
         reason = short_reason(held.reason)
         if held.retrying:
-            due: Text = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
+            due: Phrase = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
             return "retrying", (f"Retrying {held.attempt} of {SHOWN_RETRIES}", *due)
-        at = f"Held at {done}{SPACE}%" if held.bytes_done else "Failed"
+        at = f"Failed at {done}{NO_BREAK_SPACE}%" if held.bytes_done else "Failed"
         return "failed", (f"{at}: {reason}" if reason else at,)
     if held.phase == "downloading":
-        words = f"Downloading {done}{SPACE}%"
-        return "downloading", (f"{words} · {rate(held.bytes_per_second)}" if held.bytes_per_second else words,)
+        words = f"Downloading {done}{NO_BREAK_SPACE}%"
+        return "downloading", (f"{words} · {format_rate(held.bytes_per_second)}" if held.bytes_per_second else words,)
     if held.phase == "verifying":
-        return "verifying", (f"Verifying {done}{SPACE}%",)
+        return "verifying", (f"Verifying {done}{NO_BREAK_SPACE}%",)
     if held.phase == "pending":
         since = Moment(held.since, "since")
         return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
-    icon, word = _HOLDS[held.phase]
+    icon, word = _PHASE_WORDS[held.phase]
     return icon, (word,)
 
 
-def _facts(server: FleetServer, alone: bool) -> list[tuple[str, Text]]:
-    """(label, value). What is only known while there is contact is "—" without."""
+def _facts(server: FleetServer, own_page: bool) -> list[tuple[str, Phrase]]:
+    """(label, value). Without contact, CPU, memory and sessions are "—"."""
 
-    def known(value: float | None) -> Text:
-        return (f"{value:.1f}{SPACE}%",) if server.contact and value is not None else ("—",)
+    def known(value: float | None) -> Phrase:
+        return (f"{value:.1f}{NO_BREAK_SPACE}%",) if server.contact and value is not None else ("—",)
 
-    facts: list[tuple[str, Text]] = [
+    facts: list[tuple[str, Phrase]] = [
         ("Reported", (Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",))
     ]
     if server.since:
         facts.append(("State since", (Moment(server.since, "moment"),)))
-    if alone and server.disk_total:
-        facts.append(("Disk", (server_words.share(server.disk_used, server.disk_total, 2),)))
+    if own_page and server.disk_total:
+        facts.append(("Disk", (server_words.part_of_total(server.disk_used, server.disk_total, 2),)))
         facts.append(("Builds cached", (f"{server.tally.cached} of {server.tally.builds}",)))
         facts.append(("Sessions", (f"{server.sessions}" if server.contact else "—",)))
     facts.append(("CPU", known(server.cpu_percent)))

@@ -1,4 +1,4 @@
-"""All servers as an operator sees them, worst first, with one of them opened below; live."""
+"""The operator's list of all servers, worst first, with the details of one below. Live."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from app.data.models.base import now
 from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
-from app.web.frame.formats import SPACE, Moment, Text, rate, size
-from app.web.live.live_parts import Rendered, part
+from app.web.frame.formats import Moment, Phrase, format_rate, format_size
+from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import fragment, present, stream
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
-from app.web.operator.server_detail import opened_parts
+from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
 
 pages = Blueprint("operator_servers", __name__)
@@ -29,28 +29,19 @@ WARN_FROM, BAD_FROM = 90, 95  # percent of a disk
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A number over the whole fleet: `84.6` `MB/s`, `231` `of 246`."""
-
-    label: str
-    number: str
-    unit: str = ""
-
-
-@dataclass(frozen=True)
 class Row:
-    """One server; "" stands for what is not known."""
+    """One server. "" stands for an unknown value."""
 
     id: str
     region: str
     url: str
     page_url: str
-    opened: bool
+    selected: bool
     state: str
     icon: str
-    words: Text
+    words: Phrase
     tone: str  # bad, strong or ""
-    reported: Text
+    reported: Phrase
     disk_percent: int | None
     disk: str
     cached: str
@@ -64,103 +55,105 @@ class Row:
 @dataclass(frozen=True)
 class View:
     counts: Sequence[Count]
-    figures: Sequence[Figure]
+    figures: Sequence[server_words.Figure]
     rows: Sequence[Row]
-    opened: FleetServer | None
+    selected: FleetServer | None
 
 
 @dataclass(frozen=True)
 class FleetSubject:
-    """The fleet, with this server opened below the list, or none. All operators see the same."""
+    """The live parts of the list. `selected`: the server with details below, or None. All operators see the same."""
 
-    opened: str | None
+    selected: str | None
 
     @property
     def topic(self) -> str:
         return FLEET_TOPIC
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         at, overview = now(), fleet_overview()
-        opened = next((server for server in overview.servers if server.id == self.opened), None)
-        rows_view = [_row(server, opened) for server in overview.servers]
-        view = View(server_words.fleet_counts(overview.servers, overview.counts), _figures(overview), rows_view, opened)
+        selected = next((server for server in overview.servers if server.id == self.selected), None)
+        rows_view = [_row(server, selected) for server in overview.servers]
+        view = View(
+            server_words.fleet_counts(overview.servers, overview.counts), _figures(overview), rows_view, selected
+        )
         rows = tuple(
-            part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
+            render_part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
             for row in rows_view
         )
-        return Rendered(
-            title=server_words.title("Servers", overview.counts),
+        return RenderedParts(
+            title=server_words.tab_title("Servers", overview.counts),
             parts=(
-                part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
-                part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
-                *(opened_parts(app, opened, alone=False) if opened else ()),
-                part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
+                render_part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
+                render_part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
+                *(detail_parts(app, selected, own_page=False) if selected else ()),
+                render_part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.changes_at((server.reported_at for server in overview.servers), at),
+            changes_at=server_words.next_change_at((server.reported_at for server in overview.servers), at),
         )
 
 
 @pages.get("/operator/servers")
 def index() -> ResponseReturnValue:
-    """The list. `?server=` opens one; without it the worst is open. It stays the one that is open while the page
-    lives, so that no button changes its meaning under the pointer."""
+    """The list. `?server=` selects a server; the default is the worst. The selection does not change while the page is
+    open, so that no button changes its target under the pointer."""
     servers = fleet_overview().servers
     free_connection()
     chosen = request.args.get("server")
-    opened = next((server for server in servers if server.id == chosen), None) or next(
+    selected = next((server for server in servers if server.id == chosen), None) or next(
         (server for server in servers if server.state != "healthy"), None
     )
-    live = present(FleetSubject(opened.id if opened else None), _GONE)
-    return render_template("operator/servers.html", live=live, opened=opened, made_at=Moment(now()))
+    live = current_parts(FleetSubject(selected.id if selected else None), _GONE)
+    return render_template("operator/servers.html", live=live, selected=selected, made_at=Moment(now()))
 
 
-@pages.get("/operator/fleet/parts", defaults={"opened": None})
-@pages.get("/operator/fleet/<opened>/parts")
-def parts(opened: str | None) -> Response:
+@pages.get("/operator/fleet/parts", defaults={"server_id": None})
+@pages.get("/operator/fleet/<server_id>/parts")
+def parts(server_id: str | None) -> Response:
     """The live parts for pages that poll."""
-    return fragment(FleetSubject(opened), _GONE)
+    return poll_response(FleetSubject(server_id), _GONE)
 
 
-@pages.get("/operator/fleet/live", defaults={"opened": None})
-@pages.get("/operator/fleet/<opened>/live")
-def live(opened: str | None) -> Response:
+@pages.get("/operator/fleet/live", defaults={"server_id": None})
+@pages.get("/operator/fleet/<server_id>/live")
+def live(server_id: str | None) -> Response:
     """The live parts as a stream."""
-    return stream(FleetSubject(opened))
+    return stream_response(FleetSubject(server_id))
 
 
-def _row(server: FleetServer, opened: FleetServer | None) -> Row:
-    silent = server_words.silent_minutes(server.reported_at, server.contact, now())
+def _row(server: FleetServer, selected: FleetServer | None) -> Row:
+    silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return Row(
         id=server.id,
         region=server.region,
-        # Not url_for: it needs a request, and these bytes are everybody's.
+        # Not url_for, which needs a request: all operators share this HTML.
         url=f"/operator/servers?server={server.id}#opened",
         page_url=f"/operator/servers/{server.id}",
-        opened=opened is not None and opened.id == server.id,
+        selected=selected is not None and selected.id == server.id,
         state=server.state,
-        icon=server_words.ICONS[server.state],
+        icon=server_words.STATE_ICONS[server.state],
         words=server_words.fleet_state(server),
         tone={"failed": "bad", "conflict": "bad", "healthy": ""}.get(server.state, "strong"),
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         disk_percent=round(server.disk_used * 100 / server.disk_total) if server.disk_total else None,
-        disk=server_words.share(server.disk_used, server.disk_total, 2) if server.disk_total else "",
+        disk=server_words.part_of_total(server.disk_used, server.disk_total, 2) if server.disk_total else "",
         cached=f"{server.tally.cached} of {server.tally.builds}" if server.tally.builds else "",
         sessions=f"{server.sessions:,}" if server.contact else "",
         last_hour=sparkline(server.last_hour, silent),
-        now=rate(server.bytes_per_second) if server.contact else "",
+        now=format_rate(server.bytes_per_second) if server.contact else "",
         quiet=server.bytes_per_second == 0,
         agent=server.agent_version or "",
     )
 
 
-def _figures(overview: FleetOverview) -> list[Figure]:
-    used, _, of = server_words.share(overview.disk_used, overview.disk_total).partition(" ")
+def _figures(overview: FleetOverview) -> list[server_words.Figure]:
+    used, _, total = server_words.part_of_total(overview.disk_used, overview.disk_total).partition(" ")
     return [
-        Figure("Sending now", *rate(overview.bytes_per_second).split(SPACE)),
-        Figure("Still to send", *size(overview.bytes_to_send).split(SPACE)),
-        Figure("Builds cached", f"{overview.cached:,}", f"of {overview.wanted:,}"),
-        Figure("Disk in use", used, of),
-        Figure("Sessions", f"{overview.sessions:,}"),
+        server_words.figure("Sending now", format_rate(overview.bytes_per_second)),
+        server_words.figure("Still to send", format_size(overview.bytes_to_send)),
+        ("Builds cached", f"{overview.cached:,}", f"of {overview.wanted:,}"),
+        ("Disk in use", used, total),
+        ("Sessions", f"{overview.sessions:,}", ""),
     ]

@@ -1,4 +1,4 @@
-"""One server on a page of its own, and what is done with it at once: downloads paused and resumed, retries."""
+"""The page of one server, and its actions: pause and resume downloads, retry."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from app.fleet.servers import pause_server
 from app.refusals import InvalidRequest
 from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import local_address, my_actor
-from app.web.frame.formats import Moment, counted, plain
-from app.web.live.live_parts import Rendered, part
-from app.web.live.streams import fragment, present, stream
+from app.web.frame.formats import Moment, counted, plain_text
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
-from app.web.operator.server_detail import opened_parts
+from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
 
 pages = Blueprint("operator_server", __name__)
@@ -27,7 +27,7 @@ pages.before_request(require_operator)
 
 @dataclass(frozen=True)
 class ServerSubject:
-    """One server on its own page."""
+    """The live parts of a server's page."""
 
     server_id: str
 
@@ -35,27 +35,27 @@ class ServerSubject:
     def topic(self) -> str:
         return FLEET_TOPIC
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         at, server = now(), find_fleet_server(self.server_id)
         if server is None:
             return None
         words = server_words.fleet_state(server)
         tone = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}.get(server.state, "")
-        chip = {"icon": server_words.ICONS[server.state], "words": words, "tone": tone}
-        builds, facts = opened_parts(app, server, alone=True)
-        return Rendered(
-            title=f"{server.id}: {plain(words)} · Slipway",
-            parts=(part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
+        chip = {"icon": server_words.STATE_ICONS[server.state], "words": words, "tone": tone}
+        builds, facts = detail_parts(app, server, own_page=True)
+        return RenderedParts(
+            title=f"{server.id}: {plain_text(words)} · Slipway",
+            parts=(render_part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),
             rows=(),
             version=version,
-            changes_at=server_words.changes_at((server.reported_at,), at),
+            changes_at=server_words.next_change_at((server.reported_at,), at),
         )
 
 
 @pages.get("/operator/servers/<server_id>")
 def page(server_id: str) -> ResponseReturnValue:
-    """The whole page."""
-    live = present(ServerSubject(server_id), no_server(server_id))
+    """The page."""
+    live = current_parts(ServerSubject(server_id), no_server(server_id))
     server = fleet_server(server_id)
     return render_template("operator/server.html", live=live, server=server, made_at=Moment(now()))
 
@@ -63,37 +63,37 @@ def page(server_id: str) -> ResponseReturnValue:
 @pages.get("/operator/servers/<server_id>/parts")
 def parts(server_id: str) -> Response:
     """The live parts for pages that poll."""
-    return fragment(ServerSubject(server_id), no_server(server_id))
+    return poll_response(ServerSubject(server_id), no_server(server_id))
 
 
 @pages.get("/operator/servers/<server_id>/live")
 def live(server_id: str) -> Response:
     """The live parts as a stream."""
     fleet_server(server_id)
-    return stream(ServerSubject(server_id))
+    return stream_response(ServerSubject(server_id))
 
 
 @pages.post("/operator/servers/<server_id>/downloads")
 def downloads(server_id: str) -> ResponseReturnValue:
-    """Pause them, or resume them."""
-    wanted = request.form.get("downloads")
-    if wanted not in {"pause", "resume"}:
-        raise InvalidRequest("Downloads are paused or resumed: send `downloads` as pause or resume.")
-    pause_server(server_id, wanted == "pause", my_actor())
-    return _done(server_id, f"Downloads of {server_id} are {'paused' if wanted == 'pause' else 'resumed'}")
+    """Pause or resume downloads."""
+    action = request.form.get("downloads")
+    if action not in {"pause", "resume"}:
+        raise InvalidRequest("Send `downloads` as pause or resume.")
+    pause_server(server_id, action == "pause", my_actor())
+    return _done(server_id, f"Downloads of {server_id} are {'paused' if action == 'pause' else 'resumed'}")
 
 
 @pages.post("/operator/servers/<server_id>/retries")
 def retries(server_id: str) -> ResponseReturnValue:
-    """Everything that failed there is tried again now."""
+    """Retry all failed downloads now."""
     count = retry_failed(server_id, my_actor())
     return _done(
-        server_id, f"{server_id} tries {counted(count, 'build')} again now" if count else "Nothing failed there"
+        server_id, f"{server_id} retries {counted(count, 'build')} now" if count else f"Nothing failed on {server_id}"
     )
 
 
-def _done(server_id: str, said: str) -> ResponseReturnValue:
-    """Back to where the button was."""
-    flash(said)
+def _done(server_id: str, message: str) -> ResponseReturnValue:
+    """Return to the page with the button."""
+    flash(message)
     own_page = url_for("operator_server.page", server_id=server_id)
     return redirect(local_address(request.form.get("next"), own_page), 303)

@@ -1,4 +1,4 @@
-"""Storage: whether it answers, what it holds, and what a check of rows against objects finds."""
+"""Storage: whether it is reachable, how much it contains, and a check that compares the database with the objects."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ from app.data.models.base import now
 from app.maintenance import build_sweep
 from app.storage.bucket import StorageError
 from app.uploads.storage_totals import Totals, totals
-from app.web.frame.formats import SPACE, Moment, counted, size
-from app.web.frame.storage_banner import trouble
-from app.web.live.live_parts import Rendered, part
-from app.web.live.streams import fragment, present, stream
+from app.web.frame.formats import Moment, counted, format_size
+from app.web.frame.storage_banner import storage_outage
+from app.web.live.live_parts import RenderedParts, render_part
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
+from app.web.servers import server_words
 
 pages = Blueprint("operator_storage", __name__)
 pages.before_request(require_operator)
 
-LOOK_EVERY = timedelta(seconds=5)
-SHOWN = 50  # names of what a check found, of each kind
+REFRESH_INTERVAL = timedelta(seconds=5)
+MAX_SHOWN_NAMES = 50  # of each kind of finding
 _GONE = "There is no storage to show."
 
 
 @dataclass(frozen=True)
 class StorageSubject:
-    """Nothing announces it: it is looked at again and again while somebody looks."""
+    """The live parts of the storage page. No topic announces changes, so they are refreshed while a page is open."""
 
     @property
     def topic(self) -> str:
         return "storage"
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
-        found = trouble()
-        return Rendered(
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
+        found = storage_outage()
+        return RenderedParts(
             title="(unreachable) Storage · Slipway" if found else "Storage · Slipway",
             parts=(
-                part(app, "storage-state", "operator/_storage_state.html", trouble=found),
-                part(app, "storage-facts", "operator/_storage_facts.html", facts=_facts(totals())),
+                render_part(app, "storage-state", "operator/_storage_state.html", trouble=found),
+                render_part(app, "storage-facts", "operator/_storage_facts.html", facts=_facts(totals())),
             ),
             rows=(),
             version=version,
-            changes_at=now() + LOOK_EVERY,
+            changes_at=now() + REFRESH_INTERVAL,
         )
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a check found, as plain values. `at`: when."""
+class CheckResult:
+    """The result of a check. `at`: when it ran."""
 
     at: Moment
     builds: str
@@ -73,52 +74,51 @@ def page() -> ResponseReturnValue:
 @pages.get("/operator/storage/parts")
 def parts() -> Response:
     """The live parts for pages that poll."""
-    return fragment(StorageSubject(), _GONE)
+    return poll_response(StorageSubject(), _GONE)
 
 
 @pages.get("/operator/storage/live")
 def live() -> Response:
     """The live parts as a stream."""
-    return stream(StorageSubject())
+    return stream_response(StorageSubject())
 
 
 @pages.post("/operator/storage/checks")
 def check() -> ResponseReturnValue:
-    """Compare rows with objects, now. Changes nothing, so its answer is the page itself."""
+    """Compare the database with the objects. This changes nothing, so the response is the page itself."""
     free_connection()
     try:
         found = build_sweep.check()
     except StorageError as refusal:
         return _page(problem=refusal.message), 503
-    orphans = [(each.key, size(each.size)) for each in found.orphans[:SHOWN]]
+    orphans = [(each.key, format_size(each.size)) for each in found.orphans[:MAX_SHOWN_NAMES]]
     orphan_bytes = sum(each.size for each in found.orphans)
     return _page(
-        Found(
+        CheckResult(
             at=Moment(now()),
             builds=counted(found.builds, "build"),
-            missing=found.missing[:SHOWN],
+            missing=found.missing[:MAX_SHOWN_NAMES],
             missing_count=len(found.missing),
             orphans=orphans,
-            orphans_words=f"{counted(len(found.orphans), 'object')}, {size(orphan_bytes)}" if orphans else "",
-            transfers=found.transfers[:SHOWN],
+            orphans_words=f"{counted(len(found.orphans), 'object')}, {format_size(orphan_bytes)}" if orphans else "",
+            transfers=found.transfers[:MAX_SHOWN_NAMES],
             transfers_count=len(found.transfers),
         )
     )
 
 
-def _page(found: Found | None = None, problem: str = "") -> str:
-    live = present(StorageSubject(), _GONE)
+def _page(found: CheckResult | None = None, problem: str = "") -> str:
+    live = current_parts(StorageSubject(), _GONE)
     return render_template(
-        "operator/storage.html", live=live, found=found, problem=problem, shown=SHOWN, made_at=Moment(now())
+        "operator/storage.html", live=live, found=found, problem=problem, shown=MAX_SHOWN_NAMES, made_at=Moment(now())
     )
 
 
-def _facts(found: Totals) -> list[tuple[str, str, str]]:
-    """(label, number, unit)."""
-    number, unit = size(found.builds_bytes).split(SPACE)
-    facts = [("Bytes of builds", number, unit), ("Builds", f"{found.builds:,}", "")]
-    waiting, waiting_unit = size(found.deleted_bytes).split(SPACE)
-    facts.append(("Of deleted games", waiting, waiting_unit))
-    reserved = f"for {size(found.reserved_bytes)}" if found.reserved_bytes else ""
-    facts.append(("Uploads under way", f"{found.uploads:,}", reserved))
-    return facts
+def _facts(found: Totals) -> list[server_words.Figure]:
+    reserved = f"for {format_size(found.reserved_bytes)}" if found.reserved_bytes else ""
+    return [
+        server_words.figure("Size of builds", format_size(found.builds_bytes)),
+        ("Builds", f"{found.builds:,}", ""),
+        server_words.figure("Deleted games", format_size(found.deleted_bytes)),
+        ("Uploads in progress", f"{found.uploads:,}", reserved),
+    ]

@@ -1,4 +1,4 @@
-"""The API reference: every call of the OpenAPI document, with a command that is the reader's own where it can be."""
+"""The API reference: all calls of the OpenAPI document, with example commands for the reader's own game and key."""
 
 from __future__ import annotations
 
@@ -14,53 +14,57 @@ from flask.typing import ResponseReturnValue
 from app.accounts.keys import apps_of
 from app.catalog.game_lookup import oldest_game
 from app.data.models.partner import ApiKey
-from app.web.frame.current_user import signed_in
+from app.web.frame.current_user import signed_in_member
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url
-from app.web.reference.api_words import Operation, operations
+from app.web.reference.openapi_operations import Operation, operations
 
 pages = Blueprint("reference", __name__)
 
-# How paths begin -> (heading, what they are).
+# Path prefix -> (heading, description).
 GROUPS = {
-    "/api/partners": ("Games and builds", "Registering games, sending builds, and seeing where they are."),
-    "/api/v1": ("Assets and components", "Images and the pieces of a game that show them."),
-    "/api/servers": ("For a server’s agent", "What the program on a game server calls. Partners do not need these."),
+    "/api/partners": ("Games and builds", "Register games, send builds, and see which servers have them."),
+    "/api/v1": ("Assets and components", "Images, and the components of a game that show them."),
+    "/api/servers": ("For a server’s agent", "Calls of the agent on a game server. Partners do not need them."),
 }
 _EXAMPLE_ID = "game_7k3m9pqr5tvwxyz2a4c6e8"
 
 
 @dataclass(frozen=True)
 class Reader:
-    """What makes the commands the reader's own: their first game, and for each scope a key of theirs that has it."""
+    """Values for the example commands: the reader's first game, and for each scope one of their keys that has it."""
 
     slug: str = EXAMPLE_SLUG
     game_id: str = _EXAMPLE_ID
-    keys: Mapping[str, ApiKey] | None = None  # None: nobody is signed in, or an operator
+    keys: Mapping[str, ApiKey] | None = None  # None for operators, and visitors that are not signed in
     any_key: ApiKey | None = None
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A call and its command. `key_note` says which key of the reader's can make it."""
+class CallWithCommand:
+    """A call and its example command. `key_requirement`: the scope, and which of the reader's keys has it."""
 
     call: Operation
     command: Sequence[str]
-    key_note: str
+    key_requirement: str
 
 
 @dataclass(frozen=True)
 class Group:
     heading: str
     words: str
-    calls: Sequence[Shown]
+    calls: Sequence[CallWithCommand]
 
 
 @pages.get("/reference")
 def page() -> ResponseReturnValue:
-    """For everybody: what can be called is no secret, and who is signed in gets their own slug and key."""
+    """The page. It is public; members that are signed in see their own slug and key."""
     reader, base = _reader(), base_url()
     groups = [
-        Group(heading, words, [Shown(call, command(call, base, reader), key_note(call, reader)) for call in calls])
+        Group(
+            heading,
+            words,
+            [CallWithCommand(call, command(call, base, reader), key_requirement(call, reader)) for call in calls],
+        )
         for heading, words, calls in _calls()()
         if calls
     ]
@@ -73,7 +77,7 @@ def _calls() -> Callable[[], list[tuple[str, str, list[Operation]]]]:
 
 
 def _reader() -> Reader:
-    member = signed_in()
+    member = signed_in_member()
     partner = member.partner if member else None
     if partner is None:
         return Reader()
@@ -84,10 +88,10 @@ def _reader() -> Reader:
     return Reader(slug, game_id, by_scope, keys[0] if keys else None)
 
 
-def key_note(call: Operation, reader: Reader) -> str:
-    """`Your key pp_8fK2…x9Qd for CI has the scope.`"""
+def key_requirement(call: Operation, reader: Reader) -> str:
+    """`Needs a key with the scope read. Your key pp_8fK2…x9Qd for CI has it.`"""
     if call.for_servers:
-        return "Takes a server’s token instead of a key."
+        return "Needs a server’s token instead of a key."
     if not call.scope:
         return ""
     needs = f"Needs a key with the scope {call.scope}"
@@ -95,12 +99,12 @@ def key_note(call: Operation, reader: Reader) -> str:
         return f"{needs}."
     key = reader.keys.get(call.scope)
     if key is None:
-        return f"{needs}; none of yours has it."
-    return f"{needs}: {key.hint}, your key for {key.app.name}, has it."
+        return f"{needs}. None of your keys has it."
+    return f"{needs}. Your key {key.hint} for {key.app.name} has it."
 
 
 def command(call: Operation, base: str, reader: Reader) -> list[str]:
-    """The `curl` of a call, line by line. The key comes from the environment."""
+    """The `curl` command of a call, line by line. The key comes from the environment."""
     path = call.path
     for name in call.path_parameters:
         value = {"slug": reader.slug, "game_id": reader.game_id, "gameId": reader.game_id}.get(name, name.upper())
@@ -121,7 +125,7 @@ def command(call: Operation, base: str, reader: Reader) -> list[str]:
 
 
 def _body(value: Any) -> str:
-    """JSON between single quotes of a shell, one field a line where there are several."""
+    """JSON for single quotes of a shell. Long objects have one field per line."""
     text = json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict) and len(text) > 72:
         rows = [f"{json.dumps(name)}: {json.dumps(inner, ensure_ascii=False)}" for name, inner in value.items()]
@@ -130,7 +134,7 @@ def _body(value: Any) -> str:
 
 
 def init_app(app: Flask) -> None:
-    """Register the page. The document is read once, when somebody first asks: all routes are known then."""
+    """Register the page. The document is read once, on the first request, when all routes are registered."""
 
     @functools.cache
     def calls() -> list[tuple[str, str, list[Operation]]]:

@@ -1,4 +1,4 @@
-"""Servers as a partner sees them: how far their released builds have come on each, live."""
+"""The partner's list of servers: the state of the partner's released builds on each. Live."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from app.fleet.fleet_overview import PartnerServer, partner_overview
 from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
-from app.web.frame.formats import Moment, Text, counted, rate, size
-from app.web.live.live_parts import Rendered, part
+from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
+from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
-from app.web.live.streams import fragment, present, stream
+from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words
 
 pages = Blueprint("servers", __name__)
 pages.before_request(require_sign_in)
 
-_GONE = "This partner is not there any more."
+_GONE = "This partner no longer exists."
 
 
 @dataclass(frozen=True)
 class Row:
-    """One server. `fill` is how much of a bar is full, in percent; "" stands for what is not known."""
+    """One server. `fill`: cached part of the released builds, in percent. "" stands for an unknown value."""
 
     id: str
     region: str
     state: str
     icon: str
-    words: Text
-    reported: Text
+    words: Phrase
+    reported: Phrase
     cached: str
     fill: int
     to_fetch: str
@@ -44,17 +44,17 @@ class Row:
 
 @dataclass(frozen=True)
 class View:
-    """Everything live on the page, as plain values."""
+    """The live values of the page."""
 
     heading: str
     counts: Sequence[Count]
-    banner: tuple[Text, str] | None
+    banner: tuple[Phrase, str] | None
     rows: Sequence[Row]
 
 
 @dataclass(frozen=True)
 class PartnerSubject:
-    """The servers for one partner; everybody in it sees the same."""
+    """The live parts of the page. All members of a partner see the same."""
 
     partner_id: str
 
@@ -62,65 +62,65 @@ class PartnerSubject:
     def topic(self) -> str:
         return partner_topic(self.partner_id)
 
-    def render(self, app: Flask, version: int) -> Rendered | None:
+    def render(self, app: Flask, version: int) -> RenderedParts | None:
         at = now()
         overview = partner_overview(self.partner_id)
         view = View(
             heading=counted(len(overview.servers), "server"),
             counts=server_words.partner_counts(overview.counts),
-            banner=server_words.lost(overview.servers),
+            banner=server_words.no_contact_banner(overview.servers),
             rows=[_row(server) for server in overview.servers],
         )
         rows = tuple(
-            part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
+            render_part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
         )
-        return Rendered(
-            title=server_words.title("Servers", overview.counts),
+        return RenderedParts(
+            title=server_words.tab_title("Servers", overview.counts),
             parts=(
-                part(app, "servers-banner", "servers/_problem_banner.html", view=view),
-                part(app, "servers-head", "servers/_server_head.html", view=view),
-                part(app, "servers-table", "servers/_server_table.html", view=view, rows=rows),
+                render_part(app, "servers-banner", "servers/_problem_banner.html", view=view),
+                render_part(app, "servers-head", "servers/_server_head.html", view=view),
+                render_part(app, "servers-table", "servers/_server_table.html", view=view, rows=rows),
             ),
             rows=rows,
             version=version,
-            changes_at=server_words.changes_at((server.reported_at for server in overview.servers), at),
+            changes_at=server_words.next_change_at((server.reported_at for server in overview.servers), at),
         )
 
 
 @pages.get("/servers")
 def index() -> ResponseReturnValue:
-    """The page. Operators have one of their own."""
+    """The page. Operators are redirected to theirs."""
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
-    live = present(PartnerSubject(my_partner().id), _GONE)
+    live = current_parts(PartnerSubject(my_partner().id), _GONE)
     return render_template("servers/server_list.html", live=live, made_at=Moment(now()))
 
 
 @pages.get("/servers/parts")
 def parts() -> Response:
     """The live parts for pages that poll."""
-    return fragment(PartnerSubject(my_partner().id), _GONE)
+    return poll_response(PartnerSubject(my_partner().id), _GONE)
 
 
 @pages.get("/servers/live")
 def live() -> Response:
     """The live parts as a stream."""
-    return stream(PartnerSubject(my_partner().id))
+    return stream_response(PartnerSubject(my_partner().id))
 
 
 def _row(server: PartnerServer) -> Row:
     contact = server.state not in {"no_contact", "not_started"}
-    silent = server_words.silent_minutes(server.reported_at, contact, now())
+    silent = server_words.minutes_without_contact(server.reported_at, contact, now())
     return Row(
         id=server.id,
         region=server.region,
         state=server.state,
-        icon=server_words.ICONS[server.state],
+        icon=server_words.STATE_ICONS[server.state],
         words=server_words.partner_state(server),
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         cached=f"{server.tally.cached} of {server.released}" if server.released else "",
         fill=server.tally.cached * 100 // server.released if server.released else 0,
-        to_fetch=size(server.tally.bytes_to_fetch) if contact else "",
+        to_fetch=format_size(server.tally.bytes_to_fetch) if contact else "",
         last_hour=sparkline(server.last_hour, silent),
-        now=rate(server.tally.bytes_per_second) if contact else "",
+        now=format_rate(server.tally.bytes_per_second) if contact else "",
     )

@@ -1,4 +1,4 @@
-"""What the pages say of servers: the copy of every state, from plain facts. No HTML, no database."""
+"""The text of every server state, from plain values. No HTML, no database."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from app.fleet.fleet_overview import FleetServer, PartnerServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import SPACE, Moment, Text, counted, size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
 
 # state -> icon
-ICONS = {
+STATE_ICONS = {
     "failed": "failed",
     "conflict": "warning",
     "no_contact": "no-contact",
@@ -29,7 +29,7 @@ ICONS = {
     "healthy": "cached",
     "nothing": "none",
 }
-# What a tab's title carries, worst first.
+# States that a tab's title shows, worst first.
 _TITLES = {
     "failed": "failed",
     "conflict": "with two agents",
@@ -38,15 +38,24 @@ _TITLES = {
     "unwell": "unwell",
 }
 
+# (label, number, unit): `Sending now`, `84.6`, `MB/s`.
+Figure = tuple[str, str, str]
 
-def partner_state(server: PartnerServer) -> Text:
+
+def figure(label: str, amount: str) -> Figure:
+    """A figure from an amount with its unit after a no-break space."""
+    number, _, unit = amount.partition(NO_BREAK_SPACE)
+    return label, number, unit
+
+
+def partner_state(server: PartnerServer) -> Phrase:
     """The state of a partner's builds on one server."""
     if server.failure:
         return _failing(server.failure, f"Failed: {short_reason(server.failure.reason)}".removesuffix(": "))
     if server.state == "no_contact" and server.reported_at:
         return ("No contact since ", Moment(server.reported_at, "since"))
     if server.state == "downloading":
-        return (f"Downloading {server.tally.percent}{SPACE}%",)
+        return (f"Downloading {server.tally.percent}{NO_BREAK_SPACE}%",)
     if server.state == "queued" and server.tally.queued_since and not server.paused:
         return ("Queued since ", Moment(server.tally.queued_since, "since"))
     words = {
@@ -58,8 +67,8 @@ def partner_state(server: PartnerServer) -> Text:
     return (words.get(server.state, "Nothing released yet"),)
 
 
-def fleet_state(server: FleetServer) -> Text:
-    """How one server is."""
+def fleet_state(server: FleetServer) -> Phrase:
+    """The state of one server, for operators."""
     since = Moment(server.since, "since") if server.since else None
     if server.state in {"failed", "retrying"} and server.failure:
         reason = short_reason(server.failure.reason) or "failed"
@@ -77,10 +86,10 @@ def fleet_state(server: FleetServer) -> Text:
     return (words.get(server.state, "Healthy"),)
 
 
-def _failing(failure: Failure, failed: str) -> Text:
+def _failing(failure: Failure, failed: str) -> Phrase:
     if not failure.retrying:
         return (failed,)
-    due: Text = (Moment(failure.retry_at, "until"),) if failure.retry_at else ("now",)
+    due: Phrase = (Moment(failure.retry_at, "until"),) if failure.retry_at else ("now",)
     return (f"Retrying {failure.attempt} of {SHOWN_RETRIES} ", *due)
 
 
@@ -99,7 +108,7 @@ def partner_counts(found: Counter[str]) -> list[Count]:
 
 
 def fleet_counts(servers: Sequence[FleetServer], found: Counter[str]) -> list[Count]:
-    """`1 disk full`, `1 no contact`, `3 healthy`: failures under their reasons."""
+    """`1 disk full`, `1 no contact`, `3 healthy`. Failures are counted by reason."""
     reasons = Counter(
         short_reason(server.failure.reason) or "failed"
         for server in servers
@@ -116,56 +125,56 @@ def fleet_counts(servers: Sequence[FleetServer], found: Counter[str]) -> list[Co
         "healthy": "healthy",
     }
     each += [
-        Count(ICONS[state], f"{found[state]} {text}", bad=state == "conflict")
+        Count(STATE_ICONS[state], f"{found[state]} {text}", bad=state == "conflict")
         for state, text in words.items()
         if found[state]
     ]
     return each
 
 
-def title(name: str, found: Counter[str]) -> str:
+def tab_title(name: str, found: Counter[str]) -> str:
     """A tab's title, worst state first: `(1 failed) Servers · Slipway`."""
     worst = next((state for state in _TITLES if found[state]), None)
     return f"({found[worst]} {_TITLES[worst]}) {name} · Slipway" if worst else f"{name} · Slipway"
 
 
-def lost(servers: Sequence[PartnerServer]) -> tuple[Text, str] | None:
-    """What a banner says of servers without contact: what is the case, and what it means."""
+def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | None:
+    """Title and text of the banner about servers without contact, or None."""
     silent = [server for server in servers if server.state == "no_contact" and server.reported_at]
     if not silent:
         return None
     if len(silent) == 1 and silent[0].reported_at:
-        what: Text = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
+        what: Phrase = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
     else:
         names = ", ".join(server.id for server in silent)
         what = (f"No contact with {len(silent)} servers: {names}",)
     one = len(silent) == 1
-    goes_on = "It continues by itself when it reports" if one else "They continue by themselves when they report"
+    continues = "It continues by itself when it reports" if one else "They continue by themselves when they report"
     others = sum(server.state not in {"no_contact", "not_started"} for server in servers)
     if not others:
-        return what, f"{goes_on} again. What they hold stays there; operators of the platform see this too."
+        return what, f"{continues} again. Their cached builds stay there. Operators of the platform see this too."
     to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
-    return what, f"Players are sent to {to}. {goes_on} again; nothing for you to do."
+    return what, f"Players are sent to {to}. {continues} again. You do not need to do anything."
 
 
-def share(used: int, total: int, digits: int = 1) -> str:
-    """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the whole; `digits` after the point of the part."""
-    whole = size(total)
-    number, _, unit = whole.partition(SPACE)
+def part_of_total(used: int, total: int, digits: int = 1) -> str:
+    """`2.8 of 3.9 GB`, `1.59 of 1.6 TB`: both in the unit of the total. `digits`: decimals of the used part."""
+    whole = format_size(total)
+    number, _, unit = whole.partition(NO_BREAK_SPACE)
     factor = total / float(number.replace(",", "")) if total else 1
     in_unit = used / factor
     return f"{in_unit:,.{0 if unit == 'B' else digits}f} of {whole}"
 
 
-def silent_minutes(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:
-    """For how many minutes of the last hour nothing was heard, or None while there is contact."""
+def minutes_without_contact(reported_at: datetime | None, contact: bool, at: datetime) -> int | None:
+    """Minutes since the last report, None while there is contact. 60 for a server that never reported."""
     if contact:
         return None
     return int((at - reported_at).total_seconds() // 60) if reported_at else 60
 
 
-def changes_at(reported: Iterable[datetime | None], at: datetime) -> datetime:
-    """When time alone changes what is shown: a contact is lost, or a minute has passed."""
+def next_change_at(reported: Iterable[datetime | None], at: datetime) -> datetime:
+    """When the page changes without a report: a server loses contact, or a minute has passed."""
     lifetime = timedelta(seconds=CONTACT_SECONDS, milliseconds=100)
     ends = [moment + lifetime for moment in reported if moment and at - moment <= lifetime]
     return min([*ends, at.replace(second=0, microsecond=0) + timedelta(minutes=1)])

@@ -1,1 +1,1 @@
-"""Settings of a partner and of one's own account, one module per page."""
+"""Settings of the partner and of the user's own account, one module per page."""

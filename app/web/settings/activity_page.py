@@ -1,4 +1,4 @@
-"""The audit log: who did what, from where."""
+"""The partner's audit log."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts.audit_history import history
 from app.catalog.game_lookup import find_game, game_titles
-from app.web.frame.address_numbers import asked_number
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.settings.audit_words import Kinds, Line, kind_asked_for, segments
+from app.web.frame.query_parameters import query_number
+from app.web.settings.audit_words import AuditLine, KindFilters, kind_links, selected_kind
 
 pages = Blueprint("activity", __name__)
 pages.before_request(require_sign_in)
 
-KINDS: Kinds = {
+KINDS: KindFilters = {
     "": ("All", ""),
     "games": ("Games", "game."),
     "builds": ("Builds", "build."),
@@ -27,13 +27,13 @@ KINDS: Kinds = {
 
 @pages.get("/settings/activity")
 def page() -> ResponseReturnValue:
-    """Newest first, in pages; filters are in the address."""
+    """The log, newest first, in pages. The filters are in the URL."""
     partner = my_partner()
     games = game_titles(partner)
-    kind = kind_asked_for(KINDS)
+    kind = selected_kind(KINDS)
     slug = request.args.get("game", "")
     game = find_game(partner, slug) if slug else None
-    before = asked_number("before")
+    before = query_number("before")
     found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
 
     def address(kind: str, before: int | None = None) -> str:
@@ -42,8 +42,8 @@ def page() -> ResponseReturnValue:
     return render_template(
         "settings/activity.html",
         partner=partner,
-        entries=[Line.of(entry) for entry in found.entries],
-        segments=segments(KINDS, address),
+        entries=[AuditLine.of(entry) for entry in found.entries],
+        segments=kind_links(KINDS, address),
         kind=kind,
         game=game,
         games=games,

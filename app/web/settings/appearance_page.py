@@ -1,4 +1,4 @@
-"""Light, dark, or as the system has it. The choice itself is app/web/frame/theme.py's: it belongs to the browser."""
+"""The theme: light, dark, or the system's. app/web/frame/theme.py stores it in a cookie of the browser."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ pages.before_request(require_sign_in)
 
 @pages.get("/settings/appearance")
 def page() -> ResponseReturnValue:
-    """The three choices."""
+    """The page with the three themes."""
     my_partner()
     return render_template("settings/appearance.html")

@@ -1,4 +1,4 @@
-"""The audit log in words: what each action was."""
+"""The audit log as text: words for each action, rows and filter links."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any, Self
 from flask import request
 
 from app.data.models.audit_record import AuditEntry
-from app.web.frame.formats import SPACE, Moment, size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, format_size
 
-# Action -> what was done; the subject follows it.
-DEEDS = {
+# Action -> words. Pages show the subject after them.
+ACTION_WORDS = {
     "game.created": "Registered",
     "game.updated": "Changed",
     "game.deleted": "Deleted",
-    "game.cover_picked": "Picked the cover of",
-    "game.screenshots_picked": "Picked screenshots of",
+    "game.cover_picked": "Set the cover of",
+    "game.screenshots_picked": "Set the screenshots of",
     "asset.confirmed": "Added the image",
     "asset.deleted": "Deleted the image",
-    "asset.restored": "Brought back the image",
+    "asset.restored": "Restored the image",
     "components.saved": "Saved components of",
     "component.deleted": "Deleted the",
     "component.side_set": "Changed a side of",
     "revision.finalized": "Finalized",
     "build.ready": "Sent",
-    "build.refused": "Refused",
+    "build.refused": "Rejected",
     "build.released": "Released",
     "build.noted": "Changed the note of",
     "build.deleted": "Deleted",
     "upload.cancelled": "Cancelled an upload of",
-    "upload.expired": "Let an upload expire:",
-    "build.retried": "Tried again",
+    "upload.expired": "Upload expired:",
+    "build.retried": "Retried",
     "key.created": "Made a key",
     "key.rolled": "Rolled a key",
     "key.revoked": "Revoked a key",
@@ -44,7 +44,7 @@ DEEDS = {
     "member.joined": "Joined",
     "member.role_changed": "Changed the role of",
     "member.removed": "Removed",
-    "member.renamed": "Took the name",
+    "member.renamed": "Changed their name to",
     "member.password_changed": "Changed the password of",
     "member.password_link_made": "Made a password link for",
     "member.password_set": "Set a new password of",
@@ -58,39 +58,39 @@ DEEDS = {
     "server.retired": "Retired the server",
     "server.paused": "Paused downloads of",
     "server.resumed": "Resumed downloads of",
-    "server.retried": "Had what failed tried again on",
+    "server.retried": "Retried failed downloads on",
 }
 
 
-def deed(action: str) -> str:
-    """The words of an action; one without words of its own is still readable: `asset.used` -> `Asset used`."""
-    return DEEDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
+def action_words(action: str) -> str:
+    """The words for an action. An action without an entry is still readable: `asset.used` -> `Asset used`."""
+    return ACTION_WORDS.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
 
 
 def details(entry: AuditEntry) -> str:
-    """The second line: what else is worth knowing, or ""."""
+    """The second line of an entry, or ""."""
     known: dict[str, Any] = entry.details or {}
     if entry.action == "build.refused":
         return str(known.get("reason") or "")
     if entry.action in {"build.ready", "asset.confirmed"} and isinstance(known.get("size"), int):
-        return size(known["size"])
+        return format_size(known["size"])
     if entry.action == "partner.quota_set":
         amount = known.get("bytes")
-        return size(amount) if isinstance(amount, int) else "No limit"
+        return format_size(amount) if isinstance(amount, int) else "No limit"
     if entry.action == "key.rolled":
-        return f"The new one is {known.get('new')}"
+        return f"New key: {known.get('new')}"
     if known.get("side"):
         return f"Side: {known['side']}"
     if known.get("scopes"):
         return f"Scopes: {', '.join(known['scopes'])}"
     if known.get("changed"):
-        return f"Changed: {', '.join(known['changed'])}".replace("_", SPACE)
+        return f"Changed: {', '.join(known['changed'])}".replace("_", NO_BREAK_SPACE)
     return ""
 
 
 @dataclass(frozen=True)
-class Line:
-    """One entry of the log as a row."""
+class AuditLine:
+    """One row of the log."""
 
     id: int
     at: Moment
@@ -102,13 +102,13 @@ class Line:
 
     @classmethod
     def of(cls, entry: AuditEntry, **more: str) -> Self:
-        """`more` is what a kind of line says beside this."""
+        """`more` are the fields that a subclass adds."""
         return cls(
             id=entry.id,
             at=Moment(entry.at),
             who=entry.actor,
             address=entry.address or "",
-            what=deed(entry.action),
+            what=action_words(entry.action),
             subject="" if entry.subject == entry.actor else entry.subject,
             details=details(entry),
             **more,
@@ -116,24 +116,24 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A link to the deeds of one kind."""
+class KindLink:
+    """A link that shows only entries of one kind."""
 
     key: str
     label: str
     url: str
 
 
-# Key in the address -> (label, how the actions begin).
-Kinds = Mapping[str, tuple[str, str]]
+# Key in the URL -> (label, prefix of the actions).
+KindFilters = Mapping[str, tuple[str, str]]
 
 
-def kind_asked_for(kinds: Kinds) -> str:
-    """Its key in the present address, or "" for all."""
-    asked = request.args.get("kind", "")
-    return asked if asked in kinds else ""
+def selected_kind(kinds: KindFilters) -> str:
+    """The kind in the current URL, or "" for all."""
+    kind = request.args.get("kind", "")
+    return kind if kind in kinds else ""
 
 
-def segments(kinds: Kinds, address: Callable[[str], str]) -> list[Segment]:
-    """A link a kind; `address` makes its URL."""
-    return [Segment(key, label, address(key)) for key, (label, _) in kinds.items()]
+def kind_links(kinds: KindFilters, address: Callable[[str], str]) -> list[KindLink]:
+    """One link per kind. `address` returns the URL for a key."""
+    return [KindLink(key, label, address(key)) for key, (label, _) in kinds.items()]

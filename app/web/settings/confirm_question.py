@@ -1,4 +1,4 @@
-"""Questions before something is done: a page of its own, or the same in a dialog of the page that asks."""
+"""Questions and small forms that open in a dialog, or as a page without the script."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from flask import render_template
 from app.data.extensions import htmx
 
 
-def ask(template: str, *, back: str, of: str = "settings", **context: Any) -> str:
-    """Render a question. A link with `hx-get` gets the inside of a dialog; everybody else, and every answer to a form,
-    the page, in the layout `of` its place. `back` is where Cancel leads."""
+def render_question(template: str, *, back: str, area: str = "settings", **context: Any) -> str:
+    """Render a question. A link with `hx-get` gets the content of a dialog; all other requests, and responses to forms,
+    get the page. `back` is the URL of Cancel. `area` is the template folder of the layouts."""
     in_dialog = bool(htmx) and not htmx.boosted
-    layout = f"{of}/in_dialog.html" if in_dialog else f"{of}/in_page.html"
+    layout = f"{area}/in_dialog.html" if in_dialog else f"{area}/in_page.html"
     return render_template(template, layout=layout, back=back, **context)

@@ -1,4 +1,4 @@
-"""One API key: rolled, or revoked. Both are asked about first."""
+"""Actions on an API key: roll and revoke. Both ask for confirmation first."""
 
 from __future__ import annotations
 
@@ -10,58 +10,60 @@ from app.accounts.keys import ROLL_OVERLAP, key_of, revoke_key, roll_key
 from app.data.models.base import now
 from app.data.models.partner import ApiKey
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
-from app.web.frame.formats import Moment, Text
-from app.web.frame.forms import SHOWN, OnceForm, problem, refused
-from app.web.settings.confirm_question import ask
-from app.web.settings.key_rows import Made
-from app.web.settings.keys_page import made_already, show
-from app.web.settings.password_again import check_again, password_field
+from app.web.frame.formats import Moment, Phrase
+from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title
+from app.web.settings.confirm_question import render_question
+from app.web.settings.key_rows import NewKey
+from app.web.settings.keys_page import already_created, render_keys
+from app.web.settings.password_confirmation import confirm_my_password, password_field
 
 pages = Blueprint("key", __name__)
 pages.before_request(require_sign_in)
 
 
-class RollForm(OnceForm):
+class RollForm(SingleUseForm):
     password = password_field()
 
 
 @pages.get("/settings/keys/<key_id>/roll")
 def roll_form(key_id: str) -> ResponseReturnValue:
-    """What rolling does."""
+    """The confirmation form for rolling a key."""
     require_owner("Rolling keys")
-    return _ask_roll(key_of(my_partner(), key_id), RollForm())
+    return _render_roll_form(key_of(my_partner(), key_id), RollForm())
 
 
 @pages.post("/settings/keys/<key_id>/roll")
 def roll(key_id: str) -> ResponseReturnValue:
-    """Make the key's successor; both work for a day."""
+    """Make the key that replaces this one. Both work until the old one expires."""
     require_owner("Rolling keys")
     key, form = key_of(my_partner(), key_id), RollForm()
     if not form.validate_on_submit():
-        return _ask_roll(key, form), 422
+        return _render_roll_form(key, form), 422
     try:
-        check_again(form.password.data)
+        confirm_my_password(form.password.data)
         if not form.first_time():
-            return made_already()
+            return already_created()
         new, secret = roll_key(key, my_actor())
-    except SHOWN as refusal:
+    except FORM_REFUSALS as refusal:
         form.renew()
-        answer = refused(form, refusal)
-        return _ask_roll(key, form), *answer
-    return show(Made(new, secret, old=key))
+        answer = show_refusal(form, refusal)
+        return _render_roll_form(key, form), *answer
+    return render_keys(NewKey(new, secret, old=key))
 
 
 @pages.get("/settings/keys/<key_id>/revocation")
 def revoke_form(key_id: str) -> ResponseReturnValue:
-    """What revoking does, and when the key was last used."""
+    """The confirmation form for revoking a key, with its last use."""
     require_owner("Revoking keys")
     key = key_of(my_partner(), key_id)
-    return ask("settings/key_revoke.html", back=url_for("keys.page"), form=FlaskForm(), key=key, used=_last_use(key))
+    return render_question(
+        "settings/keys/key_revoke.html", back=url_for("keys.page"), form=FlaskForm(), key=key, used=_last_use(key)
+    )
 
 
 @pages.post("/settings/keys/<key_id>/revocation")
 def revoke(key_id: str) -> ResponseReturnValue:
-    """End the key now."""
+    """Revoke the key now."""
     require_owner("Revoking keys")
     key = key_of(my_partner(), key_id)
     revoke_key(key, my_actor())
@@ -69,18 +71,18 @@ def revoke(key_id: str) -> ResponseReturnValue:
     return redirect(url_for("keys.page"), 303)
 
 
-def _ask_roll(key: ApiKey, form: RollForm) -> str:
-    return ask(
-        "settings/key_roll.html",
+def _render_roll_form(key: ApiKey, form: RollForm) -> str:
+    return render_question(
+        "settings/keys/key_roll.html",
         back=url_for("keys.page"),
         form=form,
-        problem=problem(form, "The key is not rolled yet"),
+        problem=summary_title(form, "The key is not rolled yet"),
         key=key,
         until=Moment(key.expires_at or now() + ROLL_OVERLAP, "coming"),
     )
 
 
-def _last_use(key: ApiKey) -> Text:
+def _last_use(key: ApiKey) -> Phrase:
     if key.last_used_at is None:
-        return ("It was never used.",)
+        return ("This key was never used.",)
     return (f"{key.app.name} used it ", Moment(key.last_used_at, "within"), ".")

@@ -1,4 +1,4 @@
-"""API keys as a page says them."""
+"""API keys as rows of the keys page."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from datetime import timedelta
 
 from app.data.models.base import now
 from app.data.models.partner import ApiKey, App
-from app.web.frame.formats import Moment, Text
+from app.web.frame.formats import Moment, Phrase
 
-_FRESH = timedelta(days=7)
+_NEW_KEY_AGE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class KeyLine:
-    """One key. `used` is when it was last used, or until when it works."""
+    """One key. `used` is its last use, or when it expires. `ends`: whether it expires."""
 
     id: str
     name: str
     hint: str
     scopes: Sequence[str]
     created: Moment
-    used: Text
+    used: Phrase
     ends: bool
 
 
@@ -35,15 +35,15 @@ class AppKeys:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A key that was just made, with its text: in this answer and nowhere else. `old` is the key it replaces."""
+class NewKey:
+    """A key that was just made, with its secret, which is shown only in this response. `old` is the key it replaces."""
 
     key: ApiKey
     secret: str
     old: ApiKey | None = None
 
     @property
-    def note(self) -> Text:
+    def note(self) -> Phrase:
         scopes = f"Scopes: {', '.join(self.key.scopes)}."
         if self.old is None or self.old.expires_at is None:
             return (scopes,)
@@ -56,15 +56,14 @@ def app_keys(app: App, keys: Sequence[ApiKey]) -> AppKeys:
 
 
 def _line(key: ApiKey) -> KeyLine:
-    name, used = key.name or "Unnamed", _used(key)
+    name, used = key.name or "Unnamed", _last_use(key)
     if key.expires_at:
         name, used = f"{name}, old", ("Works until ", Moment(key.expires_at, "end"))
     created = Moment(key.created_at, "made")
     return KeyLine(key.id, name, key.hint, key.scopes, created, used, key.expires_at is not None)
 
 
-def _used(key: ApiKey) -> Text:
-    """When a key was last used."""
+def _last_use(key: ApiKey) -> Phrase:
     if key.last_used_at:
         return (Moment(key.last_used_at, "recent"),)
-    return ("Not used yet" if now() - key.created_at < _FRESH else "Never used",)
+    return ("Not used yet" if now() - key.created_at < _NEW_KEY_AGE else "Never used",)

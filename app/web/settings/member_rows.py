@@ -1,4 +1,4 @@
-"""Members and invitations as their page says them."""
+"""Members and invitations as rows of the members page."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.data.models.partner import Invitation, Member
-from app.web.accounts.invitation import link
+from app.web.accounts.invitation import invitation_address
 from app.web.frame.current_user import me
-from app.web.frame.formats import Moment, Text
+from app.web.frame.formats import Moment, Phrase
 
-DEEDS = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
-# Role -> whether each of the deeds is its.
-MAY = {"Owner": (True, True, True, True), "Developer": (True, True, True, False), "Viewer": (True, False, False, False)}
+CAPABILITIES = ("See games and servers", "Send builds and images", "Release and roll back", "Keys and members")
+# Role -> whether it has each of the capabilities.
+ROLE_CAPABILITIES = {
+    "Owner": (True, True, True, True),
+    "Developer": (True, True, True, False),
+    "Viewer": (True, False, False, False),
+}
 
 
 @dataclass(frozen=True)
 class MemberLine:
-    """One row. `only_owner`: can neither be removed nor get another role."""
+    """One member. `only_owner`: the last owner, who can neither be removed nor get another role."""
 
     id: str
     name: str
@@ -25,7 +29,7 @@ class MemberLine:
     role: str
     you: bool
     only_owner: bool
-    seen: Text
+    seen: Phrase
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,20 @@ class InvitationLine:
 
 
 @dataclass(frozen=True)
-class Invited:
-    """An invitation that was just made, with its link: in this answer and nowhere else."""
+class NewInvitation:
+    """An invitation that was just made, with its link, which is shown only in this response."""
 
     email: str
     link: str
     until: Moment
 
     @classmethod
-    def of(cls, invitation: Invitation, secret: str) -> Invited:
-        return cls(invitation.email, link(secret), Moment(invitation.expires_at, "end"))
+    def of(cls, invitation: Invitation, secret: str) -> NewInvitation:
+        return cls(invitation.email, invitation_address(secret), Moment(invitation.expires_at, "end"))
 
 
 def member_lines(people: Sequence[Member]) -> list[MemberLine]:
-    """A line a member; the only owner is marked."""
+    """One line per member."""
     owners = sum(member.role == "owner" for member in people)
     return [
         MemberLine(
@@ -66,12 +70,12 @@ def member_lines(people: Sequence[Member]) -> list[MemberLine]:
     ]
 
 
-def _seen(member: Member) -> Text:
+def _seen(member: Member) -> Phrase:
     if member.id == me().id:
         return ("Now, this browser",)
     return (Moment(member.last_seen_at, "recent"),) if member.last_seen_at else ("Never",)
 
 
 def invitation_line(invitation: Invitation) -> InvitationLine:
-    """One open invitation."""
+    """The line of an open invitation."""
     return InvitationLine(invitation.id, invitation.email, invitation.role, Moment(invitation.expires_at, "day"))

@@ -1,53 +1,50 @@
-"""The partner itself: its name, and what it is made of."""
+"""The partner: its name, owners and id."""
 
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from wtforms import StringField
-from wtforms.validators import DataRequired, Length
 
 from app.accounts.partners import rename_partner
-from app.web.frame.current_user import me, my_actor, my_partner, owners_of, require_owner, require_sign_in
+from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
 from app.web.frame.formats import Moment
-from app.web.frame.forms import SHOWN, problem, refused
+from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
+from app.web.settings.text_fields import name_field
 
 pages = Blueprint("partner", __name__)
 pages.before_request(require_sign_in)
 
 
 class PartnerForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    name = StringField(
-        "Name", [DataRequired("Name the partner"), Length(max=150, message="A name has at most 150 characters")]
-    )
+    name = name_field("Name", "Name the partner")
 
 
 @pages.get("/settings")
 def index() -> ResponseReturnValue:
-    """Settings begin with the partner."""
+    """Settings open on the partner page."""
     return redirect(url_for("partner.page"))
 
 
 @pages.get("/settings/partner")
 def page() -> ResponseReturnValue:
-    """Name and facts."""
+    """The page."""
     return _page(PartnerForm(name=my_partner().name))
 
 
 @pages.post("/settings/partner")
 def rename() -> ResponseReturnValue:
-    """Another name; it is a name for people, so no address changes."""
+    """Rename the partner. No URL contains the name, so none changes."""
     require_owner("Renaming the partner")
     form = PartnerForm()
     if not form.validate_on_submit():
         return _page(form), 422
     try:
         rename_partner(my_partner(), form.name.data or "", my_actor())
-    except SHOWN as refusal:
-        answer = refused(form, refusal)
+    except FORM_REFUSALS as refusal:
+        answer = show_refusal(form, refusal)
         return _page(form), *answer
-    flash(f"The partner is named {my_partner().name} now")
+    flash(f"The partner is now named {my_partner().name}")
     return redirect(url_for("partner.page"), 303)
 
 
@@ -57,8 +54,8 @@ def _page(form: PartnerForm) -> str:
         "settings/partner.html",
         partner=partner,
         form=form,
-        problem=problem(form, "The partner is not renamed yet"),
+        problem=summary_title(form, "The partner is not renamed yet"),
         is_owner=me().role == "owner",
-        owners=owners_of(partner),
+        owners=owner_names(partner),
         since=Moment(partner.created_at, "day"),
     )

@@ -1,4 +1,4 @@
-"""Links with which members who forgot their password set a new one."""
+"""Password links, for members who forgot their password."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from flask.typing import ResponseReturnValue
 
 from app.accounts.members import member_of
 from app.accounts.password_links import link_for_member
-from app.web.accounts.new_password import MadeLink
+from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
-from app.web.frame.forms import OnceForm
-from app.web.settings.members_page import show
-from app.web.settings.password_again import asked_again, password_link_question
+from app.web.frame.forms import SingleUseForm
+from app.web.settings.members_page import render_members
+from app.web.settings.password_confirmation import password_link_question, require_password
 
 pages = Blueprint("passwords", __name__)
 pages.before_request(require_sign_in)
@@ -19,18 +19,18 @@ pages.before_request(require_sign_in)
 
 @pages.post("/settings/members/<member_id>/password-link")
 def make(member_id: str) -> ResponseReturnValue:
-    """Make one. It is in the answer itself: only its fingerprint is stored."""
+    """Make a link. Only its fingerprint is stored, so this response shows it."""
     require_owner("Making password links")
-    partner, form = my_partner(), OnceForm()
-    member = member_of(partner, member_id)  # a stranger's form is not counted as answered
+    partner, form = my_partner(), SingleUseForm()
+    member = member_of(partner, member_id)  # first, so that a form for somebody else's member is not used up
     if not form.validate_on_submit():
-        return show(form, status=422)
+        return render_members(form, status=422)
     if member.role == "owner":
         question = password_link_question(member.name, form.number.data or "", url_for("members.page"))
-        if answer := asked_again(question):
+        if answer := require_password(question):
             return answer
     if not form.first_time():
-        flash("This link was shown already. Make a new one if it was not copied.")
+        flash("This link was already shown. Make a new one if you have not copied it.")
         return redirect(url_for("members.page"), 303)
     made, secret = link_for_member(partner, member_id, my_actor())
-    return show(password_link=MadeLink.of(made, secret))
+    return render_members(password_link=NewPasswordLink.of(made, secret))

@@ -1,4 +1,4 @@
-"""What a partner may use: bytes of builds, with where they went, and the limits of every call, in words."""
+"""The partner's storage quota and usage, and the limits of the API."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from app.images.image_limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from app.uploads.build_quota import BuildQuota, build_quota
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.frame.formats import SPACE, counted, duration, limit, size
+from app.web.frame.formats import NO_BREAK_SPACE, counted, format_duration, format_limit, format_size
 from app.web.images.gallery_view import quota_words
 
 pages = Blueprint("quota", __name__)
 pages.before_request(require_sign_in)
 
-SHOWN_GAMES = 10
+MAX_SHOWN_GAMES = 10
 
 
 @dataclass(frozen=True)
 class UsageLine:
-    """One game's share. `slug` is "" for games that were deleted and whose bytes are not swept yet."""
+    """Storage used by one game. `slug` is "" for a deleted game whose bytes are not removed yet."""
 
     title: str
     slug: str
@@ -38,54 +38,56 @@ class UsageLine:
 
 @pages.get("/settings/quota")
 def page() -> ResponseReturnValue:
-    """The meter, the largest games, the limits."""
+    """The page."""
     partner = my_partner()
     quota = build_quota(db.session(), partner)
     games = usage_by_game(partner)
     return render_template(
         "settings/quota.html",
         quota=quota,
-        used=size(quota.used),
-        limit=size(quota.limit) if quota.limit is not None else "",
+        used=format_size(quota.used),
+        limit=format_size(quota.limit) if quota.limit is not None else "",
         facts=_facts(quota),
         images=quota_words(quota_summary(partner.id)),
-        games=[_line(game) for game in games[:SHOWN_GAMES]],
-        more=counted(len(games) - SHOWN_GAMES, "smaller game") if len(games) > SHOWN_GAMES else "",
+        games=[_line(game) for game in games[:MAX_SHOWN_GAMES]],
+        more=counted(len(games) - MAX_SHOWN_GAMES, "smaller game") if len(games) > MAX_SHOWN_GAMES else "",
         limits=_limits(),
     )
 
 
 def _line(game: GameUsage) -> UsageLine:
-    return UsageLine(game.title, "" if game.deleted else game.slug, counted(game.builds, "build"), size(game.size))
+    return UsageLine(
+        game.title, "" if game.deleted else game.slug, counted(game.builds, "build"), format_size(game.size)
+    )
 
 
 def _facts(quota: BuildQuota) -> list[tuple[str, str]]:
-    facts = [("On its way", size(quota.reserved))] if quota.reserved else []
+    facts = [("Being uploaded", format_size(quota.reserved))] if quota.reserved else []
     if quota.left is not None:
-        facts.append(("Left", size(quota.left)))
+        facts.append(("Left", format_size(quota.left)))
     return facts
 
 
 def _limits() -> list[tuple[str, str]]:
     now = settings()
     return [
-        ("Calls of the API", f"{rate_words(now.api_rate, 'call')} for each key"),
-        ("Builds sent with a key", f"{rate_words(now.upload_rate, 'upload')} for each key, refused ones too"),
-        ("An image", f"at most {limit(MAX_IMAGE_BYTES)}, {MAX_IMAGE_PIXELS // 10**6} million pixels"),
-        ("A build, packed", f"at most {limit(now.max_archive_bytes)}"),
-        ("A build, unpacked", f"at most {limit(now.max_unpacked_bytes)}"),
-        ("The body of any other call", f"at most {limit(MIB)}"),
-        ("Wrong passwords", f"{rate_words(now.sign_in_rate, 'try', 'tries')}, then a wait"),
-        ("A rolled key", f"works {duration(ROLL_OVERLAP.total_seconds())} longer"),
+        ("API calls", f"{rate_words(now.api_rate, 'call')} for each key"),
+        ("Builds sent by API", f"{rate_words(now.upload_rate, 'upload')} for each key, including refused ones"),
+        ("An image", f"at most {format_limit(MAX_IMAGE_BYTES)}, {MAX_IMAGE_PIXELS // 10**6} million pixels"),
+        ("A build, packed", f"at most {format_limit(now.max_archive_bytes)}"),
+        ("A build, unpacked", f"at most {format_limit(now.max_unpacked_bytes)}"),
+        ("The body of other calls", f"at most {format_limit(MIB)}"),
+        ("Wrong passwords", f"{rate_words(now.sign_in_rate, 'attempt')}, then a wait"),
+        ("A rolled key", f"works {format_duration(ROLL_OVERLAP.total_seconds())} longer"),
         ("An invitation", f"works once, for {counted(INVITATION_LIFETIME.days, 'day')}"),
     ]
 
 
-def rate_words(rate: str, noun: str, nouns: str | None = None) -> str:
-    """`100 per minute` -> `100 calls a minute`; `10 per 5 minutes` -> `10 tries in 5 minutes`."""
+def rate_words(rate: str, noun: str) -> str:
+    """`100 per minute` -> `100 calls a minute`; `10 per 5 minutes` -> `10 attempts in 5 minutes`."""
     item = parse(rate)
-    what = f"{item.amount:,}{SPACE}{noun if item.amount == 1 else nouns or noun + 's'}"
+    what = f"{item.amount:,}{NO_BREAK_SPACE}{noun if item.amount == 1 else noun + 's'}"
     unit = item.GRANULARITY.name
     if item.multiples == 1:
         return f"{what} {'an' if unit == 'hour' else 'a'} {unit}"
-    return f"{what} in {item.multiples}{SPACE}{unit}s"
+    return f"{what} in {item.multiples}{NO_BREAK_SPACE}{unit}s"

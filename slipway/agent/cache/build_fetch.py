@@ -1,4 +1,4 @@
-"""One build from nothing to whole on disk: download, verify, unpack, place. Every step can be repeated."""
+"""Fetches one build to disk: download, verify, unpack, place. Every step can be repeated."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from threading import Event
 
 import urllib3
 
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.build_statuses import BuildStatuses, Phase
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskSpace, is_disk_full
-from slipway.agent.cache.download import PIECE_BYTES, FetchFailed, UrlRefused, download
-from slipway.agent.cache.inventory import Inventory, Whole, remove_tree
+from slipway.agent.cache.download import PIECE_BYTES, FetchFailed, UrlRejected, download
+from slipway.agent.cache.inventory import BuildMarker, Inventory, remove_tree
 from slipway.agent.cache.part_file import PartFile
+from slipway.agent.cache.tree_sync import fsync_tree
 from slipway.agent.crash_points import crash_point
 from slipway.agent.plan import WantedBuild
-from slipway.agent.sessions.files import SessionFiles
-from slipway.agent.status_board import Board, Phase
+from slipway.agent.sessions.session_files import SessionFiles
 from slipway.agent.storage_addresses import StorageAddresses
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspection
-from slipway.archive.rejection import ArchiveRejected
 from slipway.archive.unpacking import UnpackCancelled, unpack
-from slipway.client.durable import fsync_path, fsync_tree
+from slipway.client.durable import fsync_path
 
-_FLOOR_CHECK_BYTES = 64 << 20
+_FLOOR_CHECK_INTERVAL_BYTES = 64 << 20
 
 
-class Cancelled(Exception):
-    """The build is no longer wanted, or the agent is stopping."""
+class FetchCancelled(Exception):
+    """The build is no longer in the plan, or the agent is stopping."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """`attempt` counts from 1. `refresh` fetches the plan again and returns the build as it is wanted now."""
+class FetchTask:
+    """`attempt` counts from 1. `refresh` fetches the plan again and returns its current entry for the build."""
 
     wanted: WantedBuild
     attempt: int
@@ -44,21 +45,21 @@ class Task:
 
     def check(self) -> None:
         if self.cancelled.is_set():
-            raise Cancelled
+            raise FetchCancelled
 
 
 class BuildFetch:
-    """Runs tasks, each in the thread that calls `run`."""
+    """Runs each task in the thread that calls `run`."""
 
     def __init__(
         self,
-        layout: Layout,
+        layout: CacheLayout,
         inventory: Inventory,
         sessions: SessionFiles,
         pool: urllib3.PoolManager,
         addresses: StorageAddresses,
         space: DiskSpace,
-        board: Board,
+        statuses: BuildStatuses,
     ) -> None:
         self._layout = layout
         self._inventory = inventory
@@ -66,17 +67,17 @@ class BuildFetch:
         self._pool = pool
         self._addresses = addresses
         self._space = space
-        self._board = board
+        self._statuses = statuses
 
-    def run(self, task: Task) -> None:
-        """Afterwards the build is whole in its place. Raises FetchFailed, DiskFull or Cancelled."""
+    def run(self, task: FetchTask) -> None:
+        """Fetch the build and place it in the cache. Raises FetchFailed, DiskFull or FetchCancelled."""
         wanted = task.wanted
         need = wanted.size + wanted.unpacked_bytes
         try:
-            self._board.enter(wanted.key, Phase.DOWNLOADING, wanted.size, attempt=task.attempt)
+            self._statuses.set_phase(wanted.key, Phase.DOWNLOADING, wanted.size, attempt=task.attempt)
             self._download(task, need)
             crash_point("after-download")
-            self._board.enter(wanted.key, Phase.VERIFYING, wanted.size, attempt=task.attempt)
+            self._statuses.set_phase(wanted.key, Phase.VERIFYING, wanted.size, attempt=task.attempt)
             self._verify(task)
             crash_point("after-verify")
             inspection = self._unpack(task)
@@ -85,41 +86,42 @@ class BuildFetch:
         except OSError as error:
             if is_disk_full(error):
                 self._drop_unpacked(wanted)
-                raise self._space.ran_out(need) from error
+                raise self._space.disk_full_error(need) from error
             raise FetchFailed(f"disk: {error.strerror or error}") from error
         finally:
-            self._space.release(wanted.key)
+            self._space.free_reservation(wanted.key)
 
-    def _download(self, task: Task, need: int) -> None:
+    def _download(self, task: FetchTask, need: int) -> None:
         wanted = task.wanted
         with PartFile(self._layout, wanted) as part:
             self._space.reserve(wanted.key, need - part.length)
-            self._board.moved(wanted.key, part.length)
+            self._statuses.set_progress(wanted.key, part.length)
             unchecked = 0
 
             def wrote(count: int) -> None:
                 nonlocal unchecked
                 task.check()
-                self._space.wrote(wanted.key, count)
-                self._board.moved(wanted.key, part.length, transferred=count)
+                self._space.record_written(wanted.key, count)
+                self._statuses.set_progress(wanted.key, part.length, transferred=count)
                 unchecked += count
-                if unchecked >= _FLOOR_CHECK_BYTES:
+                if unchecked >= _FLOOR_CHECK_INTERVAL_BYTES:
                     unchecked = 0
                     self._space.check_floor(need - part.length)
 
             task.check()
             try:
                 self._fetch_from(wanted.archive_url, wanted.size, part, wrote)
-            except UrlRefused:
-                # Addresses live for minutes; a fresh one is a plan away. If that one is refused too, back off.
+            except UrlRejected:
+                # Addresses are valid for minutes; the plan has a new one. If that one is rejected too, this attempt
+                # fails.
                 self._fetch_from(task.refresh().archive_url, wanted.size, part, wrote)
 
     def _fetch_from(self, url: str, size: int, part: PartFile, wrote: Callable[[int], None]) -> None:
         self._addresses.check(url)
         download(self._pool, url, size, part, wrote)
 
-    def _verify(self, task: Task) -> None:
-        """Compare size and SHA-256 with the plan. First half of the `verifying` bar."""
+    def _verify(self, task: FetchTask) -> None:
+        """Compare size and SHA-256 with the plan. First half of the `verifying` progress."""
         wanted = task.wanted
         digest = hashlib.sha256()
         done = 0
@@ -129,16 +131,16 @@ class BuildFetch:
                 task.check()
                 digest.update(buffer[:count])
                 done += count
-                self._board.moved(wanted.key, done // 2)
+                self._statuses.set_progress(wanted.key, done // 2)
         if done != wanted.size or digest.hexdigest() != wanted.sha256:
             self._inventory.drop_part(wanted.key)
             raise FetchFailed(
-                f"wrong digest: the plan says sha256 {wanted.sha256[:12]}…, what arrived has "
-                f"{digest.hexdigest()[:12]}… ({done} bytes); it was deleted"
+                f"wrong digest: the plan has sha256 {wanted.sha256[:12]}…, the download has "
+                f"{digest.hexdigest()[:12]}… ({done} bytes); the download was deleted"
             )
 
-    def _unpack(self, task: Task) -> Inspection:
-        """Into a directory out of view. Second half of the `verifying` bar."""
+    def _unpack(self, task: FetchTask) -> Inspection:
+        """Unpack into a private directory. Second half of the `verifying` progress."""
         wanted = task.wanted
         into = self._layout.unpacking(wanted.key)
         self._drop_unpacked(wanted)
@@ -147,7 +149,7 @@ class BuildFetch:
         def progress(consumed: int) -> None:
             if consumed >= wanted.size // 2:
                 crash_point("mid-unpack")
-            self._board.moved(wanted.key, (wanted.size + consumed) // 2)
+            self._statuses.set_progress(wanted.key, (wanted.size + consumed) // 2)
 
         try:
             with self._layout.part(wanted.key).open("rb") as source:
@@ -155,24 +157,24 @@ class BuildFetch:
             task.check()
             if inspection.top_directory != wanted.top_directory:
                 raise FetchFailed(
-                    f"the archive holds {inspection.top_directory!r}, the plan says {wanted.top_directory!r}"
+                    f"the archive contains {inspection.top_directory!r}, the plan names {wanted.top_directory!r}"
                 )
             into.chmod(0o755)
             fsync_tree(into, between=task.check)
         except UnpackCancelled as cancelled:
             self._drop_unpacked(wanted)
-            raise Cancelled from cancelled
+            raise FetchCancelled from cancelled
         except ArchiveRejected as rejected:
             self._drop_unpacked(wanted)
-            # The digest is right, so these are the platform's bytes: kept, or every retry would fetch them again.
+            # The digest matches the plan, so the download is kept: each retry would fetch the same bytes again.
             raise FetchFailed(f"the archive cannot be unpacked: {rejected}") from rejected
-        except (FetchFailed, Cancelled):
+        except (FetchFailed, FetchCancelled):
             self._drop_unpacked(wanted)
             raise
         return inspection
 
-    def _place(self, task: Task, inspection: Inspection) -> None:
-        """Marker first, then the rename: see Whole."""
+    def _place(self, task: FetchTask, inspection: Inspection) -> None:
+        """Marker first, then the rename: see BuildMarker."""
         wanted = task.wanted
         key = wanted.key
         self._clear_place(wanted)
@@ -181,9 +183,9 @@ class BuildFetch:
             game.mkdir()
             game.chmod(0o755)
             fsync_path(game.parent)
-        self._inventory.mark(
+        self._inventory.write_marker(
             key,
-            Whole(
+            BuildMarker(
                 sha256=wanted.sha256,
                 size=wanted.size,
                 unpacked_bytes=inspection.unpacked_bytes,
@@ -197,13 +199,13 @@ class BuildFetch:
         crash_point("after-rename")
 
     def _clear_place(self, wanted: WantedBuild) -> None:
-        """Something may lie there: a directory without marker, or other bytes under the same number."""
+        """Remove what is in the build's place: a directory without a marker, or other bytes with the same number."""
         key = wanted.key
         with self._sessions.locked():
             if not self._layout.build(key).exists():
                 return
             if self._sessions.in_use().blocks(key):
-                raise FetchFailed("a session still runs on other bytes of this build")
+                raise FetchFailed("a session still uses an earlier archive of this build")
             trashed = self._inventory.discard(key)
         if trashed is not None:
             remove_tree(trashed)
@@ -214,10 +216,11 @@ class BuildFetch:
             remove_tree(path)
 
 
-def _limits(wanted: WantedBuild) -> Limits:
-    """The platform has judged these very bytes (the digest says so) by its own, configurable limits, so ours only
-    bound the damage. `unpacked_bytes` of the plan counts file contents, that of Limits tar headers and padding too."""
-    return Limits(
+def _limits(wanted: WantedBuild) -> ArchiveLimits:
+    """Limits that only bound the damage: the platform has already inspected these bytes (the digest matches) with
+    its own, configurable limits. The plan's `unpacked_bytes` counts file contents only; that of ArchiveLimits also
+    counts tar headers and padding."""
+    return ArchiveLimits(
         unpacked_bytes=2 * wanted.unpacked_bytes + (4 << 30),
         members=5_000_000,
         ratio=2_000,

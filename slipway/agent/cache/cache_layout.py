@@ -1,16 +1,16 @@
-"""Where everything lies in a cache directory. Pure paths; docs/agents.md shows the same picture."""
+"""The paths in a cache directory. docs/agents.md shows the same layout."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 
 PRIVATE = ".slipway"
 
 
-class Layout:
-    """Games are open to read (0755); `.slipway` holds the token and is the agent's alone (0700)."""
+class CacheLayout:
+    """Everyone may read games (0755). `.slipway` contains the token and only the agent's user may enter it (0700)."""
 
     def __init__(self, cache: Path) -> None:
         self.cache = cache
@@ -21,14 +21,14 @@ class Layout:
         self.state = self.private / "state.json"
         self.downloads = self.private / "downloads"
         self.unpack = self.private / "unpack"
-        self.whole = self.private / "whole"
+        self.markers = self.private / "whole"
         self.trash = self.private / "trash"
         self.sessions = self.private / "sessions"
 
     def create(self) -> None:
-        """Make what is missing. Modes are set apart, so that the umask of whoever starts the agent has no say."""
+        """Create missing directories. chmod() sets their modes, because mkdir() applies the umask."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        private = (self.private, self.downloads, self.unpack, self.whole, self.trash, self.sessions)
+        private = (self.private, self.downloads, self.unpack, self.markers, self.trash, self.sessions)
         for directory in private:
             directory.mkdir(exist_ok=True)
             directory.chmod(0o700)
@@ -36,15 +36,15 @@ class Layout:
     def part(self, key: BuildKey) -> Path:
         return self.downloads / f"{key}.part"
 
-    def part_note(self, key: BuildKey) -> Path:
-        """Which archive the `.part` beside it belongs to."""
+    def part_metadata(self, key: BuildKey) -> Path:
+        """The archive that the `.part` file beside it belongs to."""
         return self.downloads / f"{key}.json"
 
     def unpacking(self, key: BuildKey) -> Path:
         return self.unpack / str(key)
 
     def marker(self, key: BuildKey) -> Path:
-        return self.whole / f"{key}.json"
+        return self.markers / f"{key}.json"
 
     def game(self, game_id: str) -> Path:
         return self.cache / game_id

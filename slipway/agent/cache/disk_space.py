@@ -1,4 +1,4 @@
-"""The disk floor: how much stays free whatever there is to fetch, shared by downloads that run side by side."""
+"""The disk floor: the space that downloads leave free. Parallel downloads reserve space from one account."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 from threading import Lock
 
-from slipway.agent.plan_names import BuildKey
+from slipway.agent.path_names import BuildKey
 from slipway.client.sizes import format_size
 
 
 class DiskFull(Exception):
-    """str() is the reason for people, with figures."""
+    """str() is the reason for people, with sizes."""
 
 
 def is_disk_full(error: OSError) -> bool:
@@ -20,12 +20,12 @@ def is_disk_full(error: OSError) -> bool:
 
 
 class DiskSpace:
-    """Bytes throughout."""
+    """Reservations by build. All values are in bytes."""
 
     def __init__(self, cache: Path, floor: int) -> None:
         self._cache = cache
         self.floor = floor
-        self._promised: dict[BuildKey, int] = {}
+        self._reserved: dict[BuildKey, int] = {}
         self._lock = Lock()
 
     def total_and_free(self) -> tuple[int, int]:
@@ -33,36 +33,36 @@ class DiskSpace:
         return usage.total, usage.free
 
     def reserve(self, key: BuildKey, need: int) -> None:
-        """Promise `need` bytes to `key`. Raises DiskFull when they are not there above the floor and above what
-        other downloads were promised and have not written yet."""
+        """Reserve `need` bytes for `key`. Raises DiskFull if less is free above the floor and the space that other
+        downloads have reserved and not written yet."""
         with self._lock:
             free = self.total_and_free()[1]
-            others = sum(left for other, left in self._promised.items() if other != key)
+            others = sum(left for other, left in self._reserved.items() if other != key)
             if need > free - self.floor - others:
                 raise DiskFull(self._reason(need, free, others))
-            self._promised[key] = need
+            self._reserved[key] = need
 
-    def wrote(self, key: BuildKey, count: int) -> None:
+    def record_written(self, key: BuildKey, count: int) -> None:
         with self._lock:
-            if key in self._promised:
-                self._promised[key] = max(0, self._promised[key] - count)
+            if key in self._reserved:
+                self._reserved[key] = max(0, self._reserved[key] - count)
 
-    def release(self, key: BuildKey) -> None:
+    def free_reservation(self, key: BuildKey) -> None:
         with self._lock:
-            self._promised.pop(key, None)
+            self._reserved.pop(key, None)
 
     def check_floor(self, need: int) -> None:
-        """Something else on this machine may be eating the space meanwhile. Raises DiskFull."""
+        """Check that other programs have not used up the space. Raises DiskFull."""
         free = self.total_and_free()[1]
         if free < self.floor:
             raise DiskFull(self._reason(need, free, 0))
 
-    def ran_out(self, need: int) -> DiskFull:
-        """For a write that failed with ENOSPC or EDQUOT."""
+    def disk_full_error(self, need: int) -> DiskFull:
+        """The error for a write that failed with ENOSPC or EDQUOT."""
         return DiskFull(self._reason(need, self.total_and_free()[1], 0))
 
     def _reason(self, need: int, free: int, others: int) -> str:
-        also = f", {format_size(others)} of it promised to other downloads" if others else ""
+        also = f", {format_size(others)} of it reserved for other downloads" if others else ""
         return (
             f"disk full: {format_size(need)} needed above the floor of {format_size(self.floor)}, "
             f"{format_size(free)} free{also}"

@@ -1,4 +1,4 @@
-"""Fetching an archive from storage: one range at a time, continued where the last attempt ended."""
+"""Downloading an archive from storage. A download continues where the last attempt ended."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ from urllib3.exceptions import HTTPError
 
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.crash_points import crash_point
-from slipway.client.one_line import one_line
+from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
-from slipway.client.transport import in_words
+from slipway.client.transport import describe_network_error
 
 PIECE_BYTES = 1 << 20
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
-# Compared as text: a number may have any length.
+# Compared as text, because a number may have any length.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19})")
 
 
 class FetchFailed(Exception):
-    """This attempt is over; str() is the reason for people."""
+    """This attempt failed; str() is the reason for people."""
 
 
-class UrlRefused(FetchFailed):
-    """403: the presigned address is no longer good. The plan has a fresh one."""
+class UrlRejected(FetchFailed):
+    """403: the presigned address has expired. The plan has a new one."""
 
 
 def download(pool: urllib3.PoolManager, url: str, size: int, part: PartFile, wrote: Callable[[int], None]) -> None:
     """Append to `part` until it has `size` bytes. `wrote(count)` is called after every piece and may raise.
 
-    Raises FetchFailed; what arrived until then stays in `part`, unless it cannot be a beginning of the archive.
+    Raises FetchFailed. The bytes received so far stay in `part`, unless they cannot be the beginning of the archive.
     """
     if part.length == size:
         return
-    response = _ask(pool, url, part.length, size)
+    response = _request(pool, url, part.length, size)
     try:
-        _check_answer(response, part, size)
+        _check_response(response, part, size)
         while part.length < size:
-            # read1 hands over what has arrived: progress shows on a slow line, and a torn connection loses nothing.
+            # read1 returns the bytes that have arrived: progress shows on slow lines, and a broken connection loses
+            # nothing.
             piece = response.read1(min(PIECE_BYTES, size - part.length), decode_content=False)
             if not piece:
                 break
@@ -48,41 +49,41 @@ def download(pool: urllib3.PoolManager, url: str, size: int, part: PartFile, wro
             if part.length >= size // 2:
                 crash_point("mid-download")
     except HTTPError as error:
-        raise FetchFailed(f"storage: {in_words(error)} at {_position(part, size)}") from error
+        raise FetchFailed(f"storage: {describe_network_error(error)} at {_position(part, size)}") from error
     finally:
         response.close()
     if part.length < size:
         raise FetchFailed(f"storage: the connection broke at {_position(part, size)}")
 
 
-def _ask(pool: urllib3.PoolManager, url: str, start: int, size: int) -> urllib3.BaseHTTPResponse:
+def _request(pool: urllib3.PoolManager, url: str, start: int, size: int) -> urllib3.BaseHTTPResponse:
     headers = {"Range": f"bytes={start}-{size - 1}", "Accept-Encoding": "identity"}
     try:
         return pool.request("GET", url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False)
     except (HTTPError, OSError) as error:
-        raise FetchFailed(f"storage: {in_words(error)}") from error
+        raise FetchFailed(f"storage: {describe_network_error(error)}") from error
 
 
-def _check_answer(response: urllib3.BaseHTTPResponse, part: PartFile, size: int) -> None:
-    """Make sure that the body continues `part`. Storage may ignore a Range, and ignores If-Range (SERVING.md)."""
+def _check_response(response: urllib3.BaseHTTPResponse, part: PartFile, size: int) -> None:
+    """Check that the body continues `part`. Storage may ignore Range, and always ignores If-Range (SERVING.md)."""
     if response.status == 403:
-        raise UrlRefused("storage refused the address of the archive (403)")
+        raise UrlRejected("storage rejected the address of the archive (403)")
     if response.status == 404:
         raise FetchFailed("storage has no such archive (404)")
     if response.status == 416:
         part.restart()
-        raise FetchFailed(f"storage has fewer bytes than the {size} of the plan (416)")
+        raise FetchFailed(f"storage has fewer bytes than the plan's {size} (416)")
     if response.status == 200:
-        # The whole object in answer to a range: it can only be taken from its first byte.
+        # The response is the complete object, so the download starts again at its first byte.
         part.restart()
         _check_size(response.headers.get("Content-Length"), part, size)
     elif response.status == 206:
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if not match or match[1] != str(part.length):
-            raise FetchFailed("storage answered with another range than the one asked for")
+            raise FetchFailed("storage sent a different range from the one requested")
         _check_size(match[2], part, size)
     elif 300 <= response.status < 400:
-        raise FetchFailed(f"storage answered {response.status} (a redirect), and no redirect is followed")
+        raise FetchFailed(f"storage answered {response.status} (a redirect), and the agent follows no redirects")
     else:
         raise FetchFailed(f"storage answered {response.status}")
 
@@ -90,7 +91,7 @@ def _check_answer(response: urllib3.BaseHTTPResponse, part: PartFile, size: int)
 def _check_size(announced: str | None, part: PartFile, size: int) -> None:
     if announced is not None and announced != str(size):
         part.restart()
-        raise FetchFailed(f"wrong size: storage has {one_line(announced, 40)} bytes, the plan says {size}")
+        raise FetchFailed(f"wrong size: storage has {one_line(announced, 40)} bytes, the plan has {size}")
 
 
 def _position(part: PartFile, size: int) -> str:

@@ -1,4 +1,4 @@
-"""What the cache holds: markers of whole builds, the `current` links, and repair after a crash."""
+"""The contents of the cache: markers of complete builds, the `current` links, and repair after a crash."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.cache_actions import CacheContents
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.crash_points import crash_point
-from slipway.agent.decisions import OnDisk
-from slipway.agent.plan_names import BuildKey, parse_key
+from slipway.agent.path_names import BuildKey, parse_build_key
 from slipway.client.durable import fsync_path, read_json, write_json
 
 
 @dataclass(frozen=True)
-class Whole:
-    """The marker of a build that is complete. It is written before the directory is renamed into place, so a build
-    is whole when it has both; a directory without marker is not ours to trust."""
+class BuildMarker:
+    """Marks a build as complete. It is written before the directory is renamed into place, so a build is complete if
+    both exist. A directory without a marker is not trusted."""
 
     sha256: str
     size: int
@@ -28,59 +28,59 @@ class Whole:
 
 
 class Inventory:
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: CacheLayout) -> None:
         self._layout = layout
 
-    def whole(self) -> dict[BuildKey, Whole]:
+    def complete_builds(self) -> dict[BuildKey, BuildMarker]:
         found = {}
-        for path in self._layout.whole.glob("[!.]*.json"):
-            key = parse_key(path.stem)
-            if key is not None and (whole := self.get(key)):
-                found[key] = whole
+        for path in self._layout.markers.glob("[!.]*.json"):
+            key = parse_build_key(path.stem)
+            if key is not None and (marker := self.get(key)):
+                found[key] = marker
         return found
 
-    def get(self, key: BuildKey) -> Whole | None:
-        """The marker of `key` if its tree is there too."""
+    def get(self, key: BuildKey) -> BuildMarker | None:
+        """The marker of `key` if its directory exists too."""
         document = read_json(self._layout.marker(key))
         if document is None:
             return None
         try:
-            whole = Whole(**document)
+            marker = BuildMarker(**document)
         except TypeError:
             return None
-        return whole if (self._layout.build(key) / whole.top_directory).is_dir() else None
+        return marker if (self._layout.build(key) / marker.top_directory).is_dir() else None
 
     def current(self, game_id: str) -> BuildKey | None:
-        """The build `current` points at, whole or not."""
+        """The build that `current` points to, complete or not."""
         try:
             target = self._layout.current(game_id).readlink()
         except OSError:
             return None
-        return parse_key(f"{game_id}.{target.parts[0]}") if target.parts else None
+        return parse_build_key(f"{game_id}.{target.parts[0]}") if target.parts else None
 
-    def scan(self) -> tuple[dict[BuildKey, Whole], OnDisk]:
-        whole = self.whole()
-        links = {key.game_id: self.current(key.game_id) for key in whole}
-        return whole, OnDisk(frozenset(whole), {game: key for game, key in links.items() if key})
+    def scan(self) -> tuple[dict[BuildKey, BuildMarker], CacheContents]:
+        marker = self.complete_builds()
+        links = {key.game_id: self.current(key.game_id) for key in marker}
+        return marker, CacheContents(frozenset(marker), {game: key for game, key in links.items() if key})
 
-    def mark(self, key: BuildKey, whole: Whole) -> None:
-        write_json(self._layout.marker(key), asdict(whole))
+    def write_marker(self, key: BuildKey, marker: BuildMarker) -> None:
+        write_json(self._layout.marker(key), asdict(marker))
 
-    def activate(self, key: BuildKey, whole: Whole) -> None:
-        """Point `current` at `<build>/<topDirectory>`, in one step for whoever looks. Relative, so that a moved or
+    def activate(self, key: BuildKey, marker: BuildMarker) -> None:
+        """Atomically point `current` to `<build>/<topDirectory>`. The target is relative, so that a moved or
         bind-mounted cache still works."""
         link = self._layout.current(key.game_id)
         fresh = self._layout.unpack / f"{key.game_id}.current"
         fresh.unlink(missing_ok=True)
-        fresh.symlink_to(Path(str(key.build)) / whole.top_directory)
+        fresh.symlink_to(Path(str(key.build)) / marker.top_directory)
         crash_point("before-current")
         fresh.replace(link)
         fsync_path(link.parent)
         crash_point("after-current")
 
     def discard(self, key: BuildKey) -> Path | None:
-        """Take a build out of view by one rename; returns where it lies until deleted. The caller holds the
-        sessions lock. The directory goes first: a marker without directory is nothing, and repaired anywhere."""
+        """Move a build to the trash by one rename; returns its path there. The caller must hold the sessions lock. The
+        directory goes first: a marker without a directory has no effect, and repair() removes it."""
         if self.current(key.game_id) == key:
             self._layout.current(key.game_id).unlink()
         trashed: Path | None = None
@@ -94,11 +94,11 @@ class Inventory:
         try:
             self._layout.game(game_id).rmdir()
         except OSError:
-            return  # Not empty: it holds other builds.
+            return  # Not empty: it contains other builds.
 
     def drop_part(self, key: BuildKey) -> None:
         self._layout.part(key).unlink(missing_ok=True)
-        self._layout.part_note(key).unlink(missing_ok=True)
+        self._layout.part_metadata(key).unlink(missing_ok=True)
 
     def part_length(self, key: BuildKey) -> int:
         try:
@@ -107,32 +107,32 @@ class Inventory:
             return 0
 
     def parts(self) -> set[BuildKey]:
-        found = (parse_key(path.stem) for path in self._layout.downloads.iterdir())
+        found = (parse_build_key(path.stem) for path in self._layout.downloads.iterdir())
         return {key for key in found if key is not None}
 
     def repair(self) -> list[str]:
-        """Undo what a crash left half done; says in words what it did. Runs before anything else, alone."""
+        """Undo steps that a crash interrupted. Returns one sentence per repair. Runs before any thread starts."""
         done = []
         self._drop_unfinished_writes()
         for path in self._layout.unpack.iterdir():
             remove_tree(path)
             done.append(f"removed the interrupted unpacking {path.name}")
-        for path in self._layout.whole.glob("[!.]*"):
-            key = parse_key(path.stem)
+        for path in self._layout.markers.glob("[!.]*"):
+            key = parse_build_key(path.stem)
             if key is None or self.get(key) is None:
                 path.unlink()
-                done.append(f"forgot {path.stem}, whose directory is not there")
+                done.append(f"removed the marker of {path.stem}, whose directory does not exist")
         for path in self._layout.cache.glob("*/current"):
             if path.is_symlink() and not path.exists():
                 path.unlink()
-                done.append(f"removed {path.parent.name}/current, which pointed at nothing")
+                done.append(f"removed {path.parent.name}/current, whose target does not exist")
         return done
 
     def _drop_unfinished_writes(self) -> None:
-        for directory in (self._layout.downloads, self._layout.whole):  # where nobody writes but this agent
+        for directory in (self._layout.downloads, self._layout.markers):  # only this agent writes there
             for path in directory.glob(".*.new"):
                 path.unlink(missing_ok=True)
-        an_hour_ago = time.time() - 3600  # A launch script may be writing its session this very moment.
+        an_hour_ago = time.time() - 3600  # A launch script may be writing its session right now.
         for path in self._layout.sessions.glob(".*.new"):
             if path.stat().st_mtime < an_hour_ago:
                 path.unlink(missing_ok=True)
@@ -143,7 +143,7 @@ class Inventory:
 
 
 def remove_tree(path: Path) -> None:
-    """Delete a directory tree, a file or a link; never what a link points at."""
+    """Delete a directory tree, a file or a link; never the target of a link."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""flock on files in `.slipway`: the kernel drops them when a process dies, however it dies."""
+"""flock on files in `.slipway`: the kernel releases the locks when a process ends for any reason."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class CacheTaken(Exception):
-    """Another agent runs on this cache directory."""
+class CacheInUse(Exception):
+    """Another agent is running on this cache directory; str() is its pid."""
 
 
-def hold_for_life(path: Path) -> int:
-    """Lock `path` for as long as this process lives; the descriptor. Raises CacheTaken, naming the holder's pid."""
+def lock_until_exit(path: Path) -> int:
+    """Lock `path` until this process ends; returns the descriptor. Raises CacheInUse with the holder's pid."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
         os.close(descriptor)
-        raise CacheTaken(holder or "unknown") from None
+        raise CacheInUse(holder or "unknown") from None
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of `path` for the block, against other threads and other processes."""
+def file_lock(path: Path) -> Iterator[None]:
+    """Lock `path` for the block, against other threads and other processes."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

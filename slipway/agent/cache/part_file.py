@@ -1,4 +1,4 @@
-"""A download on its way: `<key>.part` and beside it a note which archive it belongs to."""
+"""An unfinished download: `<key>.part`, with metadata beside it that names its archive."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.plan import WantedBuild
 from slipway.client.durable import read_json, write_json
 
 
 class PartFile:
-    """Append-only. Unbuffered, so what the process had read when it was killed is there to continue from."""
+    """An append-only file. It is unbuffered, so that a killed process loses no bytes that it had read."""
 
-    def __init__(self, layout: Layout, wanted: WantedBuild) -> None:
+    def __init__(self, layout: CacheLayout, wanted: WantedBuild) -> None:
         self.path: Path = layout.part(wanted.key)
-        self._note_path = layout.part_note(wanted.key)
-        self._note = {"checksum": f"sha256:{wanted.sha256}", "size": wanted.size}
+        self._metadata_path = layout.part_metadata(wanted.key)
+        self._metadata = {"checksum": f"sha256:{wanted.sha256}", "size": wanted.size}
         self._descriptor = -1
         self.length = 0
 
     def __enter__(self) -> PartFile:
-        # Bytes of another archive under the same number (a platform restored from a backup) would only be found out
-        # by the digest, after the whole download.
-        fresh = read_json(self._note_path) != self._note
+        # After a restore from a backup the same number can mean another archive. Without this check only the digest
+        # would show that, after the complete download.
+        fresh = read_json(self._metadata_path) != self._metadata
         if fresh:
             self.path.unlink(missing_ok=True)
-            write_json(self._note_path, self._note)
+            write_json(self._metadata_path, self._metadata)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._descriptor = os.open(self.path, flags, 0o600)
         self.length = os.fstat(self._descriptor).st_size
-        if self.length > int(str(self._note["size"])):
+        if self.length > int(str(self._metadata["size"])):
             self.restart()
         return self
 

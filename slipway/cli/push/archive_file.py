@@ -1,5 +1,5 @@
-"""The bytes that are pushed: a tar.gz that is there, or one packed from a directory into a file without a name, of
-which nothing is left whatever happens."""
+"""The archive to push: an existing tar.gz, or one packed from a directory into a file without a name, which the system
+deletes when the command ends for any reason."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.credentials import cache_folder
-from slipway.cli.durable import private_folder
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
-from slipway.cli.push.directory_tree import Tree
+from slipway.cli.push.directory_tree import DirectoryTree
+from slipway.client.durable import private_folder
 
-_BEGINNING = 8 << 20
-_PIECE = 1 << 20
+_FINGERPRINT_BYTES = 8 << 20
+_READ_BYTES = 1 << 20
 
 
 @dataclass
 class Archive:
-    """`sha256` is of its bytes, `tar_sha256` of the tar inside (lowercase hex); None where nobody has read them yet."""
+    """`sha256` is the digest of the file, `tar_sha256` of the tar inside (lowercase hex); None if not computed yet."""
 
     path: Path
     file_name: str
@@ -34,27 +34,30 @@ class Archive:
     mtime_ns: int = 0
 
     def fingerprint(self) -> str:
-        """The same for the same bytes of the same place, now and after a reboot."""
-        known = self.sha256 or [self.mtime_ns, hashlib.sha256(os.pread(self.descriptor, _BEGINNING, 0)).hexdigest()]
+        """Identifies the same bytes at the same path, also after a reboot."""
+        known = self.sha256 or [
+            self.mtime_ns,
+            hashlib.sha256(os.pread(self.descriptor, _FINGERPRINT_BYTES, 0)).hexdigest(),
+        ]
         text = json.dumps([str(self.path.resolve()), self.size, known])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def require_unchanged(self) -> None:
-        """Raises Problem when somebody wrote to the file since it was opened."""
+        """Raises CommandError if the file was changed since it was opened."""
         now = os.fstat(self.descriptor)
         if now.st_size != self.size or (self.mtime_ns and now.st_mtime_ns != self.mtime_ns):
-            raise Problem(
-                f"{self.path} was changed while it was sent, so nothing was published. Push again when nothing writes "
-                "to it.",
+            raise CommandError(
+                f"{self.path} was changed while it was being sent, so nothing was published. Push again when no "
+                "program writes to it.",
                 ExitCode.REFUSED_ARCHIVE,
                 "file_changed",
             )
 
     def compute_sha256(self, on_progress: Callable[[int], None]) -> str:
-        """Read the whole file, unless its digest is known."""
+        """The digest of the file (lowercase hex), computed once."""
         if self.sha256 is None:
             digest, done = hashlib.sha256(), 0
-            while piece := os.pread(self.descriptor, _PIECE, done):
+            while piece := os.pread(self.descriptor, _READ_BYTES, done):
                 digest.update(piece)
                 done += len(piece)
                 on_progress(done)
@@ -66,25 +69,25 @@ class Archive:
 
 
 def open_archive(path: Path) -> Archive:
-    """A tar.gz as it lies there. Raises Problem."""
+    """Open an existing tar.gz. Raises CommandError."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise Problem(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
+        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
     found = os.fstat(descriptor)
     if os.pread(descriptor, 2, 0) != b"\x1f\x8b":
         os.close(descriptor)
-        raise Problem(
-            f"{path} is not a gzip file. Push a tar.gz, or the game's folder, which is then packed for you.",
+        raise CommandError(
+            f"{path} is not a gzip file. Push a tar.gz, or the game's folder to have it packed for you.",
             ExitCode.REFUSED_ARCHIVE,
             "invalid_archive",
         )
     return Archive(path, path.name, descriptor, found.st_size, mtime_ns=found.st_mtime_ns)
 
 
-def pack_archive(path: Path, tree: Tree, on_progress: Callable[[int], None]) -> Archive:
-    """A directory as an archive. Raises Problem."""
-    # Imported here: who sends a tar.gz need not wait for it.
+def pack_archive(path: Path, tree: DirectoryTree, on_progress: Callable[[int], None]) -> Archive:
+    """Pack a directory into an archive. Raises CommandError."""
+    # Imported here, because pushing a tar.gz does not need it.
     from slipway.cli.push.packing import pack
 
     # Not /tmp, which may be memory: a game is gigabytes.
@@ -94,5 +97,7 @@ def pack_archive(path: Path, tree: Tree, on_progress: Callable[[int], None]) -> 
             packed = pack(tree, file, on_progress)
             descriptor = os.dup(file.fileno())
     except FileNotFoundError as error:
-        raise Problem(f"TMPDIR={folder} is no folder. Set it to one, or unset it.", ExitCode.USAGE) from error
+        raise CommandError(
+            f"TMPDIR is {folder}, which is not a folder. Set it to a folder, or unset it.", ExitCode.USAGE
+        ) from error
     return Archive(path, f"{tree.top}.tar.gz", descriptor, packed.size, packed.sha256, packed.tar_sha256)

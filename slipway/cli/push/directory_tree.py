@@ -1,4 +1,4 @@
-"""What of a directory goes into its archive: everything but what version control and macOS leave lying about."""
+"""The entries of a directory that go into its archive: all except files of version control and macOS metadata."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
-from slipway.cli.sizes import printable
+from slipway.client.printable import printable
 
-LEFT_OUT = frozenset({".git", ".DS_Store", "__MACOSX"})
+EXCLUDED_NAMES = frozenset({".git", ".DS_Store", "__MACOSX"})
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One member: its name in the archive, where it lies, and what it is."""
+class TreeEntry:
+    """One member: its name in the archive, its path on disk, and its status."""
 
     name: str
     path: str
@@ -24,34 +24,34 @@ class Entry:
 
 
 @dataclass
-class Tree:
-    """Entries in the archive's order, the bytes of their contents, and what was left out (relative to the top)."""
+class DirectoryTree:
+    """Entries in the archive's order, the total bytes of their contents, and excluded paths (relative to the top)."""
 
     top: str
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[TreeEntry] = field(default_factory=list)
     size: int = 0
-    left_out: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
 
 
-def read_tree(directory: Path) -> Tree:
-    """Everything below `directory`, which gives its name to the archive's top. Raises Problem."""
+def read_tree(directory: Path) -> DirectoryTree:
+    """The entries below `directory`. Its name becomes the archive's top directory. Raises CommandError."""
     root = Path(os.path.realpath(directory))
-    tree = Tree(root.name)
+    tree = DirectoryTree(root.name)
     if not (root / "game").is_dir():
-        raise Problem(
-            f"{directory} has no game/ folder, so it is not a packaged game. Name the folder that holds game/ and the "
-            "launcher.",
+        raise CommandError(
+            f"{directory} has no game/ folder, so it is not a packaged game. Push the folder that contains game/ and "
+            "the launcher.",
             ExitCode.REFUSED_ARCHIVE,
             "invalid_archive",
         )
-    _add(tree, Entry(tree.top, str(root), root.lstat()))
+    _add(tree, TreeEntry(tree.top, str(root), root.lstat()))
     return tree
 
 
-def _add(tree: Tree, entry: Entry) -> None:
+def _add(tree: DirectoryTree, entry: TreeEntry) -> None:
     kind = stat.S_IFMT(entry.status.st_mode)
     if kind not in {stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK}:
-        raise _unusable(entry, "is neither a file, a folder nor a link")
+        raise _unusable(entry, "is not a file, a folder or a link")
     try:
         entry.name.encode()
     except UnicodeEncodeError:
@@ -63,18 +63,20 @@ def _add(tree: Tree, entry: Entry) -> None:
         return
     try:
         with os.scandir(entry.path) as listing:
-            # By bytes, which no locale changes.
+            # Sorted by bytes, so that the order does not depend on the locale.
             found = sorted(listing, key=lambda child: os.fsencode(child.name))
         for child in found:
             name = f"{entry.name}/{child.name}"
-            if child.name in LEFT_OUT or child.name.startswith("._"):
-                tree.left_out.append(name.partition("/")[2])
+            if child.name in EXCLUDED_NAMES or child.name.startswith("._"):
+                tree.excluded.append(name.partition("/")[2])
             else:
-                _add(tree, Entry(name, child.path, child.stat(follow_symlinks=False)))
+                _add(tree, TreeEntry(name, child.path, child.stat(follow_symlinks=False)))
     except OSError as error:
         raise _unusable(entry, f"cannot be read ({error.strerror})") from error
 
 
-def _unusable(entry: Entry, what: str) -> Problem:
+def _unusable(entry: TreeEntry, what: str) -> CommandError:
     name = printable(entry.name.encode(errors="replace").decode())
-    return Problem(f"{name} {what}. Change or remove it, then push again.", ExitCode.REFUSED_ARCHIVE, "invalid_archive")
+    return CommandError(
+        f"{name} {what}. Change or remove it, then push again.", ExitCode.REFUSED_ARCHIVE, "invalid_archive"
+    )

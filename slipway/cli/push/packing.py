@@ -1,5 +1,5 @@
-"""A directory as a tar.gz that depends on nothing but its contents: the same tree gives the same bytes, whoever packs
-it and whenever. Constant memory, one pass."""
+"""Packs a directory into a reproducible tar.gz: the same tree gives the same bytes, for any user and at any time.
+One pass, constant memory."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from typing import IO, Any
 
 from isal import igzip
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
-from slipway.cli.push.directory_tree import Entry, Tree
-from slipway.cli.sizes import printable
+from slipway.cli.push.directory_tree import DirectoryTree, TreeEntry
+from slipway.client.printable import printable
 
-# 1980-01-01, the earliest date that zip tools and FAT know.
+# 1980-01-01, the earliest date that zip tools and FAT support.
 _MTIME = 315532800
-# The bytes of a level may change with isal's version and the processor; the tar inside never does.
-_LEVEL = 2
-_PIECE = 1 << 20
+# The compressed bytes may change with isal's version and the processor; the tar inside does not.
+_COMPRESSION_LEVEL = 2
+_BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Packed:
-    """Lowercase hex of the archive and of the tar inside it, and the archive's bytes."""
+    """The archive's size in bytes, and the digests of the archive and of the tar inside it (lowercase hex)."""
 
     size: int
     sha256: str
     tar_sha256: str
 
 
-class _Sink:
-    """Counts and hashes what is written on its way to the next."""
+class _HashingWriter:
+    """Passes writes on to `target`, and counts and hashes them."""
 
     def __init__(self, target: IO[bytes]) -> None:
         self._target = target
@@ -52,36 +52,38 @@ class _Sink:
         self._target.flush()
 
 
-def pack(tree: Tree, target: IO[bytes], on_progress: Callable[[int], None]) -> Packed:
-    """Write the archive. `on_progress` is told how many bytes of contents are in. Raises Problem."""
-    outer = _Sink(target)
-    open_packed: Any = igzip.GzipFile  # carries no types
+def pack(tree: DirectoryTree, target: IO[bytes], on_progress: Callable[[int], None]) -> Packed:
+    """Write the archive. `on_progress` receives the bytes of contents packed so far. Raises CommandError."""
+    outer = _HashingWriter(target)
+    open_packed: Any = igzip.GzipFile  # has no type hints
     try:
-        # Without a file name and a time in its header.
-        with open_packed(filename="", mode="wb", compresslevel=_LEVEL, fileobj=outer, mtime=0) as packed:
-            inner = _Sink(packed)
+        # No file name and no time in its header.
+        with open_packed(filename="", mode="wb", compresslevel=_COMPRESSION_LEVEL, fileobj=outer, mtime=0) as packed:
+            inner = _HashingWriter(packed)
             _write_tar(tree, inner, on_progress)
         outer.flush()
     except OSError as error:
-        raise Problem(
-            f"The archive cannot be packed: {error.strerror or error}. It needs as much room as the packed game; set "
-            "TMPDIR to a folder that has it.",
+        raise CommandError(
+            f"The archive cannot be packed: {error.strerror or error}. It needs as much space as the packed game. Set "
+            "TMPDIR to a folder with enough space.",
             ExitCode.UNEXPECTED,
         ) from error
     return Packed(outer.size, outer.digest.hexdigest(), inner.digest.hexdigest())
 
 
-def _write_tar(tree: Tree, sink: Any, on_progress: Callable[[int], None]) -> None:
+def _write_tar(tree: DirectoryTree, sink: Any, on_progress: Callable[[int], None]) -> None:
     done = 0
-    open_tar: Any = tarfile.open  # its types know no copybufsize
-    with open_tar(fileobj=sink, mode="w|", bufsize=_PIECE, copybufsize=_PIECE, format=tarfile.PAX_FORMAT) as tar:
+    open_tar: Any = tarfile.open  # its type hints lack copybufsize
+    with open_tar(
+        fileobj=sink, mode="w|", bufsize=_BUFFER_BYTES, copybufsize=_BUFFER_BYTES, format=tarfile.PAX_FORMAT
+    ) as tar:
         for entry in tree.entries:
             member = _member(entry)
             if not member.isreg():
                 tar.addfile(member)
                 continue
-            with _opened(entry) as file:
-                counted = _Counted(file, done, on_progress)
+            with _open_entry(entry) as file:
+                counted = _CountingReader(file, done, on_progress)
                 try:
                     tar.addfile(member, counted)
                 except tarfile.ReadError as error:
@@ -93,11 +95,11 @@ def _write_tar(tree: Tree, sink: Any, on_progress: Callable[[int], None]) -> Non
     on_progress(done)
 
 
-def _member(entry: Entry) -> tarfile.TarInfo:
+def _member(entry: TreeEntry) -> tarfile.TarInfo:
     mode = entry.status.st_mode
     member = tarfile.TarInfo(entry.name)
     member.mtime = _MTIME
-    # What of the mode matters to a game is who may run it; the rest is the packer's umask.
+    # Of the mode only the execute bit matters to a game; the rest depends on the umask.
     member.mode = 0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644
     if stat.S_ISDIR(mode):
         member.type = tarfile.DIRTYPE
@@ -109,11 +111,11 @@ def _member(entry: Entry) -> tarfile.TarInfo:
     return member
 
 
-def _opened(entry: Entry) -> IO[bytes]:
+def _open_entry(entry: TreeEntry) -> IO[bytes]:
     try:
         file = os.fdopen(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0)
     except OSError as error:
-        raise Problem(
+        raise CommandError(
             f"{printable(entry.name)} cannot be read: {error.strerror}. Make it readable, then push again.",
             ExitCode.REFUSED_ARCHIVE,
         ) from error
@@ -123,7 +125,7 @@ def _opened(entry: Entry) -> IO[bytes]:
     return file
 
 
-class _Counted:
+class _CountingReader:
     def __init__(self, file: IO[bytes], before: int, on_progress: Callable[[int], None]) -> None:
         self._file, self._done, self._on_progress = file, before, on_progress
 
@@ -134,8 +136,8 @@ class _Counted:
         return data
 
 
-def _changed(entry: Entry) -> Problem:
-    return Problem(
-        f"{printable(entry.name)} was changed while it was packed. Push again when nothing writes there.",
+def _changed(entry: TreeEntry) -> CommandError:
+    return CommandError(
+        f"{printable(entry.name)} was changed while it was being packed. Push again when no program writes there.",
         ExitCode.REFUSED_ARCHIVE,
     )

@@ -1,4 +1,4 @@
-"""`slipway push`: from a folder or a tar.gz to a build, released and cached, as far as was asked for."""
+"""`slipway push`: from a folder or a tar.gz to a checked, released and cached build, up to the requested state."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
-from slipway.cli.platform_client import Platform
-from slipway.cli.problems import Problem
-from slipway.cli.progress_bar import Step
+from slipway.cli.platform_client import PlatformClient
+from slipway.cli.progress_bar import ProgressStep
 from slipway.cli.push.archive_file import Archive, open_archive, pack_archive
-from slipway.cli.push.archive_sender import Sending
-from slipway.cli.push.build_progress import Deadline, until_cached, until_checked, upload_path
+from slipway.cli.push.archive_upload import ArchiveUpload
+from slipway.cli.push.build_progress import Deadline, upload_path, wait_until_cached, wait_until_checked
+from slipway.cli.push.change_detection import is_same_archive, remember_archive
 from slipway.cli.push.directory_tree import read_tree
-from slipway.cli.push.last_push import remember, same_as
-from slipway.cli.push.unfinished_push import Unfinished
-from slipway.cli.sizes import format_size
+from slipway.cli.push.unfinished_push import UnfinishedPush
+from slipway.client.sizes import format_size
 
-WAITS = ("stored", "checked", "released", "cached")
+WAIT_LEVELS = ("stored", "checked", "released", "cached")
 
 
 @dataclass(frozen=True)
 class PushOptions:
-    """`wait` is how far to follow. `release` None: as the game is set. Seconds: `timeout` for what comes after the last
-    byte, `patience` for a network that does not answer."""
+    """`wait` is one of WAIT_LEVELS. `release` None means the game's setting. In seconds: `timeout` limits the wait
+    after the upload, `patience` the time without a response."""
 
     slug: str
     note: str | None = None
@@ -37,26 +37,26 @@ class PushOptions:
 
 
 class Push:
-    """One push. `facts` is what the last line of `--json` carries, also when it ends early."""
+    """One push. `facts` are the fields of the last line of `--json`, for failures too."""
 
-    def __init__(self, platform: Platform, output: Output, options: PushOptions) -> None:
+    def __init__(self, platform: PlatformClient, output: Output, options: PushOptions) -> None:
         self._platform = platform
         self._output = output
         self._options = options
-        self._if_interrupted = "Nothing was sent; push again."
+        self._interrupted_hint = "Nothing was sent; push again."
         self.facts: dict[str, Any] = {"game": options.slug, "reached": None}
 
     def run(self, path: Path) -> str:
-        """What was reached, in a sentence. Raises Problem."""
+        """Push, and return the result as a sentence. Raises CommandError."""
         self._output.plan(self._phases(path))
         try:
             return self._run(path)
-        except Problem as problem:
+        except CommandError as problem:
             problem.facts = self.facts | problem.facts
             raise
         except KeyboardInterrupt:
-            raise Problem(
-                f"Interrupted. {self._if_interrupted}", ExitCode.INTERRUPTED, "interrupted", **self.facts
+            raise CommandError(
+                f"Interrupted. {self._interrupted_hint}", ExitCode.INTERRUPTED, "interrupted", **self.facts
             ) from None
 
     def _phases(self, path: Path) -> list[str]:
@@ -66,8 +66,8 @@ class Push:
         return [*first, "uploading", *after]
 
     def _run(self, path: Path) -> str:
-        self._platform.game(self._options.slug)  # an unknown game or key is said before anything is packed
-        self._platform.be_patient(self._options.patience)
+        self._platform.game(self._options.slug)  # reports an unknown game or key before anything is packed
+        self._platform.set_retry_budget(self._options.patience)
         archive = self._archive(path)
         try:
             if self._options.if_changed:
@@ -83,23 +83,25 @@ class Push:
         if not path.is_dir():
             return open_archive(path)
         tree = read_tree(path)
-        if tree.left_out:
-            shown = ", ".join(tree.left_out[:5]) + (" …" if len(tree.left_out) > 5 else "")
-            self._output.note(f"Left out: {len(tree.left_out)} ({shown})")
-        self.facts["leftOut"] = tree.left_out[:1000]
+        if tree.excluded:
+            shown = ", ".join(tree.excluded[:5]) + (" …" if len(tree.excluded) > 5 else "")
+            self._output.info(f"Left out: {len(tree.excluded)} ({shown})")
+        self.facts["leftOut"] = tree.excluded[:1000]
         total = format_size(tree.size)
 
         def packed(done: int) -> None:
-            self._output.step(Step("packing", done, tree.size, None, f"{format_size(done)} of {total}"))
+            self._output.step(ProgressStep("packing", done, tree.size, None, f"{format_size(done)} of {total}"))
 
         return pack_archive(path, tree, packed)
 
     def _unchanged(self, archive: Archive) -> dict[str, Any] | None:
-        """The newest build, when it is what would be sent."""
+        """The newest build if it has the archive's content, else None."""
         size = archive.size
-        archive.compute_sha256(lambda done: self._output.step(Step("reading", done, size, None, format_size(done))))
+        archive.compute_sha256(
+            lambda done: self._output.step(ProgressStep("reading", done, size, None, format_size(done)))
+        )
         builds = self._platform.game(self._options.slug, "/builds?limit=1")["builds"]
-        if builds and same_as(builds[0], archive, self._platform.url, self._options.slug):
+        if builds and is_same_archive(builds[0], archive, self._platform.url, self._options.slug):
             return dict(builds[0])
         return None
 
@@ -109,52 +111,54 @@ class Push:
 
     def _send(self, archive: Archive) -> dict[str, Any]:
         options = self._options
-        unfinished = Unfinished(self._platform.url, options.slug, archive.fingerprint(), options.release)
-        sending = Sending(self._platform, options.slug, archive, self._output, options.patience)
-        self._if_interrupted = "What arrived is kept: push again to continue."
+        unfinished = UnfinishedPush(self._platform.url, options.slug, archive.fingerprint(), options.release)
+        sending = ArchiveUpload(self._platform, options.slug, archive, self._output, options.patience)
+        self._interrupted_hint = "The parts sent so far are kept: push again to continue."
         self.facts["size"] = archive.size
         upload = sending.send(unfinished, options.note, options.release)
-        self._if_interrupted = "The archive is stored and will be checked: `slipway status` shows what becomes of it."
+        self._interrupted_hint = "The archive is stored and will be checked: run `slipway status` to see the result."
         self.facts |= {
             "changed": True,
             "reached": "stored",
             "uploadId": upload["id"],
             "bytesSent": sending.bytes_sent,
-            "bytesThereBefore": sending.bytes_there_before,
+            "bytesThereBefore": sending.bytes_already_stored,
         }
         self._unfinished = unfinished
         return upload
 
     def _follow(self, archive: Archive, upload: dict[str, Any]) -> str:
         if self._options.wait == "stored":
-            return f"Stored: {format_size(archive.size)}. The check goes on without this command."
+            return f"Stored: {format_size(archive.size)}. The platform checks it in the background."
         try:
-            done = until_checked(
+            done = wait_until_checked(
                 self._platform,
                 upload_path(self._options.slug, str(upload["id"])),
                 self._output,
                 Deadline(self._options.timeout),
             )
-        except Problem as problem:
+        except CommandError as problem:
             if problem.code is ExitCode.REFUSED_ARCHIVE:
-                self._unfinished.forget()
+                self._unfinished.clear()
             raise
-        self._unfinished.forget()
-        remember(archive, self._platform.url, self._options.slug)
+        self._unfinished.clear()
+        remember_archive(archive, self._platform.url, self._options.slug)
         self.facts["build"] = done["build"]
         return self._reached(int(done["build"]), bool(done["released"]))
 
     def _reached(self, build: int, released: bool) -> str:
-        """From a checked build to what was asked for."""
+        """Follow a checked build to the requested state."""
         self.facts |= {"reached": "released" if released else "checked", "released": released}
         if not released:
-            text = f"Build {build} is checked and not live; `slipway release {build}` makes it so."
+            text = f"Build {build} is checked but not live. Run `slipway release {build}` to make it live."
             if self._options.wait in {"released", "cached"}:
-                raise Problem(text, ExitCode.NOT_RELEASED)
+                raise CommandError(text, ExitCode.NOT_RELEASED)
             return text
         if self._options.wait != "cached":
             return f"Build {build} is live."
-        self._if_interrupted = f"Build {build} is live; `slipway watch` goes on watching."
-        sync = until_cached(self._platform, self._options.slug, build, self._output, Deadline(self._options.timeout))
+        self._interrupted_hint = f"Build {build} is live. Run `slipway watch` to continue watching."
+        sync = wait_until_cached(
+            self._platform, self._options.slug, build, self._output, Deadline(self._options.timeout)
+        )
         self.facts |= {"reached": "cached", "cachedOn": sync["cachedOn"], "totalServers": sync["totalServers"]}
         return f"Build {build} is live and cached on {sync['cachedOn']} of {sync['totalServers']} servers."

@@ -1,5 +1,5 @@
-"""What is remembered of a push that has not ended: enough to go on after a kill or a reboot. Which parts arrived is not
-kept here: the platform knows."""
+"""The stored state of an unfinished push, so that it can continue after a kill or a reboot. The platform stores
+which parts have arrived."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ from pathlib import Path
 from typing import Any
 
 from slipway.cli.credentials import config_folder
-from slipway.cli.durable import read_json, write_json
+from slipway.client.durable import read_json, write_json
 
-_OLDEST = 90 * 24 * 3600.0
+_MAX_AGE_SECONDS = 90 * 24 * 3600.0
 
 
-class Unfinished:
-    """The note of one push: this archive, to this game of this platform, with this choice of releasing it."""
+class UnfinishedPush:
+    """The state of one push: of this archive, to this game of this platform, with this `release` option."""
 
     def __init__(self, url: str, slug: str, fingerprint: str, release: bool | None) -> None:
         name = hashlib.sha256("\n".join([url, slug, fingerprint, str(release)]).encode()).hexdigest()[:32]
         self._path: Path = config_folder() / "unfinished" / f"{name}.json"
-        self._kept = read_json(self._path)
+        self._record = read_json(self._path) or {}
 
     @property
     def upload_id(self) -> str | None:
-        found = self._kept.get("uploadId")
+        found = self._record.get("uploadId")
         return found if isinstance(found, str) else None
 
     def idempotency_key(self, request: dict[str, Any]) -> str:
-        """Kept before the request goes out, so that a push that was killed before it saw the answer gets that one."""
+        """The key for a request. It is stored before the request is sent: a push that was killed before the response
+        arrived repeats the request with the same key and gets the same upload."""
         digest = hashlib.sha256(repr(sorted(request.items())).encode()).hexdigest()
-        if self._kept.get("request") != digest:
-            self._kept = {"request": digest, "idempotencyKey": str(uuid.uuid4())}
-            write_json(self._path, self._kept)
-        return str(self._kept["idempotencyKey"])
+        if self._record.get("request") != digest:
+            self._record = {"request": digest, "idempotencyKey": str(uuid.uuid4())}
+            write_json(self._path, self._record)
+        return str(self._record["idempotencyKey"])
 
-    def begun(self, upload_id: str) -> None:
-        self._kept = self._kept | {"uploadId": upload_id}
-        write_json(self._path, self._kept)
+    def record_upload(self, upload_id: str) -> None:
+        self._record = self._record | {"uploadId": upload_id}
+        write_json(self._path, self._record)
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Notes of pushes that nobody went on with: the platform has dropped those uploads long ago."""
-        oldest = time.time() - _OLDEST
+        """Remove the state of abandoned pushes, whose uploads the platform has deleted."""
+        oldest = time.time() - _MAX_AGE_SECONDS
         for path in self._path.parent.glob("*.json"):
-            with contextlib.suppress(FileNotFoundError):  # another push was faster
+            with contextlib.suppress(FileNotFoundError):  # another push has removed it
                 if path.stat().st_mtime < oldest:
                     path.unlink()
 
-    def forget(self) -> None:
-        self._kept = {}
+    def clear(self) -> None:
+        self._record = {}
         self._path.unlink(missing_ok=True)

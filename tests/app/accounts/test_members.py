@@ -20,7 +20,7 @@ from app.data.models.base import now
 from app.data.models.partner import Invitation, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import account, browser_of, is_signed_in
+from tests.signed_in_browsers import find_account, is_signed_in, sign_in_browser
 
 NEW_PASSWORD = "a new long password"
 
@@ -69,7 +69,7 @@ def test_an_invitation_makes_a_member_who_can_sign_in(starlight: Partner) -> Non
     assert invitation.email == "noor@starlight.example"
     joined = members.accept_invitation(secret, " Noor Haddad ", NEW_PASSWORD, "192.0.2.7")
     assert (joined.name, joined.role, joined.partner_id) == ("Noor Haddad", "developer", starlight.id)
-    signed_in = account("noor@starlight.example", NEW_PASSWORD)
+    signed_in = find_account("noor@starlight.example", NEW_PASSWORD)
     assert signed_in is not None
     assert signed_in.id == joined.id
     entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "member.joined")).one()
@@ -144,10 +144,10 @@ def test_that_somebody_signs_in_elsewhere_makes_no_difference(cast: Cast, starli
         _, secret = members.invite(starlight, email, "viewer", CAST)
         joined = members.accept_invitation(secret, "Noor", NEW_PASSWORD, None)
         assert (joined.email, joined.partner_id) == (email, starlight.id)
-        found = account(email, NEW_PASSWORD)
+        found = find_account(email, NEW_PASSWORD)
         assert found is not None
         assert found.id == joined.id
-    theirs = account(cast.moonbase.owner, PASSWORD)
+    theirs = find_account(cast.moonbase.owner, PASSWORD)
     assert theirs is not None
     assert theirs.partner_id == cast.moonbase.partner_id
 
@@ -166,10 +166,10 @@ def test_accounts_of_one_address_are_checked_with_one_evaluation(
         count += 1
         return original(password, like)
 
-    account("nobody@nowhere.example", PASSWORD)  # the hash of nobody is made once
+    find_account("nobody@nowhere.example", PASSWORD)  # the hash of nobody is made once
     monkeypatch.setattr(password_hashing, "_evaluate", evaluate)
     for email in (cast.moonbase.owner, cast.starlight.owner, "nobody@nowhere.example"):
-        assert account(email, "quite another password") is None
+        assert find_account(email, "quite another password") is None
     assert count == 3
 
 
@@ -274,7 +274,7 @@ def test_two_owners_cannot_remove_each_other_at_the_same_moment(app: Flask, cast
 
 def test_a_removed_member_is_signed_out_and_their_address_free(cast: Cast, starlight: Partner) -> None:
     viewer = member(cast.starlight.viewer)
-    browser = browser_of(viewer)
+    browser = sign_in_browser(viewer)
     assert is_signed_in(browser)
     members.remove_member(starlight, viewer.id, CAST)
     assert not is_signed_in(browser)

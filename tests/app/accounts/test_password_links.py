@@ -21,7 +21,7 @@ from app.data.models.base import now
 from app.data.models.partner import Member, Partner, PasswordLink
 from app.refusals import InvalidRequest, NotFound
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import account, browser_of, is_signed_in
+from tests.signed_in_browsers import find_account, is_signed_in, sign_in_browser
 
 NEW_PASSWORD = "a new long password"
 
@@ -45,16 +45,16 @@ def works(secret: str) -> bool:
 
 
 def test_a_link_sets_the_password_once_and_ends_every_sign_in(starlight: Partner, viewer: Member) -> None:
-    browser = browser_of(viewer)
+    browser = sign_in_browser(viewer)
     link, secret = link_for_member(starlight, viewer.id, CAST)
     assert link.token_hash == fingerprint(secret)
     assert timedelta(hours=23) < link.expires_at - now() <= timedelta(days=1)
-    assert account(viewer.email, PASSWORD), "until it is used nothing has changed"
+    assert find_account(viewer.email, PASSWORD), "until it is used nothing has changed"
     with pytest.raises(InvalidRequest):
         set_password(secret, "short", None)
     set_password(secret, NEW_PASSWORD, "192.0.2.7")
-    assert account(viewer.email, NEW_PASSWORD)
-    assert account(viewer.email, PASSWORD) is None
+    assert find_account(viewer.email, NEW_PASSWORD)
+    assert find_account(viewer.email, PASSWORD) is None
     assert not is_signed_in(browser)
     with pytest.raises(NotFound):
         set_password(secret, "yet another password", None)
@@ -106,4 +106,4 @@ def test_of_two_who_follow_a_link_at_once_one_sets_the_password(app: Flask, star
         done = list(threads.map(follow, passwords))
     assert sorted(done) == [False, True]
     db.session.expire_all()
-    assert [bool(account(viewer.email, password)) for password in passwords] == done
+    assert [bool(find_account(viewer.email, password)) for password in passwords] == done

@@ -17,7 +17,7 @@ from app.data.extensions import db
 from app.data.models.partner import Member, Partner
 from app.refusals import InvalidRequest
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import account
+from tests.signed_in_browsers import find_account
 
 NAMES = ("Mira Okafor", "mira.okafor@kite-works.example", "Starlight Studio")
 
@@ -86,14 +86,14 @@ def test_every_place_where_a_password_is_chosen_asks(cast: Cast) -> None:
             with pytest.raises(InvalidRequest) as refused:
                 choose()
             assert set(refused.value.fields) <= {"password", "new"}
-    assert account(cast.starlight.viewer, PASSWORD)
+    assert find_account(cast.starlight.viewer, PASSWORD)
 
 
 def test_an_older_password_goes_on_working(cast: Cast) -> None:
     old = hash_password("slipway")
     with writing() as session:
         session.scalars(select(Member).where(Member.email == cast.starlight.viewer)).one().password_hash = old
-    assert account(cast.starlight.viewer, "slipway")
+    assert find_account(cast.starlight.viewer, "slipway")
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -101,5 +101,5 @@ def test_an_older_password_goes_on_working(cast: Cast) -> None:
 def test_the_shortest_and_the_longest_password_work(app: Flask) -> None:
     for email, password in (("a@b.example", "p" * MIN_PASSWORD), ("c@d.example", "\U0001f3ee" * MAX_PASSWORD)):
         create_member(None, email, "A", "operator", password, CAST)
-        assert account(email, password) is not None
-        assert account(email, password[:-1]) is None
+        assert find_account(email, password) is not None
+        assert find_account(email, password[:-1]) is None

@@ -21,7 +21,7 @@ from app.refusals import InvalidRequest, RateLimited, Unavailable
 from app.storage.embedded_server import StorageAccess
 from tests.app.runtime.processes import free_port
 from tests.conftest import PASSWORD, Cast, settings_for
-from tests.signing_in import account, browser_of
+from tests.signed_in_browsers import find_account, sign_in_browser
 
 WRONG = "not the right password"
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.7"
@@ -104,7 +104,7 @@ def test_the_password_once_more_is_counted_before_it_is_looked_at_too(
     with ThreadPoolExecutor(40) as threads:
         found = list(threads.map(one, range(80)))
     assert len(evaluated) == found.count(InvalidRequest) == 10
-    assert account(cast.starlight.owner, PASSWORD), "signing in is counted apart"
+    assert find_account(cast.starlight.owner, PASSWORD), "signing in is counted apart"
 
 
 def test_ten_wrong_ones_from_elsewhere_lock_nobody_out(cast: Cast) -> None:
@@ -129,7 +129,7 @@ def test_one_address_tries_sixty_passwords_for_all_accounts_together(cast: Cast)
 
 def test_an_account_is_tried_a_hundred_times_from_all_addresses_and_its_owner_gets_in(cast: Cast) -> None:
     email = cast.starlight.owner
-    browser_of(db.session.scalars(select(Member).where(Member.email == email)).one(), HERE)
+    sign_in_browser(db.session.scalars(select(Member).where(Member.email == email)).one(), HERE)
     found = [attempt(email, address=f"198.51.100.{number // 10}") for number in range(101)]
     assert found == ["wrong"] * 100 + ["wait"]
     with pytest.raises(RateLimited, match="sign in from a place where you signed in before") as refused:

@@ -35,7 +35,7 @@ from app.data.models.partner import Member, Partner, SignIn
 from app.refusals import Conflict, InvalidRequest, NotFound
 from tests.app.fleet.counting import statements
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import account, browser_of, is_signed_in
+from tests.signed_in_browsers import find_account, is_signed_in, sign_in_browser
 
 NEW = "a new long password"
 SECOND = timedelta(seconds=1)
@@ -66,7 +66,7 @@ def test_only_the_tokens_hash_is_stored(owner: Member) -> None:
 
 
 def test_a_token_is_found_with_its_member_and_partner_in_one_query(owner: Member) -> None:
-    token = browser_of(owner)
+    token = sign_in_browser(owner)
     db.session.remove()
     with statements() as sent:
         found = sign_in_of(token)
@@ -82,7 +82,7 @@ def test_what_was_never_given_out_is_nobodys(app: Flask, token: str) -> None:
 
 
 def test_it_ends_after_14_days_unused_and_after_30_in_any_case(owner: Member) -> None:
-    idle, old = browser_of(owner), browser_of(owner)
+    idle, old = sign_in_browser(owner), sign_in_browser(owner)
     change(idle, last_seen_at=now() - MAX_IDLE + timedelta(minutes=1))
     change(old, ends_at=now() + timedelta(minutes=1))
     assert is_signed_in(idle)
@@ -95,7 +95,7 @@ def test_it_ends_after_14_days_unused_and_after_30_in_any_case(owner: Member) ->
 
 
 def test_being_used_does_not_move_the_absolute_end(owner: Member) -> None:
-    token = browser_of(owner)
+    token = sign_in_browser(owner)
     found = sign_in_of(token)
     assert found is not None
     end = found.ends_at
@@ -109,7 +109,7 @@ def test_being_used_does_not_move_the_absolute_end(owner: Member) -> None:
 
 
 def test_being_seen_is_written_once_in_some_minutes(owner: Member) -> None:
-    token = browser_of(owner)
+    token = sign_in_browser(owner)
     for minutes, writes in ((4, 0), (6, 1)):
         change(token, last_seen_at=now() - timedelta(minutes=minutes))
         with statements() as sent:
@@ -120,7 +120,7 @@ def test_being_seen_is_written_once_in_some_minutes(owner: Member) -> None:
 
 
 def test_signing_out_ends_one_and_leaves_the_others(owner: Member) -> None:
-    here, elsewhere = browser_of(owner), browser_of(owner)
+    here, elsewhere = sign_in_browser(owner), sign_in_browser(owner)
     end_sign_in(here)
     assert (is_signed_in(here), is_signed_in(elsewhere)) == (False, True)
     end_sign_in(here)  # again changes nothing
@@ -140,27 +140,27 @@ def test_another_browser_is_signed_out_by_its_owner_only(owner: Member, viewer: 
 
 
 def test_signing_out_everywhere_ends_all_of_one_member(owner: Member, viewer: Member) -> None:
-    first, second, theirs = browser_of(owner), browser_of(owner), browser_of(viewer)
+    first, second, theirs = sign_in_browser(owner), sign_in_browser(owner), sign_in_browser(viewer)
     sign_out_everywhere(owner, CAST)
     assert [is_signed_in(token) for token in (first, second, theirs)] == [False, False, True]
-    assert is_signed_in(browser_of(owner))
+    assert is_signed_in(sign_in_browser(owner))
 
 
 def test_a_new_password_ends_every_sign_in_but_this(cast: Cast, owner: Member) -> None:
     here, token = begin_sign_in(owner, None, "Firefox")
-    elsewhere = browser_of(owner)
+    elsewhere = sign_in_browser(owner)
     with pytest.raises(InvalidRequest) as refused:
         change_password(owner, "not my password", NEW, CAST, here=here)
     assert set(refused.value.fields) == {"password"}
     assert is_signed_in(elsewhere)
     change_password(owner, PASSWORD, NEW, CAST, here=here)
     assert (is_signed_in(token), is_signed_in(elsewhere)) == (True, False)
-    assert account(cast.starlight.owner, PASSWORD) is None
-    assert account(cast.starlight.owner, NEW) is not None
+    assert find_account(cast.starlight.owner, PASSWORD) is None
+    assert find_account(cast.starlight.owner, NEW) is not None
 
 
 def test_a_removed_members_sign_ins_go_with_them(cast: Cast, viewer: Member) -> None:
-    token = browser_of(viewer)
+    token = sign_in_browser(viewer)
     remove_member(db.session.get_one(Partner, cast.starlight.partner_id), viewer.id, CAST)
     assert not is_signed_in(token)
     assert db.session.scalar(select(func.count()).select_from(SignIn)) == 0
@@ -168,7 +168,7 @@ def test_a_removed_members_sign_ins_go_with_them(cast: Cast, viewer: Member) -> 
 
 def test_none_begins_with_a_password_that_was_changed_meanwhile(app: Flask, cast: Cast, owner: Member) -> None:
     with app.app_context():  # another request
-        proved = account(cast.starlight.owner, PASSWORD)
+        proved = find_account(cast.starlight.owner, PASSWORD)
         assert proved is not None
         proved_hash = proved.password_hash
     change_password(owner, PASSWORD, NEW, CAST)
@@ -179,16 +179,16 @@ def test_none_begins_with_a_password_that_was_changed_meanwhile(app: Flask, cast
 
 
 def test_what_the_browser_had_before_ends(owner: Member, viewer: Member) -> None:
-    before = browser_of(viewer)
+    before = sign_in_browser(viewer)
     _, token = begin_sign_in(owner, None, "Firefox", replaces=before)
     assert (is_signed_in(before), is_signed_in(token)) == (False, True)
 
 
 def test_of_fifty_one_the_one_unused_for_longest_ends(owner: Member) -> None:
-    first = browser_of(owner)
-    rest = [browser_of(owner) for _ in range(MAX_ACTIVE - 1)]
+    first = sign_in_browser(owner)
+    rest = [sign_in_browser(owner) for _ in range(MAX_ACTIVE - 1)]
     change(rest[7], last_seen_at=now() - timedelta(days=1))
-    last = browser_of(owner)
+    last = sign_in_browser(owner)
     assert not is_signed_in(rest[7])
     assert all(is_signed_in(token) for token in (first, *rest[:7], *rest[8:], last))
     assert len(sign_ins_of(owner)) == MAX_ACTIVE
@@ -196,14 +196,18 @@ def test_of_fifty_one_the_one_unused_for_longest_ends(owner: Member) -> None:
 
 def test_an_address_stays_known_after_signing_out_and_takes_one_row(cast: Cast, owner: Member) -> None:
     for _ in range(3):
-        end_sign_in(browser_of(owner, "192.0.2.1"))
-    end_sign_in(browser_of(owner, "198.51.100.7"))
+        end_sign_in(sign_in_browser(owner, "192.0.2.1"))
+    end_sign_in(sign_in_browser(owner, "198.51.100.7"))
     assert addresses_of(cast.starlight.owner) == {"192.0.2.1", "198.51.100.7"}
     assert db.session.scalar(select(func.count()).select_from(SignIn)) == 2
 
 
 def test_old_ones_are_swept(owner: Member) -> None:
-    kept, ended, gone = browser_of(owner), browser_of(owner, "198.51.100.1"), browser_of(owner, "198.51.100.2")
+    kept, ended, gone = (
+        sign_in_browser(owner),
+        sign_in_browser(owner, "198.51.100.1"),
+        sign_in_browser(owner, "198.51.100.2"),
+    )
     change(ended, ended_at=now(), last_seen_at=now() - RETENTION + timedelta(minutes=1))
     change(gone, last_seen_at=now() - RETENTION - SECOND)
     with writing() as session:

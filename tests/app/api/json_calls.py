@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from flask import Flask
 
 from app.accounts.secrets import fingerprint
-from app.api.pipeline import Call, declared
+from app.api.pipeline import Call, declared_call
 from app.data.database import writing
 from app.data.models.base import Base
 from app.data.models.upload import RESUMABLE
 from tests.app.api.test_strangers import OWNED, begin_session
 from tests.conftest import bearer
-from tests.filling import Rows, fill
+from tests.filled_tables import Rows, fill_tables
 
 MARKER = "starlight"
 UNLIMITED = {
@@ -56,7 +56,7 @@ def fill_partner(marker: str = MARKER) -> Rows:
         "components.kind": "deck",
     }
     with writing() as session:
-        return fill(session.connection(), Base.metadata, marker, values)
+        return fill_tables(session.connection(), Base.metadata, marker, values)
 
 
 def json_calls(app: Flask, rows: Rows, marker: str = MARKER) -> list[JsonCall]:
@@ -66,7 +66,7 @@ def json_calls(app: Flask, rows: Rows, marker: str = MARKER) -> list[JsonCall]:
     return [
         JsonCall(method, path_of(rule.rule, rows), call, by_security[call.security])
         for rule in sorted(app.url_map.iter_rules(), key=str)
-        if (call := declared(app.view_functions[rule.endpoint]))
+        if (call := declared_call(app.view_functions[rule.endpoint]))
         for method in sorted((rule.methods or set()) - {"OPTIONS", "HEAD"})
     ]
 

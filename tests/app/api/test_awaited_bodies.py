@@ -16,11 +16,11 @@ from werkzeug.test import TestResponse
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.data.models.partner import ApiKey, Member
+from app.data.models.partner import ApiKey, SignIn
 from app.data.models.server import Server
 from app.data.models.upload import Upload
 from tests.app.api.json_calls import JsonCall, fill_partner, json_calls
-from tests.filling import Rows
+from tests.filled_tables import Rows
 
 
 class Awaited(io.BytesIO):
@@ -124,7 +124,7 @@ def test_a_server_that_was_retired_and_a_member_who_was_signed_out_meanwhile_are
     app: Flask, rows: Rows, calls: list[JsonCall], subtests: pytest.Subtests
 ) -> None:
     retired = update(Server).where(Server.id == rows["servers"]["id"]).values(retired_at=now())
-    signed_out = update(Member).where(Member.id == rows["members"]["id"]).values(session_stamp="another")
+    signed_out = update(SignIn).where(SignIn.member_id == rows["members"]["id"]).values(ended_at=now())
     for security, happens, api in (("serverToken", retired, "/api/servers"), ("", signed_out, "/games")):
         call = next(call for call in calls if call.call.security == security)
         with subtests.test(call=str(call)):

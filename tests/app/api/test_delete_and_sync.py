@@ -10,8 +10,8 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
 from app.fleet.servers import add_server, retire_server
 from tests.app.api.calling import Script, body, refused, report, shape
-from tests.archives import game_archive
 from tests.conftest import CAST, Cast
+from tests.game_archives import game_archive
 
 SERVER = {
     "id": "str",

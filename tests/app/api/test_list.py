@@ -15,8 +15,8 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.game import Game
 from tests.app.api.calling import GAMES, Script, body, counting, refused, shape
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 ROW = {
     "id": "str",

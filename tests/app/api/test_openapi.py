@@ -13,10 +13,10 @@ from werkzeug.test import TestResponse
 
 from app.api.envelopes import Problem
 from app.api.openapi import describe
-from app.api.pipeline import Call, declared
+from app.api.pipeline import Call, declared_call
 from tests.app.api.calling import GAMES, Script, body, report
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 # Nothing here depends on the kind of database.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -188,11 +188,11 @@ def test_real_answers_are_what_the_document_says(
 
 def check_answer(app: Flask, paths: dict[str, Any], answer: TestResponse) -> None:
     rule, _ = app.url_map.bind("localhost").match(answer.request.path, answer.request.method, return_rule=True)
-    call: Call | None = declared(app.view_functions[rule.endpoint])
+    call: Call | None = declared_call(app.view_functions[rule.endpoint])
     assert call is not None
     path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
     said = paths[path][answer.request.method.lower()]["responses"][str(answer.status_code)]
-    shape = call.answers.get(answer.status_code, Problem)
+    shape = call.responses.get(answer.status_code, Problem)
     if shape is None:
         assert "content" not in said
         assert answer.data == b""

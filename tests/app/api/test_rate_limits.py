@@ -14,8 +14,8 @@ from app.accounts.keys import revoke_key
 from app.data.extensions import db
 from app.data.models.partner import ApiKey
 from tests.app.api.calling import GAMES, Script, body, refused
-from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer
+from tests.game_archives import game_archive
 
 # Nothing here depends on the kind of database.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -18,8 +18,8 @@ from app.data.models.game import Game
 from app.refusals import NotFound
 from tests.app.api.calling import GAMES, Script, body, refused, report, shape
 from tests.app.api.test_register import REFUSED, TAKEN
-from tests.archives import game_archive
 from tests.conftest import CAST, GAME, Cast
+from tests.game_archives import game_archive
 
 DETAIL = {
     "id": "str",

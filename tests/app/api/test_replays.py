@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.envelopes import Problem
-from app.api.pipeline import Answer
+from app.api.pipeline import Result
 from app.data.database import writing
 from app.data.extensions import csrf, db
 from app.data.models.audit_record import AnsweredRequest
@@ -23,8 +23,8 @@ from tests.app.api.calling import GAMES, Script, body, refused
 from tests.app.api.v1.calling import Studio, announced, answered
 from tests.app.images.images import picture
 from tests.app.uploads.resumable.sending import put
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 ONCE = {"Idempotency-Key": "once"}
 UPLOADS = f"{GAMES}/paper-lanterns/uploads"
@@ -49,9 +49,9 @@ def test_the_headers_of_the_first_answer_come_again(app: Flask, script: Script) 
     """On a call made for this: none of ours has all of these."""
     headers = {"ETag": '"1"', "Location": "/there", "Cache-Control": "no-store", "X-Made-By": "a view"}
 
-    @PARTNERS.call("Try headers", scope="write", answers={201: Problem})
-    def view(caller: Caller) -> Answer:
-        return Answer(Problem(error="none", message="made"), 201, headers)
+    @PARTNERS.call("Try headers", scope="write", responses={201: Problem})
+    def view(caller: Caller) -> Result:
+        return Result(Problem(error="none", message="made"), 201, headers)
 
     app._got_first_request = False
     app.add_url_rule("/api/partners/headers", "headers", csrf.exempt(view), methods=["POST"])

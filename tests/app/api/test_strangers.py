@@ -1,8 +1,8 @@
 """No stranger sees or touches anything of another partner: every route there is, tried as everybody it is not for.
 
-Two partners own a row in every table (tests/filling.py), and every text of theirs carries their name. A route is asked
-for Starlight's things by people and keys of Moonbase, by nobody, by a server, and, where it changes something, by those
-of Starlight who may only look. Nothing of Starlight may be in an answer or changed in the database.
+Two partners own a row in every table (tests/filled_tables.py), and each of their texts contains their name. A route is
+asked for Starlight's things by people and keys of Moonbase, by nobody, by a server, and, where it changes something, by
+those of Starlight who may only look. Nothing of Starlight may be in an answer or changed in the database.
 
 A new route is tried without being named here. It fails here when it takes an argument nobody has said the owner of
 (OWNED, NOBODYS), or when it answers people who are not signed in (OPEN).
@@ -25,14 +25,14 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app.accounts.secrets import fingerprint
-from app.api.pipeline import declared
+from app.api.pipeline import declared_call
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import Base, now
 from app.data.models.partner import ApiKey, Member
 from tests.conftest import bearer
-from tests.filling import Rows, fill
-from tests.signing_in import browser_of
+from tests.filled_tables import Rows, fill_tables
+from tests.signed_in_browsers import sign_in_browser
 
 STARLIGHT, MOONBASE = "starlight", "moonbase"
 
@@ -55,7 +55,6 @@ OWNED = {
 NOBODYS = {
     "number": 7,
     "server_id": "moonbase-servers-id",
-    "opened": "moonbase-servers-id",
     "filename": "nothing.css",
     "file": "nothing.css",
     "name": "nothing",
@@ -128,7 +127,7 @@ def world(app: Flask) -> World:
                 "members.id": f"{marker}-owner",
                 "sign_ins.last_seen_at": now(),
             }
-            rows[marker] = fill(session.connection(), Base.metadata, marker, values)
+            rows[marker] = fill_tables(session.connection(), Base.metadata, marker, values)
         for marker in (STARLIGHT, MOONBASE):
             viewer = {"id": f"{marker}-viewer", "email": f"viewer@{marker}", "role": "viewer"}
             reader = {"id": f"{marker}-reader", "secret_hash": fingerprint(f"pp_{marker}_reader"), "scopes": ["read"]}
@@ -155,7 +154,7 @@ def kind_of(rule: Rule, app: Flask) -> str:
     """Who is known on this route: partners' keys, servers, or people who are signed in."""
     if not rule.rule.startswith("/api/"):
         return "page"
-    call = declared(app.view_functions[rule.endpoint])
+    call = declared_call(app.view_functions[rule.endpoint])
     if call is None:
         assert rule.endpoint in OPEN, f"{rule.rule} is no declared call: who may call it? See app/api/pipeline.py"
         return "nobody"
@@ -204,7 +203,7 @@ def begin_session(app: Flask, client: FlaskClient, member_id: str | None) -> str
         session["csrf_token"] = "csrf"
         if member_id:
             db.session.rollback()
-            session["_user_id"] = browser_of(db.session.get_one(Member, member_id))
+            session["_user_id"] = sign_in_browser(db.session.get_one(Member, member_id))
             session["_fresh"] = True
     return str(URLSafeTimedSerializer(app.secret_key or "", salt="wtf-csrf-token").dumps("csrf"))
 

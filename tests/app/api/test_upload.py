@@ -18,8 +18,8 @@ from app.data.models.partner import Partner
 from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check
 from app.storage.bucket import bucket
-from tests.archives import big_archive, game_archive
 from tests.conftest import GAME, Cast, bearer
+from tests.game_archives import big_archive, game_archive
 
 GAMES = "/api/partners/games"
 

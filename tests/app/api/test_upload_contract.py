@@ -15,7 +15,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.upload import Upload
 from tests.app.api.calling import Script, body, refused, shape
-from tests.archives import add_file, game_archive
+from tests.game_archives import add_file, game_archive
 
 # Nothing here depends on the kind of database.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -32,6 +32,10 @@ def test_no_database_connection_is_held_while_a_report_comes_in(
     held_meanwhile: list[int] = []
 
     class Watched(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            held_meanwhile.append(pool.checkedout())
+            return super().read(size)
+
         def readinto(self, buffer: Any) -> int:
             held_meanwhile.append(pool.checkedout())
             return super().readinto(buffer)

@@ -21,8 +21,8 @@ from app.fleet.servers import pause_server, retire_server
 from app.maintenance.build_sweep import check, sweep
 from app.storage.bucket import bucket
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard
-from tests.archives import game_archive
 from tests.conftest import GAME, Cast, bearer
+from tests.game_archives import game_archive
 
 GAMES = "/api/partners/games"
 SLUG = GAME["slug"]

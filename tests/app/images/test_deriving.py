@@ -36,7 +36,7 @@ from tests.app.images.images import picture, saved
 from tests.app.images.test_processes import decoders, newest
 from tests.app.runtime.processes import is_alive, wait_until
 from tests.conftest import ROOT
-from tests.working import working
+from tests.running_workers import running_workers
 
 DATA = picture(300, 420)
 
@@ -49,7 +49,7 @@ def blob() -> Blob:
 @pytest.fixture
 def workers(app: Flask) -> Iterator[None]:
     """The workers of the app, as `make run` has them."""
-    with working(app):
+    with running_workers(app):
         yield
 
 
@@ -138,10 +138,10 @@ def test_stopping_gives_the_work_back_at_once(app: Flask, studio: Studio, proces
             db.session.remove()
 
     with ThreadPoolExecutor(1) as pool:
-        working = pool.submit(work)
+        running_workers = pool.submit(work)
         wait_until(lambda: blob().derive_attempts == 1 and processes._busy == 1, 20, "a child is at work")
         processes.stop()
-        working.result(2)
+        running_workers.result(2)
 
     found = blob()
     assert (found.derivation, found.derive_attempts) == ("pending", 0)
@@ -158,7 +158,7 @@ def test_what_a_crash_left_is_taken_up_by_the_sweep(app: Flask, studio: Studio) 
         session.execute(update(Blob).values(derive_at=now() - timedelta(seconds=1)))
     jobs(app).images.flush()  # and its job with it
 
-    with working(app):  # the scheduler sweeps as it starts, and every minute
+    with running_workers(app):  # the scheduler sweeps as it starts, and every minute
         jobs(app).sweep_soon()
         wait_until(lambda: blob().derivation == "ready", 30, "the sizes are made")
     assert not check_assets().missing
@@ -181,11 +181,11 @@ def test_a_decoder_that_dies_three_times_is_given_up(app: Flask, studio: Studio,
         for attempt in (1, 2, 3):
             found = blob()
             assert (found.derivation, found.derive_attempts) == ("pending", attempt - 1)
-            working = pool.submit(work)
+            running_workers = pool.submit(work)
             wait_until(lambda: len(decoders() - known) >= 2, 20, "a child is at work")
             child = newest(decoders() - known)
             child.kill()
-            working.result(20)
+            running_workers.result(20)
             wait_until(lambda ended=child: not is_alive(ended.pid), 20, "it is gone")  # type: ignore[misc]
             with writing() as session:
                 session.execute(update(Blob).values(derive_at=now()))

@@ -93,7 +93,7 @@ def decoders() -> set[int]:
     found: set[int] = set()
     for child in psutil.Process().children():
         try:
-            if "imaging.server" in " ".join(child.cmdline()):
+            if "decoding.decoder_server" in " ".join(child.cmdline()):
                 found |= {child.pid, *(one.pid for one in child.children())}
         except psutil.Error:
             continue

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from gunicorn.http.errors import ChunkMissingTerminator, NoMoreData
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.test import create_environ
 
 from app.refusals import IncompleteBody
-from app.runtime.web_server.body_guard import BodyGuard, GuardedBody
+from app.runtime.web_server.body_guard import BodyGuard, GuardedBody, GuardedRequest
+from app.runtime.web_server.request_gathering import MAX_GATHERED
 
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
 
@@ -116,3 +119,29 @@ def test_an_answer_that_leaves_body_on_the_connection_closes_it(
     BodyGuard(app)({"wsgi.input": io.BytesIO(b"hello"), **closing, **environ}, lambda _, found: headers.extend(found))  # type: ignore[arg-type]
     assert ("Connection", "close") in headers if closes else ("Connection", "keep-alive") in headers
     assert told == (["close"] if closes else [])
+
+
+@pytest.mark.parametrize(("most", "refused"), [(MAX_GATHERED, True), (20 * MAX_GATHERED, False)])
+def test_a_chunked_body_too_large_to_be_gathered_is_refused_unread(most: int, refused: bool) -> None:
+    """Whoever may send it is not known yet, and reading would wait for them; a route that takes more looks first."""
+    stream = io.BytesIO(b"x")
+    environ = create_environ(method="POST", input_stream=stream) | CHUNKED | {"slipway.body_is_large": True}
+    environ["wsgi.input"] = GuardedBody(environ)
+    request = GuardedRequest(environ)
+    request.max_content_length = most
+    with pytest.raises(RequestEntityTooLarge) if refused else nullcontext():
+        request.get_data()
+    assert stream.tell() == (0 if refused else 1)
+
+
+@pytest.mark.parametrize(("fields", "refused"), [(1000, False), (1001, True)])
+def test_a_form_has_a_thousand_fields_at_most(fields: int, refused: bool) -> None:
+    """More would be taken apart before anybody knows who sends them."""
+    text = b"&".join(b"%d=x" % number for number in range(fields))
+    environ = create_environ(
+        method="POST", input_stream=io.BytesIO(text), content_type="application/x-www-form-urlencoded"
+    ) | {"CONTENT_LENGTH": str(len(text))}
+    environ["wsgi.input"] = GuardedBody(environ)
+    request = GuardedRequest(environ)
+    with pytest.raises(RequestEntityTooLarge) if refused else nullcontext():
+        assert len(request.form) == 1000

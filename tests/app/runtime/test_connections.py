@@ -111,6 +111,22 @@ def test_a_refusal_of_a_small_body_keeps_the_connection(gunicorn: Gunicorn, worl
         assert pool.num_connections == 1
 
 
+@pytest.mark.parametrize("size", [66_000, MIB - 1])
+def test_a_body_that_nobody_asked_for_is_skipped_whatever_its_size(gunicorn: Gunicorn, world: World, size: int) -> None:
+    """It has arrived whole. The answer says that the connection stays, so it does: before, the next call failed."""
+    with urllib3.HTTPConnectionPool("127.0.0.1", gunicorn.port, maxsize=1, retries=False, timeout=60) as pool:
+        for method, path, headers, status in (
+            ("POST", "/api/partners/games", {}, 401),
+            ("POST", "/nothing", {}, 404),
+            ("GET", "/api/partners/games", bearer(world.key), 200),
+        ):
+            for body in (b"x" * size, iter([b"x" * 1000] * (size // 1000))):  # with its length, and in chunks
+                answer = pool.request(method, path, body=body, headers=headers)
+                assert (answer.status, answer.headers["Connection"]) == (status, "keep-alive")
+                assert pool.request("GET", "/healthz").status == 200
+        assert pool.num_connections == 1
+
+
 def everything(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
@@ -119,6 +135,22 @@ def ask(gunicorn: Gunicorn, sent: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=30) as client:
         client.sendall(sent)
         return everything(client)
+
+
+@pytest.mark.parametrize("size", [65 * 1024, MIB])
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+def test_a_refused_body_of_any_size_that_is_gathered_keeps_the_connection(
+    gunicorn: Gunicorn, size: int, chunked: bool
+) -> None:
+    """A proxy sends everybody's requests over its connections: one that closes under the next request is a 502 for
+    somebody else, and after it nginx leaves the whole server out for ten seconds."""
+    with urllib3.HTTPConnectionPool("127.0.0.1", gunicorn.port, maxsize=1, retries=False, timeout=60) as pool:
+        for _ in range(3):
+            body = iter([b" " * size]) if chunked else b" " * size
+            refused = pool.request("POST", "/api/partners/games", body=body, chunked=chunked, preload_content=True)
+            assert (refused.status, refused.headers["Connection"]) == (401, "keep-alive")
+            assert pool.request("GET", "/healthz").status == 200
+        assert pool.num_connections == 1
 
 
 def test_headers_that_do_not_come_are_refused_in_time(gunicorn: Gunicorn) -> None:

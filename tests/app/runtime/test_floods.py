@@ -30,8 +30,8 @@ from tests.app.runtime.crowds import Crowd
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_on_sqlite
 from tests.app.uploads.raw.sending import RawUpload
-from tests.archives import game_archive
 from tests.conftest import bearer
+from tests.game_archives import game_archive
 
 pytestmark = pytest.mark.slow
 LONGEST = 2.0  # seconds; the promise
@@ -46,6 +46,7 @@ A_FORM = (
 A_CHUNKED_FORM = A_FORM.replace(b"Content-Length: 5000", b"Transfer-Encoding: chunked").replace(
     b"email=", b"1388\r\nemail="
 )
+CHUNKED_HEAD = A_CHUNKED_FORM.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +160,23 @@ def test_half_headers_and_dripping_forms_and_uploads_at_once(world: World, gunic
     [
         pytest.param(A_FORM, b"x", False, id="forms"),
         pytest.param(A_CHUNKED_FORM, b"x", False, id="chunked forms"),
+        pytest.param(A_CHUNKED_FORM.replace(b"1388", b"FFFFFFF"), b"x", False, id="a chunk that never comes"),
+        pytest.param(
+            A_CHUNKED_FORM.replace(b"1388", b"000000001388"), b"x", False, id="sizes with zeros", marks=pytest.mark.soak
+        ),
+        pytest.param(
+            A_CHUNKED_FORM.replace(b"1388\r\nemail=", b"0\r\n" + b"A: b\r\n" * 5000),
+            b"x",
+            False,
+            id="endless trailers",
+            marks=pytest.mark.soak,
+        ),
         pytest.param(
             A_FORM.replace(b"Content-Length: 5000", b"Content-Length: 1000000"), b"x", False, id="large forms"
         ),
+        pytest.param(CHUNKED_HEAD + b"200000\r\n", b"", True, id="a large chunk announced"),
+        pytest.param(CHUNKED_HEAD + b"000000100\r\n", b"x", False, id="zeros before a size"),
+        pytest.param(CHUNKED_HEAD + b"0\r\n" + b"X: y\r\n" * 12_000, b"", True, id="trailers", marks=pytest.mark.soak),
         pytest.param(HALF_A_HEAD, b"x", False, id="dripping headers", marks=pytest.mark.soak),
         pytest.param(b"", b"", False, id="nothing at all"),
         pytest.param(b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n", b"", True, id="idle after a request"),

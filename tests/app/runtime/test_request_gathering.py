@@ -62,6 +62,41 @@ def test_a_large_body_and_one_that_breaks_the_rules_have_a_thread_at_once(sent: 
     assert not gathering.is_whole
 
 
+@pytest.mark.parametrize(
+    ("sent", "large"),
+    [
+        (b"Content-Length: %d\r\n\r\n" % (MAX_GATHERED + 1), True),
+        (b"Transfer-Encoding: chunked\r\n\r\n200000\r\n", True),
+        (b"Transfer-Encoding: chunked\r\n\r\n80000\r\n" + b"x" * 0x80000 + b"\r\n80001\r\n", True),
+        (b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * (MAX_GATHERED // 6), True),
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * MAX_HEAD, True),
+        (b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", False),
+    ],
+    ids=["a length", "one chunk", "two chunks", "small chunks", "trailers", "broken"],
+)
+def test_a_body_too_large_to_be_gathered_is_told_from_a_broken_one(sent: bytes, large: bool) -> None:
+    gathering = Gathering()
+    assert gathering.look(bytearray(HEAD + sent)) is Stage.READY
+    assert gathering.is_large == large
+
+
+@pytest.mark.parametrize("line", [b"000000005", b"0" * 5000 + b"5"])
+def test_zeros_before_a_size_do_not_take_a_thread(line: bytes) -> None:
+    """The parser takes such a size, and would wait for what it announces."""
+    gathering, held = Gathering(), bytearray(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + line + b"\r\nhell")
+    assert gathering.look(held) is Stage.BODY
+    held += b"o\r\n0\r\n\r\n"
+    assert gathering.look(held) is Stage.READY
+    assert gathering.is_whole
+    assert not gathering.is_large
+
+
+def test_chunks_of_the_largest_body_are_gathered() -> None:
+    half = b"80000\r\n" + b"x" * 0x80000 + b"\r\n"
+    gathering = Gathering()
+    assert gathering.look(bytearray(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + half * 2)) is Stage.BODY
+
+
 def test_what_is_no_http_and_endless_headers_are_told_apart() -> None:
     assert Gathering().look(bytearray(b"\x16\x03\x01")) is Stage.NO_HTTP
     assert Gathering().look(bytearray(HEAD + b"X: " + b"y" * MAX_HEAD)) is Stage.TOO_LARGE

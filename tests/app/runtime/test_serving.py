@@ -185,9 +185,31 @@ def test_queries_are_in_no_log_and_a_path_cannot_forge_a_line(lasting: Server) -
 def test_links_that_let_somebody_in_are_in_no_log(lasting: Server) -> None:
     """Such a path is a secret: whoever has it becomes a member, or takes a member's place."""
     lasting.get("/invitations/inv_s3cr3t")
+    lasting.get("//Invitations/inv_s3cr3t")
     lasting.get("/new-password/pwd_s3cr3t")
     wait_until(lambda: "GET /new-password/" in lasting.log.read_text(), 10, "the access log has the requests")
     assert "GET /invitations/" in lasting.log.read_text()
+    assert "s3cr3t" not in lasting.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /invitations/inv_s3cr3t\xff HTTP/1.1\r\nHost: here\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: here\r\nAuthorization Bearer s3cr3t\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: here\r\nExpect: it's s3cr3t\r\n\r\n",
+        b"POST /healthz HTTP/1.1\r\nHost: here\r\nContent-Length: 1\r\n\r\n&password=s3cr3t\r\n\r\n",
+    ],
+    ids=["a link", "a header", "a quoted header", "a form taken for a request"],
+)
+def test_what_cannot_be_read_is_in_no_log(lasting: Server, sent: bytes) -> None:
+    before = lasting.log.read_text().count("Invalid request from ip=127.0.0.1: ")
+    with socket.create_connection(("127.0.0.1", lasting.port), timeout=20) as client:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+        assert b" 4" in b"".join(iter(lambda: client.recv(65536), b""))
+    said = "Invalid request from ip=127.0.0.1: "
+    wait_until(lambda: lasting.log.read_text().count(said) > before, 10, "the log says that a request was refused")
     assert "s3cr3t" not in lasting.log.read_text()
 
 

@@ -23,6 +23,11 @@ def plain(page: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)).replace("\u00a0", " "))
 
 
+def one_line(page: str) -> str:
+    """The HTML of a page with white space collapsed: templates spread long tags over several lines."""
+    return re.sub(r"\s+", " ", page)
+
+
 def number(page: str) -> str:
     """The number of a form that is answered once."""
     found = re.search(r'name="number" type="hidden" value="([^"]+)"', page)
@@ -40,7 +45,7 @@ def rows(page: str) -> list[str]:
     """The words of each row of the page's tables, heads left out."""
     return [
         plain(row).strip()
-        for row in re.findall(r"<tr(?! role=\"row\"><th role=\"columnheader\")[^>]*>.*?</tr>", page, re.DOTALL)
+        for row in re.findall(r"<tr(?! role=\"row\">\s*<th role=\"columnheader\")[^>]*>.*?</tr>", page, re.DOTALL)
     ]
 
 

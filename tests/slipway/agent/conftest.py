@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from slipway.agent.program import Agent
-from slipway.agent.reporter import Pace
+from slipway.agent.agent_process import Agent
+from slipway.agent.reporter import Intervals
 from slipway.agent.settings import Settings
 from slipway.client.backoff import Backoff
+from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
-from tests.slipway.agent.processes import AgentProcess
 from tests.slipway.agent.storage_server import StorageServer
 
 
@@ -51,9 +51,9 @@ def start_agent(
             "token": TOKEN,
             "cache": cache,
             "disk_floor": 1 << 20,
-            "pace": Pace(busy=0.1, idle=0.3, sessions=0.1),
-            "build_backoff": Backoff(first=0.05, longest=0.2),
-            "platform_backoff": Backoff(first=0.05, longest=0.2),
+            "pace": Intervals(busy=0.1, idle=0.3, sessions=0.1),
+            "build_backoff": Backoff(initial_delay=0.05, max_delay=0.2),
+            "platform_backoff": Backoff(initial_delay=0.05, max_delay=0.2),
         }
         agent = Agent(Settings(**(settings | overrides)))  # type: ignore[arg-type]  # a dict of mixed values
         started.append(agent)
@@ -62,7 +62,7 @@ def start_agent(
 
     yield start
     storage.go_on.set()
-    platform.go_down()  # Ends the poll that the planner waits in.
+    platform.go_down()  # Ends the poll that the plan_poller waits in.
     for agent in started:
         agent.stop()
         for thread in agent.supervisor.threads:

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.slipway.agent.games import Game
+from tests.slipway.agent.sample_games import Game
 from tests.slipway.agent.storage_server import StorageServer
 
 TOKEN = "srv_not-a-real-token-8f3a"
@@ -129,7 +129,7 @@ class Platform:
                 self.boot, self.boot_sequence = report["bootId"], 0
             accepted = report["sequence"] > self.boot_sequence
             if accepted:
-                self._take(report)
+                self._apply_plan(report)
             return 200, {"accepted": accepted, "planVersion": self.version, "reportAfterSeconds": 1}
 
     def start_session(self, document: dict[str, Any]) -> Answer:
@@ -164,7 +164,7 @@ class Platform:
             self._end(session_id)
             return 204, {}
 
-    def _take(self, report: dict[str, Any]) -> None:
+    def _apply_plan(self, report: dict[str, Any]) -> None:
         """Sessions missing from two reports have ended; those we did not know began while we were away."""
         before = self._wanted()
         self.boot_sequence, self.boot_stopped = report["sequence"], report["stopping"]

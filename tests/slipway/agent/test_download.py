@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from slipway.agent.cache.cache_layout import Layout
-from slipway.agent.cache.download import FetchFailed, UrlRefused, download
+from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.download import FetchFailed, UrlRejected, download
 from slipway.agent.cache.part_file import PartFile
+from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
-from slipway.agent.plan_names import BuildKey
 from slipway.client.transport import make_pool
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
 
 PATH = "/archives/g1/1"
@@ -29,7 +29,7 @@ class Downloads:
     def __init__(self, storage: StorageServer, cache: Path, game: Game) -> None:
         storage.objects[PATH] = game.archive
         self.storage = storage
-        self.layout = Layout(cache)
+        self.layout = CacheLayout(cache)
         self.layout.create()
         self.wanted = WantedBuild(
             BuildKey("g1", 1), game.size, game.sha256, game.unpacked_bytes, "top", "a.sh", "", True, 0
@@ -39,7 +39,7 @@ class Downloads:
     def attempt(self) -> None:
         with PartFile(self.layout, self.wanted) as part:
             url = self.storage.presign(PATH)
-            download(make_pool(None), url, self.wanted.size, part, self.written.append)
+            download(make_pool(), url, self.wanted.size, part, self.written.append)
 
     @property
     def part(self) -> bytes:
@@ -94,7 +94,7 @@ def test_a_complete_part_asks_storage_for_nothing(downloads: Downloads) -> None:
 
 def test_a_wrong_size_is_told_before_the_body_and_nothing_is_kept(downloads: Downloads, game: Game) -> None:
     downloads.storage.faults.announce_size = game.size + 1
-    with pytest.raises(FetchFailed, match=f"wrong size: storage has {game.size + 1} bytes, the plan says {game.size}"):
+    with pytest.raises(FetchFailed, match=f"wrong size: storage has {game.size + 1} bytes, the plan has {game.size}"):
         downloads.attempt()
     assert downloads.part == b""
 
@@ -113,8 +113,8 @@ def test_an_expired_address_is_told_apart(downloads: Downloads) -> None:
     with PartFile(downloads.layout, downloads.wanted) as part:
         url = downloads.storage.presign(PATH)
         downloads.storage.expire_all()
-        with pytest.raises(UrlRefused):
-            download(make_pool(None), url, downloads.wanted.size, part, downloads.written.append)
+        with pytest.raises(UrlRejected):
+            download(make_pool(), url, downloads.wanted.size, part, downloads.written.append)
 
 
 @pytest.mark.parametrize(("status", "said"), [(404, "no such archive"), (500, "storage answered 500"), (302, "302")])
@@ -127,5 +127,5 @@ def test_other_answers_are_told_in_words(downloads: Downloads, status: int, said
 def test_storage_that_is_away_is_told_without_its_signed_address(downloads: Downloads) -> None:
     url = "http://127.0.0.1:1/archives/g1/1?X-Amz-Signature=secret"
     with PartFile(downloads.layout, downloads.wanted) as part, pytest.raises(FetchFailed) as failed:
-        download(make_pool(None), url, downloads.wanted.size, part, downloads.written.append)
+        download(make_pool(), url, downloads.wanted.size, part, downloads.written.append)
     assert str(failed.value) == "storage: connection refused"

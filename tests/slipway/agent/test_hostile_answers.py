@@ -19,35 +19,34 @@ import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slipway.agent.answer_fields import MAX_BUILDS, MAX_BYTES, MAX_COUNTER, wait_seconds
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.agent_process import Agent
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.download import FetchFailed, download
 from slipway.agent.cache.part_file import PartFile
-from slipway.agent.plan import MAX_POLL_AFTER_SECONDS, Plan, PlanUnreadable, WantedBuild, read_plan
-from slipway.agent.plan_names import BuildKey
-from slipway.agent.planner import Planner
+from slipway.agent.path_names import BuildKey
+from slipway.agent.plan import MAX_POLL_AFTER_SECONDS, InvalidPlan, Plan, WantedBuild, parse_plan
+from slipway.agent.plan_poller import PlanPoller
 from slipway.agent.platform_client import (
     MAX_REPORT_AFTER_SECONDS,
     MAX_RETRY_AFTER_SECONDS,
     PlatformClient,
     PlatformRefused,
     PlatformUnreachable,
-    ReportAnswer,
-    StartedSession,
+    ReportResponse,
 )
-from slipway.agent.program import Agent
+from slipway.agent.response_fields import MAX_BUILDS, MAX_BYTES, MAX_COUNTER, parse_wait_seconds
 from slipway.agent.settings import Settings
 from slipway.client.backoff import Backoff
-from slipway.client.one_line import MAX_LINE
+from slipway.client.printable import MAX_LINE_LENGTH
 from slipway.client.retry_after import retry_after_seconds
 from slipway.client.transport import make_pool
-from tests.slipway.agent.games import Game, make_game
-from tests.slipway.agent.hostile import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt
+from tests.slipway.agent.agent_process import AgentProcess
+from tests.slipway.agent.hostile_answers import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
-from tests.slipway.agent.processes import AgentProcess
 from tests.slipway.agent.raw_server import RawServer
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import wait_for
 
 # No matter how busy the machine is. Fixtures are shared by the examples on purpose: what one leaves meets the next.
 steady = settings(
@@ -86,7 +85,7 @@ def bounded(seconds: float | None, longest: float) -> bool:
 
 
 def is_one_line(text: str) -> bool:
-    return text.isprintable() and len(text) <= 2 * MAX_LINE
+    return text.isprintable() and len(text) <= 2 * MAX_LINE_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,7 @@ def test_no_retry_after_is_without_bounds(header: str) -> None:
     ],
 )
 def test_waits_in_an_answer_are_bounded(value: object, seconds: float) -> None:
-    assert wait_seconds(value, 60.0) == seconds
+    assert parse_wait_seconds(value, 60.0) == seconds
 
 
 def is_within_bounds(plan: Plan) -> bool:
@@ -177,8 +176,8 @@ def _is_one_name(name: str) -> bool:
 def test_what_is_read_as_a_plan_is_within_bounds(document: Any) -> None:
     plan, said = None, ""
     try:
-        plan = read_plan(document)
-    except PlanUnreadable as unreadable:
+        plan = parse_plan(document)
+    except InvalidPlan as unreadable:
         said = str(unreadable)
     assert is_one_line(said)
     assert plan is None or is_within_bounds(plan)
@@ -199,14 +198,17 @@ def test_what_is_read_as_a_plan_is_within_bounds(document: Any) -> None:
         ({"builds": [BUILD | {"topDirectory": "\ud800"}]}, "topDirectory"),
         ({"builds": [BUILD | {"archiveUrl": None}]}, "archiveUrl"),
         ({"builds": [BUILD | {"archiveUrl": "x" * 8193}]}, "archiveUrl"),
-        ({"builds": [BUILD | {"build": n} for n in range(1, MAX_BUILDS + 2)]}, "builds is not a list of at most 10000"),
+        (
+            {"builds": [BUILD | {"build": n} for n in range(1, MAX_BUILDS + 2)]},
+            "builds is not a list of at most 10000 entries",
+        ),
         ({"evict": {}}, "evict is not a list"),
         ({"server": {"id": "\x1b[2J"}}, "server.id"),
     ],
 )
 def test_a_plan_out_of_bounds_is_refused_by_what_is_wrong(changes: dict[str, Any], named: str) -> None:
-    with pytest.raises(PlanUnreadable, match=named):
-        read_plan(PLAN | changes)
+    with pytest.raises(InvalidPlan, match=named):
+        parse_plan(PLAN | changes)
 
 
 def test_brackets_within_each_other_are_no_more_than_a_wrong_field() -> None:
@@ -215,16 +217,16 @@ def test_brackets_within_each_other_are_no_more_than_a_wrong_field() -> None:
     for _ in range(5000):
         deep = [deep]
     for field in BUILD:
-        with contextlib.suppress(PlanUnreadable):
-            assert is_within_bounds(read_plan(PLAN | {"builds": [BUILD | {field: deep}]}))
+        with contextlib.suppress(InvalidPlan):
+            assert is_within_bounds(parse_plan(PLAN | {"builds": [BUILD | {field: deep}]}))
 
 
 @pytest.mark.parametrize("asked", [1e-320, 0.001])
 def test_a_tiny_wait_is_no_busy_loop(asked: float, platform: Platform, server: PlatformServer, cache: Path) -> None:
     platform.raw_plans.append(_http(as_bytes(PLAN | {"builds": [], "evict": [], "pollAfterSeconds": asked})))
-    client = PlatformClient(make_pool(None), server.url, TOKEN)
-    planner = Planner(client, Backoff(), Event(), on_plan=lambda: None)
-    assert planner._poll() >= 0.1
+    client = PlatformClient(make_pool(), server.url, TOKEN)
+    plan_poller = PlanPoller(client, Backoff(), Event(), on_plan=lambda: None)
+    assert plan_poller._poll() >= 0.1
 
 
 @pytest.fixture
@@ -235,7 +237,7 @@ def raw() -> Iterator[RawServer]:
 
 @pytest.fixture
 def pool() -> urllib3.PoolManager:
-    return make_pool(None)
+    return make_pool()
 
 
 @pytest.mark.slow
@@ -262,11 +264,11 @@ def test_any_answer_of_the_platform_is_understood_or_refused(
             assert is_one_line(failed.code)
         elif isinstance(found, Plan):
             assert is_within_bounds(found)
-        elif isinstance(found, ReportAnswer):
+        elif isinstance(found, ReportResponse):
             assert bounded(found.report_after_seconds, MAX_REPORT_AFTER_SECONDS)
             assert found.plan_version is None or 0 <= found.plan_version <= MAX_COUNTER
-        elif isinstance(found, StartedSession):
-            assert 1 <= found.build < 2**31
+        elif isinstance(found, int) and not isinstance(found, bool):
+            assert 1 <= found < 2**31
 
 
 def _outcome(call: Callable[[], object]) -> tuple[object, Exception | None]:
@@ -283,7 +285,7 @@ def _outcome(call: Callable[[], object]) -> tuple[object, Exception | None]:
 def test_any_answer_of_storage_is_a_failed_attempt(
     raw: RawServer, pool: urllib3.PoolManager, cache: Path, answer: bytes
 ) -> None:
-    layout = Layout(cache)
+    layout = CacheLayout(cache)
     layout.create()
     raw.answer = answer
     wanted = WantedBuild(BuildKey("g1", 1), 2000, "0" * 64, 1, "top", "a.sh", raw.url, True, 0)
@@ -307,9 +309,9 @@ def test_an_answer_is_not_unpacked_in_memory(raw: RawServer, pool: urllib3.PoolM
 def test_an_answer_that_drips_has_an_end(
     raw: RawServer, pool: urllib3.PoolManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slipway.agent.platform_client.MAX_ANSWER_SECONDS", 0.0)  # every answer takes longer
+    monkeypatch.setattr("slipway.agent.platform_client.MAX_RESPONSE_SECONDS", 0.0)  # every answer takes longer
     raw.answer = b"HTTP/1.1 200 OK\r\n\r\n" + as_bytes(PLAN)
-    with pytest.raises(PlatformUnreachable, match="its answer took longer than"):
+    with pytest.raises(PlatformUnreachable, match="its response took longer than"):
         PlatformClient(pool, raw.url, TOKEN).plan(None, 0)
 
 
@@ -324,10 +326,10 @@ def test_a_wait_beyond_all_bounds_does_not_end_the_planner(
         platform.raw_receipts.append(answer)
     platform.release("g1", 1, make_game(1, size=1 << 16))
     process = start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached", seconds=60)
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached", seconds=60)
     assert not platform.raw_plans
     assert not platform.raw_receipts
-    assert "a thread died" not in process.log
+    assert "a thread failed" not in process.log
 
 
 def _http(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
@@ -357,17 +359,17 @@ def test_no_answer_ends_a_thread(platform: Platform, start_agent: Callable[..., 
     game = make_game(1, size=1 << 16)
     platform.release("g1", 1, game)
     agent = start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     # A bound for the test's sake: some of these rightly ask for a minute.
     with platform.changed:
         platform.raw_plans += [answer for answer in NASTY if b"Retry-After: 9" not in answer]
         platform.raw_receipts += [answer for answer in NASTY if b"Retry-After: 9" not in answer]
         platform._bump()
-    eventually(lambda: not platform.raw_plans and not platform.raw_receipts, "all of them answered", seconds=60)
+    wait_for(lambda: not platform.raw_plans and not platform.raw_receipts, "all of them answered", seconds=60)
     update = make_game(2, size=1 << 16, top="paper-lanterns-1.1")
     platform.release("g1", 2, update)
-    eventually(lambda: platform.phase("g1", 2) == "cached", "build 2 cached", seconds=60)
-    agent.supervisor.look()
+    wait_for(lambda: platform.phase("g1", 2) == "cached", "build 2 cached", seconds=60)
+    agent.supervisor.check_threads()
     assert list(agent.supervisor.failing) == []
     assert all(thread.is_alive() for thread in agent.supervisor.threads)
 
@@ -401,12 +403,12 @@ def test_no_plan_makes_the_agent_write_or_delete_outside_of_its_folders(
         for _ in range(3):
             document = data.draw(spoilt(PLAN | {"builds": [entry, entry | {"gameId": "other-data"}]}))
             try:
-                agent.planner._take(read_plan(document))
-            except PlanUnreadable:
+                agent.plan_poller._apply_plan(parse_plan(document))
+            except InvalidPlan:
                 continue
-            agent.keeper.step()
-            eventually(lambda: _all_fetched(agent), "nothing is being fetched", seconds=60)
-            agent.keeper.step()
+            agent.reconciler.step()
+            wait_for(lambda: _all_fetched(agent), "nothing is being fetched", seconds=60)
+            agent.reconciler.step()
             assert surroundings() == before
     finally:
         os.close(agent._lock)
@@ -426,7 +428,7 @@ def _entry(storage: StorageServer, game: Game) -> dict[str, Any]:
 
 def _agent(cache: Path) -> Agent:
     """Not started: the test takes its steps."""
-    never = Backoff(first=0.001, longest=0.002)
+    never = Backoff(initial_delay=0.001, max_delay=0.002)
     return Agent(
         Settings("http://127.0.0.1:1", TOKEN, cache, disk_floor=0, build_backoff=never, platform_backoff=never)
     )

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from slipway.agent.cache.cache_layout import Layout
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.inventory import Inventory
 from slipway.agent.crash_points import NAMES
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.processes import AgentProcess
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -50,9 +50,9 @@ def what_is_in_view_is_whole(cache: Path, game: Game) -> bool:
 
 
 def test_what_a_kill_left_of_a_note_is_cleared_away(cache: Path) -> None:
-    layout = Layout(cache)
+    layout = CacheLayout(cache)
     layout.create()
-    of_the_agent = [folder / ".g1.1.json.new" for folder in (layout.downloads, layout.whole)]
+    of_the_agent = [folder / ".g1.1.json.new" for folder in (layout.downloads, layout.markers)]
     of_a_script, being_written = (layout.sessions / f".{name}.json.new" for name in ("s1", "s2"))
     for path in (*of_the_agent, of_a_script, being_written):
         path.write_text('{"sha2')
@@ -74,9 +74,9 @@ def test_killed_while_a_build_arrives(
     fetched = len(storage.served)
 
     start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached after the restart")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached after the restart")
     assert game.lies_in(cache / "g1" / "current")
-    eventually(lambda: private_files(cache) == [], "everything half done cleared away")
+    wait_for(lambda: private_files(cache) == [], "everything half done cleared away")
     again = storage.served[fetched:]
     if point == "mid-download":
         assert game.size // 2 <= held < game.size
@@ -101,17 +101,17 @@ def test_killed_while_a_build_is_evicted(
 ) -> None:
     platform.release("g1", 1, game)
     first = start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     first.kill()
     platform.release("g1", 2, update)
     assert start_process(crash_at=point).wait() == -signal.SIGKILL
     assert update.lies_in(cache / "g1" / "current")
 
     start_process()
-    eventually(lambda: platform.phase("g1", 1) in (None, "removed"), "build 1 no longer held")
+    wait_for(lambda: platform.phase("g1", 1) in (None, "removed"), "build 1 no longer held")
     assert platform.phase("g1", 2) == "cached"
     assert sorted(path.name for path in (cache / "g1").iterdir()) == ["2", "current"]
-    eventually(lambda: private_files(cache) == [], "the trash emptied")
+    wait_for(lambda: private_files(cache) == [], "the trash emptied")
     assert storage.bytes_served == game.size + update.size
 
 
@@ -120,11 +120,11 @@ def test_a_restart_downloads_nothing_that_is_whole(
 ) -> None:
     platform.release("g1", 1, game)
     first = start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     first.kill()
     reports = len(platform.reports)
     start_process()
-    eventually(lambda: len(platform.reports) > reports, "a report of the new process")
+    wait_for(lambda: len(platform.reports) > reports, "a report of the new process")
     assert platform.reports[reports]["builds"][0]["phase"] == "cached"
     assert storage.bytes_served == game.size
 
@@ -137,7 +137,7 @@ def test_a_part_that_was_damaged_while_the_agent_was_away_is_fetched_anew(
     part = cache / ".slipway" / "downloads" / "g1.1.part"
     part.write_bytes(game.archive[:1000] + b"\0" * (game.size - 1000))  # As ext4 may leave it after a power cut.
     process = start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     assert game.lies_in(cache / "g1" / "current")
     assert storage.bytes_served == 2 * game.size
     assert "wrong digest" in process.log

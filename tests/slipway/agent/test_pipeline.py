@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from slipway.agent.program import Agent
+from slipway.agent.agent_process import Agent
 from slipway.client.backoff import Backoff
-from tests.slipway.agent.games import Game, make_game
 from tests.slipway.agent.platform_server import Platform
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -42,12 +42,12 @@ def test_a_released_build_ends_up_unpacked_and_current(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     assert game.lies_in(cache / "g1" / "1" / game.top_directory)
     assert (cache / "g1" / "current").readlink() == Path("1") / game.top_directory
     assert game.lies_in(cache / "g1" / "current")
     assert storage.bytes_served == game.size
-    eventually(lambda: not leftovers(cache), "the download deleted")
+    wait_for(lambda: not leftovers(cache), "the download deleted")
     seen = platform.phases_seen("g1", 1)
     assert seen[-1] == "cached"
     assert set(seen) <= {"pending", "downloading", "verifying", "cached"}
@@ -58,7 +58,7 @@ def test_modes_do_not_depend_on_who_starts_the_agent(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     modes = {str(path.relative_to(cache)): path.stat().st_mode & 0o777 for path in (cache / "g1").rglob("*")}
     assert {modes["g1/1"], modes["g1/1/paper-lanterns-1.0"], modes["g1/1/paper-lanterns-1.0/game"]} == {0o755}
     assert modes["g1/1/paper-lanterns-1.0/game/script.rpy"] == 0o644
@@ -71,11 +71,11 @@ def test_an_update_takes_over_and_the_old_build_goes(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     platform.release("g1", 2, update)
-    eventually(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
+    wait_for(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
     assert update.lies_in(cache / "g1" / "current")
-    eventually(lambda: platform.phase("g1", 1) is None, "build 1 reported removed and then forgotten")
+    wait_for(lambda: platform.phase("g1", 1) is None, "build 1 reported removed and then forgotten")
     assert platform.phases_seen("g1", 1)[-1] == "removed"
     assert not (cache / "g1" / "1").exists()
     assert leftovers(cache) == []
@@ -84,9 +84,9 @@ def test_an_update_takes_over_and_the_old_build_goes(
 def test_a_deleted_game_leaves_nothing(platform: Platform, start_agent: StartAgent, cache: Path, game: Game) -> None:
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     platform.delete_game("g1")
-    eventually(lambda: platform.phases_seen("g1", 1)[-1] == "removed", "build 1 removed")
+    wait_for(lambda: platform.phases_seen("g1", 1)[-1] == "removed", "build 1 removed")
     assert not (cache / "g1").exists()
 
 
@@ -96,7 +96,7 @@ def test_a_torn_download_is_continued_with_a_reason_between(
     storage.faults.tear_after = [400_000, 300_000]
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     assert [request.start for request in storage.served] == [0, 400_000, 700_000]
     assert storage.bytes_served == game.size
     assert game.lies_in(cache / "g1" / "current")
@@ -112,7 +112,7 @@ def test_an_expired_address_is_replaced_at_once(
     assert storage.holding.wait(10)
     storage.expire_all()
     storage.go_on.set()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     assert storage.refused == 1
     assert "/api/servers/self/plan?wait=0" in platform.plans_asked
     assert storage.bytes_served == game.size
@@ -123,17 +123,17 @@ def test_a_wrong_digest_never_comes_into_view(
 ) -> None:
     platform.release("g1", 1, game, sha256="0" * 64)
     start_agent()
-    eventually(lambda: (platform.row("g1", 1) or {}).get("attempt", 0) >= 2, "a second attempt")
-    eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    wait_for(lambda: (platform.row("g1", 1) or {}).get("attempt", 0) >= 2, "a second attempt")
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     row = platform.row("g1", 1)
     assert row
-    assert row["reason"].startswith("wrong digest: the plan says sha256 000000000000…")
+    assert row["reason"].startswith("wrong digest: the plan has sha256 000000000000…")
     assert row["retryInSeconds"] is not None
     assert [path.name for path in cache.iterdir()] == [".slipway"]
     # What was damaged on its way arrives whole at a later attempt.
     platform.builds["g1", 1].sha256 = game.sha256
     platform.retry_now("g1", 1)
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached after all")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached after all")
     assert game.lies_in(cache / "g1" / "current")
 
 
@@ -143,8 +143,8 @@ def test_an_archive_that_breaks_the_rules_is_not_fetched_again_and_again(
     flat = make_game(3, top="../paper-lanterns")
     platform.release("g1", 1, Game(flat.archive, "paper-lanterns", flat.launcher, flat.files))
     start_agent()
-    eventually(lambda: (platform.row("g1", 1) or {}).get("attempt", 0) >= 2, "a second attempt")
-    eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    wait_for(lambda: (platform.row("g1", 1) or {}).get("attempt", 0) >= 2, "a second attempt")
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     assert "cannot be unpacked" in str((platform.row("g1", 1) or {})["reason"])
     assert storage.bytes_served == flat.size
     assert [path.name for path in cache.iterdir()] == [".slipway"]
@@ -153,8 +153,8 @@ def test_an_archive_that_breaks_the_rules_is_not_fetched_again_and_again(
 def test_another_top_directory_than_planned_is_refused(platform: Platform, start_agent: StartAgent, game: Game) -> None:
     platform.release("g1", 1, Game(game.archive, "paper-lanterns-9.9", game.launcher, game.files))
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
-    assert "the archive holds 'paper-lanterns-1.0'" in str((platform.row("g1", 1) or {})["reason"])
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    assert "the archive contains 'paper-lanterns-1.0'" in str((platform.row("g1", 1) or {})["reason"])
 
 
 def test_the_disk_floor_is_kept_and_told_with_figures(
@@ -162,7 +162,7 @@ def test_the_disk_floor_is_kept_and_told_with_figures(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent(disk_floor=1 << 60)
-    eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     row = platform.row("g1", 1)
     assert row
     assert row["reason"].startswith("disk full: 2 MB needed above the floor of 1048576 TB, ")
@@ -176,10 +176,10 @@ def test_retry_now_does_not_wait_for_the_back_off(
 ) -> None:
     storage.faults.statuses = [500]
     platform.release("g1", 1, game)
-    start_agent(build_backoff=Backoff(first=3600, longest=3600))
-    eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    start_agent(build_backoff=Backoff(initial_delay=3600, max_delay=3600))
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     platform.retry_now("g1", 1)
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
 
 
 def test_a_build_that_is_no_longer_wanted_stops_arriving(
@@ -192,8 +192,8 @@ def test_a_build_that_is_no_longer_wanted_stops_arriving(
     platform.delete_game("g1")
     platform.release("g2", 1, update)
     storage.go_on.set()
-    eventually(lambda: platform.phase("g2", 1) == "cached", "the other game cached")
-    eventually(lambda: not leftovers(cache), "the partial download deleted")
+    wait_for(lambda: platform.phase("g2", 1) == "cached", "the other game cached")
+    wait_for(lambda: not leftovers(cache), "the partial download deleted")
     assert not (cache / "g1").exists()
 
 
@@ -202,11 +202,11 @@ def test_a_build_whose_directory_vanished_is_fetched_again(
 ) -> None:
     platform.release("g1", 1, game)
     agent = start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     (cache / "g1" / "1").rename(cache.parent / "taken away")
-    agent.keeper.step()
-    eventually(lambda: game.lies_in(cache / "g1" / "1" / game.top_directory), "build 1 back")
-    eventually(lambda: storage.bytes_served == 2 * game.size, "fetched twice")
+    agent.reconciler.step()
+    wait_for(lambda: game.lies_in(cache / "g1" / "1" / game.top_directory), "build 1 back")
+    wait_for(lambda: storage.bytes_served == 2 * game.size, "fetched twice")
 
 
 def test_other_bytes_under_the_same_number_replace_what_is_there(
@@ -215,11 +215,11 @@ def test_other_bytes_under_the_same_number_replace_what_is_there(
     """A platform that was restored from a backup may give out a number again."""
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     platform.release("g1", 1, update)
-    eventually(lambda: update.lies_in(cache / "g1" / "1" / update.top_directory), "the other bytes in place")
-    eventually(lambda: update.lies_in(cache / "g1" / "current"), "current follows")
-    eventually(lambda: platform.phase("g1", 1) == "cached", "cached again")
+    wait_for(lambda: update.lies_in(cache / "g1" / "1" / update.top_directory), "the other bytes in place")
+    wait_for(lambda: update.lies_in(cache / "g1" / "current"), "current follows")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "cached again")
 
 
 def test_without_the_platform_it_keeps_what_it_has_and_comes_back(
@@ -227,14 +227,14 @@ def test_without_the_platform_it_keeps_what_it_has_and_comes_back(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     platform.go_down()
     platform.release("g1", 2, update)
     asked = len(platform.plans_asked)
-    eventually(lambda: len(platform.plans_asked) >= asked + 3, "asked again and again")
+    wait_for(lambda: len(platform.plans_asked) >= asked + 3, "asked again and again")
     assert game.lies_in(cache / "g1" / "current")
     platform.down = False
-    eventually(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
+    wait_for(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
 
 
 def test_a_plan_that_cannot_be_read_changes_nothing(
@@ -242,10 +242,10 @@ def test_a_plan_that_cannot_be_read_changes_nothing(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     platform.release("g2/../..", 1, game)
     asked = len(platform.plans_asked)
-    eventually(lambda: len(platform.plans_asked) >= asked + 3, "asked again and again")
+    wait_for(lambda: len(platform.plans_asked) >= asked + 3, "asked again and again")
     assert game.lies_in(cache / "g1" / "current")
 
 
@@ -254,7 +254,7 @@ def test_reports_carry_health_disk_and_a_growing_sequence(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: len(platform.reports) >= 3, "three reports")
+    wait_for(lambda: len(platform.reports) >= 3, "three reports")
     sequences = [report["sequence"] for report in platform.reports]
     assert sequences == sorted(set(sequences))
     health = platform.reports[-1]["health"]
@@ -274,9 +274,9 @@ def test_two_games_arrive_side_by_side(
     platform.release("g2", 1, update)
     platform.release("g3", 1, update)
     start_agent(downloads=2)
-    eventually(lambda: len(storage.served) == 2, "two downloads at once")
-    eventually(lambda: platform.phase("g3", 1) == "pending", "the third waits")
+    wait_for(lambda: len(storage.served) == 2, "two downloads at once")
+    wait_for(lambda: platform.phase("g3", 1) == "pending", "the third waits")
     assert len(storage.served) == 2
     storage.faults.hold_after = None
     storage.go_on.set()
-    eventually(lambda: all(platform.phase(name, 1) == "cached" for name in ("g1", "g2", "g3")), "all cached")
+    wait_for(lambda: all(platform.phase(name, 1) == "cached" for name in ("g1", "g2", "g3")), "all cached")

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from slipway.agent.command import main
-from slipway.client.exit_codes import ExitCode
-from tests.slipway.agent.games import Game, make_game
+from slipway.agent.exit_codes import ExitCode
+from tests.slipway.agent.agent_process import ROOT, AgentProcess, environment
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
-from tests.slipway.agent.processes import ROOT, AgentProcess, environment
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ def test_sigterm_ends_it_within_two_seconds_and_the_download_goes_on_later(
     platform.release("g1", 1, game)
     process = start_process()
     assert storage.holding.wait(10)
-    eventually(lambda: platform.phase("g1", 1) == "downloading", "reported as downloading")
+    wait_for(lambda: platform.phase("g1", 1) == "downloading", "reported as downloading")
     began = time.monotonic()
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
@@ -62,7 +62,7 @@ def test_sigterm_ends_it_within_two_seconds_and_the_download_goes_on_later(
     storage.faults.hold_after = None
     storage.go_on.set()
     start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     assert storage.served[-1].start == held
     assert game.lies_in(cache / "g1" / "current")
 
@@ -71,23 +71,23 @@ def test_sigint_ends_it_too_even_when_the_platform_is_away(
     server: PlatformServer, platform: Platform, start_process: StartProcess
 ) -> None:
     process = start_process()
-    eventually(lambda: platform.reports, "a report")
+    wait_for(lambda: platform.reports, "a report")
     platform.go_down()
     began = time.monotonic()
     process.signal(signal.SIGINT)
     assert process.wait() == 0
     assert time.monotonic() - began < 2.0
-    assert "the last report did not get through" in process.log
+    assert "the last report was not delivered" in process.log
 
 
 def test_a_second_signal_ends_it_at_once(
     platform: Platform, storage: StorageServer, start_process: StartProcess
 ) -> None:
     process = start_process()
-    eventually(lambda: platform.reports, "a report")
+    wait_for(lambda: platform.reports, "a report")
     with platform.changed:  # The last report is not answered while we hold this.
         process.signal(signal.SIGTERM)
-        eventually(lambda: "agent stops" in process.log, "the first signal taken")
+        wait_for(lambda: "agent stops" in process.log, "the first signal taken")
         process.signal(signal.SIGTERM)
         assert process.wait() == 128 + signal.SIGTERM
 
@@ -97,7 +97,7 @@ def test_two_signals_together_end_it_at_once(
 ) -> None:
     """Which of the two is the second is the kernel's to say."""
     process = start_process()
-    eventually(lambda: platform.reports, "a report")
+    wait_for(lambda: platform.reports, "a report")
     with platform.changed:  # The last report is not answered while we hold this.
         process.signal(signal.SIGSTOP)
         for each in (signal.SIGTERM, signal.SIGINT):  # both are there when it looks
@@ -110,26 +110,26 @@ def test_one_cache_directory_has_one_agent(
     server: PlatformServer, platform: Platform, start_process: StartProcess, cache: Path
 ) -> None:
     process = start_process()
-    eventually(lambda: platform.reports, "a report")
+    wait_for(lambda: platform.reports, "a report")
     code, said = refused("--url", server.url, "--cache", str(cache), SLIPWAY_TOKEN=TOKEN)
     assert code == ExitCode.CACHE_TAKEN
-    assert f"another slipway-agent (pid {process.pid}) runs on {cache}" in said
+    assert f"another slipway-agent (pid {process.pid}) uses {cache}" in said
 
 
 def test_two_agents_on_one_token_are_told_and_tried_again(
     server: PlatformServer, platform: Platform, start_process: StartProcess, tmp_path: Path
 ) -> None:
     first = start_process()
-    eventually(lambda: platform.reports, "a report of the first")
+    wait_for(lambda: platform.reports, "a report of the first")
     log = tmp_path / "second.log"
     second = AgentProcess(server.url, tmp_path / "other", log)
     try:
-        eventually(lambda: platform.conflicts, "refused")
-        eventually(lambda: "another agent uses this server's token" in second.log, "said so")
+        wait_for(lambda: platform.conflicts, "refused")
+        wait_for(lambda: "another agent uses this server's token" in second.log, "said so")
         boots = {report["bootId"] for report in platform.reports}
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
-        eventually(lambda: platform.boot not in boots, "the second taken once the first has stopped")
+        wait_for(lambda: platform.boot not in boots, "the second taken once the first has stopped")
     finally:
         second.kill()
 
@@ -140,7 +140,7 @@ def test_neither_token_nor_signed_addresses_are_shown(
     storage.faults.statuses = [403, 500]
     platform.release("g1", 1, game)
     process = start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached", seconds=30)
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached", seconds=30)
     command = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode()
     assert "fetching build" in process.log
     assert "attempt failed" in process.log
@@ -152,7 +152,7 @@ def test_neither_token_nor_signed_addresses_are_shown(
 def test_every_log_line_has_a_time_and_a_level(platform: Platform, start_process: StartProcess, game: Game) -> None:
     platform.release("g1", 1, game)
     process = start_process()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     lines = process.log.splitlines()
     assert any(line.endswith("INFO build is active game=g1 build=1") for line in lines)
     assert all(line[10] == "T" and line.split()[1] in {"INFO", "WARNING"} for line in lines)
@@ -170,7 +170,7 @@ def test_the_token_can_come_from_a_file(
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(lambda: platform.reports, "a report")
+        wait_for(lambda: platform.reports, "a report")
     finally:
         process.kill()
         process.wait()
@@ -179,10 +179,10 @@ def test_the_token_can_come_from_a_file(
 @pytest.mark.parametrize(
     ("arguments", "variables", "said"),
     [
-        (("--url", "portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "give one like https://portal.example"),
-        (("--url", "http://a:b@portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "bare address"),
-        (("--url", "http://127.0.0.1:1"), {}, "SLIPWAY_TOKEN holds no token"),
-        (("--url", "http://127.0.0.1:1"), {"SLIPWAY_TOKEN": "two words"}, "does not hold a token"),
+        (("--url", "portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "use one like https://portal.example"),
+        (("--url", "http://a:b@portal.example"), {"SLIPWAY_TOKEN": TOKEN}, "address without user"),
+        (("--url", "http://127.0.0.1:1"), {}, "SLIPWAY_TOKEN contains no token"),
+        (("--url", "http://127.0.0.1:1"), {"SLIPWAY_TOKEN": "two words"}, "does not contain a valid token"),
         (("--url", "http://127.0.0.1:1", "--token-file", "/nowhere"), {}, "/nowhere cannot be read"),
         (("--url", "http://127.0.0.1:1", "--disk-floor", "lots"), {"SLIPWAY_TOKEN": TOKEN}, "like 500M or 2G"),
     ],
@@ -238,12 +238,12 @@ def test_a_disk_that_fills_up_is_told_and_nothing_half_done_stays(
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+        wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
         row = platform.row("g1", 1)
         assert row
         assert row["reason"].startswith("disk full: 2 MB needed above the floor of 0 bytes, ")
         # The half unpacked tree is gone again: what is used is the archive alone.
-        eventually(
+        wait_for(
             lambda: platform.reports[-1]["disk"]["freeBytes"] > (3 << 20) - honest.size - (200 << 10), "space free"
         )
     finally:
@@ -262,11 +262,11 @@ def test_it_needs_nothing_of_the_web_application(tmp_path: Path) -> None:
         "        if name.partition('.')[0] in REFUSED:\n"
         "            raise ImportError(f'{name} is not for game servers')\n"
         "sys.meta_path.insert(0, Refuse())\n"
-        "import agent, slipway.agent.command\n"
-        "for module in pkgutil.iter_modules(agent.__path__, 'agent.'):\n"
+        "import slipway.agent.command\n"
+        "for module in pkgutil.walk_packages(slipway.agent.__path__, 'slipway.agent.'):\n"
         "    if module.name != 'slipway.agent.__main__':\n"
         "        importlib.import_module(module.name)\n"
-        "assert 'slipway.agent.program' in sys.modules and 'slipway.archive.unpacking' in sys.modules\n"
+        "assert 'slipway.agent.agent_process' in sys.modules and 'slipway.archive.unpacking' in sys.modules\n"
         "try:\n"
         "    import app\n"
         "except ImportError as refusal:\n"
@@ -284,8 +284,8 @@ def test_a_session_that_the_platform_ignores_is_logged_once(platform: Platform, 
     for body in (receipt, named, named.replace(b'"s-old"', b""), named):
         platform.raw_receipts.append(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     process = start_process()
-    eventually(lambda: not platform.raw_receipts and platform.reports, "five reports", seconds=60)
-    lines = [line for line in process.log.splitlines() if "does not count this session" in line]
+    wait_for(lambda: not platform.raw_receipts and platform.reports, "five reports", seconds=60)
+    lines = [line for line in process.log.splitlines() if "ignores this session" in line]
     assert [line.split(" WARNING ")[1] for line in lines] == [
-        "the platform does not count this session: its build is not in the plan session=s-old"
+        "the platform ignores this session: its build is not in the plan session=s-old"
     ]

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from slipway.agent.agent_process import Agent
 from slipway.agent.command import main
-from slipway.agent.program import Agent
-from slipway.agent.sessions.files import Session, now_iso, process_stamp
-from slipway.client.exit_codes import ExitCode
-from tests.slipway.agent.games import Game, make_game
+from slipway.agent.exit_codes import ExitCode
+from slipway.agent.sessions.session_files import Session, now_iso, process_identity
+from tests.slipway.agent.agent_process import ROOT, environment
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.processes import ROOT, environment
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.sample_games import Game, make_game
+from tests.slipway.agent.wait_for import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def agent(platform: Platform, start_agent: StartAgent, game: Game) -> Agent:
     """A running agent that has build 1 of g1."""
     platform.release("g1", 1, game)
     started = start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     return started
 
 
@@ -103,14 +103,14 @@ def test_sessions_are_in_the_reports_until_they_end(
 ) -> None:
     code, answer = commands.start("g1", player.pid, "--json")
     assert code == ExitCode.OK
-    eventually(lambda: platform.reports[-1]["sessions"], "listed in a report")
+    wait_for(lambda: platform.reports[-1]["sessions"], "listed in a report")
     (session,) = platform.reports[-1]["sessions"]
     assert (session["id"], session["gameId"], session["build"]) == (answer["id"], "g1", 1)
     assert platform.reports[-1]["health"]["containers"] == 1
     assert commands.end(answer["id"]) == ExitCode.OK
     assert platform.ended == [answer["id"]]
     assert session_files(cache) == []
-    eventually(lambda: not platform.reports[-1]["sessions"], "no longer listed")
+    wait_for(lambda: not platform.reports[-1]["sessions"], "no longer listed")
     assert commands.end(answer["id"]) == ExitCode.OK  # Ending twice is no error.
 
 
@@ -125,15 +125,15 @@ def test_a_session_keeps_its_build_until_it_ends(
 ) -> None:
     _, answer = commands.start("g1", player.pid)
     platform.release("g1", 2, update)
-    eventually(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
+    wait_for(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
     for _ in range(3):
-        agent.keeper.step()
+        agent.reconciler.step()
     assert game.lies_in(Path(answer["path"]))
     assert platform.phase("g1", 1) == "cached"
     assert update.lies_in(cache / "g1" / "current")
     commands.end(answer["id"])
-    eventually(lambda: not (cache / "g1" / "1").exists(), "evicted after the session")
-    eventually(lambda: platform.row("g1", 1) is None, "reported as removed")
+    wait_for(lambda: not (cache / "g1" / "1").exists(), "evicted after the session")
+    wait_for(lambda: platform.row("g1", 1) is None, "reported as removed")
 
 
 def test_a_session_survives_the_deletion_of_its_game(
@@ -141,8 +141,8 @@ def test_a_session_survives_the_deletion_of_its_game(
 ) -> None:
     _, answer = commands.start("g1", player.pid)
     platform.delete_game("g1")
-    eventually(lambda: agent.planner.current and not agent.planner.current.builds, "the plan without the game")
-    agent.keeper.step()
+    wait_for(lambda: agent.plan_poller.current and not agent.plan_poller.current.builds, "the plan without the game")
+    agent.reconciler.step()
     assert game.lies_in(Path(answer["path"]))
     code, _ = commands.start("g1", player.pid)
     assert code == ExitCode.NOT_FOUND
@@ -154,12 +154,12 @@ def test_a_session_ends_with_its_process(
 ) -> None:
     _, answer = commands.start("g1", player.pid)
     player.kill()  # Not waited for: a zombie plays no game either.
-    eventually(lambda: platform.ended == [answer["id"]], "ended on the platform")
+    wait_for(lambda: platform.ended == [answer["id"]], "ended on the platform")
     assert session_files(cache) == []
 
 
 def test_a_reused_pid_is_another_process(player: subprocess.Popen[bytes]) -> None:
-    stamp = process_stamp(player.pid)
+    stamp = process_identity(player.pid)
     assert stamp
     assert Session("s1", "g1", 1, player.pid, stamp, now_iso()).alive
     boot, _, ticks = stamp.partition("/")
@@ -168,7 +168,7 @@ def test_a_reused_pid_is_another_process(player: subprocess.Popen[bytes]) -> Non
     assert not Session("s1", "g1", 1, player.pid, before_reboot, now_iso()).alive
     player.kill()
     player.wait()
-    assert process_stamp(player.pid) is None
+    assert process_identity(player.pid) is None
 
 
 def test_without_the_platform_sessions_begin_on_what_is_active(
@@ -182,7 +182,7 @@ def test_without_the_platform_sessions_begin_on_what_is_active(
     assert "the platform is not reachable" in commands.said
     assert platform.sessions == {}
     platform.down = False
-    eventually(lambda: platform.sessions == {answer["id"]: ("g1", 1)}, "registered by a report")
+    wait_for(lambda: platform.sessions == {answer["id"]: ("g1", 1)}, "registered by a report")
 
 
 def test_without_the_platform_sessions_end_by_the_next_report(
@@ -193,7 +193,7 @@ def test_without_the_platform_sessions_end_by_the_next_report(
     assert commands.end(answer["id"]) == ExitCode.OK
     assert "next report" in commands.said
     platform.down = False
-    eventually(lambda: platform.ended == [answer["id"]], "ended by a report")
+    wait_for(lambda: platform.ended == [answer["id"]], "ended by a report")
 
 
 def test_without_the_platform_and_without_a_build_nothing_begins(
@@ -257,13 +257,13 @@ def test_a_session_that_is_starting_blocks_eviction(
     update: Game,
 ) -> None:
     """Between asking the platform and its answer the session may get any build of the game."""
-    stamp = process_stamp(player.pid)
+    stamp = process_identity(player.pid)
     assert stamp
     agent.sessions.write(Session("s1", "g1", None, player.pid, stamp, now_iso()))
     platform.release("g1", 2, update)
-    eventually(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
-    agent.keeper.step()
+    wait_for(lambda: platform.phase("g1", 2) == "cached", "build 2 cached")
+    agent.reconciler.step()
     assert game.lies_in(cache / "g1" / "1" / game.top_directory)
     assert platform.reports[-1]["sessions"] == []
     agent.sessions.remove("s1")
-    eventually(lambda: not (cache / "g1" / "1").exists(), "evicted once it no longer starts")
+    wait_for(lambda: not (cache / "g1" / "1").exists(), "evicted once it no longer starts")

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
+from slipway.agent.agent_process import Agent
 from slipway.agent.command import main
-from slipway.agent.program import Agent
-from slipway.agent.settings import SettingsRefused, checked_url, read_storage_hosts
-from slipway.agent.storage_addresses import AddressRefused, StorageAddresses, StorageHost, parse_storage_hosts
-from slipway.client.exit_codes import ExitCode
-from tests.slipway.agent.games import Game, make_game
+from slipway.agent.exit_codes import ExitCode
+from slipway.agent.settings import InvalidSettings, parse_platform_url, read_storage_hosts
+from slipway.agent.storage_addresses import AddressRejected, StorageAddresses, StorageHost, parse_storage_hosts
 from tests.slipway.agent.platform_server import TOKEN, Platform
+from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.wait_for import wait_for
 
 HTTPS, HTTP = "https://portal.example", "http://portal.lan"
 
@@ -29,7 +29,7 @@ def refusal(platform: str, hosts: str, url: str) -> str:
     """Why the agent does not go there; empty when it does."""
     try:
         StorageAddresses(platform, parse_storage_hosts(hosts)).check(url)
-    except AddressRefused as refused:
+    except AddressRejected as refused:
         return str(refused)
     return ""
 
@@ -69,14 +69,14 @@ def test_storage_that_fits_the_platform_is_gone_to(platform: str, hosts: str, ur
         (HTTPS, "storage.example", "https://storage.example.evil.example/", "not among the hosts"),
         (HTTPS, "storage.example", "https://sub.storage.example/", "not among the hosts"),
         (HTTPS, "storage.example:9000", "https://storage.example/b/k", "not among the hosts"),
-        (HTTPS, "storage.example", "https://storage.example@evil.example/", "a user in it"),
-        (HTTPS, "", "https://user:password@storage.example/", "a user in it"),
+        (HTTPS, "storage.example", "https://storage.example@evil.example/", "with a user name"),
+        (HTTPS, "", "https://user:password@storage.example/", "with a user name"),
         (HTTPS, "storage.example", "https://evil.example\\@storage.example/", "not among the hosts"),
         (HTTPS, "storage.example", "https://evil.example#@storage.example/", "not among the hosts"),
-        (HTTP, "", "http://storage.example:99999/", "cannot be read"),
-        (HTTP, "", "http://storage.example/b k", "characters that no address has"),
-        (HTTP, "", "http://storage.example/\r\nHost: evil.example", "characters that no address has"),
-        (HTTP, "", "http://stör.example/", "characters that no address has"),
+        (HTTP, "", "http://storage.example:99999/", "cannot be parsed"),
+        (HTTP, "", "http://storage.example/b k", "characters that are not allowed"),
+        (HTTP, "", "http://storage.example/\r\nHost: evil.example", "characters that are not allowed"),
+        (HTTP, "", "http://stör.example/", "characters that are not allowed"),
     ],
 )
 def test_other_addresses_are_refused_in_words(platform: str, hosts: str, url: str, said: str) -> None:
@@ -106,10 +106,12 @@ def test_what_is_no_host_is_refused_by_its_name(text: str) -> None:
 
 def test_hosts_come_from_the_option_or_else_the_environment() -> None:
     environment = {"SLIPWAY_AGENT_STORAGE_HOSTS": "a.example"}
-    assert read_storage_hosts(None, environment) == (StorageHost("a.example", None, plain=False),)
-    assert read_storage_hosts("http://B.example:9000", environment) == (StorageHost("b.example", 9000, plain=True),)
+    assert read_storage_hosts(None, environment) == (StorageHost("a.example", None, allow_http=False),)
+    assert read_storage_hosts("http://B.example:9000", environment) == (
+        StorageHost("b.example", 9000, allow_http=True),
+    )
     assert read_storage_hosts(None, {}) == ()
-    with pytest.raises(SettingsRefused, match=r"^SLIPWAY_AGENT_STORAGE_HOSTS: 'a/b' is not a storage host"):
+    with pytest.raises(InvalidSettings, match=r"^SLIPWAY_AGENT_STORAGE_HOSTS: 'a/b' is not a storage host"):
         read_storage_hosts(None, {"SLIPWAY_AGENT_STORAGE_HOSTS": "a/b"})
 
 
@@ -124,10 +126,10 @@ def test_a_wrong_list_of_hosts_starts_nothing(
 
 
 def test_the_platforms_scheme_is_the_same_in_any_case() -> None:
-    assert checked_url("HTTPS://portal.example/") == HTTPS
+    assert parse_platform_url("HTTPS://portal.example/") == HTTPS
     for port in ("99999", "0", "x"):
-        with pytest.raises(SettingsRefused, match="is not an address"):
-            checked_url(f"https://portal.example:{port}")
+        with pytest.raises(InvalidSettings, match="is not an address"):
+            parse_platform_url(f"https://portal.example:{port}")
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +147,10 @@ def test_a_refused_address_is_a_failed_build_with_its_reason_and_the_others_arri
     presign = storage.presign
     storage.presign = lambda path: address if "/g1/" in path else presign(path)  # type: ignore[method-assign]
     start_agent()
-    eventually(lambda: platform.phase("g2", 1) == "cached", "the other build cached")
-    eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    wait_for(lambda: platform.phase("g2", 1) == "cached", "the other build cached")
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
     reason = (platform.row("g1", 1) or {})["reason"]
-    assert reason.startswith("the plan names an address")
+    assert reason.startswith("the plan contains an address")
 
 
 @pytest.mark.slow
@@ -157,8 +159,8 @@ def test_a_host_that_is_not_allowed_is_never_asked(
 ) -> None:
     platform.release("g1", 1, game)
     start_agent(storage_hosts=parse_storage_hosts("storage.example"))
-    eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
-    assert "not among the hosts that this agent was started with" in (platform.row("g1", 1) or {})["reason"]
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+    assert "not among the hosts in --storage-hosts" in (platform.row("g1", 1) or {})["reason"]
     assert storage.headers == []
 
 
@@ -178,8 +180,8 @@ def test_nor_is_it_asked_when_a_fresh_address_leads_there(
         storage.expire_all()
         storage.presign = elsewhere.presign  # type: ignore[method-assign]
         storage.go_on.set()
-        eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
-        eventually(lambda: "not among the hosts" in str(platform.row("g1", 1)), "and why")
+        wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+        wait_for(lambda: "not among the hosts" in str(platform.row("g1", 1)), "and why")
         assert elsewhere.headers == []
 
 
@@ -191,7 +193,7 @@ def test_storage_gets_no_token_and_no_other_credentials(
     monkeypatch.setenv("http_proxy", "http://user:password@127.0.0.1:1")
     platform.release("g1", 1, game)
     start_agent()
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     assert storage.headers
     for headers in storage.headers:
         assert set(headers) <= {"host", "range", "accept-encoding", "user-agent"}
@@ -207,9 +209,9 @@ def test_a_redirect_of_storage_is_told_and_not_followed(
         platform.release("g1", 1, game)
         storage.presign = lambda path: redirecting.url  # type: ignore[method-assign]
         start_agent()
-        eventually(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
+        wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed")
         reason = (platform.row("g1", 1) or {})["reason"]
-        assert reason == f"storage answered {status} (a redirect), and no redirect is followed"
+        assert reason == f"storage answered {status} (a redirect), and the agent follows no redirects"
         assert elsewhere.headers == []
 
 

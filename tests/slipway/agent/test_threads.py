@@ -10,34 +10,35 @@ from threading import Event, Thread
 
 import pytest
 
-from slipway.agent.cache.build_fetch import Task
-from slipway.agent.cache.fetch_threads import Workers
+from slipway.agent.cache.build_fetch import FetchTask
+from slipway.agent.cache.fetch_threads import FetchThreads
 from slipway.agent.command import main
 from slipway.agent.crash_points import FAULT_NAMES
+from slipway.agent.exit_codes import ExitCode
+from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
-from slipway.agent.plan_names import BuildKey
-from slipway.agent.thread_supervisor import MAX_ENDINGS, SETTLED_SECONDS, ThreadSupervisor
+from slipway.agent.thread_supervisor import MAX_THREAD_FAILURES, STABLE_SECONDS, ThreadSupervisor
 from slipway.client.backoff import Backoff
-from slipway.client.exit_codes import ExitCode
-from tests.slipway.agent.games import Game, make_game
+from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.processes import AgentProcess
-from tests.slipway.agent.waiting import eventually
+from tests.slipway.agent.sample_games import Game, make_game
+from tests.slipway.agent.wait_for import wait_for
 
 StartProcess = Callable[..., AgentProcess]
 
-SUPERVISED = ("keeper", "planner", "reporter", "session-watch")
+SUPERVISED = ("reconciler", "plan-poller", "reporter", "session-watch")
 # `slipway-agent run --url … --cache …`, with waits short enough for a test to see a thread given up.
 IMPATIENT = """
 import os, sys
 from pathlib import Path
-from agent import logs
+from slipway.agent import logs
 from slipway.client.backoff import Backoff
-from slipway.agent.program import run
+from slipway.agent.agent_process import run
 from slipway.agent.settings import Settings
 logs.start_logging()
 url, cache = sys.argv[3], Path(sys.argv[5])
-sys.exit(run(Settings(url, os.environ["SLIPWAY_TOKEN"], cache, thread_backoff=Backoff(first=0.01, longest=0.02))))
+backoff = Backoff(initial_delay=0.01, max_delay=0.02)
+sys.exit(run(Settings(url, os.environ["SLIPWAY_TOKEN"], cache, thread_backoff=backoff)))
 """
 
 
@@ -56,12 +57,12 @@ def test_a_thread_that_dies_is_logged_and_started_again(
     name: str, platform: Platform, start_process: StartProcess, game: Game
 ) -> None:
     process = start_process(fault_at=f"{name}*2")
-    eventually(lambda: process.log.count("a thread died; it is started again") == 2, "two deaths logged", seconds=60)
-    deaths = [line for line in process.log.splitlines() if "a thread died" in line]
-    assert all(f" ERROR a thread died; it is started again thread={name} endings=" in line for line in deaths)
+    wait_for(lambda: process.log.count("a thread failed; restarting it") == 2, "two failures logged", seconds=60)
+    deaths = [line for line in process.log.splitlines() if "a thread failed" in line]
+    assert all(f" ERROR a thread failed; restarting it thread={name} failures=" in line for line in deaths)
     assert all("InjectedFault" in line and "fault_point" in line for line in deaths), "with its traceback"
     platform.release("g1", 1, game)
-    eventually(lambda: platform.phase("g1", 1) == "cached", "a build cached after that", seconds=60)
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "a build cached after that", seconds=60)
     health = [report["health"]["status"] for report in platform.reports]
     assert health[-1] == "error", "shown for a while"
     process.signal(signal.SIGTERM)
@@ -74,15 +75,15 @@ def test_sessions_are_still_watched_after_the_watch_has_died(
 ) -> None:
     platform.release("g1", 1, game)
     process = start_process(fault_at="session-watch*1")
-    eventually(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     player = subprocess.Popen(["sleep", "120"])
     try:
         _begin_session(player.pid, cache)
-        eventually(lambda: platform.sessions, "registered")
-        eventually(lambda: "a thread died" in process.log, "the watch died", seconds=60)
+        wait_for(lambda: platform.sessions, "registered")
+        wait_for(lambda: "a thread failed" in process.log, "the watch failed", seconds=60)
     finally:
         player.kill()
-    eventually(lambda: platform.ended, "ended with its process", seconds=60)
+    wait_for(lambda: platform.ended, "ended with its process", seconds=60)
 
 
 def _begin_session(pid: int, cache: Path) -> None:
@@ -96,11 +97,11 @@ def test_a_fetch_that_dies_is_a_failed_attempt_like_any_other(
 ) -> None:
     platform.release("g1", 1, game)
     process = start_process(fault_at=f"{name}*1")
-    eventually(lambda: platform.phase("g1", 1) == "cached", "fetched at the second attempt", seconds=60)
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "fetched at the second attempt", seconds=60)
     assert "failed" in platform.phases_seen("g1", 1)
-    assert "a fetch failed unexpectedly game=g1 build=1 traceback=" in process.log
+    assert "a fetch failed with an unexpected error game=g1 build=1 traceback=" in process.log
     assert "InjectedFault" in process.log
-    assert "a thread died" not in process.log
+    assert "a thread failed" not in process.log
 
 
 @pytest.mark.slow
@@ -108,7 +109,7 @@ def test_a_last_report_that_dies_does_not_keep_the_agent_from_ending(
     platform: Platform, start_process: StartProcess
 ) -> None:
     process = start_process(fault_at="last-report")
-    eventually(lambda: platform.reports, "a report")
+    wait_for(lambda: platform.reports, "a report")
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
     died = next(line for line in process.log.splitlines() if "a thread ended with an error" in line)
@@ -123,8 +124,8 @@ def test_a_thread_that_keeps_dying_ends_the_agent_with_an_exit_code_of_its_own(
 ) -> None:
     process = start_process(fault_at=f"{name}*1000", program=IMPATIENT)
     assert process.wait(120) == ExitCode.THREAD_KEEPS_ENDING
-    assert process.log.count("a thread died") == MAX_ENDINGS
-    assert f"agent gives up, for a new process to begin anew thread={name}" in process.log
+    assert process.log.count("a thread failed") == MAX_THREAD_FAILURES
+    assert f"the agent exits because a thread keeps failing; start it again thread={name}" in process.log
     assert platform.reports[-1]["stopping"] is True, "the next process is taken at once"
 
 
@@ -147,7 +148,7 @@ class Threads:
         self.error: BaseException | None = None
         self.changes = 0
         self.supervisor = ThreadSupervisor(
-            {"planner": self._run}, self.stopping, self._changed, Backoff(2.0, 60.0, lambda: 0.0), self.clock
+            {"plan-poller": self._run}, self.stopping, self._changed, Backoff(2.0, 60.0, lambda: 0.0), self.clock
         )
 
     def _run(self) -> None:
@@ -164,11 +165,11 @@ class Threads:
         thread = self.supervisor.threads[0]
         self.end.set()
         thread.join(30)
-        self.supervisor.look()
+        self.supervisor.check_threads()
 
     @property
-    def given_up(self) -> str:
-        return self.supervisor.given_up or ""
+    def exhausted_thread(self) -> str:
+        return self.supervisor.exhausted_thread or ""
 
     @property
     def failing(self) -> list[str]:
@@ -177,7 +178,7 @@ class Threads:
     def after(self, seconds: float) -> bool:
         """Whether the thread runs that much later."""
         self.clock.now += seconds
-        self.supervisor.look()
+        self.supervisor.check_threads()
         return self.supervisor.threads[0].is_alive()
 
 
@@ -197,7 +198,7 @@ def test_waits_before_a_restart_grow(threads: Threads) -> None:
 
 def test_a_thread_that_just_returns_is_started_again_too(threads: Threads) -> None:
     threads.die()
-    assert threads.failing == ["planner"]
+    assert threads.failing == ["plan-poller"]
     assert threads.after(2.0)
 
 
@@ -205,28 +206,28 @@ def test_it_counts_as_failing_until_it_has_run_for_a_while(threads: Threads) -> 
     assert threads.failing == []
     threads.error = SystemExit("even so")
     threads.die()
-    assert (threads.failing, threads.changes) == (["planner"], 1)
+    assert (threads.failing, threads.changes) == (["plan-poller"], 1)
     assert threads.after(2.0)
-    assert threads.failing == ["planner"]
-    assert threads.after(SETTLED_SECONDS)
+    assert threads.failing == ["plan-poller"]
+    assert threads.after(STABLE_SECONDS)
     assert (threads.failing, threads.changes) == ([], 2)
 
 
 def test_deaths_far_apart_do_not_add_up(threads: Threads) -> None:
-    for _ in range(2 * MAX_ENDINGS):
+    for _ in range(2 * MAX_THREAD_FAILURES):
         threads.die()
         assert threads.after(2.0)
-        assert threads.after(SETTLED_SECONDS)
-    assert threads.given_up == ""
+        assert threads.after(STABLE_SECONDS)
+    assert threads.exhausted_thread == ""
 
 
 def test_it_is_given_up_when_it_keeps_dying(threads: Threads) -> None:
-    for _ in range(MAX_ENDINGS - 1):
+    for _ in range(MAX_THREAD_FAILURES - 1):
         threads.die()
         assert threads.after(60.0)
-    assert threads.given_up == ""
+    assert threads.exhausted_thread == ""
     threads.die()
-    assert threads.given_up == "planner"
+    assert threads.exhausted_thread == "plan-poller"
     assert not threads.after(600.0)
 
 
@@ -243,20 +244,20 @@ def test_a_machine_without_another_thread_is_a_death_to_be_tried_again(monkeypat
         full.setattr(Thread, "start", _no_more)
         threads.supervisor.start()
         assert not threads.after(0.0)
-        assert threads.failing == ["planner"]
+        assert threads.failing == ["plan-poller"]
     assert threads.after(2.0)
 
 
 def test_a_fetch_that_gets_no_thread_is_an_outcome_and_leaves_the_place_free(monkeypatch: pytest.MonkeyPatch) -> None:
     done = Event()
-    workers = Workers(lambda task: None, 1, done.set)
+    workers = FetchThreads(lambda task: None, 1, done.set)
     wanted = WantedBuild(BuildKey("g1", 1), 1, "0" * 64, 1, "top", "a.sh", "http://127.0.0.1:1/", True, 0)
     with monkeypatch.context() as full:
         full.setattr(Thread, "start", _no_more)
-        workers.start(Task(wanted, 1, lambda: wanted))
+        workers.start(FetchTask(wanted, 1, lambda: wanted))
     assert done.is_set()
-    assert [type(outcome.error) for outcome in workers.take_outcomes()] == [RuntimeError]
-    assert workers.has_free_hand
+    assert [type(outcome.error) for outcome in workers.collect_outcomes()] == [RuntimeError]
+    assert workers.has_free_thread
 
 
 def _no_more(thread: Thread) -> None:

@@ -11,11 +11,11 @@ from random import Random
 import pytest
 from isal import isal_zlib
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspector
-from slipway.archive.rejection import ArchiveRejected
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import END, GAME, directory, file, game, gz, header, pax
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import END, GAME, directory, file, game, gz, header, pax
 
 MIB = 2**20
 
@@ -45,16 +45,16 @@ def test_a_ratio_beyond_the_limit_is_refused_after_the_grace_amount() -> None:
     assert_refused(
         bomb(),
         problem="The archive unpacks to more than 200 times its size",
-        remedy="Leave out files that hold nothing",
+        remedy="Remove files that contain nothing",
     )
     zeros = game(file("mygame/zeros", bytes(8 * MIB)))
     assert inspect(zeros).members == 4
-    assert_refused(zeros, limits=Limits(ratio_grace_bytes=4 * MIB), problem="200 times", remedy="Leave out files")
+    assert_refused(zeros, limits=ArchiveLimits(ratio_grace_bytes=4 * MIB), problem="200 times", remedy="Remove files")
 
 
 def test_a_declared_size_beyond_the_limit_is_refused_before_its_content() -> None:
     begun = gz(GAME + header(b"mygame/huge.rpa", size=100 * 2**30) + Random(1).randbytes(300_000))
-    inspector = Inspector(Limits(), None)
+    inspector = Inspector(ArchiveLimits(), None)
     with pytest.raises(ArchiveRejected) as caught:
         inspector.feed(begun)
     assert caught.value.member == "mygame/huge.rpa"
@@ -73,32 +73,32 @@ def test_a_pax_size_counts_against_the_limit() -> None:
 
 def test_the_limit_of_unpacked_bytes_is_inclusive_and_counts_everything() -> None:
     tar = GAME + file("mygame/a", bytes(2 * MIB)) + END
-    assert inspect(gz(tar), limits=Limits(unpacked_bytes=len(tar))).members == 4
+    assert inspect(gz(tar), limits=ArchiveLimits(unpacked_bytes=len(tar))).members == 4
     assert_refused(
         gz(tar),
-        limits=Limits(unpacked_bytes=len(tar) - 1),
+        limits=ArchiveLimits(unpacked_bytes=len(tar) - 1),
         problem=f"The archive unpacks to more than {len(tar) - 1} bytes",
-        remedy="Leave out what the game does not need",
+        remedy="Remove files that the game does not need",
     )
 
 
 def test_padding_behind_the_end_counts_as_unpacked() -> None:
     assert_refused(
         gz(GAME + END + bytes(2 * MIB)),
-        limits=Limits(unpacked_bytes=MIB),
+        limits=ArchiveLimits(unpacked_bytes=MIB),
         problem=f"The archive unpacks to more than {MIB} bytes",
-        remedy="Leave out",
+        remedy="Remove files",
     )
 
 
 def test_the_number_of_members_is_limited() -> None:
-    limits = Limits(members=5)
+    limits = ArchiveLimits(members=5)
     assert inspect(game(file("mygame/a"), file("mygame/b")), limits=limits).members == 5
     assert_refused(
         game(file("mygame/a"), file("mygame/b"), file("mygame/c")),
         limits=limits,
         member="mygame/c",
-        problem="mygame/c is one member more than the 5 that are allowed",
+        problem="mygame/c is one member more than the limit of 5",
         remedy="Pack small files together",
     )
 
@@ -106,9 +106,9 @@ def test_the_number_of_members_is_limited() -> None:
 def test_implied_directories_count_as_members() -> None:
     assert_refused(
         game(file("mygame/a/b/c/d")),
-        limits=Limits(members=5),
+        limits=ArchiveLimits(members=5),
         member="mygame/a/b/c/d",
-        problem="more than the 5 that are allowed",
+        problem="more than the limit of 5",
         remedy="Pack small files together",
     )
 
@@ -116,9 +116,9 @@ def test_implied_directories_count_as_members() -> None:
 def test_repeating_the_place_of_unpacking_counts_too() -> None:
     assert_refused(
         game(*[directory("./")] * 3),
-        limits=Limits(members=5),
+        limits=ArchiveLimits(members=5),
         member="./",
-        problem="more than the 5 that are allowed",
+        problem="more than the limit of 5",
         remedy="Pack small files together",
     )
 
@@ -126,8 +126,8 @@ def test_repeating_the_place_of_unpacking_counts_too() -> None:
 def test_processing_time_is_limited() -> None:
     assert_refused(
         bomb(),
-        limits=Limits(ratio=10_000, processing_seconds=0.01),
-        problem="took more than 0.01 s of processing",
+        limits=ArchiveLimits(ratio=10_000, processing_seconds=0.01),
+        problem="took more than 0.01 s of CPU time",
         remedy="Pack small files together",
     )
 
@@ -135,10 +135,10 @@ def test_processing_time_is_limited() -> None:
 @pytest.mark.parametrize("what", ["empty blocks", "a file name"])
 def test_processing_time_is_limited_where_nothing_comes_out(what: str) -> None:
     """Empty deflate blocks, and a name in the gzip header that never ends, give not a byte to count."""
-    inspector = Inspector(Limits(processing_seconds=0.05), None)
+    inspector = Inspector(ArchiveLimits(processing_seconds=0.05), None)
     endless = b"\0\0\0\xff\xff" * 2**18 if what == "empty blocks" else b"n" * 2**20
     inspector.feed(b"\x1f\x8b\x08" + (b"\0" if what == "empty blocks" else b"\x08") + b"\0\0\0\0\0\x03")
-    with pytest.raises(ArchiveRejected, match=r"took more than 0\.05 s of processing"):
+    with pytest.raises(ArchiveRejected, match=r"took more than 0\.05 s of CPU time"):
         feed_again_and_again(inspector, endless)
 
 
@@ -148,7 +148,7 @@ def feed_again_and_again(inspector: Inspector, piece: bytes) -> None:
 
 
 def test_time_between_the_pieces_is_not_the_archives() -> None:
-    inspector = Inspector(Limits(processing_seconds=0.2), None)
+    inspector = Inspector(ArchiveLimits(processing_seconds=0.2), None)
     data = game(file("mygame/a", bytes(range(256)) * 400))
     half = len(data) // 2
     inspector.feed(data[:half])
@@ -161,7 +161,7 @@ def test_time_between_the_pieces_is_not_the_archives() -> None:
 
 def test_progress_can_be_read_while_feeding() -> None:
     compressed = gz(GAME + file("mygame/a", Random(1).randbytes(2_048_000)) + END)
-    inspector = Inspector(Limits(), None)
+    inspector = Inspector(ArchiveLimits(), None)
     inspector.feed(compressed[: len(compressed) // 2])
     assert inspector.members_read == 4
     assert 0 < inspector.unpacked_bytes < 2_048_000
@@ -174,8 +174,8 @@ import sys
 from functools import cache
 from pathlib import Path
 from slipway.archive.inspection import Inspector
-from slipway.archive.archive_limits import Limits
-from slipway.archive.rejection import ArchiveRejected
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 
 def peak_kib():
     # VmHWM, because ru_maxrss starts at the peak of the process that started this one.
@@ -183,7 +183,7 @@ def peak_kib():
 
 data = Path(sys.argv[1]).read_bytes()
 before = peak_kib()
-inspector = Inspector(Limits(**eval(sys.argv[2])), "start.sh")
+inspector = Inspector(ArchiveLimits(**eval(sys.argv[2])), "start.sh")
 try:
     inspector.feed(data)
     print(inspector.finish().members)

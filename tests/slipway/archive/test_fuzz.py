@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspection
-from slipway.archive.rejection import ArchiveRejected
 from slipway.archive.unpacking import unpack
-from tests.slipway.archive.tars import (
+from tests.slipway.archive.tar_writer import (
     BLOCK,
     END,
     GAME,
@@ -32,7 +32,7 @@ from tests.slipway.archive.tars import (
 pytestmark = pytest.mark.slow
 T = TypeVar("T")
 
-LIMITS = Limits(unpacked_bytes=2**22, members=60, processing_seconds=20)
+LIMITS = ArchiveLimits(unpacked_bytes=2**22, members=60, processing_seconds=20)
 
 
 def unpack_boxed(data: bytes) -> Inspection | None:

@@ -8,12 +8,12 @@ import zlib
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.gunzip import CHUNK_BYTES, WINDOW_BYTES, Gunzip
 from slipway.archive.inspection import Inspector
-from slipway.archive.rejection import ArchiveRejected
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import END, GAME, file, game, gz
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import END, GAME, file, game, gz
 
 
 def a_zip() -> bytes:
@@ -47,16 +47,16 @@ def test_a_wrong_format_is_named_with_the_command_that_converts_it(data: bytes, 
 @pytest.mark.parametrize(("data", "name", "remedy"), WRONG_FORMATS[:-1], ids=NAMES[:-1])
 def test_a_wrong_format_inside_gzip_is_named_too(data: bytes, name: str, remedy: str) -> None:
     whole_block = data + bytes(max(0, 512 - len(data)))
-    assert_refused(gz(whole_block), problem=f"The gzip stream holds {name}, not a tar", remedy=remedy)
+    assert_refused(gz(whole_block), problem=f"The gzip stream contains {name}, not a tar", remedy=remedy)
 
 
 def test_gzip_inside_gzip_is_named() -> None:
     twice = gz(game(file("mygame/a", bytes(range(256)) * 40)))
-    assert_refused(twice, problem="The gzip stream holds gzip, not a tar", remedy="gunzip game.tar.gz.gz")
+    assert_refused(twice, problem="The gzip stream contains gzip, not a tar", remedy="gunzip game.tar.gz.gz")
 
 
 def test_a_wrong_format_is_refused_before_the_file_has_ended() -> None:
-    inspector = Inspector(Limits(), None)
+    inspector = Inspector(ArchiveLimits(), None)
     with pytest.raises(ArchiveRejected, match="The file is xz"):
         inspector.feed(b"\xfd7zXZ\0" + bytes(506))
 
@@ -72,11 +72,11 @@ def test_an_empty_file_is_refused() -> None:
 
 @pytest.mark.parametrize("text", [b"hello", b"h" * 4000])
 def test_gzip_that_holds_no_tar_is_refused(text: bytes) -> None:
-    assert_refused(gz(text), problem="The gzip stream does not hold a tar", remedy="tar czf game.tar.gz mygame")
+    assert_refused(gz(text), problem="The gzip stream does not contain a tar", remedy="tar czf game.tar.gz mygame")
 
 
 def test_gzip_that_holds_nothing_is_refused() -> None:
-    assert_refused(gz(b""), problem="no end-of-archive marker", remedy="Send the whole file again")
+    assert_refused(gz(b""), problem="no end-of-archive marker", remedy="Send the complete file again")
 
 
 @pytest.mark.parametrize("second", [gz(b""), game(), b"\x1f", b"\x1f\x8b"], ids=["empty", "game", "half", "magic"])
@@ -84,7 +84,7 @@ def test_a_second_gzip_member_is_refused(second: bytes) -> None:
     first = game()
     assert_refused(
         first + second,
-        problem=f"more than one gzip member: a second begins at byte {len(first)}",
+        problem=f"more than one gzip member: the second begins at byte {len(first)}",
         remedy="gunzip -c game.tar.gz | gzip > one.tar.gz",
     )
 
@@ -119,7 +119,9 @@ def with_file_name(data: bytes, *, length: int) -> bytes:
 @pytest.mark.parametrize("missing", [1, 4, 8, 9, 50])
 def test_a_truncated_gzip_stream_is_refused(missing: int) -> None:
     data = game()[:-missing]
-    assert_refused(data, problem="The file ends in the middle of its gzip stream", remedy="send the whole file again")
+    assert_refused(
+        data, problem="The file ends in the middle of its gzip stream", remedy="send the complete file again"
+    )
 
 
 @pytest.mark.parametrize("position", [-1, -5], ids=["length", "CRC"])
@@ -185,7 +187,7 @@ def test_output_that_ends_with_a_chunk_is_complete(extra: int) -> None:
 
 
 def test_a_refusal_is_repeated() -> None:
-    inspector = Inspector(Limits(), None)
+    inspector = Inspector(ArchiveLimits(), None)
     with pytest.raises(ArchiveRejected, match="zip") as first:
         inspector.feed(a_zip() + bytes(512))
     for again in (lambda: inspector.feed(b"more"), inspector.finish):

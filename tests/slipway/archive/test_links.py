@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import directory, file, game, gnu_long_link, hard_link, pax, symlink
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import directory, file, game, gnu_long_link, hard_link, pax, symlink
 
 COPY = "--hard-dereference"
 
@@ -78,7 +78,7 @@ def test_a_symlinks_target_has_to_be_utf8() -> None:
 
 def test_an_empty_symlink_is_refused() -> None:
     assert_refused(
-        game(symlink("mygame/odd", "")), member="mygame/odd", problem="points nowhere", remedy="Leave it out"
+        game(symlink("mygame/odd", "")), member="mygame/odd", problem="has an empty target", remedy="Remove it"
     )
 
 

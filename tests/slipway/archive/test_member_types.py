@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import field, file, game, header, padded, pax
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import field, file, game, header, padded, pax
 
 KEPT = "Only files, directories and links are accepted"
 
@@ -68,7 +68,7 @@ def test_the_sticky_bit_and_file_type_bits_are_fine() -> None:
 @pytest.mark.parametrize("typeflag", [b"1", b"2", b"5"])
 def test_links_and_directories_that_hold_data_are_refused(typeflag: bytes) -> None:
     member = header(b"mygame/odd", typeflag=typeflag, link=b"mygame/start.sh", size=3) + padded(b"abc")
-    assert_refused(game(member), member="mygame/odd", problem="that holds data", remedy="tar czf")
+    assert_refused(game(member), member="mygame/odd", problem="that contains data", remedy="tar czf")
 
 
 def test_a_v7_directory_is_a_name_with_a_slash_at_its_end() -> None:
@@ -77,7 +77,7 @@ def test_a_v7_directory_is_a_name_with_a_slash_at_its_end() -> None:
     assert_refused(
         game(header(b"mygame/lib/", typeflag=b"\0", magic=b"", size=3) + padded(b"abc")),
         member="mygame/lib/",
-        problem="is a directory that holds data",
+        problem="is a directory that contains data",
         remedy="tar czf",
     )
 

@@ -4,11 +4,11 @@ import unicodedata
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.invisible_characters import INVISIBLE
-from slipway.archive.rejection import ArchiveRejected
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import (
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import (
     END,
     GAME,
     directory,
@@ -42,7 +42,7 @@ def test_dots_inside_a_name_are_no_climbing() -> None:
 
 def test_a_backslash_is_refused() -> None:
     path = "mygame\\game\\a.rpy"
-    assert_refused(game(file(path)), member=path, problem="has a backslash", remedy="package on Linux")
+    assert_refused(game(file(path)), member=path, problem="has a backslash", remedy="package the game on Linux")
 
 
 def test_a_nul_inside_a_pax_path_is_refused() -> None:
@@ -140,7 +140,7 @@ def test_a_segment_may_have_255_bytes_and_no_more() -> None:
     assert_refused(
         game(gnu_long_name(f"mygame/{over}/x"), file("short")),
         member=f"mygame/{over}/x",
-        problem="has a name of 256 bytes in its path, 255 are allowed",
+        problem="has a name of 256 bytes in its path; 255 are allowed",
         remedy="Shorten it",
     )
 
@@ -153,7 +153,7 @@ def test_a_path_may_have_1024_bytes_and_no_more() -> None:
     assert_refused(
         game(pax({"path": limit + "q"}), file("short")),
         member=shown,
-        problem="has a path of 1025 bytes, 1024 are allowed",
+        problem="has a path of 1025 bytes; 1024 are allowed",
         remedy="Shorten it",
     )
 
@@ -164,7 +164,7 @@ def test_a_path_may_be_64_deep_and_no_more() -> None:
     assert_refused(
         game(gnu_long_name(limit + "/d"), file("short")),
         member=limit + "/d",
-        problem="lies 65 folders deep, 64 are allowed",
+        problem="is 65 folders deep; 64 are allowed",
         remedy="Shorten it",
     )
 
@@ -172,9 +172,9 @@ def test_a_path_may_be_64_deep_and_no_more() -> None:
 def test_limits_are_settings() -> None:
     assert_refused(
         game(file("mygame/abcdefghi")),
-        limits=Limits(name_bytes=8),
+        limits=ArchiveLimits(name_bytes=8),
         member="mygame/abcdefghi",
-        problem="9 bytes in its path, 8 are allowed",
+        problem="9 bytes in its path; 8 are allowed",
         remedy="Shorten it",
     )
 

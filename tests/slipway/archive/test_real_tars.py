@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.tar_parser import TarReader
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.tar_parser import TarParser
 from slipway.archive.unpacking import unpack
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import gz
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import gz
 
 LAUNCHER = "start.sh"
 LONG = "l" * 120
@@ -77,7 +77,7 @@ def assert_unpacks_as_gnu_tar_does(data: bytes, tmp_path: Path) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.mkdir()
     theirs.mkdir()
-    inspection = unpack(io.BytesIO(data), ours, Limits(), LAUNCHER)
+    inspection = unpack(io.BytesIO(data), ours, ArchiveLimits(), LAUNCHER)
     assert inspection == inspect(data, launcher=LAUNCHER)
     subprocess.run(["tar", "-xzf", "-", "-C", theirs], input=data, check=True)
     assert describe(ours) == describe(theirs)
@@ -179,7 +179,7 @@ def test_the_size_of_a_huge_file_is_read_as_python_writes_it() -> None:
 
 def declared_sizes(head: bytes) -> list[int]:
     sizes: list[int] = []
-    TarReader(lambda member: sizes.append(member.size)).feed(head)
+    TarParser(lambda member: sizes.append(member.size)).feed(head)
     return sizes
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
-from slipway.archive.tar_parser import TarReader
-from tests.slipway.archive.reading import assert_refused, inspect
-from tests.slipway.archive.tars import (
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.tar_parser import TarParser
+from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.tar_writer import (
     END,
     GAME,
     directory,
@@ -21,7 +21,7 @@ from tests.slipway.archive.tars import (
     symlink,
 )
 
-AGAIN = "Send the whole file again"
+AGAIN = "Send the complete file again"
 EXTENDED = "././@extended"
 
 
@@ -75,7 +75,7 @@ def test_a_wrong_checksum_is_refused() -> None:
     damaged = header(b"mygame/a", checksum=b"000001\0 ")
     assert_refused(
         game(damaged),
-        problem="The tar header after mygame/game/ is damaged: its checksum does not fit",
+        problem="The tar header after mygame/game/ is damaged: its checksum does not match",
         remedy="tar czf game.tar.gz mygame",
     )
 
@@ -100,7 +100,7 @@ def test_a_pax_path_replaces_that_of_the_header() -> None:
 
 
 OVER = 8**11  # 8 GiB: the first size that eleven octal digits cannot hold
-ROOM = Limits(unpacked_bytes=2**40)
+ROOM = ArchiveLimits(unpacked_bytes=2**40)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ ROOM = Limits(unpacked_bytes=2**40)
 def test_a_pax_size_that_the_header_cannot_hold_is_accepted(field: int | bytes) -> None:
     """As GNU tar, bsdtar, Python and Go write files of 8 GiB and more."""
     sizes: list[int] = []
-    reader = TarReader(lambda member: sizes.append(member.size))
+    reader = TarParser(lambda member: sizes.append(member.size))
     reader.feed(pax({"size": str(OVER + 5)}) + header(b"mygame/huge", size=field))
     assert sizes == [OVER + 5]
 
@@ -137,7 +137,7 @@ def test_a_pax_size_that_contradicts_the_header_is_refused(
         game(member, bytes(1024)),
         limits=ROOM,
         member="mygame/two-sizes",
-        problem=f"mygame/two-sizes has {said} bytes by its extended header and {shown} by its own",
+        problem=f"mygame/two-sizes has {said} bytes in its extended header and {shown} bytes in its own header",
         remedy="tar czf game.tar.gz mygame",
     )
 
@@ -229,7 +229,7 @@ def test_extended_headers_are_bounded(typeflag: bytes, allowed: int) -> None:
     assert_refused(
         game(header(b"././@extended", typeflag=typeflag, size=allowed + 1)),
         member=EXTENDED,
-        problem=f"takes {allowed + 1} bytes, {allowed} are allowed",
+        problem=f"has {allowed + 1} bytes; {allowed} are allowed",
         remedy="--no-xattrs",
     )
 

@@ -10,12 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.archive_member import Kind, Member
+from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.member_writing import TreeWriter
-from slipway.archive.members import Kind, Member
-from slipway.archive.rejection import ArchiveRejected
 from slipway.archive.unpacking import UnpackCancelled, unpack
-from tests.slipway.archive.tars import END, GAME, LAUNCHER, directory, file, game, gz, hard_link, header, pax, symlink
+from tests.slipway.archive.tar_writer import (
+    END,
+    GAME,
+    LAUNCHER,
+    directory,
+    file,
+    game,
+    gz,
+    hard_link,
+    header,
+    pax,
+    symlink,
+)
 
 
 @pytest.fixture
@@ -26,7 +38,7 @@ def into(tmp_path: Path) -> Path:
 
 
 def unpack_bytes(data: bytes, into: Path, launcher: str | None = LAUNCHER) -> None:
-    unpack(io.BytesIO(data), into, Limits(), launcher)
+    unpack(io.BytesIO(data), into, ArchiveLimits(), launcher)
 
 
 def mode_of(path: Path) -> int:
@@ -40,7 +52,7 @@ def test_a_game_is_unpacked_and_described(into: Path) -> None:
         hard_link("mygame/again.sh", "mygame/start.sh"),
         directory("mygame/saves/"),
     )
-    inspection = unpack(io.BytesIO(data), into, Limits(), LAUNCHER)
+    inspection = unpack(io.BytesIO(data), into, ArchiveLimits(), LAUNCHER)
     assert (inspection.top_directory, inspection.launcher, inspection.members) == ("mygame", "start.sh", 7)
     assert (into / "mygame/game/script.rpy").read_bytes() == b"label start:\n" * 100
     assert (into / "mygame/lib/run").readlink() == Path("../start.sh")
@@ -103,7 +115,7 @@ def test_directories_may_come_back_after_others(into: Path) -> None:
 def test_progress_counts_compressed_bytes(into: Path) -> None:
     data = game(file("mygame/noise", os.urandom(900_000)))
     seen: list[int] = []
-    unpack(io.BytesIO(data), into, Limits(), LAUNCHER, progress=seen.append)
+    unpack(io.BytesIO(data), into, ArchiveLimits(), LAUNCHER, progress=seen.append)
     assert len(seen) > 3
     assert seen == sorted(set(seen))
     assert seen[-1] == len(data)
@@ -113,7 +125,9 @@ def test_unpacking_can_be_cancelled_between_pieces(into: Path) -> None:
     data = game(file("mygame/noise", os.urandom(900_000)))
     seen: list[int] = []
     with pytest.raises(UnpackCancelled, match="was cancelled after"):
-        unpack(io.BytesIO(data), into, Limits(), LAUNCHER, progress=seen.append, cancelled=lambda: len(seen) == 2)
+        unpack(
+            io.BytesIO(data), into, ArchiveLimits(), LAUNCHER, progress=seen.append, cancelled=lambda: len(seen) == 2
+        )
     assert len(seen) == 2
 
 

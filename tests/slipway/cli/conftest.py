@@ -9,8 +9,8 @@ import pytest
 
 from app.storage.embedded_server import StorageAccess
 from tests.app.uploads.raw.live import Gunicorn, World, world_on_sqlite
-from tests.slipway.cli.running import Slipway
-from tests.slipway.cli.storage_line import StorageLine
+from tests.slipway.cli.cli_process import Slipway
+from tests.slipway.cli.storage_proxy import StorageLine
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ from slipway.cli.commands import slipway as program
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import free_port
 from tests.app.uploads.raw.live import Gunicorn, World
-from tests.archives import game_archive
-from tests.slipway.cli.running import ROOT, Ended, Slipway
-from tests.slipway.cli.terminal import terminal
+from tests.game_archives import game_archive
+from tests.slipway.cli.cli_process import ROOT, Ended, Slipway
+from tests.slipway.cli.pseudo_terminal import terminal
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +143,7 @@ def test_an_unknown_game_is_told_with_where_to_look(slipway: Slipway, tmp_path: 
     (tmp_path / "a.tar.gz").write_bytes(game_archive())
     refused = slipway("push", tmp_path / "a.tar.gz", "--game", "xyz", "--json")
     assert (refused.code, refused.result["error"]) == (ExitCode.NOT_FOUND, "not_found")
-    assert refused.result["message"] == "No game with slug 'xyz'. `slipway games` lists yours."
+    assert refused.result["message"] == "No game with slug 'xyz'. Run `slipway games` to list yours."
 
 
 def test_a_platform_that_is_not_there_is_said_soon(slipway: Slipway) -> None:

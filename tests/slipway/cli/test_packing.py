@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from slipway.archive.archive_limits import Limits
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspector
+from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.problems import Problem
 from slipway.cli.push import packing
 from slipway.cli.push.archive_file import Archive
+from slipway.cli.push.change_detection import is_same_archive, remember_archive
 from slipway.cli.push.directory_tree import read_tree
-from slipway.cli.push.last_push import remember, same_as
 from slipway.cli.push.packing import Packed, pack
-from tests.slipway.cli.folders import LAUNCHER, game_folder
+from tests.slipway.cli.game_folders import LAUNCHER, game_folder
 
 
 def packed(folder: Path) -> tuple[bytes, Packed]:
@@ -103,7 +103,7 @@ def test_leftovers_stay_out_and_are_named(tmp_path: Path) -> None:
     (folder / "__MACOSX").mkdir()
     for name in (".DS_Store", "game/.DS_Store", "game/._script.rpy"):
         (folder / name).touch()
-    assert read_tree(folder).left_out == [".DS_Store", ".git", "__MACOSX", "game/.DS_Store", "game/._script.rpy"]
+    assert read_tree(folder).excluded == [".DS_Store", ".git", "__MACOSX", "game/.DS_Store", "game/._script.rpy"]
     assert packed(folder)[0] == before
 
 
@@ -113,7 +113,7 @@ def test_it_passes_the_platforms_rules_with_long_and_foreign_names(tmp_path: Pat
     deep.mkdir(parents=True)
     (deep / "straße.txt").write_text("hello")
     archive, _ = packed(folder)
-    inspector = Inspector(Limits(), LAUNCHER)
+    inspector = Inspector(ArchiveLimits(), LAUNCHER)
     inspector.feed(archive)
     assert inspector.finish().launcher == LAUNCHER
 
@@ -121,7 +121,7 @@ def test_it_passes_the_platforms_rules_with_long_and_foreign_names(tmp_path: Pat
 def test_what_no_archive_can_hold_is_named(tmp_path: Path) -> None:
     folder = game_folder(tmp_path)
     os.mkfifo(folder / "game" / "pipe")
-    with pytest.raises(Problem, match=r"game/pipe is neither a file, a folder nor a link") as refused:
+    with pytest.raises(CommandError, match=r"game/pipe is not a file, a folder or a link") as refused:
         read_tree(folder)
     assert refused.value.code is ExitCode.REFUSED_ARCHIVE
 
@@ -129,7 +129,7 @@ def test_what_no_archive_can_hold_is_named(tmp_path: Path) -> None:
 def test_a_name_that_is_no_text_is_refused_in_text(tmp_path: Path) -> None:
     folder = game_folder(tmp_path)
     Path(os.fsdecode(os.fsencode(folder) + b"/game/\xff.rpy")).touch()
-    with pytest.raises(Problem, match=r"has a name that is not UTF-8") as refused:
+    with pytest.raises(CommandError, match=r"has a name that is not UTF-8") as refused:
         read_tree(folder)
     assert str(refused.value).isprintable()
 
@@ -139,7 +139,7 @@ def test_a_file_that_changes_while_it_is_packed_is_named(tmp_path: Path, size: i
     folder = game_folder(tmp_path, 1_000_000)
     tree = read_tree(folder)
     os.truncate(folder / "game" / "archive.rpa", size)
-    with pytest.raises(Problem, match=r"game/archive.rpa was changed while it was packed"):
+    with pytest.raises(CommandError, match=r"game/archive.rpa was changed while it was being packed"):
         pack(tree, io.BytesIO(), lambda done: None)
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_shrinks_under_the_reader_is_named(tmp_path: Path) -> None:
         if done > 1_000_000:
             os.truncate(folder / "game" / "archive.rpa", 1_000_000)
 
-    with pytest.raises(Problem, match=r"game/archive.rpa was changed while it was packed"):
+    with pytest.raises(CommandError, match=r"game/archive.rpa was changed while it was being packed"):
         pack(read_tree(folder), io.BytesIO(), shrink)
 
 
@@ -161,16 +161,16 @@ def test_the_same_tar_in_other_bytes_is_known_from_the_last_push(
     folder = game_folder(tmp_path)
     (folder / "game" / "text").write_text("the lanterns rise over the river " * 5000)
     pushed = archive_of(folder)
-    remember(pushed, "https://portal.example", "lanterns")
-    monkeypatch.setattr(packing, "_LEVEL", 0)  # as another compressor would
+    remember_archive(pushed, "https://portal.example", "lanterns")
+    monkeypatch.setattr(packing, "_COMPRESSION_LEVEL", 0)  # as another compressor would
     now = archive_of(folder)
     assert now.sha256 != pushed.sha256
     newest = {"checksum": f"sha256:{pushed.sha256}"}
-    assert same_as(newest, now, "https://portal.example", "lanterns")
-    assert not same_as(newest, now, "https://portal.example", "another-game")
-    assert not same_as({"checksum": "sha256:of another build since"}, now, "https://portal.example", "lanterns")
+    assert is_same_archive(newest, now, "https://portal.example", "lanterns")
+    assert not is_same_archive(newest, now, "https://portal.example", "another-game")
+    assert not is_same_archive({"checksum": "sha256:of another build since"}, now, "https://portal.example", "lanterns")
     (folder / "game" / "text").write_text("other")
-    assert not same_as(newest, archive_of(folder), "https://portal.example", "lanterns")
+    assert not is_same_archive(newest, archive_of(folder), "https://portal.example", "lanterns")
 
 
 def archive_of(folder: Path) -> Archive:

@@ -19,11 +19,11 @@ from app.data.models.game import Game
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, World
-from tests.archives import big_archive, game_archive
-from tests.slipway.cli.folders import game_folder
-from tests.slipway.cli.running import ROOT, Slipway, ended
-from tests.slipway.cli.storage_line import StorageLine
-from tests.slipway.cli.terminal import terminal
+from tests.game_archives import big_archive, game_archive
+from tests.slipway.cli.cli_process import ROOT, Slipway, ended
+from tests.slipway.cli.game_folders import game_folder
+from tests.slipway.cli.pseudo_terminal import terminal
+from tests.slipway.cli.storage_proxy import StorageLine
 
 pytestmark = pytest.mark.slow
 
@@ -199,7 +199,7 @@ def test_memory_does_not_grow_with_the_archive(slipway: Slipway, slug: str, tmp_
 MEASURED = r"""
 import atexit, pathlib, re, runpy
 atexit.register(lambda: print(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())[1]))
-runpy.run_module("cli", run_name="__main__", alter_sys=True)
+runpy.run_module("slipway.cli", run_name="__main__", alter_sys=True)
 """
 
 

@@ -15,8 +15,8 @@ from app.storage.embedded_server import StorageAccess
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import Gunicorn, World, world_on_sqlite
-from tests.archives import game_archive
-from tests.slipway.cli.running import ROOT, Slipway, ended
+from tests.game_archives import game_archive
+from tests.slipway.cli.cli_process import ROOT, Slipway, ended
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ from app.storage.embedded_server import StorageAccess
 from tests.app.api.v1.calling import Studio
 from tests.app.images.images import picture
 from tests.conftest import ROOT, settings_for
-from tests.site import Site
-from tests.working import working
+from tests.live_server import LiveServer
+from tests.running_workers import running_workers
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -81,11 +81,11 @@ def settings(tmp_path: Path, database_url: str, storage: StorageAccess, elsewher
 
 
 @pytest.fixture
-def site(app: Flask) -> Iterator[Site]:
+def site(app: Flask) -> Iterator[LiveServer]:
     """The app behind a real server, with its workers."""
-    site = Site(app)
+    site = LiveServer(app)
     site.start()
-    with working(app):
+    with running_workers(app):
         yield site
     site.stop()
 
@@ -111,7 +111,7 @@ def assert_card(studio: Studio, card: dict[str, object]) -> None:
     assert [variant["size"] for variant in front["variants"]] == [256, 768, 2048]
 
 
-def test_the_documented_script_runs_in_node(site: Site, studio: Studio, tmp_path: Path) -> None:
+def test_the_documented_script_runs_in_node(site: LiveServer, studio: Studio, tmp_path: Path) -> None:
     (tmp_path / "card.png").write_bytes(IMAGE)
     script = tmp_path / "upload.mjs"
     script.write_text(
@@ -139,7 +139,7 @@ console.log(JSON.stringify(card));
 
 @pytest.mark.browser
 def test_the_documented_script_runs_in_a_page_of_a_named_origin(
-    site: Site, studio: Studio, elsewhere: Elsewhere, chromium: Browser
+    site: LiveServer, studio: Studio, elsewhere: Elsewhere, chromium: Browser
 ) -> None:
     context = chromium.new_context()
     try:
@@ -169,7 +169,7 @@ def test_the_documented_script_runs_in_a_page_of_a_named_origin(
 
 
 @pytest.mark.browser
-def test_a_page_of_another_origin_cannot_call(site: Site, studio: Studio, chromium: Browser) -> None:
+def test_a_page_of_another_origin_cannot_call(site: LiveServer, studio: Studio, chromium: Browser) -> None:
     stranger = Elsewhere()
     context = chromium.new_context()
     try:

@@ -21,9 +21,9 @@ from app.data.models.server import Server
 from app.data.models.upload import Upload
 from app.storage.bucket import bucket
 from tests.app.runtime.commands.conftest import Shell
-from tests.archives import game_archive
 from tests.conftest import GAME, PASSWORD, Cast, bearer
-from tests.signing_in import account
+from tests.game_archives import game_archive
+from tests.signed_in_browsers import find_account
 
 # The deeds themselves are tested on both databases where they are done.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -40,7 +40,7 @@ def test_an_installation_is_set_up_from_the_shell(client: FlaskClient, shell: Sh
         said=f"{PASSWORD}\n",
     )
     assert joined.stdout == "Mira can sign in with mira@kite.example as owner.\n"
-    member = account("mira@kite.example", PASSWORD)
+    member = find_account("mira@kite.example", PASSWORD)
     assert member is not None
     assert (member.partner_id, member.role) == (partner.id, "owner")
 
@@ -88,7 +88,7 @@ def test_an_operator_belongs_to_no_partner(shell: Shell) -> None:
 def test_a_password_may_end_in_spaces_and_comes_from_any_system(shell: Shell) -> None:
     shell.run("member", "create", "a@b.example", "--role", "operator", said="twelve letters \r\nnot read\n")
 
-    assert account("a@b.example", "twelve letters ") is not None
+    assert find_account("a@b.example", "twelve letters ") is not None
 
 
 def test_a_key_has_the_app_and_scopes_that_were_asked_for(shell: Shell, cast: Cast) -> None:

@@ -21,7 +21,7 @@ from app.data.models.partner import ApiKey, Member, Partner
 from app.data.models.server import Server
 from app.runtime import demo_data
 from tests.conftest import CAST, bearer
-from tests.signing_in import account, browser_of, is_signed_in
+from tests.signed_in_browsers import find_account, is_signed_in, sign_in_browser
 
 pytestmark = pytest.mark.slow
 
@@ -61,12 +61,12 @@ def test_the_first_run_makes_everything_a_newcomer_needs(stage: Stage, client: F
     assert set(made) == {
         *("baseUrl", "email", "password", "operatorEmail", "operatorPassword", "apiKey", "servers", "storage"),
     }
-    owner = account(made["email"], made["password"])
+    owner = find_account(made["email"], made["password"])
     assert owner is not None
     assert owner.role == "owner"
     assert owner.partner is not None
     assert owner.partner.name == "Starlight Studio"
-    operator = account(made["operatorEmail"], made["operatorPassword"])
+    operator = find_account(made["operatorEmail"], made["operatorPassword"])
     assert operator is not None
     assert operator.is_operator
     assert client.get("/api/partners/games", headers=bearer(made["apiKey"])).json == {"games": [], "total": 0}
@@ -121,15 +121,15 @@ def test_a_lost_file_is_written_anew_with_secrets_that_work_and_ends_old_session
     stage: Stage, client: FlaskClient
 ) -> None:
     first = stage.prepare()
-    owner = account(first["email"], first["password"])
+    owner = find_account(first["email"], first["password"])
     assert owner is not None
-    browser = browser_of(owner)
+    browser = sign_in_browser(owner)
     stage.file.unlink()
 
     second = stage.prepare()
 
-    assert account(second["email"], second["password"]) is not None
-    assert account(first["email"], first["password"]) is None
+    assert find_account(second["email"], second["password"]) is not None
+    assert find_account(first["email"], first["password"]) is None
     assert not is_signed_in(browser)
     for server in second["servers"]:
         assert client.get("/api/servers/self/plan", headers=bearer(server["token"])).status_code == 200

@@ -17,8 +17,8 @@ from app.data.models.upload import Upload
 from app.maintenance.build_sweep import STALE_UPLOAD_AGE, sweep
 from app.uploads.raw import receiver_heartbeat
 from tests.app.runtime.processes import wait_until
-from tests.archives import game_archive
 from tests.conftest import GAME, Cast, bearer
+from tests.game_archives import game_archive
 
 
 def test_the_row_is_touched_while_nothing_comes(

@@ -16,7 +16,7 @@ from app.storage.embedded_server import StorageAccess
 from tests.app.runtime.processes import is_alive, tree, wait_until
 from tests.app.uploads.raw.live import Gunicorn, World, world_on_sqlite
 from tests.app.uploads.raw.sending import RawUpload, upload
-from tests.archives import big_archive
+from tests.game_archives import big_archive
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ import urllib3
 from app.config.settings import MIB
 from app.storage.embedded_server import StorageAccess
 from tests.app.uploads.raw.live import Gunicorn, World, world_on_sqlite
-from tests.archives import add_file
 from tests.conftest import bearer
+from tests.game_archives import add_file
 
 pytestmark = pytest.mark.slow
 MOST = 120 * MIB

@@ -33,8 +33,8 @@ from app.uploads.raw.part_writer import PART
 from tests.app.runtime.processes import free_port
 from tests.app.uploads.raw.live import sha256_of
 from tests.app.uploads.raw.proxy import FaultyNetwork
-from tests.archives import big_archive, game_archive
 from tests.conftest import CAST, GAME, Cast, bearer, settings_for
+from tests.game_archives import big_archive, game_archive
 
 pytestmark = pytest.mark.slow
 GAMES = "/api/partners/games"

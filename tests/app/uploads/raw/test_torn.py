@@ -14,14 +14,17 @@ import pytest
 import urllib3
 from sqlalchemy import URL
 
+from app.accounts.keys import create_key, revoke_key
 from app.config.settings import MIB
+from app.data.extensions import db
+from app.data.models.partner import ApiKey, Partner
 from app.storage.embedded_server import StorageAccess
 from app.uploads.raw.part_writer import PART
 from tests.app.runtime.processes import wait_until
-from tests.app.uploads.raw.live import Gunicorn, World, world_of
+from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_of
 from tests.app.uploads.raw.sending import RawUpload, upload
-from tests.archives import big_archive, game_archive
 from tests.conftest import bearer, run_sql, settings_for
+from tests.game_archives import big_archive, game_archive
 
 pytestmark = pytest.mark.slow
 PATIENCE = 3.0  # seconds without a byte, of the server that is asked how it gives up
@@ -91,6 +94,23 @@ def slug(world: World, gunicorn: Gunicorn) -> Iterator[str]:
     yield slug
     assert world.builds(slug)[0] == (1, hashlib.sha256(first).hexdigest())
     world.is_clean()
+
+
+def test_a_key_that_is_revoked_meanwhile_sends_no_build(
+    world: World, gunicorn: Gunicorn, slug: str, archive: bytes
+) -> None:
+    """A body may take days; whoever revokes a key must not find a build of it live after that."""
+    with world.app.app_context():
+        partner = db.session.get_one(Partner, world.partner_id)
+        key, secret = create_key(partner, "CI", ["upload"], STUDIO)
+    with RawUpload(gunicorn.port, secret, slug, Content_Length=str(len(archive))) as sending:
+        sending.send(archive[:PART])
+        wait_until(lambda: world.uploads() > 0, 20, "it is being received")
+        with world.app.app_context():
+            revoke_key(db.session.get_one(ApiKey, key.id), STUDIO)
+        answer = sending.send(archive[PART:]).answer()
+    assert (answer.status, answer.json["error"]) == (401, "unauthorized")
+    assert [number for number, _ in world.builds(slug)] == [1]
 
 
 STAGES = {

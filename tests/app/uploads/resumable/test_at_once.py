@@ -22,9 +22,9 @@ from tests.app.api.calling import body
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.resumable.rows import builds, is_clean, row
 from tests.app.uploads.resumable.sending import MIB, Sender, put_parts
-from tests.archives import big_archive, game_archive
 from tests.conftest import Cast
-from tests.working import working
+from tests.game_archives import big_archive, game_archive
+from tests.running_workers import running_workers
 
 ARCHIVE = big_archive(20 * MIB)
 
@@ -110,7 +110,7 @@ def test_the_heartbeat_tells_progress_and_hears_of_the_end(
 
 def test_workers_check_what_was_completed(app: Flask, sender: Sender) -> None:
     waited = sender.sent(game_archive(seed=1))  # before there is a worker
-    with working(app):
+    with running_workers(app):
         wait_until(lambda: sender.state(waited)["phase"] == "done", 20, "what waited is checked")
         upload_id = sender.sent(game_archive(seed=2))
         wait_until(lambda: sender.state(upload_id)["phase"] == "done", 20, "what is completed is checked")

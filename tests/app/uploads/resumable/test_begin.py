@@ -17,7 +17,7 @@ from tests.app.api.calling import body, refused, shape
 from tests.app.uploads.resumable.databases import one_database
 from tests.app.uploads.resumable.rows import is_clean, row
 from tests.app.uploads.resumable.sending import MIB, UPLOADS, Sender, put
-from tests.archives import game_archive
+from tests.game_archives import game_archive
 
 GIB = 1024 * MIB
 

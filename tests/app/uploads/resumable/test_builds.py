@@ -23,8 +23,8 @@ from tests.app.fleet.acting import FleetAgent, held, new_build
 from tests.app.uploads.resumable.databases import one_database
 from tests.app.uploads.resumable.rows import builds, is_clean
 from tests.app.uploads.resumable.sending import Sender, http
-from tests.archives import game_archive
 from tests.conftest import CAST, Cast, bearer
+from tests.game_archives import game_archive
 
 GAME_URL = "/api/partners/games/paper-lanterns"
 

@@ -26,8 +26,8 @@ from app.uploads.raw.archive_receiver import receive_archive
 from app.uploads.raw.incoming_body import IncomingBody
 from tests.app.uploads.resumable.rows import A_WEEK, age, builds, is_clean, set_quota
 from tests.app.uploads.resumable.sending import Sender
-from tests.archives import big_archive
 from tests.conftest import Cast, bearer
+from tests.game_archives import big_archive
 
 SCRIPT = Actor("a script")
 

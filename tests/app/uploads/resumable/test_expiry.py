@@ -17,7 +17,7 @@ from app.uploads.resumable.check_claims import claim_check
 from tests.app.api.calling import body, refused
 from tests.app.uploads.resumable.rows import A_WEEK, age, builds, change, is_clean, objects, row
 from tests.app.uploads.resumable.sending import MIB, Sender, put_parts
-from tests.archives import big_archive, game_archive
+from tests.game_archives import big_archive, game_archive
 
 ARCHIVE = game_archive()
 

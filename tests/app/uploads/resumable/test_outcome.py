@@ -28,8 +28,8 @@ from tests.app.runtime.processes import wait_until
 from tests.app.uploads.resumable.databases import one_database
 from tests.app.uploads.resumable.rows import age, builds, is_clean, objects, row
 from tests.app.uploads.resumable.sending import MIB, Sender, put, put_parts
-from tests.archives import big_archive, game_archive
 from tests.conftest import CAST, Cast
+from tests.game_archives import big_archive, game_archive
 
 ARCHIVE = game_archive()
 

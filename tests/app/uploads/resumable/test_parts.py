@@ -17,7 +17,7 @@ from tests.app.api.calling import body, refused
 from tests.app.uploads.resumable.databases import one_database
 from tests.app.uploads.resumable.rows import builds, is_clean, row
 from tests.app.uploads.resumable.sending import MIB, UPLOADS, Sender, cut, put, put_all, put_parts
-from tests.archives import big_archive, game_archive
+from tests.game_archives import big_archive, game_archive
 
 # Storage does the work here: nothing depends on the kind of database.
 pytestmark = one_database

@@ -15,8 +15,8 @@ from app.uploads.build_quota import BuildQuota, build_quota
 from tests.app.api.calling import body, refused
 from tests.app.uploads.resumable.rows import A_WEEK, age, is_clean, set_quota, transfers
 from tests.app.uploads.resumable.sending import UPLOADS, Sender
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 
 def quota() -> BuildQuota:

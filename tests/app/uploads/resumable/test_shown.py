@@ -8,8 +8,8 @@ from tests.app.api.calling import body, refused
 from tests.app.uploads.resumable.databases import one_database
 from tests.app.uploads.resumable.rows import change
 from tests.app.uploads.resumable.sending import UPLOADS, Sender, put_parts
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 ARCHIVE = game_archive()
 

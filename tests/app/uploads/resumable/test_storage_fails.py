@@ -25,8 +25,8 @@ from tests.app.uploads.raw.proxy import FaultyNetwork
 from tests.app.uploads.resumable.databases import one_database
 from tests.app.uploads.resumable.rows import builds, is_clean, row, transfers
 from tests.app.uploads.resumable.sending import MIB, Sender, put_all, put_parts
-from tests.archives import big_archive, game_archive
 from tests.conftest import settings_for
+from tests.game_archives import big_archive, game_archive
 
 pytestmark = [pytest.mark.slow, one_database]
 

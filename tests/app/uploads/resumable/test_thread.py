@@ -13,7 +13,7 @@ from app.storage.bucket import bucket
 from app.uploads.resumable.archive_check import Outcome, examine
 from tests.app.api.calling import body
 from tests.app.uploads.resumable.sending import MIB, Sender, put_parts
-from tests.archives import big_archive, game_archive
+from tests.game_archives import big_archive, game_archive
 
 
 def test_an_archive_sent_in_parts_becomes_a_released_build(app: Flask, sender: Sender) -> None:

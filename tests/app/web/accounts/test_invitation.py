@@ -94,7 +94,7 @@ def test_a_link_works_once(visitor: Visitor, link: str) -> None:
     visitor.post(link, {"name": "Noor", "password": PASSWORD})
     for answer in (visitor.get(link), visitor.post(link, {"name": "Eve", "password": PASSWORD})):
         assert answer.status_code == 404
-        assert "This invitation is not open any more" in answer.text
+        assert "This invitation is no longer open" in answer.text
         assert "Ask for a new one." in answer.text
     member = joined()
     assert member is not None

@@ -95,5 +95,5 @@ def test_a_guessed_link_names_nobody(visitor: Visitor, cast: Cast) -> None:
     for secret in ("pwd_guess", "x", "pwd_" + "a" * 5000):
         page = visitor.get(f"/new-password/{secret}")
         assert page.status_code == 404
-        assert "This link does not work any more" in page.text
+        assert "This link no longer works" in page.text
         assert visitor.post(f"/new-password/{secret}", {"password": PASSWORD}).status_code == 404

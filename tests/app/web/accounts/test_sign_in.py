@@ -14,7 +14,7 @@ from app.data.extensions import db
 from app.data.models.partner import Partner
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
 from tests.conftest import CAST, PASSWORD, Cast
-from tests.signing_in import is_signed_in
+from tests.signed_in_browsers import is_signed_in
 
 pytestmark = ONE_DATABASE
 
@@ -108,7 +108,7 @@ def test_a_signed_in_member_is_not_asked_again(owner: Visitor) -> None:
 def test_unknown_and_wrong_get_the_same_answer(visitor: Visitor, cast: Cast, email: str) -> None:
     answer = visitor.sign_in(email, "not the password")
     assert answer.status_code == 422
-    assert "Email or password is not right" in answer.text
+    assert "Email or password is wrong" in answer.text
     assert f'value="{email}"' in answer.text  # the input is kept
     assert "not the password" not in answer.text
 
@@ -167,7 +167,7 @@ def test_wrong_tries_have_to_wait_and_right_ones_do_not_count(visitor: Visitor, 
     answer = visitor.sign_in(cast.starlight.owner)
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 300
-    assert "Too many wrong tries" in answer.text
+    assert "Too many wrong passwords" in answer.text
 
 
 @pytest.mark.settings(SLIPWAY_SIGN_IN_RATE="2 per 5 minutes")

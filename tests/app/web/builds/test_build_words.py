@@ -10,7 +10,7 @@ import pytest
 
 from app.fleet.rollout_states import SEVERITY, Ahead, Cell
 from app.web.builds import build_words
-from app.web.frame.formats import SPACE, plain
+from app.web.frame.formats import NO_BREAK_SPACE, plain_text
 
 AT = datetime(2026, 11, 14, 10, 41, tzinfo=UTC)
 CELL = Cell("srv-02", "cached", since=AT, bytes_total=7_200_000_000)
@@ -19,7 +19,7 @@ CELL = Cell("srv-02", "cached", since=AT, bytes_total=7_200_000_000)
 def said(cell: Cell) -> tuple[str, str]:
     """(word, fact) with plain spaces."""
     found = build_words.cell_words(cell)
-    return found.word.replace(SPACE, " "), plain(found.fact).replace(SPACE, " ")
+    return found.word.replace(NO_BREAK_SPACE, " "), plain_text(found.fact).replace(NO_BREAK_SPACE, " ")
 
 
 def test_cached_says_since_when_or_how_many_play() -> None:
@@ -119,7 +119,7 @@ def test_every_state_of_the_fleet_has_words_and_an_icon() -> None:
 
 
 def test_counts_are_most_severe_first_and_leave_zeros_out() -> None:
-    found = build_words.counts(Counter(cached=4, failed=1, downloading=1, retrying=0))
+    found = build_words.count_labels(Counter(cached=4, failed=1, downloading=1, retrying=0))
     assert [count.text for count in found] == ["1 failed", "1 downloading", "4 cached"]
     assert [count.bad for count in found] == [True, False, False]
 
@@ -160,7 +160,7 @@ def test_a_game_without_a_build_says_so() -> None:
     ],
 )
 def test_a_tabs_title_begins_with_the_worst_state(states: dict[str, int], title: str) -> None:
-    assert build_words.title("Low Tide", Counter(states)) == title
+    assert build_words.tab_title("Low Tide", Counter(states)) == title
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from tests.app.web import scenes
 from tests.app.web.builds.test_upload import sent
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, plain, rows
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 pytestmark = ONE_DATABASE
 
@@ -105,14 +105,14 @@ def test_how_builds_are_kept_is_set_for_the_game(owner: Visitor, garden: str) ->
     game = db.session.get_one(Game, garden)
     assert (game.auto_release, game.keep_builds) == (False, 3)
     page = owner.get(f"{PAGE}/builds").text
-    assert "How builds are kept is saved" in page
+    assert "The settings for builds are saved" in page
     assert 'value="3"' in page
     assert 'data-release="0"' in page, "the drop zone stages too"
     for wrong in ("0", "1001", "many", "-1"):
         answer = owner.post(f"{PAGE}/builds", {"keep_builds": wrong, "auto_release": "y"})
         assert errors(answer) == [
-            "How builds are kept is not saved yet: 1 thing to change",
-            "Keep 1 to 1,000 builds, or leave it empty to keep all",
+            "The settings for builds are not saved yet: 1 thing to change",
+            "Keep 1 to 1,000 builds, or leave the field empty to keep all",
         ]
         assert f'value="{wrong}"' in answer.text
     owner.post(f"{PAGE}/builds", {"keep_builds": "", "auto_release": "y"})

@@ -17,8 +17,8 @@ from app.uploads.resumable.archive_check import Outcome, examine
 from tests.app.uploads.resumable.sending import put
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE, Visitor
-from tests.archives import game_archive
 from tests.conftest import Cast
+from tests.game_archives import game_archive
 
 pytestmark = ONE_DATABASE
 

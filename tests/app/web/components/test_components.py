@@ -44,7 +44,7 @@ def deck(game_id: str) -> dict[str, str]:
 
 def names(page: str) -> list[str]:
     """Section heads and cards, in their order."""
-    found = re.findall(r'<h2 id="in-[^>]*>(.*?)</h2>|class="name"[^>]*>([^<]+)<', page)
+    found = re.findall(r'<h2 id="in-[^>]*>(.*?)</h2>|class="name"[^>]*>([^<]+)<', page, re.DOTALL)
     return [plain(head).strip() or card for head, card in found]
 
 
@@ -140,7 +140,7 @@ def test_a_component_is_added_and_changed(owner: Visitor, game_id: str, deck: di
     assert 'value="63.5"' in form
     owner.post(f"{PAGE}/{made.id}/details", {"name": "Ash", "parent": "main-deck", "width_mm": "", "height_mm": "88,9"})
     words = plain(owner.get(f"{PAGE}/{made.id}").text)
-    assert "Kind Card External key ember Lies in Deck main-deck Size 88.9 mm" in words
+    assert "Kind Card External key ember Part of Deck main-deck Size 88.9 mm" in words
     assert "Ash is saved" in words
     owner.post(f"{PAGE}/{made.id}/deletion")
     assert owner.get(f"{PAGE}/{made.id}").status_code == 404
@@ -187,7 +187,7 @@ def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
     question = plain(owner.get(f"{GAME}/revisions/1/finalization", headers=HTMX).text)
     assert "Components 4: 2 cards, 1 deck, 1 die" in question
     assert "Images 1 image, 5 kB" in question
-    assert "Everything: it is the first revision" in question
+    assert "All: this is the first revision" in question
     assert "1 side without an image" in question
     answer = owner.post(f"{GAME}/revisions/1/finalization")
     assert answer.location == PAGE
@@ -212,14 +212,14 @@ def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
     for write in ("Add a component", "Finalize revision"):
         assert write not in old
     piece = owner.get(f"{PAGE}/{deck['Ember']}?revision=1").text
-    assert "Put an image on a side" not in piece
+    assert "Set the image of a side" not in piece
     assert [line[:10] for line in rows(owner.get(f"{GAME}/revisions").text)] == ["Revision 2", "Revision 1"]
 
 
 def test_an_image_of_a_finalized_revision_stays(owner: Visitor, deck: dict[str, str]) -> None:
     owner.post(f"{GAME}/revisions/1/finalization")
     image = f"{GAME}/assets/{deck['back.png']}"
-    assert "Revision 1 shows it and never changes, so it cannot be deleted" in plain(owner.get(image).text)
+    assert "Revision 1 is finalized and shows it, so it cannot be deleted" in plain(owner.get(image).text)
     refused = owner.post(f"{image}/deletion")
     assert "belongs to revision 1, which is finalized" in plain(owner.get(refused.location).text)
 

@@ -28,7 +28,7 @@ def test_an_unknown_page_leads_back(owner: Visitor, visitor: Visitor) -> None:
 def test_a_wrong_method_says_so(owner: Visitor) -> None:
     answer = owner.get("/theme")
     assert answer.status_code == 405
-    assert "GET is not for /theme" in answer.text
+    assert "/theme does not accept GET" in answer.text
 
 
 def test_a_body_that_is_too_large_is_refused(owner: Visitor) -> None:

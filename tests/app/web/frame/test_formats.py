@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from app.web.frame import formats
-from app.web.frame.formats import SPACE, Form, Moment
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, MomentForm
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ from app.web.frame.formats import SPACE, Form, Moment
     ],
 )
 def test_size(amount: int, text: str) -> None:
-    assert formats.size(amount) == text.replace(" ", SPACE)
+    assert formats.format_size(amount) == text.replace(" ", NO_BREAK_SPACE)
 
 
 @pytest.mark.parametrize(
     ("amount", "text"), [(20 * 1024**3, "20 GiB"), (1024**4, "1 TiB"), (1536 * 1024, "1,536 KiB"), (1000, "1,000 B")]
 )
 def test_a_limit_is_named_exactly(amount: int, text: str) -> None:
-    assert formats.limit(amount) == text.replace(" ", SPACE)
+    assert formats.format_limit(amount) == text.replace(" ", NO_BREAK_SPACE)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_limit_is_named_exactly(amount: int, text: str) -> None:
     [(0, "1 s"), (40, "40 s"), (59.4, "59 s"), (59.6, "1 min"), (150, "2 min"), (3599, "60 min"), (7300, "2 h")],
 )
 def test_duration(seconds: float, text: str) -> None:
-    assert formats.duration(seconds) == text.replace(" ", SPACE)
+    assert formats.format_duration(seconds) == text.replace(" ", NO_BREAK_SPACE)
 
 
 @pytest.mark.parametrize(("done", "total", "value"), [(0, 0, 0), (1, 1000, 0), (999, 1000, 99), (1000, 1000, 100)])
@@ -70,7 +70,7 @@ def test_counted() -> None:
         ("day", "14 Nov 2026"),
     ],
 )
-def test_a_moment_is_written_in_utc_for_readers_without_the_script(form: Form, text: str) -> None:
+def test_a_moment_is_written_in_utc_for_readers_without_the_script(form: MomentForm, text: str) -> None:
     at = datetime(2026, 11, 14, 18, 20, 9, tzinfo=timezone(timedelta(hours=1)))
     assert Moment(at, form).plain == text
     assert Moment(at, form).iso == "2026-11-14T17:20:09Z"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.catalog.games_by_id import slug_of
-from app.web.frame.formats import counted, size
+from app.web.frame.formats import counted, format_size
 from tests.app.web.scripts import module, run
 
 SIZES = [0, 1, 999, 1000, 1499, 999_499, 999_500, 1_049_000, 4_700_000_123, 99_940_000_000, 99_960_000_000, 7 * 10**15]
@@ -12,7 +12,7 @@ SIZES = [0, 1, 999, 1000, 1499, 999_499, 999_500, 1_049_000, 4_700_000_123, 99_9
 def test_sizes_are_those_of_the_server() -> None:
     script = f"import {{ size }} from {module('byte-sizes.js')}; console.log(JSON.stringify(given.map(size)));"
 
-    assert run(script, SIZES) == [size(amount) for amount in SIZES]
+    assert run(script, SIZES) == [format_size(amount) for amount in SIZES]
 
 
 def test_counts_are_those_of_the_server() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from app.api.pipeline import declared
+from app.api.pipeline import declared_call
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.conftest import PASSWORD, Cast
@@ -199,7 +199,7 @@ def test_every_route_that_changes_something_wants_a_token(app: Flask, owner: Vis
             answer = owner.send(method, path)
             assert answer.status_code == 400, (method, path)
             assert "out of date" in answer.text
-            assert answer.is_json == (declared(app.view_functions[rule.endpoint]) is not None), (method, path)
+            assert answer.is_json == (declared_call(app.view_functions[rule.endpoint]) is not None), (method, path)
             tried += 1
     assert tried >= 4
 
@@ -214,7 +214,7 @@ def test_every_page_is_behind_the_sign_in_but_the_ones_that_cannot_be(app: Flask
             continue
         path = re.sub(r"<\w+>", "x", re.sub(r"<int:\w+>", "1", rule.rule))
         answer = visitor.get(path)
-        if declared(app.view_functions[rule.endpoint]):  # a script is told
+        if declared_call(app.view_functions[rule.endpoint]):  # a script is told
             assert answer.status_code == 401, rule.rule
             continue
         assert (answer.status_code, answer.location.split("?")[0]) == (302, "/sign-in"), rule.rule

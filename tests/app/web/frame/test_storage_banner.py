@@ -33,13 +33,13 @@ def fail(bucket: Bucket) -> None:
 
 
 def test_nothing_is_said_while_it_answers(owner: Visitor) -> None:
-    assert "Storage is unreachable" not in owner.get("/games").text
+    assert "Storage has been unreachable" not in owner.get("/games").text
 
 
 def test_every_page_says_since_when_and_looks_again(owner: Visitor, viewer: Visitor, gone: Bucket) -> None:
     fail(gone)
     for page in (owner.get("/games").text, viewer.get("/games").text):
-        assert "Storage is unreachable since <time" in page
+        assert "Storage has been unreachable since <time" in page
         assert 'hx-get="/storage" hx-trigger="every 8s"' in page
 
 
@@ -57,7 +57,7 @@ def test_the_banner_goes_when_it_answers_again(app: Flask, owner: Visitor, gone:
 def test_try_now_without_a_script_comes_back_and_says_the_truth(owner: Visitor, gone: Bucket) -> None:
     answer = owner.post("/storage/tries", {"next": "/games?q=x"})
     assert (answer.status_code, answer.location) == (303, "/games?q=x")
-    assert "Storage is unreachable" in owner.get("/games").text
+    assert "Storage has been unreachable" in owner.get("/games").text
 
 
 def test_only_members_look(visitor: Visitor, cast: Cast) -> None:

@@ -45,7 +45,7 @@ def test_each_game_says_what_is_live_and_where(owner: Visitor, catalog: None) ->
     assert titles(page)[-1] == "Platform Nine"
     for words in ("Failed on 1 of 6", "Arriving on 4 of 6", "Cached on 5 of 6", "No build yet", "Waiting for a build"):
         assert words in page
-    assert "One mark a server, srv-01 to srv-06." in page
+    assert "One mark per server, srv-01 to srv-06." in page
 
 
 def test_another_partner_sees_none_of_them(stranger: Visitor, catalog: None) -> None:

@@ -77,7 +77,7 @@ def test_what_is_to_change_comes_first_and_the_input_is_kept(
     ]
     assert 'value="bin/start"' in answer.text
     assert "A quiet story about a festival." in answer.text
-    assert "Use paper-lanterns-after-the-rain, which is free" in answer.text
+    assert "Use paper-lanterns-after-the-rain, which is available" in answer.text
     assert re.search(r'<input[^>]+aria-describedby="launcher-hint launcher-error"[^>]+name="launcher"', answer.text)
     assert 'aria-invalid="true"' in answer.text
 
@@ -132,11 +132,11 @@ def test_details_that_break_a_rule_are_kept_in_the_form(owner: Visitor, game: Ga
 
 def test_a_game_made_by_name_says_what_it_misses_and_takes_it_step_by_step(owner: Visitor, cast: Cast) -> None:
     create_named_game(db.session.get_one(Partner, cast.starlight.partner_id), "Moth Season", CAST)
-    assert "still misses its description, tags, launcher and save directory" in owner.get("/games/moth-season").text
+    assert "still needs its description, tags, launcher and save directory" in owner.get("/games/moth-season").text
     form = {"title": "Moth Season", "developer": "Starlight Studio", "launcher": "moth.sh", "auto_release": "y"}
     assert owner.post("/games/moth-season/details", form).status_code == 303
     assert stored().launcher == "moth.sh"
-    assert "still misses its description, tags and save directory" in owner.get("/games/moth-season").text
+    assert "still needs its description, tags and save directory" in owner.get("/games/moth-season").text
 
 
 def test_a_game_is_deleted_only_by_its_slug(owner: Visitor, game: Game) -> None:
@@ -154,7 +154,7 @@ def test_the_danger_zone_says_what_happens_to_sessions_and_caches(owner: Visitor
     sent = scenes.Sent(on=[scenes.On("srv-01", sessions=2)])
     scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns", [sent])
     page = owner.get(DETAILS).text
-    assert "2 sessions are running and may be played to the end." in page
+    assert "2 sessions are running and can be played to the end." in page
     assert "every server removes the game from its cache" in page
 
 

@@ -11,9 +11,12 @@ import urllib3
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from app.accounts.sign_ins import sign_out_everywhere
 from app.config.settings import settings
 from app.data.database import announce, writing
+from app.data.extensions import db
 from app.data.models.asset import Asset, Blob
+from app.data.models.partner import Member
 from app.images.game_pictures import pictures_of
 from app.limits import thread_budgets
 from app.storage.availability import storage_status
@@ -24,8 +27,8 @@ from tests.app.images.images import picture
 from tests.app.images.test_metadata import jpeg_with_everything
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
-from tests.app.web.reading import afresh, errors, plain
-from tests.conftest import Cast
+from tests.app.web.reading import afresh, errors, one_line, plain
+from tests.conftest import CAST, Cast
 
 pytestmark = ONE_DATABASE
 
@@ -102,7 +105,7 @@ def test_a_tile_says_what_an_image_is_and_what_shows_it(owner: Visitor, game_id:
     tile = re.search(rf'id="asset-{card}".*?</li>', page, re.DOTALL)
     assert tile
     assert re.search(r'src="/uploads/sh/sha256-\S+\.v1-256\.webp"', tile[0])
-    assert re.search(r'<canvas width="23" height="32" data-thumbhash="[\w+/=]{20,}"', tile[0])
+    assert re.search(r'<canvas width="23" height="32" data-thumbhash="[\w+/=]{20,}"', one_line(tile[0]))
 
 
 def test_filters_are_in_the_address(owner: Visitor, game_id: str, card: str, cast: Cast) -> None:
@@ -174,6 +177,46 @@ def test_one_image_is_added_through_the_app(owner: Visitor, game_id: str) -> Non
     assert asset_scenes.images_of(game_id) == ["Karte Ä.png"]
 
 
+@pytest.mark.parametrize("headed", [True, False], ids=["token in the header", "token in the form"])
+def test_an_image_of_a_browser_that_was_signed_out_meanwhile_is_not_kept(
+    owner: Visitor, game_id: str, cast: Cast, headed: bool
+) -> None:
+    """A slow body takes its time, and signing out is at once."""
+    token = owner.token()
+    parts = [] if headed else [("csrf_token", None, token.encode())]
+    body = _multipart([*parts, ("file", "card.png", picture(90, 120))])
+
+    class SignedOutOnTheWay(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() == 0:
+                member = db.session.scalars(select(Member).where(Member.email == cast.starlight.owner)).one()
+                sign_out_everywhere(member, CAST)
+                db.session.remove()
+            return super().read(size)
+
+    answer = owner.client.post(
+        PAGE,
+        input_stream=SignedOutOnTheWay(body),
+        content_length=len(body),
+        content_type="multipart/form-data; boundary=limit",
+        headers={"X-CSRFToken": token} if headed else {},
+    )
+    assert answer.status_code == 302
+    assert answer.location.startswith("/sign-in")
+    assert db.session.scalars(select(Asset)).all() == []
+
+
+def _multipart(parts: list[tuple[str, str | None, bytes]]) -> bytes:
+    return (
+        b"".join(
+            b'--limit\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+            % (name.encode(), f'; filename="{file}"'.encode() if file else b"", data)
+            for name, file, data in parts
+        )
+        + b"--limit--\r\n"
+    )
+
+
 def test_one_partner_does_not_take_every_place_for_images(
     owner: Visitor, game_id: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,7 +250,7 @@ def test_what_is_no_image_is_refused_with_what_to_do(owner: Visitor, game_id: st
 
 @pytest.mark.settings(ASSET_QUOTA_BYTES="6000")
 def test_a_full_quota_is_said_beside_the_field(owner: Visitor, card: str) -> None:
-    assert "Your images may use 6,000 bytes together" in errors(send(owner, picture(seed=3)))[1]
+    assert "Your images may take 6,000 bytes together" in errors(send(owner, picture(seed=3)))[1]
     assert "5 kB of 6,000 B used" in plain(owner.get(PAGE).text)
 
 
@@ -283,7 +326,7 @@ def test_an_outside_cover_is_a_link_and_never_loaded(owner: Visitor, game_id: st
     )
     assert answer.status_code == 303, answer.text
     page = owner.get("/games/paper-lanterns").text
-    assert f'<a class="cover outside" href="{outside}" rel="noreferrer"' in page
+    assert f'<a class="cover outside" href="{outside}" rel="noreferrer"' in one_line(page)
     assert f'src="{outside}"' not in page
     afresh()
     assert pictures_of([game_id])[game_id].cover is None, "the address that was set is what is shown"
@@ -316,7 +359,7 @@ def test_a_deleted_image_can_be_brought_back_from_its_toast(owner: Visitor, game
     assert asset_scenes.images_of(game_id) == []
     assert owner.get(f"{PAGE}/{card}").status_code == 404
     owner.post(f"{PAGE}/{card}/restoration")
-    assert "card.png is back" in plain(owner.get(PAGE).text)
+    assert "card.png is restored" in plain(owner.get(PAGE).text)
     afresh()
     assert asset_scenes.images_of(game_id) == ["card.png"]
     assert "Lantern Keeper, front" in plain(owner.get(PAGE).text)

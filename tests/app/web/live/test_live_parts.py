@@ -18,7 +18,7 @@ from app.data.models.game import Game
 from app.data.models.server import Server
 from app.topics.event_hub import hub
 from app.web.games.live_game import GameSubject
-from app.web.live.live_parts import LiveParts, Part, Rendered
+from app.web.live.live_parts import LiveParts, Part, RenderedParts
 from tests.app.web import scenes
 from tests.app.web.scenes import On, Sent
 from tests.conftest import Cast
@@ -46,10 +46,10 @@ def game_id(cast: Cast) -> str:
     return found
 
 
-def rendered(title: str, fleet: str, *rows: str, version: int = 1) -> Rendered:
+def rendered(title: str, fleet: str, *rows: str, version: int = 1) -> RenderedParts:
     pieces = tuple(Part(f"row-{n}", f'<tbody id="row-{n}">{text}</tbody>', row=True) for n, text in enumerate(rows))
     whole = f'<section id="fleet">{fleet}{"".join(piece.html for piece in pieces)}</section>'
-    return Rendered(title, (Part("head", '<p id="head">x</p>'), Part("fleet", whole)), pieces, version)
+    return RenderedParts(title, (Part("head", '<p id="head">x</p>'), Part("fleet", whole)), pieces, version)
 
 
 def test_a_page_that_saw_the_state_before_is_sent_only_the_rows_that_changed() -> None:

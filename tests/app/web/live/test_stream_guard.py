@@ -18,7 +18,7 @@ from app.data.extensions import db
 from app.data.models.partner import Member, Partner
 from app.topics.event_hub import hub
 from app.web.live import live_parts, stream_guard
-from app.web.live.stream_guard import Door, Reader
+from app.web.live.stream_guard import SignInWatch, StreamReader
 from tests.app.fleet.counting import statements
 from tests.app.runtime.processes import wait_until
 from tests.app.web.conftest import ONE_DATABASE, Visitor
@@ -67,7 +67,7 @@ def waiters() -> int:
 @pytest.fixture
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (live_parts, stream_guard):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+        monkeypatch.setattr(module, "CHECK_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=["removed", "signed out everywhere", "another password"])
@@ -89,8 +89,8 @@ def test_a_waiting_stream_of_whoever_is_out_ends_at_once_and_no_other(
 ) -> None:
     """Without a look by time: the ending itself wakes it. LIFETIME and beats are far away as well."""
     for module in (live_parts, stream_guard):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 600.0)
-    monkeypatch.setattr(live_parts, "BEAT_SECONDS", 600.0)
+        monkeypatch.setattr(module, "CHECK_SECONDS", 600.0)
+    monkeypatch.setattr(live_parts, "HEARTBEAT_SECONDS", 600.0)
     with waiting(signed_in(cast.moonbase.viewer)) as leaving, waiting(signed_in(cast.moonbase.owner)) as staying:
         wait_until(lambda: waiters() == 2, 20, "both streams wait")
         end(member_with(cast.moonbase.viewer))
@@ -104,7 +104,7 @@ def test_signing_out_ends_the_streams_of_that_browser(
     cast: Cast, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (live_parts, stream_guard):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 600.0)
+        monkeypatch.setattr(module, "CHECK_SECONDS", 600.0)
     here, elsewhere = signed_in(cast.moonbase.viewer), signed_in(cast.moonbase.viewer)
     with waiting(here) as leaving, waiting(elsewhere) as staying:
         wait_until(lambda: waiters() == 2, 20, "both streams wait")
@@ -118,7 +118,7 @@ def test_a_sign_in_that_ended_in_another_process_is_noticed_when_topics_are_read
     app: Flask, cast: Cast, signed_in: Callable[[str], Visitor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (live_parts, stream_guard):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 600.0)
+        monkeypatch.setattr(module, "CHECK_SECONDS", 600.0)
     with waiting(signed_in(cast.moonbase.viewer)) as leaving:
         wait_until(lambda: waiters() == 1, 20, "the stream waits")
         monkeypatch.setattr(hub, "notify", lambda versions: None)  # this process is not told
@@ -128,22 +128,24 @@ def test_a_sign_in_that_ended_in_another_process_is_noticed_when_topics_are_read
 
 
 def test_one_query_looks_at_every_stream(app: Flask, cast: Cast) -> None:
-    door = Door(app)
+    watch = SignInWatch(app)
     everybody = [begin_sign_in(member, None, "Firefox")[0].id for member in db.session.scalars(select(Member)).all()]
     for sign_in_id in everybody:
-        door.enter(sign_in_id)
+        watch.add_stream(sign_in_id)
     with statements() as sent:
-        assert all(door.admits(sign_in_id) for sign_in_id in everybody)
+        assert all(watch.is_active(sign_in_id) for sign_in_id in everybody)
     assert sent.queries == 1
 
 
 def test_a_closed_connection_is_noticed_without_a_write(
     app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_guard, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(stream_guard, "CHECK_SECONDS", 0.2)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        reader = Reader(Door(app), begin_sign_in(member_with(cast.starlight.owner), None, "Firefox")[0].id, ours)
+        reader = StreamReader(
+            SignInWatch(app), begin_sign_in(member_with(cast.starlight.owner), None, "Firefox")[0].id, ours
+        )
         assert reader.stays()
         theirs.close()
         wait_until(lambda: not reader.stays(), 5, "it is noticed at the next look")

@@ -58,7 +58,7 @@ def test_reachable_storage_says_so_with_what_the_rows_know(operator: Visitor, ca
             Upload(id=new_id("upload"), game_id=game_id, object_key="archives/x", sent_by="CI", reserved_bytes=5 * GB)
         )
     text = plain(operator.get(PAGE).text)
-    for words in ("Reachable", "Bytes of builds 4.0 GB", "Builds 3", "Of deleted games 1.0 GB", "1 for 5.0 GB"):
+    for words in ("Reachable", "Size of builds 4.0 GB", "Builds 3", "Deleted games 1.0 GB", "1 for 5.0 GB"):
         assert words in text
 
 

@@ -21,7 +21,7 @@ from app.data.models.server import Server
 from tests.app.runtime.processes import wait_until
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.conftest import PASSWORD, Cast, bearer
-from tests.site import Site
+from tests.live_server import LiveServer
 
 pytestmark = ONE_DATABASE
 
@@ -192,7 +192,7 @@ def test_rolling_takes_the_password_once_more(operator: Visitor, cast: Cast) -> 
 @pytest.fixture
 def address(app: Flask) -> Iterator[str]:
     """The app behind a server on loopback."""
-    site = Site(app)
+    site = LiveServer(app)
     site.start()
     yield site.url
     site.stop()

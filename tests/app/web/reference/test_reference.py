@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from app.accounts.keys import create_key, revoke_key
 from app.data.extensions import db
 from app.data.models.partner import ApiKey, Partner
-from app.web.reference.api_words import Operation, operations
+from app.web.reference.openapi_operations import Operation, operations
 from app.web.reference.reference_page import Reader, command
 from tests.app.web import scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
@@ -106,7 +106,7 @@ def test_fields_say_their_type_and_their_rule(calls: list[Operation]) -> None:
 
 
 def test_fields_inside_fields_are_named_by_their_path(calls: list[Operation]) -> None:
-    (answer,) = call_named(calls, "See which servers have the released build").answers
+    (answer,) = call_named(calls, "Read which servers have cached the released build").responses
     fields = {field.name: field.type for field in answer.fields}
     assert fields["servers"] == "list of objects"
     assert fields["servers[].status"] == "cached or pending"

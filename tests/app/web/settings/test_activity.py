@@ -16,7 +16,7 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
-from app.web.settings.audit_words import deed, details
+from app.web.settings.audit_words import action_words, details
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, Visitor
 from tests.app.web.reading import plain
@@ -127,7 +127,7 @@ def test_a_viewer_sees_it_too(viewer: Visitor) -> None:
     [
         ("partner.quota_set", {"bytes": 2_000_000_000}, "2.0 GB"),
         ("partner.quota_set", {"bytes": None}, "No limit"),
-        ("key.rolled", {"new": "pp_8fK2…x9Qd"}, "The new one is pp_8fK2…x9Qd"),
+        ("key.rolled", {"new": "pp_8fK2…x9Qd"}, "New key: pp_8fK2…x9Qd"),
         ("game.updated", {"changed": ["renpy_dir", "title"]}, "Changed: renpy dir, title"),
         ("game.created", {"slug": "x"}, ""),
     ],
@@ -137,7 +137,7 @@ def test_the_second_line_says_what_else_is_worth_knowing(action: str, details_: 
 
 
 def test_an_action_without_words_of_its_own_can_still_be_read() -> None:
-    assert deed("asset.variants_made") == "Asset variants made"
+    assert action_words("asset.variants_made") == "Asset variants made"
 
 
 def test_the_number_of_queries_does_not_grow_with_the_entries(app: Flask, owner: Visitor, cast: Cast) -> None:

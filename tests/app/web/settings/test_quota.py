@@ -39,7 +39,7 @@ def test_the_meter_and_its_words_say_the_same(owner: Visitor, partner: Partner) 
         partner.build_quota_bytes = 100 * GB
     page = owner.get(PAGE).text
     assert "37.2 GB of 100 GB used" in plain(page)
-    assert "On its way: 5.0 GB · Left: 57.8 GB" in plain(page)
+    assert "Being uploaded: 5.0 GB · Left: 57.8 GB" in plain(page)
     meter = re.search(r"<meter [^>]+builds-quota[^>]*>", page)
     assert meter
     for part in ('max="100000000000"', 'value="42200000000"', 'low="90000000000"', 'high="95000000000"'):
@@ -92,10 +92,10 @@ def test_a_stranger_sees_their_own(stranger: Visitor, partner: Partner) -> None:
 def test_the_limits_are_those_that_are_set(viewer: Visitor) -> None:
     words = plain(viewer.get(PAGE).text)
     for limit in (
-        "Calls of the API 100 calls a minute for each key",
-        "Builds sent with a key 10 uploads an hour for each key, refused ones too",
+        "API calls 100 calls a minute for each key",
+        "Builds sent by API 10 uploads an hour for each key, including refused ones",
         "A build, packed at most 20 GiB",
-        "Wrong passwords 5 tries in 3 minutes, then a wait",
+        "Wrong passwords 5 attempts in 3 minutes, then a wait",
         "A rolled key works 24 h longer",
         "An invitation works once, for 7 days",
     ):

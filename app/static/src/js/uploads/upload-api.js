@@ -1,5 +1,5 @@
 // What the page asks the app about an upload: the calls of docs/uploads.md, made with the session instead of a key
-// (app/api/dashboard.py). The bytes go straight to storage (part-sender.js).
+// (app/api/dashboard_calls.py). The bytes go straight to storage (part-sender.js).
 import { callApi } from "../api-call.js";
 
 const TIMEOUT = 60_000; // milliseconds; completing lists every part in storage

@@ -1,0 +1,175 @@
+"""The running agent: builds its parts, runs its threads, stops them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from types import FrameType
+from urllib.parse import urlsplit
+
+from slipway.agent import VERSION, logs
+from slipway.agent.boot_ids import BootIds
+from slipway.agent.cache.build_fetch import BuildFetch
+from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.cache_reconciler import CacheReconciler
+from slipway.agent.cache.disk_space import DiskSpace
+from slipway.agent.cache.failed_builds import FailedBuilds
+from slipway.agent.cache.fetch_threads import FetchThreads
+from slipway.agent.cache.inventory import Inventory
+from slipway.agent.cache.locks import lock_until_exit
+from slipway.agent.crash_points import fault_point
+from slipway.agent.exit_codes import ExitCode
+from slipway.agent.plan_poller import PlanPoller
+from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from slipway.agent.reporter import Reporter
+from slipway.agent.sessions.session_files import SessionFiles
+from slipway.agent.sessions.session_watch import SessionWatch
+from slipway.agent.settings import Settings
+from slipway.agent.storage_addresses import StorageAddresses
+from slipway.agent.thread_supervisor import ThreadSupervisor
+from slipway.client.durable import write_json
+from slipway.client.transport import make_pool
+
+# The agent stops within two seconds. The last report must fit into that time.
+_LAST_REPORT_SECONDS = 1.2
+
+
+class Agent:
+    """Raises CacheInUse if another agent uses the same cache directory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.layout = CacheLayout(settings.cache)
+        self.layout.create()
+        self._lock = lock_until_exit(self.layout.agent_lock)
+        self.stopping = Event()
+        self._wake = Event()
+        self._first_plan_applied = Event()
+        self._settings = settings
+        pool = make_pool(ca_file=settings.ca_file)
+        client = PlatformClient(pool, settings.url, settings.token)
+        self.inventory = Inventory(self.layout)
+        self.sessions = SessionFiles(self.layout)
+        space = DiskSpace(settings.cache, settings.disk_floor)
+        self.plan_poller = PlanPoller(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
+        self.reporter = Reporter(
+            client,
+            BootIds(self.layout),
+            settings.cache,
+            self.sessions,
+            space,
+            self.plan_poller,
+            settings.platform_backoff,
+            settings.pace,
+            self._first_plan_applied,
+            self.stopping,
+            failing=lambda: self.supervisor.failing,
+        )
+        statuses = self.reporter.statuses
+        addresses = StorageAddresses(settings.url, settings.storage_hosts)
+        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, addresses, space, statuses)
+        self.workers = FetchThreads(fetch.run, settings.downloads, on_done=self._wake.set)
+        self.reconciler = CacheReconciler(
+            self.layout,
+            self.inventory,
+            self.sessions,
+            self.plan_poller,
+            self.workers,
+            statuses,
+            FailedBuilds(settings.build_backoff),
+            settings.pace,
+            self._wake,
+            self._first_plan_applied,
+            self.stopping,
+        )
+        self.watch = SessionWatch(
+            self.sessions, client, settings.pace.sessions, self.stopping, on_change=self._sessions_changed
+        )
+        runs = {
+            "reconciler": self.reconciler.run,
+            "plan-poller": self.plan_poller.run,
+            "reporter": self.reporter.run,
+            "session-watch": self.watch.run,
+        }
+        self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_now, settings.thread_backoff)
+
+    def start(self) -> None:
+        for repaired in self.inventory.repair():
+            logs.info("repaired after a crash", what=repaired)
+        self._write_connection()
+        self.reconciler.step()  # So that the first report lists the cached builds even without a plan.
+        self.supervisor.start()
+
+    def stop(self) -> None:
+        """Ask every thread to end, and send a last report if that is quick. It waits for no other thread: each step
+        can be interrupted anywhere, as by a crash."""
+        self.stopping.set()
+        self.workers.cancel_all()
+        self.plan_poller.stop()
+        self.reporter.report_now()
+        self._wake.set()
+        self._first_plan_applied.set()
+        last = Thread(target=self._last_report, name="last-report", daemon=True)
+        last.start()
+        last.join(_LAST_REPORT_SECONDS)
+
+    def _last_report(self) -> None:
+        fault_point("last-report")
+        try:
+            self.reporter.send(stopping=True, read_seconds=1.0)
+        except (PlatformUnreachable, PlatformRefused, OSError) as error:
+            logs.info("the last report was not delivered", reason=error)
+
+    def _write_connection(self) -> None:
+        """Write the connection file for launch scripts; mode 0600 inside a directory of mode 0700."""
+        settings = self._settings
+        ca_file = str(settings.ca_file.absolute()) if settings.ca_file else None
+        write_json(self.layout.connection, {"url": settings.url, "token": settings.token, "caFile": ca_file})
+
+    def _sessions_changed(self) -> None:
+        self._wake.set()
+        self.reporter.report_now()
+
+
+def run(settings: Settings) -> ExitCode:
+    """Run until SIGTERM or SIGINT, or until a thread has failed too often (THREAD_KEEPS_ENDING). A second signal
+    ends the process at once."""
+    agent = Agent(settings)
+    # A handler may interrupt another handler or a wait at any point, and the interrupted thread may hold the lock of an
+    # Event. Appending to a list needs no lock, and put() of a SimpleQueue is safe in a handler.
+    signals: list[int] = []
+    stop_requests: SimpleQueue[int] = SimpleQueue()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) > 1:
+            os._exit(128 + number)
+        stop_requests.put(number)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    logs.info("agent starts", version=VERSION, platform=settings.url, cache=settings.cache, pid=os.getpid())
+    if settings.url.startswith("http://") and not _is_loopback(settings.url):
+        logs.warning("the token is sent unencrypted: use https outside a trusted network")
+    agent.start()
+    while (
+        not signals
+    ):  # a signal that the kernel delivers to another thread ends no wait, but its handler still runs here
+        with suppress(Empty):
+            stop_requests.get(timeout=1.0)
+        agent.supervisor.check_threads()
+        if agent.supervisor.exhausted_thread:
+            break
+    failed = agent.supervisor.exhausted_thread
+    if failed:
+        logs.warning("the agent exits because a thread keeps failing; start it again", thread=failed)
+    logs.info("agent stops; partial downloads are kept")
+    agent.stop()
+    logs.info("agent stopped")
+    return ExitCode.THREAD_KEEPS_ENDING if failed else ExitCode.OK
+
+
+def _is_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}

@@ -1,0 +1,105 @@
+"""What all commands share: common options, output, the platform client, errors and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from slipway.cli.command_error import CommandError
+from slipway.cli.credentials import chosen_url, find_key, parse_key
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.output import JsonLines, Output
+from slipway.cli.platform_client import PlatformClient
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass
+class CommandContext:
+    """The common options of one run of a command."""
+
+    url: str | None
+    output: Output
+
+    def platform(self) -> PlatformClient:
+        """A client for the platform. Prompts for a key at a terminal if none is stored. Raises CommandError."""
+        url = chosen_url(self.url)
+        return PlatformClient(url, find_key(url) or prompt_for_key(url))
+
+    def resolve_slug(self, given: str | None, platform: PlatformClient) -> str:
+        """The slug of the named game, or of the only game. Raises CommandError."""
+        if given:
+            return given
+        games = platform.call("GET", "/games")["games"]
+        if len(games) == 1:
+            return str(games[0]["slug"])
+        named = ", ".join(game["slug"] for game in games[:20])
+        raise CommandError(
+            f"You have several games. Choose one with --game or SLIPWAY_GAME: {named}."
+            if games
+            else "You have no games yet. Register one in the dashboard.",
+            ExitCode.USAGE,
+        )
+
+
+def prompt_for_key(url: str) -> str:
+    """Prompt for a key without showing it. Raises CommandError if standard input is not a terminal."""
+    if not sys.stdin.isatty():
+        raise CommandError(f"No API key for {url}. Set SLIPWAY_KEY, or run `slipway login`.", ExitCode.UNAUTHORIZED)
+    return parse_key(click.prompt(f"API key for {url}", hide_input=True, err=True), "The text you typed")
+
+
+def with_context(command: Command) -> Command:
+    """Add the common options to a command, pass them as `context`, and turn errors into messages and exit codes."""
+
+    @functools.wraps(command)
+    def run(*, url: str | None, quiet: bool, as_json: bool, **options: Any) -> int:
+        output = output_for(as_json=as_json, quiet=quiet)
+        try:
+            command(context=CommandContext(url, output), **options)
+        except CommandError as problem:
+            output.error(problem)
+            return problem.code
+        except KeyboardInterrupt:
+            output.error(CommandError("Interrupted.", ExitCode.INTERRUPTED))
+            return ExitCode.INTERRUPTED
+        finally:
+            output.close()
+        return ExitCode.OK
+
+    decorated: Any = run
+    for option in (
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            help="Print one JSON object per line; the last one is the complete result.",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Print nothing except errors."),
+        click.option("--url", help="The platform's address. Default: SLIPWAY_URL, then the last `slipway login`."),
+    ):
+        decorated = option(decorated)
+    found: Command = decorated
+    return found
+
+
+game_option = click.option(
+    "--game", "slug", envvar="SLIPWAY_GAME", metavar="SLUG", help="The game's slug. Not needed if you have one game."
+)
+
+
+def output_for(*, as_json: bool, quiet: bool) -> Output:
+    """The output for these options and this terminal."""
+    if as_json:
+        return JsonLines()
+    if quiet:
+        return Output()
+    # Importing rich takes as long as all other imports together, so only commands that need it do so.
+    from slipway.cli.terminal import Lines, Terminal
+
+    return Terminal() if sys.stderr.isatty() else Lines()

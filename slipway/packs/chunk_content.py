@@ -1,0 +1,94 @@
+"""The content of an index's chunks: from the files of a directory, or from its pack."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.index import Index
+from slipway.packs.making.chunk_packing import ChunkUnpacker
+from slipway.packs.range_sources import RangeSource
+from slipway.packs.tree_files import TreeFiles, read_at
+
+
+class ChunkContent(Protocol):
+    """Where chunks can be read. For one thread."""
+
+    def read(self, chunk: int) -> memoryview | None:
+        """The chunk's bytes as its hash promises them, valid until the next call; None when they are not there."""
+        ...
+
+
+class LocalContent:
+    """Reads chunks from the files of a directory, each checked by its hash. For one thread."""
+
+    def __init__(self, root: Path, index: Index, places: ChunkPlaces) -> None:
+        self._index = index
+        self._places = places
+        self._files = TreeFiles(root)
+        self._entry = -1
+        self._descriptor = -1
+        self._buffer = memoryview(bytearray(max(index.chunks.lengths, default=0)))
+
+    def read(self, chunk: int) -> memoryview | None:
+        """As ChunkContent, from the first of the chunk's places."""
+        return self.read_from(chunk, *self._places.first(chunk))
+
+    def read_from(self, chunk: int, entry: int, offset: int) -> memoryview | None:
+        """As `read`, from one place. A file that is missing, or is no file any more, has no chunks."""
+        view = self._buffer[: self._index.length(chunk)]
+        try:
+            filled = read_at(self._opened(entry), view, offset)
+        except OSError:
+            return None
+        if filled < len(view) or hashlib.sha256(view).digest() != self._index.hash(chunk):
+            return None
+        return view
+
+    def _opened(self, entry: int) -> int:
+        if entry != self._entry:
+            self._close_file()
+            self._descriptor = self._files.open(self._index.path(entry), os.O_RDONLY)
+            self._entry = entry
+        return self._descriptor
+
+    def _close_file(self) -> None:
+        if self._entry >= 0:
+            self._entry = -1
+            os.close(self._descriptor)
+
+    def close(self) -> None:
+        self._close_file()
+        self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class PackContent:
+    """Reads chunks from a pack, one range each: for a few, as patches need them. For one thread."""
+
+    def __init__(self, index: Index, pack: RangeSource) -> None:
+        self._index, self._pack = index, pack
+        self._buffer = memoryview(bytearray(max(index.chunks.stored, default=0)))
+        self._unpacker = ChunkUnpacker()
+
+    def read(self, chunk: int) -> memoryview | None:
+        """As ChunkContent. Raises what the source raises."""
+        view = self._buffer[: self._index.chunks.stored[chunk]]
+        filled = 0
+        with self._pack.open_range(self._index.offsets[chunk], len(view)) as reader:
+            while filled < len(view) and (count := reader.readinto(view[filled:])):
+                filled += count
+        if filled < len(view):
+            return None
+        return self._unpacker.unpack(view, self._index.length(chunk), self._index.hash(chunk))

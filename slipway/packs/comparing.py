@@ -1,0 +1,97 @@
+"""What changed between two builds, from their indexes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from slipway.packs.chunk_lookup import ChunkLookup
+from slipway.packs.format.index import Index, sort_key
+
+
+class ChangeKind(Enum):
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file or link that differs. Sizes in bytes, None where it does not stand; 0 for links.
+
+    `new_bytes` is what of its content the old build has nowhere, unpacked: 0 for a file that was only moved.
+    """
+
+    path: str
+    kind: ChangeKind
+    old_size: int | None
+    new_size: int | None
+    new_bytes: int
+
+
+def changes(old: Index, new: Index) -> Iterator[Change]:
+    """Every change in the order of paths; directories are not listed. A changed x bit or link is a change too."""
+    known = ChunkLookup(old)
+    old_entry = new_entry = 0
+    while old_entry < old.entry_count or new_entry < new.entry_count:
+        order = _order(old, old_entry, new, new_entry)
+        if order < 0:
+            yield from _removed(old, old_entry)
+        elif order > 0:
+            yield from _added(new, new_entry, known)
+        else:
+            yield from _changed(old, old_entry, new, new_entry, known)
+        old_entry += order <= 0
+        new_entry += order >= 0
+
+
+def _order(old: Index, old_entry: int, new: Index, new_entry: int) -> int:
+    """Below 0 when the old entry comes first, above 0 when the new one does."""
+    if old_entry == old.entry_count:
+        return 1
+    if new_entry == new.entry_count:
+        return -1
+    before, after = sort_key(old.entries.paths[old_entry]), sort_key(new.entries.paths[new_entry])
+    return (before > after) - (before < after)
+
+
+def _is_listed(index: Index, entry: int) -> bool:
+    kind = index.kind(entry)
+    return kind.is_file or kind.is_link
+
+
+def _removed(old: Index, entry: int) -> Iterator[Change]:
+    if _is_listed(old, entry):
+        yield Change(old.path(entry), ChangeKind.REMOVED, old.size(entry), None, 0)
+
+
+def _added(new: Index, entry: int, known: ChunkLookup) -> Iterator[Change]:
+    if _is_listed(new, entry):
+        yield Change(new.path(entry), ChangeKind.ADDED, None, new.size(entry), _new_bytes(new, entry, known))
+
+
+def _changed(old: Index, old_entry: int, new: Index, new_entry: int, known: ChunkLookup) -> Iterator[Change]:
+    if not _is_listed(old, old_entry):
+        yield from _added(new, new_entry, known)
+    elif not _is_listed(new, new_entry):
+        yield from _removed(old, old_entry)
+    elif not _is_same(old, old_entry, new, new_entry):
+        sizes = old.size(old_entry), new.size(new_entry)
+        yield Change(new.path(new_entry), ChangeKind.CHANGED, *sizes, _new_bytes(new, new_entry, known))
+
+
+def _is_same(old: Index, old_entry: int, new: Index, new_entry: int) -> bool:
+    if old.entries.kinds[old_entry] != new.entries.kinds[new_entry]:
+        return False
+    if old.entries.targets.get(old_entry) != new.entries.targets.get(new_entry):
+        return False
+    before, after = old.chunks_of(old_entry), new.chunks_of(new_entry)
+    return len(before) == len(after) and all(
+        old.hash(one) == new.hash(other) for one, other in zip(before, after, strict=True)
+    )
+
+
+def _new_bytes(new: Index, entry: int, known: ChunkLookup) -> int:
+    chunks = dict.fromkeys(new.chunks_of(entry))
+    return sum(new.length(chunk) for chunk in chunks if known.find(new.hash(chunk)) is None)

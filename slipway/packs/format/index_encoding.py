@@ -1,0 +1,106 @@
+"""An index as bytes, uncompressed: docs/pack-format.md."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from itertools import chain
+
+from slipway.packs.format.index import Index, Kind
+from slipway.packs.format.pack_format import HASH_SHA256, MAX_INDEX_BYTES, VERSION
+from slipway.packs.format.refusals import TreeUnsuitable
+
+MAGIC = b"SlipwIdx"
+# magic, version, hash; the cutting rules; entries, chunks, generations, links; bytes of paths, targets, references
+HEADER = struct.Struct("<8sHH 8I 4I 3Q")
+
+
+def encode_index(index: Index) -> bytes:
+    """Raises TreeUnsuitable when the index would be larger than readers accept."""
+    entries, rules = index.entries, index.rules
+    targets = [entries.targets[entry] for entry in sorted(entries.targets)]
+    references = _encode_references(index)
+    header = HEADER.pack(
+        MAGIC,
+        VERSION,
+        HASH_SHA256,
+        rules.min_bytes,
+        rules.average_bytes,
+        rules.max_bytes,
+        rules.normalization,
+        rules.alone_bytes,
+        rules.run_min_bytes,
+        rules.run_average_bytes,
+        rules.run_max_bytes,
+        index.entry_count,
+        index.chunk_count,
+        len(index.generations),
+        len(targets),
+        sum(map(len, entries.paths)),
+        sum(map(len, targets)),
+        len(references),
+    )
+    encoded = b"".join(
+        [
+            header,
+            little_endian(array("I", chain.from_iterable(index.generations))),
+            entries.kinds,
+            little_endian(array("H", map(len, entries.paths))),
+            little_endian(array("H", map(len, targets))),
+            *entries.paths,
+            *targets,
+            references,
+            index.chunks.hashes,
+            little_endian(index.chunks.lengths),
+            little_endian(index.chunks.stored),
+        ]
+    )
+    if len(encoded) > MAX_INDEX_BYTES:
+        raise TreeUnsuitable(
+            f"The index takes {len(encoded)} bytes, {MAX_INDEX_BYTES} are allowed: "
+            f"{index.entry_count} files and {index.chunk_count} chunks are too many"
+        )
+    return encoded
+
+
+def little_endian(column: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
+
+
+def _encode_references(index: Index) -> bytes:
+    """For each file the runs of chunks that follow each other in the pack. A file mostly has one, which begins where
+    the file before it ended."""
+    encoded = bytearray()
+    expected = 0
+    for entry, kind in enumerate(index.entries.kinds):
+        if kind not in (Kind.FILE, Kind.PROGRAM):
+            continue
+        runs: list[list[int]] = []  # [first chunk, how many]
+        for chunk in index.chunks_of(entry):
+            if runs and chunk == sum(runs[-1]):
+                runs[-1][1] += 1
+            else:
+                runs.append([chunk, 1])
+        append_number(encoded, len(runs))
+        for first, count in runs:
+            append_signed(encoded, first - expected)
+            append_number(encoded, count)
+            expected = first + count
+    return bytes(encoded)
+
+
+def append_number(encoded: bytearray, number: int) -> None:
+    """LEB128: seven bits a byte, the lowest first; the high bit says that more follow."""
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+
+
+def append_signed(encoded: bytearray, number: int) -> None:
+    """Zigzag: 0, -1, 1, -2, 2 are 0, 1, 2, 3, 4."""
+    append_number(encoded, number * 2 if number >= 0 else -number * 2 - 1)

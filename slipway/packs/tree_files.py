@@ -1,0 +1,79 @@
+"""Opening what lies below a directory so that no link is followed, wherever it stands on the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_READ_ONCE = 2**30
+
+
+class TreeFiles:
+    """Holds open the directories down to the last file; paths that follow each other cost one call. For one thread."""
+
+    def __init__(self, root: Path) -> None:
+        """Raises OSError when `root` is not a directory, or is a link."""
+        self._names: list[str] = []
+        self._chain = [os.open(root, _DIRECTORY)]  # one longer than _names
+
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        """A descriptor of the regular file at `path`. Raises OSError, also for what is not a regular file."""
+        directory, name = self.directory_of(path)
+        descriptor = os.open(name, flags | _FILE, mode, dir_fd=directory)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return descriptor
+
+    def directory_of(self, path: str) -> tuple[int, str]:
+        """The open directory that holds `path`, and its name there. The descriptor is lent until the next call."""
+        *above, name = path.split("/")
+        if not {"", ".", ".."}.isdisjoint((name, *above)):
+            raise PermissionError(errno.EPERM, "not a clean path", path)
+        shared = 0
+        while shared < min(len(above), len(self._names)) and above[shared] == self._names[shared]:
+            shared += 1
+        while len(self._names) > shared:
+            self._names.pop()
+            os.close(self._chain.pop())
+        for step in above[shared:]:
+            self._chain.append(os.open(step, _DIRECTORY, dir_fd=self._chain[-1]))
+            self._names.append(step)
+        return self._chain[-1], name
+
+    def close(self) -> None:
+        """Let go of the directories."""
+        while self._chain:
+            os.close(self._chain.pop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_at(descriptor: int, view: memoryview, offset: int) -> int:
+    """Fill `view` from the file's `offset`; returns how many bytes there were."""
+    filled = 0
+    while filled < len(view):
+        count = os.preadv(descriptor, [view[filled : filled + _READ_ONCE]], offset + filled)
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def write_at(descriptor: int, view: memoryview, offset: int) -> None:
+    """Write all of `view` at the file's `offset`."""
+    while view:
+        count = os.pwrite(descriptor, view, offset)
+        view, offset = view[count:], offset + count

@@ -1,0 +1,105 @@
+"""Memory does not grow with the size of a build: peaks of child processes, at two sizes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.slipway.packs.trees import noise
+
+pytestmark = pytest.mark.slow
+
+PEAK = """
+def peak():
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith('VmHWM')) / 1024
+"""
+WRITING = (
+    """
+import sys
+from pathlib import Path
+from slipway.packs.making.build_writing import OlderBuild, write_build
+from slipway.packs.chunk_content import LocalContent
+from slipway.packs.format.chunk_places import ChunkPlaces
+"""
+    + PEAK
+    + """
+folder = Path(sys.argv[1])
+with (folder / 'pack1').open('wb') as sink:
+    first = write_build(folder / 'tree1', sink, build=1)
+with LocalContent(folder / 'tree1', first.index, ChunkPlaces(first.index)) as content:
+    with (folder / 'pack2').open('wb') as sink:
+        second = write_build(folder / 'tree2', sink, build=2, older=OlderBuild(first.index, first.encoded, content))
+(folder / 'index1').write_bytes(first.encoded)
+(folder / 'index2').write_bytes(second.encoded)
+(folder / 'patch').write_bytes(second.patch)
+print(peak())
+"""
+)
+APPLYING = (
+    """
+import hashlib, sys
+from pathlib import Path
+from slipway.packs.applying import PatchObject, apply
+from slipway.packs.format.index_decoding import decode_index
+from slipway.packs.local_reuse import LocalBuild
+from slipway.packs.format.patch_format import decode_patch
+from slipway.packs.range_sources import FileSource
+"""
+    + PEAK
+    + """
+folder = Path(sys.argv[1])
+encoded = [(folder / name).read_bytes() for name in ('index1', 'index2')]
+indexes = [decode_index(one) for one in encoded]
+hashes = [hashlib.sha256(one).hexdigest() for one in encoded]
+patch = (folder / 'patch').read_bytes()
+table = decode_patch(patch, indexes[0], hashes[0], indexes[1], hashes[1])
+for name in ('one', 'two'):
+    (folder / name).mkdir()
+apply(indexes[0], folder / 'one', FileSource(folder / 'pack1'))
+old = LocalBuild(folder / 'one', indexes[0])
+applied = apply(
+    indexes[1], folder / 'two', FileSource(folder / 'pack2'), old=old, patch=PatchObject(table, patch)
+)
+assert applied.patched > 2**24, applied
+print(peak())
+"""
+)
+
+
+def measured(program: str, folder: Path) -> float:
+    """The peak RSS in MiB that the program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, folder], cwd=ROOT, capture_output=True, text=True, timeout=170, check=True
+    )
+    return float(done.stdout)
+
+
+@pytest.fixture(scope="module", params=[64, 400], ids="{} MiB".format)
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two versions of so many MiB: one large file, many small ones, and a binary with edits everywhere."""
+    size: int = request.param
+    folder = tmp_path_factory.mktemp(f"{size}")
+    (folder / "tree1/mygame/small").mkdir(parents=True)
+    with (folder / "tree1/mygame/large.rpa").open("wb") as file, Path("/dev/urandom").open("rb") as chance:
+        for _ in range(size):
+            file.write(chance.read(2**20))
+    for number in range(2000):
+        (folder / f"tree1/mygame/small/{number}").write_text(f"{number}\n" * 300)
+    binary = noise(20 * 2**20)
+    (folder / "tree1/mygame/runtime.so").write_bytes(binary)
+    shutil.copytree(folder / "tree1", folder / "tree2")
+    edited = b"".join(binary[at : at + 9000] + b"edit" for at in range(0, len(binary), 9004))
+    (folder / "tree2/mygame/runtime.so").write_bytes(edited)
+    return folder
+
+
+def test_writing_and_applying_stay_within_their_bounds(folder: Path) -> None:
+    """The bounds are the same at both sizes: 500 and 200 MiB at most."""
+    assert measured(WRITING, folder) < 500
+    assert measured(APPLYING, folder) < 200
