@@ -112,7 +112,7 @@ class Stop:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, module: str, point: str) -> None:
         self.reached, self._let_go, self._point = threading.Event(), threading.Event(), point
-        monkeypatch.setattr(f"{module}.passing", self._pass)
+        monkeypatch.setattr(f"{module}.crash_point", self._pass)
 
     def _pass(self, point: str) -> None:
         if point == self._point and not self.reached.is_set():
@@ -231,8 +231,8 @@ def test_confirm_delete_and_sweep_of_the_same_bytes_never_lose_an_object(
     data = picture()
     presigned = studio.upload(data)
     dice = random.Random(4)
-    for module in ("sweeping", "confirming"):
-        monkeypatch.setattr(f"app.images.{module}.passing", lambda _: threading.Event().wait(dice.random() / 20))
+    for module in ("app.maintenance.image_sweep", "app.images.intake.confirmation"):
+        monkeypatch.setattr(f"{module}.crash_point", lambda _: threading.Event().wait(dice.random() / 20))
 
     def upload() -> str:
         mine = fresh(app, studio)

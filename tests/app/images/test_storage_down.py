@@ -50,12 +50,12 @@ class Gateway:
         """Stop when the app comes to a named point (app/process/crash_points.py) for the first time."""
         passed: list[str] = []
 
-        def passing(name: str) -> None:
+        def stop_once(name: str) -> None:
             if name == point and not passed:
                 passed.append(name)
                 self.stop()
 
-        monkeypatch.setattr(f"app.images.{module}.passing", passing)
+        monkeypatch.setattr(f"{module}.crash_point", stop_once)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_storage_goes_away_between_the_check_and_the_keeping(
 ) -> None:
     presigned = answered(studio.presign(DATA))
     put(presigned["signedUrl"], DATA, "image/png")
-    gateway.stop_at(monkeypatch, "confirming", "asset-verified")
+    gateway.stop_at(monkeypatch, "app.images.intake.confirmation", "asset-verified")
 
     refused(studio.confirm(presigned, DATA), 502, "INTERNAL_ERROR")
 
@@ -134,7 +134,7 @@ def test_storage_goes_away_after_the_keeping(
 ) -> None:
     presigned = answered(studio.presign(DATA))
     put(presigned["signedUrl"], DATA, "image/png")
-    gateway.stop_at(monkeypatch, "confirming", "asset-stored")
+    gateway.stop_at(monkeypatch, "app.images.intake.confirmation", "asset-stored")
 
     assert answered(studio.confirm(presigned, DATA)) == {"ok": True}
 
@@ -151,7 +151,7 @@ def test_a_confirm_that_never_comes_back_leaves_what_the_sweep_removes(
 ) -> None:
     presigned = answered(studio.presign(DATA))
     put(presigned["signedUrl"], DATA, "image/png")
-    gateway.stop_at(monkeypatch, "confirming", "asset-verified")
+    gateway.stop_at(monkeypatch, "app.images.intake.confirmation", "asset-verified")
     refused(studio.confirm(presigned, DATA), 502, "INTERNAL_ERROR")
     gateway.start()
     long_ago = now() - timedelta(hours=2)
@@ -212,7 +212,7 @@ def test_sizes_are_made_once_storage_is_back(
     if when == "before":
         gateway.stop()
     else:
-        gateway.stop_at(monkeypatch, "deriving", when)
+        gateway.stop_at(monkeypatch, "app.images.derivation", when)
 
     derive(blob_id)
 
@@ -240,7 +240,7 @@ def test_a_sweep_goes_on_where_storage_left_it(
     as_if_later(unused_since=long_ago, held_at=long_ago)
     with writing() as session:
         session.execute(update(StagedAsset).values(expires_at=long_ago))
-    gateway.stop_at(monkeypatch, "sweeping", point)
+    gateway.stop_at(monkeypatch, "app.maintenance.image_sweep", point)
 
     with pytest.raises(Unavailable):
         sweep_assets(timedelta(0), scan=False)

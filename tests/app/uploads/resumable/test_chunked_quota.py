@@ -162,7 +162,7 @@ def test_an_upload_that_was_swept_as_dead_is_not_gone_on_with(app: Flask, game_i
                     sweep()
             return super().read(size)
 
-    with pytest.raises(UploadInterrupted, match="given up meanwhile"):
+    with pytest.raises(UploadInterrupted, match="cancelled meanwhile"):
         send(game_id, Slow(archive))
     assert is_clean()
 
