@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from app.data.extensions import db
 from app.data.models.asset import Blob, BlobVariant
-from app.images.derivation import WEBP
 from app.images.image_processes import DecoderDied, inspection_processes
 from app.images.object_keys import FINAL, parse_key
 from app.images.public_copies import make_public_copy
+from app.images.variant_jobs import WEBP
 from app.refusals import Unavailable
 
 # A request that makes the public copy of an older image uses a thread. Beyond this number, requests are told to come

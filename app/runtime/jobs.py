@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.config.settings import Settings
 from app.data.extensions import db
-from app.images.derivation import derive, due_derivations
 from app.images.image_processes import derivation_processes
+from app.images.variant_jobs import derive, due_derivations
 from app.maintenance.build_sweep import sweep
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from slipway.agent import VERSION, logs
 from slipway.agent.boot_ids import BootIds
 from slipway.agent.cache.build_fetch import BuildFetch
+from slipway.agent.cache.build_store import Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.cache_reconciler import CacheReconciler
 from slipway.agent.cache.disk_space import DiskSpace
 from slipway.agent.cache.failed_builds import FailedBuilds
 from slipway.agent.cache.fetch_threads import FetchThreads
-from slipway.agent.cache.inventory import Inventory
 from slipway.agent.cache.locks import lock_until_exit
 from slipway.agent.crash_points import fault_point
 from slipway.agent.exit_codes import ExitCode

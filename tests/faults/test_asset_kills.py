@@ -25,10 +25,10 @@ from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.images.derivation import derive
 from app.images.image_quota import asset_quota
 from app.images.intake.image_receiver import receive_image
 from app.images.intake.presigning import AnnouncedImage, presign
+from app.images.variant_jobs import derive
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket

@@ -16,7 +16,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.runtime.web_server.client_socket import ClientSocket, TooSlow
+from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.connections import (
     MAX_WAITING_BYTES,
     Connection,
@@ -25,6 +25,7 @@ from app.runtime.web_server.connections import (
     WaitingConnections,
 )
 from app.runtime.web_server.request_gathering import CONTINUE, Stage
+from app.runtime.web_server.transfer_pace import TooSlow
 
 _ACCEPTED_AT_ONCE = 64
 _LINGER = 5.0  # seconds for a client to notice the answer and stop sending

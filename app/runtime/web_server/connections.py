@@ -13,8 +13,9 @@ from typing import Any
 from gunicorn.workers.gthread import TConn
 
 from app.runtime.web_server.client_answer import ClientAnswer
-from app.runtime.web_server.client_socket import ClientSocket, Pace
+from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.request_gathering import Gathering
+from app.runtime.web_server.transfer_pace import Pace
 
 MAX_WAITING_BYTES = 64 * 1024**2  # of all waiting requests and answers
 _NEVER = math.inf

@@ -11,10 +11,10 @@ from threading import Event
 import urllib3
 
 from slipway.agent.build_statuses import BuildStatuses, Phase
+from slipway.agent.cache.build_store import BuildMarker, Inventory, remove_tree
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskSpace, is_disk_full
 from slipway.agent.cache.download import PIECE_BYTES, FetchFailed, UrlRejected, download
-from slipway.agent.cache.inventory import BuildMarker, Inventory, remove_tree
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.cache.tree_sync import fsync_tree
 from slipway.agent.crash_points import crash_point

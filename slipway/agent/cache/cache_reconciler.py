@@ -10,13 +10,13 @@ from threading import Event
 from slipway.agent import logs
 from slipway.agent.build_statuses import BuildStatuses, Phase
 from slipway.agent.cache.build_fetch import FetchCancelled, FetchTask
-from slipway.agent.cache.cache_actions import CacheActions, CacheContents, choose_actions
+from slipway.agent.cache.build_store import BuildMarker, Inventory, remove_tree
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskFull
 from slipway.agent.cache.download import FetchFailed
 from slipway.agent.cache.failed_builds import FailedBuilds
 from slipway.agent.cache.fetch_threads import FetchOutcome, FetchThreads
-from slipway.agent.cache.inventory import BuildMarker, Inventory, remove_tree
+from slipway.agent.cache.next_actions import CacheActions, CacheContents, choose_actions
 from slipway.agent.crash_points import crash_point, fault_point
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import Plan, WantedBuild

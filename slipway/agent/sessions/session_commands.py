@@ -6,8 +6,8 @@ import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from slipway.agent.cache.build_store import BuildMarker, Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
-from slipway.agent.cache.inventory import BuildMarker, Inventory
 from slipway.agent.exit_codes import ExitCode
 from slipway.agent.path_names import BuildKey, parse_identifier
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable

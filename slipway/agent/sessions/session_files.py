@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from slipway.agent.cache.cache_actions import BuildsInUse
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.locks import file_lock
+from slipway.agent.cache.next_actions import BuildsInUse
 from slipway.agent.path_names import BuildKey
 from slipway.client.durable import read_json, write_json
 

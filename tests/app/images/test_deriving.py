@@ -23,9 +23,9 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.asset import Blob, BlobVariant
 from app.data.models.base import now
-from app.images import derivation as deriving_module
-from app.images.derivation import LEASE, derive, due_derivations
+from app.images import variant_jobs as deriving_module
 from app.images.image_processes import ImageProcesses
+from app.images.variant_jobs import LEASE, derive, due_derivations
 from app.maintenance.image_check import check_assets
 from app.runtime.jobs import jobs
 from app.storage.bucket import bucket
@@ -225,7 +225,7 @@ def test_a_worker_that_is_killed_halfway_leaves_nothing_that_stays(
 def run_derive(settings: Settings, blob_id: str, **environment: str) -> int:
     """Make the sizes in a process of its own; answers its exit code."""
     storage = settings.storage_settings
-    code = "import sys; from app import create_app\nfrom app.images.derivation import derive\n"
+    code = "import sys; from app import create_app\nfrom app.images.variant_jobs import derive\n"
     code += "with create_app().app_context(): derive(sys.argv[1])"
     ended = subprocess.run(
         [sys.executable, "-c", code, blob_id],

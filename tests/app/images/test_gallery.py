@@ -20,9 +20,9 @@ from app.data.models.asset import Asset, Blob
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound
-from app.images.derivation import derive, due_derivations
 from app.images.gallery import GalleryFilter, apps_with_assets, asset_detail, gallery, quota_summary
 from app.images.game_pictures import pick_cover, pick_screenshots, pictures_of
+from app.images.variant_jobs import derive, due_derivations
 from app.maintenance.image_sweep import sweep_assets
 from app.refusals import InvalidRequest, QuotaExceeded
 from tests.app.api.v1.calling import Studio, answered

@@ -7,8 +7,8 @@ from PIL import Image, ImageCms
 
 from app.data.extensions import db
 from app.data.models.asset import Blob
-from app.images.derivation import derive, due_derivations
 from app.images.image_limits import MAX_IMAGE_PIXELS
+from app.images.variant_jobs import derive, due_derivations
 from app.storage.bucket import bucket
 from tests.app.api.v1.calling import Studio, answered, put, refused
 from tests.app.images import hostile

@@ -20,7 +20,7 @@ from app.data.models.asset import Blob
 from app.data.models.base import now
 from app.images import image_files
 from app.images.blobs import LEASE
-from app.images.derivation import derive, due_derivations
+from app.images.variant_jobs import derive, due_derivations
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket

@@ -15,8 +15,8 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.asset import Asset, Blob, StagedAsset
 from app.data.models.base import now
-from app.images.derivation import derive, due_derivations
 from app.images.image_quota import asset_quota, settle
+from app.images.variant_jobs import derive, due_derivations
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
 from app.refusals import Unavailable
@@ -212,7 +212,7 @@ def test_sizes_are_made_once_storage_is_back(
     if when == "before":
         gateway.stop()
     else:
-        gateway.stop_at(monkeypatch, "app.images.derivation", when)
+        gateway.stop_at(monkeypatch, "app.images.variant_jobs", when)
 
     derive(blob_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.runtime.web_server.client_socket import Pace, TooSlow
+from app.runtime.web_server.transfer_pace import Pace, TooSlow
 
 
 def test_silence_is_too_slow() -> None:

@@ -17,10 +17,10 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.asset import Asset
 from app.data.models.game import Game
-from app.images.derivation import derive
 from app.images.gallery import GalleryFilter, gallery
 from app.images.game_pictures import pick_cover
 from app.images.intake.image_receiver import receive_image
+from app.images.variant_jobs import derive
 from tests.app.images.images import saved
 from tests.conftest import CAST
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slipway.agent.cache.cache_actions import BuildsInUse, CacheActions, CacheContents, choose_actions
+from slipway.agent.cache.next_actions import BuildsInUse, CacheActions, CacheContents, choose_actions
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import InvalidPlan, Plan, WantedBuild, parse_plan
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from slipway.agent.cache.build_store import Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
-from slipway.agent.cache.inventory import Inventory
 from slipway.agent.crash_points import NAMES
 from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.platform_server import Platform

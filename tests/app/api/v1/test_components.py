@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.data.extensions import db
-from app.images.derivation import derive, due_derivations
+from app.images.variant_jobs import derive, due_derivations
 from tests.app.api.v1.calling import Studio, answered, refused
 from tests.app.images.images import picture
 from tests.conftest import Cast

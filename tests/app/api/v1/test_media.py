@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.data.extensions import db
-from app.images.derivation import derive, due_derivations
+from app.images.variant_jobs import derive, due_derivations
 from app.limits import thread_budgets
 from tests.app.api.v1.calling import Studio
 from tests.app.images.images import picture

@@ -8,8 +8,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from slipway.agent.cache.cache_actions import CacheContents
 from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.next_actions import CacheContents
 from slipway.agent.crash_points import crash_point
 from slipway.agent.path_names import BuildKey, parse_build_key
 from slipway.client.durable import fsync_path, read_json, write_json
