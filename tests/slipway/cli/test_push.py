@@ -199,7 +199,7 @@ def test_memory_does_not_grow_with_the_archive(slipway: Slipway, slug: str, tmp_
 MEASURED = r"""
 import atexit, pathlib, re, runpy
 atexit.register(lambda: print(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())[1]))
-runpy.run_module("cli", run_name="__main__", alter_sys=True)
+runpy.run_module("slipway.cli", run_name="__main__", alter_sys=True)
 """
 
 
