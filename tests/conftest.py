@@ -81,7 +81,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         rule = (item.path, getattr(item, "originalname", ""))
         if item.get_closest_marker("postgres"):
             # Of a parametrized test only the first case runs on Postgres; the others are for long runs.
-            if str(item.path).startswith((*FACES, *BODIES)) or rule in on_postgres:
+            on_both = item.get_closest_marker("both_databases")
+            if (str(item.path).startswith((*FACES, *BODIES)) and not on_both) or rule in on_postgres:
                 item.add_marker(pytest.mark.soak)
             on_postgres.add(rule)
         elif "database_url" in getattr(item, "fixturenames", ()) and not any(map(item.get_closest_marker, NOT_FAST)):

@@ -83,6 +83,9 @@ class Bucket:
         )
         quick = urllib3.PoolManager(maxsize=16, timeout=Timeout(connect=3, read=20), retries=Retry(total=1))
         self._client = _client(where, where.endpoint, quick)
+        # Health checks and pages wait for this one: it gives up on a storage that accepts connections and stays silent.
+        impatient = urllib3.PoolManager(maxsize=4, timeout=Timeout(connect=3, read=5), retries=Retry(total=0))
+        self._prober = _client(where, where.endpoint, impatient)
         # Presigning needs no connection: these two only hold other addresses of the same bucket.
         self._agents = _client(where, where.agent_endpoint, quick)
         self._browsers = _client(where, where.public_endpoint, quick)
@@ -90,7 +93,7 @@ class Bucket:
     def ping(self) -> None:
         """Raises StorageError unless the bucket answers."""
         with _storage_errors("looking for the bucket"):
-            if not self._client.bucket_exists(self.name):
+            if not self._prober.bucket_exists(self.name):
                 raise StorageError(f"looking for the bucket '{self.name}', which does not exist")
 
     def make(self) -> None:

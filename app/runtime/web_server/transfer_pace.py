@@ -1,4 +1,4 @@
-"""DOCSTRING"""
+"""The minimum speed of request bodies and of answers (SLIPWAY_BODY_TIMEOUT, SLIPWAY_MIN_BYTES_PER_SECOND)."""
 
 from __future__ import annotations
 

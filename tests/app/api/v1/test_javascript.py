@@ -76,6 +76,7 @@ def settings(tmp_path: Path, database_url: str, storage: StorageAccess, elsewher
         tmp_path / "instance",
         storage,
         DATABASE_URL=database_url,
+        ASSET_DERIVE_WAIT="60",  # a busy machine needs more than the default
         API_CORS_ORIGINS=f"https://x.example,{elsewhere.origin}",
     )
 
