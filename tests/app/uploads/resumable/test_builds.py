@@ -223,6 +223,7 @@ def test_a_build_with_a_session_is_not_deleted(sender: Sender, game: Game, agent
 @one_database
 def test_a_build_that_a_paused_server_holds_is_not_deleted(sender: Sender, game: Game, agent: FleetAgent) -> None:
     old = new_build(game)
+    agent.report(held(old, "cached"))  # while it is in the plan
     new = new_build(game)
     agent.report(held(old, "cached"), held(new, "cached"))
     pause_server("srv-01", True, CAST)

@@ -66,7 +66,7 @@ def test_uploads_of_another_game_are_not_there(sender: Sender) -> None:
 @one_database
 def test_a_raw_upload_is_not_shown_here(app: Flask, sender: Sender) -> None:
     upload_id = sender.begun(ARCHIVE)["id"]
-    change(upload_id, door="raw")
+    change(upload_id, kind="raw")
     refused(sender.look(upload_id), 404, "not_found")
     assert body(sender.uploads())["uploads"] == []
 

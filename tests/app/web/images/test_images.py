@@ -250,7 +250,7 @@ def test_what_is_no_image_is_refused_with_what_to_do(owner: Visitor, game_id: st
 
 @pytest.mark.settings(ASSET_QUOTA_BYTES="6000")
 def test_a_full_quota_is_said_beside_the_field(owner: Visitor, card: str) -> None:
-    assert "Your images may take 6,000 bytes together" in errors(send(owner, picture(seed=3)))[1]
+    assert "Your images may use 6,000 bytes together" in errors(send(owner, picture(seed=3)))[1]
     assert "5 kB of 6,000 B used" in plain(owner.get(PAGE).text)
 
 
