@@ -132,7 +132,7 @@ def _refusal(finding: Finding) -> str:
         why = "storage refuses files from the identity that signs upload addresses"
     return (
         f"Files cannot be sent straight to storage here: {why}. The operator must {to_set}; `flask doctor` says how. "
-        "What goes through the app still works: PUT /api/partners/games/{slug}/upload for a build, and the form for "
+        "Uploads through the app still work: PUT /api/partners/games/{slug}/upload for a build, and the form for "
         "one image."
     )
 

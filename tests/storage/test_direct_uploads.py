@@ -66,10 +66,10 @@ def studio(client: FlaskClient, cast: Cast) -> Studio:
 @pytest.mark.parametrize(
     ("finding", "words"),
     [
-        (COPIES, "would let an address for that copy files of others"),
-        (Finding(oversized=["an image"]), "would take more than was announced"),
-        (Finding(unpacked=["an image"]), "would take more than was announced"),
-        (Finding(not_written=["an image"]), "takes no files from the identity"),
+        (COPIES, "would let clients copy other files with an upload address"),
+        (Finding(oversized=["an image"]), "would accept more than was announced"),
+        (Finding(unpacked=["an image"]), "would accept more than was announced"),
+        (Finding(not_written=["an image"]), "refuses files from the identity"),
     ],
 )
 def test_where_addresses_are_not_safe_none_is_handed_out_and_it_is_said_why(
@@ -110,9 +110,9 @@ def test_nothing_is_joined_while_a_part_may_be_a_copy(app: Flask, sender: Sender
     presigned = answered(studio.presign(picture()))
     assert put(presigned["signedUrl"], picture(), "image/png") == 200
     told(app, COPIES)
-    assert "copy files of others" in nested(studio.confirm(presigned, picture()), 502, "INTERNAL_ERROR")
+    assert "copy other files" in nested(studio.confirm(presigned, picture()), 502, "INTERNAL_ERROR")
     assert list(bucket().objects("staging/")) == []
-    assert "copy files of others" in refused(sender.complete(upload["id"]), 503, "service_unavailable")
+    assert "copy other files" in refused(sender.complete(upload["id"]), 503, "service_unavailable")
     refused(sender.sign(upload["id"], 1), 503, "service_unavailable")
     assert sender.state(upload["id"])["phase"] == "uploading"
     assert objects() == []
@@ -225,7 +225,7 @@ def test_a_server_finds_out_as_it_starts(
         settings = world.settings
         if not safe:
             alone = replace(settings.storage_settings, upload_access_key=None, upload_secret_key=None)
-            settings = replace(settings, storage=alone)
+            settings = settings.model_copy(update={"storage": alone})
         slug = world.new_game()
         server = Gunicorn(settings, tmp_path / "gunicorn.log")
         try:
