@@ -71,6 +71,8 @@ def test_killed_while_a_build_arrives(
     assert what_is_in_view_is_whole(cache, game)
     part = cache / ".slipway" / "downloads" / "g1.1.part"
     held = part.stat().st_size if part.exists() else 0
+    # What another thread has verified and is unpacking, or has put in place, needs no byte again either.
+    is_all_there = not part.exists() and storage.bytes_served >= game.size
     fetched = len(storage.served)
 
     start_process()
@@ -82,8 +84,9 @@ def test_killed_while_a_build_arrives(
         assert game.size // 2 <= held < game.size
         assert [(request.start, request.sent) for request in again] == [(held, game.size - held)]
     elif point in NOTHING_FETCHED_YET:
-        # The first thread to get to its point ends the process, so a first few bytes may have been asked for.
-        assert sum(request.sent for request in again) == game.size - held
+        # The first thread to get to its point ends the process. On a busy machine another one may have fetched some
+        # bytes by then, or all of them.
+        assert sum(request.sent for request in again) == (0 if is_all_there else game.size - held)
     else:
         assert again == []
         assert storage.bytes_served == game.size
