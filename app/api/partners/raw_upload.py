@@ -42,7 +42,7 @@ def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Resul
     body = incoming_body(request.environ, request.content_length)
     announced = _announced_sha256()
     with thread_budgets.raw_uploads.acquired(caller.partner.id, caller.partner.name):
-        published = receive_archive(game, body, caller.actor, announced_sha256=announced, require_still=check_again)
+        published = receive_archive(game, body, caller.actor, announced_sha256=announced, check_again=check_again)
     build = published.build
     return Result(
         game_schemas.UploadAnswer(

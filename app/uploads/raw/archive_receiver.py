@@ -45,9 +45,9 @@ def receive_archive(
     announced_sha256: str | None = None,
     file_name: str | None = None,
     release: bool | None = None,
-    require_still: Callable[[], None] | None = None,
+    check_again: Callable[[], None] | None = None,
 ) -> PublishedBuild:
-    """Store, check and publish one archive. `release` None: as the game's setting. `require_still` is called once all
+    """Store, check and publish one archive. `release` None: as the game's setting. `check_again` is called once all
     of it has arrived, which may take days, and raises a Refusal if the sender may not send builds any more. Raises a
     Refusal with the reason; then nothing is kept."""
     game_id, partner_id, launcher = game.id, game.partner_id, game.launcher
@@ -61,8 +61,8 @@ def receive_archive(
             received = _transfer(upload, body, launcher, announced_sha256, file_name, reservation)
             if reservation:
                 reservation.settle(received.size)
-            if require_still:
-                require_still()
+            if check_again:
+                check_again()
             crash_point("before-publish")
             published = publish_build(game_id, replace(received, release=release), actor)
             crash_point("after-publish")

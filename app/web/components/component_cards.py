@@ -9,7 +9,7 @@ from app.components.board import Board, Problem
 from app.components.component_views import ShownComponent
 from app.components.revisions import Changes
 from app.images.shown_images import ShownImage
-from app.web.components.component_words import counted_kind, kind_name, millimetres
+from app.web.components.component_words import kind_name, millimetres
 from app.web.frame.formats import counted
 from app.web.frame.image_tags import Picture, fit_in_row, picture
 
@@ -131,9 +131,3 @@ def _flag(problems: Sequence[Problem]) -> Flag | None:
     if by_kind.get("pending"):
         return Flag("verifying", "Making sizes", "quiet")
     return None
-
-
-def inside_words(children: Sequence[ShownComponent]) -> str:
-    """`42 cards`."""
-    kinds = {child.kind for child in children}
-    return counted_kind(len(children), kinds.pop() if len(kinds) == 1 else None)
