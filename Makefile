@@ -6,7 +6,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: run test test-fast soak check format bench screenshots help always
+.PHONY: run test test-fast soak check format bench dist screenshots help always
 
 run: .venv/.server app/static/dist/manifest.json ## start everything: storage, database, web server, three agents
 	@exec .venv/bin/python -m app.runtime.supervisor
@@ -38,6 +38,11 @@ format: .venv/.dev ## format Python and templates (settings: pyproject.toml)
 
 bench: .venv/.dev app/static/dist/manifest.json ## run the benchmarks; see docs/benchmarks.md
 	.venv/bin/python -m bench
+
+# The build backend's own functions: they need no other program, and no network.
+dist: .venv/.dev app/static/dist/manifest.json ## build wheel and sdist in dist/: a complete portal, agent and command line
+	@rm -rf build dist
+	.venv/bin/python -c "from setuptools import build_meta as b; print(b.build_sdist('dist')); print(b.build_wheel('dist'))"
 
 screenshots: .venv/.dev app/static/dist/manifest.json ## save every page, wide and narrow, light and dark, in screenshots/
 	.venv/bin/python -m tests.screenshots

@@ -20,6 +20,7 @@ from app.api.partners import builds, games, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
 from app.data.extensions import csrf, db, htmx, limiter, login, migrate
+from app.data.schema_version import MIGRATIONS
 from app.images import image_processes
 from app.limits import rate_storage, thread_budgets
 from app.process import logs, shutdown
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     trusted_hosts.init_app(app, settings)  # first: the other handlers look at the request
 
     db.init_app(app)
-    migrate.init_app(app, db)
+    migrate.init_app(app, db, directory=str(MIGRATIONS))
     login.init_app(app)
     limiter.init_app(app)
     csrf.init_app(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import stat
 from pathlib import Path
 
@@ -48,7 +49,15 @@ def test_nothing_has_to_be_set(load: Loader) -> None:
     assert (settings.trusted_proxies, settings.trusted_hosts) == (0, ())
     assert settings.redis_url is settings.base_url is None
     assert settings.work_in_web
-    assert settings.cookie_name == "slipway_8000"
+    assert re.fullmatch("slipway_[0-9a-f]{8}", settings.cookie_name)
+
+
+def test_processes_with_one_secret_have_one_cookie_and_installations_do_not(load: Loader) -> None:
+    """Behind a proxy the processes of one installation listen on different ports. Cookies ignore the port."""
+    names = {load(SECRET_KEY="one secret of many characters", PORT=port).cookie_name for port in ("8000", "8001")}
+
+    assert len(names) == 1
+    assert load(SECRET_KEY="another secret of many characters").cookie_name not in names
 
 
 def test_an_empty_variable_is_as_good_as_none(load: Loader) -> None:

@@ -6,6 +6,7 @@ Sizes accept `500M`, `20G` (binary units) or a plain number of bytes; rates are 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
@@ -57,8 +58,9 @@ def _sqlite(earlier: dict[str, Any]) -> str:
 
 
 def _cookie_name(earlier: dict[str, Any]) -> str:
-    # Cookies ignore the port: two instances on one host would sign each other out if they shared a name.
-    return f"slipway_{earlier['port']}"
+    # Cookies ignore the port: two instances on one host would sign each other out if they shared a name. The processes
+    # of one instance share its secret, and with it the name.
+    return f"slipway_{hashlib.sha256(b'cookie:' + earlier['secret_key'].encode()).hexdigest()[:8]}"
 
 
 class Settings(Variables):

@@ -7,7 +7,6 @@ import queue
 import signal
 import sys
 from datetime import timedelta
-from pathlib import Path
 
 import click
 from flask import Flask, current_app
@@ -21,6 +20,7 @@ from app.accounts.partners import create_member, create_partner, partner_named
 from app.accounts.password_links import link_for_email
 from app.config.settings import SettingsError, settings
 from app.data.database import free_connection
+from app.data.schema_version import MIGRATIONS, migration_missing
 from app.fleet.servers import add_server
 from app.maintenance import build_sweep
 from app.process import shutdown
@@ -29,7 +29,6 @@ from app.runtime import demo_data, doctor
 from app.runtime.jobs import jobs
 
 STOP_SECONDS = 8.0
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 partner_group = AppGroup("partner", help="Partners.")
 member_group = AppGroup("member", help="People who sign in.")
@@ -165,11 +164,13 @@ def doctor_command() -> None:
         raise SystemExit(1)
 
 
-@click.command("worker")
+@click.command("worker", cls=_Plainly)
 @with_appcontext
 def worker_command() -> None:
     """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: it frees the
     claims of its checks for the other workers."""
+    if missing := migration_missing(settings().database_url):
+        raise click.ClickException(missing)
     # A handler may interrupt a thread that holds the very lock it needs. A SimpleQueue is safe there.
     asked: queue.SimpleQueue[None] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):

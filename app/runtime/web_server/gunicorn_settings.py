@@ -25,6 +25,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
 from app.config.settings import SettingsError, load_settings
+from app.data.schema_version import migration_missing
 from app.limits import thread_budgets
 from app.process import shutdown
 from app.process.logs import public_path
@@ -47,6 +48,7 @@ try:
 except SettingsError as error:
     raise SystemExit(f"Slipway did not start: {error}") from None
 
+PORTAL = "wsgi:app"
 bind = f"{_settings.host}:{_settings.port}"
 ConnectionWorker.limits = ConnectionLimits(
     head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_bytes_per_second
@@ -131,6 +133,9 @@ def on_starting(server: Arbiter) -> None:
             "Slipway did not start: gunicorn was given a certificate, and the app speaks plain HTTP only. Leave out "
             "--certfile and --keyfile, and put a proxy that speaks TLS in front (docs/self-hosting.md)."
         )
+    # Another application than the portal (a test's) has no use for its tables.
+    if server.app.app_uri == PORTAL and (missing := migration_missing(_settings.database_url)):
+        raise SystemExit(f"Slipway did not start: {missing}")
     _raise_open_files(needed=worker_connections + 512)
 
 

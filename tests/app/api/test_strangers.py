@@ -64,6 +64,9 @@ NOBODYS = {
 OPEN = {
     "openapi.document",
     "health.healthz",
+    "health.livez",
+    "health.readyz",
+    "health.program_version",
     "sign_in.form",
     "sign_in.enter",
     "sign_in.leave",

@@ -43,7 +43,7 @@ def calls(world: World) -> list[JsonCall]:
 @pytest.fixture(scope="module")
 def gunicorn(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gunicorn]:
     log = tmp_path_factory.mktemp("log") / "gunicorn.log"
-    cookie = world.settings.cookie_name  # would be that of its own port
+    cookie = world.settings.cookie_name
     server = Gunicorn(world.settings, log, SLIPWAY_COOKIE_NAME=cookie, **UNLIMITED).start()
     yield server
     server.kill()

@@ -179,9 +179,10 @@ def test_forms_work_over_https_where_browsers_send_no_referer(visitor: Visitor, 
 @pytest.mark.settings(
     SLIPWAY_BASE_URL="https://builds.starlight.example", S3_PUBLIC_ENDPOINT="https://s3.starlight.example", PORT="8123"
 )
-def test_the_session_cookie_is_its_instances_own_and_out_of_reach(visitor: Visitor, cast: Cast) -> None:
+def test_the_session_cookie_is_its_instances_own_and_out_of_reach(app: Flask, visitor: Visitor, cast: Cast) -> None:
+    name = app.config["SLIPWAY"].cookie_name
     answer = visitor.get("/sign-in", base_url="https://localhost")
-    cookie = next(value for value in answer.headers.getlist("Set-Cookie") if "slipway_8123=" in value)
+    cookie = next(value for value in answer.headers.getlist("Set-Cookie") if f"{name}=" in value)
     for attribute in ("HttpOnly", "SameSite=Lax", "Secure"):
         assert attribute in cookie
 
@@ -206,7 +207,15 @@ def test_every_route_that_changes_something_wants_a_token(app: Flask, owner: Vis
 
 @ONE_DATABASE
 def test_every_page_is_behind_the_sign_in_but_the_ones_that_cannot_be(app: Flask, visitor: Visitor, cast: Cast) -> None:
-    open_to_all = {"/sign-in", "/healthz", "/static/<path:filename>", "/static/dist/<file>"}
+    open_to_all = {
+        "/sign-in",
+        "/healthz",
+        "/livez",
+        "/readyz",
+        "/version",
+        "/static/<path:filename>",
+        "/static/dist/<file>",
+    }
     # Images have addresses that cannot be guessed; an invitation and a password link are their links.
     open_to_all |= {"/uploads/sh/<name>", "/invitations/<secret>", "/new-password/<secret>", "/reference"}
     for rule in app.url_map.iter_rules():
