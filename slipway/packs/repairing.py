@@ -18,7 +18,7 @@ from slipway.packs.applying import Applied, apply
 from slipway.packs.format.index import Entries, Index, Kind
 from slipway.packs.local_reuse import LocalBuild
 from slipway.packs.range_sources import RangeSource
-from slipway.packs.staging import make_directories, finish_directories
+from slipway.packs.staging import finish_directories, make_directories
 from slipway.packs.tree_files import TreeFiles
 from slipway.packs.tree_modes import make_directories_writable, remove_tree
 from slipway.packs.verifying import Verification

@@ -15,7 +15,7 @@ from slipway.packs.format.index_transfer import decompress_index
 from slipway.packs.local_reuse import Reuse
 from slipway.packs.transfer_plan import plan_transfer
 from tests.slipway.packs.builds import Build, BytesSource, install, make_build, patch_between
-from tests.slipway.packs.trees import installed_mode, Tree, noise, standing, trees
+from tests.slipway.packs.trees import Tree, installed_mode, noise, standing, trees
 
 pytestmark = pytest.mark.slow
 

@@ -51,8 +51,8 @@ Stood = dict[str, tuple[str, int, bytes]]
 
 
 def standing(root: Path) -> Stood:
-    """What stands below `root`: by path its type, its mode (of files, as installed: without write bits) and its content,
-    a link's target, or for hard links the first name of the file."""
+    """What stands below `root`: by path its type, its mode (of files, without write bits, as installed) and its
+    content, a link's target, or for hard links the first name of the file."""
     found: Stood = {}
     first: dict[int, str] = {}
     for path in sorted(root.rglob("*"), key=lambda path: path.parts):
