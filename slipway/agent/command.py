@@ -14,6 +14,8 @@ from slipway.agent import VERSION
 from slipway.agent.exit_codes import ExitCode
 from slipway.client.sizes import parse_size
 
+MIN_BANDWIDTH = 1 << 10
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; see `exit_codes` and docs/agents.md."""
@@ -62,6 +64,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds to download in parallel (default 2)"
     )
+    parser.add_argument(
+        "--bandwidth",
+        type=_bandwidth,
+        metavar="SIZE",
+        help="the most that all downloads together receive per second, like 20M (default: no limit)",
+    )
     _add_storage_hosts(parser)
 
 
@@ -81,6 +89,13 @@ def _size(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _bandwidth(text: str) -> int:
+    rate = _size(text)
+    if rate < MIN_BANDWIDTH:
+        raise argparse.ArgumentTypeError(f"{text!r} is too little: give at least 1K, the bytes per second")
+    return rate
+
+
 def _run(options: argparse.Namespace) -> int:
     from slipway.agent import logs
     from slipway.agent.agent_process import run
@@ -96,6 +111,7 @@ def _run(options: argparse.Namespace) -> int:
             ca_file=options.ca_file,
             disk_floor=options.disk_floor,
             downloads=options.downloads,
+            bandwidth=options.bandwidth,
             storage_hosts=read_storage_hosts(options.storage_hosts, os.environ),
         )
         return _exit_now(run(settings))

@@ -33,8 +33,8 @@ class InvalidPlan(Exception):
 class WantedBuild:
     """A build to cache. Sizes are in bytes, `sha256` is lowercase hex, `archive_url` is a secret while it is valid.
 
-    `keep`: a build for rolling back. The agent keeps it while there is space and never fetches it. `preparing`: its pack
-    is being made, and the agent waits for it. `pack` is None as long as there is none.
+    `keep`: a build for rolling back. The agent keeps it while there is space and never fetches it. `preparing`: its
+    pack is being made, and the agent waits for it. `pack` is None as long as there is none.
     """
 
     key: BuildKey
