@@ -33,12 +33,13 @@ from slipway.agent.packs.storage_client import StorageClient
 from slipway.agent.plan_poller import PlanPoller
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.reporter import Reporter
+from slipway.agent.sessions.connection_file import Connection, write_connection
 from slipway.agent.sessions.session_files import SessionFiles
 from slipway.agent.sessions.session_watch import SessionWatch
 from slipway.agent.settings import Settings
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.agent.thread_supervisor import ThreadSupervisor
-from slipway.client.durable import write_json
+from slipway.agent.verification.repair_folders import drop_abandoned_repairs
 from slipway.client.transport import make_pool
 
 # The agent stops within two seconds. The last report must fit into that time.
@@ -115,6 +116,7 @@ class Agent:
     def start(self) -> None:
         for repaired in self.inventory.repair():
             logs.info("repaired after a crash", what=repaired)
+        drop_abandoned_repairs(self.layout)
         for key in self.inventory.make_read_only():
             logs.info("made a build of an older agent read-only", game=key.game_id, build=key.build)
         self._write_connection()
@@ -142,16 +144,14 @@ class Agent:
             logs.info("the last report was not delivered", reason=error)
 
     def _write_connection(self) -> None:
-        """Write the connection file for launch scripts; mode 0600 inside a directory of mode 0700."""
+        """Write the connection file for launch scripts and `verify`."""
         settings = self._settings
-        document = {
-            "url": settings.url,
-            "token": settings.token,
-            "caFile": str(settings.ca_file.absolute()) if settings.ca_file else None,
-            "storageHosts": ",".join(str(host) for host in settings.storage_hosts),
-            "bandwidth": settings.bandwidth,
-        }
-        write_json(self.layout.connection, document)
+        ca_file = settings.ca_file.absolute() if settings.ca_file else None
+        hosts = ",".join(str(host) for host in settings.storage_hosts)
+        write_connection(
+            self.layout,
+            Connection(settings.url, settings.token, ca_file, hosts, settings.bandwidth, settings.disk_floor),
+        )
 
     def _sessions_changed(self) -> None:
         self._wake.set()

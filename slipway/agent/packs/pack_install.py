@@ -88,7 +88,7 @@ class PackInstall:
     ) -> ReadyBuild:
         wanted = task.wanted
         addresses = FreshAddresses(offer, lambda: task.refresh().pack)
-        objects = PackObjects(self._storage, addresses, task, progress.received)
+        objects = PackObjects(self._storage, addresses, wanted.key, task.cancelled, progress.received)
         encoded = objects.index(offer.index.reference, source, assembly)
         index = _decoded(encoded, wanted, offer)
         crash_point("after-index")

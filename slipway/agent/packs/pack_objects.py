@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from threading import Event
 
 from slipway.agent import logs
-from slipway.agent.cache.fetch_task import FetchTask
 from slipway.agent.packs.assemblies import Assembly
 from slipway.agent.packs.fresh_addresses import FreshAddresses
 from slipway.agent.packs.index_files import read_index, write_index
 from slipway.agent.packs.pack_offer import OfferedUpdate, PackOffer, StoredObject
 from slipway.agent.packs.storage_client import ObjectRejected, OpenRange, Received, StorageClient
 from slipway.agent.packs.update_sources import UpdateSource
+from slipway.agent.path_names import BuildKey
 from slipway.client.durable import write_bytes
 from slipway.packs.applying import PatchObject
 from slipway.packs.format.index import Index
@@ -25,17 +26,20 @@ from slipway.packs.format.refusals import IndexRefused, PatchRefused
 class PackObjects:
     """A RangeSource of the pack. All methods raise FetchFailed, FetchCancelled and ObjectRejected."""
 
-    def __init__(self, storage: StorageClient, addresses: FreshAddresses, task: FetchTask, received: Received) -> None:
+    def __init__(
+        self, storage: StorageClient, addresses: FreshAddresses, key: BuildKey, cancelled: Event, received: Received
+    ) -> None:
         self._storage = storage
         self._addresses = addresses
-        self._task = task
+        self._key = key
+        self._cancelled = cancelled
         self._received = received
 
     def open_range(self, start: int, length: int) -> OpenRange:
         """As RangeSource."""
         return self._addresses.use(
             lambda offer: offer.stored,
-            lambda stored: self._storage.open_range(stored, start, length, self._task.cancelled, self._received),
+            lambda stored: self._storage.open_range(stored, start, length, self._cancelled, self._received),
         )
 
     def index(self, reference: IndexReference, source: UpdateSource | None, assembly: Assembly) -> bytes:
@@ -44,11 +48,13 @@ class PackObjects:
         encoded = read_index(assembly.index)
         if encoded is None:
             encoded = self._delta(reference, source) if source and source.update.delta else None
-            encoded = encoded or decompress_index(
-                self._read(lambda offer: offer.index.stored, MAX_INDEX_BYTES), reference
-            )
+            encoded = encoded or self.complete_index(reference)
             write_index(assembly.index, encoded)
         return encoded
+
+    def complete_index(self, reference: IndexReference) -> bytes:
+        """The table of the index, fetched without an older one. Raises IndexRefused."""
+        return decompress_index(self._read(lambda offer: offer.index.stored, MAX_INDEX_BYTES), reference)
 
     def patch(
         self, source: UpdateSource, index: Index, reference: IndexReference, assembly: Assembly
@@ -57,7 +63,7 @@ class PackObjects:
         offered = source.update.patch
         if offered is None:
             return None
-        key = self._task.wanted.key
+        key = self._key
         try:
             encoded = assembly.patch.read_bytes() if assembly.patch.exists() else b""
             if hashlib.sha256(encoded).hexdigest() != offered.sha256:
@@ -72,7 +78,7 @@ class PackObjects:
         return PatchObject(table, encoded)
 
     def _delta(self, reference: IndexReference, source: UpdateSource) -> bytes | None:
-        key = self._task.wanted.key
+        key = self._key
         try:
             frame = self._read(self._of_update(source, lambda update: update.delta), MAX_INDEX_BYTES)
             return decompress_index(frame, reference, source.encoded)
@@ -87,7 +93,7 @@ class PackObjects:
 
     def _read(self, pick: Callable[[PackOffer], StoredObject | None], maximum: int) -> bytes:
         return self._addresses.use(
-            pick, lambda stored: self._storage.read(stored, maximum, self._task.cancelled, self._received)
+            pick, lambda stored: self._storage.read(stored, maximum, self._cancelled, self._received)
         )
 
     @staticmethod
