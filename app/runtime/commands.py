@@ -148,7 +148,7 @@ def doctor_command() -> None:
         raise SystemExit(1)
 
 
-@click.command("worker", cls=_Plainly)
+@click.command("worker", cls=PlainCommand)
 @with_appcontext
 def worker_command() -> None:
     """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: it frees the
