@@ -59,6 +59,7 @@ class AgentProcess:
         fault_at: str = "",
         program: str = "",
         user: str = "",
+        token: str = TOKEN,
     ) -> None:
         self.log_path = log
         command = [sys.executable, *(["-c", program] if program else ["-m", "slipway.agent"])]
@@ -70,7 +71,7 @@ class AgentProcess:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment(SLIPWAY_TOKEN=TOKEN, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
+                env=environment(SLIPWAY_TOKEN=token, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
             )
