@@ -118,13 +118,8 @@ def test_killed_while_a_pack_is_made(
 def updates_of(world: World, slug: str) -> set[tuple[int, int]]:
     """(from, to), by numbers."""
     with world.app.app_context():
-        numbers = dict(
-            db.session.execute(
-                select(Build.id, Build.number).join(Game, Build.game_id == Game.id).where(Game.slug == slug)
-            )
-            .tuples()
-            .all()
-        )
+        builds = select(Build.id, Build.number).join(Game, Build.game_id == Game.id).where(Game.slug == slug)
+        numbers = dict(db.session.execute(builds).tuples().all())
         rows = db.session.execute(select(PackUpdate.from_build_id, PackUpdate.build_id)).all()
         free_connection()
     return {(numbers[old], numbers[new]) for old, new in rows if new in numbers}
