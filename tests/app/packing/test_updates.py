@@ -89,6 +89,15 @@ def test_the_cheapest_update_is_named_first(studio: Studio, agent: FleetAgent) -
     assert ways[0]["bytes"] < ways[1]["bytes"]
 
 
+def test_a_build_that_is_there_already_needs_no_update(studio: Studio, agent: FleetAgent) -> None:
+    first, second = studio.publish(FILES), studio.publish(EDITED)
+    agent.report(held(first, "cached"), held(second, "cached"))
+    make_due_packs()
+    pack = planned(agent, second)["pack"]
+    assert pack["updates"] == []
+    assert pack["index"]["sha256"] == ready_pack(second).index_sha256, "it can be verified and repaired"
+
+
 def test_an_update_that_nobody_measured_yet_counts_at_most_everything(
     studio: Studio, agent: FleetAgent, installer: PackInstaller
 ) -> None:
