@@ -17,6 +17,7 @@ from app.data.models.pack import BuildPack
 from app.data.models.partner import Partner
 from app.packing.due_packs import due_packs, unready_packs
 from app.packing.pack_making import Outcome, make_pack
+from app.packing.pack_removal import discard_incomplete
 from app.packing.update_making import due_updates, make_update
 from app.packing.work_folder import remove_abandoned
 from app.process import shutdown
@@ -75,7 +76,8 @@ class MadePack:
 
 def make_unready_packs(game_ids: Sequence[str] | None) -> Iterator[MadePack]:
     """Make every needed pack that is not ready, of some games or (None) of all, and the updates that are due. Packs
-    that failed before are tried again."""
+    that failed before are tried again, and packs that are not complete in storage are made again."""
+    discard_incomplete(game_ids)
     for build_id in unready_packs(game_ids):
         outcome = make_pack(build_id, again=True)
         yield _described(build_id, outcome)

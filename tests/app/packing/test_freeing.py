@@ -17,7 +17,7 @@ from app.maintenance.build_sweep import check, sweep
 from app.packing.due_packs import NEWEST_PACKED, due_packs
 from app.packing.pack_claims import claim_pack
 from app.packing.pack_removal import free_packs
-from app.packing.pack_work import make_due_packs
+from app.packing.pack_work import make_due_packs, make_unready_packs
 from app.storage.bucket import bucket
 from tests.app.fleet.acting import STUDIO, FleetAgent, held
 from tests.app.packing.scenes import Studio, game_files, pack_objects_stored, pack_of, ready_pack, update_of
@@ -209,6 +209,35 @@ def test_lost_and_wrong_objects_are_found(studio: Studio) -> None:
             f"{slug}, update to build 2: {way.delta_key}",
         ]
     )
+
+
+def test_packs_make_repairs_what_check_finds(studio: Studio) -> None:
+    first, second = builds(studio, 2)
+    way = update_of(first, second)
+    assert way is not None
+    bucket().delete([ready_pack(first).pack_key, way.delta_key])
+    before = ready_pack(second).folder
+
+    made = [found.name for found in make_unready_packs(None)]
+
+    assert made == [f"{studio.slug}, build 1"]
+    assert (check().missing, check().orphans) == ([], [])
+    assert ready_pack(second).folder == before, "whatever is complete stays"
+
+
+def test_packs_make_makes_an_incomplete_update_again(studio: Studio, agent: FleetAgent) -> None:
+    first, second = builds(studio, 2)
+    agent.report(held(first, "cached"))
+    way = update_of(first, second)
+    assert way is not None
+    bucket().delete([way.delta_key])
+
+    assert list(make_unready_packs(None)) == []
+
+    again = update_of(first, second)
+    assert again is not None
+    assert again.folder != way.folder
+    assert (check().missing, check().orphans) == ([], [])
 
 
 def test_a_build_without_an_object_does_not_keep_others_from_their_packs(studio: Studio) -> None:
