@@ -32,12 +32,14 @@ from app.packing.pack_claims import (
     owns_claim,
 )
 from app.packing.pack_reading import StoredIndex, limits_for, older_build
+from app.packing.pack_removal import remove_folder
 from app.packing.pack_writing import PackWriter, store
 from app.packing.update_making import UpdateObjects, store_update
 from app.packing.work_folder import work_folder
 from app.process import shutdown
 from app.process.crash_points import crash_point
 from app.refusals import Unavailable
+from app.storage.bucket import ObjectGone
 from app.storage.objects import ObjectMissing
 from app.storage.whole_objects import read_whole
 from slipway.archive.archive_rejected import ArchiveRejected
@@ -65,6 +67,10 @@ class _Older:
     content: OlderBuild
 
 
+class _ArchiveGone(Exception):
+    """The build's own archive is missing. Waiting for storage cannot help."""
+
+
 def make_pack(build_id: str, *, again: bool = False) -> Outcome:
     """Make the pack of one build, unless another worker does so or it is there. `again`: also one that failed before.
     Repeatable."""
@@ -72,6 +78,14 @@ def make_pack(build_id: str, *, again: bool = False) -> Outcome:
     if claim is None:
         return Outcome.NOT_OURS
     crash_point("pack-claimed")
+    remove_folder(claim.abandoned)
+    outcome = _attempt(claim)
+    if outcome is not Outcome.READY:
+        remove_folder(claim.folder)
+    return outcome
+
+
+def _attempt(claim: PackClaim) -> Outcome:
     number = f"build {claim.build.number} of {claim.build.game.slug}"
     try:
         return _make(claim)
@@ -90,6 +104,11 @@ def make_pack(build_id: str, *, again: bool = False) -> Outcome:
         log.exception("the pack of %s cannot be made", number)
         end_failed(claim, f"The build cannot be cut into a pack: {why}.", for_good=True)
         return Outcome.ENDED
+    except _ArchiveGone:
+        log.warning("the archive of %s is not in storage", number)
+        reason = f"Its archive is not in storage. Tell the operator: flask check lists build {claim.build.number}."
+        end_failed(claim, reason, for_good=False)
+        return Outcome.ENDED
     except Exception as why:
         log.exception("making the pack of %s failed", number)
         reason = f"Making it failed ({type(why).__name__}). The server's log has more."
@@ -99,18 +118,19 @@ def make_pack(build_id: str, *, again: bool = False) -> Outcome:
 
 def _make(claim: PackClaim) -> Outcome:
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
-    with PackHeartbeat(app, claim) as heartbeat, work_folder(settings(), claim.build) as folder:
+    with PackHeartbeat(app, claim) as heartbeat:
 
         def cancelled() -> bool:
             return heartbeat.lost.is_set() or shutdown.stopping.is_set()
 
-        _unpack_archive(claim, folder, heartbeat, cancelled)
-        crash_point("archive-unpacked")
-        older = _older(claim.build, cancelled)
-        made, written = _write(claim, folder, older, heartbeat, cancelled)
-    updates = [_store_update(claim, made, written, older)] if older else []
-    crash_point("pack-objects-stored")
-    return Outcome.READY if finish(claim, made, updates) else Outcome.NOT_OURS
+        with work_folder(settings(), claim.build) as folder:
+            _unpack_archive(claim, folder, heartbeat, cancelled)
+            crash_point("archive-unpacked")
+            older = _older(claim.build, cancelled)
+            made, written = _write(claim, folder, older, heartbeat, cancelled)
+        updates = [_store_update(claim, made, written, older)] if older else []
+        crash_point("pack-objects-stored")
+        return Outcome.READY if finish(claim, made, updates) else Outcome.NOT_OURS
 
 
 def _unpack_archive(claim: PackClaim, folder: Path, heartbeat: PackHeartbeat, cancelled: Callable[[], bool]) -> None:
@@ -124,7 +144,10 @@ def _unpack_archive(claim: PackClaim, folder: Path, heartbeat: PackHeartbeat, ca
 
     build = claim.build
     source = _Pieces(read_whole(build.object_key, build.size, check_wanted))
-    unpack(source, folder, limits_for(build), build.launcher, read, cancelled)  # type: ignore[arg-type]  # read() is all it calls
+    try:
+        unpack(source, folder, limits_for(build), build.launcher, read, cancelled)  # type: ignore[arg-type]  # read() is all it calls
+    except ObjectGone as error:
+        raise _ArchiveGone from error
 
 
 class _Pieces:
@@ -176,7 +199,7 @@ def _store_update(claim: PackClaim, made: BuildPack, written: WrittenBuild, olde
     update = PackUpdate(build_id=claim.build.id, from_build_id=older.build.id, folder=claim.folder)
     new = StoredIndex(written.index, written.encoded)
     old = StoredIndex(older.content.index, older.content.encoded)
-    store_update(update, made.index_bytes, new, old, UpdateObjects(written.delta or b"", written.patch))
+    store_update(update, made.index_bytes, new, old, UpdateObjects(written.delta, written.patch))
     return update
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from app.data.database import announce, free_connection, writing
@@ -19,7 +19,7 @@ from app.data.models.server import Replica, Server
 from app.packing.due_packs import NEWEST_PACKED
 from app.packing.pack_claims import add_updates
 from app.packing.pack_reading import StoredChunks, StoredIndex, read_index
-from app.packing.pack_removal import discard_pack
+from app.packing.pack_removal import discard_pack, remove_folder
 from app.packing.pack_topics import topics_of
 from app.packing.pack_writing import store
 from app.process.crash_points import crash_point
@@ -36,9 +36,9 @@ Cancelled = Callable[[], bool]
 
 @dataclass(frozen=True)
 class UpdateObjects:
-    """What could be stored for an update. `patch`: None where it would save nothing."""
+    """What could be stored for an update. None: it would save nothing."""
 
-    delta: bytes
+    delta: bytes | None
     patch: bytes | None
 
 
@@ -92,18 +92,25 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
     objects = UpdateObjects(compress_index(new.encoded, old.encoded), patch)
     store_update(made, new_pack.index_bytes, new, old, objects)
     with writing() as session:
-        if add_updates(session, [made]):
+        added = add_updates(session, [made])
+        if added:
             announce(*topics_of(session, build_id))
     free_connection()
+    if not added:  # another worker was first
+        remove_folder(made.folder)
     return True
 
 
 def _name_folder(build_id: str, folder: str) -> None:
-    """Let the row name the folder, so that no sweep takes its objects for garbage. Objects of an earlier attempt, whose
-    folder it names no more, are."""
+    """Let the row name the folder, so that no sweep takes its objects for garbage. Those of an attempt whose process
+    died are removed."""
     with writing() as session:
-        session.execute(update(BuildPack).where(BuildPack.build_id == build_id).values(update_folder=folder))
+        row = session.get(BuildPack, build_id, with_for_update=True, populate_existing=True)
+        abandoned = row.update_folder if row is not None else None
+        if row is not None:
+            row.update_folder = folder
     free_connection()
+    remove_folder(abandoned)
 
 
 def _ready_packs(build_ids: Sequence[str]) -> dict[str, tuple[BuildPack, Build]]:
@@ -138,7 +145,7 @@ def store_update(
             store(made.patch_key, objects.patch)
             made.patch_bytes, made.patch_sha256 = len(objects.patch), hashlib.sha256(objects.patch).hexdigest()
             fetched = with_patch
-    if len(objects.delta) < index_bytes:
+    if objects.delta and len(objects.delta) < index_bytes:
         store(made.delta_key, objects.delta)
         made.delta_bytes = len(objects.delta)
     made.fetched_bytes = fetched
