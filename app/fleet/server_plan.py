@@ -38,6 +38,7 @@ class PlannedBuild:
     url_expires_at: datetime
     active: bool
     retry: int
+    keep: bool  # only for rolling back: the server keeps it if it is whole, and never fetches it
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,16 @@ def _read_plan(server_id: str, version: int, poll_after: int) -> Plan:
         .order_by(Build.released_at)
     ).all()
     paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
-    kept = [row for row in rows if (_is_kept(row) if paused else row.wanted)]
-    evicted = [] if paused else [row for row in rows if not row.wanted]
+    planned = [row for row in rows if (_stays_while_paused(row) if paused else row.wanted or row.kept)]
+    evicted = [] if paused else [row for row in rows if not (row.wanted or row.kept)]
     expires = now() + URL_LIFETIME
-    builds = [_planned(row, row.build, row.build.game, expires) for row in kept]
+    builds = [_planned(row, row.build, row.build.game, expires) for row in planned]
     return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
 
 
-def _is_kept(row: Replica) -> bool:
-    """On a paused server. Never for builds that only its reports name, because the plan also gives the address of a
-    build."""
-    return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)
+def _stays_while_paused(row: Replica) -> bool:
+    """Never for builds that only the server's reports name, because the plan also gives the address of a build."""
+    return row.phase == "cached" and (row.wanted or row.kept or row.left_plan_at is not None)
 
 
 def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> PlannedBuild:
@@ -108,4 +108,5 @@ def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> P
         url_expires_at=expires,
         active=game.released_build_id == build.id,
         retry=replica.retries_asked,
+        keep=replica.kept,
     )

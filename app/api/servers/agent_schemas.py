@@ -26,6 +26,8 @@ class PlanServer(Shape):
 
 
 class PlanBuild(Shape):
+    """`keep`: a build for rolling back. The agent keeps it if it is whole, and never fetches it."""
+
     game_id: str
     slug: str
     build: int
@@ -38,6 +40,7 @@ class PlanBuild(Shape):
     url_expires_at: Moment
     active: bool
     retry: int
+    keep: bool
 
 
 class PlanEviction(Shape):
@@ -71,6 +74,15 @@ class Disk(Shape):
     floor_bytes: Bytes
 
 
+class SourceReport(Shape):
+    """What a copy is made from. `from`: the build that an update starts from. `fallback`: why the archive was used
+    although there is a pack."""
+
+    kind: Literal["archive", "pack", "update"]
+    from_build: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, alias="from")
+    fallback: Annotated[Text, Field(max_length=2000)] | None = None
+
+
 class BuildReport(Shape):
     game_id: Id
     build: Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -81,6 +93,7 @@ class BuildReport(Shape):
     attempt: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     reason: Annotated[Text, Field(max_length=2000)] | None = None
     retry_in_seconds: Annotated[float, Field(ge=0, le=10**7, strict=False)] | None = None
+    source: SourceReport | None = None
 
 
 class SessionReport(Shape):

@@ -1,0 +1,89 @@
+"""What it costs to bring a build to a server, exact to the byte: nothing, an update, the pack or the archive."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from app.data.database import in_batches
+from app.data.extensions import db
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack, PackState, PackUpdate
+from app.data.models.server import Replica
+
+Kind = Literal["none", "update", "pack", "archive"]
+UNDER_WAY = ("waiting", "making")
+
+
+@dataclass(frozen=True)
+class TransferCost:
+    """The cheapest way to bring a build to one server. `bytes`: of the complete transfer. `from_build`: the number of
+    the build that an update starts from."""
+
+    kind: Kind
+    bytes: int
+    from_build: int | None = None
+
+
+NOTHING = TransferCost("none", 0)
+
+
+class TransferCosts:
+    """The costs of some builds, from their packs and updates."""
+
+    def __init__(self, packs: Sequence[BuildPack], updates: Sequence[PackUpdate]) -> None:
+        self._packs = {pack.build_id: pack for pack in packs}
+        self._updates: dict[str, dict[str, int]] = defaultdict(dict)
+        for update in updates:
+            self._updates[update.build_id][update.from_build_id] = update.transfer_bytes
+
+    def pack_state(self, build_id: str) -> PackState | None:
+        """None without a pack, also for a build whose pack was never wanted."""
+        pack = self._packs.get(build_id)
+        return pack.state if pack else None
+
+    def preparing_percent(self, build_id: str) -> int | None:
+        """How far the making of a build's pack is, or None if none is being made."""
+        pack = self._packs.get(build_id)
+        if pack is None or pack.state not in UNDER_WAY:
+            return None
+        return min(99, pack.bytes_done * 100 // pack.bytes_total) if pack.bytes_total else 0
+
+    def from_nothing(self, build: Build) -> TransferCost:
+        """For a server that holds no build of the game."""
+        pack = self._packs.get(build.id)
+        if pack is None or pack.state != "ready":
+            return TransferCost("archive", build.size)
+        return TransferCost("pack", pack.pack_bytes + pack.index_bytes)
+
+    def update_bytes(self, build_id: str, from_build_id: str) -> int | None:
+        """Bytes of an update between two builds, or None if it is not offered."""
+        pack = self._packs.get(build_id)
+        return self._updates[build_id].get(from_build_id) if pack and pack.state == "ready" else None
+
+    def for_server(self, build: Build, replicas: Sequence[Replica]) -> TransferCost:
+        """For a server with these replicas of the game; their builds are loaded."""
+        if any(replica.build_id == build.id and replica.phase == "cached" for replica in replicas):
+            return NOTHING
+        best = self.from_nothing(build)
+        for replica in replicas:
+            offered = self.update_bytes(build.id, replica.build_id) if replica.phase == "cached" else None
+            if offered is not None and (best.kind != "update" or offered < best.bytes):
+                best = TransferCost("update", offered, replica.build.number)
+        return best
+
+
+def transfer_costs(build_ids: Collection[str]) -> TransferCosts:
+    """Two queries per 5,000 builds."""
+    packs: list[BuildPack] = []
+    updates: list[PackUpdate] = []
+    for ids in in_batches(sorted(build_ids)):
+        packs += db.session.scalars(select(BuildPack).where(BuildPack.build_id.in_(ids)))
+        query = select(PackUpdate).where(PackUpdate.build_id.in_(ids)).options(joinedload(PackUpdate.pack))
+        updates += db.session.scalars(query)
+    return TransferCosts(packs, updates)
