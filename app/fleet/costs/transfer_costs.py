@@ -14,7 +14,6 @@ from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackState, PackUpdate
-from app.data.models.server import Replica
 
 Kind = Literal["none", "update", "pack", "archive"]
 UNDER_WAY = ("waiting", "making")
@@ -28,6 +27,10 @@ class TransferCost:
     kind: Kind
     bytes: int
     from_build: int | None = None
+
+    @property
+    def from_number(self) -> int:
+        return self.from_build or 0
 
 
 NOTHING = TransferCost("none", 0)
@@ -56,26 +59,35 @@ class TransferCosts:
 
     def from_nothing(self, build: Build) -> TransferCost:
         """For a server that holds no build of the game."""
-        pack = self._packs.get(build.id)
-        if pack is None or pack.state != "ready":
+        pack = self._ready(build.id)
+        if pack is None:
             return TransferCost("archive", build.size)
         return TransferCost("pack", pack.pack_bytes + pack.index_bytes)
 
-    def update_bytes(self, build_id: str, from_build_id: str) -> int | None:
-        """Bytes of an update between two builds, or None if it is not offered."""
-        pack = self._packs.get(build_id)
-        return self._updates[build_id].get(from_build_id) if pack and pack.state == "ready" else None
+    def from_build(self, build: Build, held: Build) -> TransferCost:
+        """For a server that holds one other build. An update that was not measured yet costs at most the pack."""
+        pack = self._ready(build.id)
+        if pack is None or self._ready(held.id) is None:
+            return self.from_nothing(build)
+        known = self._updates[build.id].get(held.id)
+        return TransferCost("update", pack.pack_bytes + pack.index_bytes if known is None else known, held.number)
 
-    def for_server(self, build: Build, replicas: Sequence[Replica]) -> TransferCost:
-        """For a server with these replicas of the game; their builds are loaded."""
-        if any(replica.build_id == build.id and replica.phase == "cached" for replica in replicas):
+    def is_measured(self, build_id: str, from_build_id: str) -> bool:
+        """Whether the update's size is known, or there is no such update."""
+        packs = self._ready(build_id) and self._ready(from_build_id)
+        return not packs or from_build_id in self._updates[build_id]
+
+    def for_server(self, build: Build, held: Sequence[Build]) -> TransferCost:
+        """For a server that holds these builds of the game: what its plan offers first."""
+        if any(other.id == build.id for other in held):
             return NOTHING
-        best = self.from_nothing(build)
-        for replica in replicas:
-            offered = self.update_bytes(build.id, replica.build_id) if replica.phase == "cached" else None
-            if offered is not None and (best.kind != "update" or offered < best.bytes):
-                best = TransferCost("update", offered, replica.build.number)
-        return best
+        ways = [self.from_build(build, other) for other in held]
+        updates = sorted((way for way in ways if way.kind == "update"), key=lambda way: (way.bytes, -way.from_number))
+        return updates[0] if updates else self.from_nothing(build)
+
+    def _ready(self, build_id: str) -> BuildPack | None:
+        pack = self._packs.get(build_id)
+        return pack if pack and pack.state == "ready" else None
 
 
 def transfer_costs(build_ids: Collection[str]) -> TransferCosts:
