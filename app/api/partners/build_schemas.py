@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -19,7 +19,9 @@ class PageQuery(Shape):
 
 
 class BuildRow(Shape):
-    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null."""
+    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `updateFromLive`: bytes
+    that a server with the live build fetches for this one; null without a live build. `sentBytes`: what servers fetched
+    of it; `savedBytes`: what its archive would have taken more."""
 
     number: int
     size: int
@@ -33,6 +35,9 @@ class BuildRow(Shape):
     released: bool
     released_at: Moment | None
     cached_on: int
+    update_from_live: int | None
+    sent_bytes: int
+    saved_bytes: int
     warnings: list[str]
 
 
@@ -84,7 +89,10 @@ class ReleaseList(Shape):
 
 
 class ServerForecast(Shape):
-    """`has`: builds cached on the server, last released first. `state`: state of the build to release."""
+    """`has`: builds cached on the server, last released first. `state`: state of the build to release. `bytesToFetch`:
+    exact, instead of the archive's `bytesOf`. `way`: how the build comes there; `fromBuild`: the build that an update
+    starts from. `preparing`: the server waits for an update that is being prepared; until it is, `bytesToFetch` is the
+    most that it can be."""
 
     id: str
     region: str
@@ -92,6 +100,9 @@ class ServerForecast(Shape):
     state: str
     bytes_to_fetch: int
     bytes_of: int
+    way: Literal["none", "update", "pack", "archive"]
+    from_build: int | None
+    preparing: bool
     free_bytes: int | None
     contact: bool
     paused: bool
@@ -105,5 +116,7 @@ class ReleaseForecast(Shape):
     live: int | None
     changes: bool
     bytes_to_fetch: int
+    bytes_of: int
+    preparing: bool
     sessions: int
     servers: list[ServerForecast]

@@ -104,5 +104,8 @@ def _row(found: ListedBuild) -> schemas.BuildRow:
         released=found.released,
         released_at=build.released_at,
         cached_on=found.cached_on,
+        update_from_live=found.update_bytes,
+        sent_bytes=build.sent_bytes,
+        saved_bytes=build.saved_bytes,
         warnings=build.warnings,
     )

@@ -14,8 +14,9 @@ from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackState, PackUpdate
+from app.data.models.server import Replica
 
-Kind = Literal["none", "update", "pack", "archive"]
+Way = Literal["none", "update", "pack", "archive"]
 UNDER_WAY = ("waiting", "making")
 
 
@@ -24,13 +25,9 @@ class TransferCost:
     """The cheapest way to bring a build to one server. `bytes`: of the complete transfer. `from_build`: the number of
     the build that an update starts from."""
 
-    kind: Kind
+    way: Way
     bytes: int
     from_build: int | None = None
-
-    @property
-    def from_number(self) -> int:
-        return self.from_build or 0
 
 
 NOTHING = TransferCost("none", 0)
@@ -81,13 +78,31 @@ class TransferCosts:
         """For a server that holds these builds of the game: what its plan offers first."""
         if any(other.id == build.id for other in held):
             return NOTHING
-        ways = [self.from_build(build, other) for other in held]
-        updates = sorted((way for way in ways if way.kind == "update"), key=lambda way: (way.bytes, -way.from_number))
+        offers = [self.from_build(build, other) for other in held]
+        updates = sorted((o for o in offers if o.way == "update"), key=lambda o: (o.bytes, -(o.from_build or 0)))
         return updates[0] if updates else self.from_nothing(build)
+
+    def waits_for_pack(self, build: Build, held: Sequence[Build]) -> bool:
+        """Whether a server that holds these builds will wait for the build's pack, because it can play another one."""
+        pack = self._packs.get(build.id)
+        others = held and all(other.id != build.id for other in held)
+        return bool(others and pack and pack.state in UNDER_WAY)
 
     def _ready(self, build_id: str) -> BuildPack | None:
         pack = self._packs.get(build_id)
         return pack if pack and pack.state == "ready" else None
+
+
+def bytes_to_fetch(replica: Replica | None, cost: TransferCost) -> int:
+    """The bytes of a build that a server must still download: none if it has cached it or is verifying it, the rest if
+    it has begun (downloads resume), else all."""
+    if replica is None:
+        return cost.bytes
+    if replica.phase in {"cached", "verifying"}:
+        return 0
+    if replica.phase in {"downloading", "pending", "failed"} and replica.bytes_done:
+        return max(0, (replica.bytes_total or replica.build.size) - replica.bytes_done)
+    return cost.bytes
 
 
 def transfer_costs(build_ids: Collection[str]) -> TransferCosts:

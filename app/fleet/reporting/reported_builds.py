@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches
 from app.data.models.game import Build, Game
-from app.data.models.server import Replica, Server
+from app.data.models.server import Replica, Server, Source
 from app.fleet.costs.sent_bytes import count_copies, lock_games
 from app.fleet.replicas import is_plan_current
 from app.fleet.reporting.unplanned_builds import adopt
@@ -31,10 +31,10 @@ Key = tuple[str, int]  # game id, build number
 
 @dataclass(frozen=True)
 class ReportedSource:
-    """What a copy is made from. `kind`: archive, pack or update. `from_build`: the number of the build that an update
+    """What a copy is made from. `from_build`: the number of the build that an update
     starts from. `fallback`: why the archive was used although there is a pack."""
 
-    kind: str
+    kind: Source
     from_build: int | None = None
     fallback: str | None = None
 

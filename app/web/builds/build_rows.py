@@ -18,7 +18,8 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
+    archive. `update`: what a server with the live build fetches, and on how many servers the build is already: `0 B`
+    and `on 5 of 6`. `action`: Release, Roll back, or "" for the live build."""
 
     id: str
     number: int | None
@@ -30,7 +31,7 @@ class BuildLine:
     received: Moment
     what_to_do: str = ""
     note: str = ""
-    cached: str = ""
+    update: tuple[str, str] = ("", "")
     action: str = ""
 
 
@@ -46,14 +47,10 @@ class BuildLines:
 def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> BuildLines:
     """One page of a game's builds and rejected archives. A constant number of queries."""
     table = build_table(game, max_lines, before)
-    lines = [_build(build, table.live, _cached_on(build, table)) for build in table.builds]
+    lines = [_build(build, table) for build in table.builds]
     lines += [_rejected(entry) for entry in table.refused]
     lines.sort(key=lambda line: line.received.at, reverse=True)
     return BuildLines(lines, table.total, table.older)
-
-
-def _cached_on(build: Build, table: BuildTable) -> str:
-    return f"{table.cached.get(build.id, 0)} of {table.servers}" if table.servers else ""
 
 
 def count_note(page: BuildLines) -> str:
@@ -74,7 +71,15 @@ def release_action(number: int, live: int | None) -> str:
     return "Roll back" if live is not None and number < live else "Release"
 
 
-def _build(build: Build, live: int | None, cached: str) -> BuildLine:
+def _update(build: Build, table: BuildTable) -> tuple[str, str]:
+    cached, costs = table.cached.get(build.id, 0), table.costs
+    held = [table.live] if table.live else []
+    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held) else None
+    return build_words.update_words(costs.for_server(build, held), preparing, cached, table.servers, bool(held))
+
+
+def _build(build: Build, table: BuildTable) -> BuildLine:
+    live = table.live.number if table.live else None
     icon, state = build_words.build_state(build, build.number == live)
     return BuildLine(
         id=f"b{build.number}",
@@ -86,7 +91,7 @@ def _build(build: Build, live: int | None, cached: str) -> BuildLine:
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
         note=build.note or "",
-        cached=cached,
+        update=_update(build, table),
         action=release_action(build.number, live),
     )
 

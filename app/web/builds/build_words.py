@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.data.models.game import Build, Game
+from app.fleet.costs.transfer_costs import TransferCost
 from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.web.frame.formats import (
     NO_BREAK_SPACE,
@@ -98,7 +99,9 @@ def _cached(cell: Cell) -> CellWords:
 def _downloading(cell: Cell) -> CellWords:
     done = percent(cell.bytes_done, cell.bytes_total)
     fact = format_rate(cell.bytes_per_second)
-    if cell.bytes_per_second > 0:
+    if cell.source in {"pack", "update"}:
+        fact = f"{format_size(cell.bytes_total)} · {fact}"
+    elif cell.bytes_per_second > 0:
         fact += f" · {format_duration((cell.bytes_total - cell.bytes_done) / cell.bytes_per_second)}"
     return CellWords(cell.state, "downloading", f"{done}{NO_BREAK_SPACE}%", (fact,), ring=done)
 
@@ -110,13 +113,16 @@ def _verifying(cell: Cell) -> CellWords:
 
 
 def _queued(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "queued", "Queued", (waits_for(cell),) if cell.paused or cell.ahead else _since(cell))
+    waiting = waits_for(cell)
+    return CellWords(cell.state, "queued", "Queued", (waiting,) if waiting else _since(cell))
 
 
 def waits_for(cell: Cell) -> str:
     """What a queued build waits for, or "" when nothing is ahead of it."""
     if cell.paused:
         return "downloads paused"
+    if cell.preparing is not None:
+        return f"preparing update {cell.preparing}{NO_BREAK_SPACE}%"
     if cell.ahead is None:
         return ""
     what = "another game"
@@ -156,7 +162,7 @@ def _removed(cell: Cell) -> CellWords:
 
 
 def _not_sent(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "none", "Not sent", (f"{format_size(cell.bytes_total)} to fetch",))
+    return CellWords(cell.state, "none", "Not sent", (f"{format_size(cell.to_fetch)} to fetch",))
 
 
 _CELLS = {
@@ -176,7 +182,8 @@ _CELLS = {
 def row_note(row: MatrixRow) -> str:
     """The second line in the head of a build's row."""
     if row.live or row.build.first_released_at:
-        return f"cached on {row.cached_on} of {len(row.cells)}"
+        kept = " to roll back" if not row.live and any(cell.kept for cell in row.cells) else ""
+        return f"cached on {row.cached_on} of {len(row.cells)}{kept}"
     return "ready, not released"
 
 
@@ -256,6 +263,21 @@ def build_state(build: Build, live: bool) -> tuple[str, Phrase]:
     if build.first_released_at:
         return "ready", ("Ready, was live",)
     return "ready", ("Ready",)
+
+
+def update_words(
+    cost: TransferCost, preparing: int | None, cached_on: int, servers: int, any_live: bool
+) -> tuple[str, str]:
+    """(bytes, on how many servers it is already) of a build for servers that have the live build: `1.4 MB` or `0 B on 5
+    of 6`. `preparing`: percent of the update that is being prepared."""
+    on = f"on {cached_on} of {servers}" if cached_on else ""
+    if not any_live or cost.way == "none":  # the live build costs nothing
+        return "", on
+    if cached_on:
+        return format_size(0), on
+    if preparing is not None:
+        return f"Preparing {preparing}{NO_BREAK_SPACE}%", ""
+    return format_size(cost.bytes), ""
 
 
 def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:
