@@ -280,6 +280,11 @@ def update_words(
     return format_size(cost.bytes), ""
 
 
+def sent_words(sent: int, saved: int) -> str:
+    """`54 kB; 112 MB saved`: what servers fetched, and what archives would have taken more."""
+    return f"{format_size(sent)}; {format_size(saved)} saved by updates" if saved else format_size(sent)
+
+
 def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:
     """(state, what to do) of a rejected archive. "Failed check" is for archives that break a rule."""
     problem, _, remedy = reason.partition(". ")
