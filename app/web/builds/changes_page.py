@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -92,7 +93,7 @@ def _view(game: Game, build: Build, against: int | None, kind: str, text: str, l
         found = list_changes(game, build, against, chosen, limit, request.args.get("after"))
     except (Conflict, Unavailable) as refusal:
         return ChangesView(number, against, problem=refusal.message)
-    query = {"slug": slug, "number": number, "against": against, "q": text or None, "kind": kind or None}
+    query: dict[str, Any] = {"slug": slug, "number": number, "against": against, "q": text or None, "kind": kind or None}
     return ChangesView(
         number,
         against,
@@ -103,7 +104,7 @@ def _view(game: Game, build: Build, against: int | None, kind: str, text: str, l
     )
 
 
-def _segment(found: ListedChanges, kind: str, query: dict[str, object]) -> FilterLink:
+def _segment(found: ListedChanges, kind: str, query: dict[str, Any]) -> FilterLink:
     count = found.counts[ChangeKind(kind)] if kind else sum(found.counts.values())
     url = url_for("build_changes.page", **(query | {"kind": kind or None}))
     return FilterLink(KINDS[kind], count, url, (query["kind"] or "") == kind)
