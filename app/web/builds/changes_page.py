@@ -93,7 +93,8 @@ def _view(game: Game, build: Build, against: int | None, kind: str, text: str, l
         found = list_changes(game, build, against, chosen, limit, request.args.get("after"))
     except (Conflict, Unavailable) as refusal:
         return ChangesView(number, against, problem=refusal.message)
-    query: dict[str, Any] = {"slug": slug, "number": number, "against": against, "q": text or None, "kind": kind or None}
+    query: dict[str, Any] = {"slug": slug, "number": number, "against": against}
+    query |= {"q": text or None, "kind": kind or None}
     return ChangesView(
         number,
         against,
