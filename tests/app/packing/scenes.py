@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
-from app.data.database import free_connection
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
@@ -81,9 +81,12 @@ class Studio:
 
     def publish(self, files: Files, *, release: bool = True) -> Build:
         """Send an archive of these files. Returns the build."""
+        free_connection()
+        with writing() as session:
+            session.get_one(Game, self.game.id).auto_release = release
+        free_connection()
         answer = self.client.put(
             f"/api/partners/games/{self.game.slug}/upload",
-            query_string={} if release else {"release": "false"},
             data=archive_of(files),
             headers=bearer(self.key) | {"Content-Type": "application/gzip"},
         )
