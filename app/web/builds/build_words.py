@@ -280,6 +280,15 @@ def update_words(
     return format_size(cost.bytes), ""
 
 
+def source_words(source: str | None, from_build: int | None, fallback: str | None) -> str:
+    """How the bytes of a copy come to a server: `Update from build 13`, or `The archive, because …`."""
+    if fallback:
+        return f"The archive, because {fallback[0].lower()}{fallback[1:]}"
+    if source == "update":
+        return f"Update from build {from_build}"
+    return {"pack": "The pack", "archive": "The archive"}.get(source or "", "")
+
+
 def sent_words(sent: int, saved: int) -> str:
     """`54 kB; 112 MB saved`: what servers fetched, and what archives would have taken more."""
     return f"{format_size(sent)}; {format_size(saved)} saved by updates" if saved else format_size(sent)
