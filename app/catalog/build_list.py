@@ -25,14 +25,24 @@ from app.topics.names import game_topic
 
 
 @dataclass(frozen=True)
+class BuildUpdate:
+    """What a server fetches for a build if it holds build number `from_build`. `preparing`: servers hold that build, and
+    the update is being prepared; until it is ready, `bytes` is the size of the archive."""
+
+    from_build: int
+    bytes: int
+    preparing: bool
+
+
+@dataclass(frozen=True)
 class ListedBuild:
-    """`cached_on`: how many servers have cached the build. `update_bytes`: what a server that holds the live build
-    fetches for it, or None without a live build."""
+    """`cached_on`: how many servers have cached the build. `update`: from the live build; of the live build itself, from
+    the one that was live before."""
 
     build: Build
     released: bool
     cached_on: int
-    update_bytes: int | None
+    update: BuildUpdate | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class BuildPage:
 
 
 def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
-    """Six queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
+    """Seven queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
     total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
     if cursor is not None:
@@ -64,16 +74,26 @@ def listed_build(game: Game, build: Build) -> ListedBuild:
 
 def _listed(game: Game, builds: Sequence[Build]) -> list[ListedBuild]:
     cached, live = cached_counts(game), live_build(game)
-    costs = transfer_costs({build.id for build in (*builds, *([live] if live else []))})
-    return [
-        ListedBuild(
-            build,
-            build.id == game.released_build_id,
-            cached[build.id],
-            costs.for_server(build, [live]).bytes if live else None,
-        )
-        for build in builds
-    ]
+    before = _live_before(game) if live in builds else None
+    costs = transfer_costs({build.id for build in (*builds, live, before) if build})
+
+    def listed(build: Build) -> ListedBuild:
+        is_live = build.id == game.released_build_id
+        older = before if is_live else live
+        return ListedBuild(build, is_live, cached[build.id], _update(build, older, costs, cached) if older else None)
+
+    return [listed(build) for build in builds]
+
+
+def _update(build: Build, older: Build, costs: TransferCosts, cached: Counter[str]) -> BuildUpdate:
+    preparing = bool(cached[older.id]) and costs.preparing_percent(build.id) is not None
+    return BuildUpdate(older.number, costs.from_build(build, older).bytes, preparing)
+
+
+def _live_before(game: Game) -> Build | None:
+    """The build that was live before the live one."""
+    others = select(Build).where(Build.game_id == game.id, Build.id != game.released_build_id)
+    return db.session.scalar(others.where(Build.released_at.is_not(None)).order_by(Build.released_at.desc()).limit(1))
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,19 @@ class PageQuery(Shape):
     cursor: Text | None = None
 
 
+class BuildUpdate(Shape):
+    """What a server fetches for a build if it holds build `from`. `preparing`: servers hold that build, and the update
+    is being prepared; until it is ready, `bytes` is the size of the archive."""
+
+    from_build: int = Field(alias="from")
+    bytes: int
+    preparing: bool
+
+
 class BuildRow(Shape):
-    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `updateFromLive`: bytes
-    that a server with the live build fetches for this one; null without a live build. `sentBytes`: what servers fetched
-    of it; `savedBytes`: what its archive would have taken more."""
+    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `update`: the
+    update from the live build; of the live build itself, from the one that was live before. `sentBytes`: what servers
+    fetched of it; `savedBytes`: what its archive would have taken more."""
 
     number: int
     size: int
@@ -30,12 +39,13 @@ class BuildRow(Shape):
     launcher: str
     file_name: str | None
     note: str | None
+    version_label: str | None
     sent_by: str
     created_at: Moment
     released: bool
     released_at: Moment | None
     cached_on: int
-    update_from_live: int | None
+    update: BuildUpdate | None
     sent_bytes: int
     saved_bytes: int
     warnings: list[str]
