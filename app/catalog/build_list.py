@@ -26,8 +26,8 @@ from app.topics.names import game_topic
 
 @dataclass(frozen=True)
 class BuildUpdate:
-    """What a server fetches for a build if it holds build number `from_build`. `preparing`: servers hold that build, and
-    the update is being prepared; until it is ready, `bytes` is the size of the archive."""
+    """What a server fetches for a build if it holds build number `from_build`. `preparing`: servers hold that build,
+    and the update is being prepared; until it is ready, `bytes` is the size of the archive."""
 
     from_build: int
     bytes: int
@@ -36,8 +36,8 @@ class BuildUpdate:
 
 @dataclass(frozen=True)
 class ListedBuild:
-    """`cached_on`: how many servers have cached the build. `update`: from the live build; of the live build itself, from
-    the one that was live before."""
+    """`cached_on`: how many servers have cached the build. `update`: from the live build; of the live build itself,
+    from the one that was live before."""
 
     build: Build
     released: bool
