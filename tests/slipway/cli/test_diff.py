@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Any
 
 import pytest
 import urllib3
@@ -33,17 +32,9 @@ def report_cached(gunicorn: Gunicorn, world: World, slug: str, *builds: int) -> 
     assert answer.status == 200, answer.data
 
 
-def packed(slipway: Slipway, slug: str, build: int) -> dict[str, Any]:
-    """The build in the platform's list, once its pack is ready."""
-    found: dict[str, Any] = {}
-
-    def is_ready() -> bool:
-        listed = slipway("status", "--game", slug, "--json").result["builds"]
-        found.update(next(each for each in listed if each["number"] == build))
-        return bool(found["pack"] and found["pack"]["state"] == "ready")
-
-    wait_until(is_ready, 90, f"build {build} has its pack: {found}")
-    return found
+def packed(slipway: Slipway, slug: str, build: int) -> None:
+    """Wait until the build can be compared: then its pack is ready."""
+    wait_until(lambda: slipway("diff", build, slug, "--against", build).code == ExitCode.OK, 90, "the pack is ready")
 
 
 @pytest.fixture
@@ -64,7 +55,7 @@ def test_the_files_that_differ_from_the_live_build(slipway: Slipway, two_builds:
     assert shown.code == ExitCode.OK, shown.err
     lines = [line.split() for line in shown.out.splitlines()]
     assert [line[:2] for line in lines[1:3]] == [["~", "game/script.rpy"], ["+", "game/new.txt"]]
-    assert shown.out.splitlines()[-1] == "1 added, 1 changed since build 1; 49.9 KB of new content."
+    assert shown.out.splitlines()[-1] == "1 added, 1 changed since build 1; 38.2 KB of new content."
     only = slipway("diff", two_builds, 2, "--kind", "added", "--json").result
     assert [change["path"] for change in only["changes"]] == ["game/new.txt"]
     assert (only["build"], only["against"], only["total"]) == (2, 1, 1)
