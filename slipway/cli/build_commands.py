@@ -1,8 +1,10 @@
-"""`slipway push`, `watch` and `download`."""
+"""`slipway push`, `watch`, `download` and `diff`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import click
 
@@ -11,11 +13,15 @@ from slipway.cli.command_context import CommandContext, with_context
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.game_arguments import with_game, with_game_and_build
+from slipway.cli.output import OutputTable
 from slipway.cli.push.build_progress import Deadline, wait_until_cached
 from slipway.cli.push.push_command import Push
 from slipway.cli.push.push_options import WAIT_LEVELS, PushOptions
+from slipway.client.printable import printable
+from slipway.client.sizes import format_size
 
 _WATCH_RETRY_SECONDS = 300.0
+_CHANGE_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
 @click.command()
@@ -145,3 +151,56 @@ def download(context: CommandContext, slug: str | None, build: int | None, targe
     path = found.save(target or Path(f"{slug}-{number}.tar.gz"), force=force)
     facts = {"game": slug, "build": number, "path": str(path), "size": found.size, "checksum": found.checksum}
     context.output.result(facts, f"Build {number} of {slug} is in {path}. Its checksum is right.")
+
+
+@click.command()
+@with_game_and_build(required=True)
+@click.option("--against", type=click.IntRange(1, 999_999_999), help="Compare with this build. Default: the live one.")
+@click.option("--kind", type=click.Choice(tuple(_CHANGE_SIGNS)), help="Only these changes.")
+@click.option("--path", "text", metavar="TEXT", help="Only paths that contain this.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many, largest first.")
+@with_context
+def diff(
+    context: CommandContext,
+    slug: str | None,
+    build: int,
+    against: int | None,
+    kind: str | None,
+    text: str | None,
+    limit: int,
+) -> None:
+    """Show the files that a build adds (+), removes (-) and changes (~), largest first.
+
+    By default it is compared with the live build; the live build itself with the one that was live before.
+    """
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
+    chosen = {"against": against, "kind": kind, "q": text, "limit": limit}
+    query = urlencode({name: value for name, value in chosen.items() if value is not None})
+    found = platform.game(slug, f"/builds/{build}/changes?{query}")
+    changes = found["changes"]
+    rows = [_change_row(change) for change in changes]
+    headings = ("", "File", f"Build {found['against']}", f"Build {found['build']}", "New content")
+    facts = {"game": slug} | {name: value for name, value in found.items() if name != "nextCursor"}
+    context.output.result(facts, _change_summary(found), OutputTable(headings, rows))
+
+
+def _change_row(change: dict[str, Any]) -> tuple[str, ...]:
+    old, new = change["oldSize"], change["newSize"]
+    return (
+        _CHANGE_SIGNS.get(change["kind"], "?"),
+        printable(change["path"]),
+        "" if old is None else format_size(old),
+        "" if new is None else format_size(new),
+        "" if new is None else format_size(change["newBytes"]),
+    )
+
+
+def _change_summary(found: dict[str, Any]) -> str:
+    """`2 added, 1 removed, 3 changed since build 13; 54 kB of new content.`"""
+    counts = ", ".join(f"{found[kind]:,} {kind}" for kind in _CHANGE_SIGNS if found[kind])
+    if not counts:
+        return f"No files differ from build {found['against']}."
+    text = f"{counts} since build {found['against']}; {format_size(found['newBytes'])} of new content."
+    shown, total = len(found["changes"]), found["total"]
+    return f"{text} The largest {shown:,} of {total:,} are shown." if shown < total else text

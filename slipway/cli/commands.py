@@ -11,9 +11,8 @@ import click
 
 from slipway.cli import VERSION
 from slipway.cli.account_commands import login, logout
-from slipway.cli.build_commands import download, push, watch
+from slipway.cli.build_commands import diff, download, push, watch
 from slipway.cli.command_context import os_error
-from slipway.cli.diff_command import diff
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.game_commands import games, register
 from slipway.cli.list_commands import builds, releases, status
