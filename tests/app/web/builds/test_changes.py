@@ -15,7 +15,7 @@ from app.data.models.server import Server
 from app.packing.pack_work import make_due_packs
 from tests.app.fleet.acting import FleetAgent, held, new_game
 from tests.app.fleet.packs import add_pack
-from tests.app.packing.scenes import LAUNCHER, Studio, game_files
+from tests.app.packing.scenes import LAUNCHER, Studio, build_numbered, game_files
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.app.web.reading import errors, plain, rows
 from tests.conftest import Cast
@@ -35,8 +35,9 @@ def two_builds(client: FlaskClient, cast: Cast) -> tuple[Build, Build]:
     pictures = {f"game/images/<i>{number:03}.webp": b"p" * (5000 + number) for number in range(210)}
     new = studio.publish(game_files(scripts=900) | pictures, release=False)
     make_due_packs()
+    found = build_numbered(game, old.number), build_numbered(game, new.number)
     free_connection()
-    return old, new
+    return found
 
 
 def test_the_changes_since_the_live_build_largest_first(owner: Visitor, two_builds: tuple[Build, Build]) -> None:
