@@ -20,6 +20,7 @@ from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_server_count
 from app.fleet.costs.transfer_costs import TransferCosts, transfer_costs
+from app.packing.pack_states import PackStatus, pack_states
 from app.refusals import NotFound
 from app.topics.names import game_topic
 
@@ -37,12 +38,13 @@ class BuildUpdate:
 @dataclass(frozen=True)
 class ListedBuild:
     """`cached_on`: how many servers have cached the build. `update`: from the live build; of the live build itself,
-    from the one that was live before."""
+    from the one that was live before. `pack`: None if no server needs one."""
 
     build: Build
     released: bool
     cached_on: int
     update: BuildUpdate | None
+    pack: PackStatus | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class BuildPage:
 
 
 def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
-    """Seven queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
+    """Eight queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
     total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
     if cursor is not None:
@@ -76,11 +78,13 @@ def _listed(game: Game, builds: Sequence[Build]) -> list[ListedBuild]:
     cached, live = cached_counts(game), live_build(game)
     before = _live_before(game) if live in builds else None
     costs = transfer_costs({build.id for build in (*builds, live, before) if build})
+    packs = pack_states([build.id for build in builds])
 
     def listed(build: Build) -> ListedBuild:
         is_live = build.id == game.released_build_id
         older = before if is_live else live
-        return ListedBuild(build, is_live, cached[build.id], _update(build, older, costs, cached) if older else None)
+        update = _update(build, older, costs, cached) if older else None
+        return ListedBuild(build, is_live, cached[build.id], update, packs.get(build.id))
 
     return [listed(build) for build in builds]
 
@@ -99,12 +103,13 @@ def _live_before(game: Game) -> Build | None:
 @dataclass(frozen=True)
 class BuildTable:
     """A game's builds as the dashboard's table shows them: newest first, with refused archives in between. `cached`:
-    build id → how many of the `servers` have cached it; `costs`: of fetching these builds; `older`: where the next page
-    begins, or None at the end."""
+    build id → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of fetching these
+    builds; `older`: where the next page begins, or None at the end."""
 
     builds: Sequence[Build]
     refused: Sequence[AuditEntry]
     cached: Mapping[str, int]
+    packs: Mapping[str, PackStatus]
     servers: int
     live: Build | None
     costs: TransferCosts
@@ -128,6 +133,7 @@ def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable
         builds=builds,
         refused=[entry for entry in refused if oldest is None or entry.at > oldest],
         cached=cached_counts(game),
+        packs=pack_states([build.id for build in builds]),
         servers=active_server_count(),
         live=live,
         costs=transfer_costs({build.id for build in (*builds, *([live] if live else []))}),

@@ -27,10 +27,20 @@ class BuildUpdate(Shape):
     preparing: bool
 
 
+class PackState(Shape):
+    """The pack from which servers install the build and update to it. `progress`: percent while `making`. `bytes`: of
+    its stored objects, when it is `ready`. `reason`: why it is not, for `no_room` and `failed`."""
+
+    state: Literal["waiting", "making", "ready", "no_room", "failed"]
+    progress: int | None
+    bytes: int | None
+    reason: str | None
+
+
 class BuildRow(Shape):
-    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `update`: the
-    update from the live build; of the live build itself, from the one that was live before. `sentBytes`: what servers
-    fetched of it; `savedBytes`: what its archive would have taken more."""
+    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `update`: the update
+    from the live build; of the live build itself, from the one that was live before. `sentBytes`: what servers fetched
+    of it; `savedBytes`: what its archive would have taken more. `pack`: null for builds that no server needs."""
 
     number: int
     size: int
@@ -49,6 +59,7 @@ class BuildRow(Shape):
     sent_bytes: int
     saved_bytes: int
     warnings: list[str]
+    pack: PackState | None
 
 
 class BuildList(Shape):

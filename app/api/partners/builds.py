@@ -109,4 +109,5 @@ def _row(found: ListedBuild) -> schemas.BuildRow:
         sent_bytes=build.sent_bytes,
         saved_bytes=build.saved_bytes,
         warnings=build.warnings,
+        pack=schemas.PackState(**vars(found.pack)) if found.pack else None,
     )

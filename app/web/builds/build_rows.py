@@ -19,7 +19,8 @@ BUILDS_PER_PAGE = 50
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
     archive. `update`: what a server with the live build fetches, and on how many servers the build is already: `0 B`
-    and `on 5 of 6`. `action`: Release, Roll back, or "" for the live build."""
+    and `on 5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or "" for
+    the live build."""
 
     id: str
     number: int | None
@@ -32,6 +33,7 @@ class BuildLine:
     what_to_do: str = ""
     note: str = ""
     update: tuple[str, str] = ("", "")
+    updates: str = ""
     action: str = ""
 
 
@@ -73,9 +75,9 @@ def release_action(number: int, live: int | None) -> str:
 
 def _update(build: Build, table: BuildTable) -> tuple[str, str]:
     cached, costs = table.cached.get(build.id, 0), table.costs
-    held = [table.live] if table.live else []
-    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held) else None
-    return build_words.update_words(costs.for_server(build, held), preparing, cached, table.servers, bool(held))
+    known = table.live and not costs.waits_for_pack(build, [table.live])
+    cost = costs.for_server(build, [table.live]) if table.live and (known or cached) else None
+    return build_words.update_words(cost, cached, table.servers)
 
 
 def _build(build: Build, table: BuildTable) -> BuildLine:
@@ -92,6 +94,7 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
         received=Moment(build.created_at, "moment"),
         note=build.note or "",
         update=_update(build, table),
+        updates=build_words.pack_words(table.packs.get(build.id)),
         action=release_action(build.number, live),
     )
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from app.data.models.game import Build, Game
 from app.fleet.costs.transfer_costs import TransferCost
 from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.packing.pack_states import PackStatus
 from app.web.frame.formats import (
     NO_BREAK_SPACE,
     Moment,
@@ -265,19 +266,13 @@ def build_state(build: Build, live: bool) -> tuple[str, Phrase]:
     return "ready", ("Ready",)
 
 
-def update_words(
-    cost: TransferCost, preparing: int | None, cached_on: int, servers: int, any_live: bool
-) -> tuple[str, str]:
+def update_words(cost: TransferCost | None, cached_on: int, servers: int) -> tuple[str, str]:
     """(bytes, on how many servers it is already) of a build for servers that have the live build: `1.4 MB` or `0 B on 5
-    of 6`. `preparing`: percent of the update that is being prepared."""
+    of 6`. `cost`: None without a live build, and while the update is being prepared."""
     on = f"on {cached_on} of {servers}" if cached_on else ""
-    if not any_live or cost.way == "none":  # the live build costs nothing
+    if cost is None or cost.way == "none":  # the live build costs nothing
         return "", on
-    if cached_on:
-        return format_size(0), on
-    if preparing is not None:
-        return f"Preparing {preparing}{NO_BREAK_SPACE}%", ""
-    return format_size(cost.bytes), ""
+    return (format_size(0), on) if cached_on else (format_size(cost.bytes), "")
 
 
 def source_words(source: str | None, from_build: int | None, fallback: str | None) -> str:
@@ -292,6 +287,17 @@ def source_words(source: str | None, from_build: int | None, fallback: str | Non
 def sent_words(sent: int, saved: int) -> str:
     """`54 kB; 112 MB saved`: what servers fetched, and what archives would have taken more."""
     return f"{format_size(sent)}; {format_size(saved)} saved by updates" if saved else format_size(sent)
+
+
+def pack_words(pack: PackStatus | None) -> str:
+    """What is done for a build's pack, or why there is none; "" when there is nothing to say."""
+    if pack is None or pack.state == "ready":
+        return ""
+    if pack.state == "making":
+        return f"Preparing updates {pack.progress}{NO_BREAK_SPACE}%"
+    if pack.state == "waiting":
+        return "Updates are prepared soon"
+    return f"Servers fetch the archive. {pack.reason}"
 
 
 def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:

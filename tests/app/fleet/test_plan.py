@@ -94,6 +94,7 @@ def test_a_released_build_is_in_the_plan_with_all_that_is_needed_to_fetch_it(age
         "active": True,
         "retry": 0,
         "keep": False,
+        "pack": None,
     }
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from app.data.database import free_connection, writing
+from app.data.database import writing
 from app.data.models.game import Build, Game
 from app.data.models.server import Server
 from app.packing.pack_work import make_due_packs
 from tests.app.fleet.acting import FleetAgent, held, new_game
 from tests.app.fleet.packs import add_pack
-from tests.app.packing.scenes import LAUNCHER, Studio, build_numbered, game_files
+from tests.app.packing.scenes import LAUNCHER, Studio, game_files
 from tests.app.web.conftest import ONE_DATABASE, Visitor
 from tests.app.web.reading import errors, plain, rows
 from tests.conftest import Cast
@@ -28,16 +28,14 @@ PAGE = "/games/paper-lanterns"
 def two_builds(client: FlaskClient, cast: Cast) -> tuple[Build, Build]:
     """The live build, on srv-01 and srv-02, and a staged one with changes."""
     game = new_game(cast.starlight.partner_id, "paper-lanterns", launcher=LAUNCHER)
-    studio = Studio(client, cast.starlight.key, game)
+    studio = Studio(game.slug)
     old = studio.publish(game_files())
     for server in ("srv-01", "srv-02"):
         FleetAgent(client, cast.servers[server]).report(held(old, "cached"))
     pictures = {f"game/images/<i>{number:03}.webp": b"p" * (5000 + number) for number in range(210)}
     new = studio.publish(game_files(scripts=900) | pictures, release=False)
     make_due_packs()
-    found = build_numbered(game, old.number), build_numbered(game, new.number)
-    free_connection()
-    return found
+    return old, new
 
 
 def test_the_changes_since_the_live_build_largest_first(owner: Visitor, two_builds: tuple[Build, Build]) -> None:
