@@ -35,7 +35,7 @@ class Game:
     def lies_in(self, directory: Path) -> bool:
         """Whether `directory` holds exactly this game."""
         found = {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-        return found == self.files and (directory / self.launcher).stat().st_mode & 0o777 == 0o755
+        return found == self.files and (directory / self.launcher).stat().st_mode & 0o777 == 0o555
 
 
 def make_game(seed: int, size: int = 1 << 20, top: str = "paper-lanterns-1.0") -> Game:
@@ -49,6 +49,26 @@ def make_game(seed: int, size: int = 1 << 20, top: str = "paper-lanterns-1.0") -
     }
     files |= {f"game/images/scene {number}.webp": noise.randbytes(size // 8) for number in range(8)}
     return Game(_packed(top, files), top, "paper-lanterns.sh", files)
+
+
+def make_versions(size: int = 4 << 20) -> tuple[Game, Game]:
+    """A game and its update: one script changed, one image added, and edits everywhere in a library."""
+    first = make_game(1, size)
+    library = random.Random(7).randbytes(600_000)
+    edited = b"".join(library[at : at + 9000] + b"edit" for at in range(0, len(library), 9004))
+    name = "lib/linux-x86_64/libpython.so"
+    files = first.files | {name: library}
+    changed = files | {
+        "game/script.rpy": b'label start:\n    "Build 2"\n',
+        "game/images/extra.webp": random.Random(8).randbytes(150_000),
+        name: edited,
+    }
+    return game_of(first, files), game_of(first, changed)
+
+
+def game_of(like: Game, files: dict[str, bytes]) -> Game:
+    """A game with other files, packaged like one that there is."""
+    return Game(_packed(like.top_directory, files), like.top_directory, like.launcher, files)
 
 
 def _packed(top: str, files: dict[str, bytes]) -> bytes:

@@ -60,8 +60,10 @@ def test_modes_do_not_depend_on_who_starts_the_agent(
     start_agent()
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     modes = {str(path.relative_to(cache)): path.stat().st_mode & 0o777 for path in (cache / "g1").rglob("*")}
-    assert {modes["g1/1"], modes["g1/1/paper-lanterns-1.0"], modes["g1/1/paper-lanterns-1.0/game"]} == {0o755}
-    assert modes["g1/1/paper-lanterns-1.0/game/script.rpy"] == 0o644
+    assert modes["g1/1"] == 0o755, "or it could not be moved to the trash"
+    assert {modes["g1/1/paper-lanterns-1.0"], modes["g1/1/paper-lanterns-1.0/game"]} == {0o555}
+    assert modes["g1/1/paper-lanterns-1.0/game/script.rpy"] == 0o444
+    assert modes["g1/1/paper-lanterns-1.0/paper-lanterns.sh"] == 0o555
     assert (cache / ".slipway").stat().st_mode & 0o777 == 0o700
     assert (cache / ".slipway" / "connection.json").stat().st_mode & 0o777 == 0o600
 

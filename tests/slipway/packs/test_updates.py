@@ -210,7 +210,7 @@ def test_where_blocks_can_be_shared_they_are(
     assert standing(tmp_path / "second") == standing(second.root)
 
 
-def test_modes_do_not_depend_on_the_umask(builds: tuple[Build, Build], tmp_path: Path) -> None:
+def test_everything_is_read_only_whatever_the_umask(builds: tuple[Build, Build], tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         install(builds[0], tmp_path / "installed")
@@ -218,7 +218,11 @@ def test_modes_do_not_depend_on_the_umask(builds: tuple[Build, Build], tmp_path:
         os.umask(before)
 
     assert standing(tmp_path / "installed") == standing(builds[0].root)
-    assert (tmp_path / "installed/mygame/lib").stat().st_mode & 0o777 == 0o755
+    top = tmp_path / "installed/mygame"
+    modes = {path.stat().st_mode & 0o777 for path in top.rglob("*") if path.is_dir()}
+    assert modes | {top.stat().st_mode & 0o777} == {0o555}
+    modes = {path.stat().st_mode & 0o777 for path in top.rglob("*") if path.is_file()}
+    assert modes == {0o444, 0o555}
 
 
 def test_holes_are_content_like_any_other(tmp_path: Path) -> None:
