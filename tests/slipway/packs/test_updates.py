@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -224,6 +226,27 @@ def test_everything_is_read_only_whatever_the_umask(builds: tuple[Build, Build],
     assert modes | {top.stat().st_mode & 0o777} == {0o555}
     modes = {path.stat().st_mode & 0o777 for path in top.rglob("*") if path.is_file()}
     assert modes == {0o444, 0o555}
+
+
+def test_files_are_linked_although_the_top_directory_has_another_name(
+    builds: tuple[Build, Build], tmp_path: Path
+) -> None:
+    first = builds[0]
+    root = tmp_path / "2"
+    (root / "mygame-2").mkdir(parents=True)
+    for path in (first.root / "mygame").iterdir():
+        shutil.copytree(path, root / "mygame-2" / path.name)
+    second = build_of(root, tmp_path, 2, first)
+    source = BytesSource(second.pack)
+    install(first, tmp_path / "first")
+    applied = install(
+        second, tmp_path / "second", source, old=replace(first, root=tmp_path / "first"), reuse=Reuse.HARD_LINK
+    )
+
+    assert source.ranges == []
+    assert applied.reused == second.written.index.content_bytes
+    for name in ("lib/runtime.so", "game/large.bin"):
+        assert (tmp_path / "second/mygame-2" / name).samefile(tmp_path / "first/mygame" / name)
 
 
 def test_whether_a_file_system_shares_blocks_is_tried_out(tmp_path: Path) -> None:
