@@ -1,7 +1,8 @@
 """Which builds are kept, and how a build is deleted: first the row, then the object. If the process dies in between,
 the sweep deletes the object.
 
-Never deleted: the released build, builds with running sessions, and builds in a server's plan.
+Never deleted: the released build, builds with running sessions, and builds that a server's plan wants. A build that a
+server only keeps for rolling back is deleted when a person asks for it, but not by retention.
 """
 
 from __future__ import annotations
@@ -67,11 +68,11 @@ def _remove_oldest(game_id: str) -> Sequence[NamedObject]:
         older = (
             select(Build.id)
             .where(Build.game_id == game_id, Build.id.not_in(newest), Build.id != (game.released_build_id or ""))
-            .where(~in_use())
+            .where(~in_use(), ~_is_kept())
             .order_by(Build.number)
             .limit(BATCH_SIZE)
         )
-        builds = _lock_unused(session, session.scalars(older).all())
+        builds = _lock_unused(session, session.scalars(older).all(), ~_is_kept())
         objects = objects_of(session, builds)
         for build in builds:
             _remove(session, game, build, RETENTION, keep=game.keep_builds)
@@ -79,15 +80,15 @@ def _remove_oldest(game_id: str) -> Sequence[NamedObject]:
     return objects
 
 
-def _lock_unused(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
-    """The unused builds among these, locked until the transaction ends.
+def _lock_unused(session: Session, build_ids: Sequence[str], *also: ColumnElement[bool]) -> Sequence[Build]:
+    """The unused builds among these that meet all other conditions, locked until the transaction ends.
 
     Replicas come first, by id: a report also locks them before it refers to a build. Use is checked in a second
     statement, after the builds are locked: only then is a session visible that began while we waited for its build.
     """
     session.execute(select(Replica.id).where(Replica.build_id.in_(build_ids)).order_by(Replica.id).with_for_update())
     session.execute(select(Build.id).where(Build.id.in_(build_ids)).order_by(Build.id).with_for_update())
-    free = select(Build).where(Build.id.in_(build_ids)).where(~in_use()).order_by(Build.number)
+    free = select(Build).where(Build.id.in_(build_ids), ~in_use(), *also).order_by(Build.number)
     return session.scalars(free).all()
 
 
@@ -120,10 +121,15 @@ def in_use() -> ColumnElement[bool]:
     """Whether a session runs on the build, or a server's plan names it. On a paused server, where nothing may change,
     also cached builds that left the plan."""
     playing = exists().where(PlaySession.build_id == Build.id, PlaySession.ended_at.is_(None))
-    kept = and_(Server.paused_at.is_not(None), Replica.phase == "cached", Replica.left_plan_at.is_not(None))
-    planned = or_(Replica.wanted, kept)
+    left = or_(Replica.kept, Replica.left_plan_at.is_not(None))
+    planned = or_(Replica.wanted, and_(Server.paused_at.is_not(None), Replica.phase == "cached", left))
     in_plan = exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, planned)
     return or_(playing, in_plan)
+
+
+def _is_kept() -> ColumnElement[bool]:
+    """Whether a server keeps the build for rolling back."""
+    return exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, Replica.kept)
 
 
 def _in_use(session: Session, build: Build) -> Conflict:

@@ -41,6 +41,7 @@ class PlannedBuild:
     url_expires_at: datetime
     active: bool
     retry: int
+    keep: bool  # only for rolling back: the server keeps it if it is whole, and never fetches it
     pack: PlannedPack | PackPreparing | None
 
 
@@ -85,11 +86,11 @@ def _read_plan(server_id: str, version: int, poll_after: int) -> Plan:
         .order_by(Build.released_at)
     ).all()
     paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
-    kept = [row for row in rows if (_is_kept(row) if paused else row.wanted)]
-    evicted = [] if paused else [row for row in rows if not row.wanted]
+    planned = [row for row in rows if (_stays_while_paused(row) if paused else row.wanted or row.kept)]
+    evicted = [] if paused else [row for row in rows if not (row.wanted or row.kept)]
     expires = now() + URL_LIFETIME
-    packs = planned_packs([row.build for row in kept], _cached_builds(rows), URL_LIFETIME)
-    builds = [_planned(row, row.build, row.build.game, expires, packs.get(row.build_id)) for row in kept]
+    packs = planned_packs([row.build for row in planned], _cached_builds(rows), URL_LIFETIME)
+    builds = [_planned(row, row.build, row.build.game, expires, packs.get(row.build_id)) for row in planned]
     return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
 
 
@@ -102,10 +103,9 @@ def _cached_builds(rows: Sequence[Replica]) -> Mapping[str, Sequence[Build]]:
     return found
 
 
-def _is_kept(row: Replica) -> bool:
-    """On a paused server. Never for builds that only its reports name, because the plan also gives the address of a
-    build."""
-    return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)
+def _stays_while_paused(row: Replica) -> bool:
+    """Never for builds that only the server's reports name, because the plan also gives the address of a build."""
+    return row.phase == "cached" and (row.wanted or row.kept or row.left_plan_at is not None)
 
 
 def _planned(
@@ -124,5 +124,6 @@ def _planned(
         url_expires_at=expires,
         active=game.released_build_id == build.id,
         retry=replica.retries_asked,
+        keep=replica.kept,
         pack=pack,
     )

@@ -19,8 +19,12 @@ from app.accounts.partners import create_member, create_partner, partner_named
 from app.accounts.password_links import link_for_email
 from app.config.settings import settings
 from app.data.database import free_connection
+<<<<<<< HEAD
 from app.data.schema_version import MIGRATIONS, migration_missing
 from app.fleet.servers import add_server
+=======
+from app.fleet.servers import add_server, set_keep_previous
+>>>>>>> w3-agent
 from app.maintenance import build_sweep
 from app.process import shutdown
 from app.runtime import demo_data, doctor
@@ -95,6 +99,15 @@ def server_add(server_id: str, region: str) -> None:
     _, token = add_server(server_id, region, COMMAND_LINE)
     click.echo(token)
     click.echo("This is the only time the token is shown: give it to the server's agent now.", err=True)
+
+
+@server_group.command("keep", cls=PlainCommand)
+@click.argument("server_id")
+@click.argument("builds", type=int)
+def server_keep(server_id: str, builds: int) -> None:
+    """Set how many BUILDS per game a server keeps beside the live one, for rolling back."""
+    set_keep_previous(server_id, builds, COMMAND_LINE)
+    click.echo(f"{server_id} keeps {builds} {'build' if builds == 1 else 'builds'} per game for rolling back.")
 
 
 @click.command("sweep", cls=PlainCommand)

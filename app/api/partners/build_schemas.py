@@ -18,6 +18,15 @@ class PageQuery(Shape):
     cursor: Text | None = None
 
 
+class BuildUpdate(Shape):
+    """What a server fetches for a build if it holds build `from`. `preparing`: servers hold that build, and the update
+    is being prepared; until it is ready, `bytes` is the size of the archive."""
+
+    from_build: int = Field(alias="from")
+    bytes: int
+    preparing: bool
+
+
 class PackState(Shape):
     """The pack from which servers install the build and update to it. `progress`: percent while `making`. `bytes`: of
     its stored objects, when it is `ready`. `reason`: why it is not, for `no_room` and `failed`."""
@@ -29,8 +38,9 @@ class PackState(Shape):
 
 
 class BuildRow(Shape):
-    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `pack`: null for builds
-    that no server needs."""
+    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `update`: the update
+    from the live build; of the live build itself, from the one that was live before. `sentBytes`: what servers fetched
+    of it; `savedBytes`: what its archive would have taken more. `pack`: null for builds that no server needs."""
 
     number: int
     size: int
@@ -39,11 +49,15 @@ class BuildRow(Shape):
     launcher: str
     file_name: str | None
     note: str | None
+    version_label: str | None
     sent_by: str
     created_at: Moment
     released: bool
     released_at: Moment | None
     cached_on: int
+    update: BuildUpdate | None
+    sent_bytes: int
+    saved_bytes: int
     warnings: list[str]
     pack: PackState | None
 
@@ -96,7 +110,10 @@ class ReleaseList(Shape):
 
 
 class ServerForecast(Shape):
-    """`has`: builds cached on the server, last released first. `state`: state of the build to release."""
+    """`has`: builds cached on the server, last released first. `state`: state of the build to release. `bytesToFetch`:
+    exact, instead of the archive's `bytesOf`. `way`: how the build comes there; `fromBuild`: the build that an update
+    starts from. `preparing`: the server waits for an update that is being prepared; until it is, `bytesToFetch` is the
+    most that it can be."""
 
     id: str
     region: str
@@ -104,6 +121,9 @@ class ServerForecast(Shape):
     state: str
     bytes_to_fetch: int
     bytes_of: int
+    way: Literal["none", "update", "pack", "archive"]
+    from_build: int | None
+    preparing: bool
     free_bytes: int | None
     contact: bool
     paused: bool
@@ -117,5 +137,7 @@ class ReleaseForecast(Shape):
     live: int | None
     changes: bool
     bytes_to_fetch: int
+    bytes_of: int
+    preparing: bool
     sessions: int
     servers: list[ServerForecast]

@@ -109,7 +109,8 @@ class CacheStatus(Shape):
 
 
 class GameDetail(Shape):
-    """Optional fields appear only when they are set. `thumbnail` is null when it is not set."""
+    """Optional fields appear only when they are set. `thumbnail` is null when it is not set. `sentBytes`: what servers
+    fetched of all builds, deleted ones included; `savedBytes`: what archives would have taken more."""
 
     id: str
     slug: str
@@ -124,6 +125,8 @@ class GameDetail(Shape):
     cache_status: CacheStatus
     auto_release: bool
     released_build: int | None
+    sent_bytes: int
+    saved_bytes: int
     screenshots: list[str] = []
     release_date: str = ""
     content_rating: str = ""
@@ -147,6 +150,9 @@ class UploadAnswer(Shape):
 
 
 class SyncServer(Shape):
+    """Bytes are those of the transfer: of an update, the pack or the archive (`source`). `fromBuild`: the build that an
+    update starts from. `fallback`: why the archive was used although there is a pack."""
+
     id: str
     status: Literal["cached", "pending"]
     cached_at: Moment | None
@@ -157,6 +163,9 @@ class SyncServer(Shape):
     reported_at: Moment | None
     attempt: int
     error: str | None
+    source: Literal["archive", "pack", "update"] | None
+    from_build: int | None
+    fallback: str | None
 
 
 class Sync(Shape):

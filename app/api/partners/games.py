@@ -134,6 +134,8 @@ def _detail(game: Game) -> game_schemas.GameDetail:
         cache_status=game_schemas.CacheStatus(servers=len(states), cached=sum(state.cached for state in states)),
         auto_release=game.auto_release,
         released_build=states.released_number,
+        sent_bytes=game.sent_bytes,
+        saved_bytes=game.saved_bytes,
     )
     if pictures["screenshots"] is not None:
         detail.screenshots = pictures["screenshots"]
@@ -155,4 +157,7 @@ def _server(state: CacheState) -> game_schemas.SyncServer:
         reported_at=state.reported_at,
         attempt=state.attempt,
         error=state.reason,
+        source=state.source,
+        from_build=state.source_build,
+        fallback=state.fallback,
     )

@@ -51,11 +51,16 @@ def report(server: Server, body: agent_schemas.AgentReport) -> Result:
             health=dict(body.health),
             disk=body.disk.model_dump(by_alias=True),
             bytes_per_second=body.bytes_per_second,
-            builds=[reports.ReportedBuild(**dict(build)) for build in body.builds],
+            builds=[_reported(build) for build in body.builds],
             sessions=[play_sessions.LiveSession(**dict(session)) for session in body.sessions],
         ),
     )
     return Result(agent_schemas.ReportReceipt(**vars(receipt)))
+
+
+def _reported(build: agent_schemas.BuildReport) -> reports.ReportedBuild:
+    source = reports.ReportedSource(**dict(build.source)) if build.source else None
+    return reports.ReportedBuild(**dict(build) | {"source": source})
 
 
 @bp.post("/sessions")

@@ -65,7 +65,8 @@ class PlanPackPreparing(Shape):
 
 
 class PlanBuild(Shape):
-    """`pack`: null if only the archive can be fetched."""
+    """`keep`: a build for rolling back. The agent keeps it if it is whole, and never fetches it. `pack`: null if only
+    the archive can be fetched."""
 
     game_id: str
     slug: str
@@ -79,6 +80,7 @@ class PlanBuild(Shape):
     url_expires_at: Moment
     active: bool
     retry: int
+    keep: bool
     pack: PlanPack | PlanPackPreparing | None
 
 
@@ -113,6 +115,15 @@ class Disk(Shape):
     floor_bytes: Bytes
 
 
+class SourceReport(Shape):
+    """What a copy is made from. `from`: the build that an update starts from. `fallback`: why the archive was used
+    although there is a pack."""
+
+    kind: Literal["archive", "pack", "update"]
+    from_build: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, alias="from")
+    fallback: Annotated[Text, Field(max_length=2000)] | None = None
+
+
 class BuildReport(Shape):
     game_id: Id
     build: Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -123,6 +134,7 @@ class BuildReport(Shape):
     attempt: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     reason: Annotated[Text, Field(max_length=2000)] | None = None
     retry_in_seconds: Annotated[float, Field(ge=0, le=10**7, strict=False)] | None = None
+    source: SourceReport | None = None
 
 
 class SessionReport(Shape):

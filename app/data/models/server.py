@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from app.data.models.base import Base, new_id, now
 from app.data.models.game import Build
 
+Source = Literal["archive", "pack", "update"]
 PHASES = ("pending", "downloading", "verifying", "cached", "failed", "evicting", "removed")
 
 
@@ -74,7 +76,7 @@ class Replica(Base):
     since: Mapped[datetime] = mapped_column(default=now)  # when the current phase began
     cached_at: Mapped[datetime | None]
     reported_at: Mapped[datetime | None]
-    source: Mapped[str | None] = mapped_column(String(16))  # what it is made from: archive, pack or update
+    source: Mapped[Source | None] = mapped_column(String(16))  # what it is made from
     source_build: Mapped[int | None]  # the number of the build that an update starts from
     fallback: Mapped[str | None] = mapped_column(String(500))  # why the archive was used although there is a pack
 

@@ -119,6 +119,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
         inspection,
         upload.file_name,
         note=upload.note,
+        version_label=upload.version_label,
         release=upload.release,
         checker=upload.checker,
     )

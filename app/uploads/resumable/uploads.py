@@ -50,6 +50,7 @@ class NewUpload:
     sha256: str | None = None
     note: str | None = None
     release: bool | None = None
+    version_label: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> U
             part_size=PartLayout.of(new.size).part_size,
             announced_sha256=new.sha256,
             note=new.note,
+            version_label=new.version_label,
             release=new.release,
             expires_at=now() + settings().upload_lifetime,
         )

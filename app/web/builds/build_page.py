@@ -15,11 +15,13 @@ from app.catalog.retention import delete_build
 from app.data.database import free_connection
 from app.data.models.game import Build, Game
 from app.fleet.release_preview import ReleasePreview, preview
+from app.packing.build_changes import default_other
 from app.packing.pack_states import PackStatus, pack_states
 from app.refusals import NotFound
 from app.storage.bucket import bucket
 from app.web.builds import build_words
 from app.web.builds.build_rows import release_action
+from app.web.builds.build_words import sent_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Phrase, counted, format_size
 from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
@@ -114,9 +116,11 @@ def _ask_deletion(game: Game, build: Build, form: FlaskForm) -> str:
 def _page(game: Game, build: Build, form: NoteForm) -> str:
     found = preview(game, build)
     live = found.live
+    other = default_other(game, build)
     return render_template(
         "builds/build.html",
         number=build.number,
+        compared_with=other.number if other else None,
         state=build_words.build_state(build, build.number == live),
         action=release_action(build.number, live),
         facts=_facts(found, pack_states([build.id]).get(build.id)),
@@ -137,6 +141,7 @@ def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Ph
         ("Sent by", (build.sent_by,)),
         ("Cached on", (cached,)),
         ("Packed", (format_size(build.size),)),
+        ("Sent to servers", (sent_words(build.sent_bytes, build.saved_bytes),)),
         ("Unpacked", (f"{format_size(build.unpacked_bytes)} in {counted(build.members, 'file')}",)),
         ("Launcher", (build.launcher,)),
         ("SHA-256", (build.sha256,)),

@@ -18,8 +18,9 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `cached`: `5 of 6` servers. `updates`: what is done for its pack, or why there is none. `action`: Release,
-    Roll back, or "" for the live build."""
+    archive. `update`: what a server with the live build fetches, and on how many servers the build is already: `0 B`
+    and `on 5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or "" for
+    the live build."""
 
     id: str
     number: int | None
@@ -31,7 +32,7 @@ class BuildLine:
     received: Moment
     what_to_do: str = ""
     note: str = ""
-    cached: str = ""
+    update: tuple[str, str] = ("", "")
     updates: str = ""
     action: str = ""
 
@@ -54,10 +55,6 @@ def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> B
     return BuildLines(lines, table.total, table.older)
 
 
-def _cached_on(build: Build, table: BuildTable) -> str:
-    return f"{table.cached.get(build.id, 0)} of {table.servers}" if table.servers else ""
-
-
 def count_note(page: BuildLines) -> str:
     """`14, newest first`."""
     if not page.total:
@@ -76,8 +73,15 @@ def release_action(number: int, live: int | None) -> str:
     return "Roll back" if live is not None and number < live else "Release"
 
 
+def _update(build: Build, table: BuildTable) -> tuple[str, str]:
+    cached, costs = table.cached.get(build.id, 0), table.costs
+    known = table.live and not costs.waits_for_pack(build, [table.live])
+    cost = costs.for_server(build, [table.live]) if table.live and (known or cached) else None
+    return build_words.update_words(cost, cached, table.servers)
+
+
 def _build(build: Build, table: BuildTable) -> BuildLine:
-    live = table.live
+    live = table.live.number if table.live else None
     icon, state = build_words.build_state(build, build.number == live)
     return BuildLine(
         id=f"b{build.number}",
@@ -89,7 +93,7 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
         note=build.note or "",
-        cached=_cached_on(build, table),
+        update=_update(build, table),
         updates=build_words.pack_words(table.packs.get(build.id)),
         action=release_action(build.number, live),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.data.models.game import Build, Game
+from app.fleet.costs.transfer_costs import TransferCost
 from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.packing.pack_states import PackStatus
 from app.web.frame.formats import (
@@ -99,7 +100,9 @@ def _cached(cell: Cell) -> CellWords:
 def _downloading(cell: Cell) -> CellWords:
     done = percent(cell.bytes_done, cell.bytes_total)
     fact = format_rate(cell.bytes_per_second)
-    if cell.bytes_per_second > 0:
+    if cell.source in {"pack", "update"}:
+        fact = f"{format_size(cell.bytes_total)} · {fact}"
+    elif cell.bytes_per_second > 0:
         fact += f" · {format_duration((cell.bytes_total - cell.bytes_done) / cell.bytes_per_second)}"
     return CellWords(cell.state, "downloading", f"{done}{NO_BREAK_SPACE}%", (fact,), ring=done)
 
@@ -111,13 +114,16 @@ def _verifying(cell: Cell) -> CellWords:
 
 
 def _queued(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "queued", "Queued", (waits_for(cell),) if cell.paused or cell.ahead else _since(cell))
+    waiting = waits_for(cell)
+    return CellWords(cell.state, "queued", "Queued", (waiting,) if waiting else _since(cell))
 
 
 def waits_for(cell: Cell) -> str:
     """What a queued build waits for, or "" when nothing is ahead of it."""
     if cell.paused:
         return "downloads paused"
+    if cell.preparing is not None:
+        return f"preparing update {cell.preparing}{NO_BREAK_SPACE}%"
     if cell.ahead is None:
         return ""
     what = "another game"
@@ -157,7 +163,7 @@ def _removed(cell: Cell) -> CellWords:
 
 
 def _not_sent(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "none", "Not sent", (f"{format_size(cell.bytes_total)} to fetch",))
+    return CellWords(cell.state, "none", "Not sent", (f"{format_size(cell.to_fetch)} to fetch",))
 
 
 _CELLS = {
@@ -177,7 +183,8 @@ _CELLS = {
 def row_note(row: MatrixRow) -> str:
     """The second line in the head of a build's row."""
     if row.live or row.build.first_released_at:
-        return f"cached on {row.cached_on} of {len(row.cells)}"
+        kept = " to roll back" if not row.live and any(cell.kept for cell in row.cells) else ""
+        return f"cached on {row.cached_on} of {len(row.cells)}{kept}"
     return "ready, not released"
 
 
@@ -257,6 +264,29 @@ def build_state(build: Build, live: bool) -> tuple[str, Phrase]:
     if build.first_released_at:
         return "ready", ("Ready, was live",)
     return "ready", ("Ready",)
+
+
+def update_words(cost: TransferCost | None, cached_on: int, servers: int) -> tuple[str, str]:
+    """(bytes, on how many servers it is already) of a build for servers that have the live build: `1.4 MB` or `0 B on 5
+    of 6`. `cost`: None without a live build, and while the update is being prepared."""
+    on = f"on {cached_on} of {servers}" if cached_on else ""
+    if cost is None or cost.way == "none":  # the live build costs nothing
+        return "", on
+    return (format_size(0), on) if cached_on else (format_size(cost.bytes), "")
+
+
+def source_words(source: str | None, from_build: int | None, fallback: str | None) -> str:
+    """How the bytes of a copy come to a server: `Update from build 13`, or `The archive, because …`."""
+    if fallback:
+        return f"The archive, because {fallback[0].lower()}{fallback[1:]}"
+    if source == "update":
+        return f"Update from build {from_build}"
+    return {"pack": "The pack", "archive": "The archive"}.get(source or "", "")
+
+
+def sent_words(sent: int, saved: int) -> str:
+    """`54 kB; 112 MB saved`: what servers fetched, and what archives would have taken more."""
+    return f"{format_size(sent)}; {format_size(saved)} saved by updates" if saved else format_size(sent)
 
 
 def pack_words(pack: PackStatus | None) -> str:

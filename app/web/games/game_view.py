@@ -50,6 +50,7 @@ class GameView:
     counts: Sequence[Count]
     sessions: str
     to_send: str
+    sent: str  # what servers fetched of all builds, or ""
     servers: Sequence[ServerView]
     rows: Sequence[RowView]
     may_write: bool
@@ -76,6 +77,7 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
         counts=build_words.count_labels(found.counts),
         sessions=counted(found.sessions, "session") if found.sessions else "",
         to_send=f"Bytes still to send: {format_size(found.bytes_to_send)}" if live else "",
+        sent=f"Sent to servers: {build_words.sent_words(game.sent_bytes, game.saved_bytes)}" if game.sent_bytes else "",
         servers=[ServerView(s.id, s.region, build_words.reported_words(s)) for s in found.servers],
         rows=[_row(row) for row in found.rows],
         may_write=may_write,

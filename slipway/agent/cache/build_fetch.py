@@ -57,10 +57,8 @@ class BuildFetch:
 
     def _made(self, task: FetchTask) -> ReadyBuild:
         offer = task.wanted.pack
-        if offer is None or self._continues_archive(task, offer):
-            return self._archives.make(task, FetchSource(ARCHIVE))
-        reason = self._known_refusal(task, offer)
-        if reason is None:
+        reason = self._known_refusal(task, offer) if offer else None
+        if offer and reason is None and not self._continues_archive(task, offer):
             self._inventory.drop_part(task.wanted.key)
             try:
                 return self._packs.make(task, offer)

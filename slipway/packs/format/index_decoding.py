@@ -48,7 +48,18 @@ def decode_game_index(encoded: bytes, limits: ArchiveLimits, launcher: str | Non
         raise IndexRefused(str(rejection)) from None
 
 
-def _decode(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, EntryRules]:
+def decode_own_index(encoded: bytes) -> Index:
+    """An index of our own making, whose hash was compared with the one on record. Raises IndexRefused.
+
+    It went through the rules for paths when it was made. They take three quarters of the time of `decode_index`, and
+    are only needed by programs that write files.
+    """
+    return _decode(encoded, ArchiveLimits(), None, check_paths=False)[0]
+
+
+def _decode(
+    encoded: bytes, limits: ArchiveLimits, launcher: str | None, *, check_paths: bool = True
+) -> tuple[Index, EntryRules]:
     reader = _Sections(encoded)
     rules, generations = reader.generations()
     chunks_wanted = sum(generation.chunks for generation in generations)
@@ -58,10 +69,11 @@ def _decode(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tupl
         raise IndexRefused(f"It has {reader.entry_count} entries, {limits.members} are allowed")
     kinds, paths, targets = reader.entries()
     admitted = EntryRules(limits, launcher)
-    try:
-        admitted.admit_all(kinds, paths, targets)
-    except ArchiveRejected as rejection:
-        raise IndexRefused(str(rejection)) from None
+    if check_paths:
+        try:
+            admitted.admit_all(kinds, paths, targets)
+        except ArchiveRejected as rejection:
+            raise IndexRefused(str(rejection)) from None
     starts, references = _decode_references(reader.references(), kinds, reader.chunk_count)
     chunks = reader.chunks()
     _check_chunks(chunks, rules)

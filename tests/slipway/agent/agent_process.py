@@ -47,7 +47,7 @@ def ordinary_user(folder: Path) -> str:
 
 class AgentProcess:
     """`log` collects its stderr. `program` runs in the place of the command, with the same arguments. `user` is who it
-    runs as."""
+    runs as. `disk` is the size of a memory disk of its own that holds the cache."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class AgentProcess:
         program: str = "",
         user: str = "",
         token: str = TOKEN,
+        disk: str = "",
     ) -> None:
         self.log_path = log
         command = [sys.executable, *(["-c", program] if program else ["-m", "slipway.agent"])]
@@ -67,6 +68,10 @@ class AgentProcess:
         command += ["--disk-floor", "1M", *arguments]
         if user:
             command = [*as_user(user), *command]
+        if disk:
+            script = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+            cache.mkdir(exist_ok=True)
+            command = ["unshare", "-rm", "sh", "-c", script, "sh", disk, str(cache), *command]
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 command,
@@ -79,6 +84,10 @@ class AgentProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def inside(self, path: Path) -> Path:
+        """A path on its own memory disk, as this process reaches it."""
+        return Path(f"/proc/{self.pid}/root{path}")
 
     @property
     def log(self) -> str:

@@ -59,6 +59,7 @@ class Platform:
     packs: dict[tuple[str, int], PackedGame] = field(default_factory=dict)
     preparing: set[tuple[str, int]] = field(default_factory=set)
     keep_previous: int = 0
+    believed_kept: bool = False  # the previous build is kept, although the next one is not cached yet
 
     def release(self, game_id: str, build: int, game: Game, *, sha256: str = "", size: int = 0) -> None:
         """Make `game` the released build of `game_id`. `sha256` and `size` are lies where given."""
@@ -185,7 +186,7 @@ class Platform:
 
     def _apply_plan(self, report: dict[str, Any]) -> None:
         """Sessions missing from two reports have ended; those we did not know began while we were away."""
-        before = self._wanted()
+        before = self._planned()
         self.boot_sequence, self.boot_stopped = report["sequence"], report["stopping"]
         self.reports.append(report)
         listed = {session["id"]: (session["gameId"], session["build"]) for session in report["sessions"]}
@@ -194,7 +195,7 @@ class Platform:
                 self._end(session_id)
         self.missed = self.sessions.keys() - listed.keys()
         self.sessions.update(listed)
-        if self._wanted() != before:
+        if self._planned() != before:
             self._bump()
         self.changed.notify_all()
 
@@ -211,8 +212,13 @@ class Platform:
                 wanted[game_id, numbers[-2]] = False
         return wanted
 
+    def _planned(self) -> dict[tuple[str, int], tuple[bool, bool]]:
+        """What a plan says of each build: whether it is the released one, and whether it is kept."""
+        return {key: (active, not active and self._is_kept(key)) for key, active in self._wanted().items()}
+
     def _is_kept(self, key: tuple[str, int]) -> bool:
-        return bool(self.keep_previous) and self.phase(key[0], self.released[key[0]][-1]) == "cached"
+        is_next_cached = self.phase(key[0], self.released[key[0]][-1]) == "cached"
+        return bool(self.keep_previous) and (is_next_cached or self.believed_kept)
 
     def _entry(self, key: tuple[str, int], active: bool) -> dict[str, Any]:
         published = self.builds[key]

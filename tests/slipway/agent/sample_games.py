@@ -64,10 +64,11 @@ def make_versions(size: int = 4 << 20) -> tuple[Game, Game]:
         "game/images/extra.webp": random.Random(8).randbytes(150_000),
         name: edited,
     }
-    return _game(first, files), _game(first, changed)
+    return game_of(first, files), game_of(first, changed)
 
 
-def _game(like: Game, files: dict[str, bytes]) -> Game:
+def game_of(like: Game, files: dict[str, bytes]) -> Game:
+    """A game with other files, packaged like one that there is."""
     return Game(_packed(like.top_directory, files), like.top_directory, like.launcher, files)
 
 

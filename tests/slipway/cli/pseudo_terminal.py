@@ -7,12 +7,11 @@ import os
 import pty
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.slipway.cli.cli_process import ROOT, Slipway
+from tests.slipway.cli.cli_process import COMMAND, ROOT, Slipway
 
 
 class Person:
@@ -35,11 +34,11 @@ class Person:
 
 
 @contextmanager
-def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
-    """The command at a terminal of its own."""
+def terminal(slipway: Slipway, *arguments: str, code: int = 0) -> Iterator[Person]:
+    """The command at a terminal of its own. It must end with `code`."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "slipway.cli", *arguments],
+        [*COMMAND, *arguments],
         cwd=ROOT,
         env=slipway.variables() | {"TERM": "xterm"},
         stdin=theirs,
@@ -50,7 +49,7 @@ def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
     os.close(theirs)
     try:
         yield Person(ours)
-        assert process.wait(30) == 0
+        assert process.wait(30) == code
     finally:
         process.kill()
         process.wait()
