@@ -11,7 +11,7 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
 from slipway.cli.platform_client import PlatformClient
 from slipway.cli.progress_bar import ProgressStep
-from slipway.cli.push.archive_check import ArchiveRules
+from slipway.cli.push.archive_check import ArchiveRules, without_packaging
 from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.archive_sources import (
     STANDARD_INPUT,
@@ -68,7 +68,7 @@ class Push:
         archive = self._open(path, access.rules)
         try:
             self.facts |= {"size": archive.size, "warnings": []}
-            self._show_warnings(archive.warnings)
+            self._show_warnings(archive, archive.warnings)
             newest = self._newest_build()
             unchanged = newest is not None and self._is_unchanged(newest, archive)
             if self._options.dry_run:
@@ -161,13 +161,14 @@ class Push:
                 self._unfinished.clear()
             raise
         self._unfinished.clear()
-        self._show_warnings(self._warnings_of(int(done["build"])))
+        self._show_warnings(archive, self._warnings_of(int(done["build"])))
         remember_archive(archive, self._platform.url, self._options.slug)
         return self._conclude(int(done["build"]), changed=not done["unchanged"])
 
-    def _show_warnings(self, warnings: Iterable[str]) -> None:
+    def _show_warnings(self, archive: Archive, warnings: Iterable[str]) -> None:
         """Show those that were not shown yet."""
-        for warning in warnings:
+        for text in warnings:
+            warning = without_packaging(text) if archive.tar_sha256 else text
             if warning not in self.facts["warnings"]:
                 self.facts["warnings"].append(warning)
                 self._output.info(f"Warning: {warning}")
