@@ -25,7 +25,7 @@ from slipway.packs.format.pack_format import (
     VERSION,
     CuttingRules,
 )
-from slipway.packs.format.refusals import IndexRefused
+from slipway.packs.format.refusals import GameRefused, IndexRefused
 
 
 def decode_index(encoded: bytes, limits: ArchiveLimits | None = None) -> Index:
@@ -39,13 +39,13 @@ def decode_index(encoded: bytes, limits: ArchiveLimits | None = None) -> Index:
 def decode_game_index(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, str, str]:
     """The index, the top directory and the launcher of a packaged game; `launcher` as `archive.inspection` takes it.
 
-    Raises IndexRefused, also when the files are not those of a game.
+    Raises IndexRefused, and GameRefused when the files are not those of a game.
     """
     index, rules = _decode(encoded, limits, launcher)
     try:
         return index, *rules.conclude()
     except ArchiveRejected as rejection:
-        raise IndexRefused(str(rejection)) from None
+        raise GameRefused(str(rejection)) from None
 
 
 def _decode(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, EntryRules]:

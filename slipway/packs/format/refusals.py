@@ -9,6 +9,14 @@ class IndexRefused(PackRefused):
     """An index, or an index compressed against an older one."""
 
 
+class GameRefused(IndexRefused):
+    """A good index, whose files are not those of a packaged game."""
+
+
+class UpdateRefused(PackRefused):
+    """An update file, or one that does not fit its base."""
+
+
 class PatchRefused(PackRefused):
     """A patch object. The chunks that it would have made can still be fetched from the pack."""
 
