@@ -31,10 +31,10 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.fleet.servers import add_server
+from app.storage import part_writer
 from app.storage.availability import storage_status
 from app.storage.embedded_server import EmbeddedStorage
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
-from app.uploads.raw import part_writer
 from tests.app.web import asset_scenes, fleet_scenes, scenes
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for

@@ -17,6 +17,7 @@ from huey.consumer import Consumer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config.settings import Settings
+from app.data.claims import LEASE
 from app.data.extensions import db
 from app.images.image_processes import derivation_processes
 from app.images.variant_jobs import derive, due_derivations
@@ -24,7 +25,7 @@ from app.maintenance.build_sweep import sweep
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
-from app.uploads.resumable.check_claims import LEASE, due_checks
+from app.uploads.resumable.check_claims import due_checks
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("bytes_done", sa.BigInteger(), nullable=False),
         sa.Column("bytes_total", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.String(length=500), nullable=True),
+        sa.Column("awaited_until", sa.DateTime(), nullable=True),
         sa.Column("folder", sa.String(length=100), nullable=True),
         sa.Column("pack_bytes", sa.BigInteger(), nullable=False),
         sa.Column("index_bytes", sa.BigInteger(), nullable=False),

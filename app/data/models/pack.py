@@ -15,11 +15,11 @@ PackState = Literal["waiting", "making", "ready", "no_room", "failed"]
 
 
 class BuildPack(Base):
-    """The pack of one build, from the wish for it on.
+    """The pack of one build, from the time it is due.
 
-    `waiting` → `making` → `ready`. A making that finds no room on the disk ends in `no_room`, and is tried again later;
-    one that failed several times ends in `failed`. Each attempt writes into a folder of its own, and the row names the
-    folder only when all objects are stored: objects without a row are what an ended attempt left.
+    `waiting` → `making` → `ready`. An attempt that finds no room for the work ends in `no_room`, and is repeated later;
+    after several failed attempts the row is `failed`. Each attempt writes into a folder of its own in the bucket. What
+    lies in a folder that no row names was left by an earlier attempt.
     """
 
     __tablename__ = "build_packs"
@@ -28,15 +28,19 @@ class BuildPack(Base):
     state: Mapped[PackState] = mapped_column(String(16), default="waiting", index=True)
     maker: Mapped[str | None] = mapped_column(String(40))  # the claim of the one worker that may make it
     makings_begun: Mapped[int] = mapped_column(default=0)  # without freed claims
-    # The maker's heartbeat. For `no_room` and `failed`, when the last attempt ended.
+    # The maker's heartbeat. In other states, when the last attempt ended.
     touched_at: Mapped[datetime] = mapped_column(default=now)
     bytes_done: Mapped[int] = mapped_column(BigInteger, default=0)  # of the making's work, not of the pack
     bytes_total: Mapped[int] = mapped_column(BigInteger, default=0)
     reason: Mapped[str | None] = mapped_column(String(500))
+    # Servers that play an older build wait for this pack until then, before they fetch the archive. None: nobody waits.
+    awaited_until: Mapped[datetime | None]
+
+    folder: Mapped[str | None] = mapped_column(String(100), unique=True)  # "packs/<random>", while `making` and `ready`
+    # While `making`, what is reserved in the partner's quota.
+    pack_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
 
     # Only when it is ready.
-    folder: Mapped[str | None] = mapped_column(String(100), unique=True)  # "packs/<random>", in the bucket
-    pack_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     index_bytes: Mapped[int] = mapped_column(BigInteger, default=0)  # as it is stored, compressed
     index_sha256: Mapped[str | None] = mapped_column(String(64))  # lowercase hex, of the uncompressed table
     index_size: Mapped[int] = mapped_column(BigInteger, default=0)  # of the uncompressed table
@@ -57,14 +61,15 @@ class BuildPack(Base):
 
     @property
     def stored_bytes(self) -> int:
-        """The bytes of all its objects, those of its updates included: what counts against the quota."""
+        """The bytes of all its objects with those of its updates, as the quota counts them. Needs `updates`."""
         return self.pack_bytes + self.index_bytes + sum(update.stored_bytes for update in self.updates)
 
 
 class PackUpdate(Base):
-    """How a server that holds one build gets to another: how much is transferred, and which objects make it less.
+    """The way from one build on a server to another: what is transferred, and the objects that reduce it.
 
-    Without a delta, the whole index is sent. Without a patch, its chunks come from the pack.
+    Without a delta, the whole index is sent. Without a patch, all new chunks come from the pack. Apart from being
+    deleted, a row never changes: a preview shows what is transferred later.
     """
 
     __tablename__ = "pack_updates"

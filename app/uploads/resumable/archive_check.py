@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
 from enum import Enum
 
 from flask import current_app
 
 from app.catalog.build_publishing import ClaimLost, PublishedBuild, ReceivedArchive, publish_build
-from app.config.settings import MIB, settings
+from app.config.settings import settings
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Game
@@ -22,7 +21,7 @@ from app.data.models.upload import Upload
 from app.process import shutdown
 from app.process.crash_points import crash_point
 from app.refusals import ChecksumMismatch, Refusal, Unavailable
-from app.storage.bucket import ObjectGone, StorageError, bucket
+from app.storage.whole_objects import read_whole
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
 from app.uploads.resumable.completion import join_parts
@@ -31,12 +30,6 @@ from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspector
 
 log = logging.getLogger(__name__)
-
-PIECE = MIB
-# One request for the whole object would have to start over when it breaks. With ranges, a short failure costs a moment.
-RANGE = 64 * MIB
-MAX_TRIES = 5
-PAUSE_SECONDS = 0.5
 
 
 class Outcome(Enum):
@@ -100,7 +93,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     checker = InspectionThread(inspector)
     digest = hashlib.sha256()
     try:
-        for piece in _pieces(upload):
+        for piece in read_whole(upload.object_key, upload.size, lambda: _check_owned(upload)):
             if heartbeat.lost.is_set():
                 raise ClaimLost
             if shutdown.stopping.is_set():
@@ -131,22 +124,9 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     )
 
 
-def _pieces(upload: Upload) -> Iterator[bytes]:
-    """The whole object. After a failure, reading goes on where it stopped. Raises StorageError after MAX_TRIES without
-    a byte, and at once when the object is gone. Raises ClaimLost if it is gone because the upload was cancelled, which
-    a running read need not see as a missing object."""
-    done, tries = 0, 0
-    while done < upload.size:
-        try:
-            for piece in bucket().read(upload.object_key, done, min(RANGE, upload.size - done), PIECE):
-                done, tries = done + len(piece), 0
-                yield piece
-        except StorageError as error:
-            tries += 1
-            if not owns_claim(upload):
-                raise ClaimLost from error
-            if tries == MAX_TRIES or isinstance(error, ObjectGone) or shutdown.stopping.wait(PAUSE_SECONDS * 2**tries):
-                raise
+def _check_owned(upload: Upload) -> None:
+    if not owns_claim(upload):
+        raise ClaimLost
 
 
 def _refuse(upload: Upload, refusal: Refusal) -> Outcome:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
+from app.accounts.build_quota import reserve
 from app.config.settings import settings
 from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
@@ -25,7 +26,6 @@ from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
 from app.topics.names import game_topic
-from app.uploads.build_quota import reserve
 from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout

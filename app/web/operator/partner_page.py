@@ -8,13 +8,13 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
+from app.accounts.build_quota import BuildQuota, build_quota
 from app.accounts.members import invite, member_of, members_of, open_invitations
 from app.accounts.partner_list import partner_by_id
 from app.accounts.partners import set_build_quota
 from app.accounts.password_links import link_for_member
 from app.data.extensions import db
 from app.data.models.partner import Partner
-from app.uploads.build_quota import BuildQuota, build_quota
 from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
 from app.web.frame.formats import Moment, counted, format_size

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.accounts.keys import create_key
 from app.catalog.build_publishing import ClaimLost, publish_build
+from app.data.claims import LEASE
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
@@ -21,7 +22,7 @@ from app.storage.bucket import bucket
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable import archive_check
 from app.uploads.resumable.archive_check import Outcome, examine, read_archive
-from app.uploads.resumable.check_claims import LEASE, MAX_CHECKS, Heartbeat, claim_check, due_checks, free_claim
+from app.uploads.resumable.check_claims import MAX_CHECKS, Heartbeat, claim_check, due_checks, free_claim
 from app.uploads.resumable.completion import join_parts
 from tests.app.api.calling import body, refused
 from tests.app.runtime.processes import wait_until
