@@ -106,13 +106,14 @@ def _conclude(session: Session, upload: Upload, build: Build, *, released: bool,
         return
     upload.state = "done"
     upload.checker = None
-    upload.bytes_read, upload.files_read = build.size, build.members
+    upload.bytes_read, upload.files_read = upload.size, build.members
     upload.build_number, upload.released = build.number, released
     upload.expires_at = now() + RESULT_LIFETIME
     if unchanged:
         announce(game_topic(upload.game_id))
     else:
-        upload.reserved_bytes = 0  # from here on, they count as the build's bytes
+        # From here on, they count as the build's bytes. An update file is not the build's, and is removed later.
+        upload.reserved_bytes = upload.size if upload.archive_key else 0
         upload.multipart_id = None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.api.json_shapes import Moment, Shape, Text
+from app.api.partners.build_schemas import BuildNumber
 
 
 def _sha256(text: str) -> str:
@@ -33,13 +34,15 @@ Phase = Literal["uploading", "checking", "done", "failed"]
 
 
 class UploadRequest(Shape):
-    """`release`: whether the build goes live by itself. The default is the game's setting."""
+    """`release`: whether the build goes live by itself. The default is the game's setting. `base`: the file is an
+    update file that was made against this build (docs/pack-format.md)."""
 
     file_name: FileName
     size: Size
     checksum: Checksum | None = None
     note: Note | None = None
     release: bool | None = None
+    base: BuildNumber | None = None
 
 
 class PartNumbers(Shape):
@@ -76,7 +79,8 @@ class CheckProgress(Shape):
 
 class UploadRow(Shape):
     """`receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is
-    the number of the build that a done upload became, and `released` whether that build went live."""
+    the number of the build that a done upload became, and `released` whether that build went live. `base` is the build
+    that an update file needs, null for an archive."""
 
     id: str
     file_name: str
@@ -95,6 +99,7 @@ class UploadRow(Shape):
     reason: str | None
     build: int | None
     released: bool | None
+    base: int | None
 
 
 class UploadDetail(UploadRow):

@@ -37,13 +37,13 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay
     limit=UPLOAD_LIMIT,
     body=schemas.UploadRequest,
     responses={201: schemas.UploadOpened},
-    errors=(400, 413, 415, 503),
+    errors=(400, 409, 413, 415, 503),
     on_replay=replay_begin,
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
         caller.require("write")  # the game does not release builds by itself, so this request does
-    new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
+    new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release, body.base)
     return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
 
 
@@ -138,6 +138,7 @@ def _row(state: UploadState) -> dict[str, Any]:
         "reason": upload.reason,
         "build": upload.build_number,
         "released": upload.released,
+        "base": upload.base_number,
     }
 
 

@@ -1,5 +1,6 @@
 """The check of a resumable upload, after its last byte: one worker joins the parts, reads the object once (SHA-256 and
 inspection in the same pass, in memory that does not depend on its size), and publishes it or refuses it with a reason.
+If the object is an update file, the worker first assembles the archive.
 
 Every interruption can be continued: the row holds what is left to do, and the sweep finds rows without a worker.
 """
@@ -18,14 +19,15 @@ from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.upload import Upload
-from app.process import shutdown
 from app.process.crash_points import crash_point
-from app.refusals import ChecksumMismatch, Refusal, Unavailable
+from app.refusals import Refusal, Unavailable
 from app.storage.whole_objects import read_whole
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
 from app.uploads.resumable.completion import join_parts
+from app.uploads.resumable.received_bytes import received_archive, require_checksum
 from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender_of
+from app.uploads.updates.assembly import assemble
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspector
 
@@ -39,10 +41,6 @@ class Outcome(Enum):
     FAILED = "failed"
     LATER = "later"
     NOT_OURS = "not ours"
-
-
-class _Stopped(Unavailable):
-    """The process is stopping."""
 
 
 def examine(upload_id: str) -> Outcome:
@@ -71,7 +69,7 @@ def examine(upload_id: str) -> Outcome:
         _drop_claim(upload)
         return Outcome.LATER
     crash_point("check-published")
-    if published.unchanged:
+    if published.unchanged or upload.base_number is not None:
         _tidy(upload)
     return Outcome.DONE
 
@@ -79,7 +77,7 @@ def examine(upload_id: str) -> Outcome:
 def _examine(upload: Upload) -> PublishedBuild:
     with Heartbeat(current_app._get_current_object(), upload) as heartbeat:  # type: ignore[attr-defined]  # the proxy's own method
         join_parts(upload)
-        received = read_archive(upload, heartbeat)
+        received = read_archive(upload, heartbeat) if upload.base_number is None else assemble(upload, heartbeat)
         crash_point("archive-read")
         return publish_build(upload.game_id, received, sender_of(upload))
 
@@ -94,10 +92,7 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     digest = hashlib.sha256()
     try:
         for piece in read_whole(upload.object_key, upload.size, lambda: _check_owned(upload)):
-            if heartbeat.lost.is_set():
-                raise ClaimLost
-            if shutdown.stopping.is_set():
-                raise _Stopped("The process is stopping; another one will continue.")
+            heartbeat.require_claim()
             checker.feed(piece)
             digest.update(piece)
             heartbeat.bytes_read += len(piece)
@@ -106,22 +101,8 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
         inspection = checker.finish()
     finally:
         checker.close()
-    if upload.announced_sha256 not in {None, digest.hexdigest()}:
-        raise ChecksumMismatch(
-            f"The upload announced the checksum sha256:{upload.announced_sha256}, but the bytes that arrived have "
-            f"sha256:{digest.hexdigest()}. Nothing was kept; send the archive again."
-        )
-    return ReceivedArchive(
-        upload.id,
-        upload.object_key,
-        upload.size,
-        digest.hexdigest(),
-        inspection,
-        upload.file_name,
-        note=upload.note,
-        release=upload.release,
-        checker=upload.checker,
-    )
+    require_checksum(upload, digest.hexdigest())
+    return received_archive(upload, upload.size, digest.hexdigest(), inspection)
 
 
 def _check_owned(upload: Upload) -> None:
