@@ -16,7 +16,7 @@ from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from app import web
 from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
-from app.api.partners import builds, games, raw_upload, releases, uploads
+from app.api.partners import builds, games, keys, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
 from app.data.extensions import csrf, db, htmx, limiter, login, migrate
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         uploads.bp,
         builds.bp,
         releases.bp,
+        keys.bp,
         agent_calls.bp,
         openapi.bp,
         health.bp,

@@ -19,7 +19,8 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.list_commands import games, releases, status
 from slipway.cli.platform_client import PlatformClient
 from slipway.cli.push.build_progress import Deadline, wait_until_cached
-from slipway.cli.push.push_command import WAIT_LEVELS, Push, PushOptions
+from slipway.cli.push.push_command import Push
+from slipway.cli.push.push_options import WAIT_LEVELS, PushOptions
 from slipway.cli.release_commands import release, rollback
 
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from slipway.client.file_flags import O_NOFOLLOW
 from slipway.client.json_documents import json_object
 
 
@@ -21,7 +22,7 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
     the last one wins. Raises OSError."""
     private_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(document, file)
@@ -43,7 +44,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def fsync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    """Write a file or a folder through to the disk. Windows cannot open folders, and needs no sync for a rename."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY | O_NOFOLLOW)
     try:
         os.fsync(descriptor)
     finally:
