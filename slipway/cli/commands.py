@@ -100,6 +100,7 @@ def _login_url(given: str | None) -> str:
     help="Release the build after its check, or not. Default: the game's setting.",
 )
 @click.option("--if-changed", is_flag=True, help="Send nothing if the newest build has the same content.")
+@click.option("--full", is_flag=True, help="Send a folder's whole archive, not only what changed.")
 @click.option(
     "--wait",
     type=click.Choice(WAIT_LEVELS),
@@ -138,6 +139,7 @@ def push(
         note=str(options["note"]) if options["note"] else None,
         release=None if choice is None else bool(choice),
         if_changed=bool(options["if_changed"]),
+        full=bool(options["full"]),
         wait=wait,
         timeout=timeout,
         patience=patience,

@@ -11,12 +11,22 @@ from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 
 
+@dataclass(frozen=True)
+class UpdateFacts:
+    """`base`: the build that an update file was made against. `same_files`: it is the newest build, and the directory
+    has the same files."""
+
+    base: int
+    same_files: bool
+
+
 @dataclass
 class Archive:
     """`file` is unbuffered and belongs to the archive. `sha256` is the digest of the file; `tar_sha256` that of the tar
     inside, for archives that were packed here (both lowercase hex). `mtime_ns` is 0 for a file that only this process
     can write to. `source` is its name in messages. `warnings` are findings of the check of its content. `upload_fields`
-    are sent with the request that begins its upload."""
+    are sent with the request that begins its upload. `update` is set for an update file, from which the platform
+    assembles the archive."""
 
     source: str
     file_name: str
@@ -27,6 +37,7 @@ class Archive:
     mtime_ns: int = 0
     warnings: tuple[str, ...] = ()
     upload_fields: dict[str, object] = field(default_factory=dict)
+    update: UpdateFacts | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read_at(self, offset: int, size: int) -> bytes:
