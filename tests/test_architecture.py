@@ -99,7 +99,7 @@ def test_the_two_faces_never_import_each_other() -> None:
     assert [str(i) for i in imports("app/web") if within(i.name, "app.api")] == []
 
 
-RULES = ("accounts", "catalog", "uploads", "images", "components", "fleet", "maintenance")
+RULES = ("accounts", "catalog", "uploads", "images", "components", "fleet", "packing", "maintenance")
 GROUND = ("config", "data/models", "limits", "storage", "topics")
 
 
@@ -167,6 +167,7 @@ LEVELS = (
     ("app.uploads",),
     ("app.catalog",),
     ("app.fleet",),
+    ("app.packing",),
     ("app.accounts",),
     ("app.storage",),
     ("app.topics",),

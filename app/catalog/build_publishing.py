@@ -16,9 +16,11 @@ from app.data.database import announce, writing
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.upload import RESUMABLE, Upload
+from app.packing.pack_requests import request_pack
 from app.process.crash_points import crash_point
 from app.refusals import NotFound, Refusal, UploadInterrupted
 from app.topics.names import catalog_topic, game_topic, partner_topic
+from app.topics.queue import enqueue
 from slipway.archive.inspection import Inspection
 
 RESULT_LIFETIME = timedelta(days=7)  # how long a resumable upload shows its build
@@ -86,12 +88,14 @@ def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> Publ
             _conclude(session, upload, newest, released=live, unchanged=True)
             return PublishedBuild(newest, live, unchanged=True)
         build = _number(session, game, received, actor)
+        request_pack(session, build)
         released = game.auto_release if received.release is None else received.release
         _conclude(session, upload, build, released=released, unchanged=False)
         if released:
             set_live_build(session, game, build, actor)
         crash_point("in-publish")
         announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
+    enqueue("make_packs", build.id)
     if game.keep_builds is not None:
         apply_retention_later(game_id)
     return PublishedBuild(build, released, unchanged=False)

@@ -25,7 +25,48 @@ class PlanServer(Shape):
     id: str
 
 
+class PlanDownload(Shape):
+    url: str
+    bytes: int
+
+
+class PlanIndex(PlanDownload):
+    """`bytes`: as it is sent. `sha256` and `size`: of the uncompressed table."""
+
+    sha256: str
+    size: int
+
+
+class PlanPatch(PlanDownload):
+    sha256: str
+
+
+class PlanUpdate(Shape):
+    """The way from `build`, which this server holds. `bytes`: all that is transferred. Without a `delta`, the whole
+    index is fetched."""
+
+    build: int
+    bytes: int
+    delta: PlanDownload | None
+    patch: PlanPatch | None
+
+
+class PlanPack(PlanDownload):
+    """`updates`: the cheapest first."""
+
+    index: PlanIndex
+    updates: list[PlanUpdate]
+
+
+class PlanPackPreparing(Shape):
+    """The pack is being made: wait for it. A new plan comes when it is ready or given up."""
+
+    preparing: Literal[True]
+
+
 class PlanBuild(Shape):
+    """`pack`: null if only the archive can be fetched."""
+
     game_id: str
     slug: str
     build: int
@@ -38,6 +79,7 @@ class PlanBuild(Shape):
     url_expires_at: Moment
     active: bool
     retry: int
+    pack: PlanPack | PlanPackPreparing | None
 
 
 class PlanEviction(Shape):

@@ -1,0 +1,108 @@
+"""Reading stored packs and indexes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from app.config.settings import settings
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack
+from app.storage.bucket import Bucket, ObjectGone, bucket
+from app.storage.objects import open_object
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.packs.chunk_content import PackContent
+from slipway.packs.format.index import Index
+from slipway.packs.format.index_decoding import decode_index
+from slipway.packs.format.index_transfer import IndexReference, decompress_index
+from slipway.packs.format.refusals import TransferCancelled
+from slipway.packs.making.build_writing import OlderBuild
+from slipway.packs.range_sources import RangeReader
+
+log = logging.getLogger(__name__)
+
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True)
+class StoredIndex:
+    """A build's index, and the same uncompressed bytes that it was read from."""
+
+    index: Index
+    encoded: bytes
+
+
+def read_index(pack: BuildPack, build: Build) -> StoredIndex:
+    """The index of a ready pack. Hold no database connection meanwhile.
+
+    Raises ObjectMissing, other StorageErrors, and IndexRefused when the object is not what the row promises.
+    """
+    with closing(open_object(pack.index_key)) as stored:
+        frame = b"".join(stored.pieces())
+    encoded = decompress_index(frame, IndexReference(pack.index_sha256 or "", pack.index_size))
+    limits = limits_for(build)
+    return StoredIndex(decode_index(encoded, limits), encoded)
+
+
+def limits_for(build: Build) -> ArchiveLimits:
+    """For a build that was accepted once, whatever the setting is today."""
+    return ArchiveLimits(unpacked_bytes=max(settings().max_unpacked_bytes, build.unpacked_bytes))
+
+
+class StoredPack:
+    """A pack in the bucket, as a RangeSource."""
+
+    def __init__(self, store: Bucket, key: str) -> None:
+        self._store, self._key = store, key
+
+    @contextmanager
+    def open_range(self, start: int, length: int) -> Iterator[RangeReader]:
+        """As RangeSource. Reading raises StorageError, and ObjectGone when there is no such object."""
+        pieces = self._store.read(self._key, start, length, _PIECE)
+        try:
+            yield _PieceReader(pieces)
+        finally:
+            pieces.close()
+
+
+class _PieceReader:
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readinto(self, view: memoryview, /) -> int:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        count = min(len(view), len(self._rest))
+        view[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+class StoredChunks:
+    """The chunks of a pack in the bucket, as ChunkContent. A lost pack has no chunks: patches do without them.
+
+    `cancelled` is called before each chunk, because making a patch takes a while.
+    """
+
+    def __init__(self, index: Index, key: str, cancelled: Callable[[], bool]) -> None:
+        self._content = PackContent(index, StoredPack(bucket(), key))
+        self._cancelled = cancelled
+
+    def read(self, chunk: int) -> memoryview | None:
+        """As ChunkContent. Raises TransferCancelled, and StorageError when storage does not answer."""
+        if self._cancelled():
+            raise TransferCancelled("making the patch was cancelled")
+        try:
+            return self._content.read(chunk)
+        except ObjectGone:
+            log.warning("a pack is gone from storage; `flask check` lists it")
+            return None
+
+
+def older_build(pack: BuildPack, build: Build, cancelled: Callable[[], bool]) -> OlderBuild:
+    """A ready pack as the older build of another. Raises as `read_index`."""
+    stored = read_index(pack, build)
+    return OlderBuild(stored.index, stored.encoded, StoredChunks(stored.index, pack.pack_key, cancelled))
