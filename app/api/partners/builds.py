@@ -100,10 +100,12 @@ def download(caller: Caller, game: Game, target: Build) -> Result | Response:
 )
 def index(caller: Caller, game: Game, target: Build) -> Result:
     base = find_base(game.id, target.number)
-    url = bucket().browser_url(base.index_key, DOWNLOAD_URL_LIFETIME)
-    expires_at = now() + DOWNLOAD_URL_LIFETIME
     shape = schemas.BuildIndex(
-        url=url, expires_at=expires_at, bytes=base.index_bytes, sha256=base.index.sha256, size=base.index.size
+        url=bucket().browser_url(base.pack.index_key, DOWNLOAD_URL_LIFETIME),
+        expires_at=now() + DOWNLOAD_URL_LIFETIME,
+        bytes=base.pack.index_bytes,
+        sha256=base.sha256,
+        size=base.pack.index_size,
     )
     return Result(shape, headers={"Cache-Control": "no-store"})
 

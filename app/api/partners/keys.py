@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from app.accounts.build_quota import build_quota
 from app.accounts.callers import KeyCaller
 from app.api.apis import PARTNERS
 from app.api.partners import key_schemas as schemas
 from app.api.pipeline import Result
 from app.config.settings import settings
 from app.data.extensions import db
-from app.uploads.build_quota import build_quota
 
 bp = Blueprint("partner_key", __name__, url_prefix="/api/partners/key")
 

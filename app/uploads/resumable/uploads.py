@@ -87,7 +87,7 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
         raise too_large(settings().max_archive_bytes)
     game_id, partner_id = game.id, game.partner_id
     # An archive assembled from an update file is about as large as its base. The check reserves the exact size.
-    reserved = new.size + (find_base(game_id, new.base).archive_bytes if new.base is not None else 0)
+    reserved = new.size + (find_base(game_id, new.base).build.size if new.base is not None else 0)
     free_connection()
     direct_uploads().require()
     upload = _write_row(game_id, partner_id, new, actor, reserved)

@@ -21,15 +21,16 @@ from app.data.models.game import Game
 from app.data.models.upload import Upload
 from app.process.crash_points import crash_point
 from app.refusals import Conflict, InvalidArchive, NotFound, Refusal
-from app.storage.bucket import Bucket, ObjectGone, bucket
+from app.storage.bucket import Bucket, ObjectGone, StorageError, bucket
 from app.storage.object_source import ObjectSource
+from app.storage.objects import ObjectMissing
 from app.storage.whole_objects import read_range
 from app.uploads.discarding import abort_open_transfers
 from app.uploads.reservation import GrowingReservation
 from app.uploads.resumable.check_claims import Heartbeat, owns_claim
 from app.uploads.resumable.received_bytes import received_archive, require_checksum
 from app.uploads.updates.archive_sink import ArchiveSink
-from app.uploads.updates.base_builds import BaseBuild, find_base, read_base_table
+from app.uploads.updates.base_builds import BaseBuild, find_base
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.packs.assembling.archive_assembling import assemble_archive
 from slipway.packs.assembling.update_reading import Update, read_update
@@ -67,8 +68,8 @@ def assemble(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
         update = read_update(
             ObjectSource(store, upload.object_key),
             upload.size,
-            read_base_table(store, base, limits),
-            ObjectSource(store, base.pack_key),
+            base.read_table(),
+            ObjectSource(store, base.pack.pack_key),
             limits,
             launcher,
         )
@@ -88,7 +89,7 @@ def assemble(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
         raise InvalidUpdate(
             f"{str(refused).rstrip('.')}. Nothing was kept; send the whole archive (`slipway push --full`)."
         ) from refused
-    except ObjectGone as error:
+    except (ObjectGone, ObjectMissing) as error:
         _explain_missing(store, upload, base, error)
         raise
     return received
@@ -147,10 +148,10 @@ def _write(upload: Upload, update: Update, sink: ArchiveSink, heartbeat: Heartbe
     return received_archive(upload, sink.size, sink.sha256, sink.finish())
 
 
-def _explain_missing(store: Bucket, upload: Upload, base: BaseBuild, error: ObjectGone) -> None:
+def _explain_missing(store: Bucket, upload: Upload, base: BaseBuild, error: StorageError) -> None:
     """Raise the reason why an object is gone, if it is that the upload was cancelled, or that the base lost its
     pack."""
     if not owns_claim(upload):
         raise ClaimLost from error
-    if store.stat(base.pack_key) is None or store.stat(base.index_key) is None:
+    if store.stat(base.pack.pack_key) is None or store.stat(base.pack.index_key) is None:
         raise _unusable(upload) from error

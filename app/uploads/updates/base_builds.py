@@ -1,4 +1,4 @@
-"""The builds that update files are made against: ready builds of the same game with a pack."""
+"""The builds that update files are made against: builds of the same game that have a pack."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
+from app.packing.pack_reading import read_index
 from app.refusals import Conflict, NotFound
-from app.storage.bucket import Bucket
-from app.storage.whole_objects import read_range
-from slipway.archive.archive_limits import ArchiveLimits
-from slipway.packs.format.index_decoding import decode_index
-from slipway.packs.format.index_transfer import IndexReference, decompress_index
 from slipway.packs.format.update_file import BaseTable
 
 
 @dataclass(frozen=True)
 class BaseBuild:
-    """`archive_bytes` is the size of its archive. `index` identifies its table; the object at `index_key` is that
-    table compressed, in `index_bytes`."""
+    """A build and its ready pack."""
 
-    number: int
-    archive_bytes: int
-    pack_key: str
-    index_key: str
-    index_bytes: int
-    index: IndexReference
+    build: Build
+    pack: BuildPack
+
+    @property
+    def sha256(self) -> str:
+        """Lowercase hex, of its uncompressed table."""
+        return self.pack.index_sha256 or ""
+
+    def read_table(self) -> BaseTable:
+        """Raises ObjectGone, other StorageErrors, and IndexRefused if storage has something else."""
+        stored = read_index(self.pack, self.build)
+        return BaseTable(stored.index, stored.encoded)
 
 
 def find_base(game_id: str, number: int) -> BaseBuild:
@@ -46,15 +47,7 @@ def find_base(game_id: str, number: int) -> BaseBuild:
     build, pack = row
     if pack is None:
         raise Conflict(
-            f"Build {number} has no pack (any more), so no update can be based on it. Send the whole archive.",
+            f"Build {number} has no pack (yet, or any more), so no update can be based on it. Send the whole archive.",
             "no_pack",
         )
-    reference = IndexReference(pack.index_sha256 or "", pack.index_size)
-    return BaseBuild(number, build.size, pack.pack_key, pack.index_key, pack.index_bytes, reference)
-
-
-def read_base_table(store: Bucket, base: BaseBuild, limits: ArchiveLimits) -> BaseTable:
-    """The base's table. Raises StorageError, and IndexRefused if storage has something else."""
-    frame = b"".join(read_range(store, base.index_key, 0, base.index_bytes, lambda: None))
-    encoded = decompress_index(frame, base.index)
-    return BaseTable(decode_index(encoded, limits), encoded)
+    return BaseBuild(build, pack)

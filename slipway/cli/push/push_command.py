@@ -30,7 +30,7 @@ from slipway.cli.push.unfinished_push import UnfinishedPush
 from slipway.client.sizes import format_size
 
 if TYPE_CHECKING:
-    from slipway.cli.push.directory_source import DirectorySource
+    from slipway.cli.push.updates.directory_source import DirectorySource
 
 # The platform's reasons to refuse an update, although it may accept the archive.
 _UPDATE_UNUSABLE = {"base_unusable", "invalid_update", "no_pack"}
@@ -116,7 +116,7 @@ class Push:
 
     def _open_directory(self, path: Path, options: SourceOptions) -> Archive:
         # Imported here, because only directories need the libraries of packs.
-        from slipway.cli.push.directory_source import DirectorySource
+        from slipway.cli.push.updates.directory_source import DirectorySource
 
         self._directory = DirectorySource(path, self._platform, self._output, self._options, options)
         tree = self._directory.tree

@@ -8,15 +8,14 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.game import Build
-from app.data.models.pack import BuildPack
+from app.packing.pack_making import Outcome, make_pack
 from app.storage.bucket import bucket
+from app.uploads.updates.base_builds import find_base
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.unpacking import unpack
 from slipway.packs.format.update_file import BaseTable
-from slipway.packs.making.build_writing import write_build
 from slipway.packs.making.tree_cutting import cut_tree
 from slipway.packs.making.update_writing import write_update
 from tests.app.uploads.resumable.sending import Sender
@@ -53,25 +52,15 @@ def published_base(sender: Sender, folder: Path, archive: bytes | None = None) -
     number = sender.published(archive)["build"]
     folder.mkdir()
     unpack(io.BytesIO(archive), folder, ArchiveLimits(), None)
-    pack = io.BytesIO()
-    written = write_build(folder, pack, build=number)
-    store_object(f"packs/test-{number}/pack", pack.getvalue())
-    store_object(f"packs/test-{number}/index", written.index_object)
-    with writing() as session:
-        build = session.scalars(select(Build).where(Build.number == number)).one()
-        row = session.get(BuildPack, build.id) or BuildPack(build_id=build.id)
-        row.state, row.folder = "ready", f"packs/test-{number}"
-        row.pack_bytes, row.index_bytes = len(pack.getvalue()), len(written.index_object)
-        row.index_sha256, row.index_size = written.reference.sha256, written.reference.size
-        session.add(row)
+    build = build_numbered(number)
+    assert make_pack(build.id) is Outcome.READY
+    return PackedBase(number, find_base(build.game_id, number).read_table(), folder)
+
+
+def build_numbered(number: int) -> Build:
+    """The newest build with this number."""
     db.session.rollback()
-    return PackedBase(number, BaseTable(written.index, written.encoded), folder)
-
-
-def store_object(key: str, content: bytes) -> None:
-    transfer = bucket().start_multipart(key)
-    etag = bucket().put_part(key, transfer, 1, [content])
-    bucket().complete_multipart(key, transfer, [etag])
+    return db.session.scalars(select(Build).where(Build.number == number).order_by(Build.created_at.desc())).first()  # type: ignore[return-value]  # there is one
 
 
 def downloaded(build: Build) -> bytes:

@@ -7,32 +7,17 @@ import io
 from pathlib import Path
 
 from flask import Flask
-from sqlalchemy import select, update
 
-from app.data.database import writing
-from app.data.extensions import db
-from app.data.models.game import Build
-from app.data.models.pack import BuildPack
-from app.data.models.partner import Partner
-from app.storage.bucket import bucket
-from app.uploads.resumable.archive_check import Outcome, examine
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.unpacking import unpack
-from tests.app.api.calling import body, refused
-from tests.app.uploads.resumable.rows import builds, is_clean, objects, row, set_quota, transfers
-from tests.app.uploads.resumable.sending import MIB, Sender, put_parts
+from tests.app.uploads.resumable.rows import builds, is_clean
+from tests.app.uploads.resumable.sending import MIB, Sender
 from tests.app.uploads.updates.packed_bases import PackedBase, downloaded, published_base
 from tests.game_archives import big_archive
 from tests.slipway.packs.trees import standing
 
 
-def sent_and_examined(sender: Sender, file: bytes, **fields: object) -> dict[str, object]:
-    return sender.published(file, **fields)
-
-
-def test_an_update_file_becomes_a_released_build(
-    app: Flask, sender: Sender, base: PackedBase, tmp_path: Path
-) -> None:
+def test_an_update_file_becomes_a_released_build(app: Flask, sender: Sender, base: PackedBase, tmp_path: Path) -> None:
     file = base.update_file(script=b"label start:\n    'Hello.'\n")
     done = sender.published(file, base=base.number, note="One line")
     assert (done["phase"], done["build"], done["released"], done["base"]) == ("done", 2, True, 1)

@@ -8,11 +8,11 @@ from slipway.cli.output import Output
 from slipway.cli.platform_client import PlatformClient
 from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.archive_sources import OnProgress, SourceOptions, pack_directory
-from slipway.cli.push.base_build import NoUpdate, fetch_base
 from slipway.cli.push.change_detection import is_same_content
 from slipway.cli.push.directory_tree import read_tree
 from slipway.cli.push.push_options import PushOptions
-from slipway.cli.push.update_source import require_cutting, write_update_file
+from slipway.cli.push.updates.base_build import NoUpdate, fetch_base
+from slipway.cli.push.updates.update_source import require_cutting, write_update_file
 
 
 class DirectorySource:

@@ -20,10 +20,10 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.push.archive_check import refused_folder
 from slipway.cli.push.archive_file import Archive, UpdateFacts, file_changed
 from slipway.cli.push.archive_sources import OnProgress, SourceOptions
-from slipway.cli.push.base_build import BaseBuild, NoUpdate
 from slipway.cli.push.directory_tree import DirectoryTree
 from slipway.cli.push.packing import member_of
 from slipway.cli.push.temporary_file import no_space, temporary_file
+from slipway.cli.push.updates.base_build import BaseBuild, NoUpdate
 from slipway.packs.comparing import has_same_files
 from slipway.packs.format.index import Index, Kind
 from slipway.packs.format.refusals import TreeUnsuitable
