@@ -1,4 +1,4 @@
-"""A partner's quota of build bytes: used, reserved, left."""
+"""A partner's quota of build bytes: archives, packs, reserved, left."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.data.models.game import Build, Game
 from app.data.models.partner import Partner
 from app.data.models.upload import Upload
+from app.data.pack_sizes import pack_sizes
 from app.refusals import QuotaExceeded
 
 _SHARE_AHEAD = 16  # a growing upload reserves at most this fraction of the rest ahead, so that others have room too
@@ -17,11 +18,17 @@ _SHARE_AHEAD = 16  # a growing upload reserves at most this fraction of the rest
 
 @dataclass(frozen=True)
 class BuildQuota:
-    """Bytes. `limit` None: no limit."""
+    """Bytes. `archives` and `packs` are stored; packs that are being made count with an estimate. `limit` None: no
+    limit."""
 
-    used: int
+    archives: int
+    packs: int
     reserved: int
     limit: int | None
+
+    @property
+    def used(self) -> int:
+        return self.archives + self.packs
 
     @property
     def left(self) -> int | None:
@@ -30,7 +37,14 @@ class BuildQuota:
 
 def build_quota(session: Session, partner: Partner) -> BuildQuota:
     """Builds of deleted games count until their objects are deleted."""
-    used = session.scalar(
+    sizes = pack_sizes()
+    packs = session.scalar(
+        select(func.coalesce(func.sum(sizes.c.bytes), 0))
+        .join(Build, sizes.c.build_id == Build.id)
+        .join(Game, Build.game_id == Game.id)
+        .where(Game.partner_id == partner.id)
+    )
+    archives = session.scalar(
         select(func.coalesce(func.sum(Build.size), 0))
         .join(Game, Build.game_id == Game.id)
         .where(Game.partner_id == partner.id)
@@ -40,7 +54,7 @@ def build_quota(session: Session, partner: Partner) -> BuildQuota:
         .join(Game, Upload.game_id == Game.id)
         .where(Game.partner_id == partner.id)
     )
-    return BuildQuota(int(used or 0), int(reserved or 0), partner.build_quota_bytes)
+    return BuildQuota(int(archives or 0), int(packs or 0), int(reserved or 0), partner.build_quota_bytes)
 
 
 def reserve(session: Session, partner_id: str, size: int) -> int:

@@ -20,6 +20,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE
+from app.packing.pack_removal import NamedObject, pack_objects
 from app.process.crash_points import crash_point
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket
@@ -42,22 +43,22 @@ def delete_build(game: Game, number: int, actor: Actor) -> None:
             raise Conflict(f"Build {number} is live. Release another build first.", "build_released")
         if not _lock_unused(session, [build.id]):
             raise _in_use(session, build)
+        objects = objects_of(session, [build])
         _remove(session, game, build, actor)
-    _remove_objects([build.object_key])
+    _remove_objects(objects)
 
 
 def apply_retention(game_id: str) -> list[int]:
     """Delete the builds that exceed a game's `keep_builds`, except the newest ones and those in use. Returns the sizes
-    of the deleted builds. Repeatable."""
+    of the deleted objects: archives and packs. Repeatable."""
     sizes: list[int] = []
     while removed := _remove_oldest(game_id):
-        sizes += [build.size for build in removed]
-        if len(removed) < BATCH_SIZE:
-            break
+        sizes += [found.size for found in removed]
     return sizes
 
 
-def _remove_oldest(game_id: str) -> Sequence[Build]:
+def _remove_oldest(game_id: str) -> Sequence[NamedObject]:
+    """One batch; empty when nothing is left to delete."""
     with writing() as session:
         game = session.get(Game, game_id, with_for_update={"key_share": True}, populate_existing=True)
         if game is None or game.deleted_at is not None or game.keep_builds is None:
@@ -71,10 +72,11 @@ def _remove_oldest(game_id: str) -> Sequence[Build]:
             .limit(BATCH_SIZE)
         )
         builds = _lock_unused(session, session.scalars(older).all())
+        objects = objects_of(session, builds)
         for build in builds:
             _remove(session, game, build, RETENTION, keep=game.keep_builds)
-    _remove_objects([build.object_key for build in builds])
-    return builds
+    _remove_objects(objects)
+    return objects
 
 
 def _lock_unused(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
@@ -102,7 +104,7 @@ def apply_retention_later(game_id: str) -> None:
 
 
 def apply_retention_to_all() -> list[int]:
-    """Apply retention to every game with more builds than it keeps. Returns the sizes of the deleted builds."""
+    """Apply retention to every game with more builds than it keeps. Returns the sizes of the deleted objects."""
     games = db.session.scalars(
         select(Game.id)
         .join(Build, Build.game_id == Game.id)
@@ -151,12 +153,18 @@ def _remove(session: Session, game: Game, build: Build, actor: Actor, **why: Any
     announce(*(plan_topic(server_id) for server_id in servers))
 
 
-def _remove_objects(keys: Sequence[str]) -> None:
+def objects_of(session: Session, builds: Sequence[Build]) -> list[NamedObject]:
+    """All objects of these builds: archives, packs and updates."""
+    archives = [NamedObject(build.object_key, build.size) for build in builds]
+    return archives + pack_objects(session, [build.id for build in builds])
+
+
+def _remove_objects(objects: Sequence[NamedObject]) -> None:
     free_connection()
-    if not keys:
+    if not objects:
         return
     crash_point("build-removed")
     try:
-        bucket().delete(keys)
+        bucket().delete(found.key for found in objects)
     except Refusal as error:
-        log.warning("%s objects are left to the sweep: %s", len(keys), error)
+        log.warning("%s objects are left to the sweep: %s", len(objects), error)

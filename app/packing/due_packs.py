@@ -38,14 +38,23 @@ def is_needed() -> ColumnElement[bool]:
     return and_(Game.deleted_at.is_(None), or_(Build.id == Game.released_build_id, newest, on_server))
 
 
-def due_packs(game_ids: Sequence[str] | None = None) -> Sequence[str]:
+def due_packs() -> Sequence[str]:
     """Ids of the builds whose packs can be made now, the most urgent first: live builds, then the newest ones."""
+    return _needed(or_(BuildPack.build_id.is_(None), is_due()))
+
+
+def unready_packs(game_ids: Sequence[str] | None) -> Sequence[str]:
+    """As `due_packs`, with those that failed or wait, of some games or (None) of all."""
+    unready = or_(BuildPack.build_id.is_(None), BuildPack.state != "ready")
+    return _needed(unready if game_ids is None else and_(unready, Game.id.in_(game_ids)))
+
+
+def _needed(condition: ColumnElement[bool]) -> Sequence[str]:
     found = db.session.scalars(
         select(Build.id)
         .join(Game, Build.game_id == Game.id)
         .outerjoin(BuildPack, BuildPack.build_id == Build.id)
-        .where(is_needed(), or_(BuildPack.build_id.is_(None), is_due()))
-        .where(Game.id.in_(game_ids) if game_ids is not None else Game.id == Game.id)
+        .where(is_needed(), condition)
         .order_by((Build.id == Game.released_build_id).desc(), Build.created_at.desc())
     ).all()
     free_connection()

@@ -162,12 +162,15 @@ def add_updates(session: Session, updates: Sequence[PackUpdate]) -> int:
             select(BuildPack)
             .where(BuildPack.build_id.in_(ends), BuildPack.state == "ready")
             .order_by(BuildPack.build_id)
-            .with_for_update(read=True)
+            .with_for_update()
         ).all()
         if len(packs) < len(ends):
             continue
         values = {column.key: getattr(found, column.key) for column in PackUpdate.__table__.columns}
         row = insert_on_conflict(session, PackUpdate).values(values).on_conflict_do_nothing()
+        for pack in packs:
+            if pack.update_folder == found.folder:
+                pack.update_folder = None
         added += len(session.scalars(row.returning(PackUpdate.build_id)).all())
     return added
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, or_, select
@@ -53,9 +53,8 @@ def objects_of_update(update: PackUpdate) -> list[NamedObject]:
     return [NamedObject(key, size) for key, size in found if size is not None]
 
 
-def remove_objects(objects: Iterable[NamedObject]) -> None:
+def remove_objects(objects: Sequence[NamedObject]) -> None:
     """Delete objects whose rows are gone. What storage does not delete now is left to the sweep."""
-    objects = list(objects)
     if not objects:
         return
     crash_point("pack-removed")

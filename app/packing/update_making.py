@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.orm import aliased
 
 from app.data.database import announce, free_connection, writing
@@ -87,14 +87,23 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
         old_chunks = StoredChunks(old.index, old_pack.pack_key, cancelled)
         older = OlderBuild(old.index, old.encoded, old_chunks)
         patch = make_patch_from_chunks(new_chunks, new.index, new.encoded, older)
-    update = PackUpdate(build_id=build_id, from_build_id=from_build_id, folder=f"packs/{new_id('update')}")
+    made = PackUpdate(build_id=build_id, from_build_id=from_build_id, folder=f"packs/{new_id('update')}")
+    _name_folder(build_id, made.folder)
     objects = UpdateObjects(compress_index(new.encoded, old.encoded), patch)
-    store_update(update, new_pack.index_bytes, new, old, objects)
+    store_update(made, new_pack.index_bytes, new, old, objects)
     with writing() as session:
-        if add_updates(session, [update]):
+        if add_updates(session, [made]):
             announce(*topics_of(session, build_id))
     free_connection()
     return True
+
+
+def _name_folder(build_id: str, folder: str) -> None:
+    """Let the row name the folder, so that no sweep takes its objects for garbage. Objects of an earlier attempt, whose
+    folder it names no more, are."""
+    with writing() as session:
+        session.execute(update(BuildPack).where(BuildPack.build_id == build_id).values(update_folder=folder))
+    free_connection()
 
 
 def _ready_packs(build_ids: Sequence[str]) -> dict[str, tuple[BuildPack, Build]]:
@@ -117,22 +126,22 @@ def _read_or_discard(pack: BuildPack, build: Build) -> StoredIndex | None:
 
 
 def store_update(
-    update: PackUpdate, index_bytes: int, new: StoredIndex, old: StoredIndex, objects: UpdateObjects
+    made: PackUpdate, index_bytes: int, new: StoredIndex, old: StoredIndex, objects: UpdateObjects
 ) -> None:
     """Store the objects of an update that are worth their bytes, and set its sizes. `index_bytes` is what the whole
     index takes. The row is to be added after that."""
     fetched = plan_transfer(new.index, old.index).fetched_bytes
-    update.delta_bytes = update.patch_bytes = None
+    made.delta_bytes = made.patch_bytes = None
     if objects.patch:
         with_patch = plan_transfer(new.index, old.index, _table(objects.patch, new, old)).fetched_bytes
         if with_patch + len(objects.patch) < fetched:
-            store(update.patch_key, objects.patch)
-            update.patch_bytes, update.patch_sha256 = len(objects.patch), hashlib.sha256(objects.patch).hexdigest()
+            store(made.patch_key, objects.patch)
+            made.patch_bytes, made.patch_sha256 = len(objects.patch), hashlib.sha256(objects.patch).hexdigest()
             fetched = with_patch
     if len(objects.delta) < index_bytes:
-        store(update.delta_key, objects.delta)
-        update.delta_bytes = len(objects.delta)
-    update.fetched_bytes = fetched
+        store(made.delta_key, objects.delta)
+        made.delta_bytes = len(objects.delta)
+    made.fetched_bytes = fetched
     crash_point("update-stored")
 
 

@@ -22,6 +22,7 @@ from app.data.extensions import db
 from app.images.image_processes import derivation_processes
 from app.images.variant_jobs import derive, due_derivations
 from app.maintenance.build_sweep import sweep
+from app.packing.pack_requests import end_waits
 from app.packing.pack_work import make_due_packs, work_is_due
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
@@ -184,11 +185,13 @@ class Jobs:
             self._enqueue_due_checks()
         if self.packs.pending_count() == 0 and work_is_due():
             self._resume_packs()
+        end_waits()
         swept = sweep()
         if swept.uploads or swept.objects or swept.games:
             log.info(
-                "swept %s uploads, %s objects, %s games; %s bytes freed",
+                "swept %s uploads, %s packs that no server needs, %s objects, %s games; %s bytes freed",
                 swept.uploads,
+                swept.packs,
                 swept.objects,
                 swept.games,
                 swept.bytes_freed,

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("index_sha256", sa.String(length=64), nullable=True),
         sa.Column("index_size", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.DateTime(), nullable=True),
+        sa.Column("update_folder", sa.String(length=100), nullable=True),
         sa.ForeignKeyConstraint(["build_id"], ["builds.id"], name="fk_build_packs_build_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("build_id", name="pk_build_packs"),
         sa.UniqueConstraint("folder", name="uq_build_packs_folder"),

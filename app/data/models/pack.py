@@ -45,6 +45,7 @@ class BuildPack(Base):
     index_sha256: Mapped[str | None] = mapped_column(String(64))  # lowercase hex, of the uncompressed table
     index_size: Mapped[int] = mapped_column(BigInteger, default=0)  # of the uncompressed table
     made_at: Mapped[datetime | None]
+    update_folder: Mapped[str | None] = mapped_column(String(100))  # in which a worker stores an update to it now
 
     build: Mapped[Build] = relationship(lazy="raise")
     updates: Mapped[list[PackUpdate]] = relationship(

@@ -134,7 +134,8 @@ def _render(
 
 def _quota_words(found: BuildQuota) -> str:
     used = format_size(found.used)
-    reserved = f", {format_size(found.reserved)} being uploaded" if found.reserved else ""
+    packs = f", {format_size(found.packs)} of it packs" if found.packs else ""
+    reserved = packs + (f", {format_size(found.reserved)} being uploaded" if found.reserved else "")
     return (
         f"{used} of {format_size(found.limit)} used{reserved}"
         if found.limit is not None

@@ -62,7 +62,11 @@ def _line(game: GameUsage) -> UsageLine:
 
 
 def _facts(quota: BuildQuota) -> list[tuple[str, str]]:
-    facts = [("Being uploaded", format_size(quota.reserved))] if quota.reserved else []
+    facts = []
+    if quota.packs:
+        facts += [("Archives", format_size(quota.archives)), ("Packs for updates", format_size(quota.packs))]
+    if quota.reserved:
+        facts.append(("Being uploaded", format_size(quota.reserved)))
     if quota.left is not None:
         facts.append(("Left", format_size(quota.left)))
     return facts
