@@ -37,6 +37,7 @@ class ReceivedArchive:
     inspection: Inspection
     file_name: str | None = None
     note: str | None = None
+    version_label: str | None = None
     release: bool | None = None  # None: as the game's setting
     checker: str | None = None  # the claim of the worker that checked a resumable upload
 
@@ -136,6 +137,7 @@ def _number(session: Session, game: Game, received: ReceivedArchive, actor: Acto
         warnings=list(found.warnings),
         file_name=received.file_name,
         note=received.note,
+        version_label=received.version_label,
         sent_by=actor.name,
     )
     game.next_build_number += 1

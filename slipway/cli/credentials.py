@@ -97,6 +97,25 @@ def store_key(url: str, key: str) -> Path:
     return path
 
 
+def remove_key(url: str) -> bool:
+    """Remove the stored key for this platform; without a key that is left, the file. Returns whether there was one.
+    Raises CommandError."""
+    found = _read_credentials()
+    keys = found.get("keys")
+    if not isinstance(keys, dict) or url not in keys:
+        return False
+    left = {address: key for address, key in keys.items() if address != url}
+    path = credentials_file()
+    try:
+        if left:
+            write_json(path, {"url": found.get("url"), "keys": left})
+        else:
+            path.unlink()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be changed: {error.strerror}.", ExitCode.UNEXPECTED) from error
+    return True
+
+
 def _read_credentials() -> dict[str, object]:
     path = credentials_file()
     try:

@@ -47,6 +47,12 @@ class PlatformClient:
 
     def call(self, method: str, path: str, body: object = None, *, idempotency_key: str = "") -> dict[str, Any]:
         """A call below /api/partners. Raises CommandError."""
+        return self.call_for_status(method, path, body, idempotency_key=idempotency_key)[1]
+
+    def call_for_status(
+        self, method: str, path: str, body: object = None, *, idempotency_key: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """`call()`, with the status of the response."""
         attempt = 0
         while True:
             attempt += 1
@@ -65,7 +71,7 @@ class PlatformClient:
         """A call below /api/partners/games/{slug}."""
         return self.call(method, game_path(slug, path), body)
 
-    def _once(self, method: str, path: str, body: object, idempotency_key: str) -> dict[str, Any]:
+    def _once(self, method: str, path: str, body: object, idempotency_key: str) -> tuple[int, dict[str, Any]]:
         headers = self._headers
         data = None
         if body is not None:
@@ -89,9 +95,9 @@ class PlatformClient:
                 response.close()  # a response that was read to its end returns to the pool by itself
         except (HTTPError, OSError) as error:
             raise _RetryableError(self._unreachable(describe_network_error(error))) from error
-        return self._parse_response(response.status, response.headers.get("Retry-After"), text)
+        return response.status, self._parse_response(path, response.status, response.headers.get("Retry-After"), text)
 
-    def _parse_response(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
+    def _parse_response(self, path: str, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
         if status == 204:
             return {}
         answer = json_object(text)
@@ -114,7 +120,7 @@ class PlatformClient:
             raise _RetryableError(CommandError(f"{self.url}: {message}", ExitCode.UNREACHABLE, word), seconds)
         if word == "request_in_progress":
             raise _RetryableError(CommandError(message, ExitCode.REFUSED, word), 1.0)
-        raise CommandError(_with_remedy(status, message), _EXIT_CODES.get(status, ExitCode.REFUSED), word)
+        raise CommandError(_with_remedy(path, status, message), _EXIT_CODES.get(status, ExitCode.REFUSED), word)
 
     def _unreachable(self, why: str) -> CommandError:
         return CommandError(
@@ -139,9 +145,16 @@ def game_path(slug: str, path: str = "") -> str:
     return f"/games/{quote(slug, safe='')}{path}"
 
 
-def _with_remedy(status: int, message: str) -> str:
+def _with_remedy(path: str, status: int, message: str) -> str:
+    """The message with a command that answers the question it raises."""
     if status == 401:
         return f"{message} Run `slipway login`, or set SLIPWAY_KEY to a valid key."
-    if status == 404:
-        return f"{message}{'' if message.endswith('.') else '.'} Run `slipway games` to list yours."
-    return message
+    if status != 404:
+        return message
+    message = message if message.endswith(".") else f"{message}."
+    _, _, slug, *below = path.partition("?")[0].split("/")
+    if message.startswith("No game "):
+        return f"{message} Run `slipway games` to list yours."
+    if below[:1] == ["uploads"]:
+        return f"{message} Run `slipway status {slug}` to list its uploads."
+    return f"{message} Run `slipway builds {slug}` to list its builds."

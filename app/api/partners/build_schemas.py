@@ -28,6 +28,7 @@ class BuildRow(Shape):
     launcher: str
     file_name: str | None
     note: str | None
+    version_label: str | None
     sent_by: str
     created_at: Moment
     released: bool

@@ -120,6 +120,7 @@ def _row(found: ListedBuild) -> schemas.BuildRow:
         launcher=build.launcher,
         file_name=build.file_name,
         note=build.note,
+        version_label=build.version_label,
         sent_by=build.sent_by,
         created_at=build.created_at,
         released=found.released,

@@ -6,6 +6,8 @@ from typing import Literal
 
 from app.api.json_shapes import Moment, Shape
 
+Scope = Literal["read", "write", "upload"]
+
 
 class BuildQuota(Shape):
     """Bytes of builds. `left` and `limit` are null if the partner has no quota. `reserved` belongs to open uploads."""
@@ -22,7 +24,7 @@ class KeyDetail(Shape):
 
     app: str
     partner: str
-    scopes: list[Literal["read", "write", "upload"]]
+    scopes: list[Scope]
     expires_at: Moment | None
     max_archive_bytes: int
     max_unpacked_bytes: int

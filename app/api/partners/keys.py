@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Blueprint
 
 from app.accounts.build_quota import build_quota
@@ -23,7 +25,7 @@ def read(caller: KeyCaller) -> Result:
         schemas.KeyDetail(
             app=key.app.name,
             partner=caller.partner.name,
-            scopes=key.scopes,
+            scopes=cast("list[schemas.Scope]", key.scopes),
             expires_at=key.expires_at,
             max_archive_bytes=settings().max_archive_bytes,
             max_unpacked_bytes=settings().max_unpacked_bytes,

@@ -29,18 +29,21 @@ FileName = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_
 # JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
 Checksum = Annotated[Text, StringConstraints(max_length=80), AfterValidator(_sha256)]
+VersionLabel = Annotated[Text, Field(max_length=100)]
 Note = Annotated[Text, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
 
 
 class UploadRequest(Shape):
-    """`release`: whether the build goes live by itself. The default is the game's setting. `base`: the file is an
-    update file that was made against this build (docs/pack-format.md)."""
+    """`release`: whether the build goes live by itself. The default is the game's setting. `versionLabel`: your own
+    name for the build, such as "1.4.2". `base`: the file is an update file that was made against this build
+    (docs/pack-format.md)."""
 
     file_name: FileName
     size: Size
     checksum: Checksum | None = None
     note: Note | None = None
+    version_label: VersionLabel | None = None
     release: bool | None = None
     base: BuildNumber | None = None
 
@@ -91,6 +94,7 @@ class UploadRow(Shape):
     received_bytes: int | None
     checksum: str | None
     note: str | None
+    version_label: str | None
     sent_by: str
     created_at: Moment
     expires_at: Moment | None

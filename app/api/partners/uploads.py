@@ -43,7 +43,15 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
         caller.require("write")  # the game does not release builds by itself, so this request does
-    new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release, body.base)
+    new = uploads.NewUpload(
+        body.file_name,
+        body.size,
+        body.checksum,
+        body.note or None,
+        body.release,
+        base=body.base,
+        version_label=body.version_label or None,
+    )
     return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
 
 
@@ -130,6 +138,7 @@ def _row(state: UploadState) -> dict[str, Any]:
         "received_bytes": state.received_bytes,
         "checksum": f"sha256:{upload.announced_sha256}" if upload.announced_sha256 else None,
         "note": upload.note,
+        "version_label": upload.version_label,
         "sent_by": upload.sent_by,
         "created_at": upload.created_at,
         "expires_at": None if upload.state == "checking" else state.expires_at,

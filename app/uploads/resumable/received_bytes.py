@@ -27,6 +27,7 @@ def received_archive(upload: Upload, size: int, sha256: str, inspection: Inspect
         inspection,
         upload.file_name,
         note=upload.note,
+        version_label=upload.version_label,
         release=upload.release,
         checker=upload.checker,
     )

@@ -51,6 +51,7 @@ class NewUpload:
     sha256: str | None = None
     note: str | None = None
     release: bool | None = None
+    version_label: str | None = None
     base: int | None = None
 
 
@@ -123,6 +124,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor, rese
             part_size=PartLayout.of(new.size).part_size,
             announced_sha256=new.sha256,
             note=new.note,
+            version_label=new.version_label,
             release=new.release,
             base_number=new.base,
             expires_at=now() + settings().upload_lifetime,

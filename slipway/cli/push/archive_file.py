@@ -50,17 +50,12 @@ class Archive:
         """Raises CommandError if the file was changed since its digest was computed."""
         now = os.fstat(self.file.fileno())
         if now.st_size != self.size or (self.mtime_ns and now.st_mtime_ns != self.mtime_ns):
-            raise file_changed(self.source)
+            raise CommandError(
+                f"{self.source} was changed while it was being sent, so nothing was published. Push again when no "
+                "program writes to it.",
+                ExitCode.REFUSED_ARCHIVE,
+                "file_changed",
+            )
 
     def close(self) -> None:
         self.file.close()
-
-
-def file_changed(source: str) -> CommandError:
-    """The error for a file that a program wrote to during a push."""
-    return CommandError(
-        f"{source} was changed while it was being sent, so nothing was published. Push again when no program writes to "
-        "it.",
-        ExitCode.REFUSED_ARCHIVE,
-        "file_changed",
-    )

@@ -163,7 +163,7 @@ class _Packing:
             view = content.read(chunk)
             if view is None:
                 path = self._cut.path(self._places.first(chunk).entry)
-                raise TreeUnsuitable(f"{path} changed while its pack was made")
+                raise TreeUnsuitable(f"{path} changed while it was being read")
             packed.append(packer.pack(view))
         return packed
 

@@ -18,7 +18,7 @@ from slipway.archive.tar_header import Header
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.push.archive_check import refused_folder
-from slipway.cli.push.archive_file import Archive, UpdateFacts, file_changed
+from slipway.cli.push.archive_file import Archive, UpdateFacts
 from slipway.cli.push.archive_sources import OnProgress, SourceOptions
 from slipway.cli.push.directory_tree import DirectoryTree
 from slipway.cli.push.packing import member_of
@@ -110,7 +110,11 @@ def _write(path: Path, cut: Index, base: BaseBuild, file: BinaryIO) -> int:
     try:
         return write_update(cut, _parent(path), base.table, file)
     except TreeUnsuitable as error:
-        raise file_changed(str(path)) from error
+        raise CommandError(
+            f"{error}. Nothing was sent. Push again when no program writes there.",
+            ExitCode.REFUSED_ARCHIVE,
+            "file_changed",
+        ) from error
     except OSError as error:
         raise no_space(error) from error
 

@@ -1,0 +1,150 @@
+"""`slipway push`, `watch` and `download`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from slipway.cli.build_download import BuildDownload
+from slipway.cli.command_context import CommandContext, with_context
+from slipway.cli.command_error import CommandError
+from slipway.cli.exit_codes import ExitCode
+from slipway.cli.game_arguments import with_game, with_game_and_build
+from slipway.cli.push.build_progress import Deadline, wait_until_cached
+from slipway.cli.push.push_command import Push
+from slipway.cli.push.push_options import WAIT_LEVELS, PushOptions
+
+_WATCH_RETRY_SECONDS = 300.0
+
+
+@click.command()
+@click.argument(
+    "path", metavar="DIR_OR_TARGZ", type=click.Path(exists=True, readable=False, allow_dash=True, path_type=Path)
+)
+@with_game
+@click.option("--note", help="A note that is shown with the build.")
+@click.option("--version-label", metavar="TEXT", help="Your own name for the build, such as 1.4.2.")
+@click.option(
+    "--release/--no-release",
+    default=None,
+    help="Release the build after its check, or not. Default: the game's setting.",
+)
+@click.option("--if-changed", is_flag=True, help="Send nothing if the newest build has the same content.")
+@click.option("--full", is_flag=True, help="Send the whole archive of a folder, not only what changed.")
+@click.option("--dry-run", is_flag=True, help="Check and show what would be sent, and send nothing.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out matching files of a folder, as in .gitignore. Can be given several times.",
+)
+@click.option(
+    "--wait",
+    type=click.Choice(WAIT_LEVELS),
+    default="checked",
+    show_default=True,
+    help="Wait until the build has reached this state.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    help="Seconds to wait after the upload.",
+)
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=300.0,
+    show_default=True,
+    help="Stop after this many seconds without a response.",
+)
+@with_context
+def push(
+    context: CommandContext,
+    path: Path,
+    slug: str | None,
+    release: bool | None,
+    wait: str,
+    note: str | None,
+    version_label: str | None,
+    if_changed: bool,
+    full: bool,
+    dry_run: bool,
+    ignore: tuple[str, ...],
+    timeout: float,
+    patience: float,
+) -> None:
+    """Push a folder, a tar.gz, or standard input (-) as a new build.
+
+    To continue an interrupted push, run the same command again.
+    """
+    if release is False and wait in {"released", "cached"}:
+        raise CommandError(f"--no-release and --wait {wait} contradict each other. Leave one out.", ExitCode.USAGE)
+    platform = context.platform()
+    options = PushOptions(
+        slug=context.resolve_slug(slug, platform),
+        note=note or None,
+        version_label=version_label or None,
+        release=release,
+        if_changed=if_changed,
+        full=full,
+        dry_run=dry_run,
+        ignore=ignore,
+        wait=wait,
+        timeout=timeout,
+        patience=patience,
+    )
+    made = Push(platform, context.output, options)
+    text = made.run(path)
+    context.output.result(made.facts, text)
+
+
+@click.command()
+@with_game
+@click.option("--timeout", type=click.FloatRange(min=0), help="Stop after this many seconds. Default: no limit.")
+@with_context
+def watch(context: CommandContext, slug: str | None, timeout: float | None) -> None:
+    """Follow the live build until every server has cached it."""
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
+    live = platform.game(slug)["releasedBuild"]
+    if live is None:
+        raise CommandError(
+            f"No build of {slug} is live. Run `slipway builds {slug}` to list its builds, then release one.",
+            ExitCode.NOT_RELEASED,
+        )
+    platform.set_retry_budget(_WATCH_RETRY_SECONDS)
+    context.output.plan(["caching"])
+    try:
+        sync = wait_until_cached(platform, slug, live, context.output, Deadline(timeout))
+    except KeyboardInterrupt:
+        raise CommandError(
+            f"Interrupted. Run `slipway watch {slug}` to continue watching.", ExitCode.INTERRUPTED
+        ) from None
+    facts = {"game": slug, "build": live, "cachedOn": sync["cachedOn"], "totalServers": sync["totalServers"]}
+    context.output.result(facts, f"Build {live} is cached on {sync['cachedOn']} of {sync['totalServers']} servers.")
+
+
+@click.command()
+@with_game_and_build(required=False)
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), help="Where to write it. Default: GAME-BUILD.tar.gz."
+)
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
+@with_context
+def download(context: CommandContext, slug: str | None, build: int | None, target: Path | None, force: bool) -> None:
+    """Download a build's archive: BUILD, or the live one. Its checksum is verified."""
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
+    number = build or platform.game(slug)["releasedBuild"]
+    if number is None:
+        raise CommandError(
+            f"No build of {slug} is live. Run `slipway builds {slug}` to list its builds, then name one.",
+            ExitCode.NOT_RELEASED,
+        )
+    found = BuildDownload(platform, slug, int(number), context.output)
+    path = found.save(target or Path(f"{slug}-{number}.tar.gz"), force=force)
+    facts = {"game": slug, "build": number, "path": str(path), "size": found.size, "checksum": found.checksum}
+    context.output.result(facts, f"Build {number} of {slug} is in {path}. Its checksum is right.")
