@@ -13,8 +13,9 @@ from enum import Enum
 
 from flask import current_app
 
-from app.catalog.build_publishing import ClaimLost, PublishedBuild, ReceivedArchive, publish_build
+from app.catalog.build_publishing import PublishedBuild, ReceivedArchive, publish_build
 from app.config.settings import settings
+from app.data.claims import ClaimLost
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Game
@@ -24,12 +25,11 @@ from app.refusals import Refusal, Unavailable
 from app.storage.whole_objects import read_whole
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
-from app.uploads.resumable.completion import join_parts
-from app.uploads.resumable.received_bytes import received_archive, require_checksum
+from app.uploads.resumable.completion import join_parts, require_checksum
 from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender_of
 from app.uploads.updates.assembly import assemble
 from slipway.archive.archive_limits import ArchiveLimits
-from slipway.archive.inspection import Inspector
+from slipway.archive.inspection import Inspection, Inspector
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def examine(upload_id: str) -> Outcome:
 def _examine(upload: Upload) -> PublishedBuild:
     with Heartbeat(current_app._get_current_object(), upload) as heartbeat:  # type: ignore[attr-defined]  # the proxy's own method
         join_parts(upload)
-        received = read_archive(upload, heartbeat) if upload.base_number is None else assemble(upload, heartbeat)
+        received = read_archive(upload, heartbeat) if upload.base_number is None else _assemble(upload, heartbeat)
         crash_point("archive-read")
         return publish_build(upload.game_id, received, sender_of(upload))
 
@@ -102,7 +102,27 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     finally:
         checker.close()
     require_checksum(upload, digest.hexdigest())
-    return received_archive(upload, upload.size, digest.hexdigest(), inspection)
+    return _received(upload, upload.size, digest.hexdigest(), inspection)
+
+
+def _assemble(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
+    made = assemble(upload, heartbeat)
+    return _received(upload, made.size, made.sha256, made.inspection)
+
+
+def _received(upload: Upload, size: int, sha256: str, inspection: Inspection) -> ReceivedArchive:
+    return ReceivedArchive(
+        upload.id,
+        upload.build_key,
+        size,
+        sha256,
+        inspection,
+        upload.file_name,
+        note=upload.note,
+        version_label=upload.version_label,
+        release=upload.release,
+        checker=upload.checker,
+    )
 
 
 def _check_owned(upload: Upload) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from flask import Flask
 from sqlalchemy import select
 
-from app.catalog.build_publishing import ClaimLost
-from app.data.claims import LEASE, ClaimColumns, ClaimHeartbeat
+from app.data.claims import LEASE, ClaimColumns, ClaimHeartbeat, ClaimLost
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import new_id, now

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from contextlib import closing
+from dataclasses import dataclass
 
 from sqlalchemy import update as update_row
 
-from app.catalog.build_publishing import ClaimLost, ReceivedArchive
 from app.config.settings import settings
+from app.data.claims import ClaimLost
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import new_id
@@ -28,10 +29,11 @@ from app.storage.whole_objects import read_range
 from app.uploads.discarding import abort_open_transfers
 from app.uploads.reservation import GrowingReservation
 from app.uploads.resumable.check_claims import Heartbeat, owns_claim
-from app.uploads.resumable.received_bytes import received_archive, require_checksum
+from app.uploads.resumable.completion import require_checksum
 from app.uploads.updates.archive_sink import ArchiveSink
 from app.uploads.updates.base_builds import BaseBuild, find_base
 from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.inspection import Inspection
 from slipway.packs.assembling.archive_assembling import assemble_archive
 from slipway.packs.assembling.update_reading import Update, read_update
 from slipway.packs.format.refusals import GameRefused, PackRefused
@@ -51,7 +53,16 @@ class InvalidUpdate(Refusal):
     code = "invalid_update"
 
 
-def assemble(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
+@dataclass(frozen=True)
+class AssembledArchive:
+    """The archive in storage, at the upload's `build_key`. `size` in bytes, `sha256` lowercase hex."""
+
+    size: int
+    sha256: str
+    inspection: Inspection
+
+
+def assemble(upload: Upload, heartbeat: Heartbeat) -> AssembledArchive:
     """Check the update file of this claimed upload and write the archive that it stands for.
 
     Raises BaseUnusable, InvalidUpdate, InvalidArchive, ChecksumMismatch, QuotaExceeded or PayloadTooLarge with the
@@ -80,7 +91,7 @@ def assemble(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
             store, upload.build_key, limits, launcher, lambda size: reservation.cover(upload.size + size)
         )
         with closing(sink):
-            received = _write(upload, update, sink, heartbeat)
+            made = _write(upload, update, sink, heartbeat)
         reservation.settle(upload.size + sink.size)
     except GameRefused as refused:
         raise InvalidArchive(str(refused)) from refused
@@ -92,7 +103,7 @@ def assemble(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     except (ObjectGone, ObjectMissing) as error:
         _explain_missing(store, upload, base, error)
         raise
-    return received
+    return made
 
 
 def _find_base(upload: Upload) -> BaseBuild:
@@ -135,7 +146,7 @@ def _begin_archive(store: Bucket, upload: Upload) -> None:
     crash_point("assembly-begun")
 
 
-def _write(upload: Upload, update: Update, sink: ArchiveSink, heartbeat: Heartbeat) -> ReceivedArchive:
+def _write(upload: Upload, update: Update, sink: ArchiveSink, heartbeat: Heartbeat) -> AssembledArchive:
     total = max(1, update.table.content_bytes)
 
     def progressed(done: int) -> None:
@@ -145,7 +156,7 @@ def _write(upload: Upload, update: Update, sink: ArchiveSink, heartbeat: Heartbe
         crash_point("mid-assembly")
 
     assemble_archive(update, sink, progressed)
-    return received_archive(upload, sink.size, sink.sha256, sink.finish())
+    return AssembledArchive(sink.size, sink.sha256, sink.finish())
 
 
 def _explain_missing(store: Bucket, upload: Upload, base: BaseBuild, error: StorageError) -> None:
