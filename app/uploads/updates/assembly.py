@@ -36,7 +36,7 @@ from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.inspection import Inspection
 from slipway.packs.assembling.archive_assembling import assemble_archive
 from slipway.packs.assembling.update_reading import Update, read_update
-from slipway.packs.format.refusals import GameRefused, PackRefused
+from slipway.packs.format.refusals import EntriesRefused, PackRefused
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def assemble(upload: Upload, heartbeat: Heartbeat) -> AssembledArchive:
         with closing(sink):
             made = _write(upload, update, sink, heartbeat)
         reservation.settle(upload.size + sink.size)
-    except GameRefused as refused:
+    except EntriesRefused as refused:
         raise InvalidArchive(str(refused)) from refused
     except PackRefused as refused:
         log.warning("the update of upload %s cannot be used: %s", upload.id, refused)

@@ -36,7 +36,7 @@ def read_update(
     """Read the header and the table of an update file; `base_pack` is the pack of its base.
 
     Old chunks are looked up in the base by their hashes: their places come from there. Raises UpdateRefused or
-    IndexRefused, GameRefused when the files are not those of a game, and what `file` raises.
+    IndexRefused, EntriesRefused when an archive with these files would be refused, and what `file` raises.
     """
     header = decode_header(_read(file, 0, min(HEADER.size, file_bytes)), file_bytes)
     if header.base_sha256 != reference_to(base.encoded).sha256:

@@ -9,8 +9,8 @@ class IndexRefused(PackRefused):
     """An index, or an index compressed against an older one."""
 
 
-class GameRefused(IndexRefused):
-    """A good index, whose files are not those of a packaged game."""
+class EntriesRefused(IndexRefused):
+    """An index with entries that an archive may not have either, or that are not a packaged game."""
 
 
 class UpdateRefused(PackRefused):

@@ -45,8 +45,8 @@ def decode_header(encoded: bytes, file_bytes: int) -> UpdateHeader:
     """The header of a file of `file_bytes`, from its first HEADER.size bytes. Raises UpdateRefused."""
     if len(encoded) < HEADER.size or not encoded.startswith(MAGIC):
         raise UpdateRefused("This is not an update file")
-    _, version, _, base, table, table_bytes, frame_bytes = HEADER.unpack(encoded[: HEADER.size])
-    if version != VERSION:
+    _, version, reserved, base, table, table_bytes, frame_bytes = HEADER.unpack(encoded[: HEADER.size])
+    if (version, reserved) != (VERSION, 0):
         raise UpdateRefused(f"The update file is of format {version}; this program reads format {VERSION}: update it")
     if table_bytes > MAX_INDEX_BYTES or frame_bytes > MAX_INDEX_BYTES:
         largest = max(table_bytes, frame_bytes)
