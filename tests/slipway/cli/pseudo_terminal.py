@@ -7,12 +7,11 @@ import os
 import pty
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.slipway.cli.cli_process import ROOT, Slipway
+from tests.slipway.cli.cli_process import COMMAND, ROOT, Slipway
 
 
 class Person:
@@ -39,7 +38,7 @@ def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
     """The command at a terminal of its own."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "slipway.cli", *arguments],
+        [*COMMAND, *arguments],
         cwd=ROOT,
         env=slipway.variables() | {"TERM": "xterm"},
         stdin=theirs,
