@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.packs.assembling.archive_assembling import assemble_archive
 from slipway.packs.assembling.update_reading import read_update
 from slipway.packs.format.update_file import BaseTable
+from slipway.packs.making.build_writing import WrittenBuild
 from slipway.packs.making.tree_cutting import cut_tree
 from slipway.packs.making.update_writing import write_update
 from slipway.packs.range_sources import RangeSource
@@ -28,9 +30,14 @@ def game(tree: Tree) -> Tree:
 def update_file(root: Path, base: Build) -> bytes:
     """What a client sends for the tree below `root`."""
     file = io.BytesIO()
-    size = write_update(cut_tree(root), root, base_table(base), file)
+    size = update_of_tree(root, base.written, file)
     assert size == len(file.getvalue())
     return file.getvalue()
+
+
+def update_of_tree(root: Path, base: WrittenBuild, file: BinaryIO) -> int:
+    """Write the update file of a tree; its size."""
+    return write_update(cut_tree(root), root, BaseTable(base.index, base.encoded), file)
 
 
 def base_table(base: Build) -> BaseTable:
