@@ -75,7 +75,7 @@ class PlatformClient:
         headers = self._headers
         data = None
         if body is not None:
-            data = json.dumps(body).encode()
+            data = _utf8(json.dumps(body, ensure_ascii=False))
             headers = headers | {"Content-Type": "application/json"}
         if idempotency_key:
             headers = headers | {"Idempotency-Key": idempotency_key}
@@ -142,7 +142,13 @@ class _RetryableError(Exception):
 
 
 def game_path(slug: str, path: str = "") -> str:
-    return f"/games/{quote(slug, safe='')}{path}"
+    return f"/games/{quote(_utf8(slug), safe='')}{path}"
+
+
+def _utf8(text: str) -> bytes:
+    """The text in UTF-8. With `LC_ALL=C` Python may read arguments and file names as ASCII, and keeps their other bytes
+    as surrogates. Those are their UTF-8 bytes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
 
 
 def _with_remedy(path: str, status: int, message: str) -> str:

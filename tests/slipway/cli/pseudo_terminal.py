@@ -34,8 +34,8 @@ class Person:
 
 
 @contextmanager
-def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
-    """The command at a terminal of its own."""
+def terminal(slipway: Slipway, *arguments: str, code: int = 0) -> Iterator[Person]:
+    """The command at a terminal of its own. It must end with `code`."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, *arguments],
@@ -49,7 +49,7 @@ def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
     os.close(theirs)
     try:
         yield Person(ours)
-        assert process.wait(30) == 0
+        assert process.wait(30) == code
     finally:
         process.kill()
         process.wait()
