@@ -19,17 +19,19 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_server_count
+from app.packing.pack_states import PackStatus, pack_states
 from app.refusals import NotFound
 from app.topics.names import game_topic
 
 
 @dataclass(frozen=True)
 class ListedBuild:
-    """`cached_on`: how many servers have cached the build."""
+    """`cached_on`: how many servers have cached the build. `pack`: None if no server needs one."""
 
     build: Build
     released: bool
     cached_on: int
+    pack: PackStatus | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class BuildPage:
 
 
 def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
-    """Three queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
+    """Five queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
     total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
     if cursor is not None:
@@ -52,19 +54,24 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
     found = db.session.scalars(query).all()
     builds = found if limit is None else found[:limit]
     cached = cached_counts(game)
-    listed_build = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
-    return BuildPage(listed_build, total, str(builds[-1].number) if len(builds) < len(found) else None)
+    packs = pack_states([build.id for build in builds])
+    listed = [
+        ListedBuild(build, build.id == game.released_build_id, cached[build.id], packs.get(build.id))
+        for build in builds
+    ]
+    return BuildPage(listed, total, str(builds[-1].number) if len(builds) < len(found) else None)
 
 
 @dataclass(frozen=True)
 class BuildTable:
     """A game's builds as the dashboard's table shows them: newest first, with refused archives in between. `cached`:
-    build id → how many of the `servers` have cached it; `live`: the live build's number; `older`: where the next page
-    begins, or None at the end."""
+    build id → how many of the `servers` have cached it; `packs`: build id → its pack; `live`: the live build's number;
+    `older`: where the next page begins, or None at the end."""
 
     builds: Sequence[Build]
     refused: Sequence[AuditEntry]
     cached: Mapping[str, int]
+    packs: Mapping[str, PackStatus]
     servers: int
     live: int | None
     total: int
@@ -72,7 +79,7 @@ class BuildTable:
 
 
 def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable:
-    """Six queries for any number of builds. Refusals are sorted in by time; those older than this page's builds are
+    """Eight queries for any number of builds. Refusals are sorted in by time; those older than this page's builds are
     left out."""
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(limit + 1)
     if before is not None:
@@ -86,6 +93,7 @@ def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable
         builds=builds,
         refused=[entry for entry in refused if oldest is None or entry.at > oldest],
         cached=cached_counts(game),
+        packs=pack_states([build.id for build in builds]),
         servers=active_server_count(),
         live=live_number(game),
         total=db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0,
@@ -100,7 +108,8 @@ def live_number(game: Game) -> int | None:
 
 def listed_build(game: Game, build: Build) -> ListedBuild:
     """One build as lists show it."""
-    return ListedBuild(build, build.id == game.released_build_id, cached_counts(game)[build.id])
+    pack = pack_states([build.id]).get(build.id)
+    return ListedBuild(build, build.id == game.released_build_id, cached_counts(game)[build.id], pack)
 
 
 def cached_counts(game: Game) -> Counter[str]:

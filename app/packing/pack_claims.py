@@ -28,11 +28,13 @@ from app.topics.names import game_topic
 
 @dataclass(frozen=True)
 class PackClaim:
-    """The right of this worker to make one pack. `build` has its game loaded; `folder` is in the bucket."""
+    """The right of this worker to make one pack. `build` has its game loaded. `folder` is in the bucket; `abandoned` is
+    that of an attempt whose worker died."""
 
     build: Build
     token: str
     folder: str
+    abandoned: str | None
 
     @property
     def work_bytes(self) -> int:
@@ -71,11 +73,12 @@ def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
                 return None
             row.state, row.maker = "making", token
             row.makings_begun += 1
+            abandoned = row.folder
             row.folder = f"packs/{new_id('pack')}"
             row.pack_bytes = build.size
             row.bytes_done, row.bytes_total = 0, build.size + 2 * build.unpacked_bytes
             row.reason = None
-            return PackClaim(build, token, row.folder)
+            return PackClaim(build, token, row.folder, abandoned)
     finally:
         free_connection()  # the claimed row stays readable
 

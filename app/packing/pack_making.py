@@ -32,6 +32,7 @@ from app.packing.pack_claims import (
     owns_claim,
 )
 from app.packing.pack_reading import StoredIndex, limits_for, older_build
+from app.packing.pack_removal import remove_folder
 from app.packing.pack_writing import PackWriter, store
 from app.packing.update_making import UpdateObjects, store_update
 from app.packing.work_folder import work_folder
@@ -72,6 +73,14 @@ def make_pack(build_id: str, *, again: bool = False) -> Outcome:
     if claim is None:
         return Outcome.NOT_OURS
     crash_point("pack-claimed")
+    remove_folder(claim.abandoned)
+    outcome = _attempt(claim)
+    if outcome is not Outcome.READY:
+        remove_folder(claim.folder)
+    return outcome
+
+
+def _attempt(claim: PackClaim) -> Outcome:
     number = f"build {claim.build.number} of {claim.build.game.slug}"
     try:
         return _make(claim)

@@ -64,6 +64,19 @@ def remove_objects(objects: Sequence[NamedObject]) -> None:
         log.warning("%s objects of packs are left to the sweep: %s", len(objects), error)
 
 
+def remove_folder(folder: str | None) -> None:
+    """Remove what an ended attempt left in its folder of the bucket. If storage does not answer, the sweep does."""
+    if folder is None:
+        return
+    store = bucket()
+    try:
+        for transfer in store.open_multiparts(f"{folder}/"):
+            store.abort_multipart(transfer.key, transfer.multipart_id)
+        store.delete(found.key for found in list(store.objects(f"{folder}/")))
+    except Refusal as error:
+        log.warning("what an ended attempt at a pack stored is left to the sweep: %s", error)
+
+
 def discard_pack(pack: BuildPack) -> None:
     """Remove a ready pack that is damaged, unless it was replaced meanwhile. It is due again."""
     with writing() as session:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from app.data.database import announce, free_connection, writing
@@ -19,7 +19,7 @@ from app.data.models.server import Replica, Server
 from app.packing.due_packs import NEWEST_PACKED
 from app.packing.pack_claims import add_updates
 from app.packing.pack_reading import StoredChunks, StoredIndex, read_index
-from app.packing.pack_removal import discard_pack
+from app.packing.pack_removal import discard_pack, remove_folder
 from app.packing.pack_topics import topics_of
 from app.packing.pack_writing import store
 from app.process.crash_points import crash_point
@@ -99,11 +99,15 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
 
 
 def _name_folder(build_id: str, folder: str) -> None:
-    """Let the row name the folder, so that no sweep takes its objects for garbage. Objects of an earlier attempt, whose
-    folder it names no more, are."""
+    """Let the row name the folder, so that no sweep takes its objects for garbage. Those of an attempt whose process
+    died are removed."""
     with writing() as session:
-        session.execute(update(BuildPack).where(BuildPack.build_id == build_id).values(update_folder=folder))
+        row = session.get(BuildPack, build_id, with_for_update=True, populate_existing=True)
+        abandoned = row.update_folder if row is not None else None
+        if row is not None:
+            row.update_folder = folder
     free_connection()
+    remove_folder(abandoned)
 
 
 def _ready_packs(build_ids: Sequence[str]) -> dict[str, tuple[BuildPack, Build]]:

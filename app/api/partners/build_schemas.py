@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -18,8 +18,19 @@ class PageQuery(Shape):
     cursor: Text | None = None
 
 
+class PackState(Shape):
+    """The pack from which servers install the build and update to it. `progress`: percent while `making`. `bytes`: of
+    its stored objects, when it is `ready`. `reason`: why it is not, for `no_room` and `failed`."""
+
+    state: Literal["waiting", "making", "ready", "no_room", "failed"]
+    progress: int | None
+    bytes: int | None
+    reason: str | None
+
+
 class BuildRow(Shape):
-    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null."""
+    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `pack`: null for builds
+    that no server needs."""
 
     number: int
     size: int
@@ -35,6 +46,7 @@ class BuildRow(Shape):
     released_at: Moment | None
     cached_on: int
     warnings: list[str]
+    pack: PackState | None
 
 
 class BuildList(Shape):

@@ -127,4 +127,5 @@ def _row(found: ListedBuild) -> schemas.BuildRow:
         released_at=build.released_at,
         cached_on=found.cached_on,
         warnings=build.warnings,
+        pack=schemas.PackState(**vars(found.pack)) if found.pack else None,
     )

@@ -15,6 +15,7 @@ from app.catalog.retention import delete_build
 from app.data.database import free_connection
 from app.data.models.game import Build, Game
 from app.fleet.release_preview import ReleasePreview, preview
+from app.packing.pack_states import PackStatus, pack_states
 from app.refusals import NotFound
 from app.storage.bucket import bucket
 from app.web.builds import build_words
@@ -118,7 +119,7 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
         number=build.number,
         state=build_words.build_state(build, build.number == live),
         action=release_action(build.number, live),
-        facts=_facts(found),
+        facts=_facts(found, pack_states([build.id]).get(build.id)),
         warnings=build.warnings,
         form=form,
         problem=summary_title(form, "The note is not saved yet"),
@@ -126,7 +127,7 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
     )
 
 
-def _facts(found: ReleasePreview) -> list[tuple[str, Phrase]]:
+def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Phrase]]:
     """(label, value) of all facts that apply."""
     build, servers = found.build, found.servers
     cached_on = [server.server_id for server in servers if build.number in server.has]
@@ -144,4 +145,7 @@ def _facts(found: ReleasePreview) -> list[tuple[str, Phrase]]:
         facts.insert(1, ("Last released", (Moment(build.released_at, "moment"),)))
     if build.file_name:
         facts.insert(0, ("File", (build.file_name,)))
+    if pack:
+        stored = format_size(pack.bytes) if pack.bytes is not None else build_words.pack_words(pack)
+        facts.append(("Pack for updates", (stored,)))
     return facts

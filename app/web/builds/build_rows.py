@@ -18,7 +18,8 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
+    archive. `cached`: `5 of 6` servers. `updates`: what is done for its pack, or why there is none. `action`: Release,
+    Roll back, or "" for the live build."""
 
     id: str
     number: int | None
@@ -31,6 +32,7 @@ class BuildLine:
     what_to_do: str = ""
     note: str = ""
     cached: str = ""
+    updates: str = ""
     action: str = ""
 
 
@@ -46,7 +48,7 @@ class BuildLines:
 def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> BuildLines:
     """One page of a game's builds and rejected archives. A constant number of queries."""
     table = build_table(game, max_lines, before)
-    lines = [_build(build, table.live, _cached_on(build, table)) for build in table.builds]
+    lines = [_build(build, table) for build in table.builds]
     lines += [_rejected(entry) for entry in table.refused]
     lines.sort(key=lambda line: line.received.at, reverse=True)
     return BuildLines(lines, table.total, table.older)
@@ -74,7 +76,8 @@ def release_action(number: int, live: int | None) -> str:
     return "Roll back" if live is not None and number < live else "Release"
 
 
-def _build(build: Build, live: int | None, cached: str) -> BuildLine:
+def _build(build: Build, table: BuildTable) -> BuildLine:
+    live = table.live
     icon, state = build_words.build_state(build, build.number == live)
     return BuildLine(
         id=f"b{build.number}",
@@ -86,7 +89,8 @@ def _build(build: Build, live: int | None, cached: str) -> BuildLine:
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
         note=build.note or "",
-        cached=cached,
+        cached=_cached_on(build, table),
+        updates=build_words.pack_words(table.packs.get(build.id)),
         action=release_action(build.number, live),
     )
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from app.data.models.game import Build, Game
 from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.packing.pack_states import PackStatus
 from app.web.frame.formats import (
     NO_BREAK_SPACE,
     Moment,
@@ -256,6 +257,17 @@ def build_state(build: Build, live: bool) -> tuple[str, Phrase]:
     if build.first_released_at:
         return "ready", ("Ready, was live",)
     return "ready", ("Ready",)
+
+
+def pack_words(pack: PackStatus | None) -> str:
+    """What is done for a build's pack, or why there is none; "" when there is nothing to say."""
+    if pack is None or pack.state == "ready":
+        return ""
+    if pack.state == "making":
+        return f"Preparing updates {pack.progress}{NO_BREAK_SPACE}%"
+    if pack.state == "waiting":
+        return "Updates are prepared soon"
+    return f"Servers fetch the archive. {pack.reason}"
 
 
 def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:

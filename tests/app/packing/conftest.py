@@ -20,8 +20,8 @@ def game(cast: Cast) -> Game:
 
 
 @pytest.fixture
-def studio(client: FlaskClient, cast: Cast, game: Game) -> Studio:
-    return Studio(client, cast.starlight.key, game)
+def studio(game: Game) -> Studio:
+    return Studio(game.slug)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -21,8 +20,9 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
-from app.data.models.server import Replica
 from app.storage.bucket import bucket
+from app.uploads.raw.archive_receiver import receive_archive
+from app.uploads.raw.incoming_body import IncomingBody
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.packs.applying import PatchObject, apply
 from slipway.packs.format.index import Index
@@ -31,7 +31,7 @@ from slipway.packs.format.index_transfer import IndexReference, decompress_index
 from slipway.packs.format.patch_format import decode_patch
 from slipway.packs.local_reuse import LocalBuild
 from slipway.packs.range_sources import RangeReader
-from tests.conftest import bearer
+from tests.app.fleet.acting import STUDIO
 from tests.game_archives import add_file
 from tests.slipway.packs.builds import BytesReader
 
@@ -74,34 +74,35 @@ def archive_of(files: Files) -> bytes:
 
 
 class Studio:
-    """A partner's script: it sends builds through the API, as real ones arrive."""
+    """A partner's script, which sends builds of one game."""
 
-    def __init__(self, client: FlaskClient, key: str, game: Game) -> None:
-        self.client, self.key, self.game = client, key, game
+    def __init__(self, slug: str) -> None:
+        self.slug = slug
+
+    @property
+    def game(self) -> Game:
+        free_connection()
+        return db.session.scalars(select(Game).where(Game.slug == self.slug)).one()
 
     def publish(self, files: Files, *, release: bool = True) -> Build:
-        """Send an archive of these files. Returns the build."""
-        answer = self.client.put(
-            f"/api/partners/games/{self.game.slug}/upload",
-            query_string={} if release else {"release": "false"},
-            data=archive_of(files),
-            headers=bearer(self.key) | {"Content-Type": "application/gzip"},
-        )
-        assert answer.status_code == 200, answer.text
-        assert answer.get_json()["released"] is release
-        return build_numbered(self.game, answer.get_json()["build"])
-
-
-def build_numbered(game: Game, number: int) -> Build:
-    free_connection()
-    return db.session.scalars(select(Build).where(Build.game_id == game.id, Build.number == number)).one()
+        """Send an archive of these files. Returns the build, which stays readable whatever the session does."""
+        archive = archive_of(files)
+        body = IncomingBody(io.BytesIO(archive), len(archive), len(archive))
+        published = receive_archive(self.game, body, STUDIO, release=release)
+        assert published.released is release
+        free_connection()
+        build = db.session.get_one(Build, published.build.id)
+        db.session.expunge(build)
+        return build
 
 
 def pack_of(build: Build) -> BuildPack | None:
     """The row as it is now, with its updates."""
     free_connection()
     query = select(BuildPack).where(BuildPack.build_id == build.id).options(selectinload(BuildPack.updates))
-    return db.session.scalar(query.execution_options(populate_existing=True))
+    pack = db.session.scalar(query)
+    free_connection()
+    return pack
 
 
 def ready_pack(build: Build) -> BuildPack:
@@ -114,20 +115,14 @@ def ready_pack(build: Build) -> BuildPack:
 def update_of(old: Build, new: Build) -> PackUpdate | None:
     free_connection()
     query = select(PackUpdate).where(PackUpdate.build_id == new.id, PackUpdate.from_build_id == old.id)
-    return db.session.scalar(query.options(joinedload(PackUpdate.pack)).execution_options(populate_existing=True))
+    update = db.session.scalar(query.options(joinedload(PackUpdate.pack)))
+    free_connection()
+    return update
 
 
 def pack_objects_stored() -> dict[str, int]:
     """Key → size of everything under packs/."""
     return {found.key: found.size for found in bucket().objects("packs/")}
-
-
-def set_phase(build: Build, server_id: str, phase: str) -> None:
-    """As if the server had reported it."""
-    free_connection()
-    row = db.session.scalars(select(Replica).where(Replica.build_id == build.id, Replica.server_id == server_id)).one()
-    row.phase = phase
-    db.session.commit()
 
 
 @dataclass

@@ -70,6 +70,7 @@ def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
         "releasedAt": "moment",
         "cachedOn": "int",
         "warnings": [],
+        "pack": {"state": "str", "progress": "null", "bytes": "null", "reason": "null"},
     }
     assert (build["number"], build["size"], build["released"]) == (1, len(archive), True)
     assert build["checksum"] == f"sha256:{hashlib.sha256(archive).hexdigest()}"
