@@ -168,6 +168,7 @@ class Push:
         if unfinished.problem:
             self._output.info(f"An interrupted push could not have been continued: {unfinished.problem}")
         self.facts |= {
+            "base": archive.update.base if archive.update else None,
             "changed": None,  # known after the check
             "reached": "stored",
             "uploadId": upload["id"],
@@ -191,17 +192,14 @@ class Push:
         self._unfinished.clear()
         remember_archive(archive, self._platform.url, self._options.slug)
         build = int(done["build"])
-        sent = self._sent(archive, build)
-        return f"{self._conclude(build, changed=not done['unchanged'])} {sent}"
+        sent = self._share_sent(archive, build) if archive.update is not None else ""
+        return self._conclude(build, changed=not done["unchanged"]) + sent
 
-    def _sent(self, archive: Archive, build: int) -> str:
-        """What was sent, as a sentence."""
-        if archive.update is None:
-            return f"Sent {format_size(archive.size)}."
-        self.facts["base"] = archive.update.base
+    def _share_sent(self, update: Archive, build: int) -> str:
+        """How much of the build's archive an update was, as a sentence."""
         whole = int(self._platform.game(self._options.slug, f"/builds/{build}")["size"])
         self.facts["archiveSize"] = whole
-        return f"Sent {format_size(archive.size)} of {format_size(whole)}."
+        return f" Sent {format_size(update.size)} of {format_size(whole)}."
 
     def _conclude(self, build: int, *, changed: bool) -> str:
         """Follow a checked build to the requested state."""

@@ -64,6 +64,7 @@ def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
         "launcher": "str",
         "fileName": "str",
         "note": "str",
+        "versionLabel": "null",
         "sentBy": "str",
         "createdAt": "moment",
         "released": "bool",
