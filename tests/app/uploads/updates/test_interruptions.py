@@ -66,7 +66,7 @@ def at(monkeypatch: pytest.MonkeyPatch, point: str, act: Callable[[], object]) -
 
 
 def test_ranges_that_break_are_read_again(upload_id: str, network: FaultyNetwork) -> None:
-    network.lose("answer", "GET", "/packs/", times=2)
+    network.lose("answer", "GET", "/pack?", times=2)
     assert examine(upload_id) is Outcome.DONE
     assert network.struck
     assert is_clean()
