@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -104,17 +105,20 @@ def _read_checked(
 ) -> _Read:
     """Read a tar.gz to its end. Raises CommandError."""
     check, digest, done = ArchiveCheck(rules), hashlib.sha256(), 0
-    try:
-        while piece := source.read(_READ_BYTES):
-            check.feed(piece)
-            digest.update(piece)
-            if copy_to is not None:
-                _write(copy_to, piece)
-            done += len(piece)
-            on_progress(done)
-        return _Read(done, digest.hexdigest(), check.finish())
-    except ArchiveRejected as rejected:
-        raise refused_archive(rejected) from rejected
+    # Hashing and decompressing each take a core, and a second one is free while nothing is sent.
+    with ThreadPoolExecutor(1) as hashing:
+        try:
+            while piece := source.read(_READ_BYTES):
+                hashed = hashing.submit(digest.update, piece)
+                check.feed(piece)
+                if copy_to is not None:
+                    _write(copy_to, piece)
+                hashed.result()
+                done += len(piece)
+                on_progress(done)
+            return _Read(done, digest.hexdigest(), check.finish())
+        except ArchiveRejected as rejected:
+            raise refused_archive(rejected) from rejected
 
 
 def _write(file: IO[bytes], piece: bytes) -> None:

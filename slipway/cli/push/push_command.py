@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +72,8 @@ class Push:
         self._platform.set_retry_budget(self._options.patience)
         archive = self._open(path, access.rules)
         try:
-            for warning in archive.warnings:
-                self._output.info(f"Warning: {warning}")
-            self.facts |= {"size": archive.size, "warnings": list(archive.warnings)}
+            self.facts |= {"size": archive.size, "warnings": []}
+            self._show_warnings(archive.warnings)
             newest = self._newest_build()
             unchanged = newest is not None and self._is_unchanged(newest, archive)
             if self._options.dry_run:
@@ -190,6 +189,7 @@ class Push:
                 self._unfinished.clear()
             raise
         self._unfinished.clear()
+        self._show_warnings(self._warnings_of(int(done["build"])))
         remember_archive(archive, self._platform.url, self._options.slug)
         build = int(done["build"])
         sent = self._share_sent(archive, build) if archive.update is not None else ""
@@ -200,6 +200,22 @@ class Push:
         whole = int(self._platform.game(self._options.slug, f"/builds/{build}")["size"])
         self.facts["archiveSize"] = whole
         return f" Sent {format_size(update.size)} of {format_size(whole)}."
+
+    def _show_warnings(self, warnings: Iterable[str]) -> None:
+        """Show those that were not shown yet."""
+        for warning in warnings:
+            if warning not in self.facts["warnings"]:
+                self.facts["warnings"].append(warning)
+                self._output.info(f"Warning: {warning}")
+
+    def _warnings_of(self, build: int) -> Iterable[str]:
+        """The platform's warnings about a build. Its version may find more than this command."""
+        try:
+            return list(self._platform.game(self._options.slug, f"/builds/{build}")["warnings"])
+        except CommandError as problem:
+            if problem.code is ExitCode.NOT_FOUND:  # deleted already: the game keeps few builds
+                return []
+            raise
 
     def _conclude(self, build: int, *, changed: bool) -> str:
         """Follow a checked build to the requested state."""
