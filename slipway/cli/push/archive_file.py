@@ -13,10 +13,11 @@ from slipway.cli.exit_codes import ExitCode
 
 @dataclass(frozen=True)
 class UpdateFacts:
-    """`base`: the build that an update file was made against. `same_files`: it is the newest build, and the directory
-    has the same files."""
+    """`base`: the build that an update file was made against, whose archive has `base_bytes`. `same_files`: it is the
+    newest build, and the directory has the same files."""
 
     base: int
+    base_bytes: int
     same_files: bool
 
 
@@ -39,6 +40,11 @@ class Archive:
     upload_fields: dict[str, object] = field(default_factory=dict)
     update: UpdateFacts | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def reserved_bytes(self) -> int:
+        """What the platform reserves of the quota: for an update file also the archive that it will assemble."""
+        return self.size + (self.update.base_bytes if self.update else 0)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset`; none at the end. Thread-safe. Not `os.pread`: Windows has none."""

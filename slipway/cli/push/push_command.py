@@ -91,7 +91,9 @@ class Push:
         try:
             return self._follow(update, self._send(update))
         except CommandError as problem:
-            if problem.error_code not in _UPDATE_UNUSABLE or self._directory is None:
+            # Before anything is stored, "not found" means that the base was deleted meanwhile.
+            base_is_gone = problem.error_code == "not_found" and self.facts["reached"] is None
+            if self._directory is None or not (base_is_gone or problem.error_code in _UPDATE_UNUSABLE):
                 raise
             self._output.info(f"{problem} Sending the whole archive.")
         archive = self._directory.pack(self._progress("packing", self._directory.tree.size))

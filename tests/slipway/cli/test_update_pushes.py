@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.game import Game
+from app.data.models.pack import BuildPack
 from app.data.models.upload import Upload
 from app.refusals import Refusal
 from app.storage.bucket import bucket
@@ -18,7 +20,7 @@ from app.uploads.updates.base_builds import BaseBuild, find_base
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import World
-from tests.slipway.cli.cli_process import Slipway
+from tests.slipway.cli.cli_process import Slipway, ended
 from tests.slipway.cli.game_folders import game_folder
 from tests.slipway.cli.storage_proxy import StorageLine
 
@@ -133,6 +135,24 @@ def test_a_base_that_lost_its_pack_costs_the_whole_archive(
     assert pushed.result["bytesSent"] > 12 * MIB
     fractions = [line["fraction"] for line in pushed.lines if line["event"] == "progress"]
     assert fractions == sorted(fractions)
+
+
+def test_a_base_that_loses_its_pack_before_the_upload_costs_the_whole_archive(
+    command: Slipway, world: World, folder: Path, base: BaseBuild, line: StorageLine
+) -> None:
+    edit_script(folder)
+    line.reset()
+    line.hold_after(1)  # the request for the table
+    process = command.begin("push", folder, "--json")
+    wait_until(lambda: line.holding, 60, "the table is requested")
+    with world.app.app_context(), writing() as session:
+        session.execute(update(BuildPack).where(BuildPack.build_id == base.build.id).values(state="failed"))
+    line.release()
+    pushed = ended(process)
+    assert (pushed.code, pushed.result["build"], pushed.result["base"]) == (ExitCode.OK, 2, None), pushed
+    assert pushed.result["bytesSent"] > 12 * MIB
+    notes = [line["message"] for line in pushed.lines if line["event"] == "note"]
+    assert ["no pack" in note for note in notes] == [True]
 
 
 def test_an_interrupted_update_continues_where_it_ended(

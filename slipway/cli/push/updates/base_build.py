@@ -29,9 +29,10 @@ class NoUpdate(Exception):
 
 @dataclass(frozen=True)
 class BaseBuild:
-    """`is_newest`: the game has no newer build."""
+    """`size` is that of its archive, in bytes. `is_newest`: the game has no newer build."""
 
     number: int
+    size: int
     is_newest: bool
     table: BaseTable
 
@@ -42,7 +43,8 @@ def fetch_base(platform: PlatformClient, slug: str) -> BaseBuild | None:
     for build in builds:
         found = _index_of(platform, slug, int(build["number"]))
         if found is not None:
-            return BaseBuild(int(build["number"]), build is builds[0], _read_table(found))
+            number, size = int(build["number"]), int(build["size"])
+            return BaseBuild(number, size, build is builds[0], _read_table(found))
     if builds:
         raise NoUpdate("the platform has not prepared one of the newest builds for updates yet")
     return None

@@ -64,7 +64,7 @@ def write_update_file(
     except BaseException:
         file.close()
         raise
-    facts = UpdateFacts(base.number, base.is_newest and has_same_files(cut, base.table.index))
+    facts = UpdateFacts(base.number, base.size, base.is_newest and has_same_files(cut, base.table.index))
     archive = Archive(str(path), f"{tree.top}.tar.gz", file, size, sha256, warnings=warnings, update=facts)
     archive.upload_fields["base"] = base.number
     return archive
