@@ -24,8 +24,9 @@ from app.process.crash_points import crash_point
 from app.refusals import Refusal, Unavailable
 from app.storage.whole_objects import read_whole
 from app.uploads.raw.inspection_thread import InspectionThread
+from app.uploads.resumable.announced_checksum import require_checksum
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
-from app.uploads.resumable.completion import join_parts, require_checksum
+from app.uploads.resumable.completion import join_parts
 from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender_of
 from app.uploads.updates.assembly import assemble
 from slipway.archive.archive_limits import ArchiveLimits

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.data.database import free_connection, writing
 from app.data.models.upload import Upload
 from app.process.crash_points import crash_point
-from app.refusals import ChecksumMismatch, Conflict, InvalidRequest, NotFound, Refusal
+from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
 from app.storage.bucket import StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
 from app.uploads.resumable.part_layout import PartLayout, number_list
@@ -81,15 +81,6 @@ def join_parts(upload: Upload) -> None:
         raise WrongSize(
             f"Storage has {stored.size if stored else 0:,} bytes of the {upload.size:,} that were announced. "
             "Send the archive again."
-        )
-
-
-def require_checksum(upload: Upload, sha256: str) -> None:
-    """Raise ChecksumMismatch unless the bytes that arrived are those that were announced. `sha256`: lowercase hex."""
-    if upload.announced_sha256 not in {None, sha256}:
-        raise ChecksumMismatch(
-            f"The upload announced the checksum sha256:{upload.announced_sha256}, but the bytes that arrived have "
-            f"sha256:{sha256}. Nothing was kept; send the archive again."
         )
 
 

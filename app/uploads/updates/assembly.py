@@ -28,8 +28,8 @@ from app.storage.objects import ObjectMissing
 from app.storage.whole_objects import read_range
 from app.uploads.discarding import abort_open_transfers
 from app.uploads.reservation import GrowingReservation
+from app.uploads.resumable.announced_checksum import require_checksum
 from app.uploads.resumable.check_claims import Heartbeat, owns_claim
-from app.uploads.resumable.completion import require_checksum
 from app.uploads.updates.archive_sink import ArchiveSink
 from app.uploads.updates.base_builds import BaseBuild, find_base
 from slipway.archive.archive_limits import ArchiveLimits
@@ -68,42 +68,22 @@ def assemble(upload: Upload, heartbeat: Heartbeat) -> AssembledArchive:
     Raises BaseUnusable, InvalidUpdate, InvalidArchive, ChecksumMismatch, QuotaExceeded or PayloadTooLarge with the
     reason; ClaimLost; Unavailable if it cannot be done now. Repeatable.
     """
-    game = db.session.get_one(Game, upload.game_id)
-    launcher, partner_id = game.launcher, game.partner_id
-    free_connection()
-    store = bucket()
-    limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes)
     base = _find_base(upload)
+    store = bucket()
     try:
         _check_checksum(store, upload, heartbeat)
-        update = read_update(
-            ObjectSource(store, upload.object_key),
-            upload.size,
-            base.read_table(),
-            ObjectSource(store, base.pack.pack_key),
-            limits,
-            launcher,
-        )
-        crash_point("update-read")
-        reservation = GrowingReservation(upload, partner_id)
-        _begin_archive(store, upload)
-        sink = ArchiveSink(
-            store, upload.build_key, limits, launcher, lambda size: reservation.cover(upload.size + size)
-        )
-        with closing(sink):
-            made = _write(upload, update, sink, heartbeat)
-        reservation.settle(upload.size + sink.size)
+        return _assemble(store, upload, base, heartbeat)
     except EntriesRefused as refused:
         raise InvalidArchive(str(refused)) from refused
     except PackRefused as refused:
         log.warning("the update of upload %s cannot be used: %s", upload.id, refused)
         raise InvalidUpdate(
-            f"{str(refused).rstrip('.')}. Nothing was kept; send the whole archive (`slipway push --full`)."
+            f"The update was refused: {str(refused).rstrip('.')}. Nothing was kept; send the whole archive "
+            "(`slipway push --full`)."
         ) from refused
     except (ObjectGone, ObjectMissing) as error:
         _explain_missing(store, upload, base, error)
         raise
-    return made
 
 
 def _find_base(upload: Upload) -> BaseBuild:
@@ -129,6 +109,26 @@ def _check_checksum(store: Bucket, upload: Upload, heartbeat: Heartbeat) -> None
         heartbeat.require_claim()
         digest.update(piece)
     require_checksum(upload, digest.hexdigest())
+
+
+def _assemble(store: Bucket, upload: Upload, base: BaseBuild, heartbeat: Heartbeat) -> AssembledArchive:
+    game = db.session.get_one(Game, upload.game_id)
+    launcher, partner_id = game.launcher, game.partner_id
+    free_connection()
+    limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes)
+    file, pack = ObjectSource(store, upload.object_key), ObjectSource(store, base.pack.pack_key)
+    update = read_update(file, upload.size, base.read_table(), pack, limits, launcher)
+    crash_point("update-read")
+    reservation = GrowingReservation(upload, partner_id)
+    _begin_archive(store, upload)
+
+    def cover(size: int) -> None:
+        reservation.cover(upload.size + size)
+
+    with closing(ArchiveSink(store, upload.build_key, limits, launcher, cover)) as sink:
+        made = _write(upload, update, sink, heartbeat)
+    reservation.settle(upload.size + made.size)
+    return made
 
 
 def _begin_archive(store: Bucket, upload: Upload) -> None:
