@@ -20,19 +20,17 @@ _KINDS = {
 }
 
 
-def assemble_archive(
-    update: Update, sink: Sink, progress: Callable[[int], None], cancelled: Callable[[], bool] | None = None
-) -> None:
+def assemble_archive(update: Update, sink: Sink, progress: Callable[[int], None]) -> None:
     """Write the archive of `update` to `sink`. `progress` gets the bytes of file content written so far, of
-    `update.table.content_bytes`.
+    `update.table.content_bytes`, and may raise.
 
-    Raises ChunksDamaged, TransferCancelled, and what the sources and the sink raise.
+    Raises ChunksDamaged, and what the sources and the sink raise.
     """
     table = update.table
     writer = ArchiveWriter(sink)
     programs = _linked_programs(table)
     done = 0
-    with closing(OrderedContent(table, update.parts).read(cancelled)) as content:
+    with closing(OrderedContent(table, update.parts).read()) as content:
         for entry in range(table.entry_count):
             writer.begin(_member(table, entry, programs))
             for _ in table.chunks_of(entry):

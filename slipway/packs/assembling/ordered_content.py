@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from slipway.packs.chunk_fetching import RangeFetcher
 from slipway.packs.chunk_lookup import ChunkLookup
 from slipway.packs.format.index import Index
-from slipway.packs.format.refusals import ChunksDamaged, TransferCancelled
+from slipway.packs.format.refusals import ChunksDamaged
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.transfer_plan import ranges_of
 
@@ -33,21 +33,21 @@ class ChunkPart:
 
 
 class OrderedContent:
-    """Reads the chunks that the files of `table` are made of, each from the last of `parts` that has it."""
+    """Reads the chunks that the files of `table` are made of. The first of `parts` has the table's own numbers and is
+    used for chunks that no other part has."""
 
     def __init__(self, table: Index, parts: Sequence[ChunkPart]) -> None:
         self._table, self._parts = table, parts
         # Which part has each chunk, and its number there.
         self._part_of = bytearray(table.chunk_count)
         self._number_of = array("I", range(table.chunk_count))
-        for number, part in enumerate(parts):
+        for number, part in enumerate(parts[1:], start=1):
             self._assign(number, part)
 
-    def read(self, cancelled: Callable[[], bool] | None = None) -> Generator[bytes]:
+    def read(self) -> Generator[bytes]:
         """The content of all references of the table, in order. At most four windows are in memory.
 
-        Raises ChunksDamaged when a part does not hold what the table promises, TransferCancelled, and what the sources
-        raise.
+        Raises ChunksDamaged when a part does not hold what the table promises, and what the sources raise.
         """
         references = self._table.entries.references
         waiting: deque[tuple[Window, Future[dict[int, bytes]]]] = deque()
@@ -56,33 +56,23 @@ class OrderedContent:
                 for window in self._windows():
                     waiting.append((window, pool.submit(self._fetch, window)))
                     if len(waiting) >= _THREADS:
-                        yield from self._in_order(references, *waiting.popleft(), cancelled)
+                        yield from self._in_order(references, *waiting.popleft())
                 while waiting:
-                    yield from self._in_order(references, *waiting.popleft(), cancelled)
+                    yield from self._in_order(references, *waiting.popleft())
             finally:
                 for _, fetched in waiting:
                     fetched.cancel()
 
     def _assign(self, number: int, part: ChunkPart) -> None:
-        if part.index is self._table:
-            return
         known = ChunkLookup(part.index)
         for chunk in range(self._table.chunk_count):
             found = known.find(self._table.hash(chunk))
             if found is not None:
                 self._part_of[chunk], self._number_of[chunk] = number, found
 
-    def _in_order(
-        self,
-        references: array[int],
-        window: Window,
-        fetched: Future[dict[int, bytes]],
-        cancelled: Callable[[], bool] | None,
-    ) -> Iterator[bytes]:
+    def _in_order(self, references: array[int], window: Window, fetched: Future[dict[int, bytes]]) -> Iterator[bytes]:
         content = fetched.result()
         for position in range(*window):
-            if cancelled and cancelled():
-                raise TransferCancelled("reading was cancelled")
             yield content[references[position]]
 
     def _windows(self) -> Iterator[Window]:

@@ -12,21 +12,12 @@ from slipway.packs.format.index_encoding import encode_index
 from slipway.packs.format.index_transfer import compress_index, reference_to
 from slipway.packs.format.update_file import HEADER, BaseTable, UpdateHeader, encode_header
 from slipway.packs.making.pack_writing import order_chunks, reordered, write_chunks
-from slipway.packs.making.tree_cutting import Cancelled, Progress
 
 
-def write_update(
-    cut: Index,
-    root: Path,
-    base: BaseTable,
-    sink: BinaryIO,
-    *,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
-) -> int:
+def write_update(cut: Index, root: Path, base: BaseTable, sink: BinaryIO) -> int:
     """Write the update file of `cut`, an index of files below `root`, to the seekable `sink`; returns its size.
 
-    `progress` gets the unpacked bytes of the chunks written so far. Raises as `write_pack`.
+    Raises TreeUnsuitable when a file changed since it was cut, and OSError.
     """
     older = base.index
     build = older.generations[0].build + 1 if older.generations else 1
@@ -35,7 +26,7 @@ def write_update(
     kept = [number for chunk in order if (number := known.find(cut.hash(chunk))) is not None]
     new = order[: len(order) - len(kept)]
     sink.seek(HEADER.size)
-    stored = write_chunks(cut, root, new, sink, progress=progress, cancelled=cancelled)
+    stored = write_chunks(cut, root, new, sink)
     table = encode_index(
         reordered(cut, order, generations, stored + array("I", (older.chunks.stored[number] for number in kept)))
     )
@@ -44,9 +35,3 @@ def write_update(
     sink.seek(0)
     sink.write(encode_header(UpdateHeader(reference_to(base.encoded).sha256, reference_to(table), len(frame))))
     return HEADER.size + sum(stored) + len(frame)
-
-
-def new_chunk_bytes(cut: Index, base: Index) -> int:
-    """The unpacked bytes of the chunks that `write_update` will write."""
-    known = ChunkLookup(base)
-    return sum(cut.length(chunk) for chunk in range(cut.chunk_count) if known.find(cut.hash(chunk)) is None)

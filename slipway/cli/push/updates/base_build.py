@@ -8,6 +8,7 @@ from typing import Any
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.platform_client import PlatformClient
@@ -37,14 +38,14 @@ class BaseBuild:
     table: BaseTable
 
 
-def fetch_base(platform: PlatformClient, slug: str) -> BaseBuild | None:
+def fetch_base(platform: PlatformClient, slug: str, limits: ArchiveLimits) -> BaseBuild | None:
     """None if the game has no build yet. Raises NoUpdate, and CommandError if the platform cannot be reached."""
     builds = platform.game(slug, f"/builds?limit={_MAX_BUILDS_TRIED}")["builds"]
     for build in builds:
         found = _index_of(platform, slug, int(build["number"]))
         if found is not None:
             number, size = int(build["number"]), int(build["size"])
-            return BaseBuild(number, size, build is builds[0], _read_table(found))
+            return BaseBuild(number, size, build is builds[0], _read_table(found, limits))
     if builds:
         raise NoUpdate("the platform has not prepared one of the newest builds for updates yet")
     return None
@@ -60,14 +61,14 @@ def _index_of(platform: PlatformClient, slug: str, number: int) -> dict[str, Any
         raise
 
 
-def _read_table(index: dict[str, Any]) -> BaseTable:
+def _read_table(index: dict[str, Any], limits: ArchiveLimits) -> BaseTable:
     frame_bytes, reference = int(index["bytes"]), IndexReference(str(index["sha256"]), int(index["size"]))
     if frame_bytes > MAX_INDEX_BYTES:
         raise NoUpdate("the table of the platform's build is too large")
     frame = _fetch(str(index["url"]), frame_bytes)
     try:
         encoded = decompress_index(frame, reference)
-        return BaseTable(decode_index(encoded), encoded)
+        return BaseTable(decode_index(encoded, limits), encoded)
     except IndexRefused as refused:
         raise NoUpdate(f"the table of the platform's build is damaged ({refused})") from refused
 

@@ -35,7 +35,7 @@ class DirectorySource:
             return self.pack(on_progress)
         try:
             require_cutting(self._path)
-            base = fetch_base(self._platform, self._options.slug)
+            base = fetch_base(self._platform, self._options.slug, self._source.limits)
             if base is None:
                 return self.pack(on_progress)
             update = write_update_file(self._path, self.tree, base, self._source, on_progress)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Kind as MemberKind
 from slipway.archive.archive_member import Member
 from slipway.archive.archive_rejected import ArchiveRejected
@@ -72,7 +71,7 @@ def write_update_file(
 
 def _check_members(members: list[Member], options: SourceOptions) -> tuple[str, ...]:
     """The rules of the platform, without the content. Returns warnings."""
-    rules = MemberRules(ArchiveLimits(unpacked_bytes=options.rules.max_unpacked_bytes), options.rules.launcher)
+    rules = MemberRules(options.limits, options.rules.launcher)
     try:
         for member in members:
             info = tar_member(member)
