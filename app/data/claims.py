@@ -21,12 +21,20 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import now
+from app.refusals import Refusal
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
 HEARTBEAT_SECONDS = 1.0
 IDLE_HEARTBEATS = 5  # without progress, every fifth heartbeat is written
+
+
+class ClaimLost(Refusal):
+    """Another worker has the claim now, so this one must not write a result."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker has taken this work over.")
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def _orphan_transfers() -> list[OpenMultipart]:
     """Open transfers to keys that no upload names, listed before the rows are read. A key that a build names does not
     count: the build's object is complete."""
     listed = bucket().open_multiparts(ARCHIVES)
-    known = set(db.session.scalars(select(Upload.object_key)))
+    known = {key for row in db.session.execute(select(Upload.object_key, Upload.archive_key)) for key in row}
     free_connection()
     return [found for found in listed if found.key not in known and not is_of_a_probe(found.key, found.begun)]
 
@@ -197,7 +197,8 @@ def _known_keys() -> set[str]:
     # Uploads first: an upload that becomes a build in between is then found as the build. An ended upload without
     # reserved bytes has no object any more, and must not keep the object of a deleted build.
     ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
-    keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
+    rows = db.session.execute(select(Upload.object_key, Upload.archive_key).where(not_(ended)))
+    keys = {key for row in rows for key in row}
     keys.update(db.session.scalars(select(Build.object_key)))
     free_connection()
     return keys

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 from app.config.settings import settings
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
-from app.storage.bucket import Bucket, ObjectGone, bucket
+from app.storage.bucket import ObjectGone, bucket
+from app.storage.object_source import ObjectSource
 from app.storage.objects import open_object
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.packs.chunk_content import PackContent
@@ -19,11 +20,8 @@ from slipway.packs.format.index_decoding import decode_index, decode_own_index
 from slipway.packs.format.index_transfer import IndexReference, decompress_index
 from slipway.packs.format.refusals import TransferCancelled
 from slipway.packs.making.build_writing import OlderBuild
-from slipway.packs.range_sources import RangeReader
 
 log = logging.getLogger(__name__)
-
-_PIECE = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -59,36 +57,6 @@ def limits_for(build: Build) -> ArchiveLimits:
     return ArchiveLimits(unpacked_bytes=max(settings().max_unpacked_bytes, build.unpacked_bytes))
 
 
-class StoredPack:
-    """A pack in the bucket, as a RangeSource."""
-
-    def __init__(self, store: Bucket, key: str) -> None:
-        self._store, self._key = store, key
-
-    @contextmanager
-    def open_range(self, start: int, length: int) -> Iterator[RangeReader]:
-        """As RangeSource. Reading raises StorageError, and ObjectGone when there is no such object."""
-        pieces = self._store.read(self._key, start, length, _PIECE)
-        try:
-            yield _PieceReader(pieces)
-        finally:
-            pieces.close()
-
-
-class _PieceReader:
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readinto(self, view: memoryview, /) -> int:
-        if not self._rest:
-            self._rest = memoryview(next(self._pieces, b""))
-        count = min(len(view), len(self._rest))
-        view[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-
 class StoredChunks:
     """The chunks of a pack in the bucket, as ChunkContent. A lost pack has no chunks: patches do without them.
 
@@ -96,7 +64,7 @@ class StoredChunks:
     """
 
     def __init__(self, index: Index, key: str, cancelled: Callable[[], bool]) -> None:
-        self._content = PackContent(index, StoredPack(bucket(), key))
+        self._content = PackContent(index, ObjectSource(bucket(), key))
         self._cancelled = cancelled
 
     def read(self, chunk: int) -> memoryview | None:

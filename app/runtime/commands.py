@@ -19,12 +19,8 @@ from app.accounts.partners import create_member, create_partner, partner_named
 from app.accounts.password_links import link_for_email
 from app.config.settings import settings
 from app.data.database import free_connection
-<<<<<<< HEAD
 from app.data.schema_version import MIGRATIONS, migration_missing
-from app.fleet.servers import add_server
-=======
 from app.fleet.servers import add_server, set_keep_previous
->>>>>>> w3-agent
 from app.maintenance import build_sweep
 from app.process import shutdown
 from app.runtime import demo_data, doctor

@@ -36,6 +36,7 @@ _CHANGE_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
     help="Release the build after its check, or not. Default: the game's setting.",
 )
 @click.option("--if-changed", is_flag=True, help="Send nothing if the newest build has the same content.")
+@click.option("--full", is_flag=True, help="Send the whole archive of a folder, not only what changed.")
 @click.option("--dry-run", is_flag=True, help="Check and show what would be sent, and send nothing.")
 @click.option(
     "--ignore",
@@ -74,6 +75,7 @@ def push(
     note: str | None,
     version_label: str | None,
     if_changed: bool,
+    full: bool,
     dry_run: bool,
     ignore: tuple[str, ...],
     timeout: float,
@@ -95,6 +97,7 @@ def push(
         version_label=version_label or None,
         release=release,
         if_changed=if_changed,
+        full=full,
         dry_run=dry_run,
         ignore=ignore,
         wait=wait,

@@ -62,6 +62,20 @@ def below_top(index: Index) -> Index:
     return Index(index.rules, index.generations, inner, index.chunks)
 
 
+def has_same_files(old: Index, new: Index) -> bool:
+    """Whether both builds have the same entries with the same content."""
+    return (
+        old.entries.paths == new.entries.paths
+        and old.entries.kinds == new.entries.kinds
+        and old.entries.targets == new.entries.targets
+        and old.entries.reference_starts == new.entries.reference_starts
+        and all(
+            old.hash(one) == new.hash(other)
+            for one, other in zip(old.entries.references, new.entries.references, strict=True)
+        )
+    )
+
+
 def _order(old: Index, old_entry: int, new: Index, new_entry: int) -> int:
     """Below 0 when the old entry comes first, above 0 when the new one does."""
     if old_entry == old.entry_count:

@@ -84,6 +84,17 @@ class BuildDownload(Shape):
     expires_at: Moment
 
 
+class BuildIndex(Shape):
+    """The table of the build's pack (docs/pack-format.md). `url` has it compressed, in `bytes`. `sha256` (hex) and
+    `size` are of the uncompressed table."""
+
+    url: str
+    expires_at: Moment
+    bytes: int
+    sha256: str
+    size: int
+
+
 class ReleaseRequest(Shape):
     build: BuildNumber
 

@@ -17,6 +17,7 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.refusals import NotFound
 from app.storage.bucket import bucket
+from app.uploads.updates.base_builds import find_base
 
 bp = Blueprint("partner_builds", __name__, url_prefix="/api/partners/games/<slug>/builds")
 
@@ -87,6 +88,26 @@ def download(caller: Caller, game: Game, target: Build) -> Result | Response:
     response: Response = redirect(url, 302, Response)  # type: ignore[assignment]  # it returns an instance of the given class
     response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
     return response
+
+
+@bp.get("/<number>/index")
+@PARTNERS.call(
+    "Get the address of the index of a build's pack",
+    scope="read",
+    target=find_build,
+    responses={200: schemas.BuildIndex},
+    errors=(409,),
+)
+def index(caller: Caller, game: Game, target: Build) -> Result:
+    base = find_base(game.id, target.number)
+    shape = schemas.BuildIndex(
+        url=bucket().browser_url(base.pack.index_key, DOWNLOAD_URL_LIFETIME),
+        expires_at=now() + DOWNLOAD_URL_LIFETIME,
+        bytes=base.pack.index_bytes,
+        sha256=base.sha256,
+        size=base.pack.index_size,
+    )
+    return Result(shape, headers={"Cache-Control": "no-store"})
 
 
 def _row(found: ListedBuild) -> schemas.BuildRow:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from app.api.json_shapes import Moment, Shape, Text
+from app.api.partners.build_schemas import BuildNumber
 
 
 def _sha256(text: str) -> str:
@@ -35,7 +36,8 @@ Phase = Literal["uploading", "checking", "done", "failed"]
 
 class UploadRequest(Shape):
     """`release`: whether the build goes live by itself. The default is the game's setting. `versionLabel`: your own
-    name for the build, such as "1.4.2"."""
+    name for the build, such as "1.4.2". `base`: the file is an update file that was made against this build
+    (docs/pack-format.md)."""
 
     file_name: FileName
     size: Size
@@ -43,6 +45,7 @@ class UploadRequest(Shape):
     note: Note | None = None
     version_label: VersionLabel | None = None
     release: bool | None = None
+    base: BuildNumber | None = None
 
 
 class PartNumbers(Shape):
@@ -79,7 +82,8 @@ class CheckProgress(Shape):
 
 class UploadRow(Shape):
     """`receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is
-    the number of the build that a done upload became, and `released` whether that build went live."""
+    the number of the build that a done upload became, and `released` whether that build went live. `base` is the build
+    that an update file needs, null for an archive."""
 
     id: str
     file_name: str
@@ -99,6 +103,7 @@ class UploadRow(Shape):
     reason: str | None
     build: int | None
     released: bool | None
+    base: int | None
 
 
 class UploadDetail(UploadRow):

@@ -37,7 +37,7 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay
     limit=UPLOAD_LIMIT,
     body=schemas.UploadRequest,
     responses={201: schemas.UploadOpened},
-    errors=(400, 413, 415, 503),
+    errors=(400, 409, 413, 415, 503),
     on_replay=replay_begin,
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
@@ -49,6 +49,7 @@ def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
         body.checksum,
         body.note or None,
         body.release,
+        base=body.base,
         version_label=body.version_label or None,
     )
     return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
@@ -146,6 +147,7 @@ def _row(state: UploadState) -> dict[str, Any]:
         "reason": upload.reason,
         "build": upload.build_number,
         "released": upload.released,
+        "base": upload.base_number,
     }
 
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from flask import Flask
 from sqlalchemy import select
 
-from app.data.claims import LEASE, ClaimColumns, ClaimHeartbeat
+from app.data.claims import LEASE, ClaimColumns, ClaimHeartbeat, ClaimLost
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.upload import RESUMABLE, Upload
-from app.refusals import Refusal
+from app.process import shutdown
+from app.refusals import Refusal, Unavailable
 from app.topics.names import game_topic
 from app.uploads.resumable.upload_phases import fail, lock_upload
 
@@ -24,6 +25,10 @@ class CheckBroken(Refusal):
     """Checking this upload fails each time."""
 
     code = "check_failed"
+
+
+class CheckStopped(Unavailable):
+    """The process is stopping."""
 
 
 def due_checks() -> Sequence[str]:
@@ -80,3 +85,10 @@ class Heartbeat(ClaimHeartbeat):
 
     def _read(self) -> dict[str, int]:
         return {"bytes_read": self.bytes_read, "files_read": self.files_read}
+
+    def require_claim(self) -> None:
+        """Raises ClaimLost if the upload was cancelled or taken over, CheckStopped if the process stops."""
+        if self.lost.is_set():
+            raise ClaimLost
+        if shutdown.stopping.is_set():
+            raise CheckStopped("The process is stopping; another one will continue.")

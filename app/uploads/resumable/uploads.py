@@ -30,6 +30,7 @@ from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout
 from app.uploads.resumable.upload_phases import fail, lock_upload
+from app.uploads.updates.base_builds import find_base
 
 MAX_PARTS_LISTED = 50
 
@@ -43,7 +44,7 @@ class PartsLost(Refusal):
 @dataclass(frozen=True)
 class NewUpload:
     """What the client announces before the first byte. `sha256` is lowercase hex; `release` None: as the game's
-    setting."""
+    setting. `base`: the file is an update file that was made against this build; None: it is an archive."""
 
     file_name: str
     size: int
@@ -51,6 +52,7 @@ class NewUpload:
     note: str | None = None
     release: bool | None = None
     version_label: str | None = None
+    base: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,16 @@ class UploadState:
 
 def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     """Begin an upload: its row, its quota, its transfer in the bucket. Raises PayloadTooLarge, QuotaExceeded,
-    DirectUploadsOff or StorageError before a byte is sent; then nothing is kept."""
+    DirectUploadsOff or StorageError before a byte is sent, NotFound or Conflict (`no_pack`) if the base cannot be used.
+    Then nothing is kept."""
     if new.size > settings().max_archive_bytes:
         raise too_large(settings().max_archive_bytes)
     game_id, partner_id = game.id, game.partner_id
+    # An archive assembled from an update file is about as large as its base. The check reserves the exact size.
+    reserved = new.size + (find_base(game_id, new.base).build.size if new.base is not None else 0)
     free_connection()
     direct_uploads().require()
-    upload = _write_row(game_id, partner_id, new, actor)
+    upload = _write_row(game_id, partner_id, new, actor, reserved)
     crash_point("resumable-row-written")
     free_connection()
     try:
@@ -103,17 +108,17 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     return upload
 
 
-def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> Upload:
+def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor, reserved: int) -> Upload:
     upload_id = new_id("upload")
     with writing() as session:
         upload = Upload(
             id=upload_id,
             game_id=game_id,
             kind=RESUMABLE,
-            object_key=f"archives/{upload_id}.tar.gz",
+            object_key=f"archives/{upload_id}.{'tar.gz' if new.base is None else 'update'}",
             sent_by=actor.name,
             sent_from=actor.address,
-            reserved_bytes=reserve(session, partner_id, new.size),
+            reserved_bytes=reserve(session, partner_id, reserved),
             file_name=new.file_name,
             size=new.size,
             part_size=PartLayout.of(new.size).part_size,
@@ -121,6 +126,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> U
             note=new.note,
             version_label=new.version_label,
             release=new.release,
+            base_number=new.base,
             expires_at=now() + settings().upload_lifetime,
         )
         session.add(upload)
@@ -149,7 +155,7 @@ def is_unchanged(upload: Upload) -> bool:
     if upload.state != "done":
         return False
     became = select(Build.object_key).where(Build.game_id == upload.game_id, Build.number == upload.build_number)
-    return db.session.scalar(became) not in {None, upload.object_key}
+    return db.session.scalar(became) not in {None, upload.build_key}
 
 
 def stored_parts(upload: Upload) -> list[StoredPart] | None:

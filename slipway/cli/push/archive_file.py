@@ -11,12 +11,23 @@ from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 
 
+@dataclass(frozen=True)
+class UpdateFacts:
+    """`base`: the build that an update file was made against, whose archive has `base_bytes`. `same_files`: it is the
+    newest build, and the directory has the same files."""
+
+    base: int
+    base_bytes: int
+    same_files: bool
+
+
 @dataclass
 class Archive:
-    """`file` is open for reading and belongs to the archive. `sha256` is the digest of the file; `tar_sha256` that of
-    the tar inside, for archives that were packed here (both lowercase hex). `mtime_ns` is 0 for a file that only this
-    process can write to. `source` is its name in messages. `warnings` are findings of the check of its content.
-    `upload_fields` are sent with the request that begins its upload."""
+    """`file` is unbuffered and belongs to the archive. `sha256` is the digest of the file; `tar_sha256` that of the tar
+    inside, for archives that were packed here (both lowercase hex). `mtime_ns` is 0 for a file that only this process
+    can write to. `source` is its name in messages. `warnings` are findings of the check of its content. `upload_fields`
+    are sent with the request that begins its upload. `update` is set for an update file, from which the platform
+    assembles the archive."""
 
     source: str
     file_name: str
@@ -27,7 +38,13 @@ class Archive:
     mtime_ns: int = 0
     warnings: tuple[str, ...] = ()
     upload_fields: dict[str, object] = field(default_factory=dict)
+    update: UpdateFacts | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def reserved_bytes(self) -> int:
+        """What the platform reserves of the quota: for an update file also the archive that it will assemble."""
+        return self.size + (self.update.base_bytes if self.update else 0)
 
     def read_at(self, offset: int, size: int) -> bytes:
         """At most `size` bytes from `offset`; none at the end. Thread-safe. Not `os.pread`: Windows has none."""

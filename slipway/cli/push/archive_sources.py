@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
@@ -31,6 +32,10 @@ class SourceOptions:
 
     rules: ArchiveRules
     keep: bool = True
+
+    @property
+    def limits(self) -> ArchiveLimits:
+        return ArchiveLimits(unpacked_bytes=self.rules.max_unpacked_bytes)
 
 
 def read_archive(path: Path, options: SourceOptions, on_progress: OnProgress) -> Archive:

@@ -33,10 +33,10 @@ def dry_run_report(
     if newest is not None and unchanged:
         facts["build"] = newest["number"]
         return DryRunReport(f"Nothing would be sent: build {newest['number']} has the same content.", facts)
-    if access.quota_left is not None and archive.size > access.quota_left:
+    if access.quota_left is not None and archive.reserved_bytes > access.quota_left:
         raise CommandError(
-            f"The archive has {format_size(archive.size)}, but only {format_size(access.quota_left)} of the quota for "
-            "builds are left. Delete builds that are no longer needed, or ask the operator for more.",
+            f"The archive needs {format_size(archive.reserved_bytes)}, but only {format_size(access.quota_left)} of "
+            "the quota for builds are left. Delete builds that are no longer needed, or ask the operator for more.",
             ExitCode.REFUSED,
             "quota_exceeded",
             **facts,

@@ -13,6 +13,8 @@ from typing import IO, Any, Protocol
 
 from isal import igzip
 
+from slipway.archive.archive_member import Kind, Member
+from slipway.archive.archive_writing import COMPRESSION_LEVEL, WRITE_BYTES, tar_member
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.push.directory_tree import DirectoryTree, TreeEntry
@@ -20,11 +22,6 @@ from slipway.cli.push.temporary_file import no_space
 from slipway.client.file_flags import O_BINARY, O_NOFOLLOW
 from slipway.client.printable import printable
 
-# 1980-01-01, the earliest date that zip tools and FAT support.
-_MTIME = 315532800
-# The compressed bytes may change with isal's version and the processor; the tar inside does not.
-_COMPRESSION_LEVEL = 2
-_BUFFER_BYTES = 1 << 20
 # Windows has none. There, scripts and programs for Linux are recognised by how they begin.
 _HAS_EXECUTE_BITS = os.name == "posix"
 _EXECUTABLE_BEGINNINGS = (b"#!", b"\x7fELF")
@@ -71,7 +68,7 @@ def pack(tree: DirectoryTree, target: Target, on_progress: Callable[[int], None]
     open_packed: Any = igzip.GzipFile  # has no type hints
     try:
         # No file name and no time in its header.
-        with open_packed(filename="", mode="wb", compresslevel=_COMPRESSION_LEVEL, fileobj=outer, mtime=0) as packed:
+        with open_packed(filename="", mode="wb", compresslevel=COMPRESSION_LEVEL, fileobj=outer, mtime=0) as packed:
             inner = _HashingWriter(packed)
             _write_tar(tree, inner, on_progress)
         outer.flush()
@@ -84,10 +81,10 @@ def _write_tar(tree: DirectoryTree, sink: Any, on_progress: Callable[[int], None
     done = 0
     open_tar: Any = tarfile.open  # its type hints lack copybufsize
     with open_tar(
-        fileobj=sink, mode="w|", bufsize=_BUFFER_BYTES, copybufsize=_BUFFER_BYTES, format=tarfile.PAX_FORMAT
+        fileobj=sink, mode="w|", bufsize=WRITE_BYTES, copybufsize=WRITE_BYTES, format=tarfile.PAX_FORMAT
     ) as tar:
         for entry in tree.entries:
-            member = _member(entry)
+            member = tar_member(member_of(entry))
             if not member.isreg():
                 tar.addfile(member)
                 continue
@@ -104,20 +101,14 @@ def _write_tar(tree: DirectoryTree, sink: Any, on_progress: Callable[[int], None
     on_progress(done)
 
 
-def _member(entry: TreeEntry) -> tarfile.TarInfo:
+def member_of(entry: TreeEntry) -> Member:
+    """The entry as a member of an archive. Raises CommandError."""
     mode = entry.status.st_mode
-    member = tarfile.TarInfo(entry.name)
-    member.mtime = _MTIME
-    # Of the mode only the execute bit matters to a game; the rest depends on the umask.
-    member.mode = 0o755 if stat.S_ISDIR(mode) or _is_executable(entry) else 0o644
     if stat.S_ISDIR(mode):
-        member.type = tarfile.DIRTYPE
-    elif stat.S_ISLNK(mode):
-        member.type, member.mode = tarfile.SYMTYPE, 0o777
-        member.linkname = _link_target(entry)
-    else:
-        member.size = entry.status.st_size
-    return member
+        return Member(entry.name, Kind.DIRECTORY, 0, None)
+    if stat.S_ISLNK(mode):
+        return Member(entry.name, Kind.SYMLINK, 0, None, _link_target(entry))
+    return Member(entry.name, Kind.PROGRAM if _is_executable(entry) else Kind.FILE, entry.status.st_size, None)
 
 
 def _is_executable(entry: TreeEntry) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
@@ -16,7 +16,6 @@ from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.archive_sources import (
     STANDARD_INPUT,
     SourceOptions,
-    pack_directory,
     read_archive,
     read_pipe,
     read_standard_input,
@@ -25,7 +24,6 @@ from slipway.cli.push.archive_upload import ArchiveUpload
 from slipway.cli.push.build_outcome import BuildOutcome
 from slipway.cli.push.build_progress import Deadline, upload_path, wait_until_checked
 from slipway.cli.push.change_detection import is_same_archive, is_same_content, remember_archive
-from slipway.cli.push.directory_tree import read_tree
 from slipway.cli.push.dry_run import dry_run_report
 from slipway.cli.push.push_access import PushAccess, check_access
 from slipway.cli.push.push_options import PushOptions
@@ -34,6 +32,11 @@ from slipway.cli.push.update_size import UpdateSize
 from slipway.client.sizes import format_size
 
 _CONTINUES = "The parts sent so far are kept: push again to continue."
+if TYPE_CHECKING:
+    from slipway.cli.push.updates.directory_source import DirectorySource
+
+# The platform's reasons to refuse an update, although it may accept the archive.
+_UPDATE_UNUSABLE = {"base_unusable", "invalid_update", "no_pack"}
 
 
 class Push:
@@ -45,6 +48,7 @@ class Push:
         self._options = options
         self._interrupted_hint = "Nothing was sent; push again."
         self._unfinished: UnfinishedPush | None = None
+        self._directory: DirectorySource | None = None
         self.facts: dict[str, Any] = {"game": options.slug, "reached": None, "bytesSent": 0}
 
     def run(self, path: Path) -> str:
@@ -81,6 +85,25 @@ class Push:
                 return self._report(archive, access, newest, unchanged=unchanged)
             if newest is not None and unchanged:
                 return self._skip(newest)
+            if archive.update is None:
+                return self._follow(archive, self._send(archive))
+            return self._send_update(archive)
+        finally:
+            archive.close()
+
+    def _send_update(self, update: Archive) -> str:
+        """Send an update. If the platform cannot use it, send the whole archive."""
+        try:
+            return self._follow(update, self._send(update))
+        except CommandError as problem:
+            # Before anything is stored, "not found" means that the base was deleted meanwhile.
+            base_is_gone = problem.error_code == "not_found" and self.facts["reached"] is None
+            if self._directory is None or not (base_is_gone or problem.error_code in _UPDATE_UNUSABLE):
+                raise
+            self._output.info(f"{problem} Sending the whole archive.")
+        archive = self._directory.pack(self._progress("packing", self._directory.tree.size))
+        try:
+            self.facts["size"] = archive.size
             return self._follow(archive, self._send(archive))
         finally:
             archive.close()
@@ -100,13 +123,16 @@ class Push:
         return read_archive(path, options, self._progress("reading", path.stat().st_size))
 
     def _open_directory(self, path: Path, options: SourceOptions) -> Archive:
-        """Decides how a directory is sent: packed into an archive."""
-        tree = read_tree(path, self._options.ignore)
+        # Imported here, because only directories need the libraries of packs.
+        from slipway.cli.push.updates.directory_source import DirectorySource
+
+        self._directory = DirectorySource(path, self._platform, self._output, self._options, options)
+        tree = self._directory.tree
         if tree.excluded:
             shown = ", ".join(tree.excluded[:5]) + (" …" if len(tree.excluded) > 5 else "")
             self._output.info(f"Left out: {len(tree.excluded)} ({shown})")
         self.facts["leftOut"] = tree.excluded[:1000]
-        return pack_directory(path, tree, options, self._progress("packing", tree.size))
+        return self._directory.open(self._progress("packing", tree.size))
 
     def _progress(self, phase: str, total: int | None) -> Callable[[int], None]:
         """Shows progress in bytes. `total` None: unknown until the end."""
@@ -122,6 +148,8 @@ class Push:
         return dict(builds[0]) if builds else None
 
     def _is_unchanged(self, newest: dict[str, Any], archive: Archive) -> bool:
+        if archive.update is not None:
+            return archive.update.same_files and archive.update.base == newest["number"]
         if self._options.if_changed:
             return is_same_content(newest, archive, self._platform.url, self._options.slug)
         return is_same_archive(newest, archive)
@@ -147,10 +175,11 @@ class Push:
             f"The archive is stored and will be checked: run `slipway status {options.slug}` to see the result."
         )
         self.facts |= {
+            "base": archive.update.base if archive.update else None,
             "changed": None,  # known after the check
             "reached": "stored",
             "uploadId": upload["id"],
-            "bytesSent": sending.bytes_sent,
+            "bytesSent": self.facts["bytesSent"] + sending.bytes_sent,
             "bytesThereBefore": sending.bytes_already_stored,
         }
         return upload
@@ -170,7 +199,15 @@ class Push:
             self._unfinished.clear()
         self._show_warnings(archive, self._warnings_of(int(done["build"])))
         remember_archive(archive, self._platform.url, self._options.slug)
-        return self._conclude(int(done["build"]), changed=not done["unchanged"])
+        build = int(done["build"])
+        sent = self._share_sent(archive, build) if archive.update is not None else ""
+        return self._conclude(build, changed=not done["unchanged"]) + sent
+
+    def _share_sent(self, update: Archive, build: int) -> str:
+        """How much of the build's archive an update was, as a sentence."""
+        whole = int(self._platform.game(self._options.slug, f"/builds/{build}")["size"])
+        self.facts["archiveSize"] = whole
+        return f" Sent {format_size(update.size)} of {format_size(whole)}."
 
     def _show_warnings(self, archive: Archive, warnings: Iterable[str]) -> None:
         """Show those that were not shown yet."""

@@ -9,8 +9,9 @@ WAIT_LEVELS = ("stored", "checked", "released", "cached")
 
 @dataclass(frozen=True)
 class PushOptions:
-    """`wait` is one of WAIT_LEVELS. `release` None means the game's setting. `ignore` are patterns for a directory. In
-    seconds: `timeout` limits the wait after the upload, `patience` the time without a response."""
+    """`wait` is one of WAIT_LEVELS. `release` None means the game's setting. `full`: send a directory's whole archive,
+    also where an update would do. `ignore` are patterns for a directory. In seconds: `timeout` limits the wait after
+    the upload, `patience` the time without a response."""
 
     slug: str
     note: str | None = None
@@ -18,6 +19,7 @@ class PushOptions:
     release: bool | None = None
     if_changed: bool = False
     dry_run: bool = False
+    full: bool = False
     ignore: tuple[str, ...] = ()
     wait: str = "checked"
     timeout: float = 3600.0

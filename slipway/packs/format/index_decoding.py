@@ -25,13 +25,14 @@ from slipway.packs.format.pack_format import (
     VERSION,
     CuttingRules,
 )
-from slipway.packs.format.refusals import IndexRefused
+from slipway.packs.format.refusals import EntriesRefused, IndexRefused
 
 
 def decode_index(encoded: bytes, limits: ArchiveLimits | None = None) -> Index:
     """The index of `encode_index`. Raises IndexRefused.
 
-    Paths, links and kinds go through the rules of archives; `limits` are theirs too.
+    Paths, links and kinds go through the rules of archives; `limits` are theirs too. What breaks them raises
+    EntriesRefused.
     """
     return _decode(encoded, limits or ArchiveLimits(), None)[0]
 
@@ -39,13 +40,13 @@ def decode_index(encoded: bytes, limits: ArchiveLimits | None = None) -> Index:
 def decode_game_index(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, str, str]:
     """The index, the top directory and the launcher of a packaged game; `launcher` as `archive.inspection` takes it.
 
-    Raises IndexRefused, also when the files are not those of a game.
+    Raises as `decode_index`, and EntriesRefused when the files are not those of a game.
     """
     index, rules = _decode(encoded, limits, launcher)
     try:
         return index, *rules.conclude()
     except ArchiveRejected as rejection:
-        raise IndexRefused(str(rejection)) from None
+        raise EntriesRefused(str(rejection)) from None
 
 
 def decode_own_index(encoded: bytes) -> Index:
@@ -73,7 +74,7 @@ def _decode(
         try:
             admitted.admit_all(kinds, paths, targets)
         except ArchiveRejected as rejection:
-            raise IndexRefused(str(rejection)) from None
+            raise EntriesRefused(str(rejection)) from None
     starts, references = _decode_references(reader.references(), kinds, reader.chunk_count)
     chunks = reader.chunks()
     _check_chunks(chunks, rules)

@@ -53,6 +53,7 @@ def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
         "reason": "null",
         "build": "null",
         "released": "null",
+        "base": "null",
         "parts": [],
         "unchanged": "bool",
         "urls": [{"partNumber": "int", "url": "str", "size": "int"}],

@@ -11,8 +11,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.accounts.keys import create_key
-from app.catalog.build_publishing import ClaimLost, publish_build
-from app.data.claims import LEASE
+from app.catalog.build_publishing import publish_build
+from app.data.claims import LEASE, ClaimLost
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game

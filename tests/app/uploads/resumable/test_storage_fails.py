@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.catalog.build_publishing import ClaimLost
 from app.config.settings import Settings
+from app.data.claims import ClaimLost
 from app.maintenance.build_sweep import sweep
 from app.storage import whole_objects
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
