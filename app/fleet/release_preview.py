@@ -18,7 +18,13 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
-from app.fleet.costs.transfer_costs import TransferCosts, Way, bytes_to_fetch, transfer_costs
+from app.fleet.costs.transfer_costs import (
+    TransferCosts,
+    Way,
+    builds_without_index,
+    bytes_to_fetch,
+    transfer_costs,
+)
 from app.fleet.rollout import state_of
 from app.packing.transfers import transfer_between
 from app.storage.bucket import StorageError
@@ -131,7 +137,7 @@ def _of_server(
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
     cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
     replica = next((replica for replica in replicas if replica.build_id == build.id), None)
-    cost = costs.for_server(build, cached)
+    cost = costs.for_server(build, cached, builds_without_index(replicas))
     return ServerPreview(
         server_id=server.id,
         region=server.region,
