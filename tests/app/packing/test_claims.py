@@ -6,7 +6,7 @@ import errno
 import shutil
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
@@ -17,6 +17,7 @@ from app.config.settings import Settings
 from app.data import claims
 from app.data.claims import LEASE
 from app.data.database import free_connection, writing
+from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
@@ -53,6 +54,27 @@ def age(build: Build, by: timedelta) -> None:
 
 def nothing_is_left(settings: Settings) -> bool:
     return not pack_objects_stored() and not list((settings.instance / "packs").glob("*"))
+
+
+def test_no_database_connection_is_held_while_a_pack_is_made(
+    studio: Studio, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+
+    def watched(name: str, function: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            held.append(f"{name}: {db.session.registry.has()}")
+            return function(*arguments, **named)
+
+        return call
+
+    for name in ("unpack", "older_build", "write_build", "store", "store_update"):
+        monkeypatch.setattr(pack_making, name, watched(name, getattr(pack_making, name)))
+    make_pack(build.id)
+    assert make_pack(studio.publish(game_files(scripts=2)).id) is Outcome.READY
+
+    assert {entry.split(":")[0] for entry in held} == {"unpack", "older_build", "write_build", "store", "store_update"}
+    assert [entry for entry in held if entry.endswith("True")] == []
 
 
 def test_a_second_worker_gets_no_claim_until_the_lease_is_over(build: Build) -> None:
