@@ -83,7 +83,7 @@ def _add_storage_hosts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage-hosts",
         metavar="HOSTS",
-        help="download archives only from these hosts, like storage.example,http://10.0.0.5:9000 "
+        help="download archives and packs only from these hosts, like storage.example,http://10.0.0.5:9000 "
         "(default: SLIPWAY_AGENT_STORAGE_HOSTS; if that is empty, any host)",
     )
 
