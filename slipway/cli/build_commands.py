@@ -15,7 +15,6 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.game_arguments import with_game, with_game_and_build
 from slipway.cli.output import OutputTable
 from slipway.cli.push.build_progress import Deadline, wait_until_cached
-from slipway.cli.push.push_command import Push
 from slipway.cli.push.push_options import WAIT_LEVELS, PushOptions
 from slipway.client.printable import printable
 from slipway.client.sizes import format_size
@@ -84,6 +83,9 @@ def push(
 
     To continue an interrupted push, run the same command again.
     """
+    # Imported here, because no other command needs the rules for archives.
+    from slipway.cli.push.push_command import Push
+
     if release is False and wait in {"released", "cached"}:
         raise CommandError(f"--no-release and --wait {wait} contradict each other. Leave one out.", ExitCode.USAGE)
     platform = context.platform()

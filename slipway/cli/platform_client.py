@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Any
 from urllib.parse import quote
@@ -147,8 +148,8 @@ def game_path(slug: str, path: str = "") -> str:
 
 def _utf8(text: str) -> bytes:
     """The text in UTF-8. With `LC_ALL=C` Python may read arguments and file names as ASCII, and keeps their other bytes
-    as surrogates. Those are their UTF-8 bytes."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
+    as surrogates. Those bytes are UTF-8 in most cases."""
+    return text.encode("utf-8", sys.getfilesystemencodeerrors()).decode("utf-8", "replace").encode()
 
 
 def _with_remedy(path: str, status: int, message: str) -> str:

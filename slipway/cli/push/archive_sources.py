@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -58,13 +59,26 @@ def read_standard_input(file_name: str, options: SourceOptions, on_progress: OnP
             "Standard input is a terminal. Pipe a tar.gz into it: tar czf - mygame | slipway push - GAME",
             ExitCode.USAGE,
         )
+    return _copy("Standard input", sys.stdin.buffer, file_name, options, on_progress)
+
+
+def read_pipe(path: Path, file_name: str, options: SourceOptions, on_progress: OnProgress) -> Archive:
+    """The same for a named pipe, or another path that can be read only once."""
+    try:
+        with path.open("rb") as pipe:
+            return _copy(str(path), pipe, file_name, options, on_progress)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
+
+
+def _copy(source: str, stream: IO[bytes], file_name: str, options: SourceOptions, on_progress: OnProgress) -> Archive:
     file = _target(options)
     try:
-        read = _read_checked(sys.stdin.buffer, options.rules, on_progress, copy_to=file)
+        read = _read_checked(stream, options.rules, on_progress, copy_to=file)
     except BaseException:
         file.close()
         raise
-    return Archive("Standard input", file_name, file, read.size, read.sha256, warnings=read.warnings)
+    return Archive(source, file_name, file, read.size, read.sha256, warnings=read.warnings)
 
 
 def pack_directory(path: Path, tree: DirectoryTree, options: SourceOptions, on_progress: OnProgress) -> Archive:
@@ -104,17 +118,20 @@ def _read_checked(
 ) -> _Read:
     """Read a tar.gz to its end. Raises CommandError."""
     check, digest, done = ArchiveCheck(rules), hashlib.sha256(), 0
-    try:
-        while piece := source.read(_READ_BYTES):
-            check.feed(piece)
-            digest.update(piece)
-            if copy_to is not None:
-                _write(copy_to, piece)
-            done += len(piece)
-            on_progress(done)
-        return _Read(done, digest.hexdigest(), check.finish())
-    except ArchiveRejected as rejected:
-        raise refused_archive(rejected) from rejected
+    # Hashing and decompressing each take a core, and a second one is free while nothing is sent.
+    with ThreadPoolExecutor(1) as hashing:
+        try:
+            while piece := source.read(_READ_BYTES):
+                hashed = hashing.submit(digest.update, piece)
+                check.feed(piece)
+                if copy_to is not None:
+                    _write(copy_to, piece)
+                hashed.result()
+                done += len(piece)
+                on_progress(done)
+            return _Read(done, digest.hexdigest(), check.finish())
+        except ArchiveRejected as rejected:
+            raise refused_archive(rejected) from rejected
 
 
 def _write(file: IO[bytes], piece: bytes) -> None:

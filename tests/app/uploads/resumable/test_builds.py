@@ -54,7 +54,7 @@ def numbers(script: Script) -> list[int]:
 
 def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
     archive = game_archive()
-    sender.published(archive, note="First light")
+    sender.published(archive, note="First light", versionLabel=" 1.4.2 ")
     build = body(sender.ask("GET", f"{GAME_URL}/builds/1"))
     assert shape(build) == {
         "number": "int",
@@ -64,6 +64,7 @@ def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
         "launcher": "str",
         "fileName": "str",
         "note": "str",
+        "versionLabel": "str",
         "sentBy": "str",
         "createdAt": "moment",
         "released": "bool",
@@ -74,6 +75,7 @@ def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
     }
     assert (build["number"], build["size"], build["released"]) == (1, len(archive), True)
     assert build["checksum"] == f"sha256:{hashlib.sha256(archive).hexdigest()}"
+    assert build["versionLabel"] == "1.4.2"
     assert (build["fileName"], build["note"], build["launcher"]) == (
         "lanterns.tar.gz",
         "First light",

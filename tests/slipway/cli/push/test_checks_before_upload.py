@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -200,6 +201,26 @@ def partner_of(world: World, slug: str) -> str:
         return db.session.get_one(Game, world.game_id(slug)).partner_id
 
 
+# A command of a version that does not know this warning.
+KNOWS_NO_CLASHES = (
+    sys.executable,
+    "-c",
+    "import runpy; from slipway.archive.path_tree import PathTree; PathTree.warnings = lambda tree: ();"
+    "runpy.run_module('slipway.cli', run_name='__main__', alter_sys=True)",
+)
+
+
+def test_warnings_that_only_the_platform_finds_are_printed_after_its_check(
+    slipway: Slipway, slug: str, tmp_path: Path
+) -> None:
+    folder = game_folder(tmp_path)
+    (folder / "game" / "SCRIPT.rpy").touch()
+    pushed = slipway("push", folder, slug, command=KNOWS_NO_CLASHES)
+    assert pushed.code == ExitCode.OK
+    assert pushed.err.count("Warning: ") == 1
+    assert pushed.err.index("Warning: PaperLanterns-1.0/game/script.rpy differs") > pushed.err.index("Checking")
+
+
 def test_warnings_are_printed_before_the_upload(slipway: Slipway, slug: str, tmp_path: Path) -> None:
     folder = game_folder(tmp_path)
     (folder / "game" / "SCRIPT.rpy").touch()
@@ -207,5 +228,6 @@ def test_warnings_are_printed_before_the_upload(slipway: Slipway, slug: str, tmp
     pushed = slipway("push", folder, slug)
     assert f"Warning: {warning}" in pushed.err
     assert pushed.err.index("Warning") < pushed.err.index("Uploading")
+    assert pushed.err.count("Warning") == 1
     assert slipway("push", folder, slug, "--json").result["warnings"] == [warning]
     assert f"Build 1: {warning}" in slipway("builds", slug).out
