@@ -99,7 +99,8 @@ def preview(game: Game, build: Build, *, measure: bool = False) -> ReleasePrevie
         )
     )
     live = db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
-    found = [_of_server(server, by_server[server.id], build, costs, at) for server in servers]
+    is_live = build.id == game.released_build_id
+    found = [_of_server(server, by_server[server.id], build, costs, at, is_live=is_live) for server in servers]
     return ReleasePreview(build, live, found, sessions or 0)
 
 
@@ -132,7 +133,7 @@ def _measure_updates(game: Game, build: Build) -> None:
 
 
 def _of_server(
-    server: Server, replicas: Sequence[Replica], build: Build, costs: TransferCosts, at: datetime
+    server: Server, replicas: Sequence[Replica], build: Build, costs: TransferCosts, at: datetime, *, is_live: bool
 ) -> ServerPreview:
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
     cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
@@ -147,7 +148,7 @@ def _of_server(
         bytes_of=build.size,
         way=cost.way,
         from_build=cost.from_build,
-        preparing=costs.waits_for_pack(build, cached),
+        preparing=costs.waits_for_pack(build, cached, is_live=is_live),
         free_bytes=server.disk_free_bytes,
         contact=has_contact(server, at),
         paused=server.paused_at is not None,

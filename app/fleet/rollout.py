@@ -60,7 +60,8 @@ def matrix(game: Game) -> Matrix:
 
     def cell(build: Build, server: Server) -> Cell:
         found = _cell(by_place.get((build.id, server.id)), build, server, sessions[build.id, server.id], at)
-        return _with_cost(found, build, by_server[server.id], costs)
+        is_live = build.id == game.released_build_id
+        return _with_cost(found, build, by_server[server.id], costs, is_live=is_live)
 
     rows = [
         MatrixRow(build, build.id == game.released_build_id, [cell(build, server) for server in servers])
@@ -114,12 +115,12 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
     )
 
 
-def _with_cost(cell: Cell, build: Build, replicas: Sequence[Replica], costs: TransferCosts) -> Cell:
+def _with_cost(cell: Cell, build: Build, replicas: Sequence[Replica], costs: TransferCosts, *, is_live: bool) -> Cell:
     """`replicas`: those of the game on the cell's server."""
     held = [replica.build for replica in replicas if replica.phase == "cached"]
     own = next((replica for replica in replicas if replica.build_id == build.id), None)
     cost = costs.for_server(build, held, builds_without_index(replicas))
-    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held) else None
+    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held, is_live=is_live) else None
     return replace(cell, to_fetch=bytes_to_fetch(own, cost), preparing=preparing)
 
 

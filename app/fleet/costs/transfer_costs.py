@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 
 from app.data.database import in_batches
 from app.data.extensions import db
+from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackState, PackUpdate
 from app.data.models.server import Replica
@@ -87,11 +88,13 @@ class TransferCosts:
         extra = self._packs[source.id].index_bytes if source.id in without_index else 0
         return replace(cheapest, bytes=cheapest.bytes + extra)
 
-    def waits_for_pack(self, build: Build, held: Sequence[Build]) -> bool:
-        """Whether a server that holds these builds will wait for the build's pack, because it can play another one."""
+    def waits_for_pack(self, build: Build, held: Sequence[Build], *, is_live: bool) -> bool:
+        """Whether a server that holds these builds waits for the build's pack, or will when it is released: because it
+        can play another build, and not for longer than `awaited_until`."""
         pack = self._packs.get(build.id)
-        others = held and all(other.id != build.id for other in held)
-        return bool(others and pack and pack.state in UNDER_WAY)
+        if pack is None or pack.state not in UNDER_WAY or not held or any(other.id == build.id for other in held):
+            return False
+        return not is_live or (pack.awaited_until is not None and pack.awaited_until > now())
 
     def _ready(self, build_id: str) -> BuildPack | None:
         pack = self._packs.get(build_id)

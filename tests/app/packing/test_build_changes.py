@@ -14,6 +14,7 @@ from app.catalog.releasing import make_release
 from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build, Game
+from app.limits import thread_budgets
 from app.packing import build_changes as compared
 from app.packing import pack_reading
 from app.packing.build_changes import build_changes
@@ -184,6 +185,21 @@ def test_a_comparison_that_has_to_wait_too_long_is_refused(
     monkeypatch.setattr(compared, "MAX_WAIT_SECONDS", 0.01)
     with pytest.raises(Unavailable, match="Try again in 30 seconds"):
         build_changes(game, two_builds[1])
+
+
+def test_one_partner_uses_at_most_half_of_the_places_for_comparisons(
+    script: Script, game: Game, two_builds: tuple[Build, Build]
+) -> None:
+    slots = thread_budgets.comparisons
+    for _ in range(slots.share):
+        slots.acquire(game.partner_id)
+    try:
+        answer = ask(script, 2)
+    finally:
+        for _ in range(slots.share):
+            slots.free(game.partner_id)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert len(paths(ask(script, 2))) == 4
 
 
 def test_no_database_connection_is_held_while_storage_is_read(

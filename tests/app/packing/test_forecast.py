@@ -144,6 +144,11 @@ def test_servers_that_play_another_build_wait_for_the_update(
     assert [server["preparing"] for server in found["servers"]] == [True, False, False]
     assert found["preparing"] is True
 
+    release(script, second.number)
+    assert forecast(script, 2)["preparing"] is True
+    add_pack(second, "making", awaited_until=None)
+    assert forecast(script, 2)["preparing"] is False, "it has waited long enough, and fetches the archive"
+
 
 def test_a_download_that_has_begun_costs_what_is_left(
     studio: Studio, script: Script, agents: list[FleetAgent], game: Game
