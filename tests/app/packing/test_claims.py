@@ -27,6 +27,7 @@ from app.packing.pack_claims import PackHeartbeat, claim_pack, finish, free_clai
 from app.packing.pack_making import Outcome, make_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.pack_writing import store
+from app.packing.work_folder import work_folder
 from app.process import shutdown
 from app.storage.bucket import StorageError, bucket
 from tests.app.fleet.acting import STUDIO
@@ -261,10 +262,23 @@ def test_a_disk_that_fills_up_meanwhile_is_no_failure(
 def test_the_folder_can_be_set_and_leftovers_of_killed_processes_are_removed(
     app: Flask, build: Build, settings: Settings, tmp_path: Path
 ) -> None:
-    app.config["SLIPWAY"] = settings.model_copy(update={"pack_dir": tmp_path / "packs"})
-    (tmp_path / "packs" / "slipway-pack-abandoned" / "game").mkdir(parents=True)
-    (tmp_path / "packs" / "of somebody else").mkdir()
+    folder = tmp_path / "packs"
+    app.config["SLIPWAY"] = settings.model_copy(update={"pack_dir": folder})
+    (folder / "slipway-pack-abandoned" / "game").mkdir(parents=True)
+    (folder / "of somebody else").mkdir()
 
     assert make_pack(build.id) is Outcome.READY
 
-    assert [path.name for path in (tmp_path / "packs").iterdir()] == ["of somebody else"]
+    assert [path.name for path in folder.iterdir()] == ["of somebody else"]
+    (folder / "slipway-pack-abandoned").mkdir()
+    make_due_packs()
+    assert [path.name for path in folder.iterdir()] == ["of somebody else"], "also when nothing is due"
+
+
+def test_the_folder_of_a_running_making_is_left_alone(app: Flask, build: Build, settings: Settings) -> None:
+    with work_folder(settings, build) as folder:
+        assert folder.stat().st_mode & 0o077 == 0, "nobody else reads the unpacked build"
+        make_due_packs()
+        assert folder.is_dir()
+    assert not folder.exists()
+    ready_pack(build)
