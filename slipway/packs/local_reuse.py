@@ -47,15 +47,16 @@ class OldChunks:
         known = ChunkLookup(old.index)
         self._index = index
         self._numbers = [known.find(index.hash(chunk)) for chunk in range(index.chunk_count)]
-        self._by_path = {old.index.entries.paths[entry]: entry for entry in old.index.files()}
+        self._by_path = {_below_top(old.index.entries.paths[entry]): entry for entry in old.index.files()}
 
     def number(self, chunk: int) -> int | None:
         """The old number of a new chunk, None when it is new indeed."""
         return self._numbers[chunk]
 
     def same_path(self, entry: int) -> int | None:
-        """The old file that has the path of a new one."""
-        return self._by_path.get(self._index.entries.paths[entry])
+        """The old file that has the path of a new one, below the top directory: that often has the version in its
+        name."""
+        return self._by_path.get(_below_top(self._index.entries.paths[entry]))
 
     def is_unchanged(self, entry: int, old_entry: int) -> bool:
         """Whether both have the same content and kind."""
@@ -92,6 +93,10 @@ class OldChunks:
             if self._numbers[chunk] is not None and at.get(offset) == self._numbers[chunk]:
                 same += self._index.length(chunk)
         return same
+
+
+def _below_top(path: bytes) -> bytes:
+    return path.partition(b"/")[2]
 
 
 def _offsets(index: Index, entry: int) -> Iterator[tuple[int, int]]:

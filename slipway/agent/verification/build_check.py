@@ -11,6 +11,7 @@ from slipway.agent.cache.build_store import BuildMarker
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskSpace
 from slipway.agent.cache.download import FetchFailed
+from slipway.agent.crash_points import crash_point
 from slipway.agent.packs.fresh_addresses import FreshAddresses
 from slipway.agent.packs.index_files import read_index
 from slipway.agent.packs.pack_objects import PackObjects
@@ -87,7 +88,9 @@ class BuildCheck:
         folder = repair_folder(self._layout, key, offer.index.reference.sha256)
         self._space.reserve(key, _bytes_to_write(index, found))
         try:
-            repair(index, root, found, self._objects(key, marker, offer), folder)
+            objects = self._objects(key, marker, offer)
+            repair(index, root, found, objects, folder, progress=lambda done, fetched: crash_point("mid-repair"))
+            crash_point("after-repair")
         except (FetchFailed, ObjectRejected, PackRefused) as error:
             raise NotMended(str(error)) from error
         finally:

@@ -18,6 +18,12 @@ def repair_folder(layout: CacheLayout, key: BuildKey, index_sha256: str) -> Path
     return folder
 
 
+def drop_repairs(layout: CacheLayout, key: BuildKey) -> None:
+    """Delete what killed repairs of `key` left. Raises OSError."""
+    for folder in layout.mending.glob(f"{key}.*"):
+        remove_tree(folder)
+
+
 def drop_abandoned_repairs(layout: CacheLayout) -> None:
     """Delete what killed repairs left, unless one is running. Raises OSError."""
     try:

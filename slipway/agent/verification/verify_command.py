@@ -21,6 +21,7 @@ from slipway.agent.platform_client import PlatformClient, PlatformRefused, Platf
 from slipway.agent.sessions.connection_file import Connection, NoConnection, read_connection
 from slipway.agent.storage_addresses import StorageAddresses, parse_storage_hosts
 from slipway.agent.verification.build_check import BuildCheck, CheckedBuild, NotChecked, NotMended, Problems
+from slipway.agent.verification.repair_folders import drop_repairs
 from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
 from slipway.client.transport import make_pool
@@ -78,6 +79,7 @@ def _verify(
             checked = check.check(key, marker)
             if not checked.problems:
                 files = sum(1 for _ in checked.index.files())
+                drop_repairs(layout, key)
                 write(f"{name}: whole ({files} files, {format_size(checked.index.content_bytes)})\n")
                 return ExitCode.OK
             _list(name, checked.problems, write)

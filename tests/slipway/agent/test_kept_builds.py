@@ -139,6 +139,26 @@ def test_a_kept_build_makes_room_before_a_disk_is_called_full(
 
 
 @pytest.mark.slow
+def test_a_pack_that_does_not_fit_is_not_begun(
+    platform: Platform,
+    storage: StorageServer,
+    start_process: StartProcess,
+    games: tuple[Game, Game],
+    packs: tuple[PackedGame, PackedGame],
+) -> None:
+    needs_mount_namespaces()
+    with platform.changed:
+        platform.release("g1", 1, games[0])
+        platform.publish_pack("g1", 1, packs[0])
+    start_process("--disk-floor", "1M", disk="5m")
+    wait_for(lambda: platform.phase("g1", 1) == "failed", "build 1 failed", seconds=60)
+    row = platform.row("g1", 1)
+    assert row
+    assert row["reason"].startswith("disk full: 4.6 MB needed above the floor of 1 MB, ")
+    assert [request for request in storage.served if request.path.endswith("/pack")] == []
+
+
+@pytest.mark.slow
 def test_a_kept_build_goes_when_other_programs_need_the_floor(
     platform: Platform,
     start_process: StartProcess,

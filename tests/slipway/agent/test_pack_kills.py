@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -198,14 +199,17 @@ def survives_kills(
         assert in_view_is_whole(cache, games)
         tree = Assembly(CacheLayout(cache), BuildKey("g1", number), packs[number - 1].reference.sha256).tree
         in_place = chunks_in_place(packs[number - 1].index, tree)
-        before = len(storage.served)
+        before, reports = len(storage.served), len(platform.reports)
         process = start_process(user=user)
-        wait_for(lambda: platform.boot_sequence > 0, "a report", seconds=60)
-        wanted = number
-        wait_for(lambda: platform.phase("g1", wanted) == "cached", "the release is cached", seconds=60)  # noqa: B023
+        is_back = partial(_is_back, platform, reports, number)
+        wait_for(is_back, "the release is cached, in a report of the new process", seconds=60)
         requests = [served for served in storage.served[before:] if f"/{number}/" in served.path]
         check_resumed(packs[number - 1], in_place, requests)
         assert games[number - 1].lies_in(cache / "g1" / "current")
+
+
+def _is_back(platform: Platform, reports: int, number: int) -> bool:
+    return len(platform.reports) > reports and platform.phase("g1", number) == "cached"
 
 
 def test_killed_at_six_random_moments(

@@ -13,6 +13,7 @@ import pytest
 from slipway.agent.agent_process import Agent
 from slipway.agent.cache.bandwidth import Bandwidth
 from slipway.agent.cache.download import FetchFailed, UrlRejected
+from slipway.agent.packs.assemblies import allocated_bytes
 from slipway.agent.packs.fresh_addresses import FreshAddresses
 from slipway.agent.packs.index_files import read_index, write_index
 from slipway.agent.packs.pack_offer import OfferedIndex, PackOffer, StoredObject
@@ -304,3 +305,16 @@ def test_a_plan_with_another_pack_ends_the_attempt() -> None:
     addresses = Addresses(offer("a"), offer("b", "b" * 64), accepted="b")
     with pytest.raises(FetchFailed, match="another pack"):
         addresses.use()
+
+
+def test_space_of_an_unfinished_build_counts_once(tmp_path: Path) -> None:
+    """Neither holes nor files that are linked with another build's take space of their own."""
+    (tmp_path / "older").write_bytes(bytes(50_000))
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "linked").hardlink_to(tmp_path / "older")
+    with (tree / "hole").open("wb") as file:
+        file.truncate(1 << 30)
+    assert allocated_bytes(tree) == 0
+    (tree / "written").write_bytes(bytes(range(256)) * 400)
+    assert 102_400 <= allocated_bytes(tree) < 200_000

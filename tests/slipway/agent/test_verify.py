@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ import pytest
 from slipway.agent.agent_process import Agent
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.locks import directory_lock, lock_until_exit
+from slipway.agent.crash_points import REPAIR_NAMES, VARIABLE
 from slipway.agent.exit_codes import ExitCode
 from slipway.agent.path_names import BuildKey
 from slipway.agent.sessions.connection_file import NoConnection, read_connection
@@ -71,12 +76,11 @@ def top(
 def verify(cache: Path, user: str) -> Callable[..., tuple[int, str]]:
     """Runs the command; returns its exit code and what it printed."""
 
-    def run(*arguments: str, root: bool = False) -> tuple[int, str]:
-        command = [sys.executable, "-m", "slipway.agent", "verify", "--cache", str(cache), *arguments]
+    def run(*arguments: str, root: bool = False, crash_at: str = "") -> tuple[int, str]:
         done = subprocess.run(
-            [*(as_user(user) if user and not root else []), *command],
+            verify_command(cache, "" if root else user, *arguments),
             cwd=ROOT,
-            env=environment(),
+            env=environment(**{VARIABLE: crash_at}),
             capture_output=True,
             text=True,
             timeout=120,
@@ -84,6 +88,22 @@ def verify(cache: Path, user: str) -> Callable[..., tuple[int, str]]:
         return done.returncode, done.stdout + done.stderr
 
     return run
+
+
+@pytest.fixture
+def start_verify(cache: Path, user: str) -> Callable[..., subprocess.Popen[bytes]]:
+    """Starts the command; the caller waits for it or kills it."""
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        command = verify_command(cache, user, *arguments)
+        return subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL)
+
+    return start
+
+
+def verify_command(cache: Path, user: str, *arguments: str) -> list[str]:
+    command = [sys.executable, "-m", "slipway.agent", "verify", "--cache", str(cache), *arguments]
+    return [*(as_user(user) if user else []), *command]
 
 
 def overwrite(path: Path) -> None:
@@ -188,6 +208,64 @@ def test_a_pack_that_is_damaged_too_mends_nothing(
     code, printed = verify("--repair")
     assert code == ExitCode.DAMAGED
     assert "g1 build 1: not mended: 1 chunks of the pack are not what the index promises" in printed
+
+
+@pytest.mark.parametrize("point", REPAIR_NAMES)
+def test_a_repair_that_was_killed_is_continued(
+    point: str, top: Path, verify: Verify, storage: StorageServer, game: Game, cache: Path
+) -> None:
+    for name in (IMAGE, "game/images/scene 4.webp", "lib/linux-x86_64/libpython.so"):
+        overwrite(top / name)
+    before = storage.bytes_served
+    assert verify("--repair", crash_at=point)[0] == -signal.SIGKILL
+    assert verify("--repair")[0] == ExitCode.OK
+    assert game.lies_in(top)
+    assert verify()[0] == ExitCode.OK
+    assert list((cache / ".slipway" / "mending").iterdir()) == []
+    if point == "after-repair":
+        assert storage.bytes_served - before <= 3 << 20, "nothing twice"
+
+
+def test_repairs_killed_at_random_moments_end_with_a_whole_build(
+    top: Path, verify: Verify, start_verify: Callable[..., subprocess.Popen[bytes]], game: Game
+) -> None:
+    kill_repairs(5, 20_261_129, top, verify, start_verify, game)
+
+
+@pytest.mark.soak
+def test_thirty_repairs_killed_at_random_moments_end_with_a_whole_build(
+    top: Path, verify: Verify, start_verify: Callable[..., subprocess.Popen[bytes]], game: Game
+) -> None:
+    seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
+    kill_repairs(30, seed, top, verify, start_verify, game)
+
+
+def kill_repairs(
+    kills: int,
+    seed: int,
+    top: Path,
+    verify: Verify,
+    start_verify: Callable[..., subprocess.Popen[bytes]],
+    game: Game,
+) -> None:
+    """Damage the build, and kill repairs at some moment after their start, again and again."""
+    print(f"seed {seed}")  # noqa: T201 - what a failed run is repeated with
+    chance = random.Random(seed)
+    images = [path for path in sorted((top / "game/images").iterdir()) if path.name.startswith("scene")]
+    began = time.monotonic()
+    assert verify()[0] == ExitCode.OK
+    takes = time.monotonic() - began
+    for _ in range(kills):
+        for path in chance.sample(images, 3):
+            overwrite(path)
+        repairing = start_verify("--repair")
+        with suppress(subprocess.TimeoutExpired):
+            repairing.wait(chance.uniform(0.3, 1.3) * takes)
+        repairing.kill()
+        repairing.wait()
+    assert verify("--repair")[0] == ExitCode.OK
+    assert game.lies_in(top)
+    assert verify()[0] == ExitCode.OK
 
 
 def test_a_killed_repair_leaves_nothing_for_good(top: Path, cache: Path) -> None:
