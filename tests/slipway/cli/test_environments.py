@@ -130,7 +130,7 @@ def test_an_interrupted_push_does_not_promise_what_it_cannot_keep(
     path.write_bytes(big_archive(20 * 1024**2))
     line.hold_after(2 * 1024**2)
     pushing = slipway.but(XDG_CONFIG_HOME=NOWHERE).begin("push", path, slug, "--json")
-    wait_until(lambda: line.holding, 60, "the upload is under way")
+    wait_until(lambda: line.holding, 90, "the upload is under way")
     pushing.send_signal(signal.SIGINT)
     assert ended(pushing).result["message"] == "Interrupted. Push again: it starts from the beginning."
 
