@@ -18,7 +18,13 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
-from app.fleet.costs.transfer_costs import TransferCosts, Way, bytes_to_fetch, transfer_costs
+from app.fleet.costs.transfer_costs import (
+    TransferCosts,
+    Way,
+    builds_without_index,
+    bytes_to_fetch,
+    transfer_costs,
+)
 from app.fleet.rollout import state_of
 from app.packing.transfers import transfer_between
 from app.storage.bucket import StorageError
@@ -93,7 +99,8 @@ def preview(game: Game, build: Build, *, measure: bool = False) -> ReleasePrevie
         )
     )
     live = db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
-    found = [_of_server(server, by_server[server.id], build, costs, at) for server in servers]
+    is_live = build.id == game.released_build_id
+    found = [_of_server(server, by_server[server.id], build, costs, at, is_live=is_live) for server in servers]
     return ReleasePreview(build, live, found, sessions or 0)
 
 
@@ -126,12 +133,12 @@ def _measure_updates(game: Game, build: Build) -> None:
 
 
 def _of_server(
-    server: Server, replicas: Sequence[Replica], build: Build, costs: TransferCosts, at: datetime
+    server: Server, replicas: Sequence[Replica], build: Build, costs: TransferCosts, at: datetime, *, is_live: bool
 ) -> ServerPreview:
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
     cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
     replica = next((replica for replica in replicas if replica.build_id == build.id), None)
-    cost = costs.for_server(build, cached)
+    cost = costs.for_server(build, cached, builds_without_index(replicas))
     return ServerPreview(
         server_id=server.id,
         region=server.region,
@@ -141,7 +148,7 @@ def _of_server(
         bytes_of=build.size,
         way=cost.way,
         from_build=cost.from_build,
-        preparing=costs.waits_for_pack(build, cached),
+        preparing=costs.waits_for_pack(build, cached, is_live=is_live),
         free_bytes=server.disk_free_bytes,
         contact=has_contact(server, at),
         paused=server.paused_at is not None,

@@ -6,8 +6,8 @@ without a report for 30 s has no contact, whatever its rows contain.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server, Source
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
-from app.fleet.costs.transfer_costs import TransferCosts, bytes_to_fetch, transfer_costs
+from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
 from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.fleet.waiting_builds import builds_ahead
 
@@ -54,11 +54,14 @@ def matrix(game: Game) -> Matrix:
     sessions = _sessions(game.id)
     builds = _shown_builds(game, {r.build_id for r in replicas if r.phase != "removed"})
     costs = transfer_costs({*(build.id for build in builds), *(r.build_id for r in replicas)})
-    held = _held(replicas)
+    by_server: dict[str, list[Replica]] = {server.id: [] for server in servers}
+    for replica in replicas:
+        by_server[replica.server_id].append(replica)
 
     def cell(build: Build, server: Server) -> Cell:
         found = _cell(by_place.get((build.id, server.id)), build, server, sessions[build.id, server.id], at)
-        return _with_cost(found, by_place.get((build.id, server.id)), build, held[server.id], costs)
+        is_live = build.id == game.released_build_id
+        return _with_cost(found, build, by_server[server.id], costs, is_live=is_live)
 
     rows = [
         MatrixRow(build, build.id == game.released_build_id, [cell(build, server) for server in servers])
@@ -112,18 +115,13 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
     )
 
 
-def _held(replicas: Sequence[Replica]) -> Mapping[str, Sequence[Build]]:
-    """The builds that each server has cached."""
-    found: dict[str, list[Build]] = defaultdict(list)
-    for replica in replicas:
-        if replica.phase == "cached":
-            found[replica.server_id].append(replica.build)
-    return found
-
-
-def _with_cost(cell: Cell, replica: Replica | None, build: Build, held: Sequence[Build], costs: TransferCosts) -> Cell:
-    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held) else None
-    return replace(cell, to_fetch=bytes_to_fetch(replica, costs.for_server(build, held)), preparing=preparing)
+def _with_cost(cell: Cell, build: Build, replicas: Sequence[Replica], costs: TransferCosts, *, is_live: bool) -> Cell:
+    """`replicas`: those of the game on the cell's server."""
+    held = [replica.build for replica in replicas if replica.phase == "cached"]
+    own = next((replica for replica in replicas if replica.build_id == build.id), None)
+    cost = costs.for_server(build, held, builds_without_index(replicas))
+    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held, is_live=is_live) else None
+    return replace(cell, to_fetch=bytes_to_fetch(own, cost), preparing=preparing)
 
 
 def _sessions(game_id: str) -> Counter[tuple[str, str]]:

@@ -15,6 +15,7 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack
+from app.limits import thread_budgets
 from app.packing.change_table import ChangeFilter, ChangePage, ChangeTable
 from app.packing.pack_reading import read_own_index
 from app.refusals import Conflict, NotFound, Unavailable
@@ -84,7 +85,7 @@ def build_changes(game: Game, build: Build, against: int | None = None) -> Build
     that was live before. Reads from storage and frees the database connection.
 
     Raises NotFound if there is no build to compare with, Conflict (`no_index`) if one of the two has no pack, and
-    Unavailable if other comparisons take too long.
+    Unavailable if other comparisons take too long or too many wait.
     """
     other = _other_build(game, build, against)
     wanted = select(BuildPack).where(BuildPack.build_id.in_([build.id, other.id]))
@@ -93,8 +94,12 @@ def build_changes(game: Game, build: Build, against: int | None = None) -> Build
         pack = packs.get(each.id)
         if pack is None or pack.state != "ready":
             raise Conflict(_no_index(each, pack), "no_index")
+    partner_id = game.partner_id
     free_connection()
-    table = _cache.get((other.id, build.id)) or _compare(other, packs[other.id], build, packs[build.id])
+    table = _cache.get((other.id, build.id))
+    if table is None:
+        with thread_budgets.comparisons.acquired(partner_id, "Your partner"):
+            table = _compare(other, packs[other.id], build, packs[build.id])
     return BuildChanges(build.number, other.number, (other.top_directory, build.top_directory), table)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.server import Replica
+from app.fleet.costs.transfer_costs import builds_without_index
 
 
 def lock_games(session: Session, game_ids: Collection[str]) -> None:
@@ -24,15 +25,17 @@ def lock_games(session: Session, game_ids: Collection[str]) -> None:
         session.execute(wanted.with_for_update(key_share=True))
 
 
-def count_copies(session: Session, copies: Sequence[Replica]) -> None:
-    """Count the transfers of copies that have just become complete. Inside writing(), with their games locked."""
+def count_copies(session: Session, copies: Sequence[Replica], on_server: Sequence[Replica]) -> None:
+    """Count the transfers of copies that have just become complete. Inside writing(), with their games locked.
+    `on_server`: all replicas of the server, with their builds loaded."""
     if not copies:
         return
     sizes = _pack_sizes(session, {copy.build_id for copy in copies})
+    indexes = _fetched_indexes(session, copies, on_server)
     sent, saved = Counter[str](), Counter[str]()
     game_of = {copy.build_id: copy.game_id for copy in copies}
     for copy in copies:
-        amount = _transfer_bytes(copy, sizes)
+        amount = _transfer_bytes(copy, sizes) + indexes.get(copy.build_id, 0)
         sent[copy.build_id] += amount
         saved[copy.build_id] += max(0, copy.build.size - amount)
     for build_id, game_id in sorted(game_of.items()):
@@ -62,6 +65,21 @@ def _pack_sizes(session: Session, build_ids: Collection[str]) -> Sizes:
     for found, number in session.execute(updates).all():
         sizes[found.build_id, number] = found.transfer_bytes
     return sizes
+
+
+def _fetched_indexes(session: Session, copies: Sequence[Replica], on_server: Sequence[Replica]) -> dict[str, int]:
+    """Bytes of the indexes that the server fetched before it could update from copies made from archives, by the id of
+    the build that was updated to."""
+    updated = [copy for copy in copies if copy.source == "update"]
+    sources: dict[str, str] = {}  # build id -> id of the build that its update started from
+    for copy in updated:
+        others = [other for other in on_server if other.game_id == copy.game_id and other is not copy]
+        source = next((other for other in others if other.build.number == copy.source_build), None)
+        if source is not None and source.build_id in builds_without_index(others):
+            sources[copy.build_id] = source.build_id
+    query = select(BuildPack.build_id, BuildPack.index_bytes).where(BuildPack.build_id.in_(sources.values()))
+    sizes = dict(session.execute(query).tuples().all()) if sources else {}
+    return {build_id: sizes.get(source_id, 0) for build_id, source_id in sources.items()}
 
 
 def _transfer_bytes(copy: Replica, sizes: Sizes) -> int:

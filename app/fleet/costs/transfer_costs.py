@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 
 from app.data.database import in_batches
 from app.data.extensions import db
+from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackState, PackUpdate
 from app.data.models.server import Replica
@@ -74,23 +75,41 @@ class TransferCosts:
         packs = self._ready(build_id) and self._ready(from_build_id)
         return not packs or from_build_id in self._updates[build_id]
 
-    def for_server(self, build: Build, held: Sequence[Build]) -> TransferCost:
-        """For a server that holds these builds of the game: what its plan offers first."""
+    def for_server(self, build: Build, held: Sequence[Build], without_index: Collection[str] = ()) -> TransferCost:
+        """For a server that holds these builds of the game: what its plan offers first. `without_index`: ids of held
+        builds whose index the server must fetch before it can update from them."""
         if any(other.id == build.id for other in held):
             return NOTHING
-        offers = [self.from_build(build, other) for other in held]
-        updates = sorted((o for o in offers if o.way == "update"), key=lambda o: (o.bytes, -(o.from_build or 0)))
-        return updates[0] if updates else self.from_nothing(build)
+        offers = [(self.from_build(build, other), other) for other in held]
+        updates = [(offer, other) for offer, other in offers if offer.way == "update"]
+        if not updates:
+            return self.from_nothing(build)
+        cheapest, source = min(updates, key=lambda found: (found[0].bytes, -found[1].number))
+        extra = self._packs[source.id].index_bytes if source.id in without_index else 0
+        return replace(cheapest, bytes=cheapest.bytes + extra)
 
-    def waits_for_pack(self, build: Build, held: Sequence[Build]) -> bool:
-        """Whether a server that holds these builds will wait for the build's pack, because it can play another one."""
+    def waits_for_pack(self, build: Build, held: Sequence[Build], *, is_live: bool) -> bool:
+        """Whether a server that holds these builds waits for the build's pack, or will when it is released: because it
+        can play another build, and not for longer than `awaited_until`."""
         pack = self._packs.get(build.id)
-        others = held and all(other.id != build.id for other in held)
-        return bool(others and pack and pack.state in UNDER_WAY)
+        if pack is None or pack.state not in UNDER_WAY or not held or any(other.id == build.id for other in held):
+            return False
+        return not is_live or (pack.awaited_until is not None and pack.awaited_until > now())
 
     def _ready(self, build_id: str) -> BuildPack | None:
         pack = self._packs.get(build_id)
         return pack if pack and pack.state == "ready" else None
+
+
+def builds_without_index(replicas: Sequence[Replica]) -> set[str]:
+    """Builds on one server whose index is not there: copies that were made from archives, until the first update from
+    them. `replicas` are those of one game on the server, with their builds loaded."""
+    started_from = {replica.source_build for replica in replicas if replica.source == "update"}
+    return {
+        replica.build_id
+        for replica in replicas
+        if replica.source not in {"pack", "update"} and replica.build.number not in started_from
+    }
 
 
 def bytes_to_fetch(replica: Replica | None, cost: TransferCost) -> int:

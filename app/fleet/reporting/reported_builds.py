@@ -91,7 +91,7 @@ def update_replicas(
     for game_id in came.keys() & partners.keys():
         by_partner[partners[game_id]] += came[game_id]
     record_arrived(session, server.id, by_partner, at)
-    count_copies(session, complete)
+    count_copies(session, complete, list(rows.values()))
     return _out_of_line(session, server, list(rows.values()))
 
 

@@ -75,7 +75,7 @@ def release_action(number: int, live: int | None) -> str:
 
 def _update(build: Build, table: BuildTable) -> tuple[str, str]:
     cached, costs = table.cached.get(build.id, 0), table.costs
-    known = table.live and not costs.waits_for_pack(build, [table.live])
+    known = table.live and not costs.waits_for_pack(build, [table.live], is_live=False)
     cost = costs.for_server(build, [table.live]) if table.live and (known or cached) else None
     return build_words.update_words(cost, cached, table.servers)
 

@@ -54,7 +54,7 @@ class BuildLine:
     bad: bool
     on_disk: str
     sessions: int
-    second: str  # how its bytes came, or ""
+    second: str  # why the archive was used although there is a pack, or ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
         bad=icon == "failed",
         on_disk=on_disk,
         sessions=held.sessions,
-        second=source_words(held.source, held.source_build, held.fallback),
+        second=source_words(held.source, held.source_build, held.fallback) if held.fallback else "",
     )
 
 

@@ -15,7 +15,7 @@ def add_pack(build: Build, state: str = "ready", *, done: int = 0, total: int = 
         pack = session.get(BuildPack, build.id) or BuildPack(build_id=build.id)
         columns = {"state": state, "bytes_done": done, "bytes_total": total} | values
         if state == "ready":
-            columns |= {"folder": f"packs/{build.id}", "index_sha256": "0" * 64, "made_at": now()}
+            columns = {"folder": f"packs/{build.id}", "index_sha256": "0" * 64, "made_at": now()} | columns
         for name, value in columns.items():
             setattr(pack, name, value)
         session.add(pack)

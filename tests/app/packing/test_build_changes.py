@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -13,18 +14,23 @@ from app.catalog.releasing import make_release
 from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build, Game
+from app.limits import thread_budgets
 from app.packing import build_changes as compared
 from app.packing import pack_reading
 from app.packing.build_changes import build_changes
 from app.packing.pack_work import make_due_packs
+from app.packing.pack_writing import store
 from app.refusals import Unavailable
 from app.storage.bucket import bucket
+from slipway.packs.format.index_encoding import encode_index
+from slipway.packs.format.index_transfer import compress_index, reference_to
 from tests.app.api.calling import GAMES, Script
 from tests.app.fleet.acting import STUDIO
 from tests.app.fleet.packs import add_pack
 from tests.app.packing import scenes
 from tests.app.packing.scenes import Studio, game_files, ready_pack
 from tests.conftest import Cast
+from tests.slipway.packs.test_comparing import many_files
 
 # Nothing here depends on the kind of database.
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -181,6 +187,21 @@ def test_a_comparison_that_has_to_wait_too_long_is_refused(
         build_changes(game, two_builds[1])
 
 
+def test_one_partner_uses_at_most_half_of_the_places_for_comparisons(
+    script: Script, game: Game, two_builds: tuple[Build, Build]
+) -> None:
+    slots = thread_budgets.comparisons
+    for _ in range(slots.share):
+        slots.acquire(game.partner_id)
+    try:
+        answer = ask(script, 2)
+    finally:
+        for _ in range(slots.share):
+            slots.free(game.partner_id)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert len(paths(ask(script, 2))) == 4
+
+
 def test_no_database_connection_is_held_while_storage_is_read(
     script: Script, game: Game, two_builds: tuple[Build, Build], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,3 +222,18 @@ def test_a_stranger_compares_nothing(script: Script, cast: Cast, two_builds: tup
     assert ask(Script(script.client, cast.moonbase.key), 2).status_code == 404
     assert ask(script, 2, against=9).status_code == 404
     assert ask(script, 9).status_code == 404
+
+
+@pytest.mark.slow
+def test_builds_of_two_hundred_thousand_files(studio: Studio, script: Script) -> None:
+    builds = [studio.publish(game_files(), release=True), studio.publish(game_files(scripts=2), release=False)]
+    for build, salt in zip(builds, (b"a", b"b"), strict=True):
+        encoded = encode_index(many_files(salt, 200_000))
+        reference, frame = reference_to(encoded), compress_index(encoded)
+        store(f"packs/{build.id}/index", frame)
+        add_pack(build, pack_bytes=1, index_bytes=len(frame), index_sha256=reference.sha256, index_size=reference.size)
+    first = ask(script, 2, limit=1000)
+    assert (len(paths(first)), first.get_json()["total"]) == (1000, 2000)
+    began = time.process_time()
+    assert len(paths(ask(script, 2, q="100", cursor=first.get_json()["nextCursor"]))) > 0
+    assert time.process_time() - began < 10, "a tenth of a second on an idle machine"

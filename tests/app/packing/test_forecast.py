@@ -20,6 +20,7 @@ from tests.app.packing.scenes import PackInstaller, Studio, edited, game_files, 
 from tests.conftest import Cast
 
 RELEASES = f"{GAMES}/paper-lanterns/releases"
+PACK = {"kind": "pack", "from": None, "fallback": None}
 
 
 @pytest.fixture
@@ -59,11 +60,11 @@ def test_the_forecast_is_what_each_server_then_fetches_to_the_byte(
     for installer in installers:
         installer.folder.mkdir()
     copies: list[Any] = [None, installers[1].install(agents[1].plan()["builds"][0]), None]
-    agents[1].report(held(oldest, "cached"))
+    agents[1].report(held(oldest, "cached", source=PACK))
     live = studio.publish(files | {"game/images.rpa": edited(files["game/images.rpa"])})
     make_due_packs()
     copies[0] = installers[0].install(agents[0].plan()["builds"][0])
-    agents[0].report(held(live, "cached"))
+    agents[0].report(held(live, "cached", source=PACK))
     staged = studio.publish(files | {"game/script.rpy": b"label start:\n    pass\n" * 99}, release=False)
     make_due_packs()
 
@@ -90,7 +91,7 @@ def test_an_update_that_nobody_measured_yet_is_measured_for_the_forecast(
 ) -> None:
     first = studio.publish(game_files())
     make_due_packs()
-    agents[0].report(held(first, "cached"))
+    agents[0].report(held(first, "cached", source=PACK))
     second = studio.publish(game_files(scripts=5), release=False)
     make_due_packs()
     measured = update_of(first, second)
@@ -143,14 +144,39 @@ def test_servers_that_play_another_build_wait_for_the_update(
     assert [server["preparing"] for server in found["servers"]] == [True, False, False]
     assert found["preparing"] is True
 
+    release(script, second.number)
+    assert forecast(script, 2)["preparing"] is True
+    add_pack(second, "making", awaited_until=None)
+    assert forecast(script, 2)["preparing"] is False, "it has waited long enough, and fetches the archive"
+
 
 def test_a_download_that_has_begun_costs_what_is_left(
     studio: Studio, script: Script, agents: list[FleetAgent], game: Game
 ) -> None:
     first = studio.publish(game_files())
     make_due_packs()
-    source = {"kind": "pack", "from": None, "fallback": None}
-    agents[0].report(held(first, "downloading", bytesDone=100, bytesTotal=300, source=source))
+    agents[0].report(held(first, "downloading", bytesDone=100, bytesTotal=300, source=PACK))
     assert forecast(script, 1)["servers"][0]["bytesToFetch"] == 200
-    agents[0].report(held(first, "verifying", source=source))
+    agents[0].report(held(first, "verifying", source=PACK))
     assert forecast(script, 1)["servers"][0]["bytesToFetch"] == 0
+
+
+def test_a_server_first_fetches_the_index_of_a_copy_that_came_as_an_archive(
+    studio: Studio, script: Script, agents: list[FleetAgent]
+) -> None:
+    first = studio.publish(game_files())
+    agents[0].report(held(first, "cached"))
+    make_due_packs()
+    second = studio.publish(game_files(scripts=5), release=False)
+    make_due_packs()
+    update = update_of(first, second)
+    assert update is not None
+    with_index = update.transfer_bytes + ready_pack(first).index_bytes
+    assert forecast(script, second.number)["servers"][0]["bytesToFetch"] == with_index
+
+    release(script, second.number)
+    updated = {"kind": "update", "from": 1, "fallback": None}
+    agents[0].report(held(first, "cached"), held(second, "downloading", source=updated))
+    agents[0].report(held(first, "cached"), held(second, "cached", source=updated))
+    row = script.ask("GET", f"{GAMES}/paper-lanterns/builds/2").get_json()
+    assert (row["sentBytes"], row["savedBytes"]) == (with_index, second.size - with_index)

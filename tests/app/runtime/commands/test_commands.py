@@ -227,3 +227,10 @@ def test_every_command_says_what_it_is_for(app: Flask) -> None:
         assert listed
         for line in listed.strip().splitlines():
             assert len(line.split(maxsplit=1)) == 2, f"{line!r} has no words on what it does"
+
+
+def test_how_many_builds_a_server_keeps(shell: Shell) -> None:
+    shell.run("server", "add", "srv-01")
+    assert shell.run("server", "keep", "srv-01", "2").stdout == "srv-01 keeps 2 builds per game for rolling back.\n"
+    assert "from 0 to 20 builds" in shell.refused("server", "keep", "srv-01", "21")
+    assert "srv-99" in shell.refused("server", "keep", "srv-99", "1")

@@ -108,7 +108,7 @@ def test_the_builds_table_says_what_servers_with_the_live_build_fetch(
     assert lines[0].startswith("2 Ready 513 kB 12 kB the studio")
     assert " on 2 of 3 " in lines[1], "the live build is on two servers"
     add_pack(two_builds[1], "making", done=40, total=100)
-    assert "Preparing 40 %" in rows(owner.get(f"{PAGE}/builds").text)[0]
+    assert "Preparing updates 40 % 513 kB —" in rows(owner.get(f"{PAGE}/builds").text)[0]
 
 
 def test_the_question_before_a_release_says_the_bytes_of_the_update(
