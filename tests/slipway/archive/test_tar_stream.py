@@ -21,7 +21,7 @@ from tests.slipway.archive.tar_writer import (
     symlink,
 )
 
-AGAIN = "Send the complete file again"
+AGAIN = "tar czf game.tar.gz mygame"
 EXTENDED = "././@extended"
 
 
