@@ -188,7 +188,7 @@ def test_a_leading_dot_slash_is_accepted() -> None:
     members = [
         directory("./"),
         directory("./mygame/"),
-        file("./mygame/start.sh", mode=0o755),
+        file("./mygame/start.sh", b"#!/bin/sh\n", mode=0o755),
         file("./mygame/game/script.rpy"),
     ]
     inspection = inspect(gz(b"".join(members) + END))

@@ -59,13 +59,13 @@ def test_a_launcher_without_an_x_bit_is_refused() -> None:
         launcher="play.sh",
         member="mygame/play.sh",
         problem="The launcher mygame/play.sh is not executable",
-        remedy="chmod +x mygame/play.sh and package again",
+        remedy="chmod +x mygame/play.sh && python3 -m tarfile -c game.tar.gz mygame",
     )
 
 
 @pytest.mark.parametrize("mode", [0o744, 0o654, 0o645])
 def test_any_x_bit_makes_a_launcher(mode: int) -> None:
-    assert inspect(game(file("mygame/play.sh", mode=mode)), launcher="play.sh").launcher == "play.sh"
+    assert inspect(game(file("mygame/play.sh", b"#!", mode=mode)), launcher="play.sh").launcher == "play.sh"
 
 
 @pytest.mark.parametrize(
