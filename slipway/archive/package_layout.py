@@ -102,7 +102,9 @@ class PackageLayout:
 
     def _no_game_directory(self, top: str) -> ArchiveRejected:
         problem = f"{display_name(top)} has no game/ directory"
-        inner = min(self._inner_games, key=lambda path: (path not in self._inner_launchers, path.count("/")), default="")
+        inner = min(
+            self._inner_games, key=lambda path: (path not in self._inner_launchers, path.count("/")), default=""
+        )
         if not inner:
             return ArchiveRejected(problem, f"Package the complete built game. {repackage(top)}")
         above, _, name = inner.rpartition("/")

@@ -97,4 +97,3 @@ def without_sparse(style: bytes) -> str:
     if tool_of(b"", style) is Tool.BSDTAR:
         return "Package again with bsdtar --no-read-sparse -czf game.tar.gz mygame"
     return "Package again without --sparse (-S)"
-

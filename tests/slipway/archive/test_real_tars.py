@@ -129,9 +129,7 @@ def test_long_names_and_long_links_of_python_unpack_the_same(
 
 
 @pytest.mark.parametrize("tar_format", ["pax", "paxr", "gnutar", "ustar"])
-def test_what_bsdtar_makes_unpacks_the_same(
-    studio: Path, deep_studio: Path, tmp_path: Path, tar_format: str
-) -> None:
+def test_what_bsdtar_makes_unpacks_the_same(studio: Path, deep_studio: Path, tmp_path: Path, tar_format: str) -> None:
     """Written to a pipe, so zeros follow the gzip stream."""
     data = bsdtar(studio if tar_format == "ustar" else deep_studio, f"--format={tar_format}")
     assert data.endswith(bytes(4))
