@@ -36,4 +36,9 @@ def repackage(folder: str) -> str:
     return f"Package the game again with GNU tar: tar czf game.tar.gz {shlex.quote(folder)}"
 
 
+def package_from(above: str, name: str) -> str:
+    """A sentence with the command that packages only the directory `name` inside `above`."""
+    return f"Package only the game's directory: tar czf game.tar.gz -C {shlex.quote(above)} {shlex.quote(name)}"
+
+
 REPACKAGE = repackage("mygame")

@@ -5,7 +5,7 @@ import unicodedata
 from itertools import combinations
 
 from slipway.archive.archive_member import Kind, Member
-from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name, repackage
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name, package_from, repackage
 from slipway.archive.name_differences import name_difference
 from slipway.archive.packaging_tools import PackagingTools
 from slipway.archive.path_tree import PathTree
@@ -102,15 +102,13 @@ class PackageLayout:
 
     def _no_game_directory(self, top: str) -> ArchiveRejected:
         problem = f"{display_name(top)} has no game/ directory"
-        inner = min(
-            self._inner_games, key=lambda path: (path not in self._inner_launchers, path.count("/")), default=""
-        )
-        if not inner:
+        if not self._inner_games:
             return ArchiveRejected(problem, f"Package the complete built game. {repackage(top)}")
+        inner = min(self._inner_games, key=lambda path: (path not in self._inner_launchers, path.count("/")))
         above, _, name = inner.rpartition("/")
+        absolute = f"or with -C {shlex.quote(f'/{above}')}, if you packaged an absolute path"
         return ArchiveRejected(
-            f"{problem}. The game is in {display_name(inner)}",
-            f"{package_from(above, name)} (or with -C {shlex.quote(f'/{above}')}, if you packaged an absolute path)",
+            f"{problem}. The game is in {display_name(inner)}", f"{package_from(above, name)} ({absolute})"
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -160,11 +158,6 @@ class PackageLayout:
         differences = (name_difference(self._launcher or "", name) for name in found)
         difference = next(filter(None, differences), "")
         return f"; at the root are {', '.join(map(display_name, found))}" + (f". {difference}" if difference else "")
-
-
-def package_from(above: str, name: str) -> str:
-    """A sentence with the command that packages the directory `name` inside `above`."""
-    return f"Package only the game's directory: tar czf game.tar.gz -C {shlex.quote(above)} {shlex.quote(name)}"
 
 
 def _put_launcher(top: str) -> str:

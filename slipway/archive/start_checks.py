@@ -121,8 +121,8 @@ class StartChecks:
     def _program_warnings(self, launcher_path: str) -> tuple[str, ...]:
         launcher = display_name(launcher_path)
         found = [
-            f"{display_name(path)} is a program without an execute bit. If {launcher} runs it, a session ends with exit "
-            f"status 126. {self._tools.make_executable(path, mode)}"
+            f"{display_name(path)} is a program without an execute bit. If {launcher} runs it, a session ends with "
+            f"exit status 126. {self._tools.make_executable(path, mode)}"
             for path, mode in self._programs
         ]
         if self._more_programs:

@@ -66,8 +66,8 @@ def test_a_missing_launcher_beside_one_that_looks_alike() -> None:
         game(file("mygame/st\u0430rt2.sh", SCRIPT, mode=0o755)),
         launcher="start2.sh",
         member="mygame/start2.sh",
-        problem="The launcher mygame/start2.sh is not in the archive; at the root are start.sh, st\u0430rt2.sh. The two "
-        "names look alike, but the first has U+0061 (latin small letter a) where the second has U+0430",
+        problem="The launcher mygame/start2.sh is not in the archive; at the root are start.sh, st\u0430rt2.sh. The "
+        "two names look alike, but the first has U+0061 (latin small letter a) where the second has U+0430",
         remedy="change the launcher",
     )
     assert_refused(

@@ -1,4 +1,4 @@
-"""Files with holes: what bsdtar and GNU tar write is unpacked right, and maps that contradict themselves are refused."""
+"""Files with holes: what bsdtar and GNU tar write is unpacked right, maps that contradict themselves are refused."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_the_option_that_bsdtar_is_advised_to_use_stores_whole_files(holed: Path
 
 
 def records(real_size: int | str, name: str = "mygame/holes", **more: str) -> bytes:
-    given = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": name}
+    given: dict[str, str | bytes] = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": name}
     return pax(given | {"GNU.sparse.realsize": str(real_size)} | more)
 
 
