@@ -98,7 +98,7 @@ def test_the_option_that_bsdtar_is_advised_to_use_stores_whole_files(holed: Path
 
 def records(real_size: int | str, name: str = "mygame/holes", **more: str) -> bytes:
     given: dict[str, str | bytes] = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": name}
-    return pax(given | {"GNU.sparse.realsize": str(real_size)} | more)
+    return pax({**given, "GNU.sparse.realsize": str(real_size), **more})
 
 
 def pax_sparse(real_size: int, *extents: tuple[int, int], text: bytes | None = None, content: bytes = b"") -> bytes:
