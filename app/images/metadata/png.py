@@ -5,43 +5,94 @@ from __future__ import annotations
 import struct
 import zlib
 
-from app.images.metadata.orientation import UPRIGHT, exif
-from app.images.metadata.pieces import DamagedContainer, Pieces, Source
+from collections.abc import Iterator
+
+from app.images.metadata.orientation import UPRIGHT, exif, exif_orientation
+from app.images.metadata.pieces import MAX_STEPS, DamagedContainer, Pieces, Source
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _AROUND = 12  # length, type and CRC of a chunk
 # The picture, its colours, its animation. Not tEXt, zTXt, iTXt, eXIf, tIME, sPLT (it has a name), nor private chunks.
-_KEPT = {
-    *(b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"),
-    *(b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"bKGD", b"pHYs"),
-    *(b"acTL", b"fcTL", b"fdAT"),
-}
+_PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+_COLOURS = frozenset((b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"bKGD", b"pHYs"))
+_ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
+_CRITICAL = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
+_MAX_PROFILE_BYTES = 4 * 2**20
 
 
-def strip(source: Source, orientation: int) -> Pieces:
-    """The file with nothing but the picture. Raises DamagedContainer."""
+def strip(source: Source, orientation: int, *, with_profile: bool = True) -> Pieces:
+    """The file with nothing but the picture and, by default, its colours and animation. Raises DamagedContainer."""
+    if not with_profile:
+        return _strip(source, orientation, _PICTURE)
+    damaged = any(kind in _ANIMATION and not _is_intact(source, *span) for kind, *span in _chunks(source))
+    return _strip(source, orientation, _PICTURE | _COLOURS | (frozenset() if damaged else _ANIMATION))
+
+
+def orientation_of(source: Source) -> int:
+    """The orientation in the file's EXIF."""
+    found = (exif_orientation(content) for content in _contents(source, b"eXIf"))
+    return next(filter(None, found), UPRIGHT)
+
+
+def profile_of(source: Source) -> bytes | None:
+    """The colour profile. None without one, or if it cannot be read or has more than 4 MiB."""
+    for content in _contents(source, b"iCCP"):
+        unpacker = zlib.decompressobj()
+        try:
+            profile = unpacker.decompress(content.partition(b"\0")[2][1:], _MAX_PROFILE_BYTES + 1)
+        except zlib.error:
+            return None
+        return profile if len(profile) <= _MAX_PROFILE_BYTES else None
+    return None
+
+
+def _contents(source: Source, wanted: bytes) -> Iterator[bytes]:
+    """The contents of the intact chunks of one type."""
+    for kind, start, end in _chunks(source):
+        if kind == wanted and _is_intact(source, start, end):
+            yield source[start + 8 : end - 4]
+
+
+def _chunks(source: Source) -> Iterator[tuple[bytes, int, int]]:
+    """Type, beginning and end of each chunk."""
+    position = len(_SIGNATURE)
+    for _ in range(MAX_STEPS + 1):
+        if position + _AROUND > len(source):
+            return
+        length, kind = struct.unpack(">I4s", source[position : position + 8])
+        end = position + _AROUND + length
+        if end > len(source):
+            return
+        yield kind, position, end
+        if kind == b"IEND":
+            return
+        position = end
+
+
+def _is_intact(source: Source, start: int, end: int) -> bool:
+    """Whether a chunk has the right CRC. Browsers ignore chunks beside the picture that do not."""
+    return zlib.crc32(source[start + 4 : end - 4]) == int.from_bytes(source[end - 4 : end], "big")
+
+
+def _strip(source: Source, orientation: int, kept: frozenset[bytes]) -> Pieces:
     if source[: len(_SIGNATURE)] != _SIGNATURE:
         raise DamagedContainer("does not begin as a PNG does")
     pieces = Pieces(source)
     pieces.keep(0, len(_SIGNATURE))
-    position, begun = len(_SIGNATURE), False
-    while position + _AROUND <= len(source):
+    begun = False
+    for kind, start, end in _chunks(source):
         pieces.step()
-        length, kind = struct.unpack(">I4s", source[position : position + 8])
-        end = position + _AROUND + length
-        if end > len(source):
-            break
         if not begun and kind in (b"IDAT", b"fcTL"):
             begun = True
             if orientation != UPRIGHT:
                 pieces.add(_chunk(b"eXIf", exif(orientation)))
-        if kind in _KEPT:
-            pieces.keep(position, end)
+        if kind in kept and (kind in _CRITICAL or _is_intact(source, start, end)):
+            pieces.keep(start, end)
         if kind == b"IEND":
             return pieces
-        position = end
     if not begun:
         raise DamagedContainer("ends before its picture")
+    pieces.is_cut_off = True
     pieces.add(_chunk(b"IEND", b""))  # decoders accept its absence; other programs may not
     return pieces
 
