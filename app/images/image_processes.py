@@ -225,4 +225,4 @@ class ImageProcesses:
 
 # Requests use the first, background work the second, so that a full queue of derivations does not delay a confirm.
 inspection_processes = ImageProcesses("checking images", 2, seconds=20)
-derivation_processes = ImageProcesses("making sizes", 2, seconds=60)
+derivation_processes = ImageProcesses("making sizes", 2, seconds=25)

@@ -16,6 +16,7 @@ import resource
 import signal
 import socket
 import sys
+import traceback
 from typing import Any, BinaryIO
 
 from PIL import Image
@@ -104,6 +105,9 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
         result = {"bad": str(bad)}
     except MemoryError:
         result, data = {"bad": f"needs more than the {job['memory'] // 1024**2:,} MiB that decoding may take"}, []
+    except Exception as error:  # of any kind: without an answer the client would only try again
+        traceback.print_exc()
+        result = {"bad": f"cannot be decoded ({type(error).__name__})"}
     answer.write(json.dumps(result).encode() + b"\n")
     for part in data:
         answer.write(part)

@@ -8,6 +8,7 @@ from typing import IO
 from app.accounts.actors import Actor
 from app.data.extensions import db
 from app.data.models.game import Game
+from app.images.foreign_formats import HEAD_BYTES, foreign_format
 from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
 from app.images.intake.confirmation import SentUpload, confirm
 from app.images.intake.presigning import AnnouncedImage, stage
@@ -34,7 +35,8 @@ def receive_image(game: Game, app_id: str, file: IO[bytes], file_name: str, acto
 def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     file.seek(0)
-    content_type = type_of(file.read(16))
+    head = file.read(HEAD_BYTES)
+    content_type = type_of(head)
     file.seek(0)
     while piece := file.read(PIECE):
         size += len(piece)
@@ -49,9 +51,10 @@ def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:
     if size == 0:
         raise InvalidRequest(f"'{file_name}' is empty. Export it again, then choose it.", {"file": "empty"})
     if content_type is None:
-        kinds = ", ".join(IMAGE_TYPES.values())
+        foreign, kinds = foreign_format(head), ", ".join(IMAGE_TYPES.values())
+        what = f"is {foreign.name}, none of {kinds}. {foreign.remedy}" if foreign else f"is none of {kinds}. Export it"
         raise InvalidRequest(
-            f"'{file_name}' is none of {kinds}. Export it as one of these and choose it again.", {"file": "no image"}
+            f"'{file_name}' {what}{', and' if foreign else ' as one of these and'} choose it again.", {"file": "no image"}
         )
     return AnnouncedImage(file_name, content_type, size, sha256.hexdigest()), md5.digest()
 

@@ -24,7 +24,7 @@ function problemWith(file, { most, each }) {
     return { name: "failed", title: `Larger than ${each}`, reason, final: true };
   }
   if (file.size > 0) return undefined;
-  const reason = "The file has no bytes. Export it again and choose it again.";
+  const reason = "Export it again and choose it again.";
   return { name: "failed", title: "Empty", reason, final: true };
 }
 
@@ -34,6 +34,9 @@ class ImageQueue {
 
   /** Storage is unreachable: nothing begins. */
   held = false;
+
+  /** Whether the page shows an image. @type {(key: string) => boolean} */
+  isShown = () => false;
 
   /**
    * An image has changed, been added or been removed; null: any of them may have.
@@ -109,8 +112,14 @@ class ImageQueue {
       image.become({ name: "checking" });
       this.#changed(image);
     };
+    const isKnown = (/** @type {string} */ key) => {
+      image.key = "";
+      const isSent = this.list.some((other) => other.key === key && !other.is("failed"));
+      image.key = key;
+      return isSent || this.isShown(key);
+    };
     try {
-      const key = await sendImage(image, signal, { moved, sent });
+      const key = await sendImage(image, signal, { moved, sent, isKnown });
       image.become({ name: "stored", key, since: performance.now() });
     } catch (error) {
       if (signal.aborted) return;

@@ -61,6 +61,7 @@ export class ImageUpload extends Stateful {
   progress = new Progress();
   secondsLeft = 0; // 0: not known
   tries = 0; // in a row
+  key = ""; // of the stored image, once it is announced
 
   /** Ends what is under way. @type {AbortController | null} */
   transfer = null;
