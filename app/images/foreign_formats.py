@@ -9,8 +9,8 @@ HEAD_BYTES = 64
 _AVIF_BRANDS = (b"avif", b"avis")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _HEIC_REMEDY = (
-    "Export it as JPEG: on a Mac in Preview with File > Export, on Windows in Photos with Save as. An iPhone takes JPEG "
-    "with Settings > Camera > Formats > Most Compatible"
+    "Export it as JPEG: on a Mac in Preview with File > Export, on Windows in Photos with Save as. An iPhone takes "
+    "JPEG with Settings > Camera > Formats > Most Compatible"
 )
 
 
@@ -30,7 +30,7 @@ _SIGNATURES = (
     (b"BM", ForeignFormat("BMP", _EXPORT)),
     (b"\0\0\1\0", ForeignFormat("an icon (ICO)", _EXPORT)),
     (b"8BPS", ForeignFormat("a Photoshop document", _EXPORT)),
-    (b"%PDF", ForeignFormat("PDF", _EXPORT)),
+    (b"%PDF", ForeignFormat("a PDF document", _EXPORT)),
     (b"\xff\x0a", ForeignFormat("JPEG XL", _EXPORT)),
     (b"\0\0\0\x0cJXL ", ForeignFormat("JPEG XL", _EXPORT)),
     (b"\0\0\0\x0cjP  ", ForeignFormat("JPEG 2000", _EXPORT)),

@@ -220,7 +220,9 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
             )
             session.add(asset)
             session.flush()
-            record(session, upload.actor, "asset.confirmed", file_name, game=game, asset=asset.id, size=blob.size)
+            record(
+                session, upload.actor, "asset.confirmed", asset.shown_name, game=game, asset=asset.id, size=blob.size
+            )
         pending = blob.derivation == "pending"
         announce(assets_topic(upload.game_id))
         asset_id = asset.id

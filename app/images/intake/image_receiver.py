@@ -51,11 +51,7 @@ def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:
     if size == 0:
         raise InvalidRequest(f"'{file_name}' is empty. Export it again, then choose it.", {"file": "empty"})
     if content_type is None:
-        foreign, kinds = foreign_format(head), ", ".join(IMAGE_TYPES.values())
-        what = f"is {foreign.name}, none of {kinds}. {foreign.remedy}" if foreign else f"is none of {kinds}. Export it"
-        raise InvalidRequest(
-            f"'{file_name}' {what}{', and' if foreign else ' as one of these and'} choose it again.", {"file": "no image"}
-        )
+        raise InvalidRequest(f"'{file_name}' {_wrong_format(head)} Then choose it again.", {"file": "no image"})
     return AnnouncedImage(file_name, content_type, size, sha256.hexdigest()), md5.digest()
 
 
@@ -64,3 +60,10 @@ def type_of(head: bytes) -> str | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+
+
+def _wrong_format(head: bytes) -> str:
+    foreign, accepted = foreign_format(head), ", ".join(IMAGE_TYPES.values())
+    if foreign:
+        return f"is {foreign.name}, none of {accepted}. {foreign.remedy}."
+    return f"is none of {accepted}. Export it as one of these."

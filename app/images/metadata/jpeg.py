@@ -56,9 +56,9 @@ def strip(source: Source, orientation: int, *, with_profile: bool = True) -> Pie
 
 
 def orientation_of(source: Source) -> int:
-    """The orientation in the first EXIF segment that has one."""
-    found = (exif_orientation(content) for content in _segments(source, _APP1) if content.startswith(_EXIF))
-    return next(filter(None, found), UPRIGHT)
+    """The orientation in the first EXIF segment."""
+    found = (content for content in _segments(source, _APP1) if content.startswith(_EXIF))
+    return exif_orientation(next(found, b""))
 
 
 def profile_of(source: Source) -> bytes | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-
 from collections.abc import Iterator
 
 from app.images.metadata.orientation import UPRIGHT, exif, exif_orientation
@@ -30,8 +29,7 @@ def strip(source: Source, orientation: int, *, with_profile: bool = True) -> Pie
 
 def orientation_of(source: Source) -> int:
     """The orientation in the file's EXIF."""
-    found = (exif_orientation(content) for content in _contents(source, b"eXIf"))
-    return next(filter(None, found), UPRIGHT)
+    return exif_orientation(next(_contents(source, b"eXIf"), b""))
 
 
 def profile_of(source: Source) -> bytes | None:

@@ -45,7 +45,7 @@ def strip(source: Source, orientation: int, *, with_profile: bool = True) -> Pie
 
 def orientation_of(source: Source) -> int:
     """The orientation in the file's EXIF."""
-    return exif_orientation(_content(source, _EXIF)) or UPRIGHT
+    return exif_orientation(_content(source, _EXIF))
 
 
 def profile_of(source: Source) -> bytes | None:

@@ -235,7 +235,7 @@ def test_what_is_no_image_is_refused_with_what_to_do(owner: Visitor, game_id: st
     assert errors(send(owner, None)) == [title, "Choose an image to add"]
     assert errors(send(owner, b"%PDF-1.7", "plan.pdf")) == [
         title,
-        "'plan.pdf' is none of PNG, JPEG, WebP, GIF. Export it as one of these and choose it again.",
+        "'plan.pdf' is a PDF document, none of PNG, JPEG, WebP, GIF. Export it as PNG or JPEG. Then choose it again.",
     ]
     assert errors(send(owner, b"")) == [title, "'card.png' is empty. Export it again, then choose it."]
     (_, reason) = errors(send(owner, picture()[:1200]))

@@ -110,7 +110,7 @@ async function read(file) {
     throw new ImageRefusal("Cannot be read", "It was moved or changed. Choose it again.", { final: true });
   }
   if (contentType) return { contentType, checksum };
-  throw new ImageRefusal("Not an image", "Export it as PNG, JPEG, WebP or GIF.", { final: true });
+  throw new ImageRefusal("Not an image", "Export it as PNG or JPEG.", { final: true });
 }
 
 /**
