@@ -39,9 +39,9 @@ _SIGNATURES = (
     (b"<?xml", ForeignFormat("SVG or other XML", _EXPORT)),
 )
 _TYPES = {
-    "image/heic": _HEIC,
+    **{f"image/{brand.decode()}": _HEIC for brand in _HEIC_BRANDS},
     "image/heif": _HEIC,
-    "image/avif": _AVIF,
+    **{f"image/{brand.decode()}": _AVIF for brand in _AVIF_BRANDS},
     "image/tiff": ForeignFormat("TIFF", _EXPORT),
     "image/bmp": ForeignFormat("BMP", _EXPORT),
     "image/svg+xml": ForeignFormat("SVG", _EXPORT),

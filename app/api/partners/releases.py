@@ -65,6 +65,7 @@ def foresee(caller: Caller, game: Game, query: schemas.PreviewQuery) -> Result:
             bytes_to_fetch=found.bytes_to_fetch,
             sessions=found.sessions,
             servers=[_server(server) for server in found.servers],
+            warnings=found.build.warnings,
         )
     )
 

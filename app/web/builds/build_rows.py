@@ -9,7 +9,7 @@ from app.catalog.build_list import BuildTable, build_table
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
-from app.web.frame.formats import Moment, Phrase, format_size
+from app.web.frame.formats import Moment, Phrase, counted, format_size
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page
 BUILDS_PER_PAGE = 50
@@ -18,7 +18,7 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
+    archive. `warnings`: how many its check found, in words. `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
 
     id: str
     number: int | None
@@ -29,6 +29,7 @@ class BuildLine:
     sent_by: str
     received: Moment
     what_to_do: str = ""
+    warnings: str = ""
     note: str = ""
     cached: str = ""
     action: str = ""
@@ -85,6 +86,7 @@ def _build(build: Build, live: int | None, cached: str) -> BuildLine:
         size=format_size(build.size),
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
+        warnings=counted(len(build.warnings), "warning") if build.warnings else "",
         note=build.note or "",
         cached=cached,
         action=release_action(build.number, live),
