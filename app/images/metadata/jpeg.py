@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from app.images.metadata.colour_profile import is_profile
 from app.images.metadata.orientation import UPRIGHT, exif, exif_orientation
 from app.images.metadata.pieces import DamagedContainer, Pieces, Source
 
@@ -25,6 +26,7 @@ def strip(source: Source, orientation: int, *, with_profile: bool = True) -> Pie
     """The file with nothing but the picture and, by default, its colour profile. Raises DamagedContainer."""
     if source[:2] != b"\xff\xd8":
         raise DamagedContainer("does not begin as a JPEG does")
+    with_profile = with_profile and profile_of(source) is not None
     pieces = Pieces(source)
     pieces.keep(0, 2)
     position, in_scan, turned = 2, False, orientation == UPRIGHT
@@ -62,12 +64,13 @@ def orientation_of(source: Source) -> int:
 
 
 def profile_of(source: Source) -> bytes | None:
-    """The colour profile, joined from its segments. None without one, or if segments are missing."""
+    """The colour profile, joined from its segments. None without one, or if it cannot be read."""
     found = [content for content in _segments(source, _APP2) if content.startswith(_ICC)]
     parts = {content[12]: content[_ICC_HEAD_BYTES:] for content in found if len(content) >= _ICC_HEAD_BYTES}
     if not parts or sorted(parts) != list(range(1, len(parts) + 1)):
         return None
-    return b"".join(parts[number] for number in sorted(parts))
+    profile = b"".join(parts[number] for number in sorted(parts))
+    return profile if is_profile(profile) else None
 
 
 def _segments(source: Source, wanted: int) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+from app.images.metadata.colour_profile import is_profile
 from app.images.metadata.orientation import UPRIGHT, exif, exif_orientation
 from app.images.metadata.pieces import MAX_STEPS, DamagedContainer, Pieces, Source
 
@@ -16,6 +17,18 @@ _PICTURE = frozenset((b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
 _COLOURS = frozenset((b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"bKGD", b"pHYs"))
 _ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
 _CRITICAL = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND"))
+# Bytes of the content. Browsers ignore such a chunk of another length; other programs refuse the file.
+_LENGTHS = {
+    b"cHRM": (32,),
+    b"gAMA": (4,),
+    b"sBIT": (1, 2, 3, 4),
+    b"sRGB": (1,),
+    b"cICP": (4,),
+    b"mDCV": (24,),
+    b"cLLI": (8,),
+    b"bKGD": (1, 2, 6),
+    b"pHYs": (9,),
+}
 _MAX_PROFILE_BYTES = 4 * 2**20
 
 
@@ -34,14 +47,15 @@ def orientation_of(source: Source) -> int:
 
 def profile_of(source: Source) -> bytes | None:
     """The colour profile. None without one, or if it cannot be read or has more than 4 MiB."""
-    for content in _contents(source, b"iCCP"):
-        unpacker = zlib.decompressobj()
-        try:
-            profile = unpacker.decompress(content.partition(b"\0")[2][1:], _MAX_PROFILE_BYTES + 1)
-        except zlib.error:
-            return None
-        return profile if len(profile) <= _MAX_PROFILE_BYTES else None
-    return None
+    return _unpacked_profile(next(_contents(source, b"iCCP"), b""))
+
+
+def _unpacked_profile(content: bytes) -> bytes | None:
+    try:
+        profile = zlib.decompressobj().decompress(content.partition(b"\0")[2][1:], _MAX_PROFILE_BYTES + 1)
+    except zlib.error:
+        return None
+    return profile if len(profile) <= _MAX_PROFILE_BYTES and is_profile(profile) else None
 
 
 def _contents(source: Source, wanted: bytes) -> Iterator[bytes]:
@@ -72,6 +86,15 @@ def _is_intact(source: Source, start: int, end: int) -> bool:
     return zlib.crc32(source[start + 4 : end - 4]) == int.from_bytes(source[end - 4 : end], "big")
 
 
+def _is_useful(source: Source, kind: bytes, start: int, end: int) -> bool:
+    """Whether a chunk that describes the picture can be read."""
+    if not _is_intact(source, start, end):
+        return False
+    if kind == b"iCCP":
+        return _unpacked_profile(source[start + 8 : end - 4]) is not None
+    return kind not in _LENGTHS or end - start - _AROUND in _LENGTHS[kind]
+
+
 def _strip(source: Source, orientation: int, kept: frozenset[bytes]) -> Pieces:
     if source[: len(_SIGNATURE)] != _SIGNATURE:
         raise DamagedContainer("does not begin as a PNG does")
@@ -84,7 +107,7 @@ def _strip(source: Source, orientation: int, kept: frozenset[bytes]) -> Pieces:
             begun = True
             if orientation != UPRIGHT:
                 pieces.add(_chunk(b"eXIf", exif(orientation)))
-        if kind in kept and (kind in _CRITICAL or _is_intact(source, start, end)):
+        if kind in _CRITICAL or (kind in kept and _is_useful(source, kind, start, end)):
             pieces.keep(start, end)
         if kind == b"IEND":
             return pieces

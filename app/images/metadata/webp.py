@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
+from app.images.metadata.colour_profile import is_profile
 from app.images.metadata.orientation import UPRIGHT, exif, exif_orientation
 from app.images.metadata.pieces import DamagedContainer, Pieces, Source
 
@@ -23,6 +24,7 @@ def strip(source: Source, orientation: int, *, with_profile: bool = True) -> Pie
         raise DamagedContainer("does not begin as a WebP does")
     # Only an extended file can hold EXIF; a simple one has no orientation.
     turned = orientation != UPRIGHT and source[12:16] == _EXTENDED
+    with_profile = with_profile and profile_of(source) is not None
     body = Pieces(source)
     kept_flags = 0xFF & ~(_HAS_EXIF | _HAS_XMP | (0 if with_profile else _HAS_PROFILE))
     for kind, start, after in _chunks(body, _HEAD, _end(source)):
@@ -49,8 +51,9 @@ def orientation_of(source: Source) -> int:
 
 
 def profile_of(source: Source) -> bytes | None:
-    """The colour profile. None without one."""
-    return _content(source, _PROFILE) or None
+    """The colour profile. None without one, or if it cannot be read."""
+    profile = _content(source, _PROFILE)
+    return profile if is_profile(profile) else None
 
 
 def _content(source: Source, wanted: bytes) -> bytes:

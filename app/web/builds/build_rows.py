@@ -18,7 +18,8 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `warnings`: how many its check found, in words. `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
+    archive. `warnings`: how many its check found, in words. `cached`: `5 of 6` servers. `action`: Release, Roll back,
+    or "" for the live build."""
 
     id: str
     number: int | None
