@@ -19,8 +19,8 @@ def game_archive(
     launcher_text: bytes = b"#!/bin/sh\nexec echo playing\n",
     launcher_mode: int = 0o755,
 ) -> bytes:
-    """A packaged game as tar.gz bytes. A different `seed` gives different bytes of the same shape. `engine`: the program
-    in lib/."""
+    """A packaged game as tar.gz bytes. A different `seed` gives different bytes of the same shape. `engine`: what the
+    program in lib/ contains."""
     unpacked = io.BytesIO()
     with tarfile.open(fileobj=unpacked, mode="w") as tar:
         for directory in ("", "/game", "/lib", "/lib/linux-x86_64", "/renpy"):

@@ -10,8 +10,8 @@ from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display
 from slipway.archive.gunzip import Gunzip
 from slipway.archive.member_rules import MemberRules
 from slipway.archive.start_checks import StartChecks
-from slipway.archive.tar_header import Header
-from slipway.archive.tar_parser import TarParser
+from slipway.archive.tar.tar_header import Header
+from slipway.archive.tar.tar_parser import TarParser
 
 
 @dataclass(frozen=True)

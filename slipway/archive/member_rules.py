@@ -8,7 +8,7 @@ from slipway.archive.member_names import parse_member_path
 from slipway.archive.package_layout import PackageLayout
 from slipway.archive.packaging_tools import PackagingTools
 from slipway.archive.path_tree import PathTree
-from slipway.archive.tar_header import OLD_GNU_SPARSE, Header
+from slipway.archive.tar.tar_header import OLD_GNU_SPARSE, Header
 
 _FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which all readers treat as a regular file
 _HARD_LINK, _SYMLINK, _DIRECTORY = b"1", b"2", b"5"

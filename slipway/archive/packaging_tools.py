@@ -10,7 +10,7 @@ import shlex
 _GZIP_FLAGS_AT, _GZIP_SYSTEM_AT = 3, 9
 _FILE_NAME_FLAG = 0x08
 _UNKNOWN_SYSTEM = 255
-# The parts of Header.style (slipway/archive/tar_header.py).
+# The parts of Header.style (slipway/archive/tar/tar_header.py).
 _MAGIC, _OWNER, _DEVICE, _SIZE_END = slice(0, 8), 8, 9, 10
 _GNU_MAGIC, _POSIX_MAGIC = b"ustar  \0", b"ustar\x0000"
 _NUL, _SPACE = 0, ord(" ")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from slipway.archive.archive_limits import ArchiveLimits
-from slipway.archive.tar_parser import TarParser
+from slipway.archive.tar.tar_parser import TarParser
 from slipway.archive.unpacking import unpack
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.packagers import bsdtar, gnu_tar, python_tar, seven_zip

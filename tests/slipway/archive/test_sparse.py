@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from slipway.archive.archive_limits import ArchiveLimits
-from slipway.archive.sparse_map import MAX_EXTENTS
+from slipway.archive.tar.sparse_map import MAX_EXTENTS
 from slipway.archive.unpacking import unpack
 from tests.slipway.archive.inspect_archive import assert_refused, inspect, inspect_pieces
 from tests.slipway.archive.packagers import bsdtar, gnu_tar

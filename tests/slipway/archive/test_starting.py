@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slipway.archive.packaging_tools import Tool, tool_of
-from slipway.archive.tar_header import BLOCK_BYTES, parse_header
+from slipway.archive.tar.tar_header import BLOCK_BYTES, parse_header
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.packagers import bsdtar, gnu_tar, python_tar, seven_zip
 from tests.slipway.archive.tar_writer import END, directory, file, game, gz, hard_link, symlink

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
-from slipway.archive.tar_parser import TarParser
+from slipway.archive.tar.tar_parser import TarParser
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.tar_writer import (
     END,

@@ -7,7 +7,7 @@ import re
 
 from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
 from slipway.archive.packaging_tools import without_sparse
-from slipway.archive.tar_header import Header
+from slipway.archive.tar.tar_header import Header
 
 _PAX_MEMBER, _PAX_SOLARIS, _PAX_GLOBAL = b"x", b"X", b"g"
 _GNU_LONG_NAME, _GNU_LONG_LINK = b"L", b"K"

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
-from slipway.archive.extended_headers import EXTENDED_HEADER_TYPES, ExtendedHeaders
 from slipway.archive.file_formats import detect_format
-from slipway.archive.sparse_content import SparseContent
-from slipway.archive.tar_header import BLOCK_BYTES, ZERO_BLOCK, DamagedHeader, Header, parse_header
+from slipway.archive.tar.extended_headers import EXTENDED_HEADER_TYPES, ExtendedHeaders
+from slipway.archive.tar.sparse_content import SparseContent
+from slipway.archive.tar.tar_header import BLOCK_BYTES, ZERO_BLOCK, DamagedHeader, Header, parse_header
 
 # The gzip stream is complete, so the tar was cut before it was compressed, and sending the same file again would not
 # help. `tar tzf` notices a cut inside a member's content, but not one between members or in a header.

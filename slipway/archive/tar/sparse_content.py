@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from slipway.archive.sparse_map import OldGnuMapReader, PaxMapReader, SparseMap
-from slipway.archive.tar_header import BLOCK_BYTES, OLD_GNU_SPARSE, Header
+from slipway.archive.tar.sparse_map import OldGnuMapReader, PaxMapReader, SparseMap
+from slipway.archive.tar.tar_header import BLOCK_BYTES, OLD_GNU_SPARSE, Header
 
 
 class SparseContent:

@@ -9,7 +9,7 @@ from array import array
 
 from slipway.archive.archive_rejected import ArchiveRejected, display_name
 from slipway.archive.packaging_tools import without_sparse
-from slipway.archive.tar_header import BLOCK_BYTES, Header, parse_number
+from slipway.archive.tar.tar_header import BLOCK_BYTES, Header, parse_number
 
 MAX_EXTENTS = 2**16
 _MAX_DIGITS = 20
