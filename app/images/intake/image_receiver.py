@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import IO
 
 from app.accounts.actors import Actor
@@ -10,7 +11,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.images.foreign_formats import HEAD_BYTES, foreign_format
 from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
-from app.images.intake.confirmation import SentUpload, confirm
+from app.images.intake.confirmation import SentUpload, active_asset, confirm
 from app.images.intake.presigning import AnnouncedImage, stage
 from app.refusals import InvalidRequest
 from app.storage.objects import PIECE, write_object
@@ -18,18 +19,29 @@ from app.storage.objects import PIECE, write_object
 _MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 
-def receive_image(game: Game, app_id: str, file: IO[bytes], file_name: str, actor: Actor) -> str:
-    """Stage, store and confirm the file (read from its beginning). Returns the asset's id.
+@dataclass(frozen=True)
+class ReceivedImage:
+    """`existed`: the game had the image before, and nothing was added."""
+
+    asset_id: str
+    existed: bool
+
+
+def receive_image(game: Game, app_id: str, file: IO[bytes], file_name: str, actor: Actor) -> ReceivedImage:
+    """Stage, store and confirm the file (read from its beginning), unless the game has it already.
 
     Raises the errors of `stage` and `confirm`, and InvalidRequest for a file that is no image or too large.
     """
     game_id = game.id
     announced, md5 = _measured(file, file_name)
+    known = active_asset(game_id, app_id, announced.sha256)
+    if known is not None:
+        return ReceivedImage(known.id, existed=True)
     staged = stage(game_id, game.partner_id, app_id, announced)
     file.seek(0)
     write_object(staged.staging_key, file, announced.byte_size, md5, {"Content-Type": announced.content_type})
     sent = SentUpload(staged.key, f"/{staged.key}", announced.byte_size, announced.content_type)
-    return confirm(db.session.get_one(Game, game_id), app_id, sent, actor)
+    return ReceivedImage(confirm(db.session.get_one(Game, game_id), app_id, sent, actor), existed=False)
 
 
 def _measured(file: IO[bytes], file_name: str) -> tuple[AnnouncedImage, bytes]:

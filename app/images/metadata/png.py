@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import takewhile
 
 from app.images.metadata.colour_profile import is_profile
 from app.images.metadata.orientation import UPRIGHT, exif, exif_orientation
@@ -41,7 +42,7 @@ def strip(source: Source, orientation: int, *, with_profile: bool = True) -> Pie
 
 
 def orientation_of(source: Source) -> int:
-    """The orientation in the file's EXIF."""
+    """The orientation in the EXIF before the picture."""
     return exif_orientation(next(_contents(source, b"eXIf"), b""))
 
 
@@ -59,8 +60,8 @@ def _unpacked_profile(content: bytes) -> bytes | None:
 
 
 def _contents(source: Source, wanted: bytes) -> Iterator[bytes]:
-    """The contents of the intact chunks of one type."""
-    for kind, start, end in _chunks(source):
+    """The contents of the intact chunks of one type before the picture. Browsers do not read those behind it."""
+    for kind, start, end in takewhile(lambda chunk: chunk[0] != b"IDAT", _chunks(source)):
         if kind == wanted and _is_intact(source, start, end):
             yield source[start + 8 : end - 4]
 
