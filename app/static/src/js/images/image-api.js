@@ -66,7 +66,7 @@ async function call(url, body, signal) {
   const { ok, status, retryAfter, answer } = reply;
   if (ok) return answer;
   const message = answer?.error.message ?? `The server answered ${status}.`;
-  if (status === 401) throw new ImageRefusal("Signed out", "Sign in again, then try again.");
+  if (status === 401) throw new ImageRefusal("Signed out", "Sign in again. Try again.");
   if ([429, 502, 503].includes(status)) throw new ImageRefusal("Held", message, { wait: retryAfter || RETRY_WAIT });
   throw new ImageRefusal("Rejected", message, { final: status === 400 });
 }
@@ -107,7 +107,7 @@ async function read(file) {
     contentType = typeOf(new Uint8Array(await file.slice(0, 12).arrayBuffer()));
     if (contentType) checksum = await checksumOf(file);
   } catch {
-    throw new ImageRefusal("Cannot be read", "It was moved or changed. Choose it again.", { final: true });
+    throw new ImageRefusal("Cannot be read", "Export it again and choose it again.", { final: true });
   }
   if (contentType) return { contentType, checksum };
   throw new ImageRefusal("Not an image", "Export it as PNG or JPEG.", { final: true });

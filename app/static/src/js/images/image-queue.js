@@ -87,12 +87,14 @@ class ImageQueue {
   }
 
   run() {
-    let busy = this.list.filter((image) => image.is("uploading", "checking")).length;
-    let ahead = busy;
+    const sending = this.list.filter((image) => image.is("uploading", "checking"));
+    let ahead = sending.length;
+    // One after another until they have keys, so that of two equal images it is the second that is already here.
+    let isFree = !this.held && ahead < MAX_AT_ONCE && sending.every((image) => image.key);
     for (const image of this.list) {
       if (!image.is("waiting", "held") || image.retryAt) continue;
-      if (busy < MAX_AT_ONCE && !this.held) {
-        busy += 1;
+      if (isFree) {
+        isFree = false;
         this.#start(image);
       } else image.become(this.held ? { name: "held", retry: null } : { name: "waiting", ahead });
       ahead += 1;
@@ -113,9 +115,9 @@ class ImageQueue {
       this.#changed(image);
     };
     const isKnown = (/** @type {string} */ key) => {
-      image.key = "";
       const isSent = this.list.some((other) => other.key === key && !other.is("failed"));
       image.key = key;
+      this.run();
       return isSent || this.isShown(key);
     };
     try {

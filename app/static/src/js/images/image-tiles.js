@@ -118,7 +118,7 @@ function words(image) {
 
 /** @param {ImageUpload} image */
 function heldFact({ state, tries }) {
-  if (state.name !== "held" || !state.retry) return "Storage is unreachable, it starts by itself";
+  if (state.name !== "held" || !state.retry) return "storage is unreachable, it starts by itself";
   const wait = Math.max(1, Math.ceil((state.retry.at - Date.now()) / 1000));
   return `${state.retry.reason}, retrying ${tries} of ${MAX_TRIES} in ${wait}${NO_BREAK}s`;
 }

@@ -102,6 +102,7 @@ export class ImageUpload extends Stateful {
     this.startedAt = performance.now();
     this.progress = new Progress();
     this.secondsLeft = 0;
+    this.key = "";
     this.become({ name: "uploading" });
     return this.transfer.signal;
   }
