@@ -41,13 +41,22 @@ class Inspector:
 
     The result depends on the archive's bytes alone, not on how they were cut into pieces. `sink` receives every member
     that passes the rules, with its content. After a rejection every further call raises the same rejection.
+
+    `check_start`: whether to reject games that can never start, and to warn of those that may not.
     """
 
-    def __init__(self, limits: ArchiveLimits, launcher: str | None, sink: MemberSink | None = None) -> None:
+    def __init__(
+        self,
+        limits: ArchiveLimits,
+        launcher: str | None,
+        sink: MemberSink | None = None,
+        *,
+        check_start: bool = True,
+    ) -> None:
         self._limits = limits
         self._sink = sink
         self._rules = MemberRules(limits, launcher)
-        self._start_checks = StartChecks(launcher, self._rules.tools)
+        self._start_checks = StartChecks(launcher, self._rules.tools) if check_start else None
         self._tar = TarParser(self._on_member, self._on_content, sink.hole if sink else None)
         self._gunzip = Gunzip(self._on_chunk)
         self._stream_bytes = 0  # all output of gunzip so far
@@ -91,7 +100,8 @@ class Inspector:
             self._tar.finish()
             self._check_ratio(self._tar.hole_bytes)
             top_directory, launcher = self._rules.finish()
-            start_warnings = self._start_checks.finish(f"{top_directory}/{launcher}")
+            checks = self._start_checks
+            start_warnings = checks.finish(f"{top_directory}/{launcher}") if checks else ()
         except ArchiveRejected as rejection:
             self._rejection = rejection
             raise
@@ -129,13 +139,14 @@ class Inspector:
         # A declared size that is too large is rejected before its content arrives.
         if self._tar.content_bytes + header.file_size > self._limits.unpacked_bytes:
             raise self._too_large(display_name(header.name))
-        if member:
+        if member and self._start_checks:
             self._start_checks.begin(member, header.mode)
-            if self._sink:
-                self._sink.begin(member)
+        if member and self._sink:
+            self._sink.begin(member)
 
     def _on_content(self, data: memoryview) -> None:
-        self._start_checks.content(data)
+        if self._start_checks:
+            self._start_checks.content(data)
         if self._sink:
             self._sink.content(data)
 

@@ -67,10 +67,10 @@ def open_image(file: BinaryIO, max_pixels: int) -> OpenedImage:
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as source:
         try:
             pieces = container.strip(source, UPRIGHT, with_profile=False)
+            orientation, profile = container.orientation_of(source), container.profile_of(source)
         except DamagedContainer as damaged:
             raise BadImage(f"is damaged: it {damaged}") from None
         data = b"".join(pieces.read())
-        orientation, profile = container.orientation_of(source), container.profile_of(source)
     image = _open(data, mime_type, max_pixels)
     return OpenedImage(image, mime_type, orientation, profile, data, pieces.is_cut_off)
 

@@ -17,7 +17,7 @@ class _Strip(Protocol):
 
 @dataclass(frozen=True)
 class Container:
-    """One format. All functions but `strip` accept any bytes; `strip` raises DamagedContainer.
+    """One format. All functions raise DamagedContainer.
 
     `strip` removes the metadata; with `with_profile=False` also the colours' description, so that only the picture is
     left. `orientation_of`: 1 to 8. `profile_of`: the ICC profile, or None.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from app.images.metadata.colour_profile import is_profile
 from app.images.metadata.orientation import UPRIGHT, exif, exif_orientation
-from app.images.metadata.pieces import DamagedContainer, Pieces, Source
+from app.images.metadata.pieces import MAX_STEPS, DamagedContainer, Pieces, Source
 
 # Between markers are scans, where 0xFF is followed by 0 (a byte of the picture) or by a restart marker. 0xFF may be
 # repeated before a marker.
@@ -76,7 +76,10 @@ def profile_of(source: Source) -> bytes | None:
 def _segments(source: Source, wanted: int) -> Iterator[bytes]:
     """The contents of the segments with this marker, up to the first scan."""
     position = 2
-    while found := _NEXT_MARKER.search(source, position):
+    for _ in range(MAX_STEPS):
+        found = _NEXT_MARKER.search(source, position)
+        if not found:
+            return
         marker = source[found.start() + 1]
         end = found.end() if marker == _TEM else _end_of_segment(source, found.end())
         if end is None or marker in (_SOS, _EOI, _SOI):

@@ -101,9 +101,12 @@ def _strip(source: Source, orientation: int, kept: frozenset[bytes]) -> Pieces:
         raise DamagedContainer("does not begin as a PNG does")
     pieces = Pieces(source)
     pieces.keep(0, len(_SIGNATURE))
-    begun = False
+    begun, seen = False, set[bytes]()
     for kind, start, end in _chunks(source):
         pieces.step()
+        if kind in _COLOURS and kind in seen:  # only the first one counts, and only one is read
+            continue
+        seen.add(kind)
         if not begun and kind in (b"IDAT", b"fcTL"):
             begun = True
             if orientation != UPRIGHT:

@@ -10,6 +10,8 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.slipway.archive.packagers import bsdtar
+
 
 @dataclass(frozen=True)
 class Game:
@@ -49,6 +51,25 @@ def make_game(seed: int, size: int = 1 << 20, top: str = "paper-lanterns-1.0") -
     }
     files |= {f"game/images/scene {number}.webp": noise.randbytes(size // 8) for number in range(8)}
     return Game(_packed(top, files), top, "paper-lanterns.sh", files)
+
+
+def make_holed_game(folder: Path) -> Game:
+    """A game with a file that was allocated in advance, packaged by bsdtar to a pipe: a sparse file, and zeros behind
+    the gzip stream."""
+    top = "paper-lanterns-1.0"
+    files = {
+        "paper-lanterns.sh": b"#!/bin/sh\n",
+        "game/script.rpy": b"label start:\n",
+        "game/holes.bin": bytes(5 << 20) + b"end",
+    }
+    for name, content in files.items():
+        path = folder / top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.seek(len(content) - len(content.lstrip(b"\0")))
+            file.write(content.lstrip(b"\0"))
+        path.chmod(0o755 if name.endswith(".sh") else 0o644)
+    return Game(bsdtar(folder, top=top), top, "paper-lanterns.sh", files)
 
 
 def _packed(top: str, files: dict[str, bytes]) -> bytes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.packaging_tools import Tool, tool_of
 from slipway.archive.tar.tar_header import BLOCK_BYTES, parse_header
+from slipway.archive.unpacking import unpack
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.packagers import bsdtar, gnu_tar, python_tar, seven_zip
 from tests.slipway.archive.tar_writer import END, directory, file, game, gz, hard_link, symlink
@@ -78,6 +81,14 @@ def test_a_launcher_that_may_not_start_is_a_warning(text: bytes, warning: str) -
 @pytest.mark.parametrize("text", [b"#!/bin/sh\n", b"\x7fELF\0\r\n", b"#!/bin/sh\ntail -n +3 $0\n\0\0\r"])
 def test_a_launcher_that_starts_has_no_warning(text: bytes) -> None:
     assert inspect(with_launcher(text)).warnings == ()
+
+
+def test_a_server_unpacks_what_an_older_platform_released(tmp_path: Path) -> None:
+    for number, text in enumerate((b"", b"#!/bin/sh\r\n")):
+        into = tmp_path / str(number)
+        into.mkdir()
+        found = unpack(io.BytesIO(with_launcher(text)), into, ArchiveLimits(), "start.sh")
+        assert (found.launcher, found.warnings) == ("start.sh", ())
 
 
 def test_only_the_launcher_must_start() -> None:
