@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 # Longer than a derivation may take with its transfers. After that, its process is dead.
 LEASE = timedelta(minutes=3)
 RETRY_DELAY = timedelta(seconds=20)  # after a failure of storage
-SHORT_DELAY = timedelta(seconds=1)  # after a failure of the decoder: its result is known within 30 s
+SHORT_DELAY = 1.0  # seconds after a failure of the decoder: the result is known within 30 s
 MAX_ATTEMPTS = 3
 WEBP = "image/webp"
 
@@ -58,7 +58,7 @@ def derive(blob_id: str) -> None:
     """Make the sizes of a blob, unless they exist or another worker makes them. Errors of storage, of the image or at
     shutdown are not raised: the row gets the result, or the time of the next try and its reason."""
     while _try_once(blob_id):
-        if shutdown.stopping.wait(SHORT_DELAY.total_seconds()):
+        if shutdown.stopping.wait(SHORT_DELAY):
             return
 
 
@@ -98,7 +98,7 @@ def _try_again(work: _Work, reason: str) -> bool:
     if work.attempt >= MAX_ATTEMPTS:
         _fail(work, f"{reason}, {work.attempt} times.")
         return False
-    _postpone(work, SHORT_DELAY, f"{reason}. Trying again.", counted=True)
+    _postpone(work, timedelta(0), f"{reason}. Trying again.", counted=True)
     return True
 
 
