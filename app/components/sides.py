@@ -18,6 +18,7 @@ from app.images.asset_refusals import AssetNotFound, ComponentNotFound, Derivati
 from app.images.image_quota import lock_partner
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic
+from slipway.archive.invisible_characters import escape_invisible
 
 MAX_SIDE_LENGTH = 64
 
@@ -63,6 +64,5 @@ def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
     if row is None:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
     if row.derivation == "failed":
-        raise DerivationFailed(
-            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again, then add it."
-        )
+        name = escape_invisible(row.file_name)
+        raise DerivationFailed(f"No sizes can be made of '{name}'. {row.derive_error} Export it again, then add it.")

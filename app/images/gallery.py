@@ -46,7 +46,8 @@ class SideUse:
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """One tile. `screenshot`: its position among the screenshots, from 1."""
+    """One tile. `file_name`: invisible characters are escaped. `screenshot`: its position among the screenshots, from
+    1."""
 
     image: ShownImage
     file_name: str
@@ -231,7 +232,7 @@ def _tiles(rows: Sequence[Asset]) -> list[GalleryImage]:
     return [
         GalleryImage(
             image=shown_image(row, made.get(row.blob_id, [])),
-            file_name=row.file_name,
+            file_name=row.shown_name,
             app_id=row.app_id,
             app_name=row.app.name,
             sent_by=row.sent_by,

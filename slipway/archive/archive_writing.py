@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from isal import igzip
 
 from slipway.archive.archive_member import Kind, Member
-from slipway.archive.tar_header import BLOCK_BYTES
+from slipway.archive.tar.tar_header import BLOCK_BYTES
 
 # 1980-01-01, the earliest date that zip tools and FAT support.
 MTIME = 315532800

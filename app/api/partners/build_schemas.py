@@ -142,7 +142,8 @@ class ServerForecast(Shape):
 
 
 class ReleaseForecast(Shape):
-    """`live`: the build that is live now. `sessions`: running sessions. They keep their build until they end."""
+    """`live`: the build that is live now. `sessions`: running sessions. They keep their build until they end.
+    `warnings`: those of the check of the build."""
 
     build: int
     live: int | None
@@ -152,3 +153,4 @@ class ReleaseForecast(Shape):
     preparing: bool
     sessions: int
     servers: list[ServerForecast]
+    warnings: list[str]

@@ -141,12 +141,15 @@ class GameRegistered(Shape):
 
 
 class UploadAnswer(Shape):
+    """`warnings`: what the check found that does not refuse the build, such as a program without an execute bit."""
+
     status: Literal["ok"]
     slug: str
     size: int
     checksum: str
     build: int
     released: bool
+    warnings: list[str]
 
 
 class SyncServer(Shape):

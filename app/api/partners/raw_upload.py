@@ -52,6 +52,7 @@ def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Resul
             checksum=build.checksum,
             build=build.number,
             released=published.released,
+            warnings=build.warnings,
         )
     )
 

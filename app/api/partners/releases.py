@@ -67,6 +67,7 @@ def foresee(caller: Caller, game: Game, query: schemas.PreviewQuery) -> Result:
             preparing=found.preparing,
             sessions=found.sessions,
             servers=[_server(server) for server in found.servers],
+            warnings=found.build.warnings,
         )
     )
 

@@ -108,10 +108,11 @@ class UploadRow(Shape):
 
 class UploadDetail(UploadRow):
     """`parts`: the parts that storage has received, while the phase is `uploading`. `unchanged`: the upload made no new
-    build, because the newest build already had the same bytes."""
+    build, because the newest build already had the same bytes. `warnings`: those of the build it became."""
 
     parts: list[ArrivedPart]
     unchanged: bool
+    warnings: list[str]
 
 
 class UploadOpened(UploadDetail):

@@ -123,7 +123,13 @@ def _detail(state: UploadState) -> schemas.UploadDetail:
     arrived = [
         schemas.ArrivedPart(part_number=part.number, size=part.size, etag=part.etag) for part in state.parts or []
     ]
-    return schemas.UploadDetail(**_row(state), parts=arrived, unchanged=uploads.is_unchanged(state.upload))
+    became = uploads.build_of(state.upload)
+    return schemas.UploadDetail(
+        **_row(state),
+        parts=arrived,
+        unchanged=became is not None and became.object_key != state.upload.build_key,
+        warnings=became.warnings if became else [],
+    )
 
 
 def _row(state: UploadState) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PlainSerializer, field_validator
 
 from app.api.json_shapes import Moment, Shape, Text
-from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
+from app.images.image_limits import MAX_IMAGE_BYTES, image_type, wrong_image_type
 from app.images.object_keys import parse_checksum
 
 # Times of assets, components and revisions: whole milliseconds since 1970, UTC.
@@ -21,9 +21,10 @@ def _checksum(text: str) -> str:
 
 
 def _image_type(text: str) -> str:
-    if text not in IMAGE_TYPES:
-        raise ValueError(f"must be one of {', '.join(IMAGE_TYPES)}")
-    return text
+    found = image_type(text)
+    if found is None:
+        raise ValueError(wrong_image_type(text))
+    return found
 
 
 Name = Annotated[Text, Field(min_length=1, max_length=256)]

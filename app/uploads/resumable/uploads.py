@@ -150,12 +150,12 @@ def read_upload(upload: Upload) -> UploadState:
     return UploadState(upload, parts)
 
 
-def is_unchanged(upload: Upload) -> bool:
-    """Whether a done upload made no build, because the newest build had the same bytes."""
+def build_of(upload: Upload) -> Build | None:
+    """The build that a done upload became, or that had the same bytes (then its object is another one). None before,
+    and after the build was deleted."""
     if upload.state != "done":
-        return False
-    became = select(Build.object_key).where(Build.game_id == upload.game_id, Build.number == upload.build_number)
-    return db.session.scalar(became) not in {None, upload.build_key}
+        return None
+    return db.session.scalar(select(Build).where(Build.game_id == upload.game_id, Build.number == upload.build_number))
 
 
 def stored_parts(upload: Upload) -> list[StoredPart] | None:

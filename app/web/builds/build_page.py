@@ -27,6 +27,7 @@ from app.web.frame.formats import Moment, Phrase, counted, format_size
 from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
 from app.web.games.game_header import header_context, join_words
 from app.web.settings.confirm_question import render_question
+from slipway.archive.invisible_characters import escape_invisible
 
 pages = Blueprint("build", __name__)
 pages.before_request(require_sign_in)
@@ -149,7 +150,7 @@ def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Ph
     if build.released_at:
         facts.insert(1, ("Last released", (Moment(build.released_at, "moment"),)))
     if build.file_name:
-        facts.insert(0, ("File", (build.file_name,)))
+        facts.insert(0, ("File", (escape_invisible(build.file_name),)))
     if pack:
         stored = format_size(pack.bytes) if pack.bytes is not None else build_words.pack_words(pack)
         facts.append(("Pack for updates", (stored,)))

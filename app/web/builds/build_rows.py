@@ -9,7 +9,7 @@ from app.catalog.build_list import BuildTable, build_table
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
-from app.web.frame.formats import Moment, Phrase, format_size
+from app.web.frame.formats import Moment, Phrase, counted, format_size
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page
 BUILDS_PER_PAGE = 50
@@ -18,9 +18,9 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `update`: what a server with the live build fetches, and on how many servers the build is already: `0 B`
-    and `on 5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or "" for
-    the live build."""
+    archive. `warnings`: how many its check found, in words. `update`: what a server with the live build fetches, and on
+    how many servers the build is already: `0 B` and `on 5 of 6`. `updates`: what is done for its pack, or why there is
+    none. `action`: Release, Roll back, or "" for the live build."""
 
     id: str
     number: int | None
@@ -31,6 +31,7 @@ class BuildLine:
     sent_by: str
     received: Moment
     what_to_do: str = ""
+    warnings: str = ""
     note: str = ""
     update: tuple[str, str] = ("", "")
     updates: str = ""
@@ -92,6 +93,7 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
         size=format_size(build.size),
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
+        warnings=counted(len(build.warnings), "warning") if build.warnings else "",
         note=build.note or "",
         update=_update(build, table),
         updates=build_words.pack_words(table.packs.get(build.id)),

@@ -87,6 +87,7 @@ def _notes(found: ReleasePreview) -> Sequence[tuple[str, str]]:
     number, notes = found.build.number, []
     if not found.changes:
         return [("live", "Nothing changes: choose another build to release.")]
+    notes += [("failed", f"{warning}.") for warning in found.build.warnings]
     if found.sessions:
         stay = "stays on the build it" if found.sessions == 1 else "stay on the build they"
         end = "it ends" if found.sessions == 1 else "they end"

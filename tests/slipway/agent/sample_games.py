@@ -10,6 +10,8 @@ import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.slipway.archive.packagers import bsdtar
+
 
 @dataclass(frozen=True)
 class Game:
@@ -70,6 +72,25 @@ def make_versions(size: int = 4 << 20) -> tuple[Game, Game]:
 def game_of(like: Game, files: dict[str, bytes]) -> Game:
     """A game with other files, packaged like one that there is."""
     return Game(_packed(like.top_directory, files), like.top_directory, like.launcher, files)
+
+
+def make_holed_game(folder: Path) -> Game:
+    """A game with a file that was allocated in advance, packaged by bsdtar to a pipe: a sparse file, and zeros behind
+    the gzip stream."""
+    top = "paper-lanterns-1.0"
+    files = {
+        "paper-lanterns.sh": b"#!/bin/sh\n",
+        "game/script.rpy": b"label start:\n",
+        "game/holes.bin": bytes(5 << 20) + b"end",
+    }
+    for name, content in files.items():
+        path = folder / top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.seek(len(content) - len(content.lstrip(b"\0")))
+            file.write(content.lstrip(b"\0"))
+        path.chmod(0o755 if name.endswith(".sh") else 0o644)
+    return Game(bsdtar(folder, top=top), top, "paper-lanterns.sh", files)
 
 
 def _packed(top: str, files: dict[str, bytes]) -> bytes:

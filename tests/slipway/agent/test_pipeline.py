@@ -11,7 +11,7 @@ import pytest
 from slipway.agent.agent_process import Agent
 from slipway.client.backoff import Backoff
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.sample_games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game, make_holed_game
 from tests.slipway.agent.storage_server import StorageServer
 from tests.slipway.agent.wait_for import wait_for
 
@@ -51,6 +51,20 @@ def test_a_released_build_ends_up_unpacked_and_current(
     seen = platform.phases_seen("g1", 1)
     assert seen[-1] == "cached"
     assert set(seen) <= {"pending", "downloading", "verifying", "cached"}
+
+
+def test_an_archive_of_bsdtar_with_a_sparse_file_and_padding_is_unpacked(
+    platform: Platform, start_agent: StartAgent, cache: Path, tmp_path: Path
+) -> None:
+    holed = make_holed_game(tmp_path / "studio")
+    assert holed.archive.endswith(bytes(16))
+    platform.release("g1", 1, holed)
+    start_agent()
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    assert holed.lies_in(cache / "g1" / "current")
+    unpacked = (cache / "g1" / "current" / "game" / "holes.bin").stat()
+    assert unpacked.st_size == (5 << 20) + 3
+    assert unpacked.st_blocks * 512 < 1 << 20
 
 
 def test_modes_do_not_depend_on_who_starts_the_agent(

@@ -13,7 +13,7 @@ from slipway.archive.archive_member import Member
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.archive_writing import tar_member
 from slipway.archive.member_rules import MemberRules
-from slipway.archive.tar_header import Header
+from slipway.archive.tar.tar_header import Header
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.push.archive_check import refused_folder

@@ -53,6 +53,15 @@ def test_completing_again_at_any_time_tells_the_same(app: Flask, sender: Sender)
     assert is_clean()
 
 
+def test_a_done_upload_has_the_warnings_of_its_build(app: Flask, sender: Sender) -> None:
+    archive = game_archive(engine=b"#!/bin/sh\n", engine_mode=0o644)
+    assert sender.begun(archive)["warnings"] == []
+    (warning,) = sender.published(archive)["warnings"]
+    assert "engine is a program without an execute bit" in warning
+    again = sender.published(archive)
+    assert (again["unchanged"], again["warnings"]) == (True, [warning])
+
+
 def test_a_done_upload_says_so_for_a_week(app: Flask, sender: Sender) -> None:
     upload_id = sender.published(ARCHIVE)["id"]
     age(upload_id, timedelta(days=6, hours=23))

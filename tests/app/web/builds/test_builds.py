@@ -76,6 +76,18 @@ def change_pack(build_id: str, **values: Any) -> None:
         announce(game_topic(session.get_one(Build, build_id).game_id))
 
 
+def test_warnings_are_shown_in_the_list_on_the_page_and_before_a_release(owner: Visitor, garden: str) -> None:
+    with writing() as session:
+        build = session.scalars(select(Build).where(Build.game_id == garden, Build.number == 3)).one()
+        build.warnings = ["lib/x/engine is a program without an execute bit", "README differs"]
+    shown = next(row for row in rows(owner.get(PAGE).text) if row.startswith("3 "))
+    assert "2 warnings from its check" in shown
+    assert f'href="{PAGE}/builds/3#warnings"' in owner.get(PAGE).text
+    assert "Warnings from its check lib/x/engine is a program" in plain(owner.get(f"{PAGE}/builds/3").text)
+    question = plain(owner.get(f"{PAGE}/builds/3/release").text)
+    assert "lib/x/engine is a program without an execute bit. README differs." in question
+
+
 def test_a_note_is_kept_and_shown_in_the_list(owner: Visitor, garden: str) -> None:
     answer = owner.post(f"{PAGE}/builds/5/note", {"note": " Fixes the harbour\r\nscene "})
     assert (answer.status_code, answer.location) == (303, f"{PAGE}/builds/5")

@@ -17,10 +17,16 @@ _SPACES = 8 * ord(" ")  # the checksum field counts as spaces
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*", re.ASCII)
 
 _POSIX_MAGIC = b"ustar\x00"  # only here the last field is a prefix of the name; GNU stores times there
+_REAL_SIZE = slice(483, 495)  # old GNU: the size of a sparse file with its holes
+OLD_GNU_SPARSE = b"S"
 
 
 class Header(NamedTuple):
-    """`size` is in bytes, `mtime` in seconds since 1970 (None if unreadable), `typeflag` is one byte."""
+    """`size` is in bytes, `mtime` in seconds since 1970 (None if unreadable), `typeflag` is one byte.
+
+    `real_size`: for a sparse file its size with its holes, and `size` is what the archive stores of it. Else None.
+    `style`: how the packaging program writes its headers (slipway/archive/packaging_tools.py).
+    """
 
     name: bytes
     linkname: bytes
@@ -28,6 +34,13 @@ class Header(NamedTuple):
     size: int
     mode: int
     mtime: int | None
+    real_size: int | None = None
+    style: bytes = b""
+
+    @property
+    def file_size(self) -> int:
+        """Bytes of the unpacked file."""
+        return self.size if self.real_size is None else self.real_size
 
 
 class DamagedHeader(ValueError):
@@ -44,7 +57,17 @@ def parse_header(block: bytes) -> Header:
     name = _until_nul(name)
     if magic.startswith(_POSIX_MAGIC) and prefix[0]:
         name = _until_nul(prefix) + b"/" + name
-    return Header(name, _until_nul(linkname), typeflag, size_value, mode_value, parse_number(mtime))
+    real_size = parse_number(block[_REAL_SIZE]) if typeflag == OLD_GNU_SPARSE else None
+    if real_size is not None and real_size < 0:
+        raise DamagedHeader("its size is not a number")
+    style = header_style(block)
+    return Header(name, _until_nul(linkname), typeflag, size_value, mode_value, parse_number(mtime), real_size, style)
+
+
+def header_style(block: bytes) -> bytes:
+    """The bytes of a header in which packaging programs differ: magic, owner's name (first byte), device number (first
+    byte), and how the size field ends."""
+    return block[257:266] + block[329:330] + block[135:136]
 
 
 def is_tar_header(block: bytes) -> bool:

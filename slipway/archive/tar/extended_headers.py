@@ -6,7 +6,8 @@ If two of them describe the same member, programs disagree on which one counts. 
 import re
 
 from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
-from slipway.archive.tar_header import Header
+from slipway.archive.packaging_tools import without_sparse
+from slipway.archive.tar.tar_header import Header
 
 _PAX_MEMBER, _PAX_SOLARIS, _PAX_GLOBAL = b"x", b"X", b"g"
 _GNU_LONG_NAME, _GNU_LONG_LINK = b"L", b"K"
@@ -25,8 +26,10 @@ EXTENDED_HEADER_TYPES = frozenset(_MAX_BYTES)
 
 _HONOURED = frozenset((b"path", b"linkpath", b"size"))
 _SPARSE_KEYS = (b"GNU.sparse.", b"SCHILY.realsize", b"SUN.holesdata")
-_SPARSE_NAME = b"GNU.sparse.name"
-_SPARSE = b"sparse"
+_SPARSE_NAME, _SPARSE_SIZE = b"GNU.sparse.name", b"GNU.sparse.realsize"
+# The form that bsdtar and GNU tar write today: exactly these records, and the map in front of the content.
+_SPARSE_1_0 = {b"GNU.sparse.major": b"1", b"GNU.sparse.minor": b"0"}
+_SPARSE_1_0_KEYS = frozenset((*_SPARSE_1_0, _SPARSE_NAME, _SPARSE_SIZE))
 _RECORD_LENGTH = re.compile(rb"([0-9]{1,10}) ")
 # C programs end a key at NUL, and some skip blanks before it: they would read a different key.
 _KEY = re.compile(rb"[^\0 \t][^\0]*")
@@ -75,10 +78,15 @@ class ExtendedHeaders:
         """The member's header with its real name, link target and size. Its own values are then discarded."""
         if not self._seen and not self._global:
             return header
-        values = {**self._global, **self._next}
+        own, values = self._next, {**self._global, **self._next}
         self._next, self._seen = {}, set()
-        if _SPARSE in values:
-            raise sparse_rejected(values.get(_SPARSE_NAME) or values.get(b"path") or header.name)
+        if any(key.startswith(_SPARSE_KEYS) for key in values):
+            # Other forms, a map that counts for several members, and a member with two maps.
+            is_global = any(key.startswith(_SPARSE_KEYS) for key in self._global)
+            if is_global or not _is_sparse_1_0(own) or header.real_size is not None:
+                raise _sparse_rejected(values, header)
+            header = _sparse_header(own, header)
+            values.pop(b"path", None)
         # An empty value removes a global one (POSIX): the member's own header applies again.
         named = header._replace(
             name=values.get(b"path") or header.name, linkname=values.get(b"linkpath") or header.linkname
@@ -86,10 +94,23 @@ class ExtendedHeaders:
         return named._replace(size=_size(values.get(b"size"), named))
 
 
-def sparse_rejected(name: bytes) -> ArchiveRejected:
-    """The rejection of a sparse member, in any of the formats."""
-    shown = display_name(name)
-    return ArchiveRejected(f"{shown} is stored as a sparse file", "Package again without --sparse (-S)", shown)
+def _is_sparse_1_0(values: dict[bytes, bytes]) -> bool:
+    found = {key for key in values if key.startswith(_SPARSE_KEYS)}
+    return found == _SPARSE_1_0_KEYS and all(values[key] == value for key, value in _SPARSE_1_0.items())
+
+
+def _sparse_header(values: dict[bytes, bytes], header: Header) -> Header:
+    """The header of a sparse member. Its real name is not in `path`, which is the name for programs that do not know
+    the form."""
+    name = values[_SPARSE_NAME]
+    return header._replace(name=name, real_size=_number(values[_SPARSE_SIZE], name))
+
+
+def _sparse_rejected(values: dict[bytes, bytes], header: Header) -> ArchiveRejected:
+    shown = display_name(values.get(_SPARSE_NAME) or values.get(b"path") or header.name)
+    return ArchiveRejected(
+        f"{shown} is stored as a sparse file in a form that is not accepted", without_sparse(header.style), shown
+    )
 
 
 def _records(header: Header, content: bytes) -> dict[bytes, bytes]:
@@ -104,12 +125,12 @@ def _records(header: Header, content: bytes) -> dict[bytes, bytes]:
         key, equals, value = content[length.end() : end - 1].partition(b"=")
         if not equals or not _KEY.fullmatch(key):
             raise _damaged(header, position)
-        if key.startswith(_SPARSE_KEYS):
-            records[_SPARSE] = b""
-        if key in _HONOURED or key == _SPARSE_NAME:
+        if key in _HONOURED or key in _SPARSE_1_0_KEYS:
             if records.get(key, value) != value:
                 shown = display_name(header.name)
                 raise ArchiveRejected(f"The extended header {shown} gives {display_name(key)} twice", REPACKAGE, shown)
+            records[key] = value
+        elif key.startswith(_SPARSE_KEYS):
             records[key] = value
         position = end
     return records
@@ -125,14 +146,19 @@ def _size(values: bytes | None, header: Header) -> int:
     reader that uses the field would read the file's content as members, or members as content."""
     if not values:
         return header.size
+    size = _number(values, header.name)
     shown = display_name(header.name)
-    if not re.fullmatch(rb"[0-9]{1,20}", values):
-        raise ArchiveRejected(f"The size of {shown} is not a number: {display_name(values)}", REPACKAGE, shown)
-    size = int(values)
     if size != header.size and not _is_truncated_size(header.size, size):
         problem = f"{shown} has {size} bytes in its extended header and {header.size} bytes in its own header"
         raise ArchiveRejected(problem, REPACKAGE, shown)
     return size
+
+
+def _number(value: bytes, name: bytes) -> int:
+    if not re.fullmatch(rb"[0-9]{1,20}", value):
+        shown = display_name(name)
+        raise ArchiveRejected(f"The size of {shown} is not a number: {display_name(value)}", REPACKAGE, shown)
+    return int(value)
 
 
 def _is_truncated_size(field: int, size: int) -> bool:
