@@ -21,7 +21,7 @@ from app.refusals import NotFound
 from app.storage.bucket import bucket
 from app.web.builds import build_words
 from app.web.builds.build_rows import release_action
-from app.web.builds.build_words import sent_words
+from app.web.builds.transfer_words import sent_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Phrase, counted, format_size
 from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title

@@ -9,6 +9,7 @@ from app.catalog.build_list import BuildTable, build_table
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
+from app.web.builds.transfer_words import update_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page
@@ -78,7 +79,7 @@ def _update(build: Build, table: BuildTable) -> tuple[str, str]:
     cached, costs = table.cached.get(build.id, 0), table.costs
     known = table.live and not costs.waits_for_pack(build, [table.live], is_live=False)
     cost = costs.for_server(build, [table.live]) if table.live and (known or cached) else None
-    return build_words.update_words(cost, cached, table.servers)
+    return update_words(cost, cached, table.servers)
 
 
 def _build(build: Build, table: BuildTable) -> BuildLine:

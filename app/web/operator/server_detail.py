@@ -11,7 +11,8 @@ from app.data.models.base import now
 from app.fleet.fleet_overview import FleetServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_builds import ServerBuild, server_builds
-from app.web.builds.build_words import short_reason, source_words
+from app.web.builds.build_words import short_reason
+from app.web.builds.transfer_words import source_words
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_rate, format_size, percent
 from app.web.live.live_parts import Part, render_part
 from app.web.live.sparkline import Sparkline, sparkline
