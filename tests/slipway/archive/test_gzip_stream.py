@@ -195,6 +195,29 @@ def test_the_checksum_of_a_gzip_header_is_verified(wrong: int) -> None:
         assert inspect(checked).members == 3
 
 
+def with_byte(position: int, value: int) -> bytes:
+    data = bytearray(game())
+    data[position] ^= value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(game()[:-missing] for missing in (1, 4, 8, 50)),
+        with_byte(-1, 1),
+        with_byte(-5, 1),
+        with_byte(2, 15),
+        game()[:10] + b"\xff" * 600,
+        game()[:3] + b"\x02" + game()[4:10] + b"\0\0" + game()[10:],
+    ],
+)
+def test_gzip_t_is_named_only_where_it_fails(data: bytes) -> None:
+    with pytest.raises(ArchiveRejected, match="gzip -t"):
+        inspect(data)
+    assert subprocess.run(["gzip", "-t"], input=data, capture_output=True, check=False).returncode != 0
+
+
 def test_chunks_are_bounded_and_complete() -> None:
     content = bytes(5 * CHUNK_BYTES + 17)
     chunks: list[bytes] = []
