@@ -16,7 +16,7 @@ from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from app import web
 from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
-from app.api.partners import builds, games, raw_upload, releases, uploads
+from app.api.partners import build_download, builds, games, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
 from app.data.extensions import csrf, db, htmx, limiter, login, migrate
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         raw_upload.bp,
         uploads.bp,
         builds.bp,
+        build_download.bp,
         releases.bp,
         agent_calls.bp,
         openapi.bp,

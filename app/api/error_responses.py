@@ -18,6 +18,7 @@ from app.refusals import (
     InvalidRequest,
     NotFound,
     PayloadTooLarge,
+    PreconditionFailed,
     QuotaExceeded,
     RateLimited,
     Refusal,
@@ -41,6 +42,7 @@ REFUSAL_STATUS: dict[type[Refusal], int] = {
     NotFound: 404,
     SlugTaken: 409,
     Conflict: 409,
+    PreconditionFailed: 412,
     PayloadTooLarge: 413,
     QuotaExceeded: 413,
     UnsupportedMediaType: 415,
@@ -106,6 +108,8 @@ def refusal_response(refusal: Refusal) -> Response:
     response = error_response(status_of(refusal), refusal.code, refusal.message)
     if isinstance(refusal, RateLimited | Unavailable):
         response.headers["Retry-After"] = str(refusal.retry_after)
+    if isinstance(refusal, UnsupportedMediaType):
+        response.headers.update(refusal.accepted)
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -34,7 +35,19 @@ def parse_json(shape: type[T], body: bytes) -> T:
     try:
         return shape.model_validate_json(body or b"null", by_alias=True, by_name=False)
     except ValidationError as error:
+        if any(_is_whole(problem["input"]) for problem in error.errors() if problem["type"] == "int_type"):
+            # In JSON Schema 5.0 is an integer, and some languages write every number so.
+            return parse_json(shape, json.dumps(json.loads(body, parse_float=_number)).encode())
         raise _invalid_request(error, body) from None
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer()
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def parse_fields(shape: type[T], fields: Mapping[str, Any]) -> T:

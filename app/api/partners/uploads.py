@@ -61,7 +61,14 @@ def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Resu
 
 
 @bp.get("/<upload_id>")
-@PARTNERS.call("Read an upload", scope="read", target=find_upload, responses={200: schemas.UploadDetail}, errors=(503,))
+@PARTNERS.call(
+    "Read an upload",
+    scope="read",
+    target=find_upload,
+    responses={200: schemas.UploadDetail},
+    errors=(503,),
+    waits_for_storage=True,
+)
 def read(caller: Caller, game: Game, target: Upload) -> Result:
     return Result(_detail(uploads.read_upload(target)))
 
