@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
+from werkzeug.routing import IntegerConverter, Map, PathConverter, UnicodeConverter
 
 from app import web
 from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
@@ -114,7 +114,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )
-    app.url_map.converters.update(default=_Segment, int=_Number)
+    app.url_map.converters.update(default=_Segment, path=_Segments, int=_Number)
     app.request_class = GuardedRequest
     app.wsgi_app = BodyGuard(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -129,6 +129,14 @@ class _Segment(UnicodeConverter):
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map)
         self.regex = r"[^/\x00]+"
+
+
+class _Segments(PathConverter):
+    """The rest of a path, with its slashes."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map)
+        self.regex = r"[^\x00]+"
 
 
 class _Number(IntegerConverter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -11,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
 
 from app.refusals import InvalidRequest
-from app.validation import Text as Text  # re-exported for shapes
+from app.validation import LongText as LongText  # re-exported for shapes, with the next two
+from app.validation import StoredText as StoredText
+from app.validation import Text as Text
 from app.validation import sentence
 
 # Times on the wire: ISO 8601, UTC, whole seconds, Z.
@@ -62,7 +65,9 @@ def _invalid_request(error: ValidationError, body: bytes) -> InvalidRequest:
     fields: dict[str, str] = {}
     for problem in error.errors():
         if problem["type"] == "json_invalid":
-            return InvalidRequest(f"The body is not valid JSON: {problem['ctx']['error']}.")
+            place = re.search(r"line (\d+) column (\d+)", problem["ctx"]["error"])
+            where = f" at line {place[1]}, column {place[2]}" if place else ""
+            return InvalidRequest(f"The body is not valid JSON: something is wrong{where}.")
         if not problem["loc"]:
             return InvalidRequest(
                 "The body must be a JSON object." if body.strip() else "The body is empty. Send a JSON object."

@@ -54,7 +54,7 @@ class Call:
     `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
     can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
     `replay_data` of the first result. `waits_for_storage`: the view frees its database connection to ask storage, so it
-    cannot be run in a transaction."""
+    cannot be run in a transaction. `refused_is_free`: a call that is refused does not count against its limit."""
 
     api: Api
     view: View
@@ -70,6 +70,7 @@ class Call:
     target: Callable[[Game, str], Any] | None = None
     on_replay: ReplayView | None = None
     waits_for_storage: bool = False
+    refused_is_free: bool = False
 
     @property
     def security(self) -> str:
@@ -84,7 +85,8 @@ Step = Callable[["CallContext"], None]
 class Api:
     """One JSON API.
 
-    `rates` are its rate limits by name; a limit without a rate is not applied. `limit_prefix` separates its counters
+    `rates` are its rate limits by name; a limit without a rate is not applied. `replay_limit`
+    counts replays of stored answers. `limit_prefix` separates its counters
     from those of other APIs, and `caller_label` is how a "rate limited" message refers to the caller. With
     `checks_content_type`, a body with a content type other than JSON is refused.
 
@@ -97,6 +99,7 @@ class Api:
     steps: tuple[Step, ...]
     rates: Mapping[str, Callable[[Settings], str]] = field(default_factory=dict)
     default_limit: str = ""
+    replay_limit: str = ""
     limit_prefix: str = ""
     caller_label: str = "this key"
     checks_content_type: bool = False
@@ -119,6 +122,7 @@ class Api:
         target: Callable[[Game, str], Any] | None = None,
         on_replay: ReplayView | None = None,
         waits_for_storage: bool = False,
+        refused_is_free: bool = False,
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`.
 
@@ -142,6 +146,7 @@ class Api:
                 target=target,
                 on_replay=on_replay,
                 waits_for_storage=waits_for_storage,
+                refused_is_free=refused_is_free,
             )
         )
 
@@ -152,9 +157,13 @@ def flask_view(call: Call) -> View:
     @functools.wraps(call.view)
     def run(**path: str) -> Response:
         context = CallContext(call, path)
-        for step in call.api.steps:
-            step(context)
-        return context.response()
+        try:
+            for step in call.api.steps:
+                step(context)
+            return context.response()
+        except Exception:
+            context.when_refused()
+            raise
 
     run.api_call = call  # type: ignore[attr-defined]  # where `declared_call` finds it
     return run
@@ -184,6 +193,7 @@ class CallContext:
         self.path = path
         self.arguments: dict[str, Any] = dict(path)
         self.body = b""
+        self.when_refused: Callable[[], None] = lambda: None
 
     @property
     def caller(self) -> Caller:

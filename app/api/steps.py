@@ -10,10 +10,9 @@ from flask import request
 from app.accounts.callers import KeyCaller
 from app.accounts.keys import authenticate
 from app.api import api_rate_limits, idempotency
-from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.json_bodies import accepted_types, read_json_body, require_json
 from app.api.json_shapes import parse_fields, parse_json
-from app.api.pipeline import CallContext, Step
+from app.api.pipeline import RUN_AGAIN, CallContext, Step
 from app.catalog.game_lookup import find_game, lock_for_change
 from app.catalog.games_by_id import game_by_id
 from app.components.revisions import lock_components_of
@@ -35,11 +34,13 @@ def require_server_token(context: CallContext) -> None:
 def apply_rate_limit(context: CallContext) -> None:
     """429 when the caller has used up the call's limit."""
     api, limit = context.call.api, context.call.limit
-    if limit == UPLOAD_LIMIT and idempotency.is_replay(context.caller.id):
-        limit = api.default_limit  # a replay begins no upload
+    if limit and context.call.on_replay != RUN_AGAIN and idempotency.is_replay(context.caller.id):
+        limit = api.replay_limit  # a replay begins no upload and makes no game
     if rate := api.rates.get(limit):
-        name = f"{api.limit_prefix}{limit}"
-        api_rate_limits.count_call(rate(settings()), name, context.caller.id, caller_label=api.caller_label)
+        counter = (rate(settings()), f"{api.limit_prefix}{limit}", context.caller.id)
+        api_rate_limits.count_call(*counter, caller_label=api.caller_label)
+        if context.call.refused_is_free and limit == context.call.limit:
+            context.when_refused = partial(api_rate_limits.refund_call, *counter)
 
 
 def require_scope(context: CallContext) -> None:

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeA
 
 from app.data.models.game import Game
 from app.refusals import InvalidRequest
-from app.validation import Text, sentence
+from app.validation import LongText, Text, sentence
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 RESERVED_SLUGS = {"new"}  # /games/new is the page that registers a game
@@ -74,7 +74,7 @@ Exact = Annotated[str, StringConstraints(strip_whitespace=False)]
 Slug = Annotated[Exact, Field(min_length=1, max_length=100), AfterValidator(_slug)]
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
 Developer = Annotated[Text, Field(min_length=1, max_length=150)]
-Description = Annotated[Text, Field(min_length=1, max_length=5000)]
+Description = Annotated[LongText, Field(min_length=1, max_length=5000)]
 Tag = Annotated[Text, Field(min_length=1, max_length=100)]
 Tags = Annotated[list[Tag], Field(min_length=1, max_length=10)]
 Launcher = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_script), AfterValidator(_segment)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any, cast
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import CursorResult, or_, select, tuple_, update
 from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches, lock_for_update, writing
@@ -79,9 +80,10 @@ def accept(server: Server, report: Report) -> Receipt:
     (`two_agents`) and is recorded on the server for the operator."""
     at = now()
     server_id, topic = server.id, plan_topic(server.id)
+    report = replace(report, builds=[_possible(build) for build in report.builds])
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
     if _can_skip(server, report, at):
-        return Receipt(True, stored_version(topic), after)
+        return Receipt(_record_sequence(server_id, report), stored_version(topic), after)
     games: set[str] = set()
     ignored: list[str] = []
     with writing() as session:
@@ -134,6 +136,25 @@ def _can_skip(server: Server, report: Report, at: datetime) -> bool:
     return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
 
 
+def _record_sequence(server_id: str, report: Report) -> bool:
+    """Record only the number of a report that changes nothing else, so that an older one that arrives later is not
+    accepted. False if a newer one has arrived meanwhile."""
+    newer = update(Server).where(Server.id == server_id, Server.boot_id == report.boot_id)
+    with writing() as session:
+        found = session.execute(newer.where(Server.sequence < report.sequence).values(sequence=report.sequence))
+        accepted = bool(cast(CursorResult[Any], found).rowcount)
+    if accepted:
+        _written[server_id] = (report.boot_id, report.sequence, _shape(report))
+    return accepted
+
+
+def _possible(build: ReportedBuild) -> ReportedBuild:
+    """Agents count what they fetch; more than everything is a wrong count, not a reason to refuse the report."""
+    if build.bytes_total and build.bytes_done > build.bytes_total:
+        return replace(build, bytes_done=build.bytes_total)
+    return build
+
+
 # By server: the last report that this process wrote, without its numbers. Only an optimisation: a process without an
 # entry writes.
 _written: dict[str, tuple[str, int, object]] = {}
@@ -181,9 +202,9 @@ def _update_server(server: Server, report: Report, at: datetime) -> None:
     server.cpu_percent = float(str(health["cpu_percent"]))
     server.memory_percent = float(str(health["memory_percent"]))
     server.disk_percent = float(str(health["disk_percent"]))
-    server.disk_total_bytes = report.disk.get("totalBytes")
-    server.disk_free_bytes = report.disk.get("freeBytes")
-    server.disk_floor_bytes = report.disk.get("floorBytes")
+    server.disk_total_bytes = report.disk["totalBytes"]
+    server.disk_free_bytes = min(report.disk["freeBytes"], report.disk["totalBytes"])
+    server.disk_floor_bytes = min(report.disk["floorBytes"], report.disk["totalBytes"])
     server.bytes_per_second = report.bytes_per_second
     if server.conflict_at and at - server.conflict_at > timedelta(minutes=5):
         server.conflict_at = server.conflict_boot_id = None
@@ -282,8 +303,8 @@ def _update_phase(row: Replica, reported: ReportedBuild, at: datetime) -> None:
         row.phase = reported.phase
         row.since = at
         row.cached_at = at if reported.phase == "cached" else None
-    row.bytes_done = reported.bytes_done
     row.bytes_total = reported.bytes_total or row.bytes_total
+    row.bytes_done = min(reported.bytes_done, row.bytes_total) if row.bytes_total else reported.bytes_done
     row.bytes_per_second = reported.bytes_per_second
     row.attempt = reported.attempt
     row.reason = reported.reason[:500] if reported.reason else None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import LongText, Moment, Shape, StoredText
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 
@@ -15,7 +15,7 @@ class PageQuery(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
 
 
 class BuildRow(Shape):
@@ -45,7 +45,7 @@ class BuildList(Shape):
 class BuildNote(Shape):
     """A `note` that is null or empty removes the note."""
 
-    note: Annotated[Text, Field(max_length=2000)] | None = None
+    note: Annotated[LongText, Field(max_length=2000)] | None = None
 
     @field_validator("note")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, Shape, StoredText
 from app.catalog.game_metadata import (
     Address,
     Addresses,
@@ -80,10 +80,10 @@ class GameQuery(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     status: Literal["active", "pending_upload"] | None = None
-    tag: Text | None = None
-    q: Text | None = None
+    tag: StoredText | None = None
+    q: StoredText | None = None
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
 
 
 class GameRow(Shape):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import LongText, Moment, Shape, StoredText, Text
 
 
 def _sha256(text: str) -> str:
@@ -24,11 +24,11 @@ def _file_name(text: str) -> str:
     return text
 
 
-FileName = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
+FileName = Annotated[StoredText, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
 # JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
 Checksum = Annotated[Text, StringConstraints(max_length=80), AfterValidator(_sha256)]
-Note = Annotated[Text, Field(max_length=2000)]
+Note = Annotated[LongText, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, Shape, StoredText, Text
 from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
 from app.images.object_keys import parse_checksum
 
@@ -50,11 +50,11 @@ class Paging(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
 
 
 class PresignRequest(Shape):
-    file_name: Annotated[Text, Field(min_length=1, max_length=256)]
+    file_name: Annotated[StoredText, Field(min_length=1, max_length=256)]
     content_type: ImageType
     byte_size: ByteSize
     checksum: Annotated[Text, AfterValidator(_checksum)]
