@@ -14,15 +14,12 @@ from pydantic import AfterValidator, Field
 
 from slipway.archive.invisible_characters import INVISIBLE
 
-# White space as pydantic removes it around a text, for the patterns in the OpenAPI document.
-_SPACE = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _DIRECTION = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_UNSEEN = (
-    r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800"
-    r"\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-)
 _LINE_CONTROLS = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
-_CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+_CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"  # without tab and line breaks
+
+# What a line must not contain, as the inside of a character class.
+HIDDEN_IN_LINE = _LINE_CONTROLS + _DIRECTION
 
 _IN_LINE = re.compile(f"[{_LINE_CONTROLS}]")
 _IN_LINES = re.compile(f"[{_CONTROLS}]")
@@ -30,11 +27,9 @@ _TURNS = re.compile(f"[{_DIRECTION}]")
 _BLANK = re.compile(rf"[\s\u2800]|{INVISIBLE.pattern}")
 
 
-def _pattern(controls: str) -> str:
-    return (
-        f"^[{_SPACE}]*$|^[{_SPACE}]*(?=[^{controls}{_DIRECTION}]*[^{_SPACE}{_UNSEEN}{_CONTROLS}])"
-        f"[^{controls}{_DIRECTION}]*[{_SPACE}]*$"
-    )
+def with_pattern(pattern: str) -> Any:
+    """A pattern for the OpenAPI document alone. The type's own validator explains what is wrong in words."""
+    return Field(json_schema_extra={"pattern": pattern})
 
 
 def problem_of_line(text: str) -> str | None:
@@ -74,9 +69,9 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_line), Field(json_schema_extra={"pattern": _pattern(_LINE_CONTROLS)})]
-LongText = Annotated[str, AfterValidator(_lines), Field(json_schema_extra={"pattern": _pattern(_CONTROLS)})]
-StoredText = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+Text = Annotated[str, AfterValidator(_line), with_pattern(rf"^(?=\s*\S|$)[^{HIDDEN_IN_LINE}]*$")]
+LongText = Annotated[str, AfterValidator(_lines), with_pattern(rf"^(?=\s*\S|$)[^{_CONTROLS}{_DIRECTION}]*$")]
+StoredText = Annotated[str, AfterValidator(_storable), with_pattern(r"^[^\u0000]*$")]
 
 _WHOLE, _NUMBER = "must be a whole number", "must be a number"
 _SENTENCES = {

@@ -8,17 +8,32 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError
+from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from app.refusals import InvalidRequest
 from app.validation import LongText as LongText  # re-exported for shapes, with the next two
 from app.validation import StoredText as StoredText
 from app.validation import Text as Text
-from app.validation import sentence
+from app.validation import sentence, with_pattern
 
 # Times on the wire: ISO 8601, UTC, whole seconds, Z.
-Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str)]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$",
+            "examples": ["2026-03-01T12:00:00Z"],
+        },
+        mode="serialization",
+    ),
+]
+
+# A checksum of an archive in a response.
+Sha256 = Annotated[str, with_pattern("^sha256:[0-9a-f]{64}$")]
 
 
 class Shape(BaseModel):

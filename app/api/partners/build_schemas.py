@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import LongText, Moment, Shape, StoredText
+from app.api.json_shapes import LongText, Moment, Sha256, Shape, StoredText
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 
@@ -23,7 +23,7 @@ class BuildRow(Shape):
 
     number: int
     size: int
-    checksum: str
+    checksum: Sha256
     unpacked_bytes: int
     launcher: str
     file_name: str | None
@@ -83,13 +83,32 @@ class ReleaseList(Shape):
     next_cursor: str | None = None
 
 
+# The states of `state_of` in app/fleet/rollout.py.
+FORECAST_STATES = (
+    ("not_sent", "no_contact", "queued", "downloading", "verifying")
+    + ("cached", "retrying", "failed", "removing", "removed")
+)
+    "not_sent",
+    "no_contact",
+    "queued",
+    "downloading",
+    "verifying",
+    "cached",
+    "retrying",
+    "failed",
+    "removing",
+    "removed",
+]
+ForecastState = Annotated[str, Field(json_schema_extra={"enum": list(FORECAST_STATES)})]
+
+
 class ServerForecast(Shape):
     """`has`: builds cached on the server, last released first. `state`: state of the build to release."""
 
     id: str
     region: str
     has: list[int]
-    state: str
+    state: ForecastState
     bytes_to_fetch: int
     bytes_of: int
     free_bytes: int | None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import Moment, Shape, StoredText
+from app.api.json_shapes import Moment, Sha256, Shape, StoredText
 from app.catalog.game_metadata import (
     Address,
     Addresses,
@@ -23,6 +23,7 @@ from app.catalog.game_metadata import (
     Tags,
     Title,
 )
+from app.data.models.server import PHASES
 
 
 class GameRegistration(Shape):
@@ -141,16 +142,19 @@ class UploadAnswer(Shape):
     status: Literal["ok"]
     slug: str
     size: int
-    checksum: str
+    checksum: Sha256
     build: int
     released: bool
+
+
+ReplicaPhase = Annotated[str, Field(json_schema_extra={"enum": list(PHASES)})]
 
 
 class SyncServer(Shape):
     id: str
     status: Literal["cached", "pending"]
     cached_at: Moment | None
-    phase: str
+    phase: ReplicaPhase
     bytes_done: int
     bytes_total: int
     bytes_per_second: int

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.api.json_shapes import LongText, Moment, Shape, StoredText, Text
+from app.api.json_shapes import LongText, Moment, Sha256, Shape, StoredText, Text
+from app.validation import with_pattern
 
 
 def _sha256(text: str) -> str:
@@ -24,10 +25,20 @@ def _file_name(text: str) -> str:
     return text
 
 
-FileName = Annotated[StoredText, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
+FileName = Annotated[
+    StoredText,
+    Field(min_length=1, max_length=255),
+    AfterValidator(_file_name),
+    with_pattern(r"^(?=\s*\S)[^/\\\u0000-\u001f\u007f]+$"),
+]
 # JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
-Checksum = Annotated[Text, StringConstraints(max_length=80), AfterValidator(_sha256)]
+Checksum = Annotated[
+    Text,
+    StringConstraints(max_length=80),
+    AfterValidator(_sha256),
+    with_pattern("^(sha256:)?[0-9a-fA-F]{64}$"),
+]
 Note = Annotated[LongText, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
 
@@ -85,7 +96,7 @@ class UploadRow(Shape):
     parts_count: int
     phase: Phase
     received_bytes: int | None
-    checksum: str | None
+    checksum: Sha256 | None
     note: str | None
     sent_by: str
     created_at: Moment

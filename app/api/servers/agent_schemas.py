@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.api.json_shapes import Moment, Shape, StoredText
+from app.api.json_shapes import Moment, Sha256, Shape, StoredText
 
 
 def _id(text: str) -> str:
@@ -43,7 +43,7 @@ class PlanBuild(Shape):
     slug: str
     build: int
     size: int
-    checksum: str
+    checksum: Sha256
     unpacked_bytes: int
     top_directory: str
     launcher: str
