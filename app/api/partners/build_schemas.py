@@ -85,9 +85,6 @@ class ReleaseList(Shape):
 
 # The states of `state_of` in app/fleet/rollout.py.
 FORECAST_STATES = (
-    ("not_sent", "no_contact", "queued", "downloading", "verifying")
-    + ("cached", "retrying", "failed", "removing", "removed")
-)
     "not_sent",
     "no_contact",
     "queued",
@@ -98,7 +95,7 @@ FORECAST_STATES = (
     "failed",
     "removing",
     "removed",
-]
+)
 ForecastState = Annotated[str, Field(json_schema_extra={"enum": list(FORECAST_STATES)})]
 
 
