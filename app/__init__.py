@@ -114,7 +114,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )
-    app.url_map.converters.update(default=_Segment, path=_Segments, int=_Number)
+    app.url_map.converters.update(default=_Segment, id=_Id, path=_Segments, int=_Number)
     app.request_class = GuardedRequest
     app.wsgi_app = BodyGuard(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -129,6 +129,14 @@ class _Segment(UnicodeConverter):
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map)
         self.regex = r"[^/\x00]+"
+
+
+class _Id(_Segment):
+    """An id. The names of calls beside it are none, so that they do not take the methods of its call."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map)
+        self.regex = rf"(?!(?:batch|presign|upload-complete)$){self.regex}"
 
 
 class _Segments(PathConverter):

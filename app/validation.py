@@ -69,8 +69,15 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_line), with_pattern(rf"^(?=\s*\S|$)[^{HIDDEN_IN_LINE}]*$")]
-LongText = Annotated[str, AfterValidator(_lines), with_pattern(rf"^(?=\s*\S|$)[^{_CONTROLS}{_DIRECTION}]*$")]
+def _readable(hidden: str) -> str:
+    """The pattern of a text in which one character at least can be seen."""
+    return rf"^[^{hidden}]*[^{hidden}\s][^{hidden}]*$"
+
+
+Text = Annotated[str, AfterValidator(_line), with_pattern(_readable(HIDDEN_IN_LINE))]
+LongText = Annotated[str, AfterValidator(_lines), with_pattern(_readable(_CONTROLS + _DIRECTION))]
+# Also without any text, for what can be emptied.
+OptionalLongText = Annotated[str, AfterValidator(_lines), with_pattern(rf"^[^{_CONTROLS}{_DIRECTION}]*$")]
 StoredText = Annotated[str, AfterValidator(_storable), with_pattern(r"^[^\u0000]*$")]
 
 _WHOLE, _NUMBER = "must be a whole number", "must be a number"

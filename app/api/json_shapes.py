@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, ValidationError, Wi
 from pydantic.alias_generators import to_camel
 
 from app.refusals import InvalidRequest
-from app.validation import LongText as LongText  # re-exported for shapes, with the next two
+from app.validation import OptionalLongText as OptionalLongText  # re-exported for shapes, with the next two
 from app.validation import StoredText as StoredText
 from app.validation import Text as Text
 from app.validation import sentence, with_pattern

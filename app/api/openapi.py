@@ -139,6 +139,11 @@ def _schemas(calls: list[Call]) -> dict[str, Schema]:
         schema_generator=_Generator,
     )
     schemas: dict[str, Schema] = found["$defs"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            # Generators take a field with a default for one that is always there, in requests too.
+            if not field.get("default", True):
+                del field["default"]
     add_examples(schemas)
     return schemas
 
@@ -155,9 +160,16 @@ def _operation(rule: Rule, method: str, call: Call, schemas: dict[str, Schema], 
     if call.scope:
         operation["description"] = f"Needs a key with the scope `{call.scope}`."
     if call.body:
-        content = {"schema": _ref(call.body), "example": example_of(_ref(call.body), schemas)}
+        example = example_of(_ref(call.body), schemas)
+        if method == "PATCH":  # only what changes is sent
+            example = dict(list(example.items())[:1])
+        content = {"schema": _ref(call.body), "example": example}
         kinds = accepted_types(method) if call.api.checks_content_type else ("application/json",)
-        operation["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, content)}
+        operation["requestBody"] = {
+            "description": "JSON as UTF-8, at most 1 MiB. It may be compressed, with `Content-Encoding: gzip`.",
+            "required": True,
+            "content": dict.fromkeys(kinds, content),
+        }
     elif call.raw_body:
         operation["requestBody"] = {"required": True, "content": {call.raw_body: {"schema": _BYTES}}}
     if not operation["parameters"]:

@@ -89,13 +89,13 @@ Launcher = Annotated[
     Field(min_length=1, max_length=255),
     AfterValidator(_script),
     AfterValidator(_segment),
-    with_pattern(rf"^(?=\s*\S)[^/\\{_HIDDEN}]+\.sh$"),
+    with_pattern(rf"^[^/\\{_HIDDEN}]*[^/\\{_HIDDEN}\s]\.sh$"),
 ]
 RenpyDir = Annotated[
     Text,
     Field(min_length=1, max_length=255),
     AfterValidator(_segment),
-    with_pattern(rf"^(?!\s*\.{{1,2}}\s*$)(?=\s*\S)[^/\\{_HIDDEN}]+$"),
+    with_pattern(rf"^[^/\\{_HIDDEN}]*[^/\\{_HIDDEN}\s.][^/\\{_HIDDEN}]*$"),
 ]
 Address = Annotated[
     Text,

@@ -12,6 +12,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, or_, select, tuple_, update
 from sqlalchemy.orm import Session, contains_eager
 
+from app.config.settings import settings
 from app.data.database import announce, in_batches, lock_for_update, writing
 from app.data.models.base import now
 from app.data.models.game import Build, Game
@@ -91,6 +92,7 @@ def accept(server: Server, report: Report) -> Receipt:
         previous_report_at = server.last_report_at
         conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
+        accepted = accepted and not _is_older_than_skipped(server_id, report)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
             games = _update_replicas(session, server, report, at, announce_all)
@@ -136,9 +138,19 @@ def _can_skip(server: Server, report: Report, at: datetime) -> bool:
     return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
 
 
+# By server: boot and sequence of the newest report that was acknowledged and not written.
+_newest_skipped: dict[str, tuple[str, int]] = {}
+
+
 def _record_sequence(server_id: str, report: Report) -> bool:
     """Record only the number of a report that changes nothing else, so that an older one that arrives later is not
     accepted. False if a newer one has arrived meanwhile."""
+    if _is_older_than_skipped(server_id, report):
+        return False
+    _newest_skipped[server_id] = (report.boot_id, report.sequence)
+    if not settings().redis_url:
+        return True
+    # Other processes must know it too.
     newer = update(Server).where(Server.id == server_id, Server.boot_id == report.boot_id)
     with writing() as session:
         found = session.execute(newer.where(Server.sequence < report.sequence).values(sequence=report.sequence))
@@ -146,6 +158,11 @@ def _record_sequence(server_id: str, report: Report) -> bool:
     if accepted:
         _written[server_id] = (report.boot_id, report.sequence, _shape(report))
     return accepted
+
+
+def _is_older_than_skipped(server_id: str, report: Report) -> bool:
+    boot_id, sequence = _newest_skipped.get(server_id, ("", -1))
+    return boot_id == report.boot_id and report.sequence <= sequence
 
 
 def _possible(build: ReportedBuild) -> ReportedBuild:

@@ -25,7 +25,7 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.limits import thread_budgets
 from app.refusals import NotFound
-from app.storage.bucket import bucket
+from app.storage.bucket import Bucket, bucket
 
 bp = Blueprint("partner_build_download", __name__, url_prefix="/api/partners/games/<slug>/builds")
 
@@ -97,7 +97,8 @@ class _StoredArchive:
     """`length` bytes of an archive from `start` on."""
 
     def __init__(self, key: str, start: int, length: int) -> None:
-        self._pieces = self._read(key, start, start + length)
+        # The server reads it after the request, when there is no current app.
+        self._pieces = self._read(bucket(), key, start, start + length)
 
     def pieces(self) -> Iterator[bytes]:
         return self._pieces
@@ -106,6 +107,6 @@ class _StoredArchive:
         self._pieces.close()
 
     @staticmethod
-    def _read(key: str, start: int, end: int) -> Generator[bytes, None, None]:
+    def _read(storage: Bucket, key: str, start: int, end: int) -> Generator[bytes, None, None]:
         for at in range(start, end, _RANGE_BYTES):
-            yield from bucket().read(key, at, min(_RANGE_BYTES, end - at), _PIECE)
+            yield from storage.read(key, at, min(_RANGE_BYTES, end - at), _PIECE)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import LongText, Moment, Sha256, Shape, StoredText
+from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 
@@ -45,7 +45,7 @@ class BuildList(Shape):
 class BuildNote(Shape):
     """A `note` that is null or empty removes the note."""
 
-    note: Annotated[LongText, Field(max_length=2000)] | None = None
+    note: Annotated[OptionalLongText, Field(max_length=2000)] | None = None
 
     @field_validator("note")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.api.json_shapes import LongText, Moment, Sha256, Shape, StoredText, Text
+from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText, Text
 from app.validation import with_pattern
 
 
@@ -29,7 +29,7 @@ FileName = Annotated[
     StoredText,
     Field(min_length=1, max_length=255),
     AfterValidator(_file_name),
-    with_pattern(r"^(?=\s*\S)[^/\\\u0000-\u001f\u007f]+$"),
+    with_pattern(r"^[^/\\\u0000-\u001f\u007f]*[^/\\\u0000-\u001f\u007f\s][^/\\\u0000-\u001f\u007f]*$"),
 ]
 # JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
@@ -39,7 +39,7 @@ Checksum = Annotated[
     AfterValidator(_sha256),
     with_pattern("^(sha256:)?[0-9a-fA-F]{64}$"),
 ]
-Note = Annotated[LongText, Field(max_length=2000)]
+Note = Annotated[OptionalLongText, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
 
 
@@ -53,7 +53,7 @@ class UploadRequest(Shape):
     release: bool | None = None
 
 
-class PartNumbers(Shape):
+class PartsRequest(Shape):
     part_numbers: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=100)]
 
 

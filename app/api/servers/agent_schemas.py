@@ -24,7 +24,7 @@ Id = Annotated[
 ]
 # Sums of many values must fit into 64 bits.
 Bytes = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class PlanQuery(Shape):
@@ -93,7 +93,7 @@ class BuildReport(Shape):
     bytes_per_second: Bytes = 0
     attempt: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     reason: Annotated[StoredText, Field(max_length=2000)] | None = None
-    retry_in_seconds: Annotated[float, Field(ge=0, le=10**7, strict=False)] | None = None
+    retry_in_seconds: Annotated[float, Field(ge=0, le=10**7)] | None = None
 
 
 def _in_utc(at: datetime) -> datetime:

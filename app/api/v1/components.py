@@ -68,7 +68,7 @@ def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Res
     return Result(shape)
 
 
-@bp.get("/<component_id>")
+@bp.get("/<id:component_id>")
 @V1.call(
     "Read a component",
     scope="read",
@@ -82,7 +82,7 @@ def read(caller: Caller, game: Game, component_id: str, query: schemas.RevisionQ
     return Result(_shape(component_of(revision.id if revision else None, component_id)))
 
 
-@bp.delete("/<component_id>")
+@bp.delete("/<id:component_id>")
 @V1.call("Delete a component", scope="write", limit="list", responses={204: None}, errors=(409,))
 def delete(caller: Caller, game: Game, component_id: str) -> Result:
     delete_component(game, component_id, caller.actor)
