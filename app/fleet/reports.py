@@ -7,12 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
 
-from sqlalchemy import CursorResult, or_, select, tuple_, update
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
-from app.config.settings import settings
 from app.data.database import announce, in_batches, lock_for_update, writing
 from app.data.models.base import now
 from app.data.models.game import Build, Game
@@ -20,6 +18,7 @@ from app.data.models.server import Replica, Server
 from app.fleet.contact import CONTACT_SECONDS, has_contact
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import is_plan_current, replan_on_server
+from app.fleet.report_coalescing import can_skip, is_older_than_skipped, record_skipped, remember_written
 from app.fleet.reported_sessions import match_sessions
 from app.fleet.transfers import bytes_arrived, record_arrived
 from app.fleet.unplanned_builds import adopt
@@ -31,8 +30,6 @@ from app.topics.versions import stored_version
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS, IDLE_SECONDS = 1, 10
-# Two reports closer together than this, with no change but in numbers: the second is acknowledged and not written.
-COALESCE = timedelta(milliseconds=400)
 # "In 39.2 s", reported 0.8 s after "in 40 s", is the same moment.
 SAME_MOMENT = timedelta(seconds=2)
 MOVING = {"downloading", "verifying", "evicting"}
@@ -83,8 +80,9 @@ def accept(server: Server, report: Report) -> Receipt:
     server_id, topic = server.id, plan_topic(server.id)
     report = replace(report, builds=[_possible(build) for build in report.builds])
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
-    if _can_skip(server, report, at):
-        return Receipt(_record_sequence(server_id, report), stored_version(topic), after)
+    number, shape = (report.boot_id, report.sequence), _shape(report)
+    if not report.stopping and can_skip(server, *number, shape, at):
+        return Receipt(record_skipped(server_id, *number, shape), stored_version(topic), after)
     games: set[str] = set()
     ignored: list[str] = []
     with writing() as session:
@@ -92,7 +90,7 @@ def accept(server: Server, report: Report) -> Receipt:
         previous_report_at = server.last_report_at
         conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
-        accepted = accepted and not _is_older_than_skipped(server_id, report)
+        accepted = accepted and not is_older_than_skipped(server_id, *number)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
             games = _update_replicas(session, server, report, at, announce_all)
@@ -103,7 +101,7 @@ def accept(server: Server, report: Report) -> Receipt:
     if conflict:
         raise conflict
     if accepted:
-        _written[server_id] = (report.boot_id, report.sequence, _shape(report))
+        remember_written(server_id, *number, shape)
         _log_ignored(server_id, frozenset(ignored))
     for game_id in sorted(games):
         replan_on_server(game_id, server_id)
@@ -128,53 +126,11 @@ def _log_ignored(server_id: str, ignored: frozenset[str]) -> None:
         _logged.pop(server_id, None)
 
 
-def _can_skip(server: Server, report: Report, at: datetime) -> bool:
-    if server.boot_id != report.boot_id or report.sequence <= server.sequence or report.stopping:
-        return False
-    if not server.last_report_at or at - server.last_report_at > COALESCE:
-        return False
-    # Boot and sequence show whether the row holds the report remembered here: another process may have written a later
-    # one with another phase, which skipping this report would hide.
-    return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
-
-
-# By server: boot and sequence of the newest report that was acknowledged and not written.
-_newest_skipped: dict[str, tuple[str, int]] = {}
-
-
-def _record_sequence(server_id: str, report: Report) -> bool:
-    """Record only the number of a report that changes nothing else, so that an older one that arrives later is not
-    accepted. False if a newer one has arrived meanwhile."""
-    if _is_older_than_skipped(server_id, report):
-        return False
-    _newest_skipped[server_id] = (report.boot_id, report.sequence)
-    if not settings().redis_url:
-        return True
-    # Other processes must know it too.
-    newer = update(Server).where(Server.id == server_id, Server.boot_id == report.boot_id)
-    with writing() as session:
-        found = session.execute(newer.where(Server.sequence < report.sequence).values(sequence=report.sequence))
-        accepted = bool(cast(CursorResult[Any], found).rowcount)
-    if accepted:
-        _written[server_id] = (report.boot_id, report.sequence, _shape(report))
-    return accepted
-
-
-def _is_older_than_skipped(server_id: str, report: Report) -> bool:
-    boot_id, sequence = _newest_skipped.get(server_id, ("", -1))
-    return boot_id == report.boot_id and report.sequence <= sequence
-
-
 def _possible(build: ReportedBuild) -> ReportedBuild:
     """Agents count what they fetch; more than everything is a wrong count, not a reason to refuse the report."""
     if build.bytes_total and build.bytes_done > build.bytes_total:
         return replace(build, bytes_done=build.bytes_total)
     return build
-
-
-# By server: the last report that this process wrote, without its numbers. Only an optimisation: a process without an
-# entry writes.
-_written: dict[str, tuple[str, int, object]] = {}
 
 
 def _shape(report: Report) -> object:

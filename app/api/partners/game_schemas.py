@@ -48,19 +48,22 @@ class GameRegistration(Shape):
 
 
 class GameChanges(Shape):
-    title: Title | None = None
-    slug: Exact | None = None
-    developer: Developer | None = None
-    description: Description | None = None
-    tags: Tags | None = None
-    launcher: Launcher | None = None
-    renpy_dir: RenpyDir | None = None
+    """Only what is sent changes. Null clears a field that a game need not have."""
+
+    # These defaults are never used: a field that was not sent is not in `model_fields_set`.
+    title: Title = ""
+    slug: Exact = ""
+    developer: Developer = ""
+    description: Description = ""
+    tags: Tags = []
+    launcher: Launcher = ""
+    renpy_dir: RenpyDir = ""
+    auto_release: bool = False
     thumbnail: Address | None = None
     screenshots: Addresses | None = None
     release_date: ReleaseDate | None = None
     content_rating: Rating | None = None
     languages: Languages | None = None
-    auto_release: bool | None = None
     keep_builds: KeepBuilds | None = None
 
     @field_validator(

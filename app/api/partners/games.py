@@ -69,7 +69,7 @@ def read(caller: Caller, game: Game) -> Result:
     errors=(400, 413, 415),
 )
 def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Result:
-    if body.slug is not None and body.slug != game.slug:
+    if "slug" in body.model_fields_set and body.slug != game.slug:
         raise InvalidRequest(
             f"slug cannot be changed: it is always '{game.slug}'. Register another game to use '{body.slug}'.",
             {"slug": "cannot be changed"},
