@@ -112,8 +112,6 @@ def test_a_change_that_is_made_between_check_and_write_is_noticed(
     """The first check passes; then another request changes the game; the check in the transaction refuses."""
     script.register()
     old = etag(script)
-    from app.catalog import games
-
     update_game = games.update_game
 
     def interrupted(*arguments: Any) -> Any:
@@ -143,7 +141,7 @@ def test_every_changing_call_honours_it(app: Flask, client: FlaskClient, subtest
     tried = 0
     for call in changing_calls(app):
         with subtests.test(call=str(call)):
-            json = {} if call.call.body and call.method == "PATCH" else None
+            json: dict[str, Any] | None = {} if call.call.body and call.method == "PATCH" else None
             answer = client.open(call.path, method=call.method, headers=dict(call.headers) | STALE, json=json)
             if call.call.body and json is None:
                 assert answer.status_code == 400  # its body is checked first

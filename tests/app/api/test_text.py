@@ -75,7 +75,8 @@ def test_a_description_has_lines(script: Script) -> None:
 def test_search_finds_what_looks_alike(script: Script, title: str, wanted: str) -> None:
     body(script.register(title=title, tags=[title]), 201)
     body(script.register(title="Other", slug="other", tags=["other"]), 201)
-    for query in ({"q": wanted}, {"tag": fold(title).upper()}):
+    queries: list[dict[str, Any]] = [{"q": wanted}, {"tag": fold(title).upper()}]
+    for query in queries:
         found = body(script.list(**query))
         assert [game["title"] for game in found["games"]] == [title]
         assert found["total"] == 1
