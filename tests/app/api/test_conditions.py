@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app.catalog import games
 from tests.app.api.calling import GAMES, Script, body, refused
 from tests.app.api.json_calls import UNLIMITED, JsonCall, fill_partner, json_calls
 from tests.game_archives import game_archive
