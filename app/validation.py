@@ -40,6 +40,13 @@ def problem_of_line(text: str) -> str | None:
     return _unreadable(text)
 
 
+def problem_of_lines(text: str) -> str | None:
+    """The same for a text of several lines."""
+    if _IN_LINES.search(text):
+        return "must not contain control characters, except line breaks and tabs"
+    return _unreadable(text)
+
+
 def _unreadable(text: str) -> str | None:
     if found := _TURNS.search(text):
         return f"must not contain U+{ord(found[0]):04X}, which changes the direction of the text around it"
@@ -55,9 +62,7 @@ def _line(text: str) -> str:
 
 
 def _lines(text: str) -> str:
-    if _IN_LINES.search(text):
-        raise ValueError("must not contain control characters, except line breaks and tabs")
-    if problem := _unreadable(text):
+    if problem := problem_of_lines(text):
         raise ValueError(problem)
     return text
 
