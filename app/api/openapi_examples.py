@@ -107,11 +107,12 @@ def add_examples(schemas: dict[str, Schema]) -> None:
 
 def fits(value: Any, field: Schema) -> bool:
     """Whether a value has the type of a field: fields of one name may have several types."""
+    if "anyOf" in field:
+        return any(fits(value, choice) for choice in field["anyOf"])
     if "const" in field or "enum" in field:
         return value in field.get("enum", [field.get("const")])
-    kinds = {choice.get("type") for choice in field.get("anyOf", [field])}
     found = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}[type(value)]
-    return found in kinds or (found == "integer" and "number" in kinds)
+    return field.get("type") in ({found, "number"} if found == "integer" else {found})
 
 
 def example_of(schema: Schema, schemas: dict[str, Schema], depth: int = 0) -> Any:

@@ -52,7 +52,7 @@ class GameChanges(Shape):
 
     # These defaults are never used: a field that was not sent is not in `model_fields_set`.
     title: Title = ""
-    slug: Exact = ""
+    slug: Annotated[Exact, Field(max_length=100)] = ""
     developer: Developer = ""
     description: Description = ""
     tags: Tags = []
