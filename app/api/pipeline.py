@@ -85,10 +85,9 @@ Step = Callable[["CallContext"], None]
 class Api:
     """One JSON API.
 
-    `rates` are its rate limits by name; a limit without a rate is not applied. `replay_limit`
-    counts replays of stored answers. `limit_prefix` separates its counters
-    from those of other APIs, and `caller_label` is how a "rate limited" message refers to the caller. With
-    `checks_content_type`, a body with a content type other than JSON is refused.
+    `rates` are its rate limits by name; a limit without a rate is not applied. `replay_limit` counts replays of stored
+    answers. `limit_prefix` separates its counters from those of other APIs, and `caller_label` is how a "rate limited"
+    message refers to the caller. With `checks_content_type`, a body with a content type other than JSON is refused.
 
     `lock` locks the rows of a call's object in a write transaction, for If-Match; `reading_steps` look the object up.
     Without them, If-Match is ignored."""
