@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
 ]
 schemathesis.serializer.alias("application/gzip", "application/octet-stream")
-MAX_EXAMPLES = 15
+MAX_EXAMPLES = 8
 # Besides schemathesis's own: a body over the limit, an ETag that does not match, and a range outside the file.
 REFUSED = ["400", "401", "403", "404", "405", "409", "412", "413", "415", "416", "429"]
 ACCEPTED = ["2xx", "3xx", "404", "409", "413"]  # not there, taken, over a limit that is a setting
