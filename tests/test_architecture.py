@@ -126,8 +126,8 @@ def test_what_is_stored_knows_nothing_of_the_rules() -> None:
 
 
 def test_faces_hold_no_rules_so_nobody_below_needs_them() -> None:
-    """Only the wiring knows both faces."""
-    wiring = {"app", "app.runtime.error_handlers", "app.runtime.jobs"}
+    """Only the wiring knows both faces. The web server refuses what never reaches the app in the API's envelope."""
+    wiring = {"app", "app.runtime.error_handlers", "app.runtime.jobs", "app.runtime.web_server.early_errors"}
     found = [
         str(i)
         for i in imports("app")

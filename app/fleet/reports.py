@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from app.data.database import announce, lock_for_update, writing
@@ -13,6 +13,7 @@ from app.data.models.server import Server
 from app.fleet.contact import CONTACT_SECONDS, has_contact
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import replan_on_server
+from app.fleet.reporting.report_coalescing import can_skip, is_older_than_skipped, record_skipped, remember_written
 from app.fleet.reporting.reported_builds import MOVING, ReportedBuilds, update_replicas
 from app.fleet.reporting.reported_builds import ReportedBuild as ReportedBuild  # for callers
 from app.fleet.reporting.reported_builds import ReportedSource as ReportedSource
@@ -25,8 +26,6 @@ from app.topics.versions import stored_version
 log = logging.getLogger(__name__)
 
 BUSY_SECONDS, IDLE_SECONDS = 1, 10
-# Two reports closer together than this, with no change but in numbers: the second is acknowledged and not written.
-COALESCE = timedelta(milliseconds=400)
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,11 @@ def accept(server: Server, report: Report) -> Receipt:
     (`two_agents`) and is recorded on the server for the operator."""
     at = now()
     server_id, topic = server.id, plan_topic(server.id)
+    report = replace(report, builds=[_possible(build) for build in report.builds])
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
-    if _can_skip(server, report, at):
-        return Receipt(True, stored_version(topic), after)
+    number, shape = (report.boot_id, report.sequence), _shape(report)
+    if not report.stopping and can_skip(server, *number, shape, at):
+        return Receipt(record_skipped(server_id, *number, shape), stored_version(topic), after)
     games: set[str] = set()
     ignored: list[str] = []
     with writing() as session:
@@ -65,6 +66,7 @@ def accept(server: Server, report: Report) -> Receipt:
         previous_report_at = server.last_report_at
         conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
+        accepted = accepted and not is_older_than_skipped(server_id, *number)
         if accepted:
             announce_all = _is_time_to_announce_all(server, at)
             games = update_replicas(session, server, report, at, announce_all)
@@ -75,7 +77,7 @@ def accept(server: Server, report: Report) -> Receipt:
     if conflict:
         raise conflict
     if accepted:
-        _written[server_id] = (report.boot_id, report.sequence, _shape(report))
+        remember_written(server_id, *number, shape)
         _log_ignored(server_id, frozenset(ignored))
     for game_id in sorted(games):
         replan_on_server(game_id, server_id)
@@ -100,19 +102,11 @@ def _log_ignored(server_id: str, ignored: frozenset[str]) -> None:
         _logged.pop(server_id, None)
 
 
-def _can_skip(server: Server, report: Report, at: datetime) -> bool:
-    if server.boot_id != report.boot_id or report.sequence <= server.sequence or report.stopping:
-        return False
-    if not server.last_report_at or at - server.last_report_at > COALESCE:
-        return False
-    # Boot and sequence show whether the row holds the report remembered here: another process may have written a later
-    # one with another phase, which skipping this report would hide.
-    return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
-
-
-# By server: the last report that this process wrote, without its numbers. Only an optimisation: a process without an
-# entry writes.
-_written: dict[str, tuple[str, int, object]] = {}
+def _possible(build: ReportedBuild) -> ReportedBuild:
+    """Agents count what they fetch; more than everything is a wrong count, not a reason to refuse the report."""
+    if build.bytes_total and build.bytes_done > build.bytes_total:
+        return replace(build, bytes_done=build.bytes_total)
+    return build
 
 
 def _shape(report: Report) -> object:
@@ -157,9 +151,9 @@ def _update_server(server: Server, report: Report, at: datetime) -> None:
     server.cpu_percent = float(str(health["cpu_percent"]))
     server.memory_percent = float(str(health["memory_percent"]))
     server.disk_percent = float(str(health["disk_percent"]))
-    server.disk_total_bytes = report.disk.get("totalBytes")
-    server.disk_free_bytes = report.disk.get("freeBytes")
-    server.disk_floor_bytes = report.disk.get("floorBytes")
+    server.disk_total_bytes = report.disk["totalBytes"]
+    server.disk_free_bytes = min(report.disk["freeBytes"], report.disk["totalBytes"])
+    server.disk_floor_bytes = min(report.disk["floorBytes"], report.disk["totalBytes"])
     server.bytes_per_second = report.bytes_per_second
     if server.conflict_at and at - server.conflict_at > timedelta(minutes=5):
         server.conflict_at = server.conflict_boot_id = None

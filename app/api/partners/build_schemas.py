@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 
@@ -15,7 +15,7 @@ class PageQuery(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
 
 
 class BuildUpdate(Shape):
@@ -44,7 +44,7 @@ class BuildRow(Shape):
 
     number: int
     size: int
-    checksum: str
+    checksum: Sha256
     unpacked_bytes: int
     launcher: str
     file_name: str | None
@@ -71,7 +71,7 @@ class BuildList(Shape):
 class BuildNote(Shape):
     """A `note` that is null or empty removes the note."""
 
-    note: Annotated[Text, Field(max_length=2000)] | None = None
+    note: Annotated[OptionalLongText, Field(max_length=2000)] | None = None
 
     @field_validator("note")
     @classmethod
@@ -120,6 +120,22 @@ class ReleaseList(Shape):
     next_cursor: str | None = None
 
 
+# The states of `state_of` in app/fleet/rollout.py.
+FORECAST_STATES = (
+    "not_sent",
+    "no_contact",
+    "queued",
+    "downloading",
+    "verifying",
+    "cached",
+    "retrying",
+    "failed",
+    "removing",
+    "removed",
+)
+ForecastState = Annotated[str, Field(json_schema_extra={"enum": list(FORECAST_STATES)})]
+
+
 class ServerForecast(Shape):
     """`has`: builds cached on the server, last released first. `state`: state of the build to release. `bytesToFetch`:
     exact, instead of the archive's `bytesOf`. `way`: how the build comes there; `fromBuild`: the build that an update
@@ -129,7 +145,7 @@ class ServerForecast(Shape):
     id: str
     region: str
     has: list[int]
-    state: str
+    state: ForecastState
     bytes_to_fetch: int
     bytes_of: int
     way: Literal["none", "update", "pack", "archive"]

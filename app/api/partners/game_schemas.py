@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, Sha256, Shape, StoredText
 from app.catalog.game_metadata import (
     Address,
     Addresses,
@@ -23,6 +23,7 @@ from app.catalog.game_metadata import (
     Tags,
     Title,
 )
+from app.data.models.server import PHASES
 
 
 class GameRegistration(Shape):
@@ -47,19 +48,22 @@ class GameRegistration(Shape):
 
 
 class GameChanges(Shape):
-    title: Title | None = None
-    slug: Exact | None = None
-    developer: Developer | None = None
-    description: Description | None = None
-    tags: Tags | None = None
-    launcher: Launcher | None = None
-    renpy_dir: RenpyDir | None = None
+    """Only what is sent changes. Null clears a field that a game need not have."""
+
+    # These defaults are never used: a field that was not sent is not in `model_fields_set`.
+    title: Title = ""
+    slug: Annotated[Exact, Field(max_length=100)] = ""
+    developer: Developer = ""
+    description: Description = ""
+    tags: Tags = []
+    launcher: Launcher = ""
+    renpy_dir: RenpyDir = ""
+    auto_release: bool = False
     thumbnail: Address | None = None
     screenshots: Addresses | None = None
     release_date: ReleaseDate | None = None
     content_rating: Rating | None = None
     languages: Languages | None = None
-    auto_release: bool | None = None
     keep_builds: KeepBuilds | None = None
 
     @field_validator(
@@ -80,10 +84,10 @@ class GameQuery(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     status: Literal["active", "pending_upload"] | None = None
-    tag: Text | None = None
-    q: Text | None = None
+    tag: StoredText | None = None
+    q: StoredText | None = None
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
 
 
 class GameRow(Shape):
@@ -146,10 +150,13 @@ class UploadAnswer(Shape):
     status: Literal["ok"]
     slug: str
     size: int
-    checksum: str
+    checksum: Sha256
     build: int
     released: bool
     warnings: list[str]
+
+
+ReplicaPhase = Annotated[str, Field(json_schema_extra={"enum": list(PHASES)})]
 
 
 class SyncServer(Shape):
@@ -159,7 +166,7 @@ class SyncServer(Shape):
     id: str
     status: Literal["cached", "pending"]
     cached_at: Moment | None
-    phase: str
+    phase: ReplicaPhase
     bytes_done: int
     bytes_total: int
     bytes_per_second: int

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText, Text
 from app.api.partners.build_schemas import BuildNumber
+from app.validation import with_pattern
 
 
 def _sha256(text: str) -> str:
@@ -25,12 +26,22 @@ def _file_name(text: str) -> str:
     return text
 
 
-FileName = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
+FileName = Annotated[
+    StoredText,
+    Field(min_length=1, max_length=255),
+    AfterValidator(_file_name),
+    with_pattern(r"^[^/\\\u0000-\u001f\u007f]*[^/\\\u0000-\u001f\u007f\s][^/\\\u0000-\u001f\u007f]*$"),
+]
 # JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
-Checksum = Annotated[Text, StringConstraints(max_length=80), AfterValidator(_sha256)]
-VersionLabel = Annotated[Text, Field(max_length=100)]
-Note = Annotated[Text, Field(max_length=2000)]
+Checksum = Annotated[
+    Text,
+    StringConstraints(max_length=80),
+    AfterValidator(_sha256),
+    with_pattern("^(sha256:)?[0-9a-fA-F]{64}$"),
+]
+VersionLabel = Annotated[StoredText, Field(max_length=100)]
+Note = Annotated[OptionalLongText, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
 
 
@@ -48,7 +59,7 @@ class UploadRequest(Shape):
     base: BuildNumber | None = None
 
 
-class PartNumbers(Shape):
+class PartsRequest(Shape):
     part_numbers: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=100)]
 
 
@@ -92,7 +103,7 @@ class UploadRow(Shape):
     parts_count: int
     phase: Phase
     received_bytes: int | None
-    checksum: str | None
+    checksum: Sha256 | None
     note: str | None
     version_label: str | None
     sent_by: str

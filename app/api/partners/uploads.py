@@ -69,7 +69,14 @@ def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Resu
 
 
 @bp.get("/<upload_id>")
-@PARTNERS.call("Read an upload", scope="read", target=find_upload, responses={200: schemas.UploadDetail}, errors=(503,))
+@PARTNERS.call(
+    "Read an upload",
+    scope="read",
+    target=find_upload,
+    responses={200: schemas.UploadDetail},
+    errors=(503,),
+    waits_for_storage=True,
+)
 def read(caller: Caller, game: Game, target: Upload) -> Result:
     return Result(_detail(uploads.read_upload(target)))
 
@@ -80,12 +87,12 @@ def read(caller: Caller, game: Game, target: Upload) -> Result:
     scope="upload",
     limit=PARTS_LIMIT,
     target=find_upload,
-    body=schemas.PartNumbers,
+    body=schemas.PartsRequest,
     responses={200: schemas.PartUrls},
     errors=(400, 409, 413, 415),
     on_replay=RUN_AGAIN,
 )
-def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartNumbers) -> Result:
+def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartsRequest) -> Result:
     signed = part_urls.sign_parts(target, body.part_numbers)
     return Result(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NO_STORE)
 

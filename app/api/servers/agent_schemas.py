@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from datetime import MINYEAR, UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, Sha256, Shape, StoredText
 
-Id = Annotated[Text, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*", text):
+        raise ValueError("may have letters, digits, '_', '.' and '-' only")
+    return text
+
+
+Id = Annotated[
+    str,
+    AfterValidator(_id),
+    Field(min_length=1, max_length=64, json_schema_extra={"pattern": r"^[A-Za-z0-9_.-]+$"}),
+]
 # Sums of many values must fit into 64 bits.
 Bytes = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class PlanQuery(Shape):
@@ -72,7 +85,7 @@ class PlanBuild(Shape):
     slug: str
     build: int
     size: int
-    checksum: str
+    checksum: Sha256
     unpacked_bytes: int
     top_directory: str
     launcher: str
@@ -121,7 +134,7 @@ class SourceReport(Shape):
 
     kind: Literal["archive", "pack", "update"]
     from_build: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, alias="from")
-    fallback: Annotated[Text, Field(max_length=2000)] | None = None
+    fallback: Annotated[StoredText, Field(max_length=2000)] | None = None
 
 
 class BuildReport(Shape):
@@ -132,23 +145,31 @@ class BuildReport(Shape):
     bytes_total: Bytes = 0
     bytes_per_second: Bytes = 0
     attempt: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    reason: Annotated[Text, Field(max_length=2000)] | None = None
-    retry_in_seconds: Annotated[float, Field(ge=0, le=10**7, strict=False)] | None = None
+    reason: Annotated[StoredText, Field(max_length=2000)] | None = None
+    retry_in_seconds: Annotated[float, Field(ge=0, le=10**7)] | None = None
     source: SourceReport | None = None
+
+
+def _in_utc(at: datetime) -> datetime:
+    """In UTC. A time that is not in the calendar there becomes its first or last."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if at.year == MINYEAR else datetime.max.replace(tzinfo=UTC)
 
 
 class SessionReport(Shape):
     id: Id
     game_id: Id
     build: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    started_at: AwareDatetime
+    started_at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class AgentReport(Shape):
     boot_id: Id
     previous_boot_id: Id | None = None
     sequence: Annotated[int, Field(ge=0, le=2**62)]
-    agent_version: Annotated[Text, Field(max_length=40)] | None = None
+    agent_version: Annotated[StoredText, Field(max_length=40)] | None = None
     stopping: bool = False
     health: Health
     disk: Disk

@@ -184,8 +184,8 @@ def _update_phase(row: Replica, reported: ReportedBuild, at: datetime) -> None:
         elif reported.phase == "cached":
             row.cached_at = row.cached_at or at
     _update_source(row, reported)
-    row.bytes_done = reported.bytes_done
     row.bytes_total = reported.bytes_total or row.bytes_total
+    row.bytes_done = min(reported.bytes_done, row.bytes_total) if row.bytes_total else reported.bytes_done
     row.bytes_per_second = reported.bytes_per_second
     row.attempt = reported.attempt
     row.reason = reported.reason[:500] if reported.reason else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.data.database import announce, in_batches
@@ -53,7 +53,7 @@ def _add_sessions(
     for ids in in_batches(s.id for s in unknown):
         existing |= {row.id: row for row in session.scalars(select(PlaySession).where(PlaySession.id.in_(ids)))}
     new = [s for s in unknown if s.id not in existing]
-    builds = _builds_in_plan(session, server, new, previous_report_at)
+    builds = _builds_in_plan(session, server, previous_report_at) if new else {}
     for row in existing.values():
         _reopen(row, server)
     for begun in new:
@@ -83,10 +83,10 @@ def _reopen(row: PlaySession, server: Server) -> None:
 
 
 def _builds_in_plan(
-    session: Session, server: Server, begun: Sequence[LiveSession], previous_report_at: datetime | None
+    session: Session, server: Server, previous_report_at: datetime | None
 ) -> Mapping[tuple[str, int], str]:
-    """The ids of those builds that are in the server's plan, or were at its previous report: without the platform it
-    could not know about the change."""
+    """(game id, number) → id of the builds that are in the server's plan, or were at its previous report: without the
+    platform it could not know about the change. One query for all, because a report may name thousands of others."""
     left: ColumnElement[bool] = Replica.left_plan_at.is_not(None)
     if previous_report_at is not None:
         left = and_(left, Replica.left_plan_at >= previous_report_at - SILENCE_LIMIT)
@@ -95,8 +95,4 @@ def _builds_in_plan(
         .join(Replica, Replica.build_id == Build.id)
         .where(Replica.server_id == server.id, or_(is_in_plan(server), left))
     )
-    found: dict[tuple[str, int], str] = {}
-    for keys in in_batches(sorted({(s.game_id, s.build) for s in begun}), 500):
-        rows = session.execute(query.where(tuple_(Build.game_id, Build.number).in_(keys)))
-        found |= {(game_id, number): build_id for game_id, number, build_id in rows}
-    return found
+    return {(game_id, number): build_id for game_id, number, build_id in session.execute(query)}

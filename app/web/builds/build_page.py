@@ -24,7 +24,7 @@ from app.web.builds.build_rows import release_action
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Phrase, counted, format_size
-from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
+from app.web.frame.forms import FORM_REFUSALS, readable_lines, show_refusal, summary_title
 from app.web.games.game_header import header_context, join_words
 from app.web.settings.confirm_question import render_question
 from slipway.archive.invisible_characters import escape_invisible
@@ -39,7 +39,10 @@ MAX_NOTE_LENGTH = 2000
 class NoteForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     note = TextAreaField(
         "Note",
-        [Length(max=MAX_NOTE_LENGTH, message=f"The note has at most {MAX_NOTE_LENGTH:,} characters. Shorten it.")],
+        [
+            Length(max=MAX_NOTE_LENGTH, message=f"The note has at most {MAX_NOTE_LENGTH:,} characters. Shorten it."),
+            readable_lines,
+        ],
     )
 
 
@@ -59,7 +62,7 @@ def change(slug: str, number: int) -> ResponseReturnValue:
     build, form = find_build(game, str(number)), NoteForm()
     if not form.validate():
         return _page(game, build, form), 422
-    note = (form.note.data or "").replace("\r\n", "\n").replace("\x00", "").strip()
+    note = (form.note.data or "").replace("\r\n", "\n").strip()
     set_note(game, build, note or None, my_actor())
     flash(f"The note of build {number} is saved")
     return redirect(url_for("build.page", slug=slug, number=number), 303)
