@@ -132,7 +132,7 @@ def watch(context: CommandContext, slug: str | None, timeout: float | None) -> N
 @click.command()
 @with_game_and_build(required=False)
 @click.option(
-    "-o", "--output", "target", type=click.Path(path_type=Path), help="Where to write it. Default: GAME-BUILD.tar.gz."
+    "-o", "--output", "target", type=click.Path(path_type=Path), help="A file or a folder. Default: GAME-BUILD.tar.gz."
 )
 @click.option("--force", is_flag=True, help="Replace a file that exists.")
 @with_context
@@ -147,6 +147,7 @@ def download(context: CommandContext, slug: str | None, build: int | None, targe
             ExitCode.NOT_RELEASED,
         )
     found = BuildDownload(platform, slug, int(number), context.output)
-    path = found.save(target or Path(f"{slug}-{number}.tar.gz"), force=force)
+    name = f"{slug}-{number}.tar.gz"
+    path = found.save(target / name if target and target.is_dir() else target or Path(name), force=force)
     facts = {"game": slug, "build": number, "path": str(path), "size": found.size, "checksum": found.checksum}
     context.output.result(facts, f"Build {number} of {slug} is in {path}. Its checksum is right.")

@@ -14,7 +14,8 @@ from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.client.sizes import format_size
 
-_PACKAGE_AGAIN = re.compile(r" and package (the game )?again.*", re.DOTALL)
+# "Make it executable and package again: chmod +x a.sh && tar czf game.tar.gz mygame"
+_PACKAGE_AGAIN = re.compile(r" and package (?:the game )?again(?:(: .+?) && .*|.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,14 @@ def refused_archive(rejected: ArchiveRejected) -> CommandError:
     return CommandError(str(rejected), ExitCode.REFUSED_ARCHIVE, "invalid_archive")
 
 
+def without_packaging(advice: str) -> str:
+    """Advice without the part about packaging again: a folder is packed by this command."""
+    return ". ".join(_PACKAGE_AGAIN.sub(lambda found: found[1] or "", part) for part in advice.split(". "))
+
+
 def refused_folder(rejected: ArchiveRejected) -> CommandError:
-    """The same for a folder. It is packed here, so advice about packaging is left out."""
-    sentences = [_PACKAGE_AGAIN.sub("", sentence) for sentence in rejected.remedy.split(". ")]
+    """The same for a folder."""
+    sentences = without_packaging(rejected.remedy).split(". ")
     advice = [sentence for sentence in sentences if "ackage" not in sentence] or ["Change that in the folder"]
     text = ". ".join([rejected.problem, *advice])
     return CommandError(f"{text}. Then push again.", ExitCode.REFUSED_ARCHIVE, "invalid_archive")

@@ -64,13 +64,26 @@ def read_standard_input(file_name: str, options: SourceOptions, on_progress: OnP
             "Standard input is a terminal. Pipe a tar.gz into it: tar czf - mygame | slipway push - GAME",
             ExitCode.USAGE,
         )
+    return _copy("Standard input", sys.stdin.buffer, file_name, options, on_progress)
+
+
+def read_pipe(path: Path, file_name: str, options: SourceOptions, on_progress: OnProgress) -> Archive:
+    """The same for a named pipe, or another path that can be read only once."""
+    try:
+        with path.open("rb") as pipe:
+            return _copy(str(path), pipe, file_name, options, on_progress)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
+
+
+def _copy(source: str, stream: IO[bytes], file_name: str, options: SourceOptions, on_progress: OnProgress) -> Archive:
     file = _target(options)
     try:
-        read = _read_checked(sys.stdin.buffer, options.rules, on_progress, copy_to=file)
+        read = _read_checked(stream, options.rules, on_progress, copy_to=file)
     except BaseException:
         file.close()
         raise
-    return Archive("Standard input", file_name, file, read.size, read.sha256, warnings=read.warnings)
+    return Archive(source, file_name, file, read.size, read.sha256, warnings=read.warnings)
 
 
 def pack_directory(path: Path, tree: DirectoryTree, options: SourceOptions, on_progress: OnProgress) -> Archive:

@@ -100,6 +100,8 @@ class ArchiveUpload:
         request = {"fileName": archive.file_name, "size": archive.size, "checksum": f"sha256:{archive.sha256}"}
         request |= archive.upload_fields | fields
         key = unfinished.idempotency_key(request)
+        if unfinished.problem:
+            self._output.info(f"If this push is interrupted, it starts again: {unfinished.problem}")
         upload = self._platform.call("POST", upload_path(self._slug), request, idempotency_key=key)
         unfinished.record_upload(str(upload["id"]))
         return upload

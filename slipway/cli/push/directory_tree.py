@@ -40,7 +40,7 @@ def read_tree(directory: Path, ignore: Sequence[str] = ()) -> DirectoryTree:
     """The entries below `directory`. Its name becomes the archive's top directory. `ignore` are patterns in addition to
     those of the directory and the default ones. Raises CommandError."""
     root = Path(os.path.realpath(directory))
-    tree = DirectoryTree(_decode_top(root))
+    tree = DirectoryTree(_text(root.name))
     if not (root / "game").is_dir():
         raise CommandError(
             f"{directory} has no game/ folder, so it is not a packaged game. Push the folder that contains game/ and "
@@ -48,7 +48,10 @@ def read_tree(directory: Path, ignore: Sequence[str] = ()) -> DirectoryTree:
             ExitCode.REFUSED_ARCHIVE,
             "invalid_archive",
         )
-    _add(tree, TreeEntry(tree.top, str(root), root.lstat()), read_patterns(root, ignore))
+    top = TreeEntry(tree.top, str(root), root.lstat())
+    if tree.top.encode() != os.fsencode(root.name):
+        raise _unusable(top, "has a name that is not UTF-8")
+    _add(tree, top, read_patterns(root, ignore))
     return tree
 
 
@@ -68,35 +71,22 @@ def _add(tree: DirectoryTree, entry: TreeEntry, patterns: IgnorePatterns) -> Non
             # Sorted by bytes, so that the order does not depend on the locale.
             found = sorted(listing, key=lambda child: os.fsencode(child.name))
         for child in found:
-            name = f"{entry.name}/{_decode_name(entry, child)}"
-            below_top = name.partition("/")[2]
+            inner = TreeEntry(f"{entry.name}/{_text(child.name)}", child.path, child.stat(follow_symlinks=False))
+            below_top = inner.name.partition("/")[2]
             if patterns.excludes(below_top, is_folder=child.is_dir(follow_symlinks=False)):
                 tree.excluded.append(below_top)
-            else:
-                _add(tree, TreeEntry(name, child.path, child.stat(follow_symlinks=False)), patterns)
+                continue
+            if inner.name.encode().rpartition(b"/")[2] != os.fsencode(child.name):
+                raise _unusable(inner, "has a name that is not UTF-8")
+            _add(tree, inner, patterns)
     except OSError as error:
         raise _unusable(entry, f"cannot be read ({error.strerror})") from error
 
 
-def _decode_top(root: Path) -> str:
-    try:
-        return os.fsencode(root.name).decode("utf-8")
-    except UnicodeDecodeError:
-        raise CommandError(
-            f"{printable(str(root))} has a name that is not UTF-8. Rename it, then push again.",
-            ExitCode.REFUSED_ARCHIVE,
-            "invalid_archive",
-        ) from None
-
-
-def _decode_name(parent: TreeEntry, child: os.DirEntry[str]) -> str:
-    """The name as text. Not `child.name`: with `LC_ALL=C` Python may read names as ASCII."""
-    try:
-        return os.fsencode(child.name).decode("utf-8")
-    except UnicodeDecodeError:
-        shown = os.fsencode(child.name).decode("utf-8", "replace")
-        unusable = TreeEntry(f"{parent.name}/{shown}", child.path, parent.status)
-        raise _unusable(unusable, "has a name that is not UTF-8") from None
+def _text(name: str) -> str:
+    """A name of the file system as text; bytes that are not UTF-8 are replaced. With `LC_ALL=C` Python may read names
+    as ASCII."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _unusable(entry: TreeEntry, what: str) -> CommandError:

@@ -13,11 +13,9 @@ from slipway.cli.push.push_options import PushOptions
 
 @dataclass(frozen=True)
 class PushAccess:
-    """The rules for the game's archives. `stages`: the game does not release builds by itself. `quota_left` in bytes;
-    None if there is no quota."""
+    """The rules for the game's archives. `quota_left` in bytes; None if there is no quota."""
 
     rules: ArchiveRules
-    stages: bool
     quota_left: int | None
 
 
@@ -38,4 +36,4 @@ def check_access(platform: PlatformClient, options: PushOptions) -> PushAccess:
             ExitCode.UNAUTHORIZED,
             "forbidden",
         )
-    return PushAccess(ArchiveRules.of(game, key), not game["autoRelease"], key["buildQuota"]["left"])
+    return PushAccess(ArchiveRules.of(game, key), key["buildQuota"]["left"])

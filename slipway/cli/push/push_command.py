@@ -11,12 +11,13 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
 from slipway.cli.platform_client import PlatformClient
 from slipway.cli.progress_bar import ProgressStep
-from slipway.cli.push.archive_check import ArchiveRules
+from slipway.cli.push.archive_check import ArchiveRules, without_packaging
 from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.archive_sources import (
     STANDARD_INPUT,
     SourceOptions,
     read_archive,
+    read_pipe,
     read_standard_input,
 )
 from slipway.cli.push.archive_upload import ArchiveUpload
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 # The platform's reasons to refuse an update, although it may accept the archive.
 _UPDATE_UNUSABLE = {"base_unusable", "invalid_update", "no_pack"}
+_CONTINUES = "The parts sent so far are kept: push again to continue."
 
 
 class Push:
@@ -45,6 +47,7 @@ class Push:
         self._options = options
         self._interrupted_hint = "Nothing was sent; push again."
         self._directory: DirectorySource | None = None
+        self._unfinished: UnfinishedPush | None = None
         self.facts: dict[str, Any] = {"game": options.slug, "reached": None, "bytesSent": 0}
 
     def run(self, path: Path) -> str:
@@ -56,9 +59,10 @@ class Push:
             problem.facts = self.facts | problem.facts
             raise
         except KeyboardInterrupt:
-            raise CommandError(
-                f"Interrupted. {self._interrupted_hint}", ExitCode.INTERRUPTED, "interrupted", **self.facts
-            ) from None
+            hint = self._interrupted_hint
+            if hint == _CONTINUES and self._unfinished and self._unfinished.problem:
+                hint = "Push again: it starts from the beginning."
+            raise CommandError(f"Interrupted. {hint}", ExitCode.INTERRUPTED, "interrupted", **self.facts) from None
 
     def _phases(self, path: Path) -> list[str]:
         first = ["packing" if path.is_dir() else "reading"]
@@ -73,7 +77,7 @@ class Push:
         archive = self._open(path, access.rules)
         try:
             self.facts |= {"size": archive.size, "warnings": []}
-            self._show_warnings(archive.warnings)
+            self._show_warnings(archive, archive.warnings)
             newest = self._newest_build()
             unchanged = newest is not None and self._is_unchanged(newest, archive)
             if self._options.dry_run:
@@ -106,13 +110,15 @@ class Push:
     def _open(self, path: Path, rules: ArchiveRules) -> Archive:
         """The archive to send, checked."""
         options = SourceOptions(rules, keep=not self._options.dry_run)
+        file_name = f"{self._options.slug}.tar.gz"  # for an archive without a name
         if path == STANDARD_INPUT:
-            file_name = f"{self._options.slug}.tar.gz"
             return read_standard_input(file_name, options, self._progress("reading", None))
         if path.is_dir():
             return self._open_directory(path, options)
         if self._options.ignore:
             raise CommandError(f"--ignore is for folders, and {path} is an archive. Leave it out.", ExitCode.USAGE)
+        if not path.is_file():  # a pipe: `slipway push <(tar czf - mygame)`
+            return read_pipe(path, file_name, options, self._progress("reading", None))
         return read_archive(path, options, self._progress("reading", path.stat().st_size))
 
     def _open_directory(self, path: Path, options: SourceOptions) -> Archive:
@@ -160,14 +166,13 @@ class Push:
     def _send(self, archive: Archive) -> dict[str, Any]:
         options = self._options
         unfinished = UnfinishedPush(self._platform.url, options.slug, archive.sha256, options.release)
+        self._unfinished = unfinished
         sending = ArchiveUpload(self._platform, options.slug, archive, self._output, options.patience)
-        self._interrupted_hint = "The parts sent so far are kept: push again to continue."
+        self._interrupted_hint = _CONTINUES
         upload = sending.send(unfinished, options.upload_fields)
         self._interrupted_hint = (
             f"The archive is stored and will be checked: run `slipway status {options.slug}` to see the result."
         )
-        if unfinished.problem:
-            self._output.info(f"An interrupted push could not have been continued: {unfinished.problem}")
         self.facts |= {
             "base": archive.update.base if archive.update else None,
             "changed": None,  # known after the check
@@ -176,7 +181,6 @@ class Push:
             "bytesSent": self.facts["bytesSent"] + sending.bytes_sent,
             "bytesThereBefore": sending.bytes_already_stored,
         }
-        self._unfinished = unfinished
         return upload
 
     def _follow(self, archive: Archive, upload: dict[str, Any]) -> str:
@@ -187,11 +191,12 @@ class Push:
         try:
             done = wait_until_checked(self._platform, self._options.slug, path, self._output, deadline)
         except CommandError as problem:
-            if problem.code is ExitCode.REFUSED_ARCHIVE:
+            if self._unfinished and problem.code is ExitCode.REFUSED_ARCHIVE:
                 self._unfinished.clear()
             raise
-        self._unfinished.clear()
-        self._show_warnings(self._warnings_of(int(done["build"])))
+        if self._unfinished:
+            self._unfinished.clear()
+        self._show_warnings(archive, self._warnings_of(int(done["build"])))
         remember_archive(archive, self._platform.url, self._options.slug)
         build = int(done["build"])
         sent = self._share_sent(archive, build) if archive.update is not None else ""
@@ -203,9 +208,10 @@ class Push:
         self.facts["archiveSize"] = whole
         return f" Sent {format_size(update.size)} of {format_size(whole)}."
 
-    def _show_warnings(self, warnings: Iterable[str]) -> None:
+    def _show_warnings(self, archive: Archive, warnings: Iterable[str]) -> None:
         """Show those that were not shown yet."""
-        for warning in warnings:
+        for text in warnings:
+            warning = without_packaging(text) if archive.tar_sha256 else text
             if warning not in self.facts["warnings"]:
                 self.facts["warnings"].append(warning)
                 self._output.info(f"Warning: {warning}")
@@ -224,6 +230,8 @@ class Push:
         self._interrupted_hint = (
             f"Build {build} is checked: run `slipway status {self._options.slug}` to see its state."
         )
+        if not changed and (self._options.note or self._options.version_label):
+            self._output.info(f"Build {build} keeps its own note and version label: no new build was made.")
         outcome = BuildOutcome(self._platform, self._options, self._output, build, changed=changed)
         try:
             return outcome.follow()

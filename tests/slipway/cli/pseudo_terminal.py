@@ -23,7 +23,7 @@ class Person:
         self.seen = ""
 
     def sees(self, text: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while text not in self.seen:
             ready, _, _ = select.select([self._descriptor], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"not seen: {text!r} in {self.seen!r}"
@@ -49,7 +49,7 @@ def terminal(slipway: Slipway, *arguments: str, code: int = 0) -> Iterator[Perso
     os.close(theirs)
     try:
         yield Person(ours)
-        assert process.wait(30) == code
+        assert process.wait(90) == code
     finally:
         process.kill()
         process.wait()

@@ -39,6 +39,8 @@ def test_the_live_build_or_the_named_one(slipway: Slipway, slug: str, sent: list
     named = slipway("download", slug, 2, "-o", tmp_path / "two.tar.gz", "--json")
     assert (named.result["build"], named.result["size"]) == (2, len(sent[1]))
     assert (tmp_path / "two.tar.gz").read_bytes() == sent[1]
+    assert slipway("download", slug, 2, "-o", tmp_path).code == ExitCode.OK
+    assert (tmp_path / f"{slug}-2.tar.gz").read_bytes() == sent[1]
     phases = {line["phase"] for line in named.lines if line["event"] == "progress"}
     assert phases == {"downloading"}
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

@@ -3,6 +3,7 @@ command works, or ends with a sentence; it never ends with a traceback."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from slipway.cli.exit_codes import ExitCode
+from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import World
-from tests.game_archives import game_archive
-from tests.slipway.cli.cli_process import COMMAND, ROOT, Ended, Slipway
+from tests.game_archives import big_archive, game_archive
+from tests.slipway.cli.cli_process import COMMAND, ROOT, Ended, Slipway, ended
 from tests.slipway.cli.game_folders import game_folder
+from tests.slipway.cli.storage_proxy import StorageLine
 
 pytestmark = pytest.mark.slow
 
@@ -114,10 +117,22 @@ def test_a_push_needs_no_folder_to_write_to(slipway: Slipway, world: World, slug
     folder = game_folder(tmp_path)
     pushed = in_a_shell(nowhere, '"$@"', "push", folder, slug, "--if-changed")
     assert pushed.code == ExitCode.OK, pushed
-    assert "An interrupted push could not have been continued: " in pushed.err
+    assert f"If this push is interrupted, it starts again: {NOWHERE} cannot be written" in pushed.err
     again = in_a_shell(nowhere, '"$@"', "push", folder, slug, "--if-changed")
     assert again.out == "Nothing changed since build 1. Build 1 is live.\n"
     assert len(world.builds(slug)) == 1
+
+
+def test_an_interrupted_push_does_not_promise_what_it_cannot_keep(
+    slipway: Slipway, slug: str, line: StorageLine, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.tar.gz"
+    path.write_bytes(big_archive(20 * 1024**2))
+    line.hold_after(2 * 1024**2)
+    pushing = slipway.but(XDG_CONFIG_HOME=NOWHERE).begin("push", path, slug, "--json")
+    wait_until(lambda: line.holding, 90, "the upload is under way")
+    pushing.send_signal(signal.SIGINT)
+    assert ended(pushing).result["message"] == "Interrupted. Push again: it starts from the beginning."
 
 
 def test_a_config_that_is_no_folder(slipway: Slipway, slug: str, targz: Path, tmp_path: Path) -> None:

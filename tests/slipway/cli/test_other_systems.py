@@ -82,10 +82,9 @@ def test_an_interrupted_push_continues_without_what_windows_lacks(
     path.write_bytes(big_archive(70 * 1024**2))
     line.hold_after(66 * 1024**2)
     pushing = slipway.begin("push", path, slug, "--json", command=COMMAND)
-    wait_until(lambda: line.holding, 60, "the upload is under way")
+    wait_until(lambda: line.holding, 90, "the upload is under way")
     pushing.kill()
-    ended_early = pushing.communicate()
-    assert ended_early is not None
+    pushing.communicate()
     line.reset()
     again = ended(slipway.begin("push", path, slug, "--json", command=COMMAND))
     assert (again.code, again.result["build"]) == (ExitCode.OK, 1), again

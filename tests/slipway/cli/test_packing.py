@@ -140,6 +140,7 @@ def test_a_name_that_is_no_text_is_refused_in_text(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"has a name that is not UTF-8") as refused:
         read_tree(folder)
     assert str(refused.value).isprintable()
+    assert len(read_tree(folder, ["game/*.rpy"]).excluded) == 2  # it may be left out
 
 
 @pytest.mark.parametrize("size", [0, 5_000_000])

@@ -155,7 +155,7 @@ def test_an_archive_that_the_platform_refuses_after_all_is_not_continued(
     archive.write_bytes(big_archive(20 * MIB))
     line.hold_after(2 * MIB)
     pushing = slipway.begin("push", archive, "--game", slug, "--json")
-    wait_until(lambda: line.holding, 60, "the upload is under way")
+    wait_until(lambda: line.holding, 90, "the upload is under way")
     set_game(world, slug, launcher="other.sh")
     line.release()
     pushed = ended(pushing)
@@ -270,7 +270,7 @@ def test_a_file_that_changes_on_the_way_is_not_published(
     archive.write_bytes(big_archive(20 * MIB))
     line.hold_after(2 * MIB)
     pushing = slipway.begin("push", archive, "--game", slug, "--json")
-    wait_until(lambda: line.holding, 20, "the upload is under way")
+    wait_until(lambda: line.holding, 90, "the upload is under way")
     with archive.open("r+b") as file:
         file.seek(18 * MIB)
         file.write(random.Random(5).randbytes(MIB))

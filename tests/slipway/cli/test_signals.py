@@ -36,7 +36,7 @@ def test_a_signal_that_the_caller_ignores_is_ignored(
     path.write_bytes(big_archive(20 * MIB))
     line.hold_after(2 * MIB)
     pushing = slipway.begin("push", path, slug, "--json", command=ignoring(which))
-    wait_until(lambda: line.holding, 60, "the upload is under way")
+    wait_until(lambda: line.holding, 90, "the upload is under way")
     pushing.send_signal(which)
     line.release()
     pushed = ended(pushing)
@@ -49,7 +49,7 @@ def test_the_other_signal_still_interrupts(slipway: Slipway, slug: str, line: St
     path.write_bytes(big_archive(20 * MIB))
     line.hold_after(2 * MIB)
     pushing = slipway.begin("push", path, slug, "--json", command=ignoring(signal.SIGINT))
-    wait_until(lambda: line.holding, 60, "the upload is under way")
+    wait_until(lambda: line.holding, 90, "the upload is under way")
     pushing.send_signal(signal.SIGTERM)
     interrupted = ended(pushing)
     assert interrupted.code == ExitCode.INTERRUPTED

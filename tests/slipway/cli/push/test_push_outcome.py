@@ -120,7 +120,7 @@ def test_changed_is_false_when_the_platform_made_no_build(
     line.hold_after(2 * MIB)
     other = Slipway(tmp_path / "elsewhere", slipway.environment)
     first, second = (one.begin("push", path, slug, "--json") for one in (slipway, other))
-    wait_until(lambda: line.holding, 60, "the uploads are under way")
+    wait_until(lambda: line.holding, 90, "the uploads are under way")
     wait_until(lambda: len(slipway("status", slug, "--json").result["uploads"]) == 2, 60, "both have begun")
     line.release()
     results = [ended(process).result for process in (first, second)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from slipway.cli.exit_codes import ExitCode
 from tests.app.uploads.raw.live import World
 from tests.game_archives import big_archive, game_archive
-from tests.slipway.cli.cli_process import Slipway
+from tests.slipway.cli.cli_process import Slipway, ended
 from tests.slipway.cli.game_folders import game_folder
 from tests.slipway.cli.pseudo_terminal import terminal
 from tests.slipway.cli.storage_proxy import StorageLine
@@ -34,6 +35,17 @@ def test_from_tar_itself(slipway: Slipway, world: World, slug: str, tmp_path: Pa
         ["tar", "czf", "-", "-C", folder.parent, folder.name], capture_output=True, check=True
     ).stdout
     assert slipway.piped(packed, "push", "-", slug).out == "Build 1 is live.\n"
+
+
+def test_from_a_process_substitution(slipway: Slipway, world: World, slug: str, tmp_path: Path) -> None:
+    """`slipway push <(tar czf - mygame)` gets the path of a pipe."""
+    archive, pipe = big_archive(3 * 1024**2), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    pushing = slipway.begin("push", pipe, slug, "--json")
+    pipe.write_bytes(archive)
+    pushed = ended(pushing)
+    assert (pushed.code, pushed.result["size"]) == (ExitCode.OK, len(archive)), pushed
+    assert world.builds(slug) == [(1, hashlib.sha256(archive).hexdigest())]
 
 
 def test_a_pipe_that_breaks_a_rule_is_refused_before_anything_is_sent(
@@ -61,6 +73,8 @@ def test_the_same_bytes_again_are_not_sent(slipway: Slipway, slug: str) -> None:
     slipway.piped(game_archive(), "push", "-", slug)
     again = slipway.piped(game_archive(), "push", "-", slug, "--json").result
     assert (again["changed"], again["bytesSent"], again["build"]) == (False, 0, 1)
+    noted = slipway.piped(game_archive(), "push", "-", slug, "--note", "The festival")
+    assert "Build 1 keeps its own note and version label" in noted.err
 
 
 def test_a_terminal_is_no_archive(slipway: Slipway, slug: str) -> None:
