@@ -23,11 +23,11 @@ class UpdateFacts:
 
 @dataclass
 class Archive:
-    """`file` is unbuffered and belongs to the archive. `sha256` is the digest of the file; `tar_sha256` that of the tar
-    inside, for archives that were packed here (both lowercase hex). `mtime_ns` is 0 for a file that only this process
-    can write to. `source` is its name in messages. `warnings` are findings of the check of its content. `upload_fields`
-    are sent with the request that begins its upload. `update` is set for an update file, from which the platform
-    assembles the archive."""
+    """`file` is open for reading and belongs to the archive. `sha256` is the digest of the file; `tar_sha256` that of
+    the tar inside, for archives that were packed here (both lowercase hex). `mtime_ns` is 0 for a file that only this
+    process can write to. `source` is its name in messages. `warnings` are findings of the check of its content.
+    `upload_fields` are sent with the request that begins its upload. `update` is set for an update file, from which the
+    platform assembles the archive."""
 
     source: str
     file_name: str

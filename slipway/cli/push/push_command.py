@@ -31,12 +31,12 @@ from slipway.cli.push.unfinished_push import UnfinishedPush
 from slipway.cli.push.update_size import UpdateSize
 from slipway.client.sizes import format_size
 
-_CONTINUES = "The parts sent so far are kept: push again to continue."
 if TYPE_CHECKING:
     from slipway.cli.push.updates.directory_source import DirectorySource
 
 # The platform's reasons to refuse an update, although it may accept the archive.
 _UPDATE_UNUSABLE = {"base_unusable", "invalid_update", "no_pack"}
+_CONTINUES = "The parts sent so far are kept: push again to continue."
 
 
 class Push:
@@ -47,8 +47,8 @@ class Push:
         self._output = output
         self._options = options
         self._interrupted_hint = "Nothing was sent; push again."
-        self._unfinished: UnfinishedPush | None = None
         self._directory: DirectorySource | None = None
+        self._unfinished: UnfinishedPush | None = None
         self.facts: dict[str, Any] = {"game": options.slug, "reached": None, "bytesSent": 0}
 
     def run(self, path: Path) -> str:

@@ -38,7 +38,7 @@ _KINDS = {
 
 def require_cutting(path: Path) -> None:
     """Raises NoUpdate if this machine cannot cut the directory into chunks."""
-    if os.name != "posix":
+    if not hasattr(os, "O_DIRECTORY"):  # files are opened below it, so that no link is followed
         raise NoUpdate("updates are made on Linux and macOS only")
     if not os.access(Path(os.path.realpath(path)).parent, os.R_OK):
         raise NoUpdate(f"the folder above {path} cannot be read")
