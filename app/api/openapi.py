@@ -50,6 +50,7 @@ _TAGS = {
     "v1-assets": "Assets API: images.",
     "v1-components": "Assets API: pieces of a game, with images on their sides.",
     "v1-revisions": "Assets API: drafts and finalized sets of components.",
+    "key": "The key that makes the call.",
     "servers": "Calls of the agent on a game server.",
 }
 _PATH_SCHEMAS: dict[str, Schema] = {
@@ -185,6 +186,8 @@ def _tag(rule: Rule) -> str:
     parts = rule.rule.strip("/").split("/")
     if parts[1] == "servers":
         return "servers"
+    if parts[2] != "games":
+        return parts[2]
     inner = parts[4] if len(parts) > 4 and (parts[1] == "v1" or parts[4] in _TAGS) else "games"
     return f"v1-{inner}" if parts[1] == "v1" else inner
 
