@@ -88,7 +88,6 @@ def _full(parent: Path, build: Build) -> str:
 
 
 def _check_room(parent: Path, settings: Settings, build: Build) -> None:
-    # As much again as the archive: storage often has its objects on the same disk.
     needed = build.unpacked_bytes + build.members * _FILE_OVERHEAD
     budget = settings.pack_disk_bytes
     if budget is not None and needed > budget:
@@ -97,6 +96,7 @@ def _check_room(parent: Path, settings: Settings, build: Build) -> None:
             "The operator can raise it."
         )
     free = shutil.disk_usage(parent).free
+    # Storage often has its objects on the same disk, and the pack takes about as much as the archive.
     wanted = needed + build.size + settings.pack_free_bytes
     if free < wanted:
         raise NoRoom(
