@@ -41,9 +41,12 @@ from slipway.agent.storage_addresses import StorageAddresses
 from slipway.agent.thread_supervisor import ThreadSupervisor
 from slipway.agent.verification.repair_folders import drop_abandoned_repairs
 from slipway.client.transport import make_pool
+from slipway.packs.applying import THREADS
 
 # The agent stops within two seconds. The last report must fit into that time.
 _LAST_REPORT_SECONDS = 1.2
+# Plan, reports and sessions. Each download from a pack has THREADS more.
+_OTHER_CONNECTIONS = 4
 
 
 class Agent:
@@ -57,7 +60,7 @@ class Agent:
         self._wake = Event()
         self._first_plan_applied = Event()
         self._settings = settings
-        pool = make_pool(ca_file=settings.ca_file)
+        pool = make_pool(_OTHER_CONNECTIONS + THREADS * settings.downloads, settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)

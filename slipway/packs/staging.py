@@ -101,7 +101,8 @@ def finish_files(root: Path, index: Index, entries: Iterable[int], check: Callab
         for entry in entries:
             check()
             size = index.size(entry)
-            flags = os.O_RDONLY if size else os.O_RDWR | os.O_CREAT
+            # Never for writing: it may be another name of an older build's file, which is read-only.
+            flags = os.O_RDONLY if size else os.O_RDONLY | os.O_CREAT
             descriptor = files.open(index.path(entry), flags)
             try:
                 status = os.fstat(descriptor)

@@ -77,8 +77,9 @@ class UpdateSources:
 
     def _fetched_index(self, task: FetchTask, key: BuildKey, received: Received) -> tuple[Index, bytes] | None:
         """The index of a build that came from its archive."""
-        planned = task.planned(key)
-        if planned is None or planned.pack is None:
+        planned, marker = task.planned(key), self._inventory.get(key)
+        # A platform restored from a backup can assign a number twice: its index is then that of other bytes.
+        if planned is None or planned.pack is None or marker is None or planned.sha256 != marker.sha256:
             return None
 
         def refreshed() -> PackOffer | None:

@@ -59,6 +59,7 @@ class AgentProcess:
         fault_at: str = "",
         program: str = "",
         user: str = "",
+        token: str = TOKEN,
         disk: str = "",
     ) -> None:
         self.log_path = log
@@ -75,7 +76,7 @@ class AgentProcess:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment(SLIPWAY_TOKEN=TOKEN, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
+                env=environment(SLIPWAY_TOKEN=token, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
             )

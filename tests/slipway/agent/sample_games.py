@@ -42,6 +42,7 @@ def make_game(seed: int, size: int = 1 << 20, top: str = "paper-lanterns-1.0") -
     """A game of about `size` bytes that do not compress, different for every seed."""
     noise = random.Random(seed)
     files = {
+        "game/empty.rpy": b"",
         "paper-lanterns.sh": b"#!/bin/sh\nexec lib/linux-x86_64/paper-lanterns\n",
         "game/script.rpy": b'label start:\n    "Build %d"\n' % seed,
         "lib/linux-x86_64/paper-lanterns": noise.randbytes(2048),

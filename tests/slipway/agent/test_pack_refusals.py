@@ -12,12 +12,18 @@ import pytest
 
 from slipway.agent.agent_process import Agent
 from slipway.agent.cache.bandwidth import Bandwidth
+from slipway.agent.cache.build_store import BuildMarker, Inventory
+from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.download import FetchFailed, UrlRejected
+from slipway.agent.cache.fetch_task import FetchTask
 from slipway.agent.packs.assemblies import allocated_bytes
 from slipway.agent.packs.fresh_addresses import FreshAddresses
 from slipway.agent.packs.index_files import read_index, write_index
-from slipway.agent.packs.pack_offer import OfferedIndex, PackOffer, StoredObject
+from slipway.agent.packs.pack_offer import OfferedIndex, OfferedUpdate, PackOffer, StoredObject
 from slipway.agent.packs.storage_client import ObjectRejected, StorageClient
+from slipway.agent.packs.update_sources import UpdateSources
+from slipway.agent.path_names import BuildKey
+from slipway.agent.plan import WantedBuild
 from slipway.agent.storage_addresses import AddressRejected, StorageAddresses, parse_storage_hosts
 from slipway.client.transport import make_pool
 from slipway.packs.format.index_transfer import IndexReference
@@ -318,3 +324,27 @@ def test_space_of_an_unfinished_build_counts_once(tmp_path: Path) -> None:
     assert allocated_bytes(tree) == 0
     (tree / "written").write_bytes(bytes(range(256)) * 400)
     assert 102_400 <= allocated_bytes(tree) < 200_000
+
+
+@pytest.mark.parametrize(("sha256", "asked"), [("a" * 64, 1), ("b" * 64, 0)])
+def test_the_index_of_other_bytes_with_the_same_number_is_not_used(
+    sha256: str, asked: int, tmp_path: Path, storage: StorageServer, packs: tuple[PackedGame, PackedGame]
+) -> None:
+    """As after a restore of the platform from a backup."""
+    layout, key = CacheLayout(tmp_path / "games"), BuildKey("g1", 1)
+    layout.create()
+    inventory = Inventory(layout)
+    (layout.build(key) / "game-1.0").mkdir(parents=True)
+    inventory.write_marker(key, BuildMarker("a" * 64, 1, 1, "game-1.0", "game.sh"))
+    storage.objects["/index"] = packs[0].objects["index"]
+    stored = StoredObject(storage.presign("/index"), len(packs[0].objects["index"]))
+    offered = PackOffer(
+        StoredObject("", 1), OfferedIndex(stored, packs[0].reference), (OfferedUpdate(1, 1, None, None),)
+    )
+    planned = WantedBuild(key, 1, sha256, 1, "game-1.0", "game.sh", "", True, 0, pack=offered)
+    task = FetchTask(replace(planned, key=BuildKey("g1", 2)), 1, lambda: planned, lambda key: planned)
+    client = StorageClient(make_pool(), StorageAddresses("http://portal", ()), Bandwidth())
+    sources = UpdateSources(layout, inventory, client)
+    with sources.opened(task, update, lambda count: None) as source:
+        assert (source is not None) == bool(asked)
+    assert len(storage.served) == asked

@@ -124,7 +124,7 @@ def test_a_whole_build_is_called_whole(top: Path, verify: Verify, storage: Stora
     before = len(storage.served)
     code, printed = verify()
     assert code == ExitCode.OK
-    assert printed.startswith("g1 build 1: whole (13 files, ")
+    assert printed.startswith("g1 build 1: whole (14 files, ")
     assert len(storage.served) == before, "the index is on disk"
 
 
