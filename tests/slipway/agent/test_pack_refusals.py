@@ -338,9 +338,8 @@ def test_the_index_of_other_bytes_with_the_same_number_is_not_used(
     inventory.write_marker(key, BuildMarker("a" * 64, 1, 1, "game-1.0", "game.sh"))
     storage.objects["/index"] = packs[0].objects["index"]
     stored = StoredObject(storage.presign("/index"), len(packs[0].objects["index"]))
-    offered = PackOffer(
-        StoredObject("", 1), OfferedIndex(stored, packs[0].reference), (OfferedUpdate(1, 1, None, None),)
-    )
+    update = OfferedUpdate(1, 1, None, None)
+    offered = PackOffer(StoredObject("", 1), OfferedIndex(stored, packs[0].reference), (update,))
     planned = WantedBuild(key, 1, sha256, 1, "game-1.0", "game.sh", "", True, 0, pack=offered)
     task = FetchTask(replace(planned, key=BuildKey("g1", 2)), 1, lambda: planned, lambda key: planned)
     client = StorageClient(make_pool(), StorageAddresses("http://portal", ()), Bandwidth())
