@@ -70,6 +70,9 @@ def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
         "released": "bool",
         "releasedAt": "moment",
         "cachedOn": "int",
+        "update": "null",
+        "sentBytes": "int",
+        "savedBytes": "int",
         "warnings": [],
         "pack": {"state": "str", "progress": "null", "bytes": "null", "reason": "null"},
     }
@@ -312,6 +315,7 @@ def test_the_live_build_is_kept_however_old(app: Flask, sender: Sender) -> None:
 
 
 def test_builds_in_use_are_kept_until_they_are_free(app: Flask, sender: Sender, game: Game, agent: FleetAgent) -> None:
+    keep_previous(0)
     old = new_build(game)
     said = held(old, "cached")
     agent.report(said)
