@@ -23,8 +23,10 @@ _sequence = iter(range(1, 10_000))
 
 
 def report_cached(gunicorn: Gunicorn, world: World, slug: str, *builds: int) -> None:
-    """The agent of srv-01 reports that it holds these builds."""
-    held = [{"gameId": world.game_id(slug), "build": build, "phase": "cached"} for build in builds]
+    """The agent of srv-01 reports that it installed these builds from their packs."""
+    source = {"kind": "pack", "from": None, "fallback": None}
+    at = {"gameId": world.game_id(slug), "phase": "cached", "source": source}
+    held = [at | {"build": build} for build in builds]
     document = {"bootId": _boot, "sequence": next(_sequence), "health": HEALTH, "disk": DISK, "builds": held}
     answer = urllib3.request(
         "POST", f"{gunicorn.address}{SELF}/reports", json=document, headers=bearer(world.server_token)
