@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
 from app.data.claims import ClaimColumns
 from app.data.database import free_connection
@@ -35,7 +35,8 @@ def is_needed() -> ColumnElement[bool]:
         Server.retired_at.is_(None),
     )
     newest = Build.number >= Game.next_build_number - NEWEST_PACKED
-    return and_(Game.deleted_at.is_(None), or_(Build.id == Game.released_build_id, newest, on_server))
+    live = Build.id == func.coalesce(Game.released_build_id, "")  # never NULL, so that it can be negated
+    return and_(Game.deleted_at.is_(None), or_(live, newest, on_server))
 
 
 def due_packs() -> Sequence[str]:

@@ -73,12 +73,12 @@ def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
                 return None
             row.state, row.maker = "making", token
             row.makings_begun += 1
-            abandoned = row.folder
-            row.folder = f"packs/{new_id('pack')}"
+            claim = PackClaim(build, token, f"packs/{new_id('pack')}", row.folder)
+            row.folder = claim.folder
             row.pack_bytes = build.size
-            row.bytes_done, row.bytes_total = 0, build.size + 2 * build.unpacked_bytes
+            row.bytes_done, row.bytes_total = 0, claim.work_bytes
             row.reason = None
-            return PackClaim(build, token, row.folder, abandoned)
+            return claim
     finally:
         free_connection()  # the claimed row stays readable
 

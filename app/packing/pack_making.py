@@ -39,6 +39,7 @@ from app.packing.work_folder import work_folder
 from app.process import shutdown
 from app.process.crash_points import crash_point
 from app.refusals import Unavailable
+from app.storage.bucket import ObjectGone
 from app.storage.objects import ObjectMissing
 from app.storage.whole_objects import read_whole
 from slipway.archive.archive_rejected import ArchiveRejected
@@ -64,6 +65,10 @@ class _Older:
 
     build: Build
     content: OlderBuild
+
+
+class _ArchiveGone(Exception):
+    """The build's own archive is missing. Waiting for storage cannot help."""
 
 
 def make_pack(build_id: str, *, again: bool = False) -> Outcome:
@@ -99,6 +104,11 @@ def _attempt(claim: PackClaim) -> Outcome:
         log.exception("the pack of %s cannot be made", number)
         end_failed(claim, f"The build cannot be cut into a pack: {why}.", for_good=True)
         return Outcome.ENDED
+    except _ArchiveGone:
+        log.warning("the archive of %s is not in storage", number)
+        reason = f"Its archive is not in storage. Tell the operator: flask check lists build {claim.build.number}."
+        end_failed(claim, reason, for_good=False)
+        return Outcome.ENDED
     except Exception as why:
         log.exception("making the pack of %s failed", number)
         reason = f"Making it failed ({type(why).__name__}). The server's log has more."
@@ -108,18 +118,19 @@ def _attempt(claim: PackClaim) -> Outcome:
 
 def _make(claim: PackClaim) -> Outcome:
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # the proxy's own method
-    with PackHeartbeat(app, claim) as heartbeat, work_folder(settings(), claim.build) as folder:
+    with PackHeartbeat(app, claim) as heartbeat:
 
         def cancelled() -> bool:
             return heartbeat.lost.is_set() or shutdown.stopping.is_set()
 
-        _unpack_archive(claim, folder, heartbeat, cancelled)
-        crash_point("archive-unpacked")
-        older = _older(claim.build, cancelled)
-        made, written = _write(claim, folder, older, heartbeat, cancelled)
-    updates = [_store_update(claim, made, written, older)] if older else []
-    crash_point("pack-objects-stored")
-    return Outcome.READY if finish(claim, made, updates) else Outcome.NOT_OURS
+        with work_folder(settings(), claim.build) as folder:
+            _unpack_archive(claim, folder, heartbeat, cancelled)
+            crash_point("archive-unpacked")
+            older = _older(claim.build, cancelled)
+            made, written = _write(claim, folder, older, heartbeat, cancelled)
+        updates = [_store_update(claim, made, written, older)] if older else []
+        crash_point("pack-objects-stored")
+        return Outcome.READY if finish(claim, made, updates) else Outcome.NOT_OURS
 
 
 def _unpack_archive(claim: PackClaim, folder: Path, heartbeat: PackHeartbeat, cancelled: Callable[[], bool]) -> None:
@@ -133,7 +144,10 @@ def _unpack_archive(claim: PackClaim, folder: Path, heartbeat: PackHeartbeat, ca
 
     build = claim.build
     source = _Pieces(read_whole(build.object_key, build.size, check_wanted))
-    unpack(source, folder, limits_for(build), build.launcher, read, cancelled)  # type: ignore[arg-type]  # read() is all it calls
+    try:
+        unpack(source, folder, limits_for(build), build.launcher, read, cancelled)  # type: ignore[arg-type]  # read() is all it calls
+    except ObjectGone as error:
+        raise _ArchiveGone from error
 
 
 class _Pieces:
@@ -185,7 +199,7 @@ def _store_update(claim: PackClaim, made: BuildPack, written: WrittenBuild, olde
     update = PackUpdate(build_id=claim.build.id, from_build_id=older.build.id, folder=claim.folder)
     new = StoredIndex(written.index, written.encoded)
     old = StoredIndex(older.content.index, older.content.encoded)
-    store_update(update, made.index_bytes, new, old, UpdateObjects(written.delta or b"", written.patch))
+    store_update(update, made.index_bytes, new, old, UpdateObjects(written.delta, written.patch))
     return update
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from app.data.database import announce, free_connection, in_batches, writing
 from app.data.extensions import db
@@ -86,6 +86,44 @@ def discard_pack(pack: BuildPack) -> None:
         objects = _remove(session, row)
     free_connection()
     remove_objects(objects)
+
+
+def discard_incomplete(game_ids: Sequence[str] | None) -> None:
+    """Remove the rows of packs and updates whose objects are missing in storage, or have another size, of some games or
+    (None) of all. They are due again."""
+    packs = select(BuildPack).join(Build, BuildPack.build_id == Build.id).where(BuildPack.state == "ready")
+    if game_ids is not None:
+        packs = packs.where(Build.game_id.in_(game_ids))
+    rows = db.session.scalars(packs.options(selectinload(BuildPack.updates))).all()
+    free_connection()
+    sizes = {found.key: found.size for found in bucket().objects("packs/")}  # after the rows: none is missing yet
+
+    def is_complete(objects: Sequence[NamedObject]) -> bool:
+        return all(sizes.get(found.key) == found.size for found in objects)
+
+    for pack in rows:
+        if not is_complete(objects_of_pack(pack)):
+            log.warning("the pack of %s is not complete in storage and is made again", pack.build_id)
+            discard_pack(pack)
+            continue
+        for update in pack.updates:
+            if not is_complete(objects_of_update(update)):
+                log.warning("the update to %s is not complete in storage and is made again", pack.build_id)
+                _discard_update(update)
+
+
+def _discard_update(update: PackUpdate) -> None:
+    with writing() as session:
+        session.execute(
+            delete(PackUpdate).where(
+                PackUpdate.build_id == update.build_id,
+                PackUpdate.from_build_id == update.from_build_id,
+                PackUpdate.folder == update.folder,
+            )
+        )
+        announce(*topics_of(session, update.build_id))
+    free_connection()
+    remove_objects(objects_of_update(update))
 
 
 def free_packs() -> list[NamedObject]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from app.config.settings import settings
 from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build, Game
@@ -16,7 +17,9 @@ from app.data.models.pack import BuildPack
 from app.data.models.partner import Partner
 from app.packing.due_packs import due_packs, unready_packs
 from app.packing.pack_making import Outcome, make_pack
+from app.packing.pack_removal import discard_incomplete
 from app.packing.update_making import due_updates, make_update
+from app.packing.work_folder import remove_abandoned
 from app.process import shutdown
 from app.refusals import Conflict, NotFound, Unavailable
 from slipway.packs.format.refusals import TransferCancelled
@@ -27,6 +30,7 @@ log = logging.getLogger(__name__)
 def make_due_packs() -> None:
     """Make updates and packs until none is due, storage does not answer, or the process stops. Updates come first: they
     take seconds. A build that is published meanwhile is the next, however many older ones wait."""
+    remove_abandoned(settings())
     skipped: set[object] = set()  # another worker has it now, or it cannot be made now
     while not shutdown.stopping.is_set():
         pair = next((found for found in due_updates() if found not in skipped), None)
@@ -72,7 +76,8 @@ class MadePack:
 
 def make_unready_packs(game_ids: Sequence[str] | None) -> Iterator[MadePack]:
     """Make every needed pack that is not ready, of some games or (None) of all, and the updates that are due. Packs
-    that failed before are tried again."""
+    that failed before are tried again, and packs that are not complete in storage are made again."""
+    discard_incomplete(game_ids)
     for build_id in unready_packs(game_ids):
         outcome = make_pack(build_id, again=True)
         yield _described(build_id, outcome)

@@ -52,7 +52,8 @@ class PlannedUpdate:
 
 @dataclass(frozen=True)
 class PlannedPack:
-    """A ready pack. `updates`: from the builds that the server holds, the cheapest first."""
+    """A ready pack. `updates`: from other builds that the server holds, the cheapest first; none for a build that it
+    holds itself."""
 
     url: str
     bytes: int
@@ -85,9 +86,11 @@ def planned_packs(
     found: dict[str, PlannedPack | PackPreparing] = {}
     for build in builds:
         pack = packs.get(build.id)
-        others = [other for other in held.get(build.game_id, ()) if other.id != build.id]
+        others = held.get(build.game_id, ())
         if pack is None:
             continue
+        if build in others:
+            others = ()  # it is there already: its pack is for repairs
         if pack.state == "ready":
             sources = [other for other in others if other.id in packs and packs[other.id].state == "ready"]
             found[build.id] = _planned(pack, sources, lifetime)

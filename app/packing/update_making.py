@@ -36,9 +36,9 @@ Cancelled = Callable[[], bool]
 
 @dataclass(frozen=True)
 class UpdateObjects:
-    """What could be stored for an update. `patch`: None where it would save nothing."""
+    """What could be stored for an update. None: it would save nothing."""
 
-    delta: bytes
+    delta: bytes | None
     patch: bytes | None
 
 
@@ -92,9 +92,12 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
     objects = UpdateObjects(compress_index(new.encoded, old.encoded), patch)
     store_update(made, new_pack.index_bytes, new, old, objects)
     with writing() as session:
-        if add_updates(session, [made]):
+        added = add_updates(session, [made])
+        if added:
             announce(*topics_of(session, build_id))
     free_connection()
+    if not added:  # another worker was first
+        remove_folder(made.folder)
     return True
 
 
@@ -142,7 +145,7 @@ def store_update(
             store(made.patch_key, objects.patch)
             made.patch_bytes, made.patch_sha256 = len(objects.patch), hashlib.sha256(objects.patch).hexdigest()
             fetched = with_patch
-    if len(objects.delta) < index_bytes:
+    if objects.delta and len(objects.delta) < index_bytes:
         store(made.delta_key, objects.delta)
         made.delta_bytes = len(objects.delta)
     made.fetched_bytes = fetched

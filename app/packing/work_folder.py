@@ -22,12 +22,11 @@ _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def work_folder(settings: Settings, build: Build) -> Iterator[Path]:
-    """An empty folder with room for the unpacked build, removed at the end. Folders that killed processes left are
-    removed first. Raises NoRoom, also when the disk fills up meanwhile, and OSError."""
-    parent = settings.pack_dir or settings.instance / "packs"
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(parent):  # nobody takes a new folder for an abandoned one
-        _remove_abandoned(parent)
+    """An empty folder with room for the unpacked build, removed at the end. Raises NoRoom, also when the disk fills up
+    meanwhile, and OSError."""
+    remove_abandoned(settings)
+    parent = _parent(settings)
+    with _locked(parent):
         _check_room(parent, settings, build)
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         descriptor = _lock(folder)
@@ -40,6 +39,25 @@ def work_folder(settings: Settings, build: Build) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def remove_abandoned(settings: Settings) -> None:
+    """Remove the folders that killed processes left."""
+    parent = _parent(settings)
+    with _locked(parent):  # a folder that is being made has no lock for a moment
+        for folder in parent.glob(f"{_PREFIX}*"):
+            try:
+                descriptor = _lock(folder, wait=False)
+            except OSError:  # in use, or removed a moment ago
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
+
+
+def _parent(settings: Settings) -> Path:
+    parent = settings.pack_dir or settings.instance / "packs"
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return parent
 
 
 @contextmanager
@@ -62,16 +80,6 @@ def _lock(folder: Path, *, wait: bool = True) -> int:
     return descriptor
 
 
-def _remove_abandoned(parent: Path) -> None:
-    for folder in parent.glob(f"{_PREFIX}*"):
-        try:
-            descriptor = _lock(folder, wait=False)
-        except OSError:  # in use, or removed a moment ago
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
 def _full(parent: Path, build: Build) -> str:
     return (
         f"The portal's disk filled up while build {build.number} was unpacked: {shutil.disk_usage(parent).free:,} "
@@ -80,7 +88,6 @@ def _full(parent: Path, build: Build) -> str:
 
 
 def _check_room(parent: Path, settings: Settings, build: Build) -> None:
-    # As much again as the archive: storage often has its objects on the same disk.
     needed = build.unpacked_bytes + build.members * _FILE_OVERHEAD
     budget = settings.pack_disk_bytes
     if budget is not None and needed > budget:
@@ -89,6 +96,7 @@ def _check_room(parent: Path, settings: Settings, build: Build) -> None:
             "The operator can raise it."
         )
     free = shutil.disk_usage(parent).free
+    # Storage often has its objects on the same disk, and the pack takes about as much as the archive.
     wanted = needed + build.size + settings.pack_free_bytes
     if free < wanted:
         raise NoRoom(

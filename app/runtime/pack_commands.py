@@ -16,7 +16,8 @@ packs_group = AppGroup("packs", help="Packs, from which game servers install and
 @click.option("--game", "slug", help="The slug of a game; without it, packs of all games are made.")
 @click.option("--partner", help="The partner's name, if several partners have a game with this slug.")
 def packs_make(slug: str | None, partner: str | None) -> None:
-    """Make the packs that servers may need and that are not there yet, also those that failed before."""
+    """Make the packs that servers may need and that are not there: new ones, those that failed before, and those whose
+    objects are missing in storage."""
     games = games_with_slug(slug, partner_named(partner) if partner else None) if slug else None
     failed = 0
     for made in make_unready_packs(games):

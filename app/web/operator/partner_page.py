@@ -134,10 +134,10 @@ def _render(
 
 def _quota_words(found: BuildQuota) -> str:
     used = format_size(found.used)
-    packs = f", {format_size(found.packs)} of it packs" if found.packs else ""
-    reserved = packs + (f", {format_size(found.reserved)} being uploaded" if found.reserved else "")
+    details = f", {format_size(found.packs)} of it packs" if found.packs else ""
+    details += f", {format_size(found.reserved)} being uploaded" if found.reserved else ""
     return (
-        f"{used} of {format_size(found.limit)} used{reserved}"
+        f"{used} of {format_size(found.limit)} used{details}"
         if found.limit is not None
-        else f"{used} used, no limit{reserved}"
+        else f"{used} used, no limit{details}"
     )

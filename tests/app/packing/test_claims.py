@@ -6,7 +6,7 @@ import errno
 import shutil
 from datetime import timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from flask import Flask
@@ -17,6 +17,7 @@ from app.config.settings import Settings
 from app.data import claims
 from app.data.claims import LEASE
 from app.data.database import free_connection, writing
+from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack
@@ -26,6 +27,7 @@ from app.packing.pack_claims import PackHeartbeat, claim_pack, finish, free_clai
 from app.packing.pack_making import Outcome, make_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.pack_writing import store
+from app.packing.work_folder import work_folder
 from app.process import shutdown
 from app.storage.bucket import StorageError, bucket
 from tests.app.fleet.acting import STUDIO
@@ -53,6 +55,27 @@ def age(build: Build, by: timedelta) -> None:
 
 def nothing_is_left(settings: Settings) -> bool:
     return not pack_objects_stored() and not list((settings.instance / "packs").glob("*"))
+
+
+def test_no_database_connection_is_held_while_a_pack_is_made(
+    studio: Studio, build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+
+    def watched(name: str, function: Any) -> Any:
+        def call(*arguments: Any, **named: Any) -> Any:
+            held.append(f"{name}: {db.session.registry.has()}")
+            return function(*arguments, **named)
+
+        return call
+
+    for name in ("unpack", "older_build", "write_build", "store", "store_update"):
+        monkeypatch.setattr(pack_making, name, watched(name, getattr(pack_making, name)))
+    make_pack(build.id)
+    assert make_pack(studio.publish(game_files(scripts=2)).id) is Outcome.READY
+
+    assert {entry.split(":")[0] for entry in held} == {"unpack", "older_build", "write_build", "store", "store_update"}
+    assert [entry for entry in held if entry.endswith("True")] == []
 
 
 def test_a_second_worker_gets_no_claim_until_the_lease_is_over(build: Build) -> None:
@@ -239,10 +262,23 @@ def test_a_disk_that_fills_up_meanwhile_is_no_failure(
 def test_the_folder_can_be_set_and_leftovers_of_killed_processes_are_removed(
     app: Flask, build: Build, settings: Settings, tmp_path: Path
 ) -> None:
-    app.config["SLIPWAY"] = settings.model_copy(update={"pack_dir": tmp_path / "packs"})
-    (tmp_path / "packs" / "slipway-pack-abandoned" / "game").mkdir(parents=True)
-    (tmp_path / "packs" / "of somebody else").mkdir()
+    folder = tmp_path / "packs"
+    app.config["SLIPWAY"] = settings.model_copy(update={"pack_dir": folder})
+    (folder / "slipway-pack-abandoned" / "game").mkdir(parents=True)
+    (folder / "of somebody else").mkdir()
 
     assert make_pack(build.id) is Outcome.READY
 
-    assert [path.name for path in (tmp_path / "packs").iterdir()] == ["of somebody else"]
+    assert [path.name for path in folder.iterdir()] == ["of somebody else"]
+    (folder / "slipway-pack-abandoned").mkdir()
+    make_due_packs()
+    assert [path.name for path in folder.iterdir()] == ["of somebody else"], "also when nothing is due"
+
+
+def test_the_folder_of_a_running_making_is_left_alone(app: Flask, build: Build, settings: Settings) -> None:
+    with work_folder(settings, build) as folder:
+        assert folder.stat().st_mode & 0o077 == 0, "nobody else reads the unpacked build"
+        make_due_packs()
+        assert folder.is_dir()
+    assert not folder.exists()
+    ready_pack(build)

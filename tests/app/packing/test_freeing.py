@@ -5,22 +5,21 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, update
 
 from app.catalog.games import delete_game
 from app.catalog.releasing import release
 from app.catalog.retention import apply_retention, delete_build
 from app.data.database import free_connection, writing
-from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack
 from app.maintenance.build_sweep import check, sweep
 from app.packing.due_packs import NEWEST_PACKED, due_packs
 from app.packing.pack_claims import claim_pack
 from app.packing.pack_removal import free_packs
-from app.packing.pack_work import make_due_packs
+from app.packing.pack_work import make_due_packs, make_unready_packs
 from app.storage.bucket import bucket
-from tests.app.fleet.acting import STUDIO, FleetAgent, held, new_build
+from tests.app.fleet.acting import STUDIO, FleetAgent, held
 from tests.app.packing.scenes import Studio, game_files, pack_objects_stored, pack_of, ready_pack, update_of
 
 NOW = timedelta(0)
@@ -61,6 +60,16 @@ def test_packs_of_builds_that_nobody_needs_are_freed_and_counted(studio: Studio)
     assert all(ready_pack(build) for build in newest)
     assert due_packs() == []
     assert check().missing == []
+
+
+def test_packs_of_staged_builds_are_freed_too(studio: Studio) -> None:
+    staged = [
+        studio.publish(game_files(scripts=number, media=1000), release=False) for number in range(NEWEST_PACKED + 1)
+    ]
+    make_due_packs()
+    assert pack_of(staged[0]) is not None, "requested when it was published"
+    sweep(NOW)
+    assert [pack_of(build) is None for build in staged] == [True] + [False] * NEWEST_PACKED
 
 
 def test_a_live_build_keeps_its_pack_however_old_it_is(studio: Studio) -> None:
@@ -202,12 +211,44 @@ def test_lost_and_wrong_objects_are_found(studio: Studio) -> None:
     )
 
 
+def test_packs_make_repairs_what_check_finds(studio: Studio) -> None:
+    first, second = builds(studio, 2)
+    way = update_of(first, second)
+    assert way is not None
+    bucket().delete([ready_pack(first).pack_key, way.delta_key])
+    before = ready_pack(second).folder
+
+    made = [found.name for found in make_unready_packs(None)]
+
+    assert made == [f"{studio.slug}, build 1"]
+    assert (check().missing, check().orphans) == ([], [])
+    assert ready_pack(second).folder == before, "whatever is complete stays"
+
+
+def test_packs_make_makes_an_incomplete_update_again(studio: Studio, agent: FleetAgent) -> None:
+    first, second = builds(studio, 2)
+    agent.report(held(first, "cached"))
+    way = update_of(first, second)
+    assert way is not None
+    bucket().delete([way.delta_key])
+
+    assert list(make_unready_packs(None)) == []
+
+    again = update_of(first, second)
+    assert again is not None
+    assert again.folder != way.folder
+    assert (check().missing, check().orphans) == ([], [])
+
+
 def test_a_build_without_an_object_does_not_keep_others_from_their_packs(studio: Studio) -> None:
-    lost = new_build(studio.game)
-    free_connection()
-    db.session.scalars(select(Build)).all()
+    staged = studio.publish(game_files())
+    lost = studio.publish(game_files(scripts=2))
+    bucket().delete([lost.object_key])
+
     make_due_packs()
-    assert pack_of(lost) is not None
-    build = studio.publish(game_files())
-    make_due_packs()
-    ready_pack(build)
+
+    ready_pack(staged)
+    pack = pack_of(lost)
+    assert pack is not None
+    assert (pack.state, pack.makings_begun) == ("waiting", 1)
+    assert pack.reason == "Its archive is not in storage. Tell the operator: flask check lists build 2."

@@ -9,10 +9,12 @@ import pytest
 from app.catalog.releasing import release
 from app.data.database import free_connection
 from app.data.models.game import Build
+from app.maintenance.build_sweep import check
+from app.packing import update_making
 from app.packing.pack_making import make_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.transfers import known_transfers, transfer_between
-from app.packing.update_making import due_updates, make_update
+from app.packing.update_making import due_updates, make_update, store_update
 from app.storage.bucket import StorageError, bucket
 from app.storage.objects import ObjectMissing
 from tests.app.fleet.acting import STUDIO, FleetAgent, held
@@ -89,6 +91,15 @@ def test_the_cheapest_update_is_named_first(studio: Studio, agent: FleetAgent) -
     assert ways[0]["bytes"] < ways[1]["bytes"]
 
 
+def test_a_build_that_is_there_already_needs_no_update(studio: Studio, agent: FleetAgent) -> None:
+    first, second = studio.publish(FILES), studio.publish(EDITED)
+    agent.report(held(first, "cached"), held(second, "cached"))
+    make_due_packs()
+    pack = planned(agent, second)["pack"]
+    assert pack["updates"] == []
+    assert pack["index"]["sha256"] == ready_pack(second).index_sha256, "it can be verified and repaired"
+
+
 def test_an_update_that_nobody_measured_yet_counts_at_most_everything(
     studio: Studio, agent: FleetAgent, installer: PackInstaller
 ) -> None:
@@ -126,6 +137,27 @@ def test_a_transfer_is_measured_once_and_is_what_servers_use(
     assert stored.items() <= pack_objects_stored().items()
     agent.report(held(first, "cached"))
     assert planned(agent, second)["pack"]["updates"][0]["bytes"] == measured.transfer_bytes
+
+
+def test_of_two_workers_that_make_one_update_the_first_counts(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = studio.publish(FILES), studio.publish(EDITED)
+    make_pack(second.id)
+    make_pack(first.id)
+    others: list[bool] = []
+
+    def other_worker(*arguments: Any) -> None:
+        monkeypatch.undo()
+        others.append(make_update(second.id, first.id, cancelled=lambda: False))
+        store_update(*arguments)
+
+    monkeypatch.setattr(update_making, "store_update", other_worker)
+    assert make_update(second.id, first.id, cancelled=lambda: False)
+
+    assert others == [True]
+    way = update_of(first, second)
+    assert way is not None
+    assert (check().missing, check().orphans) == ([], [])
+    assert {way.delta_key, way.patch_key} <= pack_objects_stored().keys()
 
 
 def test_without_both_packs_nothing_can_be_measured(studio: Studio) -> None:
