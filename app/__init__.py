@@ -12,11 +12,11 @@ from datetime import timedelta
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
+from werkzeug.routing import IntegerConverter, Map, PathConverter, UnicodeConverter
 
 from app import web
 from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
-from app.api.partners import builds, games, raw_upload, releases, uploads
+from app.api.partners import build_changes, build_download, builds, games, keys, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
 from app.data.extensions import csrf, db, htmx, limiter, login, migrate
@@ -67,8 +67,11 @@ def create_app(settings: Settings | None = None) -> Flask:
         games.bp,
         raw_upload.bp,
         uploads.bp,
+        build_changes.bp,
         builds.bp,
+        build_download.bp,
         releases.bp,
+        keys.bp,
         agent_calls.bp,
         openapi.bp,
         health.bp,
@@ -114,7 +117,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         RATELIMIT_STRATEGY="fixed-window",
         RATELIMIT_HEADERS_ENABLED=False,
     )
-    app.url_map.converters.update(default=_Segment, int=_Number)
+    app.url_map.converters.update(default=_Segment, id=_Id, path=_Segments, int=_Number)
     app.request_class = GuardedRequest
     app.wsgi_app = BodyGuard(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented way
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
@@ -129,6 +132,22 @@ class _Segment(UnicodeConverter):
     def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
         super().__init__(map)
         self.regex = r"[^/\x00]+"
+
+
+class _Id(_Segment):
+    """An id. The names of calls beside it are none, so that they do not take the methods of its call."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map)
+        self.regex = rf"(?!(?:batch|presign|upload-complete)$){self.regex}"
+
+
+class _Segments(PathConverter):
+    """The rest of a path, with its slashes."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002  # werkzeug's own name for it
+        super().__init__(map)
+        self.regex = r"[^\x00]+"
 
 
 class _Number(IntegerConverter):

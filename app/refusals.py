@@ -73,9 +73,19 @@ class QuotaExceeded(Refusal):
 
 
 class UnsupportedMediaType(Refusal):
-    """A content type that this call does not accept."""
+    """A content type or encoding that this call does not accept. `accepted`: what it accepts, as header → value."""
 
     code = "unsupported_media_type"
+
+    def __init__(self, message: str, accepted: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.accepted = dict(accepted or {})
+
+
+class PreconditionFailed(Refusal):
+    """The object is not in the state that the caller expects (If-Match)."""
+
+    code = "precondition_failed"
 
 
 class InvalidArchive(Refusal):

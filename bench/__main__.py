@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import browser_upload, cli, dashboard, games_list, images, live_updates, packs, upload
+from bench import browser_upload, cli, dashboard, games_list, images, live_updates, packs, packs_fleet, upload
 
 BENCHES = {
     "upload": upload.run,
@@ -17,6 +17,7 @@ BENCHES = {
     "dashboard": dashboard.run,
     "assets": images.run,
     "packs": packs.run,
+    "fleet": packs_fleet.run,
 }
 
 

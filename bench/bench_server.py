@@ -120,8 +120,8 @@ def _status(pid: int, name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-def register_game(stage: BenchServer, slug: str) -> str:
-    """A game that can take builds; returns its id."""
+def register_game(stage: BenchServer, slug: str, **fields: object) -> str:
+    """A game that can take builds; returns its id. `fields` are further ones of the API, or other values."""
     answer = urllib3.request(
         "POST",
         f"{stage.url}/api/partners/games",
@@ -134,7 +134,8 @@ def register_game(stage: BenchServer, slug: str) -> str:
             "tags": ["Bench"],
             "launcher": "game.sh",
             "renpyDir": "Bench-1",
-        },
+        }
+        | fields,
     )
     if answer.status != 201:
         raise SystemExit(f"registering {slug}: {answer.status} {answer.data!r}")

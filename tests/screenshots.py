@@ -31,17 +31,18 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.fleet.servers import add_server
+from app.storage import part_writer
 from app.storage.availability import storage_status
 from app.storage.embedded_server import EmbeddedStorage
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
-from app.uploads.raw import part_writer
-from tests.app.web import asset_scenes, fleet_scenes, scenes
+from tests.app.web import asset_scenes, fleet_scenes, pack_scenes, scenes
 from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, ROOT, settings_for
 from tests.live_server import LiveServer
 
 FOLDER = ROOT / "screenshots"
 GARDEN = "/games/garden-of-forking-paths"
+HARBOUR = "/games/harbour-lights"
 
 PARTNER_PAGES = [
     ("games", "/games"),
@@ -58,6 +59,8 @@ PARTNER_PAGES = [
     ("revisions", f"{GARDEN}/revisions"),
     ("finalize", f"{GARDEN}/revisions/2/finalization"),
     ("game-build", f"{GARDEN}/builds/3"),
+    ("game-changed-build", f"{HARBOUR}/builds/2"),
+    ("game-changes", f"{HARBOUR}/builds/2/changes"),
     ("game-release", f"{GARDEN}/builds/5/release"),
     ("replica", f"{GARDEN}/builds/4/servers/srv-04"),
     ("not-found", "/games/garden-of-forking-path"),
@@ -135,7 +138,10 @@ def _seed() -> None:
         session.add_all(members)
     scenes.catalog(studios[0].partner_id)
     garden = select(Game.id).where(Game.slug == "garden-of-forking-paths")
-    asset_scenes.forking_paths_images(db.session.scalars(garden).one())
+    garden_id = db.session.scalars(garden).one()
+    asset_scenes.forking_paths_images(garden_id)
+    pack_scenes.harbour_lights(studios[0].partner_id)
+    pack_scenes.forking_paths_packs(garden_id)
     scenes.servers_report(silent=["srv-06"])
     fleet_scenes.machines()
     fleet_scenes.last_hour(studios[0].partner_id)

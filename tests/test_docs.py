@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])
 DECISIONS = ROOT / "docs" / "decisions"
-# `app/uploads/raw/part_writer.py`, `slipway/archive/`, `tests/conftest.py`
+# `app/storage/part_writer.py`, `slipway/archive/`, `tests/conftest.py`
 PATH = re.compile(r"`((?:app|slipway|tests|bench|migrations)/[\w./-]+)`")
 SETTING = re.compile(r"PORT|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 

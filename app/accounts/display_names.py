@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 
 from app.refusals import InvalidRequest
+from app.validation import problem_of_line
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def checked_name(text: str, max_length: int, what: str, field: str = "name", *, min_length: int = 1) -> str:
@@ -14,8 +17,8 @@ def checked_name(text: str, max_length: int, what: str, field: str = "name", *, 
     if not min_length <= len(text) <= max_length:
         span = f"{min_length} to {max_length} characters" if min_length else f"at most {max_length} characters"
         raise InvalidRequest(f"{what} must have {span}.", {field: span})
-    # Control characters break lines in logs and lists. Postgres cannot store NUL, and neither database half a surrogate
-    # pair.
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise InvalidRequest(f"{what} must be one line without control characters.", {field: "no control characters"})
+    # Control characters break lines in logs and lists. Neither database can store half a surrogate pair.
+    problem = "must be Unicode text" if _HALF_PAIR.search(text) else problem_of_line(text)
+    if problem:
+        raise InvalidRequest(f"{what} {problem}.", {field: problem})
     return text

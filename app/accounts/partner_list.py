@@ -12,12 +12,14 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.partner import Invitation, Member, Partner
+from app.data.pack_sizes import pack_sizes
 from app.refusals import NotFound
 
 
 @dataclass(frozen=True)
 class PartnerEntry:
-    """`builds_bytes` includes builds of deleted games until their objects are deleted. `quota_bytes` None: no limit."""
+    """`builds_bytes` includes packs. Builds of deleted games count until their objects are deleted. `quota_bytes` None:
+    no limit."""
 
     id: str
     name: str
@@ -31,12 +33,19 @@ class PartnerEntry:
 
 
 def directory() -> list[PartnerEntry]:
-    """All partners by name, in five queries."""
+    """All partners by name, in six queries."""
     games = _by_partner(
         select(Game.partner_id, func.count()).where(Game.deleted_at.is_(None)).group_by(Game.partner_id)
     )
     sizes = _by_partner(
         select(Game.partner_id, func.sum(Build.size)).join(Build, Build.game_id == Game.id).group_by(Game.partner_id)
+    )
+    stored = pack_sizes()
+    packs = _by_partner(
+        select(Game.partner_id, func.sum(stored.c.bytes))
+        .join(Build, Build.game_id == Game.id)
+        .join(stored, stored.c.build_id == Build.id)
+        .group_by(Game.partner_id)
     )
     members = _by_partner(select(Member.partner_id, func.count()).group_by(Member.partner_id))
     owners = _by_partner(
@@ -58,7 +67,7 @@ def directory() -> list[PartnerEntry]:
             members=members.get(partner.id, 0),
             owners=owners.get(partner.id, 0),
             invited=open_invitations,
-            builds_bytes=sizes.get(partner.id, 0),
+            builds_bytes=sizes.get(partner.id, 0) + packs.get(partner.id, 0),
             quota_bytes=partner.build_quota_bytes,
         )
         for partner, open_invitations in partners

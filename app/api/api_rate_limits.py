@@ -24,6 +24,12 @@ def count_call(rate: str, *counter: str, caller_label: str) -> None:
     counted.require(caller_label)
 
 
+def refund_call(rate: str, *counter: str) -> None:
+    """Undo one `count_call` of the current request."""
+    rate_limits.refund(rate, *counter)
+    g.rate_limit["X-RateLimit-Remaining"] = str(int(g.rate_limit["X-RateLimit-Remaining"]) + 1)
+
+
 def add_headers(response: Response) -> Response:
     """Add the rate limit headers of the current request to its response."""
     response.headers.update(g.get("rate_limit", {}))

@@ -9,6 +9,8 @@ from app.api.envelopes import FLAT, NESTED
 from app.api.pipeline import Api, Step
 from app.api.steps import (
     apply_rate_limit,
+    lock_catalog,
+    lock_components,
     look_up_game,
     parse_input,
     read_body,
@@ -17,8 +19,6 @@ from app.api.steps import (
     require_scope,
     require_server_token,
 )
-
-JSON = frozenset({"application/json"})
 
 # 401, 429, 403, 404, 415, 413, 400 (partner-api.md sections 5 and 7)
 PARTNERS = Api(
@@ -32,8 +32,11 @@ PARTNERS = Api(
         PARTS_LIMIT: lambda found: found.parts_rate,
     },
     default_limit=API_LIMIT,
-    media_types=JSON,
+    replay_limit=API_LIMIT,
+    checks_content_type=True,
     idempotent=True,
+    reading_steps=(require_api_key, look_up_game),
+    lock=lock_catalog,
 )
 
 # 401, 429, 404, 403, 413, 400 (assets-api.md section 1). Any content type is accepted: scripts often send JSON as text.
@@ -51,7 +54,10 @@ V1 = Api(
         "list": lambda found: found.list_rate,
     },
     limit_prefix="v1-",
+    replay_limit="list",
     idempotent=True,
+    reading_steps=(require_api_key, look_up_game),
+    lock=lock_components,
 )
 
 # 401, 415, 413, 400. No rate limit: the platform sets how often an agent reports.
@@ -60,7 +66,7 @@ SERVERS = Api(
     security="serverToken",
     envelope=FLAT,
     steps=(require_server_token, read_body, parse_input),
-    media_types=JSON,
+    checks_content_type=True,
 )
 
 
@@ -74,6 +80,7 @@ def for_dashboard(api: Api, require_member: Step) -> Api:
         name=f"{api.name} at the dashboard",
         security="",
         steps=tuple(require_member if step is require_api_key else step for step in api.steps),
+        reading_steps=tuple(require_member if step is require_api_key else step for step in api.reading_steps),
         rates={
             UPLOAD_LIMIT: lambda _: "30 per hour",
             PARTS_LIMIT: lambda found: found.parts_rate,

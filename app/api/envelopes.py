@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -61,3 +62,11 @@ NESTED = Envelope(
     },
     statuses={500: 502, 503: 502},
 )
+
+
+def envelope_at(path: str) -> Envelope | None:
+    """The envelope of errors at this path; None for a page. Repeated slashes count as one, as in routing."""
+    parts = re.sub("/+", "/", f"{path}/")
+    if parts.startswith("/api/v1/"):
+        return NESTED
+    return FLAT if parts.startswith("/api/") else None

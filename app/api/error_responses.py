@@ -7,7 +7,7 @@ import logging
 from flask import Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from app.api.envelopes import FLAT, NESTED, Envelope
+from app.api.envelopes import FLAT, NESTED, Envelope, envelope_at
 from app.api.pipeline import Call, declared_call
 from app.refusals import (
     ChecksumMismatch,
@@ -18,6 +18,7 @@ from app.refusals import (
     InvalidRequest,
     NotFound,
     PayloadTooLarge,
+    PreconditionFailed,
     QuotaExceeded,
     RateLimited,
     Refusal,
@@ -41,6 +42,7 @@ REFUSAL_STATUS: dict[type[Refusal], int] = {
     NotFound: 404,
     SlugTaken: 409,
     Conflict: 409,
+    PreconditionFailed: 412,
     PayloadTooLarge: 413,
     QuotaExceeded: 413,
     UnsupportedMediaType: 415,
@@ -63,12 +65,12 @@ _HTTP_CODES = {
 
 def is_v1_request() -> bool:
     """Whether the current request is for the assets API, whose errors are nested."""
-    return f"{request.path}/".startswith("/api/v1/")
+    return envelope_at(request.path) is NESTED
 
 
 def is_api_request() -> bool:
     """Whether the current request gets JSON, also for errors."""
-    return request.path == "/api" or request.path.startswith("/api/") or _current_call() is not None
+    return envelope_at(request.path) is not None or _current_call() is not None
 
 
 def _current_call() -> Call | None:
@@ -80,7 +82,7 @@ def _current_envelope() -> Envelope:
     """The envelope of the API that is called. Before a view is found, the path decides."""
     if call := _current_call():
         return call.api.envelope
-    return NESTED if is_v1_request() else FLAT
+    return envelope_at(request.path) or FLAT
 
 
 def status_of(refusal: Refusal) -> int:
@@ -106,6 +108,8 @@ def refusal_response(refusal: Refusal) -> Response:
     response = error_response(status_of(refusal), refusal.code, refusal.message)
     if isinstance(refusal, RateLimited | Unavailable):
         response.headers["Retry-After"] = str(refusal.retry_after)
+    if isinstance(refusal, UnsupportedMediaType):
+        response.headers.update(refusal.accepted)
     return response
 
 
@@ -122,6 +126,15 @@ def http_error_response(error: HTTPException) -> Response:
     )
     if status == 405 and (allowed := getattr(error, "valid_methods", None)):
         response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def describe_redirect(response: Response) -> Response:
+    """The redirect of a path with repeated slashes, with a JSON body. Flask's own is HTML."""
+    if response.status_code == 308 and is_api_request():
+        message = f"{request.path} has repeated slashes. Use {response.headers['Location']}"
+        response.set_data(jsonify(_current_envelope().write("moved", message)).get_data())
+        response.mimetype = "application/json"
     return response
 
 

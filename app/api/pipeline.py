@@ -13,14 +13,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
-from flask import Response, request
+from flask import Response, current_app, request
 
 from app.accounts.callers import Caller
-from app.api import idempotency
+from app.api import conditions, idempotency
 from app.api.envelopes import Envelope
-from app.api.json_shapes import Shape
+from app.api.json_shapes import Shape, parse_fields
 from app.config.settings import Settings
 from app.data.models.game import Game
 
@@ -47,11 +48,13 @@ class Call:
 
     `responses` maps each success status to its shape, `errors` are the error statuses that the call adds to the common
     ones. `target` finds the object within the game that the last argument of the path names. `limit` names one of the
-    API's rates.
+    API's rates. `raw_body` and `raw_response` are the content type of bytes that the view reads, or returns if the
+    caller does not prefer JSON.
 
     `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
     can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
-    `replay_data` of the first result."""
+    `replay_data` of the first result. `waits_for_storage`: the view frees its database connection to ask storage, so it
+    cannot be run in a transaction. `refused_is_free`: a call that is refused does not count against its limit."""
 
     api: Api
     view: View
@@ -62,9 +65,12 @@ class Call:
     body: type[Shape] | None = None
     query: type[Shape] | None = None
     raw_body: str | None = None
+    raw_response: str | None = None
     errors: tuple[int, ...] = ()
     target: Callable[[Game, str], Any] | None = None
     on_replay: ReplayView | None = None
+    waits_for_storage: bool = False
+    refused_is_free: bool = False
 
     @property
     def security(self) -> str:
@@ -79,9 +85,12 @@ Step = Callable[["CallContext"], None]
 class Api:
     """One JSON API.
 
-    `rates` are its rate limits by name; a limit without a rate is not applied. `limit_prefix` separates its counters
-    from those of other APIs, and `caller_label` is how a "rate limited" message refers to the caller. `media_types` are
-    the accepted content types of a JSON body, besides none at all; if empty, the content type is not checked."""
+    `rates` are its rate limits by name; a limit without a rate is not applied. `replay_limit` counts replays of stored
+    answers. `limit_prefix` separates its counters from those of other APIs, and `caller_label` is how a "rate limited"
+    message refers to the caller. With `checks_content_type`, a body with a content type other than JSON is refused.
+
+    `lock` locks the rows of a call's object in a write transaction, for If-Match; `reading_steps` look the object up.
+    Without them, If-Match is ignored."""
 
     name: str
     security: str
@@ -89,9 +98,12 @@ class Api:
     steps: tuple[Step, ...]
     rates: Mapping[str, Callable[[Settings], str]] = field(default_factory=dict)
     default_limit: str = ""
+    replay_limit: str = ""
     limit_prefix: str = ""
     caller_label: str = "this key"
-    media_types: frozenset[str] = frozenset()
+    checks_content_type: bool = False
+    reading_steps: tuple[Step, ...] = ()
+    lock: Callable[[CallContext], None] | None = None
     idempotent: bool = False
 
     def call(
@@ -104,9 +116,12 @@ class Api:
         body: type[Shape] | None = None,
         query: type[Shape] | None = None,
         raw_body: str | None = None,
+        raw_response: str | None = None,
         errors: tuple[int, ...] = (),
         target: Callable[[Game, str], Any] | None = None,
         on_replay: ReplayView | None = None,
+        waits_for_storage: bool = False,
+        refused_is_free: bool = False,
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`.
 
@@ -115,7 +130,23 @@ class Api:
         if limit and limit not in self.rates:
             raise ValueError(f"{summary}: the API {self.name!r} has no limit named {limit!r}")
         return lambda view: flask_view(
-            Call(self, view, summary, responses, scope, limit, body, query, raw_body, errors, target, on_replay)
+            Call(
+                api=self,
+                view=view,
+                summary=summary,
+                responses=responses,
+                scope=scope,
+                limit=limit,
+                body=body,
+                query=query,
+                raw_body=raw_body,
+                raw_response=raw_response,
+                errors=errors,
+                target=target,
+                on_replay=on_replay,
+                waits_for_storage=waits_for_storage,
+                refused_is_free=refused_is_free,
+            )
         )
 
 
@@ -125,9 +156,13 @@ def flask_view(call: Call) -> View:
     @functools.wraps(call.view)
     def run(**path: str) -> Response:
         context = CallContext(call, path)
-        for step in call.api.steps:
-            step(context)
-        return context.response()
+        try:
+            for step in call.api.steps:
+                step(context)
+            return context.response()
+        except Exception:
+            context.when_refused()
+            raise
 
     run.api_call = call  # type: ignore[attr-defined]  # where `declared_call` finds it
     return run
@@ -157,6 +192,7 @@ class CallContext:
         self.path = path
         self.arguments: dict[str, Any] = dict(path)
         self.body = b""
+        self.when_refused: Callable[[], None] = lambda: None
 
     @property
     def caller(self) -> Caller:
@@ -168,10 +204,10 @@ class CallContext:
         call, arguments = self.call, self.arguments
         token = idempotency.idempotency_key() if call.api.idempotent else None
         if token is None:
-            return to_response(call.view(**arguments))
+            return to_response(self._result())
 
         def run() -> tuple[Response, Mapping[str, str] | None]:
-            result = call.view(**arguments)
+            result = self._result()
             return to_response(result), result.replay_data if call.on_replay else None
 
         def replay(data: Mapping[str, str]) -> Response:
@@ -181,9 +217,36 @@ class CallContext:
 
         return idempotency.run_once(self.caller.id, token, self.body, run, replay)
 
+    def _result(self) -> Any:
+        """Run the view. A change with If-Match is made only if the object still has that ETag."""
+        call = self.call
+        if request.method in {"GET", "HEAD"} or call.api.lock is None:
+            return call.view(**self.arguments)
+        reader = declared_call(current_app.view_functions.get(conditions.path_has_etag() or ""))
+        lock = partial(call.api.lock, self) if reader and not reader.waits_for_storage else None
+        with conditions.only_if_matched(partial(self._etag_at, reader), lock):
+            if reader and reader.waits_for_storage and "If-Match" in request.headers:
+                self._look_up_again()
+            return call.view(**self.arguments)
+
+    def _look_up_again(self) -> None:
+        for step in self.call.api.reading_steps:
+            step(self)
+
+    def _etag_at(self, reader: Call | None) -> str | None:
+        """The ETag that a GET of this path has now."""
+        if reader is None:
+            return None
+        context = CallContext(replace(reader, api=self.call.api), self.path)
+        context._look_up_again()
+        if reader.query:
+            context.arguments["query"] = parse_fields(reader.query, request.args)
+        return with_etag(to_response(reader.view(**context.arguments))).headers["ETag"]
+
 
 def to_response(result: Result | Response) -> Response:
-    """A view's result as a response. GETs have an ETag of their bytes; a matching If-None-Match gets 304."""
+    """A view's result as a response. GET and PATCH have an ETag of their bytes, because a PATCH is answered with what
+    a GET would be. For a GET, a matching If-None-Match gets 304, and an If-Match that does not match gets 412."""
     if isinstance(result, Response):
         return result
     response = Response(status=result.status, mimetype="application/json")
@@ -193,8 +256,15 @@ def to_response(result: Result | Response) -> Response:
         response.set_data(result.shape.model_dump_json(by_alias=True, exclude_unset=True))
     response.headers.update(result.headers)
     response.headers.setdefault("Cache-Control", "private, no-cache")
-    if request.method in {"GET", "HEAD"} and result.status == 200:
-        if "ETag" not in response.headers:
-            response.add_etag(weak=True)
+    if result.status == 200 and request.method in {"GET", "HEAD", "PATCH"}:
+        with_etag(response)
+    if result.status == 200 and request.method in {"GET", "HEAD"}:
+        conditions.require_match(response.headers["ETag"])
         response.make_conditional(request)
+    return response
+
+
+def with_etag(response: Response) -> Response:
+    """The response with an ETag of its bytes, unless its view has set one."""
+    response.add_etag()
     return response

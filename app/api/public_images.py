@@ -6,17 +6,17 @@ not guess another one, and the policy disables everything that a page could do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 from flask import Blueprint, Response, request
-from werkzeug.datastructures import ContentRange
 
+from app.api.byte_ranges import SlotBody, requested_range, set_range
 from app.data.database import free_connection
 from app.images.image_files import ServedImage, served_image
 from app.images.object_keys import IMMUTABLE
 from app.limits import thread_budgets
 from app.refusals import Unavailable
-from app.storage.objects import OpenObject, open_object
+from app.storage.objects import open_object
 
 bp = Blueprint("media", __name__)
 
@@ -38,18 +38,16 @@ def image(name: str) -> Response:
         response.status_code = 304
         return response
     response.headers["Content-Type"] = found.mime_type
-    span = _requested_range(found)
+    span = requested_range(found.size, found.sha256)
     if span == ():
         response = _plain_text(416, f"This image has {found.size:,} bytes. The requested range is outside them.")
         response.headers["Content-Range"] = f"bytes */{found.size}"
         return response
-    if span:
-        response.status_code = 206
-        response.content_range = ContentRange("bytes", span[0], span[1] + 1, found.size)
-    response.content_length = span[1] - span[0] + 1 if span else found.size
+    set_range(response, found.size, span or None)
     if request.method == "GET":
         try:
-            response.response = _Body(found, span or None)
+            opened = partial(open_object, found.key, span or None)
+            response.response = SlotBody(thread_budgets.images, request.remote_addr or "", "Your address", opened)
         except Unavailable as refusal:
             return _unavailable(refusal)
     return response
@@ -65,46 +63,6 @@ def _headers(found: ServedImage) -> dict[str, str]:
         "Content-Security-Policy": _POLICY,
         "X-Content-Type-Options": "nosniff",
     }
-
-
-def _requested_range(found: ServedImage) -> tuple[int, int] | tuple[()] | None:
-    """First and last byte of the requested range; () for a range outside the image; None for the complete image, also
-    when several ranges are requested (RFC 9110 section 14.2 allows it)."""
-    requested = request.range
-    if requested is None or requested.units != "bytes" or len(requested.ranges) != 1:
-        return None
-    # A date or a weak validator does not prove that the bytes are the same.
-    if request.headers.get("If-Range", f'"{found.sha256}"') != f'"{found.sha256}"':
-        return None
-    span = requested.range_for_length(found.size)
-    return (span[0], span[1] - 1) if span else ()
-
-
-class _Body:
-    """The response body: an object's bytes, 64 KiB at a time. It uses one place of the image budget until the end."""
-
-    def __init__(self, found: ServedImage, span: tuple[int, int] | None) -> None:
-        self._reader = request.remote_addr or ""
-        thread_budgets.images.acquire(self._reader, "Your address")
-        self._closed = False
-        try:
-            self._object: OpenObject = open_object(found.key, span)
-        except BaseException:
-            thread_budgets.images.free(self._reader)
-            raise
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._object.pieces()
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """The web server calls this when the response is sent or the client is gone."""
-        if not self._closed:
-            self._closed = True
-            self._object.close()
-            thread_budgets.images.free(self._reader)
 
 
 def _unavailable(refusal: Unavailable) -> Response:

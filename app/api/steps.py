@@ -10,15 +10,15 @@ from flask import request
 from app.accounts.callers import KeyCaller
 from app.accounts.keys import authenticate
 from app.api import api_rate_limits, idempotency
-from app.api.api_rate_limits import UPLOAD_LIMIT
+from app.api.json_bodies import accepted_types, read_json_body, require_json
 from app.api.json_shapes import parse_fields, parse_json
-from app.api.pipeline import CallContext, Step
-from app.catalog.game_lookup import find_game
+from app.api.pipeline import RUN_AGAIN, CallContext, Step
+from app.catalog.game_lookup import find_game, lock_for_change
 from app.catalog.games_by_id import game_by_id
+from app.components.revisions import lock_components_of
 from app.config.settings import settings
 from app.data.database import free_connection
 from app.fleet.servers import authenticate_server
-from app.refusals import UnsupportedMediaType
 
 
 def require_api_key(context: CallContext) -> None:
@@ -34,11 +34,13 @@ def require_server_token(context: CallContext) -> None:
 def apply_rate_limit(context: CallContext) -> None:
     """429 when the caller has used up the call's limit."""
     api, limit = context.call.api, context.call.limit
-    if limit == UPLOAD_LIMIT and idempotency.is_replay(context.caller.id):
-        limit = api.default_limit  # a replay begins no upload
+    if limit and context.call.on_replay != RUN_AGAIN and idempotency.is_replay(context.caller.id):
+        limit = api.replay_limit  # a replay begins no upload and makes no game
     if rate := api.rates.get(limit):
-        name = f"{api.limit_prefix}{limit}"
-        api_rate_limits.count_call(rate(settings()), name, context.caller.id, caller_label=api.caller_label)
+        counter = (rate(settings()), f"{api.limit_prefix}{limit}", context.caller.id)
+        api_rate_limits.count_call(*counter, caller_label=api.caller_label)
+        if context.call.refused_is_free and limit == context.call.limit:
+            context.when_refused = partial(api_rate_limits.refund_call, *counter)
 
 
 def require_scope(context: CallContext) -> None:
@@ -67,11 +69,24 @@ def look_up_game(context: CallContext) -> None:
     if context.call.target:
         (name,) = rest
         found["target"] = context.call.target(found["game"], rest.pop(name))
-    context.arguments = {"caller": context.caller} | found | rest
+    for name in context.path:
+        context.arguments.pop(name, None)
+    context.arguments |= found | rest
+
+
+def lock_catalog(context: CallContext) -> None:
+    """Lock the game and the build of a call in its write transaction."""
+    lock_for_change(context.arguments.get("game"), context.arguments.get("target"))
+
+
+def lock_components(context: CallContext) -> None:
+    """Lock the draft of the call's game in its write transaction."""
+    if game := context.arguments.get("game"):
+        lock_components_of(game)
 
 
 def read_body(context: CallContext) -> None:
-    """415, 413 or 400 for a body of another type, over 1 MiB (MAX_CONTENT_LENGTH), cut short or stalled.
+    """415, 413 or 400 for a body of another type or encoding, over 1 MiB, cut short or stalled.
 
     The body may take a minute to arrive. The database connection is free meanwhile, and the earlier steps run again
     afterwards, because the key may have been revoked or the game deleted since."""
@@ -79,13 +94,9 @@ def read_body(context: CallContext) -> None:
         context.arguments["check_again"] = partial(_check_again, context)
     if not context.call.body:
         return
-    accepted = context.call.api.media_types
-    if accepted and request.mimetype and request.mimetype not in accepted:
-        raise UnsupportedMediaType(
-            f"The body is {request.mimetype}, but this call needs JSON. Send it with `Content-Type: application/json`."
-        )
+    require_json(set(accepted_types(request.method)) if context.call.api.checks_content_type else set())
     free_connection()
-    context.body = request.get_data(cache=False)
+    context.body = read_json_body()
     _check_again(context)
 
 

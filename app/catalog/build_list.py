@@ -19,17 +19,32 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_server_count
+from app.fleet.costs.transfer_costs import TransferCosts, transfer_costs
+from app.packing.pack_states import PackStatus, pack_states
 from app.refusals import NotFound
 from app.topics.names import game_topic
 
 
 @dataclass(frozen=True)
+class BuildUpdate:
+    """What a server fetches for a build if it holds build number `from_build`. `preparing`: servers hold that build,
+    and the update is being prepared; until it is ready, `bytes` is the size of the archive."""
+
+    from_build: int
+    bytes: int
+    preparing: bool
+
+
+@dataclass(frozen=True)
 class ListedBuild:
-    """`cached_on`: how many servers have cached the build."""
+    """`cached_on`: how many servers have cached the build. `update`: from the live build; of the live build itself,
+    from the one that was live before. `pack`: None if no server needs one."""
 
     build: Build
     released: bool
     cached_on: int
+    update: BuildUpdate | None
+    pack: PackStatus | None
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class BuildPage:
 
 
 def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
-    """Three queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
+    """Eight queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
     total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
     if cursor is not None:
@@ -51,28 +66,59 @@ def list_builds(game: Game, limit: int | None = None, cursor: str | None = None)
         query = query.limit(limit + 1)
     found = db.session.scalars(query).all()
     builds = found if limit is None else found[:limit]
-    cached = cached_counts(game)
-    listed_build = [ListedBuild(build, build.id == game.released_build_id, cached[build.id]) for build in builds]
-    return BuildPage(listed_build, total, str(builds[-1].number) if len(builds) < len(found) else None)
+    return BuildPage(_listed(game, builds), total, str(builds[-1].number) if len(builds) < len(found) else None)
+
+
+def listed_build(game: Game, build: Build) -> ListedBuild:
+    """One build as lists show it."""
+    return _listed(game, [build])[0]
+
+
+def _listed(game: Game, builds: Sequence[Build]) -> list[ListedBuild]:
+    cached, live = cached_counts(game), live_build(game)
+    before = _live_before(game) if live in builds else None
+    costs = transfer_costs({build.id for build in (*builds, live, before) if build})
+    packs = pack_states([build.id for build in builds])
+
+    def listed(build: Build) -> ListedBuild:
+        is_live = build.id == game.released_build_id
+        older = before if is_live else live
+        update = _update(build, older, costs, cached) if older else None
+        return ListedBuild(build, is_live, cached[build.id], update, packs.get(build.id))
+
+    return [listed(build) for build in builds]
+
+
+def _update(build: Build, older: Build, costs: TransferCosts, cached: Counter[str]) -> BuildUpdate:
+    preparing = bool(cached[older.id]) and costs.preparing_percent(build.id) is not None
+    return BuildUpdate(older.number, costs.from_build(build, older).bytes, preparing)
+
+
+def _live_before(game: Game) -> Build | None:
+    """The build that was live before the live one."""
+    others = select(Build).where(Build.game_id == game.id, Build.id != game.released_build_id)
+    return db.session.scalar(others.where(Build.released_at.is_not(None)).order_by(Build.released_at.desc()).limit(1))
 
 
 @dataclass(frozen=True)
 class BuildTable:
     """A game's builds as the dashboard's table shows them: newest first, with refused archives in between. `cached`:
-    build id → how many of the `servers` have cached it; `live`: the live build's number; `older`: where the next page
-    begins, or None at the end."""
+    build id → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of fetching these
+    builds; `older`: where the next page begins, or None at the end."""
 
     builds: Sequence[Build]
     refused: Sequence[AuditEntry]
     cached: Mapping[str, int]
+    packs: Mapping[str, PackStatus]
     servers: int
-    live: int | None
+    live: Build | None
+    costs: TransferCosts
     total: int
     older: int | None
 
 
 def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable:
-    """Six queries for any number of builds. Refusals are sorted in by time; those older than this page's builds are
+    """Eight queries for any number of builds. Refusals are sorted in by time; those older than this page's builds are
     left out."""
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(limit + 1)
     if before is not None:
@@ -82,25 +128,22 @@ def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable
     more = len(found) > limit
     oldest = builds[-1].created_at if more else None
     refused = refused_builds(game) if before is None else []
+    live = live_build(game)
     return BuildTable(
         builds=builds,
         refused=[entry for entry in refused if oldest is None or entry.at > oldest],
         cached=cached_counts(game),
+        packs=pack_states([build.id for build in builds]),
         servers=active_server_count(),
-        live=live_number(game),
+        live=live,
+        costs=transfer_costs({build.id for build in (*builds, *([live] if live else []))}),
         total=db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0,
         older=builds[-1].number if more else None,
     )
 
 
-def live_number(game: Game) -> int | None:
-    """The number of the live build."""
-    return db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
-
-
-def listed_build(game: Game, build: Build) -> ListedBuild:
-    """One build as lists show it."""
-    return ListedBuild(build, build.id == game.released_build_id, cached_counts(game)[build.id])
+def live_build(game: Game) -> Build | None:
+    return db.session.scalar(select(Build).where(Build.id == game.released_build_id))
 
 
 def cached_counts(game: Game) -> Counter[str]:

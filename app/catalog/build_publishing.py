@@ -12,13 +12,16 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.releasing import set_live_build
 from app.catalog.retention import apply_retention_later
+from app.data.claims import ClaimLost
 from app.data.database import announce, writing
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.upload import RESUMABLE, Upload
+from app.packing.pack_requests import request_pack
 from app.process.crash_points import crash_point
-from app.refusals import NotFound, Refusal, UploadInterrupted
+from app.refusals import NotFound, UploadInterrupted
 from app.topics.names import catalog_topic, game_topic, partner_topic
+from app.topics.queue import enqueue
 from slipway.archive.inspection import Inspection
 
 RESULT_LIFETIME = timedelta(days=7)  # how long a resumable upload shows its build
@@ -35,15 +38,9 @@ class ReceivedArchive:
     inspection: Inspection
     file_name: str | None = None
     note: str | None = None
+    version_label: str | None = None
     release: bool | None = None  # None: as the game's setting
     checker: str | None = None  # the claim of the worker that checked a resumable upload
-
-
-class ClaimLost(Refusal):
-    """Another worker now checks this resumable upload, so this one must not publish it."""
-
-    def __init__(self) -> None:
-        super().__init__("Another worker has taken this upload over.")
 
 
 @dataclass(frozen=True)
@@ -86,12 +83,14 @@ def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> Publ
             _conclude(session, upload, newest, released=live, unchanged=True)
             return PublishedBuild(newest, live, unchanged=True)
         build = _number(session, game, received, actor)
+        request_pack(session, build)
         released = game.auto_release if received.release is None else received.release
         _conclude(session, upload, build, released=released, unchanged=False)
         if released:
             set_live_build(session, game, build, actor)
         crash_point("in-publish")
         announce(game_topic(game.id), partner_topic(game.partner_id), catalog_topic(game.partner_id))
+    enqueue("make_packs", build.id)
     if game.keep_builds is not None:
         apply_retention_later(game_id)
     return PublishedBuild(build, released, unchanged=False)
@@ -106,13 +105,14 @@ def _conclude(session: Session, upload: Upload, build: Build, *, released: bool,
         return
     upload.state = "done"
     upload.checker = None
-    upload.bytes_read, upload.files_read = build.size, build.members
+    upload.bytes_read, upload.files_read = upload.size, build.members
     upload.build_number, upload.released = build.number, released
     upload.expires_at = now() + RESULT_LIFETIME
     if unchanged:
         announce(game_topic(upload.game_id))
     else:
-        upload.reserved_bytes = 0  # from here on, they count as the build's bytes
+        # From here on, they count as the build's bytes. An update file is not the build's, and is removed later.
+        upload.reserved_bytes = upload.size if upload.archive_key else 0
         upload.multipart_id = None
 
 
@@ -131,6 +131,7 @@ def _number(session: Session, game: Game, received: ReceivedArchive, actor: Acto
         warnings=list(found.warnings),
         file_name=received.file_name,
         note=received.note,
+        version_label=received.version_label,
         sent_by=actor.name,
     )
     game.next_build_number += 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, exists, false, func, or_, select
+from sqlalchemy import Select
 
 from app.data.extensions import db
 from app.data.models.game import Game
+from app.data.text_search import contains, fold
 
 
 @dataclass(frozen=True)
@@ -24,32 +23,21 @@ class GameFilter:
 
 
 def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
-    """Filter by status, tag and text, without paging. Case-insensitive."""
-    if "\x00" in f"{wanted.tag}{wanted.text}":
-        return query.where(false())  # no stored text has NUL, and Postgres refuses it in a query
+    """Filter by status, tag and text, without paging and without regard to case and accents. A filter by tag or text
+    reads titles, slugs and tags in one more query."""
     if wanted.status == "active":
         query = query.where(Game.released_build_id.is_not(None))
     elif wanted.status == "pending_upload":
         query = query.where(Game.released_build_id.is_(None))
-    if wanted.tag:
-        exact = wanted.tag.lower()
-        query = query.where(_some_tag(lambda tag: func.lower(tag) == exact))
-    if wanted.text:
-        part = wanted.text.lower()
-        query = query.where(
-            or_(
-                func.lower(Game.title).contains(part, autoescape=True),
-                Game.slug.contains(part, autoescape=True),
-                _some_tag(lambda tag: func.lower(tag).contains(part, autoescape=True)),
-            )
-        )
+    if wanted.tag or wanted.text:
+        query = query.where(Game.id.in_(_matching(query, wanted.tag, wanted.text)))
     return query
 
 
-def _some_tag(is_wanted: Callable[[ColumnElement[str]], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Whether one of the game's tags matches. A search in the stored JSON text would also match its quotes, commas and
-    escapes."""
-    elements: Any = func.json_array_elements_text if db.engine.dialect.name == "postgresql" else func.json_each
-    tags = elements(Game.tags).table_valued("value")
-    tag: ColumnElement[str] = func.cast(tags.c.value, String)
-    return exists(select(1).select_from(tags).where(is_wanted(tag)).correlate(Game))
+def _matching(query: Select[Game], tag: str | None, text: str | None) -> list[str]:
+    exact = fold(tag or "")
+    return [
+        row.id
+        for row in db.session.execute(query.with_only_columns(Game.id, Game.title, Game.slug, Game.tags))
+        if (not tag or exact in map(fold, row.tags)) and (not text or contains(text, (row.title, row.slug, *row.tags)))
+    ]

@@ -30,6 +30,15 @@ def find_game(partner: Partner, slug: str, *options: Any) -> Game:
     return game
 
 
+def lock_for_change(game: Game | None, target: object) -> None:
+    """Lock the game, and `target` if it is one of its builds. Inside writing()."""
+    session = db.session()
+    if game is not None:
+        session.get(Game, game.id, with_for_update={"key_share": True}, populate_existing=True)
+    if isinstance(target, Build):
+        session.get(Build, target.id, with_for_update={"key_share": True}, populate_existing=True)
+
+
 def game_with_live_build(game_id: str) -> Game | None:
     """A game that is not deleted, with its live build loaded."""
     return db.session.scalar(

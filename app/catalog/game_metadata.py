@@ -12,8 +12,10 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeA
 
 from app.data.models.game import Game
 from app.refusals import InvalidRequest
-from app.validation import Text, sentence
+from app.validation import HIDDEN_IN_LINE as _HIDDEN
+from app.validation import LongText, Text, sentence, with_pattern
 
+_DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 RESERVED_SLUGS = {"new"}  # /games/new is the page that registers a game
 
@@ -42,7 +44,7 @@ def _script(text: str) -> str:
 
 def _date(text: str) -> str:
     try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        if not re.fullmatch(_DATE, text):
             raise ValueError
         date.fromisoformat(text)
     except ValueError:
@@ -71,17 +73,38 @@ def _is_path(text: str) -> bool:
 
 # Slugs are compared exactly: space around one is not removed, unlike in other texts.
 Exact = Annotated[str, StringConstraints(strip_whitespace=False)]
-Slug = Annotated[Exact, Field(min_length=1, max_length=100), AfterValidator(_slug)]
+Slug = Annotated[
+    Exact,
+    Field(min_length=1, max_length=100),
+    AfterValidator(_slug),
+    with_pattern(rf"^(?!({'|'.join(sorted(RESERVED_SLUGS))})$)[a-z0-9]+(-[a-z0-9]+)*$"),
+]
 Title = Annotated[Text, Field(min_length=1, max_length=200)]
 Developer = Annotated[Text, Field(min_length=1, max_length=150)]
-Description = Annotated[Text, Field(min_length=1, max_length=5000)]
+Description = Annotated[LongText, Field(min_length=1, max_length=5000)]
 Tag = Annotated[Text, Field(min_length=1, max_length=100)]
 Tags = Annotated[list[Tag], Field(min_length=1, max_length=10)]
-Launcher = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_script), AfterValidator(_segment)]
-RenpyDir = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_segment)]
-Address = Annotated[Text, Field(min_length=1, max_length=2000), AfterValidator(_address)]
+Launcher = Annotated[
+    Text,
+    Field(min_length=1, max_length=255),
+    AfterValidator(_script),
+    AfterValidator(_segment),
+    with_pattern(rf"^[^/\\{_HIDDEN}]*[^/\\{_HIDDEN}\s]\.sh$"),
+]
+RenpyDir = Annotated[
+    Text,
+    Field(min_length=1, max_length=255),
+    AfterValidator(_segment),
+    with_pattern(rf"^[^/\\{_HIDDEN}]*[^/\\{_HIDDEN}\s.][^/\\{_HIDDEN}]*$"),
+]
+Address = Annotated[
+    Text,
+    Field(min_length=1, max_length=2000),
+    AfterValidator(_address),
+    with_pattern(r"^(https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-\[\]-~]*)?|/?[A-Za-z0-9_.-]+(/[!-\[\]-~]*)?)$"),
+]
 Addresses = Annotated[list[Address], Field(max_length=50)]
-ReleaseDate = Annotated[Text, AfterValidator(_date)]
+ReleaseDate = Annotated[Text, AfterValidator(_date), Field(json_schema_extra={"format": "date", "pattern": _DATE})]
 Rating = Annotated[Text, Field(min_length=1, max_length=50)]
 Languages = Annotated[list[Annotated[Text, Field(min_length=1, max_length=50)]], Field(max_length=100)]
 KeepBuilds = Annotated[int, Field(ge=1, le=1000)]

@@ -15,8 +15,10 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game, Release
 from app.fleet.active_servers import active_servers
 from app.fleet.replicas import replan
+from app.packing.pack_requests import await_pack
 from app.refusals import NotFound
 from app.topics.names import catalog_topic
+from app.topics.queue import enqueue
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ def make_release(game: Game, number: int, actor: Actor) -> ReleaseResult:
             set_live_build(session, game, build, actor)
         newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
         found = session.scalars(newest).one()
-    if made and game.keep_builds is not None:
-        apply_retention_later(game.id)
+    if made:
+        enqueue("make_packs", build.id)
+        if game.keep_builds is not None:
+            apply_retention_later(game.id)
     return ReleaseResult(found, build, made)
 
 
@@ -61,5 +65,6 @@ def set_live_build(session: Session, game: Game, build: Build, actor: Actor) -> 
     )
     record(session, actor, "build.released", f"{game.title}, build {build.number}", game=game)
     session.flush()
+    await_pack(session, build, at)
     replan(session, game, active_servers(session))
     announce(catalog_topic(game.partner_id))

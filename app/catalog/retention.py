@@ -1,7 +1,8 @@
 """Which builds are kept, and how a build is deleted: first the row, then the object. If the process dies in between,
 the sweep deletes the object.
 
-Never deleted: the released build, builds with running sessions, and builds in a server's plan.
+Never deleted: the released build, builds with running sessions, and builds that a server's plan wants. A build that a
+server only keeps for rolling back is deleted when a person asks for it, but not by retention.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE
+from app.packing.pack_removal import NamedObject, pack_objects
 from app.process.crash_points import crash_point
 from app.refusals import Conflict, NotFound, Refusal
 from app.storage.bucket import bucket
@@ -42,22 +44,22 @@ def delete_build(game: Game, number: int, actor: Actor) -> None:
             raise Conflict(f"Build {number} is live. Release another build first.", "build_released")
         if not _lock_unused(session, [build.id]):
             raise _in_use(session, build)
+        objects = objects_of(session, [build])
         _remove(session, game, build, actor)
-    _remove_objects([build.object_key])
+    _remove_objects(objects)
 
 
 def apply_retention(game_id: str) -> list[int]:
     """Delete the builds that exceed a game's `keep_builds`, except the newest ones and those in use. Returns the sizes
-    of the deleted builds. Repeatable."""
+    of the deleted objects: archives and packs. Repeatable."""
     sizes: list[int] = []
     while removed := _remove_oldest(game_id):
-        sizes += [build.size for build in removed]
-        if len(removed) < BATCH_SIZE:
-            break
+        sizes += [found.size for found in removed]
     return sizes
 
 
-def _remove_oldest(game_id: str) -> Sequence[Build]:
+def _remove_oldest(game_id: str) -> Sequence[NamedObject]:
+    """One batch; empty when nothing is left to delete."""
     with writing() as session:
         game = session.get(Game, game_id, with_for_update={"key_share": True}, populate_existing=True)
         if game is None or game.deleted_at is not None or game.keep_builds is None:
@@ -66,26 +68,27 @@ def _remove_oldest(game_id: str) -> Sequence[Build]:
         older = (
             select(Build.id)
             .where(Build.game_id == game_id, Build.id.not_in(newest), Build.id != (game.released_build_id or ""))
-            .where(~in_use())
+            .where(~in_use(), ~_is_kept())
             .order_by(Build.number)
             .limit(BATCH_SIZE)
         )
-        builds = _lock_unused(session, session.scalars(older).all())
+        builds = _lock_unused(session, session.scalars(older).all(), ~_is_kept())
+        objects = objects_of(session, builds)
         for build in builds:
             _remove(session, game, build, RETENTION, keep=game.keep_builds)
-    _remove_objects([build.object_key for build in builds])
-    return builds
+    _remove_objects(objects)
+    return objects
 
 
-def _lock_unused(session: Session, build_ids: Sequence[str]) -> Sequence[Build]:
-    """The unused builds among these, locked until the transaction ends.
+def _lock_unused(session: Session, build_ids: Sequence[str], *also: ColumnElement[bool]) -> Sequence[Build]:
+    """The unused builds among these that meet all other conditions, locked until the transaction ends.
 
     Replicas come first, by id: a report also locks them before it refers to a build. Use is checked in a second
     statement, after the builds are locked: only then is a session visible that began while we waited for its build.
     """
     session.execute(select(Replica.id).where(Replica.build_id.in_(build_ids)).order_by(Replica.id).with_for_update())
     session.execute(select(Build.id).where(Build.id.in_(build_ids)).order_by(Build.id).with_for_update())
-    free = select(Build).where(Build.id.in_(build_ids)).where(~in_use()).order_by(Build.number)
+    free = select(Build).where(Build.id.in_(build_ids), ~in_use(), *also).order_by(Build.number)
     return session.scalars(free).all()
 
 
@@ -102,7 +105,7 @@ def apply_retention_later(game_id: str) -> None:
 
 
 def apply_retention_to_all() -> list[int]:
-    """Apply retention to every game with more builds than it keeps. Returns the sizes of the deleted builds."""
+    """Apply retention to every game with more builds than it keeps. Returns the sizes of the deleted objects."""
     games = db.session.scalars(
         select(Game.id)
         .join(Build, Build.game_id == Game.id)
@@ -118,10 +121,15 @@ def in_use() -> ColumnElement[bool]:
     """Whether a session runs on the build, or a server's plan names it. On a paused server, where nothing may change,
     also cached builds that left the plan."""
     playing = exists().where(PlaySession.build_id == Build.id, PlaySession.ended_at.is_(None))
-    kept = and_(Server.paused_at.is_not(None), Replica.phase == "cached", Replica.left_plan_at.is_not(None))
-    planned = or_(Replica.wanted, kept)
+    left = or_(Replica.kept, Replica.left_plan_at.is_not(None))
+    planned = or_(Replica.wanted, and_(Server.paused_at.is_not(None), Replica.phase == "cached", left))
     in_plan = exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, planned)
     return or_(playing, in_plan)
+
+
+def _is_kept() -> ColumnElement[bool]:
+    """Whether a server keeps the build for rolling back."""
+    return exists().where(Replica.build_id == Build.id, Replica.server_id == Server.id, IS_ACTIVE, Replica.kept)
 
 
 def _in_use(session: Session, build: Build) -> Conflict:
@@ -151,12 +159,18 @@ def _remove(session: Session, game: Game, build: Build, actor: Actor, **why: Any
     announce(*(plan_topic(server_id) for server_id in servers))
 
 
-def _remove_objects(keys: Sequence[str]) -> None:
+def objects_of(session: Session, builds: Sequence[Build]) -> list[NamedObject]:
+    """All objects of these builds: archives, packs and updates."""
+    archives = [NamedObject(build.object_key, build.size) for build in builds]
+    return archives + pack_objects(session, [build.id for build in builds])
+
+
+def _remove_objects(objects: Sequence[NamedObject]) -> None:
     free_connection()
-    if not keys:
+    if not objects:
         return
     crash_point("build-removed")
     try:
-        bucket().delete(keys)
+        bucket().delete(found.key for found in objects)
     except Refusal as error:
-        log.warning("%s objects are left to the sweep: %s", len(keys), error)
+        log.warning("%s objects are left to the sweep: %s", len(objects), error)

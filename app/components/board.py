@@ -11,6 +11,7 @@ from app.components.component_views import ShownComponent, list_components
 from app.components.revisions import Changes, changes, draft_of
 from app.data.models.component import Revision
 from app.data.models.game import Game
+from app.data.text_search import contains
 
 _SECTIONS = {"deck", "bundle"}  # a die with its faces is one component among the others
 
@@ -117,8 +118,7 @@ def freeze_summary(game: Game) -> FreezeSummary:
 
 
 def _matches(one: ShownComponent, wanted: BoardFilter, faulty: set[str]) -> bool:
-    text = (wanted.text or "").lower()
-    if text not in one.name.lower() and text not in one.external_key.lower():
+    if wanted.text and not contains(wanted.text, (one.name, one.external_key)):
         return False
     if wanted.kinds and not wanted.kinds & {one.kind, one.parent_kind}:
         return False

@@ -20,6 +20,7 @@ from app.images.asset_refusals import AssetNotFound, DerivationFailed
 from app.images.object_keys import parse_key
 from app.topics.event_hub import hub
 from app.topics.names import assets_topic
+from slipway.archive.invisible_characters import escape_invisible
 
 # A call that waits for sizes uses a thread. Beyond this number, the answer has `pending`, and the sizes come later.
 _MAX_WAITING = 16
@@ -117,7 +118,8 @@ def assets_in_game(
     anywhere = {row.blob_id for row in rows}
     for blob_id, image in wanted.items():
         if blob_id not in anywhere:
-            raise AssetNotFound(f"The image '{image.file_name}' was deleted a moment ago. Nothing was changed.")
+            name = escape_invisible(image.file_name)
+            raise AssetNotFound(f"The image '{name}' was deleted a moment ago. Nothing was changed.")
         if blob_id not in here:
             asset = Asset(
                 game_id=game_id, app_id=app_id, blob_id=blob_id, file_name=image.file_name, sent_by=actor.name

@@ -47,7 +47,7 @@ def delete_asset(game: Game, asset_id: str, actor: Actor, app_id: str | None = N
         asset.deleted_at = now()
         session.flush()
         mark_if_unused(session, partner_id, asset.blob_id)
-        record(session, actor, "asset.deleted", asset.file_name, game=active, asset=asset.id)
+        record(session, actor, "asset.deleted", asset.shown_name, game=active, asset=asset.id)
         _announce(active, pictures=bool(places))
 
 
@@ -81,7 +81,7 @@ def restore_asset(game: Game, asset_id: str, actor: Actor) -> Asset:
             session.delete(asset)
         session.flush()
         _put_back(session, draft, shown, uses)
-        record(session, actor, "asset.restored", shown.file_name, game=active, asset=shown.id)
+        record(session, actor, "asset.restored", shown.shown_name, game=active, asset=shown.id)
         _announce(active, pictures=bool(uses["places"]))
     return shown
 
@@ -114,7 +114,7 @@ def _require_not_frozen(session: Session, asset: Asset) -> None:
     )
     if number is not None:
         raise RevisionFinalized(
-            f"The image '{asset.file_name}' belongs to revision {number}, which is finalized and never changes. It "
+            f"The image '{asset.shown_name}' belongs to revision {number}, which is finalized and never changes. It "
             "cannot be deleted; remove it from the components of the draft instead."
         )
 

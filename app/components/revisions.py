@@ -19,6 +19,7 @@ from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
 from app.images.active_games import require_active_game
 from app.images.asset_refusals import RevisionFinalized, RevisionNotFound
+from app.images.image_quota import lock_partner
 from app.topics.names import assets_topic
 
 
@@ -62,6 +63,13 @@ def lock_draft(session: Session, game_id: str) -> Revision:
         session.add(draft)
         session.flush()
     return draft
+
+
+def lock_components_of(game: Game) -> None:
+    """Lock the game's draft, in the order of locks of those who change images and components. Inside writing()."""
+    session = db.session()
+    lock_partner(session, game.partner_id)
+    lock_draft(session, game.id)
 
 
 def list_revisions(game: Game) -> list[RevisionSummary]:

@@ -1,4 +1,4 @@
-"""Setting and clearing one side of a component of the draft in the dashboard."""
+"""Setting and clearing one side of a component of the draft."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from app.images.asset_refusals import AssetNotFound, ComponentNotFound, Derivati
 from app.images.image_quota import lock_partner
 from app.refusals import InvalidRequest
 from app.topics.names import assets_topic
+from app.validation import problem_of_line
+from slipway.archive.invisible_characters import escape_invisible
 
 MAX_SIDE_LENGTH = 64
 
 
 def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, actor: Actor) -> None:
-    """Put an image of the game, from any app, on a side. None clears the side.
+    """Put an image of the game, from any app, on a side. None clears the side; clearing it again
+    changes nothing.
 
     Raises ComponentNotFound, AssetNotFound, DerivationFailed, and InvalidRequest for a side without a name.
     """
     side = side.strip()
-    if not side or len(side) > MAX_SIDE_LENGTH or not side.isprintable():
+    if not side or len(side) > MAX_SIDE_LENGTH or problem_of_line(side):
         raise InvalidRequest(
             f"A side has a name of 1 to {MAX_SIDE_LENGTH} characters, such as front.", {"side": "no name"}
         )
@@ -46,7 +49,9 @@ def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, 
             face = face or ComponentFace(revision_id=draft.id, component_id=component_id, side_key=side)
             face.asset_id = asset_id
             session.add(face)
-        elif face is not None:
+        elif face is None:
+            return
+        else:
             session.delete(face)
         component.updated_at = now()
         record(session, actor, "component.side_set", component.name, game=active, side=side, asset=asset_id or "none")
@@ -63,6 +68,5 @@ def _require_fit(session: Session, game_id: str, asset_id: str) -> None:
     if row is None:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
     if row.derivation == "failed":
-        raise DerivationFailed(
-            f"No sizes can be made of '{row.file_name}'. {row.derive_error} Export it again, then add it."
-        )
+        name = escape_invisible(row.file_name)
+        raise DerivationFailed(f"No sizes can be made of '{name}'. {row.derive_error} Export it again, then add it.")

@@ -102,6 +102,10 @@ class Settings(Variables):
     upload_lifetime: Annotated[timedelta, BeforeValidator(_days)] = Field(
         timedelta(days=7), validation_alias="SLIPWAY_UPLOAD_DAYS"
     )
+    pack_dir: Path | None = Field(None, validation_alias="PACK_DIR")
+    pack_disk_bytes: PositiveSize | None = Field(None, validation_alias="PACK_DISK_BYTES")
+    pack_free_bytes: Size = Field(2 * GIB, validation_alias="PACK_FREE_BYTES")
+    pack_wait: Seconds = Field(600, validation_alias="PACK_WAIT")
     asset_quota_bytes: Size = Field(2 * GIB, validation_alias="ASSET_QUOTA_BYTES")
     asset_base_url: AddressPrefix | None = Field(None, validation_alias="ASSET_BASE_URL")
     derive_wait: Seconds = Field(10, validation_alias="ASSET_DERIVE_WAIT")
@@ -137,6 +141,11 @@ class Settings(Variables):
         folder = folder.resolve()
         make_private(folder)
         return folder
+
+    @field_validator("pack_dir")
+    @classmethod
+    def _absolute_folder(cls, folder: Path | None) -> Path | None:
+        return folder.resolve() if folder else None
 
     @field_validator("asset_base_url")
     @classmethod

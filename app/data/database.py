@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
+from flask import g
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 DatabaseError = SQLAlchemyError  # for modules without SQL
 WRITES = "slipway_writes"
 _TOPICS = "slipway_topics"
+_CHECK = "slipway_check"
 Listener = Callable[[Mapping[str, int]], None]
 _listeners: list[Listener] = []
 T = TypeVar("T")
@@ -72,6 +74,8 @@ def writing() -> Iterator[Session]:
     session.info[_TOPICS] = set[str]()
     try:
         session.connection(execution_options={WRITES: True})
+        if check := g.pop(_CHECK, None):
+            check()
         yield session
         session.flush()
         versions = _raise_versions(session, session.info[_TOPICS])
@@ -85,6 +89,17 @@ def writing() -> Iterator[Session]:
     if versions:
         for listener in _listeners:
             listener(versions)
+
+
+@contextmanager
+def checked_first(check: Callable[[], None]) -> Iterator[None]:
+    """Within the block, the first write transaction begins with `check`, which raises to prevent the change. It reads
+    and locks rows in that transaction."""
+    setattr(g, _CHECK, check)
+    try:
+        yield
+    finally:
+        g.pop(_CHECK, None)
 
 
 def when_topics_change(listener: Listener) -> None:

@@ -143,6 +143,7 @@ class FleetServer:
     sessions: int
     bytes_per_second: int
     last_hour: list[int]
+    keep_previous: int
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,7 @@ def _fleet_server(
         sessions=sessions,
         bytes_per_second=rate,
         last_hour=_with_current_rate(hour, rate),
+        keep_previous=server.keep_previous,
     )
 
 

@@ -41,8 +41,9 @@ class StartedSession:
 
 def start_session(server: Server, game_id: str, session_id: str | None) -> StartedSession:
     """Begin a session on the released build if this server has cached it, else on the newest cached build that was
-    released before. Only builds in the server's plan count. The same id again gives the same answer. Raises NotFound
-    for an unknown or deleted game, Conflict (`not_cached`) if no released build is cached here."""
+    released before. Only builds in the server's plan count. The same id again gives the same answer while the
+    session runs. Raises NotFound for an unknown or deleted game, Conflict if no released build is cached here
+    (`not_cached`), or the session with this id has ended (`session_ended`)."""
     try:
         return _start(server, game_id, session_id)
     except IntegrityError:  # two servers used the same id at the same moment
@@ -57,6 +58,10 @@ def _start(server: Server, game_id: str, session_id: str | None) -> StartedSessi
             if existing is not None:
                 if existing.server_id != server.id:
                     raise _id_taken(session_id)
+                if existing.ended_at is not None:
+                    raise Conflict(
+                        f"Session '{session_id}' has ended. Use a new id, or leave the id out.", "session_ended"
+                    )
                 return _started(existing, existing.build, created=False)
         game = session.get(Game, game_id)
         if game is None or game.deleted_at is not None:

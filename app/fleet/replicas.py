@@ -32,23 +32,47 @@ def wanted_build_ids(released_build_id: str | None, replicas: Sequence[Replica])
     return wanted
 
 
+def kept_build_ids(
+    released_build_id: str | None, replicas: Sequence[Replica], wanted: set[str], keep_previous: int
+) -> set[str]:
+    """For one game on one server: the cached builds that stay for rolling back. They are those of the `keep_previous`
+    builds released before the live one that are not wanted anyway.
+
+    Never builds that only the server's reports name: the plan gives the address of a kept build.
+    """
+    if released_build_id is None:
+        return set()
+    previous = [
+        r
+        for r in replicas
+        if r.phase == "cached"
+        and r.build.released_at
+        and r.build_id != released_build_id
+        and (r.wanted or r.kept or r.left_plan_at)
+    ]
+    previous.sort(key=lambda r: r.build.released_at or r.build.created_at, reverse=True)
+    return {r.build_id for r in previous[:keep_previous]} - wanted
+
+
 def is_in_plan(server: Server) -> ColumnElement[bool]:
-    """Whether a replica is in the server's plan: builds that the server should hold. On a paused server, where nothing
-    may change, also cached builds that left the plan. Never builds that only the server's reports name."""
+    """Whether a replica is in the server's plan: builds that the server should hold, or keep. On a paused server, where
+    nothing may change, also cached builds that left the plan. Never builds that only the server's reports name."""
+    planned = or_(Replica.wanted, Replica.kept)
     if server.paused_at is None:
-        return Replica.wanted.is_(True)
-    return or_(Replica.wanted, and_(Replica.phase == "cached", Replica.left_plan_at.is_not(None)))
+        return planned
+    return or_(planned, and_(Replica.phase == "cached", Replica.left_plan_at.is_not(None)))
 
 
-def is_plan_current(released_build_id: str | None, replicas: Sequence[Replica]) -> bool:
-    """Whether the wanted flags of one game on one server match `wanted_build_ids`."""
+def is_plan_current(released_build_id: str | None, replicas: Sequence[Replica], keep_previous: int) -> bool:
+    """Whether the flags of one game on one server match `wanted_build_ids` and `kept_build_ids`."""
     wanted = wanted_build_ids(released_build_id, replicas)
-    return wanted == {r.build_id for r in replicas if r.wanted}
+    kept = kept_build_ids(released_build_id, replicas, wanted, keep_previous)
+    return wanted == {r.build_id for r in replicas if r.wanted} and kept == {r.build_id for r in replicas if r.kept}
 
 
 def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
-    """Update the wanted flags of one game's replicas for its released build. Inside writing(), with the game's row
-    locked: a release and a report that plan from different builds would leave flags that match neither."""
+    """Update the flags `wanted` and `kept` of one game's replicas for its released build. Inside writing(), with the
+    game's row locked: a release and a report that plan from different builds would leave flags that match neither."""
     servers = list(servers)
     rows = session.scalars(
         select(Replica)
@@ -80,16 +104,20 @@ def replan_on_server(game_id: str, server_id: str) -> None:
 
 
 def _replan_one(session: Session, released: Build | None, server: Server, replicas: list[Replica]) -> None:
-    wanted = wanted_build_ids(released.id if released else None, replicas)
+    live = released.id if released else None
+    wanted = wanted_build_ids(live, replicas)
+    kept = kept_build_ids(live, replicas, wanted, server.keep_previous)
     if released and released.id not in {replica.build_id for replica in replicas}:
         add_to_plan(session, server, released)
     for replica in replicas:
+        was_planned = replica.wanted or replica.kept
+        replica.kept = replica.build_id in kept
         if replica.build_id in wanted and (not replica.wanted or replica.phase == "removed"):
             replica.wanted = True
             if replica.phase in {"removed", "evicting"}:
                 reset_replica(replica)
         elif replica.build_id not in wanted:
-            if replica.wanted:
+            if was_planned and not replica.kept:
                 replica.left_plan_at = now()
             replica.wanted = False
             if replica.phase in {"pending", "failed"} and replica.bytes_done == 0:
@@ -107,14 +135,14 @@ def add_to_plan(session: Session, server: Server, build: Build) -> None:
 
 
 def reset_replica(replica: Replica) -> None:
-    """Reset to the initial state, as if it had never been sent."""
+    """Reset to the initial state, as if it had never been sent. `cached_at` stays: the server may not have begun to
+    remove its copy, and that copy was counted already (app/fleet/costs/sent_bytes.py)."""
     replica.phase = "pending"
     replica.bytes_done = 0
     replica.bytes_per_second = 0
     replica.attempt = 0
     replica.reason = None
     replica.retry_at = None
-    replica.cached_at = None
     replica.since = now()
 
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, or_, select
+from sqlalchemy.orm import joinedload
 
 from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
-from app.data.models.server import PlaySession, Replica, Server
+from app.data.models.server import PlaySession, Replica, Server, Source
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
+from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
 from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.fleet.waiting_builds import builds_ahead
 
@@ -42,25 +44,27 @@ def _reported_state(replica: Replica) -> str:
 
 
 def matrix(game: Game) -> Matrix:
-    """The matrix of one game. Five queries for any number of servers and builds."""
+    """The matrix of one game. Seven queries for any number of servers and builds."""
     at = now()
     servers = active_servers()
     active = {server.id for server in servers}
-    replicas = [
-        r for r in db.session.scalars(select(Replica).where(Replica.game_id == game.id)) if r.server_id in active
-    ]
+    of_game = select(Replica).where(Replica.game_id == game.id).options(joinedload(Replica.build))
+    replicas = [r for r in db.session.scalars(of_game) if r.server_id in active]
     by_place = {(r.build_id, r.server_id): r for r in replicas}
     sessions = _sessions(game.id)
     builds = _shown_builds(game, {r.build_id for r in replicas if r.phase != "removed"})
+    costs = transfer_costs({*(build.id for build in builds), *(r.build_id for r in replicas)})
+    by_server: dict[str, list[Replica]] = {server.id: [] for server in servers}
+    for replica in replicas:
+        by_server[replica.server_id].append(replica)
+
+    def cell(build: Build, server: Server) -> Cell:
+        found = _cell(by_place.get((build.id, server.id)), build, server, sessions[build.id, server.id], at)
+        is_live = build.id == game.released_build_id
+        return _with_cost(found, build, by_server[server.id], costs, is_live=is_live)
+
     rows = [
-        MatrixRow(
-            build,
-            build.id == game.released_build_id,
-            [
-                _cell(by_place.get((build.id, server.id)), build, server, sessions[build.id, server.id], at)
-                for server in servers
-            ],
-        )
+        MatrixRow(build, build.id == game.released_build_id, [cell(build, server) for server in servers])
         for build in builds
     ]
     _set_ahead(game, rows)
@@ -71,7 +75,7 @@ def matrix(game: Game) -> Matrix:
         servers=[MatrixServer(s.id, s.region, s.last_report_at, has_contact(s, at)) for s in servers],
         rows=rows,
         sessions=sum(sessions.values()),
-        bytes_to_send=sum(max(0, cell.bytes_total - cell.bytes_done) for cell in cells if cell.state in waiting),
+        bytes_to_send=sum(cell.to_fetch for cell in cells if cell.state in waiting),
         counts=Counter(cell.state for cell in cells),
     )
 
@@ -104,7 +108,20 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
         sessions=sessions,
         before=_reported_state(replica) if lost else None,
         paused=server.paused_at is not None,
+        kept=replica.kept,
+        source=replica.source,
+        source_build=replica.source_build,
+        fallback=replica.fallback,
     )
+
+
+def _with_cost(cell: Cell, build: Build, replicas: Sequence[Replica], costs: TransferCosts, *, is_live: bool) -> Cell:
+    """`replicas`: those of the game on the cell's server."""
+    held = [replica.build for replica in replicas if replica.phase == "cached"]
+    own = next((replica for replica in replicas if replica.build_id == build.id), None)
+    cost = costs.for_server(build, held, builds_without_index(replicas))
+    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held, is_live=is_live) else None
+    return replace(cell, to_fetch=bytes_to_fetch(own, cost), preparing=preparing)
 
 
 def _sessions(game_id: str) -> Counter[tuple[str, str]]:
@@ -141,6 +158,9 @@ class CacheState:
     reported_at: datetime | None
     attempt: int
     reason: str | None
+    source: Source | None = None
+    source_build: int | None = None
+    fallback: str | None = None
 
 
 class CacheStates(list[CacheState]):
@@ -182,6 +202,9 @@ def _cache_state(server: Server, replica: Replica | None, at: datetime) -> Cache
         reported_at=server.last_report_at,
         attempt=replica.attempt,
         reason=replica.reason,
+        source=replica.source,
+        source_build=replica.source_build,
+        fallback=replica.fallback,
     )
 
 

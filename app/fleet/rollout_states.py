@@ -39,9 +39,10 @@ SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is "F
 
 @dataclass(frozen=True)
 class Cell:
-    """One build on one server. Bytes are of the packed archive while downloading, and of the check while verifying.
+    """One build on one server. Bytes are of the transfer while downloading, and of the check while verifying.
 
-    `before`: the last reported state of a server without contact.
+    `before`: the last reported state of a server without contact. `to_fetch`: bytes that are still to be sent, also to
+    a server that is not to have the build yet.
     """
 
     server_id: str
@@ -58,6 +59,12 @@ class Cell:
     before: str | None = None
     paused: bool = False  # an operator paused the server's downloads, and queued builds wait for that
     ahead: Ahead | None = None  # what a queued build waits for
+    to_fetch: int = 0
+    preparing: int | None = None  # percent of the update that a queued build waits for
+    kept: bool = False  # for rolling back
+    source: str | None = None  # archive, pack or update
+    source_build: int | None = None
+    fallback: str | None = None  # why the archive was used although there is a pack
 
     @property
     def percent(self) -> int:

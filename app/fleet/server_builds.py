@@ -10,7 +10,7 @@ from sqlalchemy import case, func, select
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.partner import Partner
-from app.data.models.server import PlaySession, Replica
+from app.data.models.server import PlaySession, Replica, Source
 from app.fleet.rollout_states import SHOWN_RETRIES
 
 # Failed builds first, then active ones, then waiting ones, then the rest.
@@ -19,7 +19,8 @@ _ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")
 
 @dataclass(frozen=True)
 class ServerBuild:
-    """One build on one server as of its last report. Bytes are of the packed archive, except `bytes_unpacked`."""
+    """One build on one server as of its last report. Bytes are of the transfer, except `bytes_unpacked`. `kept`: for
+    rolling back. `fallback`: why the archive was used although there is a pack."""
 
     key: str  # the build's id, which tells rows apart
     game: str
@@ -36,6 +37,10 @@ class ServerBuild:
     reason: str | None
     retry_at: datetime | None
     sessions: int
+    kept: bool
+    source: Source | None
+    source_build: int | None
+    fallback: str | None
 
     @property
     def retrying(self) -> bool:
@@ -95,4 +100,8 @@ def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions:
         reason=replica.reason,
         retry_at=replica.retry_at,
         sessions=sessions,
+        kept=replica.kept,
+        source=replica.source,
+        source_build=replica.source_build,
+        fallback=replica.fallback,
     )

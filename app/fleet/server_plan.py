@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +16,7 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
 from app.limits import thread_budgets
+from app.packing.planned_packs import PackPreparing, PlannedPack, planned_packs
 from app.storage.bucket import bucket
 from app.topics.event_hub import hub
 from app.topics.names import plan_topic
@@ -38,6 +41,8 @@ class PlannedBuild:
     url_expires_at: datetime
     active: bool
     retry: int
+    keep: bool  # only for rolling back: the server keeps it if it is whole, and never fetches it
+    pack: PlannedPack | PackPreparing | None
 
 
 @dataclass(frozen=True)
@@ -81,20 +86,31 @@ def _read_plan(server_id: str, version: int, poll_after: int) -> Plan:
         .order_by(Build.released_at)
     ).all()
     paused = db.session.scalar(select(Server.paused_at).where(Server.id == server_id)) is not None
-    kept = [row for row in rows if (_is_kept(row) if paused else row.wanted)]
-    evicted = [] if paused else [row for row in rows if not row.wanted]
+    planned = [row for row in rows if (_stays_while_paused(row) if paused else row.wanted or row.kept)]
+    evicted = [] if paused else [row for row in rows if not (row.wanted or row.kept)]
     expires = now() + URL_LIFETIME
-    builds = [_planned(row, row.build, row.build.game, expires) for row in kept]
+    packs = planned_packs([row.build for row in planned], _cached_builds(rows), URL_LIFETIME)
+    builds = [_planned(row, row.build, row.build.game, expires, packs.get(row.build_id)) for row in planned]
     return Plan(version, poll_after, builds, [(row.game_id, row.build.number) for row in evicted])
 
 
-def _is_kept(row: Replica) -> bool:
-    """On a paused server. Never for builds that only its reports name, because the plan also gives the address of a
-    build."""
-    return row.phase == "cached" and (row.wanted or row.left_plan_at is not None)
+def _cached_builds(rows: Sequence[Replica]) -> Mapping[str, Sequence[Build]]:
+    """The builds that the server has cached by its reports, by game id."""
+    found: dict[str, list[Build]] = defaultdict(list)
+    for row in rows:
+        if row.phase == "cached":
+            found[row.game_id].append(row.build)
+    return found
 
 
-def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> PlannedBuild:
+def _stays_while_paused(row: Replica) -> bool:
+    """Never for builds that only the server's reports name, because the plan also gives the address of a build."""
+    return row.phase == "cached" and (row.wanted or row.kept or row.left_plan_at is not None)
+
+
+def _planned(
+    replica: Replica, build: Build, game: Game, expires: datetime, pack: PlannedPack | PackPreparing | None
+) -> PlannedBuild:
     return PlannedBuild(
         game_id=game.id,
         slug=game.slug,
@@ -108,4 +124,6 @@ def _planned(replica: Replica, build: Build, game: Game, expires: datetime) -> P
         url_expires_at=expires,
         active=game.released_build_id == build.id,
         retry=replica.retries_asked,
+        keep=replica.kept,
+        pack=pack,
     )

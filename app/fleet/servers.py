@@ -17,9 +17,11 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
 from app.fleet.play_sessions import end_all
-from app.fleet.replicas import plan_new_server
+from app.fleet.replicas import plan_new_server, replan_on_server
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
+
+MAX_KEEP_PREVIOUS = 20
 
 
 def add_server(server_id: str, region: str, actor: Actor) -> tuple[Server, str]:
@@ -98,6 +100,28 @@ def pause_server(server_id: str, paused: bool, actor: Actor) -> None:
             server.paused_at = now() if paused else None
             record(session, actor, "server.paused" if paused else "server.resumed", server_id)
             _announce_everywhere(session, server_id)
+
+
+def set_keep_previous(server_id: str, builds: int, actor: Actor) -> None:
+    """How many builds per game the server keeps beside the live one, for rolling back. Raises NotFound, InvalidRequest
+    for less than 0 or more than MAX_KEEP_PREVIOUS."""
+    if not 0 <= builds <= MAX_KEEP_PREVIOUS:
+        rule = f"from 0 to {MAX_KEEP_PREVIOUS} builds"
+        raise InvalidRequest(f"A server keeps {rule} for rolling back.", {"keepPrevious": rule})
+    with writing() as session:
+        server = session.get(Server, server_id, with_for_update={"key_share": True})
+        if server is None or server.retired_at:
+            raise NotFound(f"No server '{server_id}'.")
+        if server.keep_previous == builds:
+            return
+        server.keep_previous = builds
+        record(session, actor, "server.keep_previous", server_id, builds=builds)
+        games = session.scalars(
+            select(Replica.game_id).where(Replica.server_id == server_id, Replica.phase == "cached").distinct()
+        ).all()
+        announce(FLEET_TOPIC)
+    for game_id in sorted(games):
+        replan_on_server(game_id, server_id)
 
 
 def authenticate_server(token: str | None) -> Server:

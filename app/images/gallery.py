@@ -16,6 +16,7 @@ from app.data.models.asset import Asset, GamePicture
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
 from app.data.models.partner import App
+from app.data.text_search import contains
 from app.images.asset_refusals import AssetNotFound
 from app.images.game_pictures import COVER
 from app.images.image_quota import AssetQuota, asset_quota
@@ -46,7 +47,8 @@ class SideUse:
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """One tile. `screenshot`: its position among the screenshots, from 1."""
+    """One tile. `file_name`: invisible characters are escaped. `screenshot`: its position among the screenshots, from
+    1."""
 
     image: ShownImage
     file_name: str
@@ -187,8 +189,8 @@ def _matching(game_id: str, wanted: GalleryFilter) -> list[ColumnElement[bool]]:
     if wanted.app_id:
         found.append(Asset.app_id == wanted.app_id)
     if wanted.text:
-        text = wanted.text.replace("\x00", "").lower()  # no stored name has NUL, and Postgres refuses it
-        found.append(func.lower(Asset.file_name).contains(text, autoescape=True))
+        names = db.session.execute(select(Asset.id, Asset.file_name).where(*found))
+        found.append(Asset.id.in_([row.id for row in names if contains(wanted.text, (row.file_name,))]))
     return found
 
 
@@ -231,7 +233,7 @@ def _tiles(rows: Sequence[Asset]) -> list[GalleryImage]:
     return [
         GalleryImage(
             image=shown_image(row, made.get(row.blob_id, [])),
-            file_name=row.file_name,
+            file_name=row.shown_name,
             app_id=row.app_id,
             app_name=row.app.name,
             sent_by=row.sent_by,

@@ -24,10 +24,15 @@ from app.refusals import Unavailable
 # Measured at MAX_IMAGE_PIXELS: the largest, a WebP with alpha, takes 900 MiB with Python and Pillow.
 MEMORY = 1024 * MIB
 _GRACE = 2.0  # the child's own timer fires first
-_START = (
-    "import runpy, sys; sys.path.insert(0, sys.argv[1]); "
-    "runpy.run_module('decoding.decoder_server', run_name='__main__')"
-)
+# Packages without their `__init__`: that of `app` would load the whole app into the decoder.
+_START = """
+import runpy, sys, types
+for name, folder in zip(("app", "app.images"), sys.argv[1:], strict=True):
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = [folder]
+runpy.run_module("app.images.decoding.decoder_server", run_name="__main__")
+"""
+_PACKAGES = (Path(__file__).parent.parent, Path(__file__).parent)
 
 
 class ImageRefused(Exception):
@@ -194,7 +199,7 @@ class ImageProcesses:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._server = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START, str(Path(__file__).parent)],
+                [sys.executable, "-I", "-c", _START, *map(str, _PACKAGES)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 # A decoder must not have our keys and addresses in its memory. Large pages, if the kernel offers them:
@@ -220,4 +225,4 @@ class ImageProcesses:
 
 # Requests use the first, background work the second, so that a full queue of derivations does not delay a confirm.
 inspection_processes = ImageProcesses("checking images", 2, seconds=20)
-derivation_processes = ImageProcesses("making sizes", 2, seconds=60)
+derivation_processes = ImageProcesses("making sizes", 2, seconds=25)

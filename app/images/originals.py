@@ -12,6 +12,7 @@ from app.data.extensions import db
 from app.data.models.asset import Asset, Blob
 from app.images.asset_refusals import AssetNotFound
 from app.storage.bucket import bucket
+from slipway.archive.invisible_characters import escape_invisible
 
 LIFETIME = timedelta(minutes=15)
 
@@ -27,7 +28,8 @@ def original_url(game_id: str, asset_id: str, app_id: str | None = None) -> str:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
     if bucket().stat(row.object_key) is None:
         raise AssetNotFound(
-            f"The file of '{row.file_name}' is not in storage. Tell the operator (flask check lists it)."
+            f"The file of '{escape_invisible(row.file_name)}' is not in storage. Tell the operator (flask check lists "
+            "it)."
         )
     return bucket().browser_url(row.object_key, LIFETIME, _plain(row.file_name))
 

@@ -20,6 +20,7 @@ from app.data.models.game import Game
 from app.images.image_processes import DecoderDied, DerivedImage, ImageRefused, Interrupted, derivation_processes
 from app.images.intake.verification import WrongBytes, fetched
 from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
+from app.process import shutdown
 from app.process.crash_points import crash_point
 from app.refusals import Unavailable
 from app.storage.objects import ObjectMissing, write_object
@@ -29,7 +30,8 @@ log = logging.getLogger(__name__)
 
 # Longer than a derivation may take with its transfers. After that, its process is dead.
 LEASE = timedelta(minutes=3)
-RETRY_DELAY = timedelta(seconds=20)
+RETRY_DELAY = timedelta(seconds=20)  # after a failure of storage
+SHORT_DELAY = 1.0  # seconds after a failure of the decoder: the result is known within 30 s
 MAX_ATTEMPTS = 3
 WEBP = "image/webp"
 
@@ -54,35 +56,61 @@ def due_derivations(session: Session, limit: int = 500) -> Sequence[str]:
 
 def derive(blob_id: str) -> None:
     """Make the sizes of a blob, unless they exist or another worker makes them. Errors of storage, of the image or at
-    shutdown are not raised: the row gets the result and the time of the next try."""
+    shutdown are not raised: the row gets the result, or the time of the next try and its reason."""
+    while _try_once(blob_id):
+        if shutdown.stopping.wait(SHORT_DELAY):
+            return
+
+
+def _try_once(blob_id: str) -> bool:
+    """Returns whether to try again after SHORT_DELAY."""
     work = _begin(blob_id)
     free_connection()
-    if work is None:
-        return
+    again = work is not None and _derive(work)
+    free_connection()
+    return again
+
+
+def _derive(work: _Work) -> bool:
+    """Returns whether to try again after SHORT_DELAY."""
     try:
         made = _make(work)
         keys = _store(work, made)
     except (ImageRefused, WrongBytes, ObjectMissing) as refused:
         _fail(work, f"The file {refused}." if isinstance(refused, ImageRefused) else str(refused))
     except DecoderDied as died:
-        if work.attempt >= MAX_ATTEMPTS:
-            _fail(work, f"The file {died}, {work.attempt} times.")
-        else:
-            _postpone(work, RETRY_DELAY, counted=True)
+        return _try_again(work, f"The file {died}")
     except Interrupted:
-        _postpone(work, timedelta(0), counted=False)
+        _postpone(work, timedelta(0), None, counted=False)
     except Unavailable as later:
-        log.info("sizes of %s: %s", blob_id, later.message)
-        _postpone(work, RETRY_DELAY, counted=False)
+        log.info("sizes of %s: %s", work.key, later.message)
+        _postpone(work, RETRY_DELAY, later.message, counted=False)
+    except Exception:
+        log.exception("the sizes of %s could not be made", work.key)
+        return _try_again(work, "The sizes could not be made because of an error in the app")
     else:
         _finish(work, made, keys)
-    free_connection()
+    return False
+
+
+def _try_again(work: _Work, reason: str) -> bool:
+    """Plan another attempt, or fail after the last one. Returns whether there is another one."""
+    if work.attempt >= MAX_ATTEMPTS:
+        _fail(work, f"{reason}, {work.attempt} times.")
+        return False
+    _postpone(work, timedelta(0), f"{reason}. Trying again.", counted=True)
+    return True
 
 
 def _begin(blob_id: str) -> _Work | None:
     with writing() as session:
         blob = session.get(Blob, blob_id, with_for_update=True)
         if blob is None or blob.state != "stored" or blob.derivation != "pending" or blob.derive_at > now():
+            return None
+        if blob.derive_attempts >= MAX_ATTEMPTS:  # each of them ended with its worker
+            blob.derivation = "failed"
+            blob.derive_error = f"The file could not be decoded: the worker ended, {blob.derive_attempts} times."
+            _announce(session, blob.id)
             return None
         blob.derive_at = now() + LEASE
         blob.derive_attempts += 1
@@ -140,12 +168,15 @@ def _fail(work: _Work, reason: str) -> None:
             _announce(session, blob.id)
 
 
-def _postpone(work: _Work, wait: timedelta, *, counted: bool) -> None:
+def _postpone(work: _Work, wait: timedelta, reason: str | None, *, counted: bool) -> None:
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
         if blob is not None and blob.derivation == "pending":
             blob.derive_at = now() + wait
             blob.derive_attempts -= not counted
+            if blob.derive_error != reason:
+                blob.derive_error = reason
+                _announce(session, blob.id)
 
 
 def _announce(session: Session, blob_id: str) -> None:

@@ -16,8 +16,9 @@ from app.refusals import Unavailable
 
 _IMAGES = 128
 _IMAGE_UPLOADS = 16
-# Threads besides those whose number is a setting: for images, and 24 for all other requests.
-OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + 24
+_DOWNLOADS = 16
+# Threads besides those whose number is a setting: for images and downloads, and 24 for all other requests.
+OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + _DOWNLOADS + 24
 
 
 class Slots:
@@ -83,6 +84,9 @@ class Slots:
 streams = Slots("live pages", 1000, retry_after=3)
 waiting_polls = Slots("waiting polls", 32, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
+# They read two large objects and wait for each other, so they could use up all other threads.
+comparisons = Slots("comparisons of builds", 4, retry_after=10)
 image_uploads = Slots("images sent through the app", _IMAGE_UPLOADS, retry_after=10)
 # A slow reader keeps its slot but no thread (app/runtime/web_server/connection_worker.py).
 images = Slots("images on their way", _IMAGES, retry_after=1)
+downloads = Slots("downloads through the app", _DOWNLOADS, retry_after=30)

@@ -27,6 +27,7 @@ from app.fleet import transfers
 from app.fleet.active_servers import IS_ACTIVE
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
+from app.maintenance.pack_sweep import check_packs, sweep_packs
 from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
 from app.storage.write_address_probe import is_of_a_probe
@@ -44,9 +45,10 @@ ARCHIVES = "archives/"
 
 @dataclass
 class SweepResult:
-    """What a sweep removed."""
+    """What a sweep removed. `packs`: those of builds that servers do not need."""
 
     uploads: int = 0
+    packs: int = 0
     objects: int = 0
     games: int = 0
     bytes_freed: int = 0
@@ -54,10 +56,11 @@ class SweepResult:
 
 @dataclass
 class CheckFindings:
-    """The findings of `check()`. `missing`: builds whose object is gone, or has another size; `orphans`: objects
-    without a row; `transfers`: open multipart transfers without a row."""
+    """The findings of `check()`. `packs`: how many are ready. `missing`: builds and packs whose object is gone, or has
+    another size; `orphans`: objects without a row; `transfers`: open multipart transfers without a row."""
 
     builds: int = 0
+    packs: int = 0
     missing: list[str] = field(default_factory=list)
     orphans: list[StoredObject] = field(default_factory=list)
     transfers: list[str] = field(default_factory=list)
@@ -79,6 +82,10 @@ def sweep(young: timedelta = MIN_ORPHAN_AGE) -> SweepResult:
     swept.objects += len(deleted_sizes)
     swept.bytes_freed += sum(deleted_sizes)
     _sweep_deleted_games(swept)
+    packs = sweep_packs(young)
+    swept.packs = packs.freed
+    swept.objects += packs.objects
+    swept.bytes_freed += packs.bytes_freed
     _sweep_orphans(swept, young)
     with writing() as session:
         session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - ANSWER_LIFETIME))
@@ -138,7 +145,8 @@ def _can_purge(game_id: str) -> bool:
 def _purge(game_id: str, swept: SweepResult) -> None:
     """Delete the rows first. From then on its objects are orphans, which the next sweep deletes if this one dies."""
     with writing() as session:
-        builds = session.execute(select(Build.object_key, Build.size).where(Build.game_id == game_id)).all()
+        builds = session.scalars(select(Build).where(Build.game_id == game_id)).all()
+        objects = retention.objects_of(session, builds)
         game = session.get(Game, game_id)
         if game is not None:
             game.released_build_id = None
@@ -146,10 +154,10 @@ def _purge(game_id: str, swept: SweepResult) -> None:
             session.execute(delete(Game).where(Game.id == game_id))
         session.execute(delete(Topic).where(Topic.name == f"game:{game_id}"))
     crash_point("mid-purge")
-    bucket().delete(row.object_key for row in builds)
+    bucket().delete(found.key for found in objects)
     swept.games += 1
-    swept.objects += len(builds)
-    swept.bytes_freed += sum(row.size for row in builds)
+    swept.objects += len(objects)
+    swept.bytes_freed += sum(found.size for found in objects)
 
 
 def _sweep_orphans(swept: SweepResult, young: timedelta) -> None:
@@ -168,7 +176,7 @@ def _orphan_transfers() -> list[OpenMultipart]:
     """Open transfers to keys that no upload names, listed before the rows are read. A key that a build names does not
     count: the build's object is complete."""
     listed = bucket().open_multiparts(ARCHIVES)
-    known = set(db.session.scalars(select(Upload.object_key)))
+    known = {key for row in db.session.execute(select(Upload.object_key, Upload.archive_key)) for key in row}
     free_connection()
     return [found for found in listed if found.key not in known and not is_of_a_probe(found.key, found.begun)]
 
@@ -189,7 +197,8 @@ def _known_keys() -> set[str]:
     # Uploads first: an upload that becomes a build in between is then found as the build. An ended upload without
     # reserved bytes has no object any more, and must not keep the object of a deleted build.
     ended = and_(Upload.state.in_(["done", "failed"]), Upload.reserved_bytes == 0)
-    keys = set(db.session.scalars(select(Upload.object_key).where(not_(ended))))
+    rows = db.session.execute(select(Upload.object_key, Upload.archive_key).where(not_(ended)))
+    keys = {key for row in rows for key in row}
     keys.update(db.session.scalars(select(Build.object_key)))
     free_connection()
     return keys
@@ -211,6 +220,11 @@ def check() -> CheckFindings:
             result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
     result.orphans = _without_row(listed, known)
     result.transfers = [transfer.key for transfer in _orphan_transfers()]
+    packs = check_packs()
+    result.packs = packs.packs
+    result.missing += packs.missing
+    result.orphans += packs.orphans
+    result.transfers += packs.transfers
     assets = check_assets()
     result.missing += assets.missing
     result.orphans += assets.orphans

@@ -31,6 +31,11 @@ POINTS = (
     "parts-joined",
     "mid-check",
     "archive-read",
+    "update-read",
+    "assembly-begun",
+    "assembly-opened",
+    "mid-assembly",
+    "assembly-written",
     "check-published",
     "refusal-written",
     "upload-tidied",
@@ -45,6 +50,16 @@ POINTS = (
     "reservation-released",
     "blob-doomed",
     "objects-deleted",
+    "pack-claimed",
+    "mid-unpack",
+    "archive-unpacked",
+    "mid-pack",
+    "pack-stored",
+    "update-stored",
+    "pack-objects-stored",
+    "in-pack-publish",
+    "pack-published",
+    "pack-removed",
 )
 _chosen = os.environ.get("SLIPWAY_APP_CRASH_AT")
 # A file that names a point. The process that reaches the point removes the file first, so that the next process

@@ -12,21 +12,21 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 from flask_migrate import upgrade
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.accounts.actors import COMMAND_LINE
 from app.accounts.keys import create_key
 from app.accounts.partners import create_member, create_partner, partner_named
 from app.accounts.password_links import link_for_email
-from app.config.settings import SettingsError, settings
+from app.config.settings import settings
 from app.data.database import free_connection
 from app.data.schema_version import MIGRATIONS, migration_missing
-from app.fleet.servers import add_server
+from app.fleet.servers import add_server, set_keep_previous
 from app.maintenance import build_sweep
 from app.process import shutdown
-from app.refusals import Refusal
 from app.runtime import demo_data, doctor
 from app.runtime.jobs import jobs
+from app.runtime.pack_commands import packs_group
+from app.runtime.plain_command import PlainCommand
 
 STOP_SECONDS = 8.0
 
@@ -36,24 +36,7 @@ key_group = AppGroup("key", help="API keys.")
 server_group = AppGroup("server", help="Game servers.")
 
 
-class _Plainly(click.Command):
-    """A command that prints a refusal as one line on standard error and exits with 1, without a traceback."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except Refusal as refusal:
-            raise click.ClickException(refusal.message) from None
-        except SettingsError as error:
-            raise click.ClickException(str(error)) from None
-        except (OperationalError, ProgrammingError) as error:
-            why = str(error.orig).strip().partition("\n")[0]
-            raise click.ClickException(
-                f"The database could not be used: {why}. Is DATABASE_URL right, and was it migrated (flask db upgrade)?"
-            ) from None
-
-
-@partner_group.command("create", cls=_Plainly)
+@partner_group.command("create", cls=PlainCommand)
 @click.argument("name")
 def partner_create(name: str) -> None:
     """Make a partner named NAME."""
@@ -61,7 +44,7 @@ def partner_create(name: str) -> None:
     click.echo(f"Partner '{partner.name}' made: {partner.id}")
 
 
-@member_group.command("create", cls=_Plainly)
+@member_group.command("create", cls=PlainCommand)
 @click.argument("email")
 @click.option("--partner", help="The partner's name; leave it out for an operator.")
 @click.option("--name", default="", help="The person's name.")
@@ -76,7 +59,7 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
     click.echo(f"{member.name} can sign in with {member.email} as {member.role}.")
 
 
-@member_group.command("link", cls=_Plainly)
+@member_group.command("link", cls=PlainCommand)
 @click.argument("email")
 @click.option("--partner", help="The partner's name, if the address has several accounts.")
 @click.option("--operator", is_flag=True, help="Choose the operator, if members of partners have this address too.")
@@ -93,7 +76,7 @@ def member_link(email: str, partner: str | None, operator: bool) -> None:
     )
 
 
-@key_group.command("create", cls=_Plainly)
+@key_group.command("create", cls=PlainCommand)
 @click.option("--partner", required=True, help="The partner's name.")
 @click.option("--app", "app_name", default="CI", show_default=True, help="What the key is for.")
 @click.option("--scope", "scopes", multiple=True, default=["read", "write", "upload"], show_default=True)
@@ -104,7 +87,7 @@ def key_create(partner: str, app_name: str, scopes: tuple[str, ...]) -> None:
     click.echo("This is the only time the key is shown: store it now.", err=True)
 
 
-@server_group.command("add", cls=_Plainly)
+@server_group.command("add", cls=PlainCommand)
 @click.argument("server_id")
 @click.option("--region", default="", help="Where the server is, such as fra.")
 def server_add(server_id: str, region: str) -> None:
@@ -114,7 +97,16 @@ def server_add(server_id: str, region: str) -> None:
     click.echo("This is the only time the token is shown: give it to the server's agent now.", err=True)
 
 
-@click.command("sweep", cls=_Plainly)
+@server_group.command("keep", cls=PlainCommand)
+@click.argument("server_id")
+@click.argument("builds", type=int)
+def server_keep(server_id: str, builds: int) -> None:
+    """Set how many BUILDS per game a server keeps beside the live one, for rolling back."""
+    set_keep_previous(server_id, builds, COMMAND_LINE)
+    click.echo(f"{server_id} keeps {builds} {'build' if builds == 1 else 'builds'} per game for rolling back.")
+
+
+@click.command("sweep", cls=PlainCommand)
 @with_appcontext
 @click.option(
     "--young-minutes",
@@ -127,12 +119,12 @@ def sweep_command(young_minutes: int) -> None:
     """Remove the leftovers of dead uploads, deleted games and lost rows from storage."""
     swept = build_sweep.sweep(timedelta(minutes=young_minutes))
     click.echo(
-        f"Removed {swept.uploads} dead uploads, {swept.games} deleted games, {swept.objects} objects: "
-        f"{swept.bytes_freed:,} bytes freed."
+        f"Removed {swept.uploads} dead uploads, {swept.games} deleted games, {swept.packs} packs that no server needs, "
+        f"{swept.objects} objects: {swept.bytes_freed:,} bytes freed."
     )
 
 
-@click.command("check", cls=_Plainly)
+@click.command("check", cls=PlainCommand)
 @with_appcontext
 def check_command() -> None:
     """List builds without objects and objects without rows; exit code 1 when a build's bytes are missing."""
@@ -144,14 +136,15 @@ def check_command() -> None:
     for transfer in found.transfers:
         click.echo(f"unfinished {transfer}")
     click.echo(
-        f"{found.builds} builds: {len(found.missing)} without their object; {len(found.orphans)} objects and "
+        f"{found.builds} builds and {found.packs} packs: {len(found.missing)} objects missing; "
+        f"{len(found.orphans)} objects and "
         f"{len(found.transfers)} unfinished transfers without a row (flask sweep removes them)."
     )
     if found.missing:
         raise SystemExit(1)
 
 
-@click.command("doctor", cls=_Plainly)
+@click.command("doctor", cls=PlainCommand)
 @with_appcontext
 def doctor_command() -> None:
     """Check this installation and print what to set; exit code 1 when a check fails."""
@@ -164,7 +157,7 @@ def doctor_command() -> None:
         raise SystemExit(1)
 
 
-@click.command("worker", cls=_Plainly)
+@click.command("worker", cls=PlainCommand)
 @with_appcontext
 def worker_command() -> None:
     """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: it frees the
@@ -214,6 +207,7 @@ def init_app(app: Flask) -> None:
         member_group,
         key_group,
         server_group,
+        packs_group,
         sweep_command,
         check_command,
         doctor_command,

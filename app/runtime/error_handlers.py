@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 def init_app(app: Flask) -> None:
     """Register the error handlers."""
 
+    app.after_request(api.describe_redirect)
+
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> ResponseReturnValue:
         return (

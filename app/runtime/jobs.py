@@ -17,14 +17,17 @@ from huey.consumer import Consumer
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.config.settings import Settings
+from app.data.claims import LEASE
 from app.data.extensions import db
 from app.images.image_processes import derivation_processes
 from app.images.variant_jobs import derive, due_derivations
 from app.maintenance.build_sweep import sweep
+from app.packing.pack_requests import end_waits
+from app.packing.pack_work import make_due_packs, work_is_due
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
-from app.uploads.resumable.check_claims import LEASE, due_checks
+from app.uploads.resumable.check_claims import due_checks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -45,6 +48,8 @@ class Jobs:
         self.images = _queue("slipway-images", settings)
         # Checking an archive takes minutes.
         self.checks = _queue("slipway-checks", settings)
+        # One at a time: making a pack takes minutes, both cores and much of the disk.
+        self.packs = _queue("slipway-packs", settings)
         self._app = app
         self._instance = settings.instance
         self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
@@ -77,13 +82,29 @@ class Jobs:
             with app.app_context():
                 examine(upload_id)
 
+        @self.packs.task(name="make_packs")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def make_packs(build_id: str) -> None:
+            """`build_id` is the build that became due. The most urgent one may be another."""
+            with app.app_context():
+                make_due_packs()
+
+        @self.packs.task(name="resume_packs")  # type: ignore[untyped-decorator]  # Huey carries no types
+        def resume_packs() -> None:
+            with app.app_context():
+                make_due_packs()
+
         @self.checks.task(name="resume_checks")  # type: ignore[untyped-decorator]  # Huey carries no types
         def resume_checks() -> None:
             with app.app_context():
                 self._enqueue_due_checks()
 
-        self._tasks: dict[Job, Callable[[str], object]] = {"check_upload": check_upload, "derive_image": derive_blob}
+        self._tasks: dict[Job, Callable[[str], object]] = {
+            "check_upload": check_upload,
+            "derive_image": derive_blob,
+            "make_packs": make_packs,
+        }
         self._resume_checks = resume_checks
+        self._resume_packs = resume_packs
         self._ping = ping
         self._sweep = sweep_now
 
@@ -107,6 +128,7 @@ class Jobs:
             (self.huey, WORKERS),
             (self.images, derivation_processes.limit + 1),
             (self.checks, CHECKERS),
+            (self.packs, 1),
         ):
             consumer = Consumer(queue, workers=workers, initial_delay=0.05, max_delay=0.5, check_worker_health=False)
             if queue is not self.images:
@@ -115,8 +137,9 @@ class Jobs:
                 worker.start()
             self._consumers.append(consumer)
         # Claims that another process freed in order can be taken now, those of a dead process when their lease is over.
-        self._resume_checks.schedule(delay=LEASE.total_seconds() + 1)
-        self._resume_checks()
+        for resume in (self._resume_checks, self._resume_packs):
+            resume.schedule(delay=LEASE.total_seconds() + 1)
+            resume()
 
     def _sweep_dead_uploads(self) -> None:
         try:
@@ -160,11 +183,15 @@ class Jobs:
                 self.enqueue("derive_image", blob_id)
         if self.checks.pending_count() == 0:
             self._enqueue_due_checks()
+        if self.packs.pending_count() == 0 and work_is_due():
+            self._resume_packs()
+        end_waits()
         swept = sweep()
         if swept.uploads or swept.objects or swept.games:
             log.info(
-                "swept %s uploads, %s objects, %s games; %s bytes freed",
+                "swept %s uploads, %s packs that no server needs, %s objects, %s games; %s bytes freed",
                 swept.uploads,
+                swept.packs,
                 swept.objects,
                 swept.games,
                 swept.bytes_freed,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -186,7 +186,7 @@ class Bucket:
             if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or marker == "0":
                 return sorted(found, key=lambda part: part.number)
 
-    def read(self, key: str, start: int, length: int, piece: int) -> Iterator[bytes]:
+    def read(self, key: str, start: int, length: int, piece: int) -> Generator[bytes]:
         """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also when
         the bytes end early, and ObjectGone when there is no object. Pieces that were yielded before are right."""
         url, left = self._signed("GET", key, {}), length

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from flask import Flask, current_app
 
-Job = Literal["check_upload", "derive_image"]
+Job = Literal["check_upload", "derive_image", "make_packs"]
 
 
 class Queue(Protocol):

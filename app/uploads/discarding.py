@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.data.database import free_connection, writing
@@ -37,26 +37,32 @@ def discard_marked(store: Bucket, upload: Upload) -> None:
     StorageError."""
     abort_transfers(store, upload)
     crash_point("mid-discard")
-    delete_object_unless_built(store, upload)
+    delete_objects_unless_built(store, upload)
     with writing() as session:
         session.execute(delete(Upload).where(Upload.id == upload.id))
 
 
 def abort_transfers(store: Bucket, upload: Upload) -> None:
-    """Abort the upload's multipart transfer. A process may have died before it stored the transfer's id: then abort
+    """Abort the upload's multipart transfers. A process may have died before it stored a transfer's id: then abort
     every transfer that is open for the key."""
-    key = upload.object_key
     if upload.multipart_id:
-        transfers = [upload.multipart_id]
+        store.abort_multipart(upload.object_key, upload.multipart_id)
     else:
-        transfers = [found.multipart_id for found in store.open_multiparts(key) if found.key == key]
-    for transfer in transfers:
-        store.abort_multipart(key, transfer)
+        abort_open_transfers(store, upload.object_key)
+    if upload.archive_key:
+        abort_open_transfers(store, upload.archive_key)
 
 
-def delete_object_unless_built(store: Bucket, upload: Upload) -> None:
-    """Delete the upload's object, unless a build is made of it."""
-    belongs_to_build = db.session.scalar(select(exists().where(Build.object_key == upload.object_key)))
+def abort_open_transfers(store: Bucket, key: str) -> None:
+    """Abort every multipart transfer that is open for the key."""
+    for found in store.open_multiparts(key):
+        if found.key == key:
+            store.abort_multipart(key, found.multipart_id)
+
+
+def delete_objects_unless_built(store: Bucket, upload: Upload) -> None:
+    """Delete the upload's objects, but not the one that a build is made of."""
+    keys = upload.stored_keys
+    built = set(db.session.scalars(select(Build.object_key).where(Build.object_key.in_(keys))))
     free_connection()
-    if not belongs_to_build:
-        store.delete([upload.object_key])
+    store.delete([key for key in keys if key not in built])

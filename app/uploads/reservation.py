@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from app.accounts.build_quota import reserve_more
 from app.config.settings import MIB
 from app.data.database import free_connection, writing
 from app.data.models.upload import Upload
 from app.refusals import UploadInterrupted
-from app.uploads.build_quota import reserve_more
 
 # One transaction per step, smaller ones as the quota fills up.
 STEP = 32 * MIB

@@ -9,25 +9,36 @@ from sqlalchemy import case, func, select
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.upload import Upload
+from app.data.pack_sizes import pack_sizes
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Bytes of packed archives. `deleted_bytes` belong to deleted games and wait for the sweep. `uploads` counts open
-    uploads; `reserved_bytes` are theirs."""
+    """`builds_bytes` are those of archives. `deleted_bytes` of them belong to deleted games and wait for the sweep.
+    `packs_bytes` includes updates, and estimates of packs that are being made. `uploads` counts open uploads;
+    `reserved_bytes` are theirs."""
 
     builds: int
     builds_bytes: int
     deleted_bytes: int
+    packs_bytes: int
     uploads: int
     reserved_bytes: int
 
 
 def totals() -> Totals:
-    """Two queries."""
+    """Three queries."""
     deleted = case((Game.deleted_at.is_not(None), Build.size), else_=0)
     builds, size, waiting = db.session.execute(
         select(func.count(Build.id), func.sum(Build.size), func.sum(deleted)).join(Game, Build.game_id == Game.id)
     ).one()
     uploads, reserved = db.session.execute(select(func.count(Upload.id), func.sum(Upload.reserved_bytes))).one()
-    return Totals(int(builds), int(size or 0), int(waiting or 0), int(uploads), int(reserved or 0))
+    packs_bytes = db.session.scalar(select(func.sum(pack_sizes().c.bytes)))
+    return Totals(
+        builds=int(builds),
+        builds_bytes=int(size or 0),
+        deleted_bytes=int(waiting or 0),
+        packs_bytes=int(packs_bytes or 0),
+        uploads=int(uploads),
+        reserved_bytes=int(reserved or 0),
+    )

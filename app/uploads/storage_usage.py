@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.partner import Partner
+from app.data.pack_sizes import pack_sizes
 
 
 @dataclass(frozen=True)
 class GameUsage:
-    """Stored builds of one game. A deleted game counts until its objects are deleted."""
+    """Stored builds of one game with their packs. A deleted game counts until its objects are deleted."""
 
     title: str
     slug: str
@@ -25,10 +26,18 @@ class GameUsage:
 
 def usage_by_game(partner: Partner) -> Sequence[GameUsage]:
     """Largest first, without games that have no build. One query."""
-    total = func.sum(Build.size)
+    stored = pack_sizes()
+    packs = (
+        select(Build.game_id, func.sum(stored.c.bytes).label("bytes"))
+        .join(stored, stored.c.build_id == Build.id)
+        .group_by(Build.game_id)
+        .subquery()
+    )
+    total = func.sum(Build.size) + func.coalesce(func.max(packs.c.bytes), 0)
     rows = db.session.execute(
         select(Game.title, Game.slug, Game.deleted_at, func.count(Build.id), total)
         .join(Build, Build.game_id == Game.id)
+        .outerjoin(packs, packs.c.game_id == Game.id)
         .where(Game.partner_id == partner.id)
         .group_by(Game.id, Game.title, Game.slug, Game.deleted_at)
         .order_by(total.desc(), Game.title)

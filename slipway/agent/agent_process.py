@@ -10,31 +10,43 @@ from threading import Event, Thread
 from types import FrameType
 from urllib.parse import urlsplit
 
+from urllib3 import PoolManager
+
 from slipway.agent import VERSION, logs
 from slipway.agent.boot_ids import BootIds
+from slipway.agent.cache.archive_install import ArchiveInstall
+from slipway.agent.cache.bandwidth import Bandwidth
 from slipway.agent.cache.build_fetch import BuildFetch
+from slipway.agent.cache.build_placing import BuildPlacing
 from slipway.agent.cache.build_store import Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.cache_reconciler import CacheReconciler
 from slipway.agent.cache.disk_space import DiskSpace
+from slipway.agent.cache.evictions import Evictions
 from slipway.agent.cache.failed_builds import FailedBuilds
 from slipway.agent.cache.fetch_threads import FetchThreads
 from slipway.agent.cache.locks import lock_until_exit
 from slipway.agent.crash_points import fault_point
 from slipway.agent.exit_codes import ExitCode
+from slipway.agent.packs.pack_install import PackInstall
+from slipway.agent.packs.storage_client import StorageClient
 from slipway.agent.plan_poller import PlanPoller
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.reporter import Reporter
+from slipway.agent.sessions.connection_file import Connection, write_connection
 from slipway.agent.sessions.session_files import SessionFiles
 from slipway.agent.sessions.session_watch import SessionWatch
 from slipway.agent.settings import Settings
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.agent.thread_supervisor import ThreadSupervisor
-from slipway.client.durable import write_json
+from slipway.agent.verification.repair_folders import drop_abandoned_repairs
 from slipway.client.transport import make_pool
+from slipway.packs.applying import THREADS
 
 # The agent stops within two seconds. The last report must fit into that time.
 _LAST_REPORT_SECONDS = 1.2
+# Plan, reports and sessions. Each download from a pack has THREADS more.
+_OTHER_CONNECTIONS = 4
 
 
 class Agent:
@@ -48,7 +60,7 @@ class Agent:
         self._wake = Event()
         self._first_plan_applied = Event()
         self._settings = settings
-        pool = make_pool(ca_file=settings.ca_file)
+        pool = make_pool(_OTHER_CONNECTIONS + THREADS * settings.downloads, settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)
@@ -68,9 +80,9 @@ class Agent:
             failing=lambda: self.supervisor.failing,
         )
         statuses = self.reporter.statuses
-        addresses = StorageAddresses(settings.url, settings.storage_hosts)
-        fetch = BuildFetch(self.layout, self.inventory, self.sessions, pool, addresses, space, statuses)
+        fetch = self._build_fetch(pool, space)
         self.workers = FetchThreads(fetch.run, settings.downloads, on_done=self._wake.set)
+        failed_builds = FailedBuilds(settings.build_backoff)
         self.reconciler = CacheReconciler(
             self.layout,
             self.inventory,
@@ -78,7 +90,8 @@ class Agent:
             self.plan_poller,
             self.workers,
             statuses,
-            FailedBuilds(settings.build_backoff),
+            failed_builds,
+            Evictions(self.layout, self.inventory, self.sessions, statuses, failed_builds, space),
             settings.pace,
             self._wake,
             self._first_plan_applied,
@@ -95,9 +108,20 @@ class Agent:
         }
         self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_now, settings.thread_backoff)
 
+    def _build_fetch(self, pool: PoolManager, space: DiskSpace) -> BuildFetch:
+        settings, layout, inventory, statuses = self._settings, self.layout, self.inventory, self.reporter.statuses
+        addresses = StorageAddresses(settings.url, settings.storage_hosts)
+        bandwidth = Bandwidth(settings.bandwidth)
+        archives = ArchiveInstall(layout, inventory, pool, addresses, bandwidth, space, statuses)
+        packs = PackInstall(layout, inventory, StorageClient(pool, addresses, bandwidth), space, statuses)
+        return BuildFetch(layout, inventory, archives, packs, BuildPlacing(layout, inventory, self.sessions), space)
+
     def start(self) -> None:
         for repaired in self.inventory.repair():
             logs.info("repaired after a crash", what=repaired)
+        drop_abandoned_repairs(self.layout)
+        for key in self.inventory.make_read_only():
+            logs.info("made a build of an older agent read-only", game=key.game_id, build=key.build)
         self._write_connection()
         self.reconciler.step()  # So that the first report lists the cached builds even without a plan.
         self.supervisor.start()
@@ -123,10 +147,14 @@ class Agent:
             logs.info("the last report was not delivered", reason=error)
 
     def _write_connection(self) -> None:
-        """Write the connection file for launch scripts; mode 0600 inside a directory of mode 0700."""
+        """Write the connection file for launch scripts and `verify`."""
         settings = self._settings
-        ca_file = str(settings.ca_file.absolute()) if settings.ca_file else None
-        write_json(self.layout.connection, {"url": settings.url, "token": settings.token, "caFile": ca_file})
+        ca_file = settings.ca_file.absolute() if settings.ca_file else None
+        hosts = ",".join(str(host) for host in settings.storage_hosts)
+        write_connection(
+            self.layout,
+            Connection(settings.url, settings.token, ca_file, hosts, settings.bandwidth, settings.disk_floor),
+        )
 
     def _sessions_changed(self) -> None:
         self._wake.set()

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from slipway.agent.cache.failed_builds import BuildFailure
+from slipway.agent.fetch_source import FetchSource
 from slipway.agent.path_names import BuildKey
 from slipway.client.printable import one_line
 from slipway.client.rate import RateMeter
@@ -26,6 +27,8 @@ class Phase(StrEnum):
 
 
 ACTIVE_PHASES = frozenset({Phase.DOWNLOADING, Phase.VERIFYING, Phase.EVICTING})
+# In these phases there are no bytes on the server that could have a source.
+_WITHOUT_SOURCE = frozenset({Phase.PENDING, Phase.EVICTING, Phase.REMOVED})
 
 
 @dataclass
@@ -35,6 +38,7 @@ class _Status:
     done: int = 0
     attempt: int = 1
     failure: BuildFailure | None = None
+    source: FetchSource | None = None
     meter: RateMeter = field(default_factory=RateMeter)
 
 
@@ -47,13 +51,25 @@ class BuildStatuses:
         self._on_change = on_change
         self._clock = clock
 
-    def set_phase(self, key: BuildKey, phase: Phase, total: int = 0, done: int = 0, attempt: int = 1) -> None:
-        """Set the phase of `key`, if it differs. Sizes are in bytes; `total` 0 keeps the previous size."""
+    def set_phase(
+        self,
+        key: BuildKey,
+        phase: Phase,
+        total: int = 0,
+        done: int = 0,
+        attempt: int = 1,
+        source: FetchSource | None = None,
+    ) -> None:
+        """Set the phase of `key`, if it differs. Sizes are in bytes; `total` 0 keeps the previous size, `source` None
+        the previous source."""
         with self._lock:
             before = self._rows.get(key)
-            if before and before.phase == phase and before.attempt == attempt:
+            if phase not in _WITHOUT_SOURCE and before:
+                source = source or before.source
+            if before and (before.phase, before.attempt, before.source) == (phase, attempt, source):
                 return
-            self._rows[key] = _Status(phase, total or (before.total if before else 0), done, attempt)
+            total = total or (before.total if before else 0)
+            self._rows[key] = _Status(phase, total, done, attempt, source=source)
         self._on_change()
 
     def set_failure(self, key: BuildKey, total: int, failure: BuildFailure) -> None:
@@ -62,7 +78,8 @@ class BuildStatuses:
             if before and before.failure == failure:
                 return
             done = before.done if before and before.phase == Phase.DOWNLOADING else 0
-            self._rows[key] = _Status(Phase.FAILED, total, done, failure.attempt, failure)
+            source = before.source if before else None
+            self._rows[key] = _Status(Phase.FAILED, total, done, failure.attempt, failure, source)
         self._on_change()
 
     def set_progress(self, key: BuildKey, done: int, transferred: int = 0) -> None:
@@ -114,4 +131,5 @@ def _entry(key: BuildKey, row: _Status, now: float) -> dict[str, Any]:
         "attempt": row.attempt,
         "reason": one_line(failure.reason) if failure else None,
         "retryInSeconds": max(0, round(failure.retry_at - now)) if failure else None,
+        "source": row.source.document() if row.source else None,
     }

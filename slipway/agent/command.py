@@ -14,12 +14,16 @@ from slipway.agent import VERSION
 from slipway.agent.exit_codes import ExitCode
 from slipway.client.sizes import parse_size
 
+MIN_BANDWIDTH = 1 << 10
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code; see `exit_codes` and docs/agents.md."""
     options = _parser().parse_args(arguments)
     if options.command == "run":
         return _run(options)
+    if options.command == "verify":
+        return _verify(options)
     if options.action == "start":
         return _start_session(options)
     return _end_session(options)
@@ -32,6 +36,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"slipway-agent {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="run the agent until it receives SIGTERM or SIGINT"))
+    verify = commands.add_parser("verify", help="check the cached builds, chunk by chunk, and mend them")
+    verify.add_argument("game_id", metavar="gameId", nargs="?", help="check the builds of this game only")
+    verify.add_argument("--cache", type=Path, required=True, help="the cache directory of the agent")
+    verify.add_argument("--repair", action="store_true", help="fetch what is damaged or missing from the build's pack")
     session = commands.add_parser("session", help="start and end play sessions (for launch scripts)")
     actions = session.add_subparsers(dest="action", required=True)
     start = actions.add_parser("start", help="start a session; prints its id and the path of the build")
@@ -62,6 +70,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--downloads", type=int, choices=(1, 2, 3, 4), default=2, help="builds to download in parallel (default 2)"
     )
+    parser.add_argument(
+        "--bandwidth",
+        type=_bandwidth,
+        metavar="SIZE",
+        help="the most that all downloads together receive per second, like 20M (default: no limit)",
+    )
     _add_storage_hosts(parser)
 
 
@@ -69,7 +83,7 @@ def _add_storage_hosts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage-hosts",
         metavar="HOSTS",
-        help="download archives only from these hosts, like storage.example,http://10.0.0.5:9000 "
+        help="download archives and packs only from these hosts, like storage.example,http://10.0.0.5:9000 "
         "(default: SLIPWAY_AGENT_STORAGE_HOSTS; if that is empty, any host)",
     )
 
@@ -79,6 +93,13 @@ def _size(text: str) -> int:
         return parse_size(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _bandwidth(text: str) -> int:
+    rate = _size(text)
+    if rate < MIN_BANDWIDTH:
+        raise argparse.ArgumentTypeError(f"{text!r} is too little: give at least 1K, the bytes per second")
+    return rate
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -96,6 +117,7 @@ def _run(options: argparse.Namespace) -> int:
             ca_file=options.ca_file,
             disk_floor=options.disk_floor,
             downloads=options.downloads,
+            bandwidth=options.bandwidth,
             storage_hosts=read_storage_hosts(options.storage_hosts, os.environ),
         )
         return _exit_now(run(settings))
@@ -116,6 +138,23 @@ def _exit_now(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from slipway.agent import logs
+    from slipway.agent.cache.locks import CacheInUse
+    from slipway.agent.sessions.connection_file import NoConnection
+    from slipway.agent.verification.verify_command import verify_cache
+
+    logs.start_logging()
+    try:
+        return verify_cache(options.cache.absolute(), options.game_id, repair=options.repair, write=sys.stdout.write)
+    except NoConnection as error:
+        return _fail(str(error), ExitCode.NO_AGENT)
+    except CacheInUse as holder:
+        return _fail(f"another verify (pid {holder}) checks {options.cache}: wait for it", ExitCode.CACHE_TAKEN)
+    except OSError as error:
+        return _fail(f"cannot check {options.cache}: {error}", ExitCode.UNEXPECTED)
 
 
 def _start_session(options: argparse.Namespace) -> int:

@@ -28,6 +28,12 @@ NAMES = (
     "after-report",
 )
 
+# On the way of a pack, in the place of those of an archive from "mid-download" to "after-unpack".
+PACK_NAMES = ("after-index", "mid-pack", "after-pack")
+
+# In `slipway-agent verify --repair`.
+REPAIR_NAMES = ("mid-repair", "after-repair")
+
 # One in each kind of thread.
 FAULT_NAMES = ("reconciler", "plan-poller", "reporter", "session-watch", "fetch", "fsync", "last-report")
 

@@ -15,3 +15,5 @@ class ExitCode(IntEnum):
     NO_AGENT = 6
     CACHE_TAKEN = 7
     THREAD_KEEPS_ENDING = 8
+    DAMAGED = 9
+    NOT_CHECKED = 10

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from slipway.agent.packs.pack_offer import PackOffer, is_preparing, parse_pack
 from slipway.agent.path_names import BuildKey, parse_build_number, parse_identifier, parse_path_segment
 from slipway.agent.response_fields import (
     MAX_BYTES,
@@ -30,7 +31,11 @@ class InvalidPlan(Exception):
 
 @dataclass(frozen=True)
 class WantedBuild:
-    """A build to cache. Sizes are in bytes, `sha256` is lowercase hex, `archive_url` is a secret while it is valid."""
+    """A build to cache. Sizes are in bytes, `sha256` is lowercase hex, `archive_url` is a secret while it is valid.
+
+    `keep`: a build for rolling back. The agent keeps it while there is space and never fetches it. `preparing`: its
+    pack is being made, and the agent waits for it. `pack` is None as long as there is none.
+    """
 
     key: BuildKey
     size: int
@@ -41,6 +46,9 @@ class WantedBuild:
     archive_url: str
     active: bool
     retry: int
+    keep: bool = False
+    preparing: bool = False
+    pack: PackOffer | None = None
 
     def __repr__(self) -> str:
         return f"WantedBuild({self.key})"  # The signed address must not reach a log through a traceback.
@@ -93,6 +101,9 @@ def _parse_build(entry: Any) -> WantedBuild:
     digest = _CHECKSUM.fullmatch(checksum) if isinstance(checksum, str) else None
     if not digest:
         raise ValueError(f"checksum {reprlib.repr(checksum)} is not sha256:<64 hex digits>")
+    active, keep = parse_boolean(entry["active"], "active"), parse_boolean(entry.get("keep", False), "keep")
+    if active and keep:
+        raise ValueError("a build is both active and kept")
     return WantedBuild(
         key=_parse_key(entry),
         size=parse_integer(entry["size"], "size", MAX_BYTES),
@@ -101,8 +112,11 @@ def _parse_build(entry: Any) -> WantedBuild:
         top_directory=parse_path_segment(entry["topDirectory"], "topDirectory"),
         launcher=parse_path_segment(entry["launcher"], "launcher"),
         archive_url=parse_address(entry["archiveUrl"], "archiveUrl"),
-        active=parse_boolean(entry["active"], "active"),
+        active=active,
         retry=parse_integer(entry.get("retry", 0), "retry"),
+        keep=keep,
+        preparing=is_preparing(entry.get("pack")),
+        pack=parse_pack(entry.get("pack")),
     )
 
 

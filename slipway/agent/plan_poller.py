@@ -7,8 +7,8 @@ from collections.abc import Callable
 from threading import Event
 
 from slipway.agent import logs
-from slipway.agent.cache.build_fetch import FetchCancelled
 from slipway.agent.cache.download import FetchFailed
+from slipway.agent.cache.fetch_task import FetchCancelled
 from slipway.agent.crash_points import crash_point, fault_point
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import Plan, WantedBuild
@@ -72,6 +72,10 @@ class PlanPoller:
         if wanted is None:
             raise FetchCancelled
         return wanted
+
+    def planned(self, key: BuildKey) -> WantedBuild | None:
+        """The entry of `key` in the current plan."""
+        return self.current.wanted(key) if self.current else None
 
     def _poll(self) -> float:
         """Poll once. Returns the seconds to wait before the next poll."""

@@ -24,7 +24,7 @@ class InvalidSettings(Exception):
 @dataclass(frozen=True)
 class Settings:
     """`platform_backoff` is short, so that a server reconnects soon after the platform is back. Empty
-    `storage_hosts` allow any host."""
+    `storage_hosts` allow any host. `bandwidth` limits all downloads together, in bytes per second."""
 
     url: str
     token: str = field(repr=False)
@@ -32,6 +32,7 @@ class Settings:
     ca_file: Path | None = None
     disk_floor: int = DEFAULT_FLOOR
     downloads: int = 2
+    bandwidth: int | None = None
     storage_hosts: tuple[StorageHost, ...] = ()
     pace: Intervals = field(default_factory=Intervals)
     build_backoff: Backoff = field(default_factory=lambda: Backoff(initial_delay=2.0, max_delay=300.0))

@@ -27,6 +27,10 @@ class StorageHost:
     port: int | None
     allow_http: bool
 
+    def __str__(self) -> str:
+        """As `parse_storage_hosts` takes it."""
+        return ("http://" if self.allow_http else "") + self.name + (f":{self.port}" if self.port else "")
+
 
 def parse_storage_hosts(text: str) -> tuple[StorageHost, ...]:
     """The hosts in a list like `storage.example, storage.lan:9000, http://10.0.0.5:9000`. Raises ValueError."""

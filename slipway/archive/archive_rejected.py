@@ -2,7 +2,7 @@
 
 import shlex
 
-from slipway.archive.invisible_characters import INVISIBLE
+from slipway.archive.invisible_characters import escape_invisible
 
 _MAX_DISPLAY_LENGTH = 160
 
@@ -24,7 +24,7 @@ class ArchiveRejected(Exception):
 def display_name(name: str | bytes) -> str:
     """A name for use in a message: on one line, shortened, with invisible characters escaped."""
     text = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
-    text = INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)
+    text = escape_invisible(text)
     if len(text) > _MAX_DISPLAY_LENGTH:
         half = _MAX_DISPLAY_LENGTH // 2
         text = f"{text[:half]}…{text[-half:]}"
@@ -34,6 +34,11 @@ def display_name(name: str | bytes) -> str:
 def repackage(folder: str) -> str:
     """A sentence with the exact command that packages a game's directory."""
     return f"Package the game again with GNU tar: tar czf game.tar.gz {shlex.quote(folder)}"
+
+
+def package_from(above: str, name: str) -> str:
+    """A sentence with the command that packages only the directory `name` inside `above`."""
+    return f"Package only the game's directory: tar czf game.tar.gz -C {shlex.quote(above)} {shlex.quote(name)}"
 
 
 REPACKAGE = repackage("mygame")

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from slipway.archive.tar_header import is_tar_header
+from slipway.archive.tar.tar_header import is_tar_header
 
 # The tar magic is at byte 257 of a 512-byte block, so this many bytes identify every format below.
 SNIFF_BYTES = 512

@@ -1,4 +1,8 @@
-"""Streaming gunzip of exactly one gzip member, in constant memory."""
+"""Streaming gunzip of exactly one gzip member, in constant memory.
+
+bsdtar pads what it writes to a pipe with zeros to whole records of 10 KiB, after the gzip trailer. gzip ignores zeros
+there, and so do we, up to one record. Other data would be hidden from people who list the archive.
+"""
 
 from collections.abc import Callable
 
@@ -14,6 +18,8 @@ WINDOW_BYTES = 128 * 2**10
 # KiB is faster than 1 MiB, because the buffer grows by copying and stays in the processor's cache.
 CHUNK_BYTES = 256 * 2**10
 _FLAGS_AT, _RESERVED_FLAGS = 3, 0xE0  # RFC 1952: reserved bits must be zero, "must give an error" otherwise
+MAX_PADDING_BYTES = 10 * 2**10
+GZIP_HEAD_BYTES = 10
 _GZIP_WBITS = 31  # zlib's code for "gzip header and trailer, with CRC and length verified"
 
 
@@ -25,6 +31,9 @@ class Gunzip:
         self._decompressor = isal_zlib.decompressobj(wbits=_GZIP_WBITS)
         self._buffer = bytearray()  # less than one window
         self._format_checked = False
+        self._padding_bytes = 0  # zeros after the trailer
+        self.head = b""
+        """The gzip header without its optional fields, once it has arrived."""
         self.compressed_bytes = 0
         """Input bytes that the decompressor has consumed."""
 
@@ -72,6 +81,7 @@ class Gunzip:
         self._format_checked = True
         if head.startswith(GZIP_MAGIC):
             _check_flags(head)
+            self.head = head[:GZIP_HEAD_BYTES]
             return
         if not head:
             raise ArchiveRejected("The file is empty", f"Send the game as a tar.gz. {REPACKAGE}")
@@ -99,7 +109,18 @@ class Gunzip:
             if not tail and len(chunk) < CHUNK_BYTES:
                 break
         if tail:
-            raise self._trailing_data(bytes(tail[:2]))
+            self._check_padding(bytes(tail))
+
+    def _check_padding(self, tail: bytes) -> None:
+        if tail.strip(b"\0"):
+            raise self._trailing_data(b"\0" if self._padding_bytes else tail[: len(GZIP_MAGIC)])
+        self._padding_bytes += len(tail)
+        if self._padding_bytes > MAX_PADDING_BYTES:
+            raise ArchiveRejected(
+                f"More than {MAX_PADDING_BYTES} bytes of padding follow the end of the gzip stream at byte "
+                f"{self.compressed_bytes}",
+                f"Cut the file there: head -c {self.compressed_bytes} game.tar.gz > cut.tar.gz",
+            )
 
     def _damaged(self, why: str) -> ArchiveRejected:
         return ArchiveRejected(

@@ -9,8 +9,9 @@ from slipway.archive.archive_member import Member
 from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
 from slipway.archive.gunzip import Gunzip
 from slipway.archive.member_rules import MemberRules
-from slipway.archive.tar_header import Header
-from slipway.archive.tar_parser import TarParser
+from slipway.archive.start_checks import StartChecks
+from slipway.archive.tar.tar_header import Header
+from slipway.archive.tar.tar_parser import TarParser
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,32 @@ class MemberSink(Protocol):
 
     def content(self, data: memoryview) -> None: ...
 
+    def hole(self, size: int) -> None:
+        """The next `size` bytes of a sparse file are zeros."""
+
 
 class Inspector:
     """A push parser: feed() the pieces in order, then finish().
 
     The result depends on the archive's bytes alone, not on how they were cut into pieces. `sink` receives every member
     that passes the rules, with its content. After a rejection every further call raises the same rejection.
+
+    `check_start`: whether to reject games that can never start, and to warn of those that may not.
     """
 
-    def __init__(self, limits: ArchiveLimits, launcher: str | None, sink: MemberSink | None = None) -> None:
+    def __init__(
+        self,
+        limits: ArchiveLimits,
+        launcher: str | None,
+        sink: MemberSink | None = None,
+        *,
+        check_start: bool = True,
+    ) -> None:
         self._limits = limits
         self._sink = sink
         self._rules = MemberRules(limits, launcher)
-        self._tar = TarParser(self._on_member, sink.content if sink else None)
+        self._start_checks = StartChecks(launcher, self._rules.tools) if check_start else None
+        self._tar = TarParser(self._on_member, self._on_content, sink.hole if sink else None)
         self._gunzip = Gunzip(self._on_chunk)
         self._stream_bytes = 0  # all output of gunzip so far
         self._spent = 0.0  # CPU seconds in earlier calls of feed()
@@ -84,26 +98,32 @@ class Inspector:
         try:
             self._gunzip.finish()
             self._tar.finish()
+            self._check_ratio(self._tar.hole_bytes)
             top_directory, launcher = self._rules.finish()
+            checks = self._start_checks
+            start_warnings = checks.finish(f"{top_directory}/{launcher}") if checks else ()
         except ArchiveRejected as rejection:
             self._rejection = rejection
             raise
-        warnings = self._rules.warnings()
+        warnings = start_warnings + self._rules.warnings()
         return Inspection(top_directory, launcher, self.unpacked_bytes, self.members_read, warnings)
 
     def _on_chunk(self, chunk: bytes) -> None:
         self._stream_bytes += len(chunk)
-        if self._stream_bytes > self._limits.unpacked_bytes:
+        if self._stream_bytes + self._tar.hole_bytes > self._limits.unpacked_bytes:
             raise self._too_large(None)
-        limits, packed = self._limits, self._gunzip.compressed_bytes
-        if self._stream_bytes > max(limits.ratio_grace_bytes, limits.ratio * packed):
-            raise ArchiveRejected(
-                f"The archive unpacks to more than {limits.ratio} times its size "
-                f"({self._stream_bytes} bytes from {packed})",
-                "Remove files that contain nothing but padding",
-            )
+        # Holes cost nothing to skip, and may come before most of the archive: they count at the end.
+        self._check_ratio(0)
         self._tar.feed(chunk)
         self._check_time()
+
+    def _check_ratio(self, hole_bytes: int) -> None:
+        limits, packed, unpacked = self._limits, self._gunzip.compressed_bytes, self._stream_bytes + hole_bytes
+        if unpacked > max(limits.ratio_grace_bytes, limits.ratio * packed):
+            raise ArchiveRejected(
+                f"The archive unpacks to more than {limits.ratio} times its size ({unpacked} bytes from {packed})",
+                "Remove files that contain nothing but padding",
+            )
 
     def _check_time(self) -> None:
         seconds = self._limits.processing_seconds
@@ -114,12 +134,21 @@ class Inspector:
             )
 
     def _on_member(self, header: Header) -> None:
+        self._rules.tools.gzip_head = self._gunzip.head
         member = self._rules.admit(header)
         # A declared size that is too large is rejected before its content arrives.
-        if self._tar.content_bytes + header.size > self._limits.unpacked_bytes:
+        if self._tar.content_bytes + header.file_size > self._limits.unpacked_bytes:
             raise self._too_large(display_name(header.name))
-        if self._sink and member:
+        if member and self._start_checks:
+            self._start_checks.begin(member, header.mode)
+        if member and self._sink:
             self._sink.begin(member)
+
+    def _on_content(self, data: memoryview) -> None:
+        if self._start_checks:
+            self._start_checks.content(data)
+        if self._sink:
+            self._sink.content(data)
 
     def _too_large(self, member: str | None) -> ArchiveRejected:
         where = f"With {member} the" if member else "The"

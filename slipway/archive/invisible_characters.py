@@ -1,7 +1,7 @@
 """Characters that are invisible in a name, or that change how the text around them is displayed.
 
-One table for two uses: names that contain such a character are rejected (slipway/archive/member_names.py), and messages
-show it escaped (slipway/archive/archive_rejected.py). Two names that differ only in such a character look the same.
+One table for two uses: names in archives that contain such a character are rejected (slipway/archive/member_names.py),
+and messages and pages show it escaped. Two names that differ only in such a character look the same.
 """
 
 import re
@@ -17,3 +17,8 @@ _RANGES = (
     "\ufff9-\ufffb",  # interlinear annotation
 )
 INVISIBLE = re.compile(f"[{''.join(_RANGES)}]")
+
+
+def escape_invisible(text: str) -> str:
+    """The text with these characters as Python writes them, such as `\\u202e`."""
+    return INVISIBLE.sub(lambda found: found.group().encode("unicode_escape").decode("ascii"), text)

@@ -1,5 +1,7 @@
 """Rules for link targets: they must be inside the game's own directory."""
 
+import unicodedata
+
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Kind
 from slipway.archive.archive_rejected import ArchiveRejected, display_name
@@ -46,10 +48,18 @@ def hard_link_target(path: str, raw: bytes, owner: bytes, tree: PathTree, limits
         )
     kind = tree.kind(target)
     if kind is None or not kind.is_file:
-        missing = "is not in the archive before it" if kind is None else "is not a file"
+        missing = f"is not in the archive before it{_other_spelling(target, tree)}" if kind is None else "is not a file"
         raise ArchiveRejected(
             f"The hard link {shown} points to {display_name(target)}, which {missing}",
             "Package with --hard-dereference, which stores a copy",
             shown,
         )
     return target, kind
+
+
+def _other_spelling(path: str, tree: PathTree) -> str:
+    """What to add to a message about a missing path, if it is there with other accents."""
+    spellings = (unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
+    if all(tree.kind(spelling) is None for spelling in spellings):
+        return ""
+    return ". A file before it differs only in how its accents are encoded (Unicode NFC and NFD)"

@@ -3,7 +3,7 @@
 import re
 
 from slipway.archive.archive_limits import ArchiveLimits
-from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
+from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name, package_from
 from slipway.archive.invisible_characters import INVISIBLE
 
 _UNTIDY = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # an empty, "." or ".." segment
@@ -39,14 +39,22 @@ def parse_member_path(raw: bytes, owner: bytes, limits: ArchiveLimits) -> str:
     if not text:
         raise ArchiveRejected("A member has an empty name", REPACKAGE, display_name(owner))
     if text[0] == "/":
-        raise _refused(owner, "is an absolute path", _FROM_ABOVE)
+        raise _refused(owner, "is an absolute path", _from_above(text))
     if _UNTIDY.search(text):
         segments = [segment for segment in text.split("/") if segment not in ("", ".")]
         if ".." in segments:
-            raise _refused(owner, 'has ".." in its path', _FROM_ABOVE)
+            raise _refused(owner, 'has ".." in its path', _from_above(text))
         text = "/".join(segments)
     check_path_length(text, owner, limits)
     return text
+
+
+def _from_above(path: str) -> str:
+    """A sentence with the command to use instead. The first member is usually the directory that was packaged."""
+    above, _, name = path.rstrip("/").rpartition("/")
+    if not path.endswith("/") or name in ("", ".", ".."):
+        return _FROM_ABOVE
+    return package_from(above or "/", name)
 
 
 def check_path_length(path: str, owner: bytes, limits: ArchiveLimits) -> None:

@@ -3,15 +3,15 @@
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_member import Kind, Member
 from slipway.archive.archive_rejected import REPACKAGE, ArchiveRejected, display_name
-from slipway.archive.extended_headers import sparse_rejected
 from slipway.archive.link_targets import hard_link_target, symlink_target
 from slipway.archive.member_names import parse_member_path
 from slipway.archive.package_layout import PackageLayout
+from slipway.archive.packaging_tools import PackagingTools
 from slipway.archive.path_tree import PathTree
-from slipway.archive.tar_header import Header
+from slipway.archive.tar.tar_header import OLD_GNU_SPARSE, Header
 
 _FILE_TYPES = (b"0", b"\0", b"7")  # "7" is a contiguous file, which all readers treat as a regular file
-_HARD_LINK, _SYMLINK, _DIRECTORY, _GNU_SPARSE = b"1", b"2", b"5", b"S"
+_HARD_LINK, _SYMLINK, _DIRECTORY = b"1", b"2", b"5"
 _REFUSED_TYPES = {
     b"3": "a character device",
     b"4": "a block device",
@@ -30,11 +30,13 @@ class MemberRules:
     def __init__(self, limits: ArchiveLimits, launcher: str | None) -> None:
         self._limits = limits
         self._tree = PathTree()
-        self._packaging = PackageLayout(launcher)
+        self.tools = PackagingTools()
+        self._packaging = PackageLayout(launcher, self.tools)
         self.members = 0
 
     def admit(self, header: Header) -> Member | None:
         """Check the next member. Returns None for "./", which adds nothing. Raises ArchiveRejected."""
+        self.tools.see(header.style, header.mode)
         path = parse_member_path(header.name, header.name, self._limits)
         self._check_type(header)
         self._check_mode(header)
@@ -62,15 +64,15 @@ class MemberRules:
         kind, shown = header.typeflag, header.name
         if shown.endswith((b"/", b"/.")) and not _is_directory(header):
             raise _refused(shown, "is a file or link with the name of a directory", REPACKAGE)
+        if header.real_size is not None and (_is_directory(header) or kind not in (*_FILE_TYPES, OLD_GNU_SPARSE)):
+            raise _refused(shown, "is a directory or link that is stored as a sparse file", REPACKAGE)
         if kind in _FILE_TYPES:
             if header.size and header.name.endswith(b"/"):
                 raise _refused(shown, "is a directory that contains data", REPACKAGE)
         elif kind in (_HARD_LINK, _SYMLINK, _DIRECTORY):
             if header.size:
                 raise _refused(shown, "is a directory or link that contains data", REPACKAGE)
-        elif kind == _GNU_SPARSE:
-            raise sparse_rejected(header.name)
-        else:
+        elif kind != OLD_GNU_SPARSE:
             what = _REFUSED_TYPES.get(kind, f"of an unknown type ({display_name(kind)})")
             raise _refused(shown, f"is {what}", f"Only files, directories and links are accepted. {REPACKAGE}")
 
@@ -98,7 +100,7 @@ class MemberRules:
             target, kind = hard_link_target(path, header.linkname, header.name, self._tree, self._limits)
             return Member(path, kind, 0, header.mtime, target, hard_link=True)
         kind = Kind.PROGRAM if header.mode & _EXECUTE_BITS else Kind.FILE
-        return Member(path, kind, header.size, header.mtime)
+        return Member(path, kind, header.file_size, header.mtime)
 
 
 def _is_directory(header: Header) -> bool:

@@ -30,6 +30,7 @@ class TreeWriter:
         self._chain = [self._root]  # one longer than _names
         self._file: int | None = None
         self._mtime: int | None = None
+        self._size: int | None = None  # of a file with holes
         with os.scandir(self._root) as entries:
             found = next(entries, None)
         if found:
@@ -60,6 +61,11 @@ class TreeWriter:
         while data:
             data = data[os.write(self._file, data) :]
 
+    def hole(self, size: int) -> None:
+        """Leave out the next bytes of the file. They read as zeros and take no space on disk."""
+        assert self._file is not None, "a hole without a file"
+        self._size = os.lseek(self._file, size, os.SEEK_CUR)
+
     def finish(self) -> None:
         """Finish the last member."""
         self._close_file()
@@ -83,6 +89,10 @@ class TreeWriter:
     def _close_file(self) -> None:
         if self._file is None:
             return
+        if self._size is not None:
+            # A hole at the end has not made the file longer yet.
+            os.ftruncate(self._file, max(self._size, os.lseek(self._file, 0, os.SEEK_CUR)))
+            self._size = None
         if self._mtime is not None:
             mtime = min(max(self._mtime, 0), _MAX_MTIME)
             os.utime(self._file, (mtime, mtime))

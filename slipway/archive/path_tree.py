@@ -41,7 +41,8 @@ class PathTree:
         existing = self._kinds.get(hash(path))
         if existing is None:
             self._insert(parent, name, path, kind)
-        elif existing is Kind.IMPLIED_DIRECTORY and kind is Kind.DIRECTORY:
+        elif existing.is_directory and kind is Kind.DIRECTORY:
+            # A directory may be stored twice, as `tar czf … mygame mygame/game` does: both give the same result.
             self._kinds[hash(path)] = kind
         else:
             raise _duplicate_path(path, existing, kind)

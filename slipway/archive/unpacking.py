@@ -35,7 +35,8 @@ def unpack(
     """
     consumed = 0
     with TreeWriter(into) as writer:
-        inspector = Inspector(limits, launcher, writer)
+        # A build that cannot start is rejected before it is released, not on a server that is told to hold it.
+        inspector = Inspector(limits, launcher, writer, check_start=False)
         while piece := source.read(_READ_BYTES):
             if cancelled and cancelled():
                 raise UnpackCancelled(f"unpacking into {into} was cancelled after {consumed} bytes")

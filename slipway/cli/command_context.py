@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from slipway.cli.output import JsonLines, Output
 from slipway.cli.platform_client import PlatformClient
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+GAME_VARIABLE = "SLIPWAY_GAME"
+_MAX_LISTED_GAMES = 20
 
 
 @dataclass
@@ -33,16 +36,18 @@ class CommandContext:
 
     def resolve_slug(self, given: str | None, platform: PlatformClient) -> str:
         """The slug of the named game, or of the only game. Raises CommandError."""
-        if given:
-            return given
-        games = platform.call("GET", "/games")["games"]
+        named = given or os.environ.get(GAME_VARIABLE)
+        if named:
+            return named
+        games = platform.call("GET", f"/games?limit={_MAX_LISTED_GAMES + 1}")["games"]
         if len(games) == 1:
             return str(games[0]["slug"])
-        named = ", ".join(game["slug"] for game in games[:20])
+        slugs = ", ".join(game["slug"] for game in games[:_MAX_LISTED_GAMES])
+        more = " … Run `slipway games` to list all." if len(games) > _MAX_LISTED_GAMES else "."
         raise CommandError(
-            f"You have several games. Choose one with --game or SLIPWAY_GAME: {named}."
+            f"You have several games. Name one, as an argument or with SLIPWAY_GAME: {slugs}{more}"
             if games
-            else "You have no games yet. Register one in the dashboard.",
+            else "You have no games yet. Register one with `slipway register SLUG`.",
             ExitCode.USAGE,
         )
 
@@ -52,6 +57,12 @@ def prompt_for_key(url: str) -> str:
     if not sys.stdin.isatty():
         raise CommandError(f"No API key for {url}. Set SLIPWAY_KEY, or run `slipway login`.", ExitCode.UNAUTHORIZED)
     return parse_key(click.prompt(f"API key for {url}", hide_input=True, err=True), "The text you typed")
+
+
+def os_error(error: OSError) -> CommandError:
+    """The error for a failure of the system, such as a full disk."""
+    where = f": {error.filename}" if error.filename else ""
+    return CommandError(f"{error.strerror or error}{where}.", ExitCode.UNEXPECTED)
 
 
 def with_context(command: Command) -> Command:
@@ -68,6 +79,12 @@ def with_context(command: Command) -> Command:
         except KeyboardInterrupt:
             output.error(CommandError("Interrupted.", ExitCode.INTERRUPTED))
             return ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            failed = os_error(error)
+            output.error(failed)
+            return failed.code
         finally:
             output.close()
         return ExitCode.OK
@@ -86,11 +103,6 @@ def with_context(command: Command) -> Command:
         decorated = option(decorated)
     found: Command = decorated
     return found
-
-
-game_option = click.option(
-    "--game", "slug", envvar="SLIPWAY_GAME", metavar="SLUG", help="The game's slug. Not needed if you have one game."
-)
 
 
 def output_for(*, as_json: bool, quiet: bool) -> Output:

@@ -27,10 +27,16 @@ def cache_folder() -> Path:
 
 
 def _xdg(variable: str, default: str) -> Path:
-    set_to = os.environ.get(variable, "")
+    set_to = Path(os.environ.get(variable, ""))
     # The specification requires that relative paths in these variables are ignored.
-    base = Path(set_to) if Path(set_to).is_absolute() else Path.home() / default
-    return base / "slipway"
+    if set_to.is_absolute():
+        return set_to / "slipway"
+    try:
+        return Path.home() / default / "slipway"
+    except RuntimeError as error:
+        raise CommandError(
+            f"This user has no home folder. Set HOME, or set {variable} to a folder.", ExitCode.UNEXPECTED, "no_home"
+        ) from error
 
 
 def credentials_file() -> Path:
@@ -91,18 +97,43 @@ def store_key(url: str, key: str) -> Path:
     return path
 
 
+def remove_key(url: str) -> bool:
+    """Remove the stored key for this platform; without a key that is left, the file. Returns whether there was one.
+    Raises CommandError."""
+    found = _read_credentials()
+    keys = found.get("keys")
+    if not isinstance(keys, dict) or url not in keys:
+        return False
+    left = {address: key for address, key in keys.items() if address != url}
+    path = credentials_file()
+    try:
+        if left:
+            write_json(path, {"url": found.get("url"), "keys": left})
+        else:
+            path.unlink()
+    except OSError as error:
+        raise CommandError(f"{path} cannot be changed: {error.strerror}.", ExitCode.UNEXPECTED) from error
+    return True
+
+
 def _read_credentials() -> dict[str, object]:
     path = credentials_file()
     try:
-        found = path.stat()
-        if stat.S_IMODE(found.st_mode) & 0o077 or found.st_uid != os.getuid():
+        if _is_readable_by_others(path.stat()):
             raise CommandError(
                 f"{path} can be read by other users, so the key in it is not used. Run `chmod 600 {path}`, and roll "
                 "the key if somebody may have seen it.",
                 ExitCode.UNAUTHORIZED,
             )
         return dict(read_json(path) or {})
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.UNAUTHORIZED) from error
+
+
+def _is_readable_by_others(found: os.stat_result) -> bool:
+    """Windows has neither these bits nor user ids: there, a profile's folder is private."""
+    if not hasattr(os, "getuid"):
+        return False
+    return bool(stat.S_IMODE(found.st_mode) & 0o077) or found.st_uid != os.getuid()

@@ -1,4 +1,4 @@
-"""`slipway games`, `status` and `releases`: lists."""
+"""`slipway status`, `builds` and `releases`: lists."""
 
 from __future__ import annotations
 
@@ -6,30 +6,25 @@ from typing import Any
 
 import click
 
-from slipway.cli.command_context import CommandContext, game_option, with_context
+from slipway.cli.command_context import CommandContext, with_context
+from slipway.cli.game_arguments import with_game
 from slipway.cli.output import OutputTable
 from slipway.client.sizes import format_size
 
-
-@click.command()
-@with_context
-def games(context: CommandContext) -> None:
-    """List your games."""
-    found = context.platform().call("GET", "/games")
-    rows = [(game["slug"], game["title"], game["status"].replace("_", " ")) for game in found["games"]]
-    text = "" if rows else "You have no games yet. Register one in the dashboard."
-    context.output.result({"games": found["games"]}, text, OutputTable(("Game", "Title", "Status"), rows))
+_limit_option = click.option(
+    "--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many, newest first."
+)
 
 
 @click.command()
-@game_option
+@with_game
 @with_context
 def status(context: CommandContext, slug: str | None) -> None:
     """Show the live build, where it is cached, and uploads in progress."""
     platform = context.platform()
     slug = context.resolve_slug(slug, platform)
     game = platform.game(slug)
-    builds = platform.game(slug, "/builds?limit=10")["builds"]
+    found = platform.game(slug, "/builds?limit=10")
     uploads = platform.game(slug, "/uploads")["uploads"]
     servers = game["cacheStatus"]
     live = game["releasedBuild"]
@@ -37,24 +32,38 @@ def status(context: CommandContext, slug: str | None) -> None:
         f"Build {live} is live, cached on {servers['cached']} of {servers['servers']}." if live else "No build is live."
     ]
     lines += [_upload_line(upload) for upload in uploads]
+    if found["total"] > len(found["builds"]):
+        lines.append(f"{found['total']} builds in all: run `slipway builds {slug}` to list more.")
     facts = {
         "game": slug,
         "releasedBuild": live,
         "cachedOn": servers["cached"],
         "totalServers": servers["servers"],
-        "builds": builds,
+        "builds": found["builds"],
         "uploads": uploads,
     }
-    context.output.result(
-        facts,
-        "\n".join(lines),
-        OutputTable(("Build", "", "Size", "Cached on", "Sent", "Note"), [_build(build) for build in builds]),
-    )
+    context.output.result(facts, "\n".join(lines), _build_table(found["builds"]))
 
 
 @click.command()
-@game_option
-@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True, help="How many, newest first.")
+@with_game
+@_limit_option
+@with_context
+def builds(context: CommandContext, slug: str | None, limit: int) -> None:
+    """List builds, and the warnings about them."""
+    platform = context.platform()
+    slug = context.resolve_slug(slug, platform)
+    found = platform.game(slug, f"/builds?limit={limit}")
+    lines = [f"Build {build['number']}: {warning}" for build in found["builds"] for warning in build["warnings"]]
+    if not found["builds"]:
+        lines = [f"No builds yet. Run `slipway push DIR {slug}` to send one."]
+    facts = {"game": slug, "builds": found["builds"], "total": found["total"]}
+    context.output.result(facts, "\n".join(lines), _build_table(found["builds"]))
+
+
+@click.command()
+@with_game
+@_limit_option
 @with_context
 def releases(context: CommandContext, slug: str | None, limit: int) -> None:
     """List which builds were live, and when."""
@@ -75,10 +84,22 @@ def releases(context: CommandContext, slug: str | None, limit: int) -> None:
     context.output.result(facts, text, OutputTable(("Build", "", "Released", "By"), rows))
 
 
-def _build(build: dict[str, Any]) -> tuple[str, ...]:
-    live = "live" if build["released"] else ""
-    size, note = format_size(build["size"]), build["note"] or ""
-    return (str(build["number"]), live, size, str(build["cachedOn"]), build["createdAt"], note)
+def _build_table(found: list[dict[str, Any]]) -> OutputTable:
+    return OutputTable(
+        ("Build", "Version", "", "Size", "Cached on", "Sent", "Note"), [_build_row(row) for row in found]
+    )
+
+
+def _build_row(build: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        str(build["number"]),
+        build["versionLabel"] or "",
+        "live" if build["released"] else "",
+        format_size(build["size"]),
+        str(build["cachedOn"]),
+        build["createdAt"],
+        build["note"] or "",
+    )
 
 
 def _upload_line(upload: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from typing import Any
 from urllib.parse import quote
@@ -47,6 +48,12 @@ class PlatformClient:
 
     def call(self, method: str, path: str, body: object = None, *, idempotency_key: str = "") -> dict[str, Any]:
         """A call below /api/partners. Raises CommandError."""
+        return self.call_for_status(method, path, body, idempotency_key=idempotency_key)[1]
+
+    def call_for_status(
+        self, method: str, path: str, body: object = None, *, idempotency_key: str = ""
+    ) -> tuple[int, dict[str, Any]]:
+        """`call()`, with the status of the response."""
         attempt = 0
         while True:
             attempt += 1
@@ -65,11 +72,11 @@ class PlatformClient:
         """A call below /api/partners/games/{slug}."""
         return self.call(method, game_path(slug, path), body)
 
-    def _once(self, method: str, path: str, body: object, idempotency_key: str) -> dict[str, Any]:
+    def _once(self, method: str, path: str, body: object, idempotency_key: str) -> tuple[int, dict[str, Any]]:
         headers = self._headers
         data = None
         if body is not None:
-            data = json.dumps(body).encode()
+            data = _utf8(json.dumps(body, ensure_ascii=False))
             headers = headers | {"Content-Type": "application/json"}
         if idempotency_key:
             headers = headers | {"Idempotency-Key": idempotency_key}
@@ -89,9 +96,9 @@ class PlatformClient:
                 response.close()  # a response that was read to its end returns to the pool by itself
         except (HTTPError, OSError) as error:
             raise _RetryableError(self._unreachable(describe_network_error(error))) from error
-        return self._parse_response(response.status, response.headers.get("Retry-After"), text)
+        return response.status, self._parse_response(path, response.status, response.headers.get("Retry-After"), text)
 
-    def _parse_response(self, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
+    def _parse_response(self, path: str, status: int, retry_after: str | None, text: bytes) -> dict[str, Any]:
         if status == 204:
             return {}
         answer = json_object(text)
@@ -114,7 +121,7 @@ class PlatformClient:
             raise _RetryableError(CommandError(f"{self.url}: {message}", ExitCode.UNREACHABLE, word), seconds)
         if word == "request_in_progress":
             raise _RetryableError(CommandError(message, ExitCode.REFUSED, word), 1.0)
-        raise CommandError(_with_remedy(status, message), _EXIT_CODES.get(status, ExitCode.REFUSED), word)
+        raise CommandError(_with_remedy(path, status, message), _EXIT_CODES.get(status, ExitCode.REFUSED), word)
 
     def _unreachable(self, why: str) -> CommandError:
         return CommandError(
@@ -136,12 +143,25 @@ class _RetryableError(Exception):
 
 
 def game_path(slug: str, path: str = "") -> str:
-    return f"/games/{quote(slug, safe='')}{path}"
+    return f"/games/{quote(_utf8(slug), safe='')}{path}"
 
 
-def _with_remedy(status: int, message: str) -> str:
+def _utf8(text: str) -> bytes:
+    """The text in UTF-8. With `LC_ALL=C` Python may read arguments and file names as ASCII, and keeps their other bytes
+    as surrogates. Those bytes are UTF-8 in most cases."""
+    return text.encode("utf-8", sys.getfilesystemencodeerrors()).decode("utf-8", "replace").encode()
+
+
+def _with_remedy(path: str, status: int, message: str) -> str:
+    """The message with a command that answers the question it raises."""
     if status == 401:
         return f"{message} Run `slipway login`, or set SLIPWAY_KEY to a valid key."
-    if status == 404:
-        return f"{message}{'' if message.endswith('.') else '.'} Run `slipway games` to list yours."
-    return message
+    if status != 404:
+        return message
+    message = message if message.endswith(".") else f"{message}."
+    _, _, slug, *below = path.partition("?")[0].split("/")
+    if message.startswith("No game "):
+        return f"{message} Run `slipway games` to list yours."
+    if below[:1] == ["uploads"]:
+        return f"{message} Run `slipway status {slug}` to list its uploads."
+    return f"{message} Run `slipway builds {slug}` to list its builds."

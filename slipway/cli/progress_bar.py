@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Shares of the bar, by the usual duration of each phase.
-WEIGHTS = {"packing": 20, "reading": 10, "uploading": 60, "checking": 20, "caching": 30}
+WEIGHTS = {"packing": 20, "reading": 10, "uploading": 60, "checking": 20, "caching": 30, "downloading": 60}
 TITLES = {
     "packing": "Packing",
-    "reading": "Comparing",
+    "reading": "Reading",
     "uploading": "Uploading",
     "checking": "Checking",
     "caching": "Released",
+    "downloading": "Downloading",
 }
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from http import HTTPStatus
 from typing import Any
 
 import click
 
-from slipway.cli.command_context import CommandContext, game_option, with_context
+from slipway.cli.command_context import CommandContext, with_context
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.platform_client import PlatformClient
+from slipway.cli.game_arguments import with_game_and_build
+from slipway.cli.platform_client import PlatformClient, game_path
 from slipway.client.printable import printable
 from slipway.client.sizes import format_size
 
@@ -18,8 +20,7 @@ _yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for con
 
 
 @click.command()
-@click.argument("build", type=click.IntRange(min=1))
-@game_option
+@with_game_and_build(required=True)
 @_yes_option
 @with_context
 def release(context: CommandContext, build: int, slug: str | None, yes: bool) -> None:
@@ -29,8 +30,7 @@ def release(context: CommandContext, build: int, slug: str | None, yes: bool) ->
 
 
 @click.command()
-@click.argument("build", type=click.IntRange(min=1), required=False)
-@game_option
+@with_game_and_build(required=False)
 @_yes_option
 @with_context
 def rollback(context: CommandContext, build: int | None, slug: str | None, yes: bool) -> None:
@@ -48,7 +48,7 @@ def _previous_build(platform: PlatformClient, slug: str) -> int:
         if release["build"] != live and release["buildKept"]:
             return int(release["build"])
     raise CommandError(
-        "No earlier build can be rolled back to. Run `slipway status` to list the builds, then name one.",
+        f"No earlier build can be rolled back to. Run `slipway builds {slug}` to list the builds, then name one.",
         ExitCode.NOT_FOUND,
     )
 
@@ -62,27 +62,44 @@ def _release(context: CommandContext, platform: PlatformClient, slug: str, build
         context.output.info(line)
     if not yes:
         _confirm(build, slug, forecast)
-    made = platform.game(slug, "/releases", "POST", {"build": build})
+    status, made = platform.call_for_status("POST", game_path(slug, "/releases"), {"build": build})
+    changed = status == HTTPStatus.CREATED  # 200: somebody else has released it in the meantime
     facts = {
         "game": slug,
         "build": build,
-        "changed": True,
+        "changed": changed,
         "before": forecast["live"],
         "releasedAt": made["releasedAt"],
+        "bytesToFetch": forecast["bytesToFetch"],
+        "bytesOf": forecast["bytesOf"],
     }
-    context.output.result(facts, f"Build {build} is live. Run `slipway watch` to follow it to the servers.")
+    text = f"Build {build} is live." if changed else f"Build {build} was already live."
+    context.output.result(facts, f"{text} Run `slipway watch {slug}` to follow it to the servers.")
 
 
 def _forecast_lines(forecast: dict[str, Any]) -> list[str]:
-    lines = []
+    lines = [_cost_line(forecast)] if forecast["bytesToFetch"] else []
     for server in forecast["servers"]:
         fetch = server["bytesToFetch"]
-        what = f"fetches {format_size(fetch)}" if fetch else "has it"
+        amount = f"{'at most ' if server['preparing'] else ''}{format_size(fetch)}"
+        what = f"fetches {amount}" if fetch else "has it"
+        if fetch and server["way"] == "update":
+            what += f", an update from build {server['fromBuild']}"
         away = "" if server["contact"] else ", no contact now"
         lines.append(printable(f"  {server['id']} {what}{away}"))
     if forecast["sessions"]:
         lines.append(f"  {forecast['sessions']} sessions keep running the build they started with")
     return lines
+
+
+def _cost_line(forecast: dict[str, Any]) -> str:
+    """`3 servers, 54 kB each instead of 112 MB`, or `3 servers, up to 2.9 MB each instead of 112 MB`."""
+    fetching = [server for server in forecast["servers"] if server["bytesToFetch"]]
+    amounts = {server["bytesToFetch"] for server in fetching}
+    most, full, count = max(amounts), fetching[0]["bytesOf"], len(fetching)
+    up_to = "at most " if forecast["preparing"] else "up to " if len(amounts) > 1 else ""
+    text = f"{count} server{'' if count == 1 else 's'}, {up_to}{format_size(most)}{'' if count == 1 else ' each'}"
+    return f"{text} instead of {format_size(full)}" if most < full else text
 
 
 def _confirm(build: int, slug: str, forecast: dict[str, Any]) -> None:

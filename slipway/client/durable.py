@@ -1,4 +1,4 @@
-"""Small private JSON files that survive a kill or a power cut: a file has either its old or its new content."""
+"""Small private files that survive a kill or a power cut: a file has either its old or its new content."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from slipway.client.file_flags import O_NOFOLLOW
 from slipway.client.json_documents import json_object
 
 
@@ -17,14 +18,19 @@ def private_folder(path: Path) -> Path:
 
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Atomically write `document` to `path` (mode 0600). It is on disk when this returns. If two processes write,
-    the last one wins. Raises OSError."""
+    """As `write_bytes`. Raises OSError."""
+    write_bytes(path, json.dumps(document).encode())
+
+
+def write_bytes(path: Path, *parts: bytes) -> None:
+    """Atomically write `parts`, joined, to `path` (mode 0600). They are on disk when this returns. If two processes
+    write, the last one wins. Raises OSError."""
     private_folder(path.parent)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | O_NOFOLLOW, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file)
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
@@ -43,7 +49,10 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def fsync_path(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    """Write a file or a folder through to the disk. Windows cannot open folders, and needs no sync for a rename."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY | O_NOFOLLOW)
     try:
         os.fsync(descriptor)
     finally:

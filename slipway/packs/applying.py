@@ -22,7 +22,7 @@ from slipway.packs.local_reuse import LocalBuild, OldChunks, Reuse, clone_files
 from slipway.packs.parallel_tasks import ParallelTasks, Task
 from slipway.packs.patch_applying import apply_record
 from slipway.packs.range_sources import RangeSource
-from slipway.packs.staging import finish_files, make_directories, make_links, sync_directories, unfinished_files
+from slipway.packs.staging import finish_directories, finish_files, make_directories, make_links, unfinished_files
 from slipway.packs.thread_tools import ToolBox
 from slipway.packs.transfer_plan import ChunkRange, plan_transfer, ranges_of
 
@@ -240,7 +240,7 @@ class _Applying:
             for start in range(0, len(files), _ENTRIES_PER_TASK)
         )
         make_links(self._staging, self._index)
-        sync_directories(self._staging, self._index)
+        finish_directories(self._staging, self._index)
 
     def _is_missing(self, chunk: int) -> bool:
         return bool(self._missing[chunk])

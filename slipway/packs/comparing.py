@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from slipway.packs.chunk_lookup import ChunkLookup
-from slipway.packs.format.index import Index, sort_key
+from slipway.packs.format.index import Entries, Index, Kind, sort_key
 
 
 class ChangeKind(Enum):
@@ -44,6 +44,36 @@ def changes(old: Index, new: Index) -> Iterator[Change]:
             yield from _changed(old, old_entry, new, new_entry, known)
         old_entry += order <= 0
         new_entry += order >= 0
+
+
+def below_top(index: Index) -> Index:
+    """The same files with paths that begin below the top directory, which often has the version in its name: `changes`
+    would find every file removed and added again."""
+    entries = index.entries
+    if not entries.paths:
+        return index
+    skipped = len(entries.paths[0]) + 1
+    targets = {
+        entry - 1: target[skipped:] if entries.kinds[entry] == Kind.HARD_LINK else target
+        for entry, target in entries.targets.items()
+    }
+    paths = [path[skipped:] for path in entries.paths[1:]]
+    inner = Entries(paths, entries.kinds[1:], targets, entries.reference_starts[1:], entries.references)
+    return Index(index.rules, index.generations, inner, index.chunks)
+
+
+def has_same_files(old: Index, new: Index) -> bool:
+    """Whether both builds have the same entries with the same content."""
+    return (
+        old.entries.paths == new.entries.paths
+        and old.entries.kinds == new.entries.kinds
+        and old.entries.targets == new.entries.targets
+        and old.entries.reference_starts == new.entries.reference_starts
+        and all(
+            old.hash(one) == new.hash(other)
+            for one, other in zip(old.entries.references, new.entries.references, strict=True)
+        )
+    )
 
 
 def _order(old: Index, old_entry: int, new: Index, new_entry: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +16,7 @@ from slipway.packs.format.index import Index
 from slipway.packs.tree_files import TreeFiles
 
 _FICLONE = 0x40049409  # linux/fs.h
+_BLOCK_BYTES = 4096
 _WORTH_CLONING = 0.5  # of a file's bytes at the same offsets in the old one; else its blocks are better written anew
 
 
@@ -45,15 +47,16 @@ class OldChunks:
         known = ChunkLookup(old.index)
         self._index = index
         self._numbers = [known.find(index.hash(chunk)) for chunk in range(index.chunk_count)]
-        self._by_path = {old.index.entries.paths[entry]: entry for entry in old.index.files()}
+        self._by_path = {_below_top(old.index.entries.paths[entry]): entry for entry in old.index.files()}
 
     def number(self, chunk: int) -> int | None:
         """The old number of a new chunk, None when it is new indeed."""
         return self._numbers[chunk]
 
     def same_path(self, entry: int) -> int | None:
-        """The old file that has the path of a new one."""
-        return self._by_path.get(self._index.entries.paths[entry])
+        """The old file that has the path of a new one, below the top directory: that often has the version in its
+        name."""
+        return self._by_path.get(_below_top(self._index.entries.paths[entry]))
 
     def is_unchanged(self, entry: int, old_entry: int) -> bool:
         """Whether both have the same content and kind."""
@@ -64,13 +67,36 @@ class OldChunks:
 
     def is_mostly_the_same(self, entry: int, old_entry: int) -> bool:
         """Whether enough of the file stands at the same offsets in the old one."""
-        old, same, size = self.build.index, 0, 0
-        at = dict(_offsets(old, old_entry))
+        return self._bytes_in_place(entry, old_entry) > _WORTH_CLONING * self._index.size(entry)
+
+    def bytes_to_write(self, reuse: Reuse) -> int:
+        """The bytes that the new build needs on a disk beside the old one, if files are linked (HARD_LINK) or blocks
+        are shared (COPY, where the file system can)."""
+        need = 0
+        for entry in self._index.files():
+            size = self._index.size(entry)
+            old_entry = self.same_path(entry)
+            if old_entry is None:
+                shared = 0
+            elif reuse is Reuse.HARD_LINK:
+                shared = size if self.is_unchanged(entry, old_entry) else 0
+            else:
+                shared = self._bytes_in_place(entry, old_entry)
+                shared = shared if shared > _WORTH_CLONING * size else 0
+            need += size - shared
+        return need
+
+    def _bytes_in_place(self, entry: int, old_entry: int) -> int:
+        """The bytes of the file that stand at the same offsets in the old one."""
+        same, at = 0, dict(_offsets(self.build.index, old_entry))
         for offset, chunk in _offsets(self._index, entry):
-            length = self._index.length(chunk)
-            size += length
-            same += length if self._numbers[chunk] is not None and at.get(offset) == self._numbers[chunk] else 0
-        return same > _WORTH_CLONING * size
+            if self._numbers[chunk] is not None and at.get(offset) == self._numbers[chunk]:
+                same += self._index.length(chunk)
+        return same
+
+
+def _below_top(path: bytes) -> bytes:
+    return path.partition(b"/")[2]
 
 
 def _offsets(index: Index, entry: int) -> Iterator[tuple[int, int]]:
@@ -110,6 +136,18 @@ def _clone(source: int, files: TreeFiles, path: str, size: int) -> bool:
     finally:
         os.close(target)
     return True
+
+
+def can_clone(folder: Path) -> bool:
+    """Whether the file system of `folder` can share blocks between files. Raises OSError when it cannot be written."""
+    with tempfile.TemporaryFile(dir=folder) as source, tempfile.TemporaryFile(dir=folder) as target:
+        source.write(bytes(_BLOCK_BYTES))
+        source.flush()
+        try:
+            fcntl.ioctl(target, _FICLONE, source.fileno())
+        except OSError:
+            return False
+        return True
 
 
 def hard_link(staging: TreeFiles, path: str, old_root: TreeFiles, old_path: str) -> bool:

@@ -18,8 +18,9 @@ from slipway.packs.applying import Applied, apply
 from slipway.packs.format.index import Entries, Index, Kind
 from slipway.packs.local_reuse import LocalBuild
 from slipway.packs.range_sources import RangeSource
-from slipway.packs.staging import make_directories, sync_directories
+from slipway.packs.staging import finish_directories, make_directories
 from slipway.packs.tree_files import TreeFiles
+from slipway.packs.tree_modes import make_directories_writable, remove_tree
 from slipway.packs.verifying import Verification
 
 
@@ -43,15 +44,17 @@ def repair(
     links = {entry for entry in found.entries if index.kind(entry).is_link}
     mended = {index.entries.paths[entry] for entry in files}
     links |= {entry for entry, target in _hard_links(index) if target in mended}
+    make_directories_writable(root)
     _clear_directories(root, index, found)
     make_directories(root, index)
     part = _part_of(index, files)
     applied = apply(part, scratch, pack, old=LocalBuild(root, index), progress=progress, cancelled=cancelled)
+    make_directories_writable(scratch)  # a file cannot be moved out of a directory that is read-only
     _move_files(part, scratch, root)
     _renew_links(index, root, links)
-    sync_directories(root, index)
+    finish_directories(root, index)
     for entry in scratch.iterdir():
-        shutil.rmtree(entry)
+        remove_tree(entry)
     return applied
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from slipway.packs.format.index import Index, Kind
 from slipway.packs.tree_files import TreeFiles
+from slipway.packs.tree_modes import DIRECTORY_MODE, FILE_MODE, PROGRAM_MODE, make_directories_writable
 
-_DIRECTORY_MODE, _FILE_MODE, _PROGRAM_MODE = 0o755, 0o644, 0o755
+_UNFINISHED_DIRECTORY, _UNFINISHED_FILE = 0o755, 0o600
 
 
 def file_mode(kind: Kind) -> int:
-    """The mode of an installed file: only its owner, the agent, may write."""
-    return _PROGRAM_MODE if kind is Kind.PROGRAM else _FILE_MODE
+    """The mode of an installed file."""
+    return PROGRAM_MODE if kind is Kind.PROGRAM else FILE_MODE
 
 
 def make_directories(root: Path, index: Index) -> None:
@@ -28,19 +29,21 @@ def make_directories(root: Path, index: Index) -> None:
             if kind == Kind.DIRECTORY:
                 parent, name = files.directory_of(index.path(entry))
                 try:
-                    os.mkdir(name, _DIRECTORY_MODE, dir_fd=parent)
+                    os.mkdir(name, _UNFINISHED_DIRECTORY, dir_fd=parent)
                     made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
                 except FileExistsError:
                     continue
-                os.fchmod(made, _DIRECTORY_MODE)
+                os.fchmod(made, _UNFINISHED_DIRECTORY)
                 os.close(made)
 
 
 def unfinished_files(root: Path, index: Index) -> bytearray:
     """A 1 for each entry whose file an earlier attempt has begun; whatever else stands below `root` is removed.
 
-    That goes for links too: they are made last, and a hard link to an older build's file must not be written to.
+    That goes for links too: they are made last, and a hard link to an older build's file must not be written to. The
+    attempt may have ended while it made everything read-only: what stays is writable again.
     """
+    make_directories_writable(root)
     numbers = {path: entry for entry, path in enumerate(index.entries.paths)}
     found = bytearray(index.entry_count)
     _remove_links(root, index)
@@ -55,6 +58,8 @@ def unfinished_files(root: Path, index: Index) -> bytearray:
                 continue
             if entry is not None and kind and kind.is_file and stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 found[entry] = 1
+                if not status.st_mode & stat.S_IWUSR:
+                    os.chmod(path, _UNFINISHED_FILE)  # noqa: PTH101 - bytes
                 if status.st_size > index.size(entry):
                     os.truncate(path, index.size(entry))
             elif stat.S_ISDIR(status.st_mode):
@@ -96,7 +101,8 @@ def finish_files(root: Path, index: Index, entries: Iterable[int], check: Callab
         for entry in entries:
             check()
             size = index.size(entry)
-            flags = os.O_RDONLY if size else os.O_RDWR | os.O_CREAT
+            # Never for writing: it may be another name of an older build's file, which is read-only.
+            flags = os.O_RDONLY if size else os.O_RDONLY | os.O_CREAT
             descriptor = files.open(index.path(entry), flags)
             try:
                 status = os.fstat(descriptor)
@@ -110,13 +116,13 @@ def finish_files(root: Path, index: Index, entries: Iterable[int], check: Callab
                 os.close(descriptor)
 
 
-def sync_directories(root: Path, index: Index) -> None:
-    """Sync every directory, the innermost first, and `root`."""
+def finish_directories(root: Path, index: Index) -> None:
+    """Make every directory read-only and sync it, the innermost first. `root` is only synced."""
     with TreeFiles(root) as files:
         for entry in range(index.entry_count - 1, -1, -1):
             if index.entries.kinds[entry] == Kind.DIRECTORY:
                 parent, name = files.directory_of(index.path(entry))
-                _sync_directory(name, parent)
+                _sync_directory(name, parent, DIRECTORY_MODE)
     _sync_directory(str(root), None)
 
 
@@ -128,9 +134,11 @@ def put_in_place(staging: Path, final: Path) -> None:
         _sync_directory(str(staging.parent), None)
 
 
-def _sync_directory(name: str, parent: int | None) -> None:
+def _sync_directory(name: str, parent: int | None, mode: int | None = None) -> None:
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
+        if mode is not None:
+            os.fchmod(descriptor, mode)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

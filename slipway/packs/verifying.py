@@ -16,6 +16,7 @@ from slipway.packs.format.index import Index, Kind
 from slipway.packs.parallel_tasks import ParallelTasks
 from slipway.packs.staging import file_mode
 from slipway.packs.tree_files import TreeFiles
+from slipway.packs.tree_modes import DIRECTORY_MODE
 
 _BATCH_BYTES = 16 * 2**20
 _THREADS = 4
@@ -109,7 +110,7 @@ def _problem(index: Index, entry: int, parent: int, name: str, files: TreeFiles)
     except FileNotFoundError:
         return "is missing"
     if kind is Kind.DIRECTORY:
-        return None if stat.S_ISDIR(status.st_mode) else "is not a directory"
+        return _mode_problem(status, DIRECTORY_MODE) if stat.S_ISDIR(status.st_mode) else "is not a directory"
     if kind is Kind.SYMLINK:
         if not stat.S_ISLNK(status.st_mode):
             return "is not a symbolic link"
@@ -124,9 +125,12 @@ def _problem(index: Index, entry: int, parent: int, name: str, files: TreeFiles)
         return None if same else f"is not another name of {index.target(entry)}"
     if status.st_size != index.size(entry):
         return f"has {status.st_size} bytes, not {index.size(entry)}"
-    if stat.S_IMODE(status.st_mode) != file_mode(kind):
-        return f"has mode {stat.S_IMODE(status.st_mode):04o}, not {file_mode(kind):04o}"
-    return None
+    return _mode_problem(status, file_mode(kind))
+
+
+def _mode_problem(status: os.stat_result, mode: int) -> str | None:
+    found = stat.S_IMODE(status.st_mode)
+    return None if found == mode else f"has mode {found:04o}, not {mode:04o}"
 
 
 def _extra(index: Index, root: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
 from app.config.settings import MIB
-from app.uploads.raw import part_writer
+from app.storage import part_writer
 from tests.app.web.conftest import six_servers
 from tests.conftest import PASSWORD
 from tests.live_server import LiveServer

@@ -102,6 +102,38 @@ def test_from_two_dropped_files_to_a_cover(sign_in: SignIn, cast: Cast, complain
     assert complaints == []
 
 
+@pytest.mark.usefixtures("workers")
+def test_of_two_equal_images_the_second_is_already_here(sign_in: SignIn, cast: Cast) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/assets")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    drop(page, one=picture(), two=picture())
+    second = page.locator("#image-uploads .tile", has_text="two.png")
+    expect(second).to_contain_text("Already here")
+    expect(page.locator("#assets-tiles .tile")).to_have_count(1)
+    expect(page.locator("#assets-tiles .tile")).to_contain_text("one.png")
+    second.get_by_role("button", name="Dismiss: two.png").click()
+    # The same for an image that the gallery shows.
+    drop(page, three=picture())
+    expect(page.locator("#image-uploads .tile", has_text="three.png")).to_contain_text("Already here")
+    assert len(sent) == 1
+
+
+def test_a_heic_image_is_named_before_it_is_sent(sign_in: SignIn, cast: Cast) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/assets")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    drop(page, photo=b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
+    tile = page.locator("#image-uploads .tile")
+    expect(tile).to_contain_text("Rejected")
+    expect(tile).to_contain_text("the file is HEIC. Export it as JPEG")
+    assert sent == []
+
+
 def test_what_could_not_be_taken_is_not_sent_and_other_pages_keep_count(sign_in: SignIn, cast: Cast) -> None:
     scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
     page = sign_in(cast.starlight.owner)

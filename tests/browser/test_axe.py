@@ -46,6 +46,7 @@ PAGES = [
     "/games/garden-of-forking-paths/assets",
     "/games/garden-of-forking-paths/components",
     "/games/garden-of-forking-paths/builds/3",
+    "/games/garden-of-forking-paths/builds/3/changes",
     "/games/garden-of-forking-paths/builds/3/release",
     "/games/garden-of-forking-paths/builds/2/deletion",
     "/games/new",

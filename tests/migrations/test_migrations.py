@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import Connection, Inspector, MetaData, inspect, select, text
+from sqlalchemy import CheckConstraint, Connection, Inspector, MetaData, inspect, select, text
 
 from app.data.extensions import db
 from tests.conftest import ROOT
@@ -107,9 +107,7 @@ def test_every_foreign_key_and_check_of_the_models_is_in_the_database(bare_app: 
         assert foreign_keys(found, table.name) == wanted, table.name
         checks = {str(check["name"]) for check in found.get_check_constraints(table.name)}
         assert checks == {
-            str(constraint.name)
-            for constraint in table.constraints
-            if constraint.__visit_name__ == "table_or_column_check_constraint" or "ck_" in str(constraint.name)
+            str(constraint.name) for constraint in table.constraints if isinstance(constraint, CheckConstraint)
         }, table.name
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 
@@ -15,25 +15,51 @@ class PageQuery(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
+
+
+class BuildUpdate(Shape):
+    """What a server fetches for a build if it holds build `from`. `preparing`: servers hold that build, and the update
+    is being prepared; until it is ready, `bytes` is the size of the archive."""
+
+    from_build: int = Field(alias="from")
+    bytes: int
+    preparing: bool
+
+
+class PackState(Shape):
+    """The pack from which servers install the build and update to it. `progress`: percent while `making`. `bytes`: of
+    its stored objects, when it is `ready`. `reason`: why it is not, for `no_room` and `failed`."""
+
+    state: Literal["waiting", "making", "ready", "no_room", "failed"]
+    progress: int | None
+    bytes: int | None
+    reason: str | None
 
 
 class BuildRow(Shape):
-    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null."""
+    """`released`: whether the build is live now. `releasedAt`: when it last went live, or null. `update`: the update
+    from the live build; of the live build itself, from the one that was live before. `sentBytes`: what servers fetched
+    of it; `savedBytes`: what its archive would have taken more. `pack`: null for builds that no server needs."""
 
     number: int
     size: int
-    checksum: str
+    checksum: Sha256
     unpacked_bytes: int
     launcher: str
     file_name: str | None
     note: str | None
+    version_label: str | None
     sent_by: str
     created_at: Moment
     released: bool
     released_at: Moment | None
     cached_on: int
+    update: BuildUpdate | None
+    sent_bytes: int
+    saved_bytes: int
     warnings: list[str]
+    pack: PackState | None
 
 
 class BuildList(Shape):
@@ -45,7 +71,7 @@ class BuildList(Shape):
 class BuildNote(Shape):
     """A `note` that is null or empty removes the note."""
 
-    note: Annotated[Text, Field(max_length=2000)] | None = None
+    note: Annotated[OptionalLongText, Field(max_length=2000)] | None = None
 
     @field_validator("note")
     @classmethod
@@ -56,6 +82,17 @@ class BuildNote(Shape):
 class BuildDownload(Shape):
     url: str
     expires_at: Moment
+
+
+class BuildIndex(Shape):
+    """The table of the build's pack (docs/pack-format.md). `url` has it compressed, in `bytes`. `sha256` (hex) and
+    `size` are of the uncompressed table."""
+
+    url: str
+    expires_at: Moment
+    bytes: int
+    sha256: str
+    size: int
 
 
 class ReleaseRequest(Shape):
@@ -83,15 +120,37 @@ class ReleaseList(Shape):
     next_cursor: str | None = None
 
 
+# The states of `state_of` in app/fleet/rollout.py.
+FORECAST_STATES = (
+    "not_sent",
+    "no_contact",
+    "queued",
+    "downloading",
+    "verifying",
+    "cached",
+    "retrying",
+    "failed",
+    "removing",
+    "removed",
+)
+ForecastState = Annotated[str, Field(json_schema_extra={"enum": list(FORECAST_STATES)})]
+
+
 class ServerForecast(Shape):
-    """`has`: builds cached on the server, last released first. `state`: state of the build to release."""
+    """`has`: builds cached on the server, last released first. `state`: state of the build to release. `bytesToFetch`:
+    exact, instead of the archive's `bytesOf`. `way`: how the build comes there; `fromBuild`: the build that an update
+    starts from. `preparing`: the server waits for an update that is being prepared; until it is, `bytesToFetch` is the
+    most that it can be."""
 
     id: str
     region: str
     has: list[int]
-    state: str
+    state: ForecastState
     bytes_to_fetch: int
     bytes_of: int
+    way: Literal["none", "update", "pack", "archive"]
+    from_build: int | None
+    preparing: bool
     free_bytes: int | None
     contact: bool
     paused: bool
@@ -99,11 +158,15 @@ class ServerForecast(Shape):
 
 
 class ReleaseForecast(Shape):
-    """`live`: the build that is live now. `sessions`: running sessions. They keep their build until they end."""
+    """`live`: the build that is live now. `sessions`: running sessions. They keep their build until they end.
+    `warnings`: those of the check of the build."""
 
     build: int
     live: int | None
     changes: bool
     bytes_to_fetch: int
+    bytes_of: int
+    preparing: bool
     sessions: int
     servers: list[ServerForecast]
+    warnings: list[str]

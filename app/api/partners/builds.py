@@ -1,26 +1,22 @@
-"""/api/partners/games/{slug}/builds: list, read, change, delete and download builds."""
+"""/api/partners/games/{slug}/builds: list, read, change and delete builds."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint
 
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
+from app.api.partners.build_download import DOWNLOAD_URL_LIFETIME
 from app.api.pipeline import Result
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed_build, set_note
 from app.catalog.retention import delete_build
-from app.data.database import free_connection
 from app.data.models.base import now
 from app.data.models.game import Build, Game
-from app.refusals import NotFound
 from app.storage.bucket import bucket
+from app.uploads.updates.base_builds import find_base
 
 bp = Blueprint("partner_builds", __name__, url_prefix="/api/partners/games/<slug>/builds")
-
-DOWNLOAD_URL_LIFETIME = timedelta(minutes=15)
 
 
 @bp.get("")
@@ -67,26 +63,24 @@ def delete(caller: Caller, game: Game, target: Build) -> Result:
     return Result(None, 204)
 
 
-@bp.get("/<number>/download")
+@bp.get("/<number>/index")
 @PARTNERS.call(
-    "Download a build: a redirect, or JSON with the address for clients that accept only JSON",
+    "Get the address of the index of a build's pack",
     scope="read",
     target=find_build,
-    responses={200: schemas.BuildDownload, 302: None},
-    errors=(503,),
+    responses={200: schemas.BuildIndex},
+    errors=(409,),
 )
-def download(caller: Caller, game: Game, target: Build) -> Result | Response:
-    slug, number, key = game.slug, target.number, target.object_key
-    free_connection()
-    if bucket().stat(key) is None:
-        raise NotFound(f"The archive of build {number} is not in storage. Tell the operator: `flask check` lists it.")
-    url = bucket().browser_url(key, DOWNLOAD_URL_LIFETIME, f"{slug}-{number}.tar.gz")
-    if request.accept_mimetypes.best == "application/json":
-        expires_at = now() + DOWNLOAD_URL_LIFETIME
-        return Result(schemas.BuildDownload(url=url, expires_at=expires_at), headers={"Cache-Control": "no-store"})
-    response: Response = redirect(url, 302, Response)  # type: ignore[assignment]  # it returns an instance of the given class
-    response.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
-    return response
+def index(caller: Caller, game: Game, target: Build) -> Result:
+    base = find_base(game.id, target.number)
+    shape = schemas.BuildIndex(
+        url=bucket().browser_url(base.pack.index_key, DOWNLOAD_URL_LIFETIME),
+        expires_at=now() + DOWNLOAD_URL_LIFETIME,
+        bytes=base.pack.index_bytes,
+        sha256=base.sha256,
+        size=base.pack.index_size,
+    )
+    return Result(shape, headers={"Cache-Control": "no-store"})
 
 
 def _row(found: ListedBuild) -> schemas.BuildRow:
@@ -99,10 +93,15 @@ def _row(found: ListedBuild) -> schemas.BuildRow:
         launcher=build.launcher,
         file_name=build.file_name,
         note=build.note,
+        version_label=build.version_label,
         sent_by=build.sent_by,
         created_at=build.created_at,
         released=found.released,
         released_at=build.released_at,
         cached_on=found.cached_on,
+        update=schemas.BuildUpdate(**vars(found.update)) if found.update else None,
+        sent_bytes=build.sent_bytes,
+        saved_bytes=build.saved_bytes,
         warnings=build.warnings,
+        pack=schemas.PackState(**vars(found.pack)) if found.pack else None,
     )

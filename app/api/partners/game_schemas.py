@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, Sha256, Shape, StoredText
 from app.catalog.game_metadata import (
     Address,
     Addresses,
@@ -23,6 +23,7 @@ from app.catalog.game_metadata import (
     Tags,
     Title,
 )
+from app.data.models.server import PHASES
 
 
 class GameRegistration(Shape):
@@ -47,19 +48,22 @@ class GameRegistration(Shape):
 
 
 class GameChanges(Shape):
-    title: Title | None = None
-    slug: Exact | None = None
-    developer: Developer | None = None
-    description: Description | None = None
-    tags: Tags | None = None
-    launcher: Launcher | None = None
-    renpy_dir: RenpyDir | None = None
+    """Only what is sent changes. Null clears a field that a game need not have."""
+
+    # These defaults are never used: a field that was not sent is not in `model_fields_set`.
+    title: Title = ""
+    slug: Annotated[Exact, Field(max_length=100)] = ""
+    developer: Developer = ""
+    description: Description = ""
+    tags: Tags = []
+    launcher: Launcher = ""
+    renpy_dir: RenpyDir = ""
+    auto_release: bool = False
     thumbnail: Address | None = None
     screenshots: Addresses | None = None
     release_date: ReleaseDate | None = None
     content_rating: Rating | None = None
     languages: Languages | None = None
-    auto_release: bool | None = None
     keep_builds: KeepBuilds | None = None
 
     @field_validator(
@@ -80,10 +84,10 @@ class GameQuery(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     status: Literal["active", "pending_upload"] | None = None
-    tag: Text | None = None
-    q: Text | None = None
+    tag: StoredText | None = None
+    q: StoredText | None = None
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
 
 
 class GameRow(Shape):
@@ -109,7 +113,8 @@ class CacheStatus(Shape):
 
 
 class GameDetail(Shape):
-    """Optional fields appear only when they are set. `thumbnail` is null when it is not set."""
+    """Optional fields appear only when they are set. `thumbnail` is null when it is not set. `sentBytes`: what servers
+    fetched of all builds, deleted ones included; `savedBytes`: what archives would have taken more."""
 
     id: str
     slug: str
@@ -124,6 +129,8 @@ class GameDetail(Shape):
     cache_status: CacheStatus
     auto_release: bool
     released_build: int | None
+    sent_bytes: int
+    saved_bytes: int
     screenshots: list[str] = []
     release_date: str = ""
     content_rating: str = ""
@@ -138,25 +145,37 @@ class GameRegistered(Shape):
 
 
 class UploadAnswer(Shape):
+    """`warnings`: what the check found that does not refuse the build, such as a program without an execute bit."""
+
     status: Literal["ok"]
     slug: str
     size: int
-    checksum: str
+    checksum: Sha256
     build: int
     released: bool
+    warnings: list[str]
+
+
+ReplicaPhase = Annotated[str, Field(json_schema_extra={"enum": list(PHASES)})]
 
 
 class SyncServer(Shape):
+    """Bytes are those of the transfer: of an update, the pack or the archive (`source`). `fromBuild`: the build that an
+    update starts from. `fallback`: why the archive was used although there is a pack."""
+
     id: str
     status: Literal["cached", "pending"]
     cached_at: Moment | None
-    phase: str
+    phase: ReplicaPhase
     bytes_done: int
     bytes_total: int
     bytes_per_second: int
     reported_at: Moment | None
     attempt: int
     error: str | None
+    source: Literal["archive", "pack", "update"] | None
+    from_build: int | None
+    fallback: str | None
 
 
 class Sync(Shape):

@@ -29,8 +29,8 @@ def list_games(caller: Caller, query: game_schemas.GameQuery) -> Result | Respon
     # The ETag comes from the catalog's version, so an unchanged list costs two small queries and reads no games.
     version = stored_version(catalog_topic(caller.partner.id))
     query_hash = hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]
-    etag = f'W/"{caller.partner.id}-{version}-{query_hash}"'
-    if request.if_none_match.contains_weak(etag[3:-1]):
+    etag = f'"{caller.partner.id}-{version}-{query_hash}"'
+    if request.method in {"GET", "HEAD"} and request.if_none_match.contains_weak(etag[1:-1]):
         return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
     page = games.list_games(
         caller.partner, games.GameFilter(query.status, query.tag, query.q, query.limit, query.cursor)
@@ -69,7 +69,7 @@ def read(caller: Caller, game: Game) -> Result:
     errors=(400, 413, 415),
 )
 def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Result:
-    if body.slug is not None and body.slug != game.slug:
+    if "slug" in body.model_fields_set and body.slug != game.slug:
         raise InvalidRequest(
             f"slug cannot be changed: it is always '{game.slug}'. Register another game to use '{body.slug}'.",
             {"slug": "cannot be changed"},
@@ -134,6 +134,8 @@ def _detail(game: Game) -> game_schemas.GameDetail:
         cache_status=game_schemas.CacheStatus(servers=len(states), cached=sum(state.cached for state in states)),
         auto_release=game.auto_release,
         released_build=states.released_number,
+        sent_bytes=game.sent_bytes,
+        saved_bytes=game.saved_bytes,
     )
     if pictures["screenshots"] is not None:
         detail.screenshots = pictures["screenshots"]
@@ -155,4 +157,7 @@ def _server(state: CacheState) -> game_schemas.SyncServer:
         reported_at=state.reported_at,
         attempt=state.attempt,
         error=state.reason,
+        source=state.source,
+        from_build=state.source_build,
+        fallback=state.fallback,
     )

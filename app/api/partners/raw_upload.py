@@ -10,6 +10,7 @@ from flask import Blueprint, request
 from app.accounts.callers import Caller
 from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.apis import PARTNERS
+from app.api.json_bodies import content_encoding
 from app.api.partners import game_schemas
 from app.api.pipeline import Result
 from app.data.models.game import Game
@@ -38,6 +39,11 @@ def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Resul
             f"The body has {request.mimetype or 'no content type'}; a build is a tar.gz archive. "
             "Send it with `Content-Type: application/gzip`."
         )
+    if encoding := content_encoding():
+        raise UnsupportedMediaType(
+            f"Content-Encoding is {encoding[:40]!r}, but a build is sent as it is: the archive is compressed already. "
+            "Leave the header out."
+        )
     slug = game.slug
     body = incoming_body(request.environ, request.content_length)
     announced = _announced_sha256()
@@ -52,6 +58,7 @@ def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Resul
             checksum=build.checksum,
             build=build.number,
             released=published.released,
+            warnings=build.warnings,
         )
     )
 

@@ -56,15 +56,18 @@ def create(caller: Caller, game: Game, body: schemas.ReleaseRequest) -> Result:
     errors=(400,),
 )
 def foresee(caller: Caller, game: Game, query: schemas.PreviewQuery) -> Result:
-    found = preview(game, find_build(game, str(query.build)))
+    found = preview(game, find_build(game, str(query.build)), measure=True)
     return Result(
         schemas.ReleaseForecast(
             build=found.build.number,
             live=found.live,
             changes=found.changes,
             bytes_to_fetch=found.bytes_to_fetch,
+            bytes_of=sum(server.bytes_of for server in found.servers),
+            preparing=found.preparing,
             sessions=found.sessions,
             servers=[_server(server) for server in found.servers],
+            warnings=found.build.warnings,
         )
     )
 
@@ -88,6 +91,9 @@ def _server(found: ServerPreview) -> schemas.ServerForecast:
         state=found.state,
         bytes_to_fetch=found.bytes_to_fetch,
         bytes_of=found.bytes_of,
+        way=found.way,
+        from_build=found.from_build,
+        preparing=found.preparing,
         free_bytes=found.free_bytes,
         contact=found.contact,
         paused=found.paused,

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText, Text
+from app.api.partners.build_schemas import BuildNumber
+from app.validation import with_pattern
 
 
 def _sha256(text: str) -> str:
@@ -24,25 +26,40 @@ def _file_name(text: str) -> str:
     return text
 
 
-FileName = Annotated[Text, Field(min_length=1, max_length=255), AfterValidator(_file_name)]
+FileName = Annotated[
+    StoredText,
+    Field(min_length=1, max_length=255),
+    AfterValidator(_file_name),
+    with_pattern(r"^[^/\\\u0000-\u001f\u007f]*[^/\\\u0000-\u001f\u007f\s][^/\\\u0000-\u001f\u007f]*$"),
+]
 # JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
-Checksum = Annotated[Text, StringConstraints(max_length=80), AfterValidator(_sha256)]
-Note = Annotated[Text, Field(max_length=2000)]
+Checksum = Annotated[
+    Text,
+    StringConstraints(max_length=80),
+    AfterValidator(_sha256),
+    with_pattern("^(sha256:)?[0-9a-fA-F]{64}$"),
+]
+VersionLabel = Annotated[StoredText, Field(max_length=100)]
+Note = Annotated[OptionalLongText, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
 
 
 class UploadRequest(Shape):
-    """`release`: whether the build goes live by itself. The default is the game's setting."""
+    """`release`: whether the build goes live by itself. The default is the game's setting. `versionLabel`: your own
+    name for the build, such as "1.4.2". `base`: the file is an update file that was made against this build
+    (docs/pack-format.md)."""
 
     file_name: FileName
     size: Size
     checksum: Checksum | None = None
     note: Note | None = None
+    version_label: VersionLabel | None = None
     release: bool | None = None
+    base: BuildNumber | None = None
 
 
-class PartNumbers(Shape):
+class PartsRequest(Shape):
     part_numbers: Annotated[list[Annotated[int, Field(ge=1, le=10_000)]], Field(min_length=1, max_length=100)]
 
 
@@ -76,7 +93,8 @@ class CheckProgress(Shape):
 
 class UploadRow(Shape):
     """`receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is
-    the number of the build that a done upload became, and `released` whether that build went live."""
+    the number of the build that a done upload became, and `released` whether that build went live. `base` is the build
+    that an update file needs, null for an archive."""
 
     id: str
     file_name: str
@@ -85,8 +103,9 @@ class UploadRow(Shape):
     parts_count: int
     phase: Phase
     received_bytes: int | None
-    checksum: str | None
+    checksum: Sha256 | None
     note: str | None
+    version_label: str | None
     sent_by: str
     created_at: Moment
     expires_at: Moment | None
@@ -95,14 +114,16 @@ class UploadRow(Shape):
     reason: str | None
     build: int | None
     released: bool | None
+    base: int | None
 
 
 class UploadDetail(UploadRow):
     """`parts`: the parts that storage has received, while the phase is `uploading`. `unchanged`: the upload made no new
-    build, because the newest build already had the same bytes."""
+    build, because the newest build already had the same bytes. `warnings`: those of the build it became."""
 
     parts: list[ArrivedPart]
     unchanged: bool
+    warnings: list[str]
 
 
 class UploadOpened(UploadDetail):

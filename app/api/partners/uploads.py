@@ -37,13 +37,21 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay
     limit=UPLOAD_LIMIT,
     body=schemas.UploadRequest,
     responses={201: schemas.UploadOpened},
-    errors=(400, 413, 415, 503),
+    errors=(400, 409, 413, 415, 503),
     on_replay=replay_begin,
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
         caller.require("write")  # the game does not release builds by itself, so this request does
-    new = uploads.NewUpload(body.file_name, body.size, body.checksum, body.note or None, body.release)
+    new = uploads.NewUpload(
+        body.file_name,
+        body.size,
+        body.checksum,
+        body.note or None,
+        body.release,
+        base=body.base,
+        version_label=body.version_label or None,
+    )
     return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
 
 
@@ -61,7 +69,14 @@ def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Resu
 
 
 @bp.get("/<upload_id>")
-@PARTNERS.call("Read an upload", scope="read", target=find_upload, responses={200: schemas.UploadDetail}, errors=(503,))
+@PARTNERS.call(
+    "Read an upload",
+    scope="read",
+    target=find_upload,
+    responses={200: schemas.UploadDetail},
+    errors=(503,),
+    waits_for_storage=True,
+)
 def read(caller: Caller, game: Game, target: Upload) -> Result:
     return Result(_detail(uploads.read_upload(target)))
 
@@ -72,12 +87,12 @@ def read(caller: Caller, game: Game, target: Upload) -> Result:
     scope="upload",
     limit=PARTS_LIMIT,
     target=find_upload,
-    body=schemas.PartNumbers,
+    body=schemas.PartsRequest,
     responses={200: schemas.PartUrls},
     errors=(400, 409, 413, 415),
     on_replay=RUN_AGAIN,
 )
-def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartNumbers) -> Result:
+def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartsRequest) -> Result:
     signed = part_urls.sign_parts(target, body.part_numbers)
     return Result(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NO_STORE)
 
@@ -115,7 +130,13 @@ def _detail(state: UploadState) -> schemas.UploadDetail:
     arrived = [
         schemas.ArrivedPart(part_number=part.number, size=part.size, etag=part.etag) for part in state.parts or []
     ]
-    return schemas.UploadDetail(**_row(state), parts=arrived, unchanged=uploads.is_unchanged(state.upload))
+    became = uploads.build_of(state.upload)
+    return schemas.UploadDetail(
+        **_row(state),
+        parts=arrived,
+        unchanged=became is not None and became.object_key != state.upload.build_key,
+        warnings=became.warnings if became else [],
+    )
 
 
 def _row(state: UploadState) -> dict[str, Any]:
@@ -130,6 +151,7 @@ def _row(state: UploadState) -> dict[str, Any]:
         "received_bytes": state.received_bytes,
         "checksum": f"sha256:{upload.announced_sha256}" if upload.announced_sha256 else None,
         "note": upload.note,
+        "version_label": upload.version_label,
         "sent_by": upload.sent_by,
         "created_at": upload.created_at,
         "expires_at": None if upload.state == "checking" else state.expires_at,
@@ -138,6 +160,7 @@ def _row(state: UploadState) -> dict[str, Any]:
         "reason": upload.reason,
         "build": upload.build_number,
         "released": upload.released,
+        "base": upload.base_number,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint
 
 from app.api.apis import SERVERS
@@ -23,7 +25,7 @@ def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Result:
             version=found.version,
             server=agent_schemas.PlanServer(id=server_id),
             poll_after_seconds=found.poll_after_seconds,
-            builds=[agent_schemas.PlanBuild(**vars(build)) for build in found.builds],
+            builds=[agent_schemas.PlanBuild(**asdict(build)) for build in found.builds],
             evict=[agent_schemas.PlanEviction(game_id=game_id, build=build) for game_id, build in found.evict],
         ),
         headers={"Cache-Control": "no-store"},
@@ -49,11 +51,16 @@ def report(server: Server, body: agent_schemas.AgentReport) -> Result:
             health=dict(body.health),
             disk=body.disk.model_dump(by_alias=True),
             bytes_per_second=body.bytes_per_second,
-            builds=[reports.ReportedBuild(**dict(build)) for build in body.builds],
+            builds=[_reported(build) for build in body.builds],
             sessions=[play_sessions.LiveSession(**dict(session)) for session in body.sessions],
         ),
     )
     return Result(agent_schemas.ReportReceipt(**vars(receipt)))
+
+
+def _reported(build: agent_schemas.BuildReport) -> reports.ReportedBuild:
+    source = reports.ReportedSource(**dict(build.source)) if build.source else None
+    return reports.ReportedBuild(**dict(build) | {"source": source})
 
 
 @bp.post("/sessions")

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from datetime import MINYEAR, UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.api.json_shapes import Moment, Shape, Text
+from app.api.json_shapes import Moment, Sha256, Shape, StoredText
 
-Id = Annotated[Text, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*", text):
+        raise ValueError("may have letters, digits, '_', '.' and '-' only")
+    return text
+
+
+Id = Annotated[
+    str,
+    AfterValidator(_id),
+    Field(min_length=1, max_length=64, json_schema_extra={"pattern": r"^[A-Za-z0-9_.-]+$"}),
+]
 # Sums of many values must fit into 64 bits.
 Bytes = Annotated[int, Field(ge=0, le=2**53 - 1)]
-Percent = Annotated[float, Field(ge=0, le=100, strict=False)]
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class PlanQuery(Shape):
@@ -25,12 +38,54 @@ class PlanServer(Shape):
     id: str
 
 
+class PlanDownload(Shape):
+    url: str
+    bytes: int
+
+
+class PlanIndex(PlanDownload):
+    """`bytes`: as it is sent. `sha256` and `size`: of the uncompressed table."""
+
+    sha256: str
+    size: int
+
+
+class PlanPatch(PlanDownload):
+    sha256: str
+
+
+class PlanUpdate(Shape):
+    """The way from `build`, which this server holds. `bytes`: all that is transferred. Without a `delta`, the whole
+    index is fetched."""
+
+    build: int
+    bytes: int
+    delta: PlanDownload | None
+    patch: PlanPatch | None
+
+
+class PlanPack(PlanDownload):
+    """`updates`: the cheapest first."""
+
+    index: PlanIndex
+    updates: list[PlanUpdate]
+
+
+class PlanPackPreparing(Shape):
+    """The pack is being made: wait for it. A new plan comes when it is ready or given up."""
+
+    preparing: Literal[True]
+
+
 class PlanBuild(Shape):
+    """`keep`: a build for rolling back. The agent keeps it if it is whole, and never fetches it. `pack`: null if only
+    the archive can be fetched."""
+
     game_id: str
     slug: str
     build: int
     size: int
-    checksum: str
+    checksum: Sha256
     unpacked_bytes: int
     top_directory: str
     launcher: str
@@ -38,6 +93,8 @@ class PlanBuild(Shape):
     url_expires_at: Moment
     active: bool
     retry: int
+    keep: bool
+    pack: PlanPack | PlanPackPreparing | None
 
 
 class PlanEviction(Shape):
@@ -71,6 +128,15 @@ class Disk(Shape):
     floor_bytes: Bytes
 
 
+class SourceReport(Shape):
+    """What a copy is made from. `from`: the build that an update starts from. `fallback`: why the archive was used
+    although there is a pack."""
+
+    kind: Literal["archive", "pack", "update"]
+    from_build: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(None, alias="from")
+    fallback: Annotated[StoredText, Field(max_length=2000)] | None = None
+
+
 class BuildReport(Shape):
     game_id: Id
     build: Annotated[int, Field(ge=1, le=2**31 - 1)]
@@ -79,22 +145,31 @@ class BuildReport(Shape):
     bytes_total: Bytes = 0
     bytes_per_second: Bytes = 0
     attempt: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    reason: Annotated[Text, Field(max_length=2000)] | None = None
-    retry_in_seconds: Annotated[float, Field(ge=0, le=10**7, strict=False)] | None = None
+    reason: Annotated[StoredText, Field(max_length=2000)] | None = None
+    retry_in_seconds: Annotated[float, Field(ge=0, le=10**7)] | None = None
+    source: SourceReport | None = None
+
+
+def _in_utc(at: datetime) -> datetime:
+    """In UTC. A time that is not in the calendar there becomes its first or last."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if at.year == MINYEAR else datetime.max.replace(tzinfo=UTC)
 
 
 class SessionReport(Shape):
     id: Id
     game_id: Id
     build: Annotated[int, Field(ge=1, le=2**31 - 1)]
-    started_at: AwareDatetime
+    started_at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class AgentReport(Shape):
     boot_id: Id
     previous_boot_id: Id | None = None
     sequence: Annotated[int, Field(ge=0, le=2**62)]
-    agent_version: Annotated[Text, Field(max_length=40)] | None = None
+    agent_version: Annotated[StoredText, Field(max_length=40)] | None = None
     stopping: bool = False
     health: Health
     disk: Disk

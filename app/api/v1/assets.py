@@ -91,7 +91,7 @@ def original(caller: Caller, game: Game, asset_id: str) -> Result:
     return Result(schemas.OriginalAnswer(url=url, expires_at=now() + LIFETIME), headers={"Cache-Control": "no-store"})
 
 
-@bp.delete("/<asset_id>")
+@bp.delete("/<id:asset_id>")
 @V1.call("Delete an asset", scope="write", limit="list", responses={204: None}, errors=(409,))
 def delete(caller: Caller, game: Game, asset_id: str) -> Result:
     delete_asset(game, asset_id, caller.actor, caller.app_id)

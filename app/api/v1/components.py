@@ -11,6 +11,7 @@ from app.api.v1 import schemas
 from app.components.component_views import ShownComponent, list_components
 from app.components.components import component_of, delete_component, save_components
 from app.components.revisions import revision_of
+from app.components.sides import put_on_side
 from app.components.wanted_component import WantedComponent
 from app.data.models.game import Game
 from app.images.image_addresses import address
@@ -67,7 +68,7 @@ def components(caller: Caller, game: Game, query: schemas.ComponentQuery) -> Res
     return Result(shape)
 
 
-@bp.get("/<component_id>")
+@bp.get("/<id:component_id>")
 @V1.call(
     "Read a component",
     scope="read",
@@ -81,10 +82,18 @@ def read(caller: Caller, game: Game, component_id: str, query: schemas.RevisionQ
     return Result(_shape(component_of(revision.id if revision else None, component_id)))
 
 
-@bp.delete("/<component_id>")
+@bp.delete("/<id:component_id>")
 @V1.call("Delete a component", scope="write", limit="list", responses={204: None}, errors=(409,))
 def delete(caller: Caller, game: Game, component_id: str) -> Result:
     delete_component(game, component_id, caller.actor)
+    return Result(None, 204)
+
+
+# A side is named by any text, so its slashes belong to it.
+@bp.delete("/<component_id>/sides/<path:side_key>", merge_slashes=False)
+@V1.call("Take the image off a side", scope="write", limit="list", responses={204: None}, errors=(400,))
+def clear_side(caller: Caller, game: Game, component_id: str, side_key: str) -> Result:
+    put_on_side(game, component_id, side_key, None, caller.actor)
     return Result(None, 204)
 
 

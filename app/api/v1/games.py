@@ -40,6 +40,7 @@ def games(caller: Caller, query: schemas.Paging) -> Result:
     body=schemas.NewGame,
     responses={201: schemas.GameShape},
     errors=(400, 413),
+    refused_is_free=True,
 )
 def create(caller: Caller, body: schemas.NewGame) -> Result:
     return Result(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)

@@ -5,14 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PlainSerializer, field_validator
+from pydantic import AfterValidator, Field, PlainSerializer, WithJsonSchema, field_validator
 
-from app.api.json_shapes import Moment, Shape, Text
-from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
+from app.api.json_shapes import Moment, Shape, StoredText, Text
+from app.components.component_kinds import ALIASES, KINDS
+from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES, image_type, wrong_image_type
 from app.images.object_keys import parse_checksum
+from app.validation import with_pattern
 
 # Times of assets, components and revisions: whole milliseconds since 1970, UTC.
-Milliseconds = Annotated[datetime, PlainSerializer(lambda at: int(at.timestamp() * 1000), int)]
+Milliseconds = Annotated[
+    datetime,
+    PlainSerializer(lambda at: int(at.timestamp() * 1000), int),
+    WithJsonSchema(
+        {
+            "type": "integer",
+            "format": "int64",
+            "description": "Milliseconds since 1970, UTC.",
+            "examples": [1772366400000],
+        },
+        mode="serialization",
+    ),
+]
 
 
 def _checksum(text: str) -> str:
@@ -21,13 +35,17 @@ def _checksum(text: str) -> str:
 
 
 def _image_type(text: str) -> str:
-    if text not in IMAGE_TYPES:
-        raise ValueError(f"must be one of {', '.join(IMAGE_TYPES)}")
-    return text
+    found = image_type(text)
+    if found is None:
+        raise ValueError(wrong_image_type(text))
+    return found
 
 
 Name = Annotated[Text, Field(min_length=1, max_length=256)]
-ImageType = Annotated[Text, AfterValidator(_image_type)]
+ImageType = Annotated[Text, AfterValidator(_image_type), Field(json_schema_extra={"enum": list(IMAGE_TYPES)})]
+ImageChecksum = Annotated[
+    Text, AfterValidator(_checksum), with_pattern("^sha256-[A-Za-z0-9+/_-]{42}[AEIMQUYcgkosw048]=?$")
+]
 ByteSize = Annotated[int, Field(ge=1, le=MAX_IMAGE_BYTES)]
 
 
@@ -50,14 +68,16 @@ class Paging(Shape):
     """`limit`: 1 to 200. Without it, everything is returned."""
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
-    cursor: Text | None = None
+    cursor: StoredText | None = None
 
 
 class PresignRequest(Shape):
-    file_name: Annotated[Text, Field(min_length=1, max_length=256)]
+    file_name: Annotated[StoredText, Field(min_length=1, max_length=256)]
     content_type: ImageType
     byte_size: ByteSize
-    checksum: Annotated[Text, AfterValidator(_checksum)]
+    checksum: Annotated[
+        Text, AfterValidator(_checksum), with_pattern("^sha256-[A-Za-z0-9+/_-]{42}[AEIMQUYcgkosw048]=?$")
+    ]
 
 
 class PresignAnswer(Shape):
@@ -123,7 +143,7 @@ class FaceRequest(Shape):
 class ComponentRequest(Shape):
     """Fields and sides that are left out do not change. Null clears a field."""
 
-    kind: Text
+    kind: Annotated[Text, Field(json_schema_extra={"enum": [*KINDS, *ALIASES]})]
     name: Name
     external_key: Annotated[Text, Field(min_length=1, max_length=256)]
     parent_external_key: Annotated[Text, Field(min_length=1, max_length=256)] | None = None

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.data.models.base import Base, new_id, now
 from app.data.models.partner import App
+from slipway.archive.invisible_characters import escape_invisible
 
 BlobState = Literal["writing", "stored", "deleting"]
 Derivation = Literal["pending", "ready", "failed"]
@@ -133,6 +134,11 @@ class Asset(Base):
 
     blob: Mapped[Blob] = relationship(lazy="raise")
     app: Mapped[App] = relationship(lazy="raise")
+
+    @property
+    def shown_name(self) -> str:
+        """The file name for messages and pages: a name may hold characters that turn the text around it."""
+        return escape_invisible(self.file_name)
 
 
 class GamePicture(Base):

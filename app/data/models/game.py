@@ -54,6 +54,9 @@ class Game(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)
     deleted_at: Mapped[datetime | None]
+    # Bytes of its builds that servers fetched, deleted builds included, and bytes that archives would have taken more.
+    sent_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    saved_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
     partner: Mapped[Partner] = relationship(lazy="raise")
     builds: Mapped[list[Build]] = relationship(
@@ -88,10 +91,14 @@ class Build(Base):
     warnings: Mapped[list[str]] = mapped_column(default=list)
     file_name: Mapped[str | None] = mapped_column(String(255))
     note: Mapped[str | None] = mapped_column(Text)
+    version_label: Mapped[str | None] = mapped_column(String(100))  # the studio's own name for it, such as "1.4.2"
     sent_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(default=now)
     first_released_at: Mapped[datetime | None]
     released_at: Mapped[datetime | None]  # the latest release of this build
+    # Bytes that servers fetched of it, and bytes that its archive would have taken more.
+    sent_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    saved_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
     game: Mapped[Game] = relationship(back_populates="builds", foreign_keys=[game_id], lazy="raise")
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.data.models.base import Base, new_id, now
 from app.data.models.game import Build
 
+Source = Literal["archive", "pack", "update"]
 PHASES = ("pending", "downloading", "verifying", "cached", "failed", "evicting", "removed")
 
 
@@ -25,6 +27,8 @@ class Server(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     retired_at: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]  # an operator paused its downloads; builds that it holds stay playable
+    # How many builds per game it keeps beside the live one, while its disk has room: those that were live before.
+    keep_previous: Mapped[int] = mapped_column(default=1, server_default="1")
 
     boot_id: Mapped[str | None] = mapped_column(String(64))
     sequence: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -58,6 +62,8 @@ class Replica(Base):
     build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
     game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
     wanted: Mapped[bool] = mapped_column(default=True)
+    # The plan names it only for rolling back: the server keeps it if it is whole, and never fetches it.
+    kept: Mapped[bool] = mapped_column(default=False, server_default=false())
     left_plan_at: Mapped[datetime | None]  # when it last left the plan; None for a build that only a report named
     phase: Mapped[str] = mapped_column(String(16), default="pending")
     bytes_done: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -70,6 +76,9 @@ class Replica(Base):
     since: Mapped[datetime] = mapped_column(default=now)  # when the current phase began
     cached_at: Mapped[datetime | None]
     reported_at: Mapped[datetime | None]
+    source: Mapped[Source | None] = mapped_column(String(16))  # what it is made from
+    source_build: Mapped[int | None]  # the number of the build that an update starts from
+    fallback: Mapped[str | None] = mapped_column(String(500))  # why the archive was used although there is a pack
 
     server: Mapped[Server] = relationship(lazy="raise")
     build: Mapped[Build] = relationship(lazy="raise")

@@ -46,6 +46,7 @@ class Upload(Base):
     part_size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     announced_sha256: Mapped[str | None] = mapped_column(String(64))  # lowercase hex
     note: Mapped[str | None] = mapped_column(Text)
+    version_label: Mapped[str | None] = mapped_column(String(100))
     release: Mapped[bool | None]  # None: as the game's setting
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
     checker: Mapped[str | None] = mapped_column(String(40))  # the claim of the one worker that may check it
@@ -56,3 +57,17 @@ class Upload(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     build_number: Mapped[int | None]  # the build made of it; kept when the build is deleted
     released: Mapped[bool | None]
+
+    # Only for update files (docs/pack-format.md), from which the archive is assembled.
+    base_number: Mapped[int | None]  # the build whose pack has the other chunks; kept when the build is deleted
+    archive_key: Mapped[str | None] = mapped_column(String(200), unique=True)  # each attempt writes to a new one
+
+    @property
+    def build_key(self) -> str:
+        """The object of the build that is made of this upload."""
+        return self.archive_key or self.object_key
+
+    @property
+    def stored_keys(self) -> list[str]:
+        """Every object that this upload may have in the bucket."""
+        return [key for key in (self.object_key, self.archive_key) if key]

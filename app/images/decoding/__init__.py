@@ -1,2 +1,3 @@
-"""All decoding of images. Runs in child processes only (`decoder_server.py`), as the package `decoding`: it imports
-only the standard library and Pillow, nothing of the app, so that a child has no secrets and starts quickly."""
+"""All decoding of images. Runs in child processes only (`decoder_server.py`). It imports the standard library, Pillow
+and the container formats in `app/images/`, nothing else of the app, so that a child has no secrets and starts
+quickly."""

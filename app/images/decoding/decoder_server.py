@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import io
 import json
 import os
 import resource
 import signal
 import socket
 import sys
+import traceback
 from typing import Any, BinaryIO
 
 from PIL import Image
 
-from app.images.decoding.opening import MIME_TYPES, BadImage, examine
+from app.images.decoding.opening import PILLOW_FORMATS, BadImage, examine
 from app.images.decoding.variants import derive
 
 MESSAGE = 4096
@@ -105,6 +105,9 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
         result = {"bad": str(bad)}
     except MemoryError:
         result, data = {"bad": f"needs more than the {job['memory'] // 1024**2:,} MiB that decoding may take"}, []
+    except Exception as error:  # of any kind: without an answer the client would only try again
+        traceback.print_exc()
+        result = {"bad": f"cannot be decoded ({type(error).__name__})"}
     answer.write(json.dumps(result).encode() + b"\n")
     for part in data:
         answer.write(part)
@@ -113,11 +116,11 @@ def _answer(job: dict[str, Any], file: BinaryIO, answer: BinaryIO) -> None:
 def warm_up() -> None:
     """Read and write a small picture of every format. Pillow loads modules on first use; each child would need 30 ms
     for that."""
-    for name in sorted(set(MIME_TYPES) - {"MPO"}):
-        file = io.BytesIO()
-        Image.new("RGB", (8, 8)).save(file, name)
-        file.seek(0)
-        derive(file, [8, 4], 64)
+    for name in PILLOW_FORMATS:
+        with os.fdopen(os.memfd_create("warm-up"), "w+b") as file:
+            Image.new("RGB", (8, 8)).save(file, name)
+            file.seek(0)
+            derive(file, [8, 4], 64)
 
 
 if __name__ == "__main__":

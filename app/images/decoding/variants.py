@@ -7,13 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from app.images.decoding.colours import plain, to_srgb
 from app.images.decoding.opening import decode, open_image
 from app.images.decoding.thumbhash import thumbhash
 
 QUALITY = 82
+# How a picture is turned to be shown upright, by its EXIF orientation.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -34,17 +44,18 @@ class Derived:
 
 def derive(file: BinaryIO, sizes: Sequence[int], max_pixels: int) -> Derived:
     """Every size that is not larger than the image, and one for all larger sizes. Raises BadImage, or MemoryError."""
-    image = open_image(file, max_pixels)
+    opened = open_image(file, max_pixels)
+    image = opened.image
     longest = max(image.size)
     biggest = max(sizes)
-    if image.format in {"JPEG", "MPO"}:
+    if opened.mime_type == "image/jpeg":
         image.draft(None, (biggest, biggest))  # decodes at 1/2, 1/4 or 1/8 if that is large enough
     decode(image)
-    profile = image.info.get("icc_profile")
     picture = plain(image)
     picture.thumbnail((biggest, biggest), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    picture = ImageOps.exif_transpose(picture)
-    picture = to_srgb(picture, profile)
+    if turn := _TURNS.get(opened.orientation):
+        picture = picture.transpose(turn)
+    picture = to_srgb(picture, opened.profile)
     picture.info.clear()  # the encoders would write the metadata in here
     made: list[Variant] = []
     for size in sorted(_worth_making(sizes, longest), reverse=True):

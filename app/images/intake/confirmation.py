@@ -116,7 +116,7 @@ def _is_as_sent(blob: Blob, sent: SentUpload) -> bool:
 
 
 def _confirmed_before(game_id: str, app_id: str, sha256: str, sent: SentUpload) -> str:
-    found = _living(game_id, app_id, sha256)
+    found = active_asset(game_id, app_id, sha256)
     if found is None:
         raise InvalidRequest(
             "Nothing with this key was presigned by this app for this game, or it expired. Presign it again.",
@@ -126,7 +126,8 @@ def _confirmed_before(game_id: str, app_id: str, sha256: str, sent: SentUpload) 
     return found.id
 
 
-def _living(game_id: str, app_id: str, sha256: str) -> Asset | None:
+def active_asset(game_id: str, app_id: str, sha256: str) -> Asset | None:
+    """This app's asset of these bytes in this game, with its blob."""
     return db.session.scalar(
         select(Asset)
         .join(Asset.blob)
@@ -143,7 +144,7 @@ def _fetch_and_publish(upload: _Upload, staging_key: str, sha256: str, sent: Sen
             with without_metadata_copy(file, facts) as clean:
                 return _store_and_publish(upload, file, clean, facts)
     except ObjectMissing:
-        if done := _living(upload.game_id, upload.app_id, sha256):  # the same confirm was sent twice at once
+        if done := active_asset(upload.game_id, upload.app_id, sha256):  # the same confirm was sent twice at once
             return done.id
         raise InvalidRequest(
             "Nothing has been uploaded for this key yet. PUT the file to signedUrl first, then confirm."
@@ -220,7 +221,9 @@ def _publish(upload: _Upload, blob_id: str, copy: PublicCopy | None = None) -> s
             )
             session.add(asset)
             session.flush()
-            record(session, upload.actor, "asset.confirmed", file_name, game=game, asset=asset.id, size=blob.size)
+            record(
+                session, upload.actor, "asset.confirmed", asset.shown_name, game=game, asset=asset.id, size=blob.size
+            )
         pending = blob.derivation == "pending"
         announce(assets_topic(upload.game_id))
         asset_id = asset.id

@@ -71,6 +71,7 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: AnnouncedImage)
                 app_id=app_id,
                 sha256=announced.sha256,
                 object_key=f"{STAGING}{staged_id}",
+                file_name=announced.file_name,  # of two equal files, the first one's
                 reserved_bytes=0,
             )
         # Addresses from earlier calls still accept the size they were signed for: the reservation must not shrink
@@ -80,7 +81,6 @@ def stage(game_id: str, partner_id: str, app_id: str, announced: AnnouncedImage)
         staged.reserved_bytes = needed
         staged.byte_size = announced.byte_size
         staged.content_type = announced.content_type
-        staged.file_name = announced.file_name
         staged.expires_at = now() + LIFETIME
         session.add(staged)
         found = StagedUpload(

@@ -12,8 +12,9 @@ _NAME_BYTES = 11
 _LOOP_BYTES = 3  # of the one sub-block with the number of loops
 
 
-def strip(source: Source, _orientation: int) -> Pieces:
-    """The file with nothing but the picture; a GIF has no orientation. Raises DamagedContainer."""
+def strip(source: Source, _orientation: int, *, with_profile: bool = True) -> Pieces:
+    """The file with nothing but the picture and, by default, its colour profile; a GIF has no orientation. Raises
+    DamagedContainer."""
     if source[:6] not in (b"GIF87a", b"GIF89a") or len(source) < 13:
         raise DamagedContainer("does not begin as a GIF does")
     pieces = Pieces(source)
@@ -31,10 +32,11 @@ def strip(source: Source, _orientation: int) -> Pieces:
         if kind == _IMAGE:
             end = _keep_image(pieces, position)
         elif kind == _EXTENSION:
-            end = _keep_extension(pieces, position)
+            end = _keep_extension(pieces, position, with_profile=with_profile)
         if end is None:  # cut off: keep what was complete before
             break
         position = end
+    pieces.is_cut_off = True
     pieces.add(bytes((_TRAILER,)))
     return pieces
 
@@ -49,26 +51,28 @@ def _keep_image(pieces: Pieces, start: int) -> int | None:
     if start + 10 > len(source):
         return None
     data = start + 10 + _colours(source[start + 9]) + 1  # and the code size
-    end = _end_of_blocks(pieces, data)
-    if end is not None:
-        pieces.keep(start, end)
+    end, complete = _end_of_blocks(pieces, data)
+    pieces.keep(start, min(end, len(source)))
+    if not complete:  # decoders show what there is
+        pieces.add(b"\0")
+        return None
     return end
 
 
-def _keep_extension(pieces: Pieces, start: int) -> int | None:
+def _keep_extension(pieces: Pieces, start: int, *, with_profile: bool) -> int | None:
     source = pieces.source
     if start + 3 > len(source):
         return None
     label = source[start + 1]
-    end = _end_of_blocks(pieces, start + 2)
-    if end is None:
+    end, complete = _end_of_blocks(pieces, start + 2)
+    if not complete:
         return None
     if label == _CONTROL:
         pieces.keep(start, end)
     elif label == _APPLICATION and source[start + 2] == _NAME_BYTES:
         name, data = source[start + 3 : start + 14], start + 14
         if name == _PROFILE:
-            pieces.keep(start, end)
+            pieces.keep(start, end if with_profile else start)
         elif name in _LOOPING and source[data] == _LOOP_BYTES:
             after = data + 1 + _LOOP_BYTES
             pieces.keep(start, after)
@@ -79,14 +83,16 @@ def _keep_extension(pieces: Pieces, start: int) -> int | None:
     return end
 
 
-def _end_of_blocks(pieces: Pieces, position: int) -> int | None:
-    """The position after the sub-blocks that begin here and the empty one that ends them. None if the file ends
-    before."""
+def _end_of_blocks(pieces: Pieces, position: int) -> tuple[int, bool]:
+    """The position after the sub-blocks that begin here, and whether an empty one ends them. If the file ends before,
+    the position after the last sub-block that is complete."""
     source = pieces.source
     while position < len(source):
         pieces.step()
-        size = source[position]
-        position += 1 + size
-        if size == 0:
-            return position
-    return None
+        end = position + 1 + source[position]
+        if end > len(source):
+            break
+        if end == position + 1:
+            return end, True
+        position = end
+    return position, False

@@ -21,6 +21,8 @@ class Pieces:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.length = 0
+        self.is_cut_off = False
+        """Whether the file had no end marker, so that one was added."""
         self._parts: list[tuple[int, int] | bytes] = []
         self._steps = 0
 

@@ -5,20 +5,12 @@ from __future__ import annotations
 import hashlib
 import mmap
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.images.intake.verification import FetchedFile, write_temporary
-from app.images.metadata import gif, jpeg, png, webp
-from app.images.metadata.pieces import Pieces, Source
-
-_FORMATS: dict[str, Callable[[Source, int], Pieces]] = {
-    "image/png": png.strip,
-    "image/jpeg": jpeg.strip,
-    "image/webp": webp.strip,
-    "image/gif": gif.strip,
-}
+from app.images.metadata.containers import CONTAINERS
 
 
 @contextmanager
@@ -29,7 +21,7 @@ def without_metadata(path: Path, mime_type: str, orientation: int) -> Iterator[F
     Raises DamagedContainer, and Unavailable if the disk is full.
     """
     with path.open("rb") as uploaded, mmap.mmap(uploaded.fileno(), 0, access=mmap.ACCESS_READ) as source:
-        pieces = _FORMATS[mime_type](source, orientation)
+        pieces = CONTAINERS[mime_type].strip(source, orientation)
         if pieces.is_whole():
             yield None
             return

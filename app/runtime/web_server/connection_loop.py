@@ -24,6 +24,7 @@ from app.runtime.web_server.connections import (
     Phase,
     WaitingConnections,
 )
+from app.runtime.web_server.early_errors import MAX_TARGET, early_response
 from app.runtime.web_server.request_gathering import CONTINUE, Stage
 from app.runtime.web_server.transfer_pace import TooSlow
 
@@ -198,9 +199,9 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
                     conn.sock.send_soon(CONTINUE)
             conn.deadline = time.monotonic() + conn.sock.pace.left
         elif stage is Stage.NO_HTTP:
-            self._refuse(conn, "400 Bad Request", "This is not an HTTP request. The server speaks plain HTTP/1.1.")
+            self._refuse(conn, 400, "This is not an HTTP request. The server speaks plain HTTP/1.1.")
         else:
-            self._refuse(conn, "431 Request Header Fields Too Large", "The headers are larger than 64 KiB.")
+            self._refuse(conn, 431, "The headers are larger than 64 KiB.")
 
     def _send(self, conn: Connection) -> None:
         pace = conn.sending_pace
@@ -219,7 +220,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             return
         if conn.phase is Phase.HEAD:
             seconds = f"{self.limits.head:g}"
-            self._refuse(conn, "408 Request Timeout", f"The headers were not complete within {seconds} seconds.")
+            self._refuse(conn, 408, f"The headers were not complete within {seconds} seconds.")
         elif conn.phase is Phase.BODY:
             with contextlib.suppress(TooSlow):
                 conn.sock.pace.count(0, max(conn.waited(), conn.sock.pace.left))
@@ -265,14 +266,11 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     # Ending.
 
-    def _refuse(self, conn: Connection, status: str, text: str) -> None:
+    def _refuse(self, conn: Connection, status: int, text: str) -> None:
         """Answer a request without using a thread."""
         conn.keeps = False
-        body = f"{text}\n"
-        head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        )
-        conn.sock.send_soon((head + body).encode())  # bytes that do not fit at once are dropped
+        # Bytes that do not fit at once are dropped.
+        conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), status, text))
         self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:

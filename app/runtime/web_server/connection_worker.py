@@ -15,9 +15,11 @@ from typing import Any
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 
+from app.runtime.web_server import early_errors
 from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
+from app.runtime.web_server.early_errors import MAX_TARGET
 from app.runtime.web_server.request_gathering import MAX_HELD
 
 _DRAIN_SECONDS = 5.0  # for a body that the app did not read, if nothing has closed the connection
@@ -30,6 +32,7 @@ class ConnectionWorker(ConnectionLoop):
         """Answer a request, or continue its answer, in a thread of the pool. Returns whether the connection can carry
         another request. `conn.answer` is kept until it is sent to its end."""
         request = conn.answer.request if conn.answer else None
+        head = bytes(conn.sock.received[:MAX_TARGET])
         try:
             if conn.answer is None:
                 conn.init()
@@ -49,6 +52,10 @@ class ConnectionWorker(ConnectionLoop):
             if conn.answer is not None and conn.answer.response.headers_sent:
                 # The client would take a second answer on the same connection for a part of the first.
                 self.log.exception("Error handling request")
+            elif refused := early_errors.describe(error):
+                # Without its text: what it quotes can be a header with a key.
+                self.log.warning("Invalid request from ip=%s: %s", conn.client[0], type(error).__name__)
+                conn.sock.sendall(early_errors.early_response(head, *refused))
             else:
                 self.handle_error(request, conn.sock, conn.client, error)
         self.end_answer(conn)

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
+from app.accounts.build_quota import reserve
 from app.catalog.build_publishing import PublishedBuild, ReceivedArchive, publish_build
 from app.config.settings import settings
 from app.data.database import announce, free_connection, writing
@@ -22,12 +23,11 @@ from app.data.models.upload import Upload
 from app.process.crash_points import crash_point
 from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket
+from app.storage.part_writer import PartWriter, part_size
 from app.topics.names import game_topic
-from app.uploads.build_quota import reserve
 from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import IncomingBody
 from app.uploads.raw.inspection_thread import InspectionThread
-from app.uploads.raw.part_writer import PartWriter, part_size
 from app.uploads.raw.receiver_heartbeat import heartbeat
 from app.uploads.raw.receiver_lock import lock_as_receiver
 from app.uploads.reservation import GrowingReservation

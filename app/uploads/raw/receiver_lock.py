@@ -16,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import CursorResult, update
 
 from app.data.database import writing
+from app.data.models.pack import BuildPack
 from app.data.models.upload import RAW, Upload
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,8 +35,8 @@ def lock_as_receiver(instance: Path) -> None:
 
 def expire_abandoned_uploads(instance: Path) -> int:
     """For one-process installations, before the first request: make every raw upload due for the sweep, and every check
-    due for the next worker, unless another process still receives (a worker that drains while this one replaces it).
-    Returns the number of raw uploads."""
+    and every making of a pack due for the next worker, unless another process still receives (a worker that drains
+    while this one replaces it). Returns the number of raw uploads."""
     with _lock:
         if instance in _locks:
             return 0
@@ -58,6 +59,7 @@ def _open(instance: Path) -> int:
 def _mark() -> int:
     with writing() as session:
         session.execute(update(Upload).where(Upload.checker.is_not(None)).values(touched_at=_LONG_AGO))
+        session.execute(update(BuildPack).where(BuildPack.maker.is_not(None)).values(touched_at=_LONG_AGO))
         dead = update(Upload).where(Upload.kind == RAW).values(touched_at=_LONG_AGO)
         marked = session.execute(dead)
         assert isinstance(marked, CursorResult)

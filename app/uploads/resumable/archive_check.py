@@ -1,5 +1,6 @@
 """The check of a resumable upload, after its last byte: one worker joins the parts, reads the object once (SHA-256 and
 inspection in the same pass, in memory that does not depend on its size), and publishes it or refuses it with a reason.
+If the object is an update file, the worker first assembles the archive.
 
 Every interruption can be continued: the row holds what is left to do, and the sweep finds rows without a worker.
 """
@@ -8,35 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
 from enum import Enum
 
 from flask import current_app
 
-from app.catalog.build_publishing import ClaimLost, PublishedBuild, ReceivedArchive, publish_build
-from app.config.settings import MIB, settings
+from app.catalog.build_publishing import PublishedBuild, ReceivedArchive, publish_build
+from app.config.settings import settings
+from app.data.claims import ClaimLost
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.upload import Upload
-from app.process import shutdown
 from app.process.crash_points import crash_point
-from app.refusals import ChecksumMismatch, Refusal, Unavailable
-from app.storage.bucket import ObjectGone, StorageError, bucket
+from app.refusals import Refusal, Unavailable
+from app.storage.whole_objects import read_whole
 from app.uploads.raw.inspection_thread import InspectionThread
+from app.uploads.resumable.announced_checksum import require_checksum
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
 from app.uploads.resumable.completion import join_parts
 from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender_of
+from app.uploads.updates.assembly import assemble
 from slipway.archive.archive_limits import ArchiveLimits
-from slipway.archive.inspection import Inspector
+from slipway.archive.inspection import Inspection, Inspector
 
 log = logging.getLogger(__name__)
-
-PIECE = MIB
-# One request for the whole object would have to start over when it breaks. With ranges, a short failure costs a moment.
-RANGE = 64 * MIB
-MAX_TRIES = 5
-PAUSE_SECONDS = 0.5
 
 
 class Outcome(Enum):
@@ -46,10 +42,6 @@ class Outcome(Enum):
     FAILED = "failed"
     LATER = "later"
     NOT_OURS = "not ours"
-
-
-class _Stopped(Unavailable):
-    """The process is stopping."""
 
 
 def examine(upload_id: str) -> Outcome:
@@ -78,7 +70,7 @@ def examine(upload_id: str) -> Outcome:
         _drop_claim(upload)
         return Outcome.LATER
     crash_point("check-published")
-    if published.unchanged:
+    if published.unchanged or upload.base_number is not None:
         _tidy(upload)
     return Outcome.DONE
 
@@ -86,7 +78,7 @@ def examine(upload_id: str) -> Outcome:
 def _examine(upload: Upload) -> PublishedBuild:
     with Heartbeat(current_app._get_current_object(), upload) as heartbeat:  # type: ignore[attr-defined]  # the proxy's own method
         join_parts(upload)
-        received = read_archive(upload, heartbeat)
+        received = read_archive(upload, heartbeat) if upload.base_number is None else _assemble(upload, heartbeat)
         crash_point("archive-read")
         return publish_build(upload.game_id, received, sender_of(upload))
 
@@ -100,11 +92,8 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     checker = InspectionThread(inspector)
     digest = hashlib.sha256()
     try:
-        for piece in _pieces(upload):
-            if heartbeat.lost.is_set():
-                raise ClaimLost
-            if shutdown.stopping.is_set():
-                raise _Stopped("The process is stopping; another one will continue.")
+        for piece in read_whole(upload.object_key, upload.size, lambda: _check_owned(upload)):
+            heartbeat.require_claim()
             checker.feed(piece)
             digest.update(piece)
             heartbeat.bytes_read += len(piece)
@@ -113,40 +102,33 @@ def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
         inspection = checker.finish()
     finally:
         checker.close()
-    if upload.announced_sha256 not in {None, digest.hexdigest()}:
-        raise ChecksumMismatch(
-            f"The upload announced the checksum sha256:{upload.announced_sha256}, but the bytes that arrived have "
-            f"sha256:{digest.hexdigest()}. Nothing was kept; send the archive again."
-        )
+    require_checksum(upload, digest.hexdigest())
+    return _received(upload, upload.size, digest.hexdigest(), inspection)
+
+
+def _assemble(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
+    made = assemble(upload, heartbeat)
+    return _received(upload, made.size, made.sha256, made.inspection)
+
+
+def _received(upload: Upload, size: int, sha256: str, inspection: Inspection) -> ReceivedArchive:
     return ReceivedArchive(
         upload.id,
-        upload.object_key,
-        upload.size,
-        digest.hexdigest(),
+        upload.build_key,
+        size,
+        sha256,
         inspection,
         upload.file_name,
         note=upload.note,
+        version_label=upload.version_label,
         release=upload.release,
         checker=upload.checker,
     )
 
 
-def _pieces(upload: Upload) -> Iterator[bytes]:
-    """The whole object. After a failure, reading goes on where it stopped. Raises StorageError after MAX_TRIES without
-    a byte, and at once when the object is gone. Raises ClaimLost if it is gone because the upload was cancelled, which
-    a running read need not see as a missing object."""
-    done, tries = 0, 0
-    while done < upload.size:
-        try:
-            for piece in bucket().read(upload.object_key, done, min(RANGE, upload.size - done), PIECE):
-                done, tries = done + len(piece), 0
-                yield piece
-        except StorageError as error:
-            tries += 1
-            if not owns_claim(upload):
-                raise ClaimLost from error
-            if tries == MAX_TRIES or isinstance(error, ObjectGone) or shutdown.stopping.wait(PAUSE_SECONDS * 2**tries):
-                raise
+def _check_owned(upload: Upload) -> None:
+    if not owns_claim(upload):
+        raise ClaimLost
 
 
 def _refuse(upload: Upload, refusal: Refusal) -> Outcome:

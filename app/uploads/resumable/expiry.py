@@ -11,6 +11,7 @@ from sqlalchemy import and_, or_, select
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.config.settings import settings
+from app.data.claims import LEASE
 from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import now
@@ -20,7 +21,6 @@ from app.process.crash_points import crash_point
 from app.storage.bucket import StoredPart, bucket
 from app.topics.names import game_topic
 from app.uploads.discarding import discard_marked
-from app.uploads.resumable.check_claims import LEASE
 from app.uploads.resumable.upload_phases import lock_upload, remove_leftovers
 
 SWEEP = Actor("sweep")

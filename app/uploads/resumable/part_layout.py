@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.storage.bucket import StoredPart
-from app.uploads.raw.part_writer import part_size
+from app.storage.part_writer import part_size
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from app.process.crash_points import crash_point
 from app.refusals import Refusal
 from app.storage.bucket import bucket
 from app.topics.names import game_topic
-from app.uploads.discarding import abort_transfers, delete_object_unless_built
+from app.uploads.discarding import abort_transfers, delete_objects_unless_built
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def remove_leftovers(upload: Upload) -> None:
     bytes. Repeatable."""
     store = bucket()
     abort_transfers(store, upload)
-    delete_object_unless_built(store, upload)
+    delete_objects_unless_built(store, upload)
     crash_point("upload-tidied")
     with writing() as session:
         session.execute(update(Upload).where(Upload.id == upload.id).values(reserved_bytes=0, multipart_id=None))

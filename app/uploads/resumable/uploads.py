@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
+from app.accounts.build_quota import reserve
 from app.config.settings import settings
 from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
@@ -25,11 +26,11 @@ from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
 from app.topics.names import game_topic
-from app.uploads.build_quota import reserve
 from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout
 from app.uploads.resumable.upload_phases import fail, lock_upload
+from app.uploads.updates.base_builds import find_base
 
 MAX_PARTS_LISTED = 50
 
@@ -43,13 +44,15 @@ class PartsLost(Refusal):
 @dataclass(frozen=True)
 class NewUpload:
     """What the client announces before the first byte. `sha256` is lowercase hex; `release` None: as the game's
-    setting."""
+    setting. `base`: the file is an update file that was made against this build; None: it is an archive."""
 
     file_name: str
     size: int
     sha256: str | None = None
     note: str | None = None
     release: bool | None = None
+    version_label: str | None = None
+    base: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,16 @@ class UploadState:
 
 def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     """Begin an upload: its row, its quota, its transfer in the bucket. Raises PayloadTooLarge, QuotaExceeded,
-    DirectUploadsOff or StorageError before a byte is sent; then nothing is kept."""
+    DirectUploadsOff or StorageError before a byte is sent, NotFound or Conflict (`no_pack`) if the base cannot be used.
+    Then nothing is kept."""
     if new.size > settings().max_archive_bytes:
         raise too_large(settings().max_archive_bytes)
     game_id, partner_id = game.id, game.partner_id
+    # An archive assembled from an update file is about as large as its base. The check reserves the exact size.
+    reserved = new.size + (find_base(game_id, new.base).build.size if new.base is not None else 0)
     free_connection()
     direct_uploads().require()
-    upload = _write_row(game_id, partner_id, new, actor)
+    upload = _write_row(game_id, partner_id, new, actor, reserved)
     crash_point("resumable-row-written")
     free_connection()
     try:
@@ -102,23 +108,25 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     return upload
 
 
-def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor) -> Upload:
+def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor, reserved: int) -> Upload:
     upload_id = new_id("upload")
     with writing() as session:
         upload = Upload(
             id=upload_id,
             game_id=game_id,
             kind=RESUMABLE,
-            object_key=f"archives/{upload_id}.tar.gz",
+            object_key=f"archives/{upload_id}.{'tar.gz' if new.base is None else 'update'}",
             sent_by=actor.name,
             sent_from=actor.address,
-            reserved_bytes=reserve(session, partner_id, new.size),
+            reserved_bytes=reserve(session, partner_id, reserved),
             file_name=new.file_name,
             size=new.size,
             part_size=PartLayout.of(new.size).part_size,
             announced_sha256=new.sha256,
             note=new.note,
+            version_label=new.version_label,
             release=new.release,
+            base_number=new.base,
             expires_at=now() + settings().upload_lifetime,
         )
         session.add(upload)
@@ -142,12 +150,12 @@ def read_upload(upload: Upload) -> UploadState:
     return UploadState(upload, parts)
 
 
-def is_unchanged(upload: Upload) -> bool:
-    """Whether a done upload made no build, because the newest build had the same bytes."""
+def build_of(upload: Upload) -> Build | None:
+    """The build that a done upload became, or that had the same bytes (then its object is another one). None before,
+    and after the build was deleted."""
     if upload.state != "done":
-        return False
-    became = select(Build.object_key).where(Build.game_id == upload.game_id, Build.number == upload.build_number)
-    return db.session.scalar(became) not in {None, upload.object_key}
+        return None
+    return db.session.scalar(select(Build).where(Build.game_id == upload.game_id, Build.number == upload.build_number))
 
 
 def stored_parts(upload: Upload) -> list[StoredPart] | None:

@@ -15,15 +15,19 @@ from app.catalog.retention import delete_build
 from app.data.database import free_connection
 from app.data.models.game import Build, Game
 from app.fleet.release_preview import ReleasePreview, preview
+from app.packing.build_changes import default_other
+from app.packing.pack_states import PackStatus, pack_states
 from app.refusals import NotFound
 from app.storage.bucket import bucket
 from app.web.builds import build_words
 from app.web.builds.build_rows import release_action
+from app.web.builds.transfer_words import sent_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment, Phrase, counted, format_size
-from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
+from app.web.frame.forms import FORM_REFUSALS, readable_lines, show_refusal, summary_title
 from app.web.games.game_header import header_context, join_words
 from app.web.settings.confirm_question import render_question
+from slipway.archive.invisible_characters import escape_invisible
 
 pages = Blueprint("build", __name__)
 pages.before_request(require_sign_in)
@@ -35,7 +39,10 @@ MAX_NOTE_LENGTH = 2000
 class NoteForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     note = TextAreaField(
         "Note",
-        [Length(max=MAX_NOTE_LENGTH, message=f"The note has at most {MAX_NOTE_LENGTH:,} characters. Shorten it.")],
+        [
+            Length(max=MAX_NOTE_LENGTH, message=f"The note has at most {MAX_NOTE_LENGTH:,} characters. Shorten it."),
+            readable_lines,
+        ],
     )
 
 
@@ -55,7 +62,7 @@ def change(slug: str, number: int) -> ResponseReturnValue:
     build, form = find_build(game, str(number)), NoteForm()
     if not form.validate():
         return _page(game, build, form), 422
-    note = (form.note.data or "").replace("\r\n", "\n").replace("\x00", "").strip()
+    note = (form.note.data or "").replace("\r\n", "\n").strip()
     set_note(game, build, note or None, my_actor())
     flash(f"The note of build {number} is saved")
     return redirect(url_for("build.page", slug=slug, number=number), 303)
@@ -113,12 +120,14 @@ def _ask_deletion(game: Game, build: Build, form: FlaskForm) -> str:
 def _page(game: Game, build: Build, form: NoteForm) -> str:
     found = preview(game, build)
     live = found.live
+    other = default_other(game, build)
     return render_template(
         "builds/build.html",
         number=build.number,
+        compared_with=other.number if other else None,
         state=build_words.build_state(build, build.number == live),
         action=release_action(build.number, live),
-        facts=_facts(found),
+        facts=_facts(found, pack_states([build.id]).get(build.id)),
         warnings=build.warnings,
         form=form,
         problem=summary_title(form, "The note is not saved yet"),
@@ -126,7 +135,7 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
     )
 
 
-def _facts(found: ReleasePreview) -> list[tuple[str, Phrase]]:
+def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Phrase]]:
     """(label, value) of all facts that apply."""
     build, servers = found.build, found.servers
     cached_on = [server.server_id for server in servers if build.number in server.has]
@@ -136,6 +145,7 @@ def _facts(found: ReleasePreview) -> list[tuple[str, Phrase]]:
         ("Sent by", (build.sent_by,)),
         ("Cached on", (cached,)),
         ("Packed", (format_size(build.size),)),
+        ("Sent to servers", (sent_words(build.sent_bytes, build.saved_bytes),)),
         ("Unpacked", (f"{format_size(build.unpacked_bytes)} in {counted(build.members, 'file')}",)),
         ("Launcher", (build.launcher,)),
         ("SHA-256", (build.sha256,)),
@@ -143,5 +153,8 @@ def _facts(found: ReleasePreview) -> list[tuple[str, Phrase]]:
     if build.released_at:
         facts.insert(1, ("Last released", (Moment(build.released_at, "moment"),)))
     if build.file_name:
-        facts.insert(0, ("File", (build.file_name,)))
+        facts.insert(0, ("File", (escape_invisible(build.file_name),)))
+    if pack:
+        stored = format_size(pack.bytes) if pack.bytes is not None else build_words.pack_words(pack)
+        facts.append(("Pack for updates", (stored,)))
     return facts

@@ -9,7 +9,8 @@ from app.catalog.build_list import BuildTable, build_table
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
-from app.web.frame.formats import Moment, Phrase, format_size
+from app.web.builds.transfer_words import update_words
+from app.web.frame.formats import Moment, Phrase, counted, format_size
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page
 BUILDS_PER_PAGE = 50
@@ -18,7 +19,9 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `cached`: `5 of 6` servers. `action`: Release, Roll back, or "" for the live build."""
+    archive. `warnings`: how many its check found, in words. `update`: what a server with the live build fetches, and on
+    how many servers the build is already: `0 B` and `on 5 of 6`. `updates`: what is done for its pack, or why there is
+    none. `action`: Release, Roll back, or "" for the live build."""
 
     id: str
     number: int | None
@@ -29,8 +32,10 @@ class BuildLine:
     sent_by: str
     received: Moment
     what_to_do: str = ""
+    warnings: str = ""
     note: str = ""
-    cached: str = ""
+    update: tuple[str, str] = ("", "")
+    updates: str = ""
     action: str = ""
 
 
@@ -46,14 +51,10 @@ class BuildLines:
 def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> BuildLines:
     """One page of a game's builds and rejected archives. A constant number of queries."""
     table = build_table(game, max_lines, before)
-    lines = [_build(build, table.live, _cached_on(build, table)) for build in table.builds]
+    lines = [_build(build, table) for build in table.builds]
     lines += [_rejected(entry) for entry in table.refused]
     lines.sort(key=lambda line: line.received.at, reverse=True)
     return BuildLines(lines, table.total, table.older)
-
-
-def _cached_on(build: Build, table: BuildTable) -> str:
-    return f"{table.cached.get(build.id, 0)} of {table.servers}" if table.servers else ""
 
 
 def count_note(page: BuildLines) -> str:
@@ -74,7 +75,15 @@ def release_action(number: int, live: int | None) -> str:
     return "Roll back" if live is not None and number < live else "Release"
 
 
-def _build(build: Build, live: int | None, cached: str) -> BuildLine:
+def _update(build: Build, table: BuildTable) -> tuple[str, str]:
+    cached, costs = table.cached.get(build.id, 0), table.costs
+    known = table.live and not costs.waits_for_pack(build, [table.live], is_live=False)
+    cost = costs.for_server(build, [table.live]) if table.live and (known or cached) else None
+    return update_words(cost, cached, table.servers)
+
+
+def _build(build: Build, table: BuildTable) -> BuildLine:
+    live = table.live.number if table.live else None
     icon, state = build_words.build_state(build, build.number == live)
     return BuildLine(
         id=f"b{build.number}",
@@ -85,8 +94,10 @@ def _build(build: Build, live: int | None, cached: str) -> BuildLine:
         size=format_size(build.size),
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
+        warnings=counted(len(build.warnings), "warning") if build.warnings else "",
         note=build.note or "",
-        cached=cached,
+        update=_update(build, table),
+        updates=build_words.pack_words(table.packs.get(build.id)),
         action=release_action(build.number, live),
     )
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from app.data.models.game import Build, Game
 from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.packing.pack_states import PackStatus
 from app.web.frame.formats import (
     NO_BREAK_SPACE,
     Moment,
@@ -98,7 +99,9 @@ def _cached(cell: Cell) -> CellWords:
 def _downloading(cell: Cell) -> CellWords:
     done = percent(cell.bytes_done, cell.bytes_total)
     fact = format_rate(cell.bytes_per_second)
-    if cell.bytes_per_second > 0:
+    if cell.source in {"pack", "update"}:
+        fact = f"{format_size(cell.bytes_total)} · {fact}"
+    elif cell.bytes_per_second > 0:
         fact += f" · {format_duration((cell.bytes_total - cell.bytes_done) / cell.bytes_per_second)}"
     return CellWords(cell.state, "downloading", f"{done}{NO_BREAK_SPACE}%", (fact,), ring=done)
 
@@ -110,13 +113,16 @@ def _verifying(cell: Cell) -> CellWords:
 
 
 def _queued(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "queued", "Queued", (waits_for(cell),) if cell.paused or cell.ahead else _since(cell))
+    waiting = waits_for(cell)
+    return CellWords(cell.state, "queued", "Queued", (waiting,) if waiting else _since(cell))
 
 
 def waits_for(cell: Cell) -> str:
     """What a queued build waits for, or "" when nothing is ahead of it."""
     if cell.paused:
         return "downloads paused"
+    if cell.preparing is not None:
+        return f"preparing update {cell.preparing}{NO_BREAK_SPACE}%"
     if cell.ahead is None:
         return ""
     what = "another game"
@@ -156,7 +162,7 @@ def _removed(cell: Cell) -> CellWords:
 
 
 def _not_sent(cell: Cell) -> CellWords:
-    return CellWords(cell.state, "none", "Not sent", (f"{format_size(cell.bytes_total)} to fetch",))
+    return CellWords(cell.state, "none", "Not sent", (f"{format_size(cell.to_fetch)} to fetch",))
 
 
 _CELLS = {
@@ -176,7 +182,8 @@ _CELLS = {
 def row_note(row: MatrixRow) -> str:
     """The second line in the head of a build's row."""
     if row.live or row.build.first_released_at:
-        return f"cached on {row.cached_on} of {len(row.cells)}"
+        kept = " to roll back" if not row.live and any(cell.kept for cell in row.cells) else ""
+        return f"cached on {row.cached_on} of {len(row.cells)}{kept}"
     return "ready, not released"
 
 
@@ -256,6 +263,17 @@ def build_state(build: Build, live: bool) -> tuple[str, Phrase]:
     if build.first_released_at:
         return "ready", ("Ready, was live",)
     return "ready", ("Ready",)
+
+
+def pack_words(pack: PackStatus | None) -> str:
+    """What is done for a build's pack, or why there is none; "" when there is nothing to say."""
+    if pack is None or pack.state == "ready":
+        return ""
+    if pack.state == "making":
+        return f"Preparing updates {pack.progress}{NO_BREAK_SPACE}%"
+    if pack.state == "waiting":
+        return "Updates are prepared soon"
+    return f"Servers fetch the archive. {pack.reason}"
 
 
 def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:

@@ -61,7 +61,7 @@ def release(slug: str, number: int) -> ResponseReturnValue:
 
 
 def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None = None) -> str:
-    found = preview(game, find_build(game, str(number)))
+    found = preview(game, find_build(game, str(number)), measure=True)
     words = question_words(game, found, matrix(game))
     form.live.data = str(found.live or "")
     if refused:

@@ -52,13 +52,31 @@ def question_words(game: Game, found: ReleasePreview, now: Matrix) -> QuestionWo
         subject=(f"{game.title}, received ", Moment(build.created_at, "within"), f" from {build.sent_by}"),
         live_now=f"Build {found.live}" if found.live else "None",
         live_next=f"Build {number}",
-        fetch=format_size(found.bytes_to_fetch),
+        fetch=_at_most(found.bytes_to_fetch, found.preparing),
         instead_of=format_size(full_size) if found.bytes_to_fetch < full_size else "",
         servers=[_server(server, build, found.live, live_cells.get(server.server_id)) for server in found.servers],
         notes=list(_notes(found)),
         button=_button(heading, back, len(found.servers)) if found.changes else "",
         busy="Rolling back…" if back else "Releasing…",
     )
+
+
+def _at_most(amount: int, preparing: bool) -> str:
+    """`at most 112 MB` while an update is prepared whose size is not known yet."""
+    return f"{'at most ' if preparing else ''}{format_size(amount)}"
+
+
+def _each(found: ReleasePreview) -> str:
+    """`3 servers, 54 kB each instead of 112 MB`, or `3 servers, up to 2.9 MB each instead of 112 MB`."""
+    fetching = [server for server in found.servers if server.bytes_to_fetch]
+    if not fetching:
+        return ""
+    amounts = {server.bytes_to_fetch for server in fetching}
+    up_to = "at most " if any(server.preparing for server in fetching) else "up to " if len(amounts) > 1 else ""
+    each = " each" if len(fetching) > 1 else ""
+    full, most = fetching[0].bytes_of, max(amounts)
+    instead = f" instead of {format_size(full)}" if most < full else ""
+    return f"{counted(len(fetching), 'server')}, {up_to}{format_size(most)}{each}{instead}"
 
 
 def _button(heading: str, back: bool, servers: int) -> str:
@@ -69,17 +87,21 @@ def _notes(found: ReleasePreview) -> Sequence[tuple[str, str]]:
     number, notes = found.build.number, []
     if not found.changes:
         return [("live", "Nothing changes: choose another build to release.")]
+    notes += [("failed", f"{warning}.") for warning in found.build.warnings]
     if found.sessions:
         stay = "stays on the build it" if found.sessions == 1 else "stay on the build they"
         end = "it ends" if found.sessions == 1 else "they end"
         notes.append(("sessions", f"{counted(found.sessions, 'session')} {stay} started with until {end}."))
     if not found.servers:
         notes.append(("queued", "There are no servers yet. Each new server fetches the live build."))
+    if each := _each(found):
+        notes.append(("downloading", f"{each}."))
     if found.live:
         notes.append(
             (
                 "roll-back",
-                f"Servers keep running build {found.live} until build {number} is downloaded. You can undo this.",
+                f"Servers keep running build {found.live} until build {number} is downloaded. You can undo this: "
+                "rolling back sends 0 B to servers that still have the build.",
             )
         )
     return notes
@@ -91,7 +113,7 @@ def _server(server: ServerPreview, build: Build, live: int | None, cell: Cell | 
         id=server.server_id,
         region=server.region,
         has=_has(server, live, cell),
-        fetch=format_size(server.bytes_to_fetch),
+        fetch=_at_most(server.bytes_to_fetch, server.preparing),
         instead_of=format_size(server.bytes_of),
         icon=icon,
         expect=expect,
@@ -123,6 +145,10 @@ def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | 
         return "retrying", (f"Replaces the retry of build {live}",)
     if cell and build.number != live and cell.state in {"downloading", "verifying", "queued"}:
         return "downloading", (f"Replaces the download of build {live}",)
-    return "downloading", (
-        "Continues its download" if 0 < server.bytes_to_fetch < server.bytes_of else "Fetches it now",
-    )
+    if server.preparing:
+        return "queued", ("Waits for its update, which is being prepared",)
+    if server.state in {"downloading", "retrying", "failed"}:
+        return "downloading", ("Continues its download",)
+    if server.way == "update":
+        return "downloading", (f"Updates from build {server.from_build}",)
+    return "downloading", ("Fetches it now",)

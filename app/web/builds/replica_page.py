@@ -10,6 +10,7 @@ from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Cell, Matrix
 from app.refusals import NotFound
 from app.web.builds import build_words
+from app.web.builds.transfer_words import source_words
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
 
@@ -50,6 +51,10 @@ def _facts(cell: Cell) -> list[tuple[str, Phrase]]:
         facts.append(("State since", (Moment(cell.since, "moment"),)))
     facts.append(("Last report", (Moment(cell.reported_at, "moment"),) if cell.reported_at else ("Never",)))
     facts.append(("Bytes", (f"{format_size(cell.bytes_done)} of {format_size(cell.bytes_total)}",)))
+    if fetched := source_words(cell.source, cell.source_build, cell.fallback):
+        facts.append(("Fetched as", (fetched,)))
+    if cell.kept:
+        facts.append(("Kept", ("For rolling back; removed first when the server needs space",)))
     if cell.bytes_per_second:
         facts.append(("Now", (format_rate(cell.bytes_per_second),)))
     if cell.attempt > 1 or cell.state in {"retrying", "failed"}:

@@ -22,7 +22,7 @@ from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.forms import FORM_REFUSALS, select_choices, show_refusal, summary_title
+from app.web.frame.forms import FORM_REFUSALS, one_line, select_choices, show_refusal, summary_title
 from app.web.games.game_header import header_context
 
 pages = Blueprint("component_form", __name__)
@@ -49,8 +49,8 @@ class ComponentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """One component of the draft."""
 
     kind = SelectField("Kind", choices=select_choices({kind: kind_name(kind) for kind in KINDS}))
-    name = StringField("Name", [DataRequired("Enter a name"), _SHORT])
-    external_key = StringField("External key", [DataRequired("Enter a key"), _SHORT])
+    name = StringField("Name", [DataRequired("Enter a name"), _SHORT, one_line])
+    external_key = StringField("External key", [DataRequired("Enter a key"), _SHORT, one_line])
     parent = SelectField("Part of")
     width_mm = Millimetres("Width in mm", _SIZE)
     height_mm = Millimetres("Height in mm", _SIZE)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_wtf import FlaskForm
 from limits import parse
-from wtforms import HiddenField, PasswordField
+from wtforms import Field, HiddenField, PasswordField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # its stubs are older than WTForms 3.3
 from wtforms.validators import InputRequired, Length
 
@@ -16,6 +16,7 @@ from app.accounts.password_rules import MAX_PASSWORD, MIN_PASSWORD
 from app.accounts.secrets import fingerprint
 from app.data.extensions import limiter
 from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken, Unavailable
+from app.validation import problem_of_line, problem_of_lines
 
 # Refusals that a form shows. All others (not found, not allowed) have pages of their own.
 FORM_REFUSALS = (InvalidRequest, Conflict, SlugTaken, RateLimited, Unavailable)
@@ -72,6 +73,18 @@ def new_password_field(label: str) -> PasswordField:
             Length(max=MAX_PASSWORD, message=PASSWORD_TOO_LONG),
         ],
     )
+
+
+def one_line(form: FlaskForm, field: Field) -> None:
+    """A validator: one line that people can read."""
+    if problem := problem_of_line((field.data or "").strip()):
+        raise ValidationError(f"{field.label.text} {problem}")
+
+
+def readable_lines(form: FlaskForm, field: Field) -> None:
+    """A validator: lines that people can read."""
+    if problem := problem_of_lines((field.data or "").strip()):
+        raise ValidationError(f"{field.label.text} {problem}")
 
 
 def _new_form_number() -> str:

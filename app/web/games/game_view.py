@@ -15,6 +15,7 @@ from app.fleet.rollout_states import Matrix, MatrixRow
 from app.web.builds import build_words
 from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
+from app.web.builds.transfer_words import sent_words
 from app.web.frame.formats import Phrase, counted, format_size
 
 
@@ -50,6 +51,7 @@ class GameView:
     counts: Sequence[Count]
     sessions: str
     to_send: str
+    sent: str  # what servers fetched of all builds, or ""
     servers: Sequence[ServerView]
     rows: Sequence[RowView]
     may_write: bool
@@ -76,6 +78,7 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
         counts=build_words.count_labels(found.counts),
         sessions=counted(found.sessions, "session") if found.sessions else "",
         to_send=f"Bytes still to send: {format_size(found.bytes_to_send)}" if live else "",
+        sent=f"Sent to servers: {sent_words(game.sent_bytes, game.saved_bytes)}" if game.sent_bytes else "",
         servers=[ServerView(s.id, s.region, build_words.reported_words(s)) for s in found.servers],
         rows=[_row(row) for row in found.rows],
         may_write=may_write,

@@ -97,7 +97,7 @@ def restore(slug: str, asset_id: str) -> ResponseReturnValue:
     except QuotaExceeded as refusal:
         flash(refusal.message)
         return redirect(url_for("assets.page", slug=slug), 303)
-    flash(f"{restored.file_name} is restored")
+    flash(f"{restored.shown_name} is restored")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{restored.id}"), 303)
 
 

@@ -34,6 +34,7 @@ from app.web.frame.current_user import (
 from app.web.frame.formats import format_limit
 from app.web.frame.forms import FORM_REFUSALS, show_refusal
 from app.web.images.gallery_page import ImageForm, render_gallery
+from slipway.archive.invisible_characters import escape_invisible
 
 pages = Blueprint("asset_upload", __name__)
 pages.before_request(require_sign_in)
@@ -67,12 +68,12 @@ def _add(slug: str) -> ResponseReturnValue:
         if file is None or not file.filename:
             raise InvalidRequest("Choose an image to add", {"file": "none chosen"})
         name = _file_name(file.filename)
-        asset_id = receive_image(game, app_id, file.stream, name, my_actor())
+        received = receive_image(game, app_id, file.stream, name, my_actor())
     except (*FORM_REFUSALS, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
         status, headers = show_refusal(form, refusal)
         return render_gallery(db.session.get_one(Game, game_id), form), status, headers
-    flash(f"{name} is added")
-    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
+    flash(f"{escape_invisible(name)} is {'already here' if received.existed else 'added'}")
+    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{received.asset_id}"), 303)
 
 
 # It checks the token itself: the check before each request would apply the size limit of forms to the body.

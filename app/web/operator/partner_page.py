@@ -8,13 +8,13 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
+from app.accounts.build_quota import BuildQuota, build_quota
 from app.accounts.members import invite, member_of, members_of, open_invitations
 from app.accounts.partner_list import partner_by_id
 from app.accounts.partners import set_build_quota
 from app.accounts.password_links import link_for_member
 from app.data.extensions import db
 from app.data.models.partner import Partner
-from app.uploads.build_quota import BuildQuota, build_quota
 from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
 from app.web.frame.formats import Moment, counted, format_size
@@ -134,9 +134,10 @@ def _render(
 
 def _quota_words(found: BuildQuota) -> str:
     used = format_size(found.used)
-    reserved = f", {format_size(found.reserved)} being uploaded" if found.reserved else ""
+    details = f", {format_size(found.packs)} of it packs" if found.packs else ""
+    details += f", {format_size(found.reserved)} being uploaded" if found.reserved else ""
     return (
-        f"{used} of {format_size(found.limit)} used{reserved}"
+        f"{used} of {format_size(found.limit)} used{details}"
         if found.limit is not None
-        else f"{used} used, no limit{reserved}"
+        else f"{used} used, no limit{details}"
     )

@@ -12,6 +12,7 @@ from app.fleet.fleet_overview import FleetServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_builds import ServerBuild, server_builds
 from app.web.builds.build_words import short_reason
+from app.web.builds.transfer_words import source_words
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_rate, format_size, percent
 from app.web.live.live_parts import Part, render_part
 from app.web.live.sparkline import Sparkline, sparkline
@@ -54,6 +55,7 @@ class BuildLine:
     bad: bool
     on_disk: str
     sessions: int
+    second: str  # why the archive was used although there is a pack, or ""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
         bad=icon == "failed",
         on_disk=on_disk,
         sessions=held.sessions,
+        second=source_words(held.source, held.source_build, held.fallback) if held.fallback else "",
     )
 
 
@@ -211,7 +214,7 @@ def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
         since = Moment(held.since, "since")
         return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
     icon, word = _PHASE_WORDS[held.phase]
-    return icon, (word,)
+    return icon, (f"{word}, kept for rolling back" if held.kept else word,)
 
 
 def _facts(server: FleetServer, own_page: bool) -> list[tuple[str, Phrase]]:

@@ -1,4 +1,4 @@
-"""The page of one server, and its actions: pause and resume downloads, retry."""
+"""The page of one server, and its actions: pause and resume downloads, retry, and how many old builds it keeps."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Flask, Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import IntegerField
+from wtforms.validators import NumberRange
 
 from app.data.models.base import now
-from app.fleet.fleet_overview import find_fleet_server, fleet_server, no_server
+from app.fleet.fleet_overview import FleetServer, find_fleet_server, fleet_server, no_server
 from app.fleet.retries import retry_failed
-from app.fleet.servers import pause_server
+from app.fleet.servers import MAX_KEEP_PREVIOUS, pause_server, set_keep_previous
 from app.refusals import InvalidRequest
 from app.topics.names import FLEET_TOPIC
 from app.web.frame.current_user import local_address, my_actor
 from app.web.frame.formats import Moment, counted, plain_text
+from app.web.frame.forms import summary_title
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
@@ -23,6 +27,17 @@ from app.web.servers import server_words
 
 pages = Blueprint("operator_server", __name__)
 pages.before_request(require_operator)
+
+
+_KEEP_RANGE = f"Keep 0 to {MAX_KEEP_PREVIOUS} builds"
+
+
+class KeepForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+    """How many builds per game the server keeps beside the live one."""
+
+    keep_previous = IntegerField(
+        "Builds kept for rolling back", [NumberRange(0, MAX_KEEP_PREVIOUS, _KEEP_RANGE)], default=1
+    )
 
 
 @dataclass(frozen=True)
@@ -55,9 +70,19 @@ class ServerSubject:
 @pages.get("/operator/servers/<server_id>")
 def page(server_id: str) -> ResponseReturnValue:
     """The page."""
-    live = current_parts(ServerSubject(server_id), no_server(server_id))
     server = fleet_server(server_id)
-    return render_template("operator/server.html", live=live, server=server, made_at=Moment(now()))
+    return _page(server, KeepForm(formdata=None, keep_previous=server.keep_previous))
+
+
+def _page(server: FleetServer, form: KeepForm) -> str:
+    return render_template(
+        "operator/server.html",
+        live=current_parts(ServerSubject(server.id), no_server(server.id)),
+        server=server,
+        form=form,
+        problem=summary_title(form, "The setting is not saved yet"),
+        made_at=Moment(now()),
+    )
 
 
 @pages.get("/operator/servers/<server_id>/parts")
@@ -90,6 +115,19 @@ def retries(server_id: str) -> ResponseReturnValue:
     return _done(
         server_id, f"{server_id} retries {counted(count, 'build')} now" if count else f"Nothing failed on {server_id}"
     )
+
+
+@pages.post("/operator/servers/<server_id>/kept-builds")
+def keep(server_id: str) -> ResponseReturnValue:
+    """Set how many builds the server keeps for rolling back."""
+    server, form = fleet_server(server_id), KeepForm()
+    if not form.validate():
+        form.keep_previous.errors = [_KEEP_RANGE]
+        return _page(server, form), 422
+    builds = form.keep_previous.data or 0
+    set_keep_previous(server_id, builds, my_actor())
+    flash(f"{server_id} keeps {counted(builds, 'build')} per game for rolling back")
+    return redirect(url_for("operator_server.page", server_id=server_id), 303)
 
 
 def _done(server_id: str, message: str) -> ResponseReturnValue:

@@ -109,7 +109,7 @@ def _operation(document: Schema, path: str, method: str, call: Schema) -> Operat
         body_type=body_type,
         body=list(_fields(document, body)) if json_body else [],
         example=example(document, body, complete=method != "patch") if json_body else None,
-        responses=[response for response in responses if response.status < 400],
+        responses=[response for response in responses if response.status < 300],  # every GET may answer 304
         errors=[response for response in responses if response.status >= 400],
     )
 

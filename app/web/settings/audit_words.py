@@ -59,6 +59,7 @@ ACTION_WORDS = {
     "server.paused": "Paused downloads of",
     "server.resumed": "Resumed downloads of",
     "server.retried": "Retried failed downloads on",
+    "server.keep_previous": "Changed how many builds are kept for rolling back on",
 }
 
 

@@ -8,13 +8,13 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from limits import parse
 
+from app.accounts.build_quota import BuildQuota, build_quota
 from app.accounts.keys import ROLL_OVERLAP
 from app.accounts.members import INVITATION_LIFETIME
 from app.config.settings import MIB, settings
 from app.data.extensions import db
 from app.images.gallery import quota_summary
 from app.images.image_limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
-from app.uploads.build_quota import BuildQuota, build_quota
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.current_user import my_partner, require_sign_in
 from app.web.frame.formats import NO_BREAK_SPACE, counted, format_duration, format_limit, format_size
@@ -62,7 +62,11 @@ def _line(game: GameUsage) -> UsageLine:
 
 
 def _facts(quota: BuildQuota) -> list[tuple[str, str]]:
-    facts = [("Being uploaded", format_size(quota.reserved))] if quota.reserved else []
+    facts = []
+    if quota.packs:
+        facts += [("Archives", format_size(quota.archives)), ("Packs for updates", format_size(quota.packs))]
+    if quota.reserved:
+        facts.append(("Being uploaded", format_size(quota.reserved)))
     if quota.left is not None:
         facts.append(("Left", format_size(quota.left)))
     return facts

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from slipway.agent.cache.cache_layout import CacheLayout
+from slipway.agent.cache.locks import directory_lock
 from slipway.agent.cache.next_actions import CacheContents
+from slipway.agent.cache.tree_sync import fsync_tree
 from slipway.agent.crash_points import crash_point
+from slipway.agent.fetch_source import FetchSource, read_source
 from slipway.agent.path_names import BuildKey, parse_build_key
 from slipway.client.durable import fsync_path, read_json, write_json
+from slipway.packs.tree_modes import make_read_only, remove_tree
 
 
 @dataclass(frozen=True)
 class BuildMarker:
     """Marks a build as complete. It is written before the directory is renamed into place, so a build is complete if
-    both exist. A directory without a marker is not trusted."""
+    both exist. A directory without a marker is not trusted.
+
+    `read_only` is False for builds of older agents, `source` is None for them."""
 
     sha256: str
     size: int
     unpacked_bytes: int
     top_directory: str
     launcher: str
+    read_only: bool = False
+    source: FetchSource | None = None
 
 
 class Inventory:
@@ -42,13 +52,8 @@ class Inventory:
     def get(self, key: BuildKey) -> BuildMarker | None:
         """The marker of `key` if its directory exists too."""
         document = read_json(self._layout.marker(key))
-        if document is None:
-            return None
-        try:
-            marker = BuildMarker(**document)
-        except TypeError:
-            return None
-        return marker if (self._layout.build(key) / marker.top_directory).is_dir() else None
+        marker = _parse_marker(document) if document else None
+        return marker if marker and (self._layout.build(key) / marker.top_directory).is_dir() else None
 
     def current(self, game_id: str) -> BuildKey | None:
         """The build that `current` points to, complete or not."""
@@ -64,7 +69,8 @@ class Inventory:
         return marker, CacheContents(frozenset(marker), {game: key for game, key in links.items() if key})
 
     def write_marker(self, key: BuildKey, marker: BuildMarker) -> None:
-        write_json(self._layout.marker(key), asdict(marker))
+        source = marker.source.document() if marker.source else None
+        write_json(self._layout.marker(key), {**asdict(marker), "source": source})
 
     def activate(self, key: BuildKey, marker: BuildMarker) -> None:
         """Atomically point `current` to `<build>/<topDirectory>`. The target is relative, so that a moved or
@@ -78,9 +84,17 @@ class Inventory:
         fsync_path(link.parent)
         crash_point("after-current")
 
+    @contextmanager
+    def removing(self, key: BuildKey) -> Iterator[None]:
+        """Keeps updates and `verify` from starting to read the build. Raises DirectoryInUse if one reads it."""
+        with ExitStack() as stack:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                stack.enter_context(directory_lock(self._layout.build(key), exclusive=True))
+            yield
+
     def discard(self, key: BuildKey) -> Path | None:
-        """Move a build to the trash by one rename; returns its path there. The caller must hold the sessions lock. The
-        directory goes first: a marker without a directory has no effect, and repair() removes it."""
+        """Move a build to the trash by one rename; returns its path there. The caller must hold the sessions lock and
+        `removing`. The directory goes first: a marker without a directory has no effect, and repair() removes it."""
         if self.current(key.game_id) == key:
             self._layout.current(key.game_id).unlink()
         trashed: Path | None = None
@@ -88,6 +102,7 @@ class Inventory:
             trashed = self._layout.build(key).rename(self._layout.trash / f"{key}.{uuid.uuid4().hex}")
         crash_point("after-evict-rename")
         self._layout.marker(key).unlink(missing_ok=True)
+        self._layout.index(key).unlink(missing_ok=True)
         return trashed
 
     def drop_empty_game(self, game_id: str) -> None:
@@ -121,15 +136,27 @@ class Inventory:
             key = parse_build_key(path.stem)
             if key is None or self.get(key) is None:
                 path.unlink()
-                done.append(f"removed the marker of {path.stem}, whose directory does not exist")
+                done.append(f"removed {path.name}, whose build does not exist")
         for path in self._layout.cache.glob("*/current"):
             if path.is_symlink() and not path.exists():
                 path.unlink()
                 done.append(f"removed {path.parent.name}/current, whose target does not exist")
         return done
 
+    def make_read_only(self) -> list[BuildKey]:
+        """Make the builds of older agents read-only. Returns their keys. Raises OSError."""
+        done = []
+        for key, marker in self.complete_builds().items():
+            if not marker.read_only:
+                make_read_only(self._layout.build(key))
+                fsync_tree(self._layout.build(key), between=lambda: None)
+                self.write_marker(key, replace(marker, read_only=True))
+                done.append(key)
+        return done
+
     def _drop_unfinished_writes(self) -> None:
-        for directory in (self._layout.downloads, self._layout.markers):  # only this agent writes there
+        layout = self._layout
+        for directory in (layout.downloads, layout.assembling, layout.markers):  # only this agent writes there
             for path in directory.glob(".*.new"):
                 path.unlink(missing_ok=True)
         an_hour_ago = time.time() - 3600  # A launch script may be writing its session right now.
@@ -142,9 +169,8 @@ class Inventory:
             remove_tree(path)
 
 
-def remove_tree(path: Path) -> None:
-    """Delete a directory tree, a file or a link; never the target of a link."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _parse_marker(document: dict[str, Any]) -> BuildMarker | None:
+    try:
+        return BuildMarker(**{**document, "source": read_source(document.get("source"))})
+    except TypeError:
+        return None

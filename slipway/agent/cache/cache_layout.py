@@ -21,6 +21,9 @@ class CacheLayout:
         self.state = self.private / "state.json"
         self.downloads = self.private / "downloads"
         self.unpack = self.private / "unpack"
+        self.assembling = self.private / "assembling"
+        self.mending = self.private / "mending"
+        self.verify_lock = self.private / "verify.lock"
         self.markers = self.private / "whole"
         self.trash = self.private / "trash"
         self.sessions = self.private / "sessions"
@@ -28,8 +31,8 @@ class CacheLayout:
     def create(self) -> None:
         """Create missing directories. chmod() sets their modes, because mkdir() applies the umask."""
         self.cache.mkdir(parents=True, exist_ok=True)
-        private = (self.private, self.downloads, self.unpack, self.markers, self.trash, self.sessions)
-        for directory in private:
+        private = (self.downloads, self.unpack, self.assembling, self.mending, self.markers, self.trash, self.sessions)
+        for directory in (self.private, *private):
             directory.mkdir(exist_ok=True)
             directory.chmod(0o700)
 
@@ -45,6 +48,9 @@ class CacheLayout:
 
     def marker(self, key: BuildKey) -> Path:
         return self.markers / f"{key}.json"
+
+    def index(self, key: BuildKey) -> Path:
+        return self.markers / f"{key}.index"
 
     def game(self, game_id: str) -> Path:
         return self.cache / game_id

@@ -9,15 +9,17 @@ from threading import Event
 
 from slipway.agent import logs
 from slipway.agent.build_statuses import BuildStatuses, Phase
-from slipway.agent.cache.build_fetch import FetchCancelled, FetchTask
-from slipway.agent.cache.build_store import BuildMarker, Inventory, remove_tree
+from slipway.agent.cache.build_store import BuildMarker, Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskFull
 from slipway.agent.cache.download import FetchFailed
+from slipway.agent.cache.evictions import Evictions
 from slipway.agent.cache.failed_builds import FailedBuilds
+from slipway.agent.cache.fetch_task import FetchCancelled, FetchTask
 from slipway.agent.cache.fetch_threads import FetchOutcome, FetchThreads
 from slipway.agent.cache.next_actions import CacheActions, CacheContents, choose_actions
-from slipway.agent.crash_points import crash_point, fault_point
+from slipway.agent.crash_points import fault_point
+from slipway.agent.packs.assemblies import assembled_bytes, drop_assemblies, keys_being_assembled
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import Plan, WantedBuild
 from slipway.agent.plan_poller import PlanPoller
@@ -40,6 +42,7 @@ class CacheReconciler:
         workers: FetchThreads,
         statuses: BuildStatuses,
         attempts: FailedBuilds,
+        evictions: Evictions,
         pace: Intervals,
         wake: Event,
         first_plan_applied: Event,
@@ -53,6 +56,7 @@ class CacheReconciler:
         self._workers = workers
         self._statuses = statuses
         self._failed_builds = attempts
+        self._evictions = evictions
         self._pace = pace
         self._wake = wake
         self._first_plan_applied = first_plan_applied
@@ -70,12 +74,14 @@ class CacheReconciler:
 
     def step(self) -> None:
         """Compare plan and disk once, and act on the differences."""
-        self._collect_outcomes()
-        complete, disk = self._inventory.scan()
         plan = self._plan_poller.current
+        self._collect_outcomes(plan)
+        if plan is not None:
+            self._evictions.keep_floor(plan)
+        complete, disk = self._inventory.scan()
         if plan is None:
             for key, marker in complete.items():
-                self._statuses.set_phase(key, Phase.CACHED, marker.size)
+                self._statuses.set_phase(key, Phase.CACHED, marker.size, source=marker.source)
             return
         wanted = {build.key: build for build in plan.builds}
         self._apply_retries(plan)
@@ -87,7 +93,7 @@ class CacheReconciler:
             self._workers.cancel(key)
         for key in decision.activate:
             self._activate(wanted[key], complete[key])
-        evicted = {key for key in decision.evict if self._evict(key)}
+        evicted = {key for key in decision.evict if self._evictions.evict(key)}
         for key in right - set(decision.activate):
             self._failed_builds.clear(key)
         self._start_fetches(decision, wanted)
@@ -98,12 +104,14 @@ class CacheReconciler:
         self._announce_absent(plan, decision)
         self._first_plan_applied.set()
 
-    def _collect_outcomes(self) -> None:
+    def _collect_outcomes(self, plan: Plan | None) -> None:
         for outcome in self._workers.collect_outcomes():
             key = outcome.task.wanted.key
             if outcome.error is None:
                 self._failed_builds.clear(key)
                 logs.info("build complete", game=key.game_id, build=key.build, attempt=outcome.task.attempt)
+            elif isinstance(outcome.error, DiskFull) and plan and self._evictions.make_space(plan, key):
+                logs.info("fetching again, because there is more space now", game=key.game_id, build=key.build)
             elif not isinstance(outcome.error, FetchCancelled):
                 self._record_failure(outcome, outcome.error)
 
@@ -118,7 +126,7 @@ class CacheReconciler:
 
     def _fail(self, wanted: WantedBuild, reason: str, disk_full: bool = False) -> None:
         key, now = wanted.key, time.monotonic()
-        received = self._inventory.part_length(key)
+        received = self._inventory.part_length(key) + assembled_bytes(self._layout, key)
         failure = self._failed_builds.record_failure(key, reason, now, bytes_received=received, disk_full=disk_full)
         logs.warning(
             "attempt failed",
@@ -148,21 +156,6 @@ class CacheReconciler:
         self._failed_builds.clear(key)
         logs.info("build is active", game=key.game_id, build=key.build)
 
-    def _evict(self, key: BuildKey) -> bool:
-        with self._sessions.locked():
-            if self._sessions.in_use().blocks(key):
-                return False
-            self._statuses.set_phase(key, Phase.EVICTING)
-            trashed = self._inventory.discard(key)
-        crash_point("mid-evict")
-        if trashed is not None:
-            remove_tree(trashed)
-        self._inventory.drop_empty_game(key.game_id)
-        self._failed_builds.retry_disk_full()
-        self._statuses.set_phase(key, Phase.REMOVED)
-        logs.info("build evicted", game=key.game_id, build=key.build)
-        return True
-
     def _start_fetches(self, decision: CacheActions, wanted: Mapping[BuildKey, WantedBuild]) -> None:
         now = time.monotonic()
         for key in decision.fetch:
@@ -171,20 +164,22 @@ class CacheReconciler:
             if self._failed_builds.is_due(key, now):
                 attempt = self._failed_builds.next_attempt(key)
                 logs.info("fetching build", game=key.game_id, build=key.build, attempt=attempt)
-                self._workers.start(FetchTask(wanted[key], attempt, partial(self._plan_poller.fetch_build, key)))
+                refresh = partial(self._plan_poller.fetch_build, key)
+                self._workers.start(FetchTask(wanted[key], attempt, refresh, self._plan_poller.planned))
 
     def _show(
         self, cached: set[BuildKey], complete: Mapping[BuildKey, BuildMarker], wanted: Mapping[BuildKey, WantedBuild]
     ) -> None:
         """Set the phase of every build that is not being fetched."""
         busy = self._workers.busy()
-        for key in (cached | wanted.keys() | self._statuses.keys()) - busy:
+        fetched = {key for key, build in wanted.items() if not build.keep}
+        for key in (cached | fetched | self._statuses.keys()) - busy:
             failure = self._failed_builds.failure(key)
-            if key in wanted and failure:
+            if key in fetched and failure:
                 self._statuses.set_failure(key, wanted[key].size, failure)
             elif key in cached:
-                self._statuses.set_phase(key, Phase.CACHED, complete[key].size)
-            elif key in wanted:
+                self._statuses.set_phase(key, Phase.CACHED, complete[key].size, source=complete[key].source)
+            elif key in fetched:
                 self._statuses.set_phase(key, Phase.PENDING, wanted[key].size)
             else:
                 self._statuses.set_phase(key, Phase.REMOVED)
@@ -198,9 +193,11 @@ class CacheReconciler:
 
     def _drop_parts(self, cached: set[BuildKey], wanted: Mapping[BuildKey, WantedBuild]) -> None:
         busy = self._workers.busy()
-        for key in self._inventory.parts() - busy:
-            if key in cached or key not in wanted:
-                self._inventory.drop_part(key)
+        unfinished = {key for key, build in wanted.items() if not build.keep} - cached
+        for key in self._inventory.parts() - busy - unfinished:
+            self._inventory.drop_part(key)
+        for key in keys_being_assembled(self._layout) - busy - unfinished:
+            drop_assemblies(self._layout, key)
 
     def _pause(self) -> float:
         """Seconds until the next step is due. Other events set `wake`."""

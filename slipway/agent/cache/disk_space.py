@@ -51,6 +51,9 @@ class DiskSpace:
         with self._lock:
             self._reserved.pop(key, None)
 
+    def is_below_floor(self) -> bool:
+        return self.total_and_free()[1] < self.floor
+
     def check_floor(self, need: int) -> None:
         """Check that other programs have not used up the space. Raises DiskFull."""
         free = self.total_and_free()[1]

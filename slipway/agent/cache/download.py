@@ -28,8 +28,16 @@ class UrlRejected(FetchFailed):
     """403: the presigned address has expired. The plan has a new one."""
 
 
-def download(pool: urllib3.PoolManager, url: str, size: int, part: PartFile, wrote: Callable[[int], None]) -> None:
-    """Append to `part` until it has `size` bytes. `wrote(count)` is called after every piece and may raise.
+def download(
+    pool: urllib3.PoolManager,
+    url: str,
+    size: int,
+    part: PartFile,
+    wrote: Callable[[int], None],
+    piece_bytes: int = PIECE_BYTES,
+) -> None:
+    """Append to `part` until it has `size` bytes. `wrote(count)` is called after every piece, of at most `piece_bytes`,
+    and may raise.
 
     Raises FetchFailed. The bytes received so far stay in `part`, unless they cannot be the beginning of the archive.
     """
@@ -41,7 +49,7 @@ def download(pool: urllib3.PoolManager, url: str, size: int, part: PartFile, wro
         while part.length < size:
             # read1 returns the bytes that have arrived: progress shows on slow lines, and a broken connection loses
             # nothing.
-            piece = response.read1(min(PIECE_BYTES, size - part.length), decode_content=False)
+            piece = response.read1(min(piece_bytes, size - part.length), decode_content=False)
             if not piece:
                 break
             part.append(piece)

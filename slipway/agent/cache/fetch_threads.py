@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock, Thread
 
-from slipway.agent.cache.build_fetch import FetchTask
+from slipway.agent.cache.fetch_task import FetchTask
 from slipway.agent.crash_points import fault_point
 from slipway.agent.path_names import BuildKey
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -33,6 +34,28 @@ def file_lock(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class DirectoryInUse(Exception):
+    """Another thread or process has locked the directory."""
+
+
+@contextmanager
+def directory_lock(path: Path, *, exclusive: bool = False) -> Iterator[None]:
+    """Lock a build's directory for the block: shared by those that read it, `exclusive` to remove it, without waiting.
+    The lock belongs to the directory, so it needs no file and leaves none. Raises FileNotFoundError, and DirectoryInUse
+    if somebody has locked it otherwise."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DirectoryInUse(str(path)) from None
+        if not os.path.samestat(os.fstat(descriptor), path.stat()):
+            raise FileNotFoundError(errno.ENOENT, "it was replaced meanwhile", str(path))
         yield
     finally:
         os.close(descriptor)

@@ -36,7 +36,7 @@ class CacheActions:
     ]  # Missing; released builds first. The caller applies back-off and the limit of parallel fetches.
     activate: tuple[BuildKey, ...]  # Complete and released, but `current` points elsewhere.
     evict: tuple[BuildKey, ...]  # Not in the plan, and without sessions.
-    cancel: tuple[BuildKey, ...]  # Being fetched, but no longer in the plan.
+    cancel: tuple[BuildKey, ...]  # Being fetched, but no longer in the plan, or only kept if they are here.
     absent: tuple[BuildKey, ...]  # The platform expects them here, but they are not.
 
 
@@ -44,9 +44,14 @@ def choose_actions(
     plan: Plan, disk: CacheContents, fetching: AbstractSet[BuildKey], in_use: BuildsInUse
 ) -> CacheActions:
     wanted = {build.key for build in plan.builds}
+    fetched = {build.key for build in plan.builds if not build.keep}
     active = [build.key for build in plan.builds if build.active]
     missing = sorted(
-        (build for build in plan.builds if build.key not in disk.complete and build.key not in fetching),
+        (
+            build
+            for build in plan.builds
+            if not build.keep and not build.preparing and build.key not in disk.complete | fetching
+        ),
         key=lambda build: not build.active,
     )
     return CacheActions(
@@ -57,11 +62,31 @@ def choose_actions(
             for key in sorted(disk.complete)
             if key not in wanted and not in_use.blocks(key) and not _still_live(key, active, disk)
         ),
-        cancel=tuple(sorted(key for key in fetching if key not in wanted)),
+        cancel=tuple(sorted(key for key in fetching if key not in fetched)),
         absent=tuple(
-            key for key in plan.evict if key not in disk.complete and key not in wanted and key not in fetching
+            key
+            for key in (*plan.evict, *(build.key for build in plan.builds if build.keep))
+            if key not in disk.complete and key not in fetched and key not in fetching
         ),
     )
+
+
+def choose_for_space(
+    plan: Plan, disk: CacheContents, in_use: BuildsInUse, needed_by: BuildKey | None = None
+) -> tuple[BuildKey, ...]:
+    """The kept builds that can be evicted when space is needed, the first to go first: those of the game of `needed_by`
+    last, because an update may begin with one of them."""
+    active = [build.key for build in plan.builds if build.active]
+    kept = (
+        build.key
+        for build in plan.builds
+        if build.keep
+        and build.key in disk.complete
+        and not in_use.blocks(build.key)
+        and not _still_live(build.key, active, disk)
+    )
+    game = needed_by.game_id if needed_by else None
+    return tuple(sorted(kept, key=lambda key: (key.game_id == game, key)))
 
 
 def _still_live(key: BuildKey, active: list[BuildKey], disk: CacheContents) -> bool:

@@ -11,8 +11,8 @@ from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.exit_codes import ExitCode
 from slipway.agent.path_names import BuildKey, parse_identifier
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from slipway.agent.sessions.connection_file import NoConnection, read_connection
 from slipway.agent.sessions.session_files import Session, SessionFiles, now_iso, process_identity
-from slipway.client.durable import read_json
 from slipway.client.transport import make_pool
 
 # A player is waiting: starting on the active build is better than a long wait for the platform.
@@ -131,20 +131,12 @@ class SessionCommands:
 
 
 def _platform_client(layout: CacheLayout) -> PlatformClient:
-    """A client with the address and token that the agent stored, so that launch scripts need neither."""
     try:
-        connection = read_json(layout.connection)
-    except PermissionError as error:
-        raise SessionRefused(
-            ExitCode.NO_AGENT, f"{layout.connection} cannot be read: run this command as the agent's user"
-        ) from error
-    if connection is None:
-        raise SessionRefused(
-            ExitCode.NO_AGENT, f"no agent has run on {layout.cache}: check --cache, or start slipway-agent run first"
-        )
-    ca_file = connection.get("caFile")
-    pool = make_pool(ca_file=Path(ca_file) if ca_file else None)
-    return PlatformClient(pool, connection["url"], connection["token"], timeout_seconds=_PLATFORM_TIMEOUT_SECONDS)
+        connection = read_connection(layout)
+    except NoConnection as error:
+        raise SessionRefused(ExitCode.NO_AGENT, str(error)) from error
+    pool = make_pool(ca_file=connection.ca_file)
+    return PlatformClient(pool, connection.url, connection.token, timeout_seconds=_PLATFORM_TIMEOUT_SECONDS)
 
 
 def _session_refusal(refusal: PlatformRefused, game_id: str) -> SessionRefused:

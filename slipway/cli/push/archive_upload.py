@@ -32,11 +32,11 @@ class ArchiveUpload:
         self.bytes_sent = 0
         self.bytes_already_stored = 0
 
-    def send(self, unfinished: UnfinishedPush, note: str | None, release: bool | None) -> dict[str, Any]:
-        """Send the archive and complete the upload. Returns the upload in phase `checking` or `done`. Raises
-        CommandError."""
+    def send(self, unfinished: UnfinishedPush, fields: dict[str, object]) -> dict[str, Any]:
+        """Send the archive and complete the upload, which is begun with `fields`. Returns the upload in phase
+        `checking` or `done`. Raises CommandError."""
         for _ in range(_MAX_ATTEMPTS):
-            upload = self._resume(unfinished) or self._begin(unfinished, note, release)
+            upload = self._resume(unfinished) or self._begin(unfinished, fields)
             try:
                 upload = self._complete(upload)
             except UploadGone:
@@ -69,13 +69,21 @@ class ArchiveUpload:
     def _resume(self, unfinished: UnfinishedPush) -> dict[str, Any] | None:
         """The upload of an earlier push, if it can be continued."""
         upload = self._fetch_upload(unfinished)
-        if upload is None or upload["phase"] == "failed" or upload["size"] != self._archive.size:
-            unfinished.clear() if unfinished.upload_id else None
+        if upload is None or upload["phase"] == "failed" or self._is_superseded(upload):
+            if unfinished.upload_id:  # otherwise only the request is stored, and repeating it gets its upload
+                unfinished.clear()
             return None
         if upload["parts"]:
             there = format_size(upload["receivedBytes"] or 0)
             self._output.info(f"Continuing: {there} of {format_size(upload['size'])} are stored already.")
         return upload
+
+    def _is_superseded(self, upload: dict[str, Any]) -> bool:
+        """Whether the upload became a build, and a newer build followed. The same bytes are then a new build."""
+        if upload["phase"] != "done":
+            return False
+        newest = self._platform.game(self._slug, "/builds?limit=1")["builds"]
+        return not newest or newest[0]["number"] != upload["build"]
 
     def _fetch_upload(self, unfinished: UnfinishedPush) -> dict[str, Any] | None:
         if unfinished.upload_id is None:
@@ -87,15 +95,13 @@ class ArchiveUpload:
                 return None
             raise
 
-    def _begin(self, unfinished: UnfinishedPush, note: str | None, release: bool | None) -> dict[str, Any]:
-        request: dict[str, Any] = {"fileName": self._archive.file_name, "size": self._archive.size}
-        if self._archive.sha256:
-            request["checksum"] = f"sha256:{self._archive.sha256}"
-        if note:
-            request["note"] = note
-        if release is not None:
-            request["release"] = release
+    def _begin(self, unfinished: UnfinishedPush, fields: dict[str, object]) -> dict[str, Any]:
+        archive = self._archive
+        request = {"fileName": archive.file_name, "size": archive.size, "checksum": f"sha256:{archive.sha256}"}
+        request |= archive.upload_fields | fields
         key = unfinished.idempotency_key(request)
+        if unfinished.problem:
+            self._output.info(f"If this push is interrupted, it starts again: {unfinished.problem}")
         upload = self._platform.call("POST", upload_path(self._slug), request, idempotency_key=key)
         unfinished.record_upload(str(upload["id"]))
         return upload

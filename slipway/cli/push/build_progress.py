@@ -32,7 +32,9 @@ class Deadline:
         return self._at is None or time.monotonic() < self._at
 
 
-def wait_until_checked(platform: PlatformClient, path: str, output: Output, deadline: Deadline) -> dict[str, Any]:
+def wait_until_checked(
+    platform: PlatformClient, slug: str, path: str, output: Output, deadline: Deadline
+) -> dict[str, Any]:
     """Wait until the upload is a build, and return the upload. Raises CommandError: NOT_CHECKED if the check takes
     too long, REFUSED_ARCHIVE if it fails."""
     pause, rate = 0.2, RateMeter()
@@ -50,7 +52,8 @@ def wait_until_checked(platform: PlatformClient, path: str, output: Output, dead
         output.step(ProgressStep("checking", read, size, speed, text))
         if not deadline.sleep(pause):
             raise CommandError(
-                "The archive is stored, but its check did not finish in time. Run `slipway status` to see its state.",
+                "The archive is stored, but its check did not finish in time. "
+                f"Run `slipway status {slug}` to see its state.",
                 ExitCode.NOT_CHECKED,
                 uploadId=upload["id"],
                 phase=upload["phase"],
@@ -79,7 +82,7 @@ def wait_until_cached(
         if live != build:
             instead = f": build {live} is" if live else ""
             raise CommandError(
-                f"Build {build} is not live{instead}. Run `slipway release {build}` to make it live.",
+                f"Build {build} is not live{instead}. Run `slipway release {build} {slug}` to make it live.",
                 ExitCode.NOT_RELEASED,
                 build=build,
                 releasedBuild=live,
@@ -90,7 +93,7 @@ def wait_until_cached(
         if not sync["pendingSync"] and sync["totalServers"] and platform.game(slug)["releasedBuild"] == build:
             return sync
         if not sync["totalServers"] or not deadline.sleep(CACHE_POLL_SECONDS):
-            raise _not_cached(build, sync)
+            raise _not_cached(slug, build, sync)
 
 
 def _fetch_status(ask: Callable[[], dict[str, Any]], code: ExitCode, reached: str) -> dict[str, Any]:
@@ -116,14 +119,14 @@ def _caching_step(sync: dict[str, Any], rate: RateMeter) -> ProgressStep:
     )
 
 
-def _not_cached(build: int, sync: dict[str, Any]) -> CommandError:
+def _not_cached(slug: str, build: int, sync: dict[str, Any]) -> CommandError:
     waiting = [server for server in sync["servers"] if server["status"] != "cached"]
     named = ", ".join(f"{server['id']} ({server['error'] or server['phase']})" for server in waiting[:5])
     if len(waiting) > 5:
         named += f" and {len(waiting) - 5} more"
     text = (
         f"Build {build} is live, but cached on {sync['cachedOn']} of {sync['totalServers']} servers. Still waiting: "
-        f"{printable(named)}. Run `slipway watch` to continue watching."
+        f"{printable(named)}. Run `slipway watch {slug}` to continue watching."
         if waiting
         else f"Build {build} is live, but there are no servers to cache it. Ask the operator to add one."
     )

@@ -9,20 +9,22 @@ import stat
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from isal import igzip
 
+from slipway.archive.archive_member import Kind, Member
+from slipway.archive.archive_writing import COMPRESSION_LEVEL, WRITE_BYTES, tar_member
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.push.directory_tree import DirectoryTree, TreeEntry
+from slipway.cli.push.temporary_file import no_space
+from slipway.client.file_flags import O_BINARY, O_NOFOLLOW
 from slipway.client.printable import printable
 
-# 1980-01-01, the earliest date that zip tools and FAT support.
-_MTIME = 315532800
-# The compressed bytes may change with isal's version and the processor; the tar inside does not.
-_COMPRESSION_LEVEL = 2
-_BUFFER_BYTES = 1 << 20
+# Windows has none. There, scripts and programs for Linux are recognised by how they begin.
+_HAS_EXECUTE_BITS = os.name == "posix"
+_EXECUTABLE_BEGINNINGS = (b"#!", b"\x7fELF")
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,18 @@ class Packed:
     tar_sha256: str
 
 
+class Target(Protocol):
+    """Where the archive is written to."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
 class _HashingWriter:
     """Passes writes on to `target`, and counts and hashes them."""
 
-    def __init__(self, target: IO[bytes]) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
         self.digest = hashlib.sha256()
         self.size = 0
@@ -52,22 +62,18 @@ class _HashingWriter:
         self._target.flush()
 
 
-def pack(tree: DirectoryTree, target: IO[bytes], on_progress: Callable[[int], None]) -> Packed:
+def pack(tree: DirectoryTree, target: Target, on_progress: Callable[[int], None]) -> Packed:
     """Write the archive. `on_progress` receives the bytes of contents packed so far. Raises CommandError."""
     outer = _HashingWriter(target)
     open_packed: Any = igzip.GzipFile  # has no type hints
     try:
         # No file name and no time in its header.
-        with open_packed(filename="", mode="wb", compresslevel=_COMPRESSION_LEVEL, fileobj=outer, mtime=0) as packed:
+        with open_packed(filename="", mode="wb", compresslevel=COMPRESSION_LEVEL, fileobj=outer, mtime=0) as packed:
             inner = _HashingWriter(packed)
             _write_tar(tree, inner, on_progress)
         outer.flush()
     except OSError as error:
-        raise CommandError(
-            f"The archive cannot be packed: {error.strerror or error}. It needs as much space as the packed game. Set "
-            "TMPDIR to a folder with enough space.",
-            ExitCode.UNEXPECTED,
-        ) from error
+        raise no_space(error) from error
     return Packed(outer.size, outer.digest.hexdigest(), inner.digest.hexdigest())
 
 
@@ -75,10 +81,10 @@ def _write_tar(tree: DirectoryTree, sink: Any, on_progress: Callable[[int], None
     done = 0
     open_tar: Any = tarfile.open  # its type hints lack copybufsize
     with open_tar(
-        fileobj=sink, mode="w|", bufsize=_BUFFER_BYTES, copybufsize=_BUFFER_BYTES, format=tarfile.PAX_FORMAT
+        fileobj=sink, mode="w|", bufsize=WRITE_BYTES, copybufsize=WRITE_BYTES, format=tarfile.PAX_FORMAT
     ) as tar:
         for entry in tree.entries:
-            member = _member(entry)
+            member = tar_member(member_of(entry))
             if not member.isreg():
                 tar.addfile(member)
                 continue
@@ -95,25 +101,38 @@ def _write_tar(tree: DirectoryTree, sink: Any, on_progress: Callable[[int], None
     on_progress(done)
 
 
-def _member(entry: TreeEntry) -> tarfile.TarInfo:
+def member_of(entry: TreeEntry) -> Member:
+    """The entry as a member of an archive. Raises CommandError."""
     mode = entry.status.st_mode
-    member = tarfile.TarInfo(entry.name)
-    member.mtime = _MTIME
-    # Of the mode only the execute bit matters to a game; the rest depends on the umask.
-    member.mode = 0o755 if stat.S_ISDIR(mode) or mode & 0o111 else 0o644
     if stat.S_ISDIR(mode):
-        member.type = tarfile.DIRTYPE
-    elif stat.S_ISLNK(mode):
-        member.type, member.mode = tarfile.SYMTYPE, 0o777
-        member.linkname = os.readlink(entry.path)  # noqa: PTH115 - Path would tidy the text of the link
-    else:
-        member.size = entry.status.st_size
-    return member
+        return Member(entry.name, Kind.DIRECTORY, 0, None)
+    if stat.S_ISLNK(mode):
+        return Member(entry.name, Kind.SYMLINK, 0, None, _link_target(entry))
+    return Member(entry.name, Kind.PROGRAM if _is_executable(entry) else Kind.FILE, entry.status.st_size, None)
+
+
+def _is_executable(entry: TreeEntry) -> bool:
+    if _HAS_EXECUTE_BITS or not stat.S_ISREG(entry.status.st_mode):
+        return bool(entry.status.st_mode & 0o111)
+    with _open_entry(entry) as file:
+        return file.read(4).startswith(_EXECUTABLE_BEGINNINGS)
+
+
+def _link_target(entry: TreeEntry) -> str:
+    target = os.fsencode(os.readlink(entry.path))  # noqa: PTH115 - Path would tidy the text of the link
+    try:
+        return target.decode("utf-8").replace(os.sep, "/")
+    except UnicodeDecodeError:
+        raise CommandError(
+            f"{printable(entry.name)} is a link to a name that is not UTF-8. Change it, then push again.",
+            ExitCode.REFUSED_ARCHIVE,
+            "invalid_archive",
+        ) from None
 
 
 def _open_entry(entry: TreeEntry) -> IO[bytes]:
     try:
-        file = os.fdopen(os.open(entry.path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0)
+        file = os.fdopen(os.open(entry.path, os.O_RDONLY | O_NOFOLLOW | O_BINARY), "rb", buffering=0)
     except OSError as error:
         raise CommandError(
             f"{printable(entry.name)} cannot be read: {error.strerror}. Make it readable, then push again.",

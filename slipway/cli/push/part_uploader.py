@@ -3,7 +3,6 @@ depend on their size."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -155,10 +154,10 @@ class PartUploader:
         """Read bytes of the archive for a part."""
         if self._stop.is_set():
             raise _Stopped
-        data = os.pread(self._archive.descriptor, size, offset)
+        data = self._archive.read_at(offset, size)
         if not data:
             self._archive.require_unchanged()
-            raise CommandError(f"{self._archive.path} could not be read to its end. Push again.", ExitCode.UNEXPECTED)
+            raise CommandError(f"{self._archive.source} could not be read to its end. Push again.", ExitCode.UNEXPECTED)
         with self._lock:
             self._in_flight[number] += len(data)
         return data

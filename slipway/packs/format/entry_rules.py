@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected, display_name
 from slipway.archive.member_rules import MemberRules
-from slipway.archive.tar_header import Header
+from slipway.archive.tar.tar_header import Header
 from slipway.packs.format.index import Kind, sort_key
 
 _TYPES = {Kind.DIRECTORY: b"5", Kind.FILE: b"0", Kind.PROGRAM: b"0", Kind.SYMLINK: b"2", Kind.HARD_LINK: b"1"}

@@ -25,13 +25,14 @@ from slipway.packs.format.pack_format import (
     VERSION,
     CuttingRules,
 )
-from slipway.packs.format.refusals import IndexRefused
+from slipway.packs.format.refusals import EntriesRefused, IndexRefused
 
 
 def decode_index(encoded: bytes, limits: ArchiveLimits | None = None) -> Index:
     """The index of `encode_index`. Raises IndexRefused.
 
-    Paths, links and kinds go through the rules of archives; `limits` are theirs too.
+    Paths, links and kinds go through the rules of archives; `limits` are theirs too. What breaks them raises
+    EntriesRefused.
     """
     return _decode(encoded, limits or ArchiveLimits(), None)[0]
 
@@ -39,16 +40,27 @@ def decode_index(encoded: bytes, limits: ArchiveLimits | None = None) -> Index:
 def decode_game_index(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, str, str]:
     """The index, the top directory and the launcher of a packaged game; `launcher` as `archive.inspection` takes it.
 
-    Raises IndexRefused, also when the files are not those of a game.
+    Raises as `decode_index`, and EntriesRefused when the files are not those of a game.
     """
     index, rules = _decode(encoded, limits, launcher)
     try:
         return index, *rules.conclude()
     except ArchiveRejected as rejection:
-        raise IndexRefused(str(rejection)) from None
+        raise EntriesRefused(str(rejection)) from None
 
 
-def _decode(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tuple[Index, EntryRules]:
+def decode_own_index(encoded: bytes) -> Index:
+    """An index of our own making, whose hash was compared with the one on record. Raises IndexRefused.
+
+    It went through the rules for paths when it was made. They take three quarters of the time of `decode_index`, and
+    are only needed by programs that write files.
+    """
+    return _decode(encoded, ArchiveLimits(), None, check_paths=False)[0]
+
+
+def _decode(
+    encoded: bytes, limits: ArchiveLimits, launcher: str | None, *, check_paths: bool = True
+) -> tuple[Index, EntryRules]:
     reader = _Sections(encoded)
     rules, generations = reader.generations()
     chunks_wanted = sum(generation.chunks for generation in generations)
@@ -58,10 +70,11 @@ def _decode(encoded: bytes, limits: ArchiveLimits, launcher: str | None) -> tupl
         raise IndexRefused(f"It has {reader.entry_count} entries, {limits.members} are allowed")
     kinds, paths, targets = reader.entries()
     admitted = EntryRules(limits, launcher)
-    try:
-        admitted.admit_all(kinds, paths, targets)
-    except ArchiveRejected as rejection:
-        raise IndexRefused(str(rejection)) from None
+    if check_paths:
+        try:
+            admitted.admit_all(kinds, paths, targets)
+        except ArchiveRejected as rejection:
+            raise EntriesRefused(str(rejection)) from None
     starts, references = _decode_references(reader.references(), kinds, reader.chunk_count)
     chunks = reader.chunks()
     _check_chunks(chunks, rules)

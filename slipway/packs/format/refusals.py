@@ -9,6 +9,14 @@ class IndexRefused(PackRefused):
     """An index, or an index compressed against an older one."""
 
 
+class EntriesRefused(IndexRefused):
+    """An index with entries that an archive may not have either, or that are not a packaged game."""
+
+
+class UpdateRefused(PackRefused):
+    """An update file, or one that does not fit its base."""
+
+
 class PatchRefused(PackRefused):
     """A patch object. The chunks that it would have made can still be fetched from the pack."""
 

@@ -78,7 +78,12 @@ def write_build(
 def make_patch(root: Path, index: Index, encoded: bytes, older: OlderBuild) -> bytes | None:
     """The patch from another build to that of `index`, which lies in `root`; None where it would save nothing."""
     with LocalContent(root, index, ChunkPlaces(index)) as content:
-        records = make_records(index, content, older.index, older.content)
+        return make_patch_from_chunks(content, index, encoded, older)
+
+
+def make_patch_from_chunks(content: ChunkContent, index: Index, encoded: bytes, older: OlderBuild) -> bytes | None:
+    """As `make_patch`, for a build whose chunks can be read elsewhere: from its pack."""
+    records = make_records(index, content, older.index, older.content)
     return _patch(records, index, index, encoded, older) if records else None
 
 

@@ -44,19 +44,34 @@ def write_pack(
     Raises TreeUnsuitable when a file changed since it was cut, TransferCancelled, and OSError.
     """
     order, generations = order_chunks(cut, build, older, last)
+    stored = write_chunks(cut, root, order, sink, progress=progress, cancelled=cancelled)
+    return reordered(cut, order, generations, stored)
+
+
+def write_chunks(
+    cut: Index,
+    root: Path,
+    chunks: Sequence[int],
+    sink: BinaryIO,
+    *,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> array[int]:
+    """Write some chunks of `cut` in this order; returns how many bytes each takes. Progress and errors as
+    `write_pack`."""
     stored = array("I")
     done = 0
     with _Packing(cut, root) as packing:
-        for batch, packed in packing.run(order):
+        for batch, packed in packing.run(chunks):
             if cancelled and cancelled():
-                raise TransferCancelled("writing the pack was cancelled")
+                raise TransferCancelled("writing chunks was cancelled")
             for content in packed:
                 sink.write(content)
                 stored.append(len(content))
             done += sum(cut.length(chunk) for chunk in batch)
             if progress:
                 progress(done)
-    return _renumbered(cut, order, generations, stored)
+    return stored
 
 
 def order_chunks(
@@ -114,7 +129,7 @@ class _Packing:
         self._own = threading.local()
         self._opened: list[LocalContent] = []
 
-    def run(self, order: list[int]) -> Iterator[tuple[list[int], list[bytes]]]:
+    def run(self, order: Sequence[int]) -> Iterator[tuple[list[int], list[bytes]]]:
         waiting: deque[tuple[list[int], Future[list[bytes]]]] = deque()
         for batch in self._batches(order):
             waiting.append((batch, self._pool.submit(self._pack, batch)))
@@ -124,7 +139,7 @@ class _Packing:
         for numbers, packed in waiting:
             yield numbers, packed.result()
 
-    def _batches(self, order: list[int]) -> Iterator[list[int]]:
+    def _batches(self, order: Sequence[int]) -> Iterator[list[int]]:
         batch: list[int] = []
         size = 0
         for chunk in order:
@@ -148,7 +163,7 @@ class _Packing:
             view = content.read(chunk)
             if view is None:
                 path = self._cut.path(self._places.first(chunk).entry)
-                raise TreeUnsuitable(f"{path} changed while its pack was made")
+                raise TreeUnsuitable(f"{path} changed while it was being read")
             packed.append(packer.pack(view))
         return packed
 
@@ -161,7 +176,8 @@ class _Packing:
             content.close()
 
 
-def _renumbered(cut: Index, order: list[int], generations: list[Generation], stored: array[int]) -> Index:
+def reordered(cut: Index, order: list[int], generations: list[Generation], stored: array[int]) -> Index:
+    """The same index with its chunks in another order; `stored` has their stored lengths, in that order."""
     numbers = array("I", bytes(4 * len(order)))
     for number, chunk in enumerate(order):
         numbers[chunk] = number

@@ -6,7 +6,7 @@ import hashlib
 import os
 from array import array
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,10 +40,23 @@ def cut_tree(
     Its chunks are in the order of the files and count as stored raw, all of one generation: `write_pack` makes the
     lasting one from it. `progress` gets the bytes cut so far. Raises TreeUnsuitable, TransferCancelled, OSError.
     """
+    return cut_entries(root, list_tree(root), rules=rules, limits=limits, progress=progress, cancelled=cancelled)
+
+
+def cut_entries(
+    root: Path,
+    entries: Iterable[Found],
+    *,
+    rules: CuttingRules = RULES,
+    limits: ArchiveLimits | None = None,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Index:
+    """As `cut_tree`, of some of the entries below `root`: in the order of `list_tree`, with all directories above."""
     with ThreadPoolExecutor(2, thread_name_prefix="hash") as pool, TreeFiles(root) as files:
         cutting = _TreeCutting(pool, files, rules, progress, cancelled)
         admitted = EntryRules(limits or ArchiveLimits(), None)
-        for found in list_tree(root):
+        for found in entries:
             try:
                 admitted.admit(found.kind, found.path, found.target)
             except ArchiveRejected as rejection:

@@ -44,6 +44,7 @@ def fill_partner(marker: str = MARKER) -> Rows:
         "api_keys.secret_hash": fingerprint(f"pp_{marker}"),
         "api_keys.scopes": ["read", "write", "upload"],
         "servers.token_hash": fingerprint(f"srv_{marker}"),
+        "builds.sha256": "b" * 64,
         "uploads.door": RESUMABLE,
         "uploads.state": "uploading",
         "uploads.size": 1,

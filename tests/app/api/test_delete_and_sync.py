@@ -25,6 +25,9 @@ SERVER = {
     "reportedAt": "null",
     "attempt": "int",
     "error": "null",
+    "source": "null",
+    "fromBuild": "null",
+    "fallback": "null",
 }
 
 
@@ -68,6 +71,23 @@ def test_sync_shows_how_far_each_server_has_come(client: FlaskClient, script: Sc
     assert shape(waiting) == SERVER
     assert (waiting["status"], waiting["phase"], waiting["bytesTotal"]) == ("pending", "pending", size)
     assert (sync["totalServers"], sync["cachedOn"], sync["pendingSync"]) == (3, 1, 2)
+
+
+def test_sync_names_the_source_of_each_copy(client: FlaskClient, script: Script, cast: Cast) -> None:
+    game_id = body(script.register(), 201)["id"]
+    body(script.send(game_archive()))
+    at = {"gameId": game_id, "build": 1, "phase": "downloading", "bytesDone": 10, "bytesTotal": 54_000}
+    update = {"kind": "update", "from": 7, "fallback": None}
+    archive = {"kind": "archive", "from": None, "fallback": "the pack failed its check"}
+    report(client, cast.servers["srv-01"], 1, [at | {"source": update}])
+    report(client, cast.servers["srv-02"], 1, [at | {"source": archive}])
+
+    first, second, third = body(script.sync())["servers"]
+
+    assert (first["source"], first["fromBuild"], first["fallback"]) == ("update", 7, None)
+    assert (first["bytesDone"], first["bytesTotal"]) == (10, 54_000)
+    assert (second["source"], second["fallback"]) == ("archive", "the pack failed its check")
+    assert (third["source"], third["fromBuild"], third["fallback"]) == (None, None, None)
 
 
 def test_a_server_says_why_it_failed(client: FlaskClient, script: Script, cast: Cast) -> None:

@@ -36,11 +36,13 @@ DETAIL = {
     # Ours beside the documented ones:
     "autoRelease": "bool",
     "releasedBuild": "null",
+    "sentBytes": "int",
+    "savedBytes": "int",
 }
 REQUIRED = ("title", "developer", "description", "tags", "launcher", "renpyDir")
 
 
-def test_a_game_has_exactly_the_documented_fields_and_two_of_ours(script: Script, cast: Cast) -> None:
+def test_a_game_has_exactly_the_documented_fields_and_four_of_ours(script: Script, cast: Cast) -> None:
     script.register()
 
     game = body(script.read())

@@ -20,7 +20,7 @@ from tests.conftest import GAME
 LONGEST_LAUNCHER = "a" * 252 + ".sh"
 
 TAKEN: dict[str, list[Any]] = {
-    "title": ["T", "x" * 200, "é" * 200, "\U0001f3ee" * 200, "  " + "x" * 200 + "  ", "Line\nbreak"],
+    "title": ["T", "x" * 200, "é" * 200, "\U0001f3ee" * 200, "  " + "x" * 200 + "  ", "\u0645\u06cc\u200c\u062e"],
     "slug": ["a", "7", "a-b", "a1-2b-c3", "x" * 100, "0-0"],
     "developer": ["d", "x" * 150],
     "description": ["d", "x" * 5000, "Several\n\nlines, <b>not</b> markup"],
@@ -43,13 +43,16 @@ TAKEN: dict[str, list[Any]] = {
 }
 
 REFUSED: dict[str, list[Any]] = {
-    "title": [..., None, "", "   ", "\t\n", "x" * 201, 5, True, ["a"], {}, "a\0b"],
+    "title": [
+        *[..., None, "", "   ", "\t\n", "x" * 201, 5, True, ["a"], {}, "a\0b", "Line\nbreak", "a\u2028b", "a\x85b"],
+        *["\u202eevil", "a\u2066b", "\u200f", "\u200b", "\u200d\ufe0f", "\u3164", "\u2800"],
+    ],
     "slug": [
         *[..., None, "", " ", "x" * 101, 5, "Paper", "paper lanterns", "paper_lanterns", "-paper", "paper-", "a--b"],
         *["paper/lanterns", "..", "é", "a.b", "a\n", " a", "\u0430", "a\0"],
     ],
-    "developer": [..., None, "", " ", "x" * 151, 5, "a\0"],
-    "description": [..., None, "", " ", "x" * 5001, 5, [], "\0"],
+    "developer": [..., None, "", " ", "x" * 151, 5, "a\0", "a\nb", "\u202d", "\u200b"],
+    "description": [..., None, "", " ", "x" * 5001, 5, [], "\0", "a\x1bb", "a\u202eb", "\u200b\n"],
     "tags": [..., None, [], ["a"] * 11, "a", {"a": 1}, [""], ["a", " "], [5], [None], ["x" * 101], ["a\0"]],
     "launcher": [
         *[..., None, "", " ", "a", "a.sh.txt", "a.SH", ".sh", 5, "a" * 253 + ".sh", "a\0.sh", "a\x1b.sh"],

@@ -55,6 +55,7 @@ OWNED = {
 NOBODYS = {
     "number": 7,
     "server_id": "moonbase-servers-id",
+    "side_key": "front",
     "filename": "nothing.css",
     "file": "nothing.css",
     "name": "nothing",

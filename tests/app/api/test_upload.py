@@ -47,6 +47,37 @@ def nothing_is_left(app: Flask) -> bool:
     return not (uploads or found.orphans or found.transfers or found.missing or bucket().open_multiparts("archives/"))
 
 
+def test_the_answer_warns_of_a_build_that_may_not_start(app: Flask, client: FlaskClient, key: str) -> None:
+    answer = send(client, key, game_archive(engine=b"#!/bin/sh\n", engine_mode=0o644))
+    assert answer.status_code == 200, answer.text
+    assert answer.json is not None
+    (warning,) = answer.json["warnings"]
+    assert "lib/linux-x86_64/engine is a program without an execute bit" in warning
+    assert "exit status 126" in warning
+    listed = client.get(f"{GAMES}/paper-lanterns/builds", headers=bearer(key)).json
+    assert listed is not None
+    assert listed["builds"][0]["warnings"] == [warning]
+    forecast = client.get(f"{GAMES}/paper-lanterns/releases/preview?build=1", headers=bearer(key)).json
+    assert forecast is not None
+    assert forecast["warnings"] == [warning]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "mode", "reason"),
+    [(b"#!/bin/sh\r\nexec ./x\r\n", 0o755, "CRLF"), (b"", 0o755, "is empty"), (b"#!/bin/sh\n", 0o666, "is not exec")],
+)
+def test_a_build_that_can_never_start_is_refused(
+    app: Flask, client: FlaskClient, key: str, launcher: bytes, mode: int, reason: str
+) -> None:
+    answer = send(client, key, game_archive(launcher_text=launcher, launcher_mode=mode))
+    assert answer.status_code == 400
+    assert answer.json is not None
+    assert answer.json["error"] == "invalid_archive"
+    assert "The launcher PaperLanterns-1.0/paper-lanterns.sh" in answer.json["message"]
+    assert reason in answer.json["message"]
+    assert nothing_is_left(app)
+
+
 def test_an_archive_becomes_a_released_build(app: Flask, client: FlaskClient, key: str) -> None:
     archive = game_archive()
 
@@ -60,6 +91,7 @@ def test_an_archive_becomes_a_released_build(app: Flask, client: FlaskClient, ke
         "checksum": f"sha256:{hashlib.sha256(archive).hexdigest()}",
         "build": 1,
         "released": True,
+        "warnings": [],
     }
     game = client.get(f"{GAMES}/paper-lanterns", headers=bearer(key)).json
     assert game is not None

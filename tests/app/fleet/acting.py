@@ -140,3 +140,9 @@ def last_heard(server_id: str, seconds_ago: float) -> None:
     with writing() as session:
         at = now() - timedelta(seconds=seconds_ago)
         session.execute(update(Server).where(Server.id == server_id).values(last_report_at=at))
+
+
+def keep_previous(builds: int) -> None:
+    """Let every server keep that many builds beside the live one."""
+    with writing() as session:
+        session.execute(update(Server).values(keep_previous=builds))

@@ -18,7 +18,17 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession
 from app.fleet.play_sessions import running_sessions
 from app.fleet.servers import pause_server
-from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_build, new_game, phase, replica
+from tests.app.fleet.acting import (
+    STUDIO,
+    FleetAgent,
+    held,
+    keep_previous,
+    last_heard,
+    new_build,
+    new_game,
+    phase,
+    replica,
+)
 from tests.app.fleet.counting import statements
 from tests.conftest import Cast
 
@@ -42,6 +52,7 @@ def staged(cast: Cast) -> Build:
 @pytest.fixture
 def old_and_live(agent: FleetAgent, game: Game) -> tuple[Build, Build]:
     """The build before, which has left the plan of srv-01, and the released one; both are cached there."""
+    keep_previous(0)
     old = new_build(game)
     agent.report(held(old, "cached"))
     new = new_build(game)
@@ -104,6 +115,7 @@ def test_a_session_on_a_build_that_left_the_plan_long_ago_is_ignored(
 
 
 def test_a_session_goes_on_when_its_build_leaves_the_plan(agent: FleetAgent, game: Game) -> None:
+    keep_previous(0)
     old = new_build(game)
     agent.report(held(old, "cached"))
     session_id = agent.start(game.id).get_json()["id"]
@@ -136,6 +148,7 @@ def test_a_session_begun_offline_before_the_server_could_hear_that_its_build_lef
 def test_a_session_that_began_as_its_build_left_the_plan_is_taken_in_a_report_later(
     agent: FleetAgent, game: Game
 ) -> None:
+    keep_previous(0)
     old = new_build(game)
     agent.report(held(old, "cached"))
     new = new_build(game)
@@ -197,6 +210,7 @@ def test_a_made_up_report_keeps_no_build_from_being_deleted(agent: FleetAgent, g
 
 
 def test_leaving_the_plan_is_noted_once_and_coming_back_counts(agent: FleetAgent, game: Game) -> None:
+    keep_previous(0)
     old = new_build(game)
     agent.report(held(old, "cached"))
     row = replica(old, "srv-01")

@@ -93,6 +93,8 @@ def test_a_released_build_is_in_the_plan_with_all_that_is_needed_to_fetch_it(age
         "launcher": "paper-lanterns.sh",
         "active": True,
         "retry": 0,
+        "keep": False,
+        "pack": None,
     }
 
 

@@ -16,7 +16,7 @@ from app.fleet.replicas import retry_now
 from app.fleet.rollout import cache_state
 from app.fleet.servers import add_server, retire_server
 from app.refusals import NotFound
-from tests.app.fleet.acting import STUDIO, FleetAgent, held, new_build, new_game, phase, replica
+from tests.app.fleet.acting import STUDIO, FleetAgent, held, keep_previous, new_build, new_game, phase, replica
 from tests.conftest import Cast
 
 
@@ -102,6 +102,7 @@ def test_what_a_report_does_not_name_is_not_there(agent: FleetAgent, game: Game)
 def test_the_previous_build_stays_until_the_new_one_is_cached_on_that_server(
     client: FlaskClient, agent: FleetAgent, game: Game, cast: Cast
 ) -> None:
+    keep_previous(0)
     first = new_build(game)
     other = FleetAgent(client, cast.servers["srv-02"])
     for each in (agent, other):
@@ -164,6 +165,7 @@ def test_rolling_back_to_a_build_that_is_still_here_makes_it_active_at_once(agen
 def test_rolling_back_to_a_build_that_is_gone_fetches_it_and_keeps_the_present_one(
     agent: FleetAgent, game: Game
 ) -> None:
+    keep_previous(0)
     first, second = new_build(game), new_build(game)
     agent.report(held(second, "cached"), held(first, "removed"))
     release(game, 1, STUDIO)
@@ -178,6 +180,7 @@ def test_a_build_that_is_wanted_again_while_its_eviction_is_reported_is_sent_aga
     agent: FleetAgent, game: Game
 ) -> None:
     """The agent obeys the plan of a moment ago; its last word on it must not take the build from the plan for good."""
+    keep_previous(0)
     first = new_build(game)
     agent.report(held(first, "cached"))
     second = new_build(game)
@@ -193,6 +196,7 @@ def test_a_build_that_is_wanted_again_while_its_eviction_is_reported_is_sent_aga
 
 
 def test_when_the_released_build_is_lost_an_older_one_that_is_still_here_stays(agent: FleetAgent, game: Game) -> None:
+    keep_previous(0)
     first = new_build(game)
     agent.report(held(first, "cached"))
     second = new_build(game)

@@ -13,6 +13,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import Server
 from app.fleet import reports
+from app.fleet.reporting import report_coalescing
 from app.topics.names import game_topic, partner_topic
 from app.topics.versions import stored_version
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, new_game, phase, replica
@@ -34,7 +35,7 @@ def test_a_flood_of_progress_is_written_a_few_times_and_all_of_it_is_acknowledge
         receipts = [agent.report(said | {"bytesDone": done}) for done in range(60)]
     seconds = time.monotonic() - begun
     assert all(receipt["accepted"] for receipt in receipts)
-    most = 2 + seconds / reports.COALESCE.total_seconds()
+    most = 2 + seconds / report_coalescing.COALESCE.total_seconds()
     assert sent.writes("servers") <= most
     assert sent.writes("replicas") <= most
     assert sent.writes("topics") <= most
@@ -73,10 +74,10 @@ def test_going_back_to_what_this_process_wrote_before_another_one_did_is_written
 ) -> None:
     """Two web processes: this one knows of a `downloading`, the other wrote a `failed` after it."""
     agent.report(held(build, "downloading"))
-    known_here = dict(reports._written)
+    known_here = dict(report_coalescing._written)
     agent.report(held(build, "failed", attempt=1, reason="storage answered 500"))
-    reports._written.clear()
-    reports._written.update(known_here)
+    report_coalescing._written.clear()
+    report_coalescing._written.update(known_here)
     agent.report(held(build, "downloading"))
     assert phase(build, "srv-01") == "downloading"
 

@@ -186,6 +186,23 @@ def test_a_thumbnail_in_a_jfif_header_goes(tmp_path: Path) -> None:
     assert opened(clean).tobytes() == opened(data).tobytes()
 
 
+def test_only_one_profile_is_read_and_kept(tmp_path: Path) -> None:
+    """Each of them may unpack to 4 MiB: a file could hold thousands."""
+    profile = chunk(b"iCCP", b"p\0\0" + zlib.compress(PROFILE))
+    clean = strip(png(8, 8, b"\0" * 25 * 8, extra=profile * 3), tmp_path)
+    assert clean.count(b"iCCP") == 1
+    assert opened(clean).info["icc_profile"] == PROFILE
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_bytes_in_the_place_of_a_profile_go(kind: str, tmp_path: Path) -> None:
+    data = picture(kind=kind, icc_profile=SECRET * 20)
+    clean = strip(data, tmp_path)
+    assert SECRET not in clean
+    assert zlib.compress(SECRET * 20) not in clean
+    assert "icc_profile" not in opened(clean).info
+
+
 def test_a_page_behind_or_inside_an_image_goes(tmp_path: Path) -> None:
     for data in (picture(), picture(kind="JPEG"), picture(kind="GIF"), picture(kind="WEBP")):
         assert b"<script>" not in strip(html_polyglot(data), tmp_path)

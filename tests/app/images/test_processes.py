@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +13,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from app.images import image_processes
 from app.images.image_processes import DecoderDied, ImageProcesses, ImageRefused, Interrupted, inspection_processes
 from tests.app.images.images import picture
 from tests.app.runtime.processes import wait_until
@@ -81,6 +84,19 @@ def test_a_decoder_knows_no_secret(big: Path) -> None:
     assert environments, "the server, from which every child has its environment, lives on"
     for environment in environments:
         assert set(environment) <= {"PATH", "LC_ALL", "LC_CTYPE", "GLIBC_TUNABLES"}
+
+
+def test_a_decoder_loads_nothing_of_the_app_but_formats(big: Path) -> None:
+    """A start of Flask and the database layer would take seconds, and bring in settings and models."""
+    inspection_processes.examine(big)
+    list_modules = "import sys\nprint(*sorted(sys.modules))"
+    start = image_processes._START.replace("__main__", "decoder")  # imports, and serves nobody
+    run = [sys.executable, "-I", "-c", start + list_modules, *map(str, image_processes._PACKAGES)]
+    loaded = subprocess.run(run, capture_output=True, text=True, check=True, cwd="/").stdout.split()
+    ours = {name for name in loaded if name.startswith("app.")}
+    assert "app.images.decoding.opening" in ours
+    assert {name.split(".")[2] for name in ours if name.count(".") > 1} == {"decoding", "foreign_formats", "metadata"}
+    assert not {"flask", "sqlalchemy", "app.config", "app.data"} & set(loaded)
 
 
 def newest(pids: set[int]) -> psutil.Process:

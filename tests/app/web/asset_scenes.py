@@ -42,7 +42,7 @@ def add_image(game_id: str, name: str, data: bytes, *, made: bool = True) -> str
     game = game_of(game_id)
     app_id = dashboard_app_id(game.partner_id)
     free_connection()
-    asset_id = receive_image(game_of(game_id), app_id, io.BytesIO(data), name, CAST)
+    asset_id = receive_image(game_of(game_id), app_id, io.BytesIO(data), name, CAST).asset_id
     if made:
         blob_id = db.session.get_one(Asset, asset_id).blob_id
         free_connection()

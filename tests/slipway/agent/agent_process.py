@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +23,31 @@ def environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
+def as_user(user: str) -> list[str]:
+    """The start of a command that runs as another user, who may read everything here, as the interpreter may lie in
+    root's home, and may write only what is theirs."""
+    capability = "+dac_read_search"
+    return [
+        "setpriv",
+        f"--reuid={user}",
+        "--regid=nogroup",
+        "--clear-groups",
+        f"--inh-caps={capability}",
+        f"--ambient-caps={capability}",
+    ]
+
+
+def ordinary_user(folder: Path) -> str:
+    """Somebody who is not root and owns `folder` from now on: the user that runs the tests, unless that is root."""
+    if os.geteuid() != 0:
+        return ""
+    shutil.chown(folder, "nobody")
+    return "nobody"
+
+
 class AgentProcess:
-    """`log` collects its stderr. `program` runs in the place of the command, with the same arguments."""
+    """`log` collects its stderr. `program` runs in the place of the command, with the same arguments. `user` is who it
+    runs as. `disk` is the size of a memory disk of its own that holds the cache."""
 
     def __init__(
         self,
@@ -34,16 +58,25 @@ class AgentProcess:
         crash_at: str = "",
         fault_at: str = "",
         program: str = "",
+        user: str = "",
+        token: str = TOKEN,
+        disk: str = "",
     ) -> None:
         self.log_path = log
         command = [sys.executable, *(["-c", program] if program else ["-m", "slipway.agent"])]
         command += ["run", "--url", url, "--cache", str(cache)]
         command += ["--disk-floor", "1M", *arguments]
+        if user:
+            command = [*as_user(user), *command]
+        if disk:
+            script = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+            cache.mkdir(exist_ok=True)
+            command = ["unshare", "-rm", "sh", "-c", script, "sh", disk, str(cache), *command]
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment(SLIPWAY_TOKEN=TOKEN, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
+                env=environment(SLIPWAY_TOKEN=token, **{VARIABLE: crash_at, FAULT_VARIABLE: fault_at}),
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
             )
@@ -51,6 +84,10 @@ class AgentProcess:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def inside(self, path: Path) -> Path:
+        """A path on its own memory disk, as this process reaches it."""
+        return Path(f"/proc/{self.pid}/root{path}")
 
     @property
     def log(self) -> str:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.slipway.agent.packed_games import PackedGame, transfer_bytes
 from tests.slipway.agent.sample_games import Game
 from tests.slipway.agent.storage_server import StorageServer
 
@@ -55,6 +56,10 @@ class Platform:
     boot_stopped: bool = False
     conflicts: int = 0
     down: bool = False
+    packs: dict[tuple[str, int], PackedGame] = field(default_factory=dict)
+    preparing: set[tuple[str, int]] = field(default_factory=set)
+    keep_previous: int = 0
+    believed_kept: bool = False  # the previous build is kept, although the next one is not cached yet
 
     def release(self, game_id: str, build: int, game: Game, *, sha256: str = "", size: int = 0) -> None:
         """Make `game` the released build of `game_id`. `sha256` and `size` are lies where given."""
@@ -63,6 +68,21 @@ class Platform:
             self.storage.objects[path] = game.archive
             self.builds[game_id, build] = Published(game, path, sha256 or game.sha256, size or game.size)
             self.released.setdefault(game_id, []).append(build)
+            self._bump()
+
+    def publish_pack(self, game_id: str, build: int, packed: PackedGame) -> None:
+        """Offer the pack of a released build, and updates from the builds that `packed` was made after."""
+        with self.changed:
+            for name, content in packed.objects.items():
+                self.storage.objects[f"/packs/{game_id}/{build}/{name}"] = content
+            self.packs[game_id, build] = packed
+            self.preparing.discard((game_id, build))
+            self._bump()
+
+    def announce_pack(self, game_id: str, build: int) -> None:
+        """The pack of a build is being made."""
+        with self.changed:
+            self.preparing.add((game_id, build))
             self._bump()
 
     def delete_game(self, game_id: str) -> None:
@@ -166,7 +186,7 @@ class Platform:
 
     def _apply_plan(self, report: dict[str, Any]) -> None:
         """Sessions missing from two reports have ended; those we did not know began while we were away."""
-        before = self._wanted()
+        before = self._planned()
         self.boot_sequence, self.boot_stopped = report["sequence"], report["stopping"]
         self.reports.append(report)
         listed = {session["id"]: (session["gameId"], session["build"]) for session in report["sessions"]}
@@ -175,7 +195,7 @@ class Platform:
                 self._end(session_id)
         self.missed = self.sessions.keys() - listed.keys()
         self.sessions.update(listed)
-        if self._wanted() != before:
+        if self._planned() != before:
             self._bump()
         self.changed.notify_all()
 
@@ -188,13 +208,23 @@ class Platform:
         wanted: dict[tuple[str, int], bool] = {}
         for game_id, numbers in self.released.items():
             wanted[game_id, numbers[-1]] = True
-            if len(numbers) > 1 and self.phase(game_id, numbers[-1]) != "cached":
+            if len(numbers) > 1 and (self.keep_previous or self.phase(game_id, numbers[-1]) != "cached"):
                 wanted[game_id, numbers[-2]] = False
         return wanted
+
+    def _planned(self) -> dict[tuple[str, int], tuple[bool, bool]]:
+        """What a plan says of each build: whether it is the released one, and whether it is kept."""
+        return {key: (active, not active and self._is_kept(key)) for key, active in self._wanted().items()}
+
+    def _is_kept(self, key: tuple[str, int]) -> bool:
+        is_next_cached = self.phase(key[0], self.released[key[0]][-1]) == "cached"
+        return bool(self.keep_previous) and (is_next_cached or self.believed_kept)
 
     def _entry(self, key: tuple[str, int], active: bool) -> dict[str, Any]:
         published = self.builds[key]
         return {
+            "keep": not active and self._is_kept(key),
+            "pack": {"preparing": True} if key in self.preparing else self._pack(key),
             "gameId": key[0],
             "slug": "paper-lanterns",
             "build": key[1],
@@ -208,6 +238,27 @@ class Platform:
             "active": active,
             "retry": published.retry,
         }
+
+    def _pack(self, key: tuple[str, int]) -> dict[str, Any] | None:
+        packed = self.packs.get(key)
+        if packed is None:
+            return None
+
+        def stored(name: str) -> dict[str, Any]:
+            path = f"/packs/{key[0]}/{key[1]}/{name}"
+            return {"url": self.storage.presign(path), "bytes": len(packed.objects[name])}
+
+        updates = []
+        for older, update in packed.updates.items():
+            if self.phase(key[0], older) == "cached":
+                patch = stored(f"patch.{older}") | {"sha256": update.patch_sha256} if update.patch else None
+                delta = stored(f"delta.{older}") if update.delta else None
+                updates.append(
+                    {"build": older, "bytes": transfer_bytes(packed, update), "delta": delta, "patch": patch}
+                )
+        reference = packed.reference
+        index = stored("index") | {"sha256": reference.sha256, "size": reference.size}
+        return stored("pack") | {"index": index, "updates": updates}
 
     def _last_rows(self) -> list[dict[str, Any]]:
         return list(self.reports[-1]["builds"]) if self.reports else []

@@ -12,10 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Served:
-    """One answered GET of an object: where it began, and how many bytes of the body were written."""
+    """One answered GET of an object: where it began, and how many bytes of the body were written, of `length`."""
 
     status: int
     start: int
+    path: str
+    length: int
     sent: int = 0
 
 
@@ -27,6 +29,7 @@ class Faults:
     ignore_range: bool = False
     announce_size: int | None = None
     hold_after: int | None = None
+    hold_paths: set[str] = field(default_factory=set)  # of objects whose last bytes wait
     statuses: list[int] = field(default_factory=list)
 
 
@@ -109,7 +112,8 @@ def _handler(storage: StorageServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Range", f"bytes {start}-{end}/{announced}")
             self.send_header("Content-Length", str(end - start + 1))
             self.end_headers()
-            self._body(content[start : end + 1], Served(status, start))
+            path = urlsplit(self.path).path
+            self._body(content[start : end + 1], Served(status, start, path, end + 1 - start))
 
         def _body(self, content: bytes, served: Served) -> None:
             storage.served.append(served)
@@ -120,6 +124,9 @@ def _handler(storage: StorageServer) -> type[BaseHTTPRequestHandler]:
                     storage.holding.set()
                     storage.go_on.wait(30)
                 piece = content[begin : begin + 65536]
+                if served.path in storage.faults.hold_paths and begin + 65536 >= len(content):
+                    storage.holding.set()
+                    storage.go_on.wait(30)
                 if tear is not None and served.sent + len(piece) > tear:
                     rest = piece[: tear - served.sent]
                     served.sent = tear

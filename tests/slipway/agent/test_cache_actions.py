@@ -13,14 +13,21 @@ from slipway.agent.plan import InvalidPlan, Plan, WantedBuild, parse_plan
 G1_1, G1_2, G1_3, G2_1 = BuildKey("g1", 1), BuildKey("g1", 2), BuildKey("g1", 3), BuildKey("g2", 1)
 
 
-def wanted(key: BuildKey, *, active: bool) -> WantedBuild:
-    return WantedBuild(key, 100, "0" * 64, 200, "game-1.0", "game.sh", "http://storage/a?sig", active, 0)
+def wanted(key: BuildKey, *, active: bool, keep: bool = False, preparing: bool = False) -> WantedBuild:
+    url = "http://storage/a?sig"
+    return WantedBuild(key, 100, "0" * 64, 200, "game-1.0", "game.sh", url, active, 0, keep, preparing)
 
 
 def plan(
-    *, active: tuple[BuildKey, ...] = (), kept: tuple[BuildKey, ...] = (), evict: tuple[BuildKey, ...] = ()
+    *,
+    active: tuple[BuildKey, ...] = (),
+    kept: tuple[BuildKey, ...] = (),
+    spare: tuple[BuildKey, ...] = (),
+    evict: tuple[BuildKey, ...] = (),
 ) -> Plan:
+    """`kept` are wanted until their successor is complete, `spare` only for rolling back."""
     builds = [wanted(key, active=True) for key in active] + [wanted(key, active=False) for key in kept]
+    builds += [wanted(key, active=False, keep=True) for key in spare]
     return Plan(1, "srv-01", 0.0, tuple(builds), evict)
 
 
@@ -95,6 +102,24 @@ def test_builds_that_only_the_platform_believes_in_are_reported_absent() -> None
     assert decided(plan(evict=(G1_1, G1_2)), on_disk(G1_2)).absent == (G1_1,)
 
 
+def test_a_spare_build_stays_and_is_never_fetched() -> None:
+    spare = plan(active=(G1_2,), spare=(G1_1,))
+    assert decided(spare, on_disk(G1_1, G1_2, current=(G1_2,))) == NOTHING
+    gone = decided(spare, on_disk(G1_2, current=(G1_2,)))
+    assert (gone.fetch, gone.absent) == ((), (G1_1,))
+    assert decided(spare, on_disk(G1_2, current=(G1_2,)), fetching=(G1_1,)).cancel == (G1_1,)
+
+
+def test_a_rollback_to_a_spare_build_only_switches() -> None:
+    back = plan(active=(G1_1,), spare=(G1_2,))
+    assert decided(back, on_disk(G1_1, G1_2, current=(G1_2,))) == CacheActions((), (G1_1,), (), (), ())
+
+
+def test_a_build_whose_pack_is_prepared_is_not_fetched_yet() -> None:
+    waiting = Plan(1, "srv-01", 0.0, (wanted(G1_2, active=True, preparing=True),), ())
+    assert decided(waiting, on_disk(G1_1, current=(G1_1,))).fetch == ()
+
+
 def document(**changes: Any) -> dict[str, Any]:
     build = {
         "gameId": "g1",
@@ -109,6 +134,66 @@ def document(**changes: Any) -> dict[str, Any]:
         "retry": 0,
     }
     return {"version": 7, "server": {"id": "srv-01"}, "builds": [build | changes], "evict": []}
+
+
+PACK: dict[str, Any] = {
+    "url": "http://storage/pack?X-Amz-Signature=secret",
+    "bytes": 5000,
+    "index": {"url": "http://storage/index?X-Amz-Signature=secret", "bytes": 50, "sha256": "b" * 64, "size": 500},
+    "updates": [
+        {
+            "build": 2,
+            "bytes": 700,
+            "delta": {"url": "http://storage/delta?X-Amz-Signature=secret", "bytes": 7},
+            "patch": {"url": "http://storage/patch?X-Amz-Signature=secret", "bytes": 70, "sha256": "c" * 64},
+        },
+        {"build": 1, "bytes": 900, "delta": None, "patch": None},
+    ],
+}
+
+
+def test_a_pack_is_read_and_its_addresses_stay_secret() -> None:
+    (build,) = parse_plan(document(pack=PACK)).builds
+    assert build.pack
+    assert (build.keep, build.preparing) == (False, False)
+    assert (build.pack.stored.size, build.pack.index.reference.size) == (5000, 500)
+    assert [(update.build, update.transfer_bytes) for update in build.pack.updates] == [(2, 700), (1, 900)]
+    assert (build.pack.updates[1].delta, build.pack.updates[1].patch) == (None, None)
+    assert "secret" not in repr(build.pack) + repr(build)
+
+
+def test_plans_of_an_older_platform_have_neither_packs_nor_kept_builds() -> None:
+    (build,) = parse_plan(document()).builds
+    assert (build.keep, build.preparing, build.pack) == (False, False, None)
+
+
+def test_a_pack_that_is_prepared_is_no_pack_yet() -> None:
+    (build,) = parse_plan(document(pack={"preparing": True})).builds
+    assert (build.preparing, build.pack) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"keep": "yes"}, "keep"),
+        ({"keep": True}, "both active and kept"),
+        ({"pack": []}, "pack"),
+        ({"pack": {"preparing": 1}}, "pack.preparing"),
+        ({"pack": {"preparing": False}}, "url"),
+        ({"pack": PACK | {"url": ""}}, "pack.url"),
+        ({"pack": PACK | {"bytes": -1}}, "pack.bytes"),
+        ({"pack": PACK | {"index": None}}, "not valid"),
+        ({"pack": PACK | {"index": PACK["index"] | {"sha256": "B" * 64}}}, "pack.index.sha256"),
+        ({"pack": PACK | {"index": PACK["index"] | {"size": 2**80}}}, "pack.index.size"),
+        ({"pack": PACK | {"updates": {}}}, "pack.updates"),
+        ({"pack": PACK | {"updates": PACK["updates"] * 51}}, "pack.updates"),
+        ({"pack": PACK | {"updates": [{"build": 0, "bytes": 1}]}}, "build"),
+        ({"pack": PACK | {"updates": [{"build": 1, "bytes": 1, "patch": {"url": "x", "bytes": 1}}]}}, "sha256"),
+    ],
+)
+def test_a_pack_with_a_wrong_field_is_refused_by_its_name(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidPlan, match=named):
+        parse_plan(document(**changes))
 
 
 def test_a_plan_is_read() -> None:

@@ -68,6 +68,20 @@ BUILD = {
     "urlExpiresAt": "2026-01-01T00:00:00Z",
     "active": True,
     "retry": 0,
+    "keep": False,
+    "pack": {
+        "url": "http://127.0.0.1:1/pack?X-Amz-Signature=secret",
+        "bytes": 100,
+        "index": {"url": "http://127.0.0.1:1/index?x", "bytes": 10, "sha256": "b" * 64, "size": 100},
+        "updates": [
+            {
+                "build": 2,
+                "bytes": 30,
+                "delta": {"url": "http://127.0.0.1:1/delta?x", "bytes": 5},
+                "patch": {"url": "http://127.0.0.1:1/patch?x", "bytes": 5, "sha256": "c" * 64},
+            }
+        ],
+    },
 }
 PLAN = {
     "version": 7,

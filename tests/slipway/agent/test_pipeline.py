@@ -11,7 +11,7 @@ import pytest
 from slipway.agent.agent_process import Agent
 from slipway.client.backoff import Backoff
 from tests.slipway.agent.platform_server import Platform
-from tests.slipway.agent.sample_games import Game, make_game
+from tests.slipway.agent.sample_games import Game, make_game, make_holed_game
 from tests.slipway.agent.storage_server import StorageServer
 from tests.slipway.agent.wait_for import wait_for
 
@@ -53,6 +53,20 @@ def test_a_released_build_ends_up_unpacked_and_current(
     assert set(seen) <= {"pending", "downloading", "verifying", "cached"}
 
 
+def test_an_archive_of_bsdtar_with_a_sparse_file_and_padding_is_unpacked(
+    platform: Platform, start_agent: StartAgent, cache: Path, tmp_path: Path
+) -> None:
+    holed = make_holed_game(tmp_path / "studio")
+    assert holed.archive.endswith(bytes(16))
+    platform.release("g1", 1, holed)
+    start_agent()
+    wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
+    assert holed.lies_in(cache / "g1" / "current")
+    unpacked = (cache / "g1" / "current" / "game" / "holes.bin").stat()
+    assert unpacked.st_size == (5 << 20) + 3
+    assert unpacked.st_blocks * 512 < 1 << 20
+
+
 def test_modes_do_not_depend_on_who_starts_the_agent(
     platform: Platform, start_agent: StartAgent, cache: Path, game: Game
 ) -> None:
@@ -60,8 +74,10 @@ def test_modes_do_not_depend_on_who_starts_the_agent(
     start_agent()
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
     modes = {str(path.relative_to(cache)): path.stat().st_mode & 0o777 for path in (cache / "g1").rglob("*")}
-    assert {modes["g1/1"], modes["g1/1/paper-lanterns-1.0"], modes["g1/1/paper-lanterns-1.0/game"]} == {0o755}
-    assert modes["g1/1/paper-lanterns-1.0/game/script.rpy"] == 0o644
+    assert modes["g1/1"] == 0o755, "or it could not be moved to the trash"
+    assert {modes["g1/1/paper-lanterns-1.0"], modes["g1/1/paper-lanterns-1.0/game"]} == {0o555}
+    assert modes["g1/1/paper-lanterns-1.0/game/script.rpy"] == 0o444
+    assert modes["g1/1/paper-lanterns-1.0/paper-lanterns.sh"] == 0o555
     assert (cache / ".slipway").stat().st_mode & 0o777 == 0o700
     assert (cache / ".slipway" / "connection.json").stat().st_mode & 0o777 == 0o600
 

@@ -160,6 +160,7 @@ def test_a_row_shows_what_moves_and_then_that_it_is_there() -> None:
         "attempt": 2,
         "reason": None,
         "retryInSeconds": None,
+        "source": None,
     }
     assert statuses.has_active_builds
     statuses.set_phase(KEY, Phase.CACHED)

@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 import pytest
 
-from slipway.agent.cache.build_fetch import FetchTask
+from slipway.agent.cache.fetch_task import FetchTask
 from slipway.agent.cache.fetch_threads import FetchThreads
 from slipway.agent.command import main
 from slipway.agent.crash_points import FAULT_NAMES
@@ -254,7 +254,7 @@ def test_a_fetch_that_gets_no_thread_is_an_outcome_and_leaves_the_place_free(mon
     wanted = WantedBuild(BuildKey("g1", 1), 1, "0" * 64, 1, "top", "a.sh", "http://127.0.0.1:1/", True, 0)
     with monkeypatch.context() as full:
         full.setattr(Thread, "start", _no_more)
-        workers.start(FetchTask(wanted, 1, lambda: wanted))
+        workers.start(FetchTask(wanted, 1, lambda: wanted, lambda key: wanted))
     assert done.is_set()
     assert [type(outcome.error) for outcome in workers.collect_outcomes()] == [RuntimeError]
     assert workers.has_free_thread

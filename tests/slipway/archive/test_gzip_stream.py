@@ -3,6 +3,7 @@
 import bz2
 import io
 import lzma
+import subprocess
 import zipfile
 import zlib
 
@@ -10,9 +11,9 @@ import pytest
 
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
-from slipway.archive.gunzip import CHUNK_BYTES, WINDOW_BYTES, Gunzip
+from slipway.archive.gunzip import CHUNK_BYTES, MAX_PADDING_BYTES, WINDOW_BYTES, Gunzip
 from slipway.archive.inspection import Inspector
-from tests.slipway.archive.inspect_archive import assert_refused, inspect
+from tests.slipway.archive.inspect_archive import assert_refused, inspect, inspect_pieces
 from tests.slipway.archive.tar_writer import END, GAME, file, game, gz
 
 
@@ -76,7 +77,7 @@ def test_gzip_that_holds_no_tar_is_refused(text: bytes) -> None:
 
 
 def test_gzip_that_holds_nothing_is_refused() -> None:
-    assert_refused(gz(b""), problem="no end-of-archive marker", remedy="Send the complete file again")
+    assert_refused(gz(b""), problem="no end-of-archive marker", remedy="may have been stopped")
 
 
 @pytest.mark.parametrize("second", [gz(b""), game(), b"\x1f", b"\x1f\x8b"], ids=["empty", "game", "half", "magic"])
@@ -94,7 +95,36 @@ def test_a_tar_that_is_spread_over_gzip_members_is_refused() -> None:
     assert_refused(gz(tar[:1000]) + gz(tar[1000:]), problem="more than one gzip member", remedy="gunzip -c")
 
 
-@pytest.mark.parametrize("more", [b"\0", b"PK\x03\x04", bytes(10240)], ids=["a zero", "a zip", "zeros"])
+@pytest.mark.parametrize("zeros", [1, 511, MAX_PADDING_BYTES])
+def test_zeros_after_the_gzip_stream_are_padding(zeros: int) -> None:
+    """As bsdtar writes to a pipe: whole records of 10 KiB. `gzip -t` and GNU tar accept them too."""
+    data = game() + bytes(zeros)
+    assert inspect(data) == inspect(game())
+    assert inspect_pieces([data[:-1], b"\0"]) == inspect(game())
+    for program in ("gzip -t", "tar tzf -"):
+        assert subprocess.run(program.split(), input=data, capture_output=True, check=False).returncode == 0
+
+
+def test_more_zeros_than_a_record_are_refused() -> None:
+    data = game()
+    for count in (MAX_PADDING_BYTES + 1, 10 * WINDOW_BYTES):
+        assert_refused(
+            data + bytes(count),
+            problem=f"More than 10240 bytes of padding follow the end of the gzip stream at byte {len(data)}",
+            remedy=f"head -c {len(data)} game.tar.gz",
+        )
+
+
+@pytest.mark.parametrize("more", [b"x", game(), b"\x1f\x8b"], ids=["a byte", "a game", "magic"])
+def test_data_after_the_padding_is_refused(more: bytes) -> None:
+    data = game()
+    problem = f"Data follows the end of the gzip stream at byte {len(data)}"
+    assert_refused(data + bytes(512) + more, problem=problem, remedy="anything appended")
+    with pytest.raises(ArchiveRejected, match=problem):
+        inspect_pieces([data + bytes(512), more * WINDOW_BYTES])
+
+
+@pytest.mark.parametrize("more", [b"PK\x03\x04", b"\0x"], ids=["a zip", "a zero and a byte"])
 def test_data_after_the_gzip_stream_is_refused(more: bytes) -> None:
     data = game()
     assert_refused(
@@ -163,6 +193,29 @@ def test_the_checksum_of_a_gzip_header_is_verified(wrong: int) -> None:
         assert_refused(checked, problem="The gzip stream is damaged near byte", remedy="gzip -t game.tar.gz")
     else:
         assert inspect(checked).members == 3
+
+
+def with_byte(position: int, value: int) -> bytes:
+    data = bytearray(game())
+    data[position] ^= value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(game()[:-missing] for missing in (1, 4, 8, 50)),
+        with_byte(-1, 1),
+        with_byte(-5, 1),
+        with_byte(2, 15),
+        game()[:10] + b"\xff" * 600,
+        game()[:3] + b"\x02" + game()[4:10] + b"\0\0" + game()[10:],
+    ],
+)
+def test_gzip_t_is_named_only_where_it_fails(data: bytes) -> None:
+    with pytest.raises(ArchiveRejected, match="gzip -t"):
+        inspect(data)
+    assert subprocess.run(["gzip", "-t"], input=data, capture_output=True, check=False).returncode != 0
 
 
 def test_chunks_are_bounded_and_complete() -> None:

@@ -24,24 +24,18 @@ def test_devices_pipes_and_unknown_types_are_refused(typeflag: bytes, what: str)
     assert_refused(game(header(b"mygame/odd", typeflag=typeflag)), member="mygame/odd", problem=what, remedy=KEPT)
 
 
-def test_a_gnu_sparse_member_is_refused() -> None:
-    assert_refused(
-        game(header(b"mygame/holes", typeflag=b"S", size=512)),
-        member="mygame/holes",
-        problem="stored as a sparse file",
-        remedy="without --sparse",
-    )
-
-
 @pytest.mark.parametrize(
     "records",
     [
         {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "mygame/holes"},
+        {"GNU.sparse.name": "mygame/holes"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "1", "GNU.sparse.realsize": "1", "path": "mygame/holes"},
+        {"SUN.holesdata": " 0 1", "path": "mygame/holes"},
         {"GNU.sparse.size": "4096", "path": "mygame/holes"},
         {"SCHILY.realsize": "4096", "path": "mygame/holes"},
     ],
 )
-def test_a_pax_sparse_member_is_refused_by_its_real_name(records: dict[str, str | bytes]) -> None:
+def test_a_sparse_member_of_another_form_is_refused_by_its_real_name(records: dict[str, str | bytes]) -> None:
     assert_refused(
         game(pax(records), file("mygame/GNUSparseFile.1/holes")),
         member="mygame/holes",

@@ -22,8 +22,8 @@ def test_a_second_member_of_the_same_name_is_refused(again: bytes) -> None:
     )
 
 
-def test_a_directory_stored_twice_is_refused() -> None:
-    assert_refused(game(directory("mygame/game/")), member="mygame/game", problem="is stored twice", remedy=APPENDED)
+def test_a_directory_stored_twice_is_accepted() -> None:
+    assert inspect(game(directory("mygame/game/"), directory("mygame/game"), directory("mygame/"))).members == 6
 
 
 def test_a_directory_may_come_after_what_it_holds() -> None:

@@ -36,6 +36,23 @@ def test_a_path_that_climbs_is_refused(path: str) -> None:
     assert_refused(game(file(path)), member=path, problem='has ".." in its path', remedy=FROM_ABOVE)
 
 
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/tmp/abs/mygame/", "-C /tmp/abs mygame"),
+        ("../mygame/", "-C .. mygame"),
+        ("/mygame/", "-C / mygame"),
+        ("../a b/mygame/", "-C '../a b' mygame"),
+        ("../", "mygame"),
+        ("/tmp/mygame/start.sh", "mygame"),
+    ],
+)
+def test_the_remedy_is_the_command_for_the_directory_that_was_packaged(path: str, command: str) -> None:
+    with pytest.raises(ArchiveRejected) as caught:
+        inspect(gz(directory(path) if path.endswith("/") else file(path)))
+    assert caught.value.remedy.endswith(f"tar czf game.tar.gz {command}")
+
+
 def test_dots_inside_a_name_are_no_climbing() -> None:
     assert inspect(game(file("mygame/a..b"), file("mygame/...x"), file("mygame/..."))).members == 6
 
@@ -188,7 +205,7 @@ def test_a_leading_dot_slash_is_accepted() -> None:
     members = [
         directory("./"),
         directory("./mygame/"),
-        file("./mygame/start.sh", mode=0o755),
+        file("./mygame/start.sh", b"#!/bin/sh\n", mode=0o755),
         file("./mygame/game/script.rpy"),
     ]
     inspection = inspect(gz(b"".join(members) + END))

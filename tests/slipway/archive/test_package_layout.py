@@ -1,7 +1,11 @@
 """How a game is packaged: one top directory, game/ in it, an executable launcher at its root."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from slipway.archive.archive_rejected import ArchiveRejected, display_name
 from slipway.archive.inspection import Inspection
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.tar_writer import END, GAME, LAUNCHER, directory, file, game, gz, hard_link, symlink
@@ -38,6 +42,42 @@ def test_an_archive_of_the_wrong_folder_is_refused_with_the_command_for_it() -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("above", "first"), [("home/dev", "home/dev/mygame/"), ("tmp/abs", ""), ("a b", "")], ids=["home", "tmp", "a space"]
+)
+def test_an_archive_with_the_folders_above_the_game_is_told_the_right_command(above: str, first: str) -> None:
+    members = [
+        *([directory(first)] if first else []),
+        file(f"{above}/mygame/start.sh", b"#!/bin/sh\n", mode=0o755),
+        file(f"{above}/mygame/lib/game/data"),
+        file(f"{above}/mygame/game/script.rpy"),
+        file(f"{above}/mygame/game/game/deeper"),
+    ]
+    top, quoted = above.partition("/")[0], f"'{above}'" if " " in above else above
+    shown = f'"{above}/mygame"' if " " in above else f"{above}/mygame"
+    for launcher in ("start.sh", None):
+        assert_refused(
+            gz(b"".join(members) + END),
+            launcher=launcher,
+            problem=f"{display_name(top)} has no game/ directory. The game is in {shown}",
+            remedy=f"Package only the game's directory: tar czf game.tar.gz -C {quoted} mygame",
+        )
+
+
+def test_the_command_for_the_folders_above_the_game_works(tmp_path: Path) -> None:
+    top = tmp_path / "mygame"
+    (top / "game").mkdir(parents=True)
+    (top / "start.sh").write_bytes(b"#!/bin/sh\n")
+    (top / "start.sh").chmod(0o755)
+    packed = subprocess.run(["tar", "czf", "-", top], check=True, capture_output=True).stdout  # strips the leading /
+    with pytest.raises(ArchiveRejected) as caught:
+        inspect(packed)
+    above = str(tmp_path)[1:]
+    assert f"tar czf game.tar.gz -C {above} mygame (or with -C /{above}, if" in caught.value.remedy
+    command = ["tar", "czf", "-", "-C", f"/{above}", "mygame"]
+    assert inspect(subprocess.run(command, check=True, capture_output=True).stdout).members == 3
+
+
 def test_an_empty_archive_is_refused() -> None:
     assert_refused(gz(END), problem="The archive is empty", remedy="tar czf")
     assert_refused(gz(directory("./") + END), problem="The archive is empty", remedy="tar czf")
@@ -59,13 +99,13 @@ def test_a_launcher_without_an_x_bit_is_refused() -> None:
         launcher="play.sh",
         member="mygame/play.sh",
         problem="The launcher mygame/play.sh is not executable",
-        remedy="chmod +x mygame/play.sh and package again",
+        remedy="chmod +x mygame/play.sh && python3 -m tarfile -c game.tar.gz mygame",
     )
 
 
 @pytest.mark.parametrize("mode", [0o744, 0o654, 0o645])
 def test_any_x_bit_makes_a_launcher(mode: int) -> None:
-    assert inspect(game(file("mygame/play.sh", mode=mode)), launcher="play.sh").launcher == "play.sh"
+    assert inspect(game(file("mygame/play.sh", b"#!", mode=mode)), launcher="play.sh").launcher == "play.sh"
 
 
 @pytest.mark.parametrize(

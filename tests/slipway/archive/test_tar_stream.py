@@ -1,9 +1,12 @@
 """Tar as a stream: where it ends, how it is damaged, and what extended headers may say."""
 
+import subprocess
+
 import pytest
 
 from slipway.archive.archive_limits import ArchiveLimits
-from slipway.archive.tar_parser import TarParser
+from slipway.archive.archive_rejected import ArchiveRejected
+from slipway.archive.tar.tar_parser import TarParser
 from tests.slipway.archive.inspect_archive import assert_refused, inspect
 from tests.slipway.archive.tar_writer import (
     END,
@@ -21,7 +24,7 @@ from tests.slipway.archive.tar_writer import (
     symlink,
 )
 
-AGAIN = "Send the complete file again"
+AGAIN = "tar czf game.tar.gz mygame"
 EXTENDED = "././@extended"
 
 
@@ -69,6 +72,27 @@ def test_a_tar_that_ends_after_an_extended_header_is_refused(end: bytes) -> None
         remedy=AGAIN,
         member=None if end else EXTENDED,
     )
+
+
+CUT = {
+    "no end": b"",
+    "half an end": bytes(512),
+    "inside a member": file("mygame/big.rpa", bytes(2000))[:1000],
+    "in a header": file("mygame/a")[:100],
+    "after an extended header": gnu_long_name("mygame/a"),
+    "between an extended header and its member": gnu_long_name("mygame/a") + END,
+    "inside an extended header": gnu_long_name("mygame/a")[:600],
+}
+
+
+@pytest.mark.parametrize("cut", CUT)
+def test_tar_tzf_is_named_only_where_it_fails(cut: str) -> None:
+    data = gz(GAME + CUT[cut])
+    fails = subprocess.run(["tar", "tzf", "-"], input=data, capture_output=True, check=False).returncode != 0
+    with pytest.raises(ArchiveRejected) as caught:
+        inspect(data)
+    assert "tzf" not in caught.value.remedy or fails
+    assert ("tzf" in caught.value.remedy) == (cut == "inside a member")
 
 
 def test_a_wrong_checksum_is_refused() -> None:

@@ -6,11 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
+# `python -m slipway.cli` with the signals of a terminal. A test run that was started in the background ignores SIGINT,
+# and its commands would inherit that.
+COMMAND = (
+    sys.executable,
+    "-c",
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "runpy.run_module('slipway.cli', run_name='__main__', alter_sys=True)",
+)
 SECONDS = 160.0  # the longest that a command of a test waits for by itself is 150
 
 
@@ -51,9 +60,9 @@ class Slipway:
         """The same with another environment."""
         return Slipway(self.home, self.environment | environment)
 
-    def begin(self, *arguments: object) -> subprocess.Popen[str]:
+    def begin(self, *arguments: object, command: Sequence[str] = COMMAND) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "slipway.cli", *map(str, arguments)],
+            [*command, *map(str, arguments)],
             cwd=ROOT,
             env=self.variables(),
             stdin=subprocess.DEVNULL,
@@ -62,8 +71,21 @@ class Slipway:
             text=True,
         )
 
-    def __call__(self, *arguments: object) -> Ended:
-        return ended(self.begin(*arguments))
+    def __call__(self, *arguments: object, command: Sequence[str] = COMMAND) -> Ended:
+        return ended(self.begin(*arguments, command=command))
+
+    def piped(self, content: bytes, *arguments: object) -> Ended:
+        """Run a command with `content` on its standard input."""
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            cwd=ROOT,
+            env=self.variables(),
+            input=content,
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def variables(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "XDG_"))}

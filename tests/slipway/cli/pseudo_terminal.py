@@ -7,12 +7,11 @@ import os
 import pty
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.slipway.cli.cli_process import ROOT, Slipway
+from tests.slipway.cli.cli_process import COMMAND, ROOT, Slipway
 
 
 class Person:
@@ -24,7 +23,7 @@ class Person:
         self.seen = ""
 
     def sees(self, text: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while text not in self.seen:
             ready, _, _ = select.select([self._descriptor], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"not seen: {text!r} in {self.seen!r}"
@@ -35,11 +34,11 @@ class Person:
 
 
 @contextmanager
-def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
-    """The command at a terminal of its own."""
+def terminal(slipway: Slipway, *arguments: str, code: int = 0) -> Iterator[Person]:
+    """The command at a terminal of its own. It must end with `code`."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "slipway.cli", *arguments],
+        [*COMMAND, *arguments],
         cwd=ROOT,
         env=slipway.variables() | {"TERM": "xterm"},
         stdin=theirs,
@@ -50,7 +49,7 @@ def terminal(slipway: Slipway, *arguments: str) -> Iterator[Person]:
     os.close(theirs)
     try:
         yield Person(ours)
-        assert process.wait(30) == 0
+        assert process.wait(90) == code
     finally:
         process.kill()
         process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import free_port
 from tests.app.uploads.raw.live import Gunicorn, World
 from tests.game_archives import game_archive
-from tests.slipway.cli.cli_process import ROOT, Ended, Slipway
+from tests.slipway.cli.cli_process import COMMAND, ROOT, Ended, Slipway
 from tests.slipway.cli.pseudo_terminal import terminal
 
 pytestmark = pytest.mark.slow
@@ -33,7 +32,7 @@ def keyless(slipway: Slipway) -> Slipway:
 def log_in(slipway: Slipway, key: str) -> Ended:
     """With the key on standard input, as a pipeline with a secret store does."""
     process = subprocess.run(
-        [sys.executable, "-m", "slipway.cli", "login"],
+        [*COMMAND, "login"],
         cwd=ROOT,
         env=slipway.variables(),
         input=f"{key}\n",
@@ -53,6 +52,26 @@ def test_login_keeps_the_key_for_its_owner_alone(keyless: Slipway, world: World,
     assert file.parent.stat().st_mode & 0o777 == 0o700
     games = keyless.but(SLIPWAY_URL=None)("games", "--json")
     assert slug in [game["slug"] for game in games.result["games"]]
+
+
+def test_logout_removes_the_key_of_its_platform_alone(keyless: Slipway, world: World, gunicorn: Gunicorn) -> None:
+    log_in(keyless, world.key)
+    elsewhere = gunicorn.address.replace("127.0.0.1", "localhost")
+    log_in(keyless.but(SLIPWAY_URL=elsewhere), world.key)
+    file = keyless.config / "credentials.json"
+    out = keyless("logout", "--json")
+    assert (out.code, out.result["changed"], out.result["url"]) == (ExitCode.OK, True, gunicorn.address)
+    assert keyless("games").code == ExitCode.UNAUTHORIZED
+    assert keyless("games", "--url", elsewhere).code == ExitCode.OK
+    assert keyless("logout", "--json").result["changed"] is False
+    assert keyless("logout", "--url", elsewhere).code == ExitCode.OK
+    assert not file.exists()  # no key is left
+
+
+def test_logout_tells_what_it_does_not_remove(slipway: Slipway, world: World) -> None:
+    assert "SLIPWAY_KEY is set" in slipway("logout").out
+    log_in(slipway.but(SLIPWAY_KEY=None), world.key)
+    assert "It still works: revoke it in the dashboard" in slipway.but(SLIPWAY_KEY=None)("logout").out
 
 
 def test_a_key_is_typed_unseen(keyless: Slipway, gunicorn: Gunicorn, world: World) -> None:

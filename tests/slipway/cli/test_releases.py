@@ -17,6 +17,7 @@ from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import Gunicorn, World, world_on_sqlite
 from tests.game_archives import game_archive
 from tests.slipway.cli.cli_process import ROOT, Slipway, ended
+from tests.slipway.cli.pseudo_terminal import terminal
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +48,15 @@ def test_back_to_the_one_before_and_forth_again(slipway: Slipway, two_builds: st
     ]
     newest = slipway("releases", "--game", two_builds).out.splitlines()[1].split()
     assert newest[:2] == ["2", "live"]
+
+
+def test_a_release_that_somebody_else_made_meanwhile_changed_nothing(slipway: Slipway, two_builds: str) -> None:
+    with terminal(slipway, "release", two_builds, "1") as person:
+        person.sees(f"Release build 1 of {two_builds} instead of build 2?")
+        assert slipway("release", two_builds, 1, "--yes", "--json").result["changed"] is True
+        person.types("y")
+        person.sees("Build 1 was already live.")
+    assert slipway("releases", two_builds, "--json").result["total"] == 3
 
 
 def test_nobody_is_there_to_be_asked(slipway: Slipway, two_builds: str) -> None:

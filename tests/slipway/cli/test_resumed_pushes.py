@@ -57,8 +57,8 @@ def stalled(
     """A push of `targz` that stands still after the first part or more arrived."""
     line.hold_after(4 * PART + 8 * MIB)
     pushing = slipway.begin("push", targz, "--game", slug, "--json")
-    wait_until(lambda: line.holding, 30, "the line is held")
-    wait_until(lambda: arrived(world, slug), 30, "a part has arrived")
+    wait_until(lambda: line.holding, 90, "the line is held")
+    wait_until(lambda: arrived(world, slug), 90, "a part has arrived")
     yield pushing
     if pushing.poll() is None:
         pushing.kill()
@@ -191,8 +191,8 @@ def test_a_folder_is_packed_again_to_the_same_bytes(
     folder = game_folder(tmp_path, 4 * PART + MIB)
     line.hold_after(4 * PART + MIB // 2)
     pushing = slipway.begin("push", folder, "--game", slug, "--json")
-    wait_until(lambda: line.holding, 30, "the line is held")
-    wait_until(lambda: arrived(world, slug), 30, "a part has arrived")
+    wait_until(lambda: line.holding, 90, "the line is held")
+    wait_until(lambda: arrived(world, slug), 90, "a part has arrived")
     pushing.kill()
     pushing.communicate()
     line.reset()

@@ -107,3 +107,27 @@ def patched_chunks(patch: bytes, old: Table, old_pack: bytes, new: Table) -> dic
         assert not content
     assert at == len(patch)
     return made
+
+
+def read_update(update: bytes, base: bytes) -> tuple[bytes, bytes]:
+    """The new table and the joined chunks of an update file; `base` is the base's table."""
+    magic, version, reserved, base_hash, table_hash, size, frame = struct.unpack_from("<8sHH32s32sQQ", update)
+    assert (magic, version, reserved, base_hash) == (b"SlipwUpd", 1, 0, hashlib.sha256(base).digest())
+    table = unpack(update[-frame:], base)
+    assert (len(table), hashlib.sha256(table).digest()) == (size, table_hash)
+    return table, update[92:-frame]
+
+
+def updated_contents(new: Table, sent: bytes, base: Table, base_pack: bytes) -> dict[str, bytes]:
+    """The files of an update: the chunks that the base lacks are first, and were sent."""
+    known = {digest: number for number, (digest, *_) in enumerate(base.chunks)}
+    fresh = sum(digest not in known for digest, *_ in new.chunks)
+    assert all(digest not in known for digest, *_ in new.chunks[:fresh])
+    assert sum(stored for _, _, stored, _ in new.chunks[:fresh]) == len(sent)
+
+    def content(number: int) -> bytes:
+        if number < fresh:
+            return read_chunk(new, sent, number)
+        return read_chunk(base, base_pack, known[new.chunks[number][0]])
+
+    return {path: b"".join(map(content, chunks)) for kind, path, _, chunks in new.entries if kind in (1, 2)}

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway.packs.comparing import Change, ChangeKind, changes
+from slipway.packs.comparing import Change, ChangeKind, below_top, changes
 from slipway.packs.format.index import Chunks, Entries, Generation, Index, Kind
+from slipway.packs.format.index_decoding import decode_own_index
+from slipway.packs.format.index_encoding import encode_index
 from slipway.packs.format.pack_format import RULES
-from tests.slipway.packs.builds import make_build
+from slipway.packs.format.refusals import IndexRefused
+from tests.slipway.packs.builds import build_of, make_build
 from tests.slipway.packs.trees import Tree, noise
 
 ADDED, REMOVED, CHANGED = ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CHANGED
@@ -55,6 +58,30 @@ def test_a_directory_in_the_place_of_a_file(tmp_path: Path) -> None:
         Change("mygame/a", REMOVED, 3, None, 0),
         Change("mygame/a/b", ADDED, None, 3, 0),
     ]
+
+
+def test_below_the_top_directory_its_name_does_not_count(tmp_path: Path) -> None:
+    tree = Tree({"a": (b"one", False), "b/c": (b"two", True)}, symlinks={"l": "a"}, hard_links={"h": "b/c"})
+    indexes = []
+    for number, top in enumerate(("mygame", "mygame-1.1"), 1):
+        root = tree.write(tmp_path / str(number))
+        (root / "mygame").rename(root / top)
+        index = build_of(root, tmp_path, number).written.index
+        indexes.append(below_top(decode_own_index(encode_index(index))))
+
+    assert list(changes(*indexes)) == []
+    assert [indexes[1].path(entry) for entry in range(indexes[1].entry_count)] == ["a", "b", "b/c", "h", "l"]
+    assert [indexes[1].target(entry) for entry in (3, 4)] == ["b/c", "a"]
+    changed = make_build(tmp_path, Tree({"a": (b"other", False)}), 3).written.index
+    assert [change.path for change in changes(indexes[1], below_top(changed))] == ["a", "b/c", "h", "l"]
+
+
+def test_an_index_of_our_own_is_refused_only_for_its_form(tmp_path: Path) -> None:
+    encoded = make_build(tmp_path, Tree({"a": (b"one", False)})).written.encoded
+    assert decode_own_index(encoded).path(1) == "mygame/a"
+    for damaged in (encoded[:-1], b"x" + encoded[1:], encoded + b"x"):
+        with pytest.raises(IndexRefused):
+            decode_own_index(damaged)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from slipway.packs.format.index_transfer import decompress_index
 from slipway.packs.local_reuse import Reuse
 from slipway.packs.transfer_plan import plan_transfer
 from tests.slipway.packs.builds import Build, BytesSource, install, make_build, patch_between
-from tests.slipway.packs.trees import Tree, noise, standing, trees
+from tests.slipway.packs.trees import Tree, installed_mode, noise, standing, trees
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def test_any_jump_between_versions_ends_in_the_right_one(
 def standing_files(root: Path) -> dict[str, tuple[int, bytes]]:
     """Content and modes by path. Files that are linked with another build's look like hard links otherwise."""
     return {
-        str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes())
+        str(path.relative_to(root)): (installed_mode(path), path.read_bytes())
         for path in root.rglob("*")
         if path.is_file() and not path.is_symlink()
     }

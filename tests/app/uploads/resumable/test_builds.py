@@ -19,7 +19,7 @@ from app.fleet.servers import pause_server, retire_server
 from app.maintenance.build_sweep import check
 from app.storage.bucket import bucket
 from tests.app.api.calling import Script, body, counting, refused, shape
-from tests.app.fleet.acting import FleetAgent, held, new_build
+from tests.app.fleet.acting import FleetAgent, held, keep_previous, new_build
 from tests.app.uploads.resumable.databases import one_database
 from tests.app.uploads.resumable.rows import builds, is_clean
 from tests.app.uploads.resumable.sending import Sender, http
@@ -54,7 +54,7 @@ def numbers(script: Script) -> list[int]:
 
 def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
     archive = game_archive()
-    sender.published(archive, note="First light")
+    sender.published(archive, note="First light", versionLabel=" 1.4.2 ")
     build = body(sender.ask("GET", f"{GAME_URL}/builds/1"))
     assert shape(build) == {
         "number": "int",
@@ -64,15 +64,21 @@ def test_a_build_is_described_completely(app: Flask, sender: Sender) -> None:
         "launcher": "str",
         "fileName": "str",
         "note": "str",
+        "versionLabel": "str",
         "sentBy": "str",
         "createdAt": "moment",
         "released": "bool",
         "releasedAt": "moment",
         "cachedOn": "int",
+        "update": "null",
+        "sentBytes": "int",
+        "savedBytes": "int",
         "warnings": [],
+        "pack": {"state": "str", "progress": "null", "bytes": "null", "reason": "null"},
     }
     assert (build["number"], build["size"], build["released"]) == (1, len(archive), True)
     assert build["checksum"] == f"sha256:{hashlib.sha256(archive).hexdigest()}"
+    assert build["versionLabel"] == "1.4.2"
     assert (build["fileName"], build["note"], build["launcher"]) == (
         "lanterns.tar.gz",
         "First light",
@@ -196,6 +202,7 @@ def test_the_live_build_is_not_deleted(sender: Sender, game: Game) -> None:
 
 
 def test_a_build_that_a_server_plays_meanwhile_is_not_deleted(sender: Sender, game: Game, agent: FleetAgent) -> None:
+    keep_previous(0)
     old = new_build(game)
     agent.report(held(old, "cached"))
     new = new_build(game)  # released; until it is cached, srv-01 is to hold the old one
@@ -308,6 +315,7 @@ def test_the_live_build_is_kept_however_old(app: Flask, sender: Sender) -> None:
 
 
 def test_builds_in_use_are_kept_until_they_are_free(app: Flask, sender: Sender, game: Game, agent: FleetAgent) -> None:
+    keep_previous(0)
     old = new_build(game)
     said = held(old, "cached")
     agent.report(said)

@@ -12,6 +12,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from app.accounts.actors import Actor
+from app.accounts.build_quota import build_quota
 from app.config.settings import MIB
 from app.data.database import writing
 from app.data.extensions import db
@@ -21,7 +22,6 @@ from app.data.models.partner import Partner
 from app.data.models.upload import Upload
 from app.maintenance.build_sweep import sweep
 from app.refusals import QuotaExceeded, UploadInterrupted
-from app.uploads.build_quota import build_quota
 from app.uploads.raw.archive_receiver import receive_archive
 from app.uploads.raw.incoming_body import IncomingBody
 from tests.app.uploads.resumable.rows import A_WEEK, age, builds, is_clean, set_quota

@@ -11,7 +11,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.accounts.keys import create_key
-from app.catalog.build_publishing import ClaimLost, publish_build
+from app.catalog.build_publishing import publish_build
+from app.data.claims import LEASE, ClaimLost
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
@@ -21,7 +22,7 @@ from app.storage.bucket import bucket
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable import archive_check
 from app.uploads.resumable.archive_check import Outcome, examine, read_archive
-from app.uploads.resumable.check_claims import LEASE, MAX_CHECKS, Heartbeat, claim_check, due_checks, free_claim
+from app.uploads.resumable.check_claims import MAX_CHECKS, Heartbeat, claim_check, due_checks, free_claim
 from app.uploads.resumable.completion import join_parts
 from tests.app.api.calling import body, refused
 from tests.app.runtime.processes import wait_until
@@ -50,6 +51,15 @@ def test_completing_again_at_any_time_tells_the_same(app: Flask, sender: Sender)
     assert examine(upload["id"]) is Outcome.NOT_OURS
     assert len(builds()) == 1
     assert is_clean()
+
+
+def test_a_done_upload_has_the_warnings_of_its_build(app: Flask, sender: Sender) -> None:
+    archive = game_archive(engine=b"#!/bin/sh\n", engine_mode=0o644)
+    assert sender.begun(archive)["warnings"] == []
+    (warning,) = sender.published(archive)["warnings"]
+    assert "engine is a program without an execute bit" in warning
+    again = sender.published(archive)
+    assert (again["unchanged"], again["warnings"]) == (True, [warning])
 
 
 def test_a_done_upload_says_so_for_a_week(app: Flask, sender: Sender) -> None:

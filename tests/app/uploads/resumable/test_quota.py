@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Flask
 from sqlalchemy import select
 
+from app.accounts.build_quota import BuildQuota, build_quota
 from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.data.models.upload import Upload
 from app.maintenance.build_sweep import sweep
-from app.uploads.build_quota import BuildQuota, build_quota
 from tests.app.api.calling import body, refused
 from tests.app.uploads.resumable.rows import A_WEEK, age, is_clean, set_quota, transfers
 from tests.app.uploads.resumable.sending import UPLOADS, Sender

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.catalog.build_publishing import ClaimLost
 from app.config.settings import Settings
+from app.data.claims import ClaimLost
 from app.maintenance.build_sweep import sweep
+from app.storage import whole_objects
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
-from app.uploads.resumable import archive_check
 from app.uploads.resumable.archive_check import Outcome, examine, read_archive
 from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim
 from app.uploads.resumable.completion import join_parts
@@ -51,7 +51,7 @@ def settings(database_url: str, tmp_path: Path, storage: StorageAccess, network:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries follow each other at once."""
-    monkeypatch.setattr(archive_check, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(whole_objects, "PAUSE_SECONDS", 0.01)
 
 
 def done(sender: Sender, upload_id: str) -> None:
@@ -112,7 +112,7 @@ def test_reading_that_breaks_because_the_upload_was_cancelled_ends_at_once(
     app: Flask, sender: Sender, network: FaultyNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Storage may end an answer in its midst when the object is deleted under it."""
-    monkeypatch.setattr(archive_check, "PAUSE_SECONDS", 600)
+    monkeypatch.setattr(whole_objects, "PAUSE_SECONDS", 600)
     upload_id = sender.sent(ARCHIVE)
     taken = claim_check(upload_id)
     assert taken is not None

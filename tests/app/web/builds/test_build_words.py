@@ -38,6 +38,18 @@ def test_downloading_without_a_byte_a_second_promises_no_time() -> None:
     assert said(replace(CELL, state="downloading", bytes_per_second=0)) == ("0 %", "0 B/s")
 
 
+def test_an_update_says_how_large_it_is() -> None:
+    cell = replace(CELL, state="downloading", bytes_total=54_000, bytes_done=27_000, bytes_per_second=9000)
+    assert said(replace(cell, source="update", source_build=13)) == ("50 %", "54 kB · 9 kB/s")
+    assert said(replace(cell, source="archive")) == ("50 %", "9 kB/s · 3 s")
+
+
+def test_queued_says_that_its_update_is_being_prepared() -> None:
+    cell = replace(CELL, state="queued", preparing=40)
+    assert said(cell) == ("Queued", "preparing update 40 %")
+    assert said(replace(cell, paused=True)) == ("Queued", "downloads paused")
+
+
 def test_a_download_is_not_100_percent_before_its_last_byte() -> None:
     cell = replace(CELL, state="downloading", bytes_done=7_199_999_999, bytes_per_second=1)
     assert said(cell)[0] == "99 %"
@@ -107,7 +119,7 @@ def test_a_server_that_never_spoke_says_so() -> None:
 def test_removing_removed_and_not_sent_say_the_amount_or_the_day() -> None:
     assert said(replace(CELL, state="removing")) == ("Removing", "7.2 GB")
     assert said(replace(CELL, state="removed")) == ("Removed", "14 Nov 2026")
-    assert said(replace(CELL, state="not_sent", since=None)) == ("Not sent", "7.2 GB to fetch")
+    assert said(replace(CELL, state="not_sent", since=None, to_fetch=1_400_000)) == ("Not sent", "1.4 MB to fetch")
 
 
 def test_every_state_of_the_fleet_has_words_and_an_icon() -> None:

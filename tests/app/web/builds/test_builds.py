@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,11 +10,13 @@ import urllib3
 from flask import Flask
 from sqlalchemy import select
 
-from app.data.database import writing
+from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
+from app.data.models.pack import BuildPack
 from app.storage.bucket import bucket
+from app.topics.names import game_topic
 from app.uploads.resumable.archive_check import examine
 from tests.app.web import scenes
 from tests.app.web.builds.test_upload import sent
@@ -47,6 +50,42 @@ def test_a_build_says_what_it_is_and_where(owner: Visitor, garden: str) -> None:
     assert f"SHA-256 {'0' * 63}3" in text
     assert "Roll back to build 3" in text
     assert "Save the note" in text
+
+
+def test_the_state_of_a_builds_pack_is_shown_in_the_list_and_on_its_page(owner: Visitor, garden: str) -> None:
+    build = built(garden, 5)
+    change_pack(build, state="making", bytes_done=4, bytes_total=10)
+    assert "Preparing updates 40 %" in rows(owner.get(PAGE).text)[0]
+    assert "Pack for updates Preparing updates 40 %" in plain(owner.get(f"{PAGE}/builds/5").text)
+    change_pack(build, state="no_room", reason="The portal's disk is full.")
+    assert "Servers fetch the archive. The portal's disk is full." in rows(owner.get(f"{PAGE}/builds").text)[0]
+    change_pack(build, state="ready", reason=None, folder="packs/x", pack_bytes=3_000_000_000, index_bytes=1)
+    assert "updates" not in rows(owner.get(PAGE).text)[0]
+    assert "Pack for updates 3.0 GB" in plain(owner.get(f"{PAGE}/builds/5").text)
+
+
+def built(game_id: str, number: int) -> str:
+    afresh()
+    return db.session.scalars(select(Build.id).where(Build.game_id == game_id, Build.number == number)).one()
+
+
+def change_pack(build_id: str, **values: Any) -> None:
+    """Make the pack's row, or change it."""
+    with writing() as session:
+        session.merge(BuildPack(build_id=build_id, **values))
+        announce(game_topic(session.get_one(Build, build_id).game_id))
+
+
+def test_warnings_are_shown_in_the_list_on_the_page_and_before_a_release(owner: Visitor, garden: str) -> None:
+    with writing() as session:
+        build = session.scalars(select(Build).where(Build.game_id == garden, Build.number == 3)).one()
+        build.warnings = ["lib/x/engine is a program without an execute bit", "README differs"]
+    shown = next(row for row in rows(owner.get(PAGE).text) if row.startswith("3 "))
+    assert "2 warnings from its check" in shown
+    assert f'href="{PAGE}/builds/3#warnings"' in owner.get(PAGE).text
+    assert "Warnings from its check lib/x/engine is a program" in plain(owner.get(f"{PAGE}/builds/3").text)
+    question = plain(owner.get(f"{PAGE}/builds/3/release").text)
+    assert "lib/x/engine is a program without an execute bit. README differs." in question
 
 
 def test_a_note_is_kept_and_shown_in_the_list(owner: Visitor, garden: str) -> None:

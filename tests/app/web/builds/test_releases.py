@@ -42,13 +42,14 @@ def test_the_page_offers_what_is_ready_and_the_way_back(owner: Visitor, garden: 
     assert 'aria-label="Release build 5"' in page
     assert 'aria-label="Roll back to build 3"' in page
     assert f"{PAGE}/builds/4/release" not in page, "it is live already"
-    assert rows(page)[0].startswith("5 Ready 7.2 GB 0 of 6")
-    assert rows(page)[2].startswith("3 Ready, was live 7.1 GB 6 of 6")
+    assert rows(page)[0].startswith("5 Ready 7.2 GB 7.2 GB CI"), "it has no pack"
+    assert rows(page)[2].startswith("3 Ready, was live 7.1 GB 0 B on 6 of 6")
+    assert '0\u00a0B <span class="soft">on 6 of 6</span>' in page
 
 
 def test_viewers_see_everything_and_are_offered_nothing(viewer: Visitor, garden: str) -> None:
     page = viewer.get(PAGE).text
-    assert "Cached on" in plain(page)
+    assert "Update from live" in plain(page)
     assert "/release" not in page
     assert "More about build 5" in page
     for answer in (viewer.get(f"{PAGE}/builds/5/release"), viewer.post(f"{PAGE}/builds/5/release", {"live": "4"})):
@@ -72,7 +73,7 @@ def test_the_question_says_what_each_server_will_do(owner: Visitor, garden: str)
     assert "Replaces the retry of build 4" in lines[4]
     assert "No contact since" in lines[5]
     assert "17 sessions stay on the build they started with until they end." in text
-    assert "Servers keep running build 4 until build 5 is downloaded. You can undo this." in text
+    assert "Servers keep running build 4 until build 5 is downloaded. You can undo this: rolling back" in text
     assert "Release build 5 to 6 servers" in text
 
 

@@ -165,6 +165,19 @@ def test_the_detail_is_a_page_and_the_inside_of_a_dialog(owner: Visitor, game_id
     assert owner.get(f"{PAGE}/nothing").status_code == 404
 
 
+def test_an_image_that_the_game_has_is_already_here(owner: Visitor, game_id: str) -> None:
+    first = send(owner, picture(), "one.png")
+    again = send(owner, picture(), "two\u202egnp.png")
+    assert (again.status_code, again.location) == (303, first.location)
+    assert r"two\u202egnp.png is already here" in owner.get(PAGE).text
+    assert len(asset_scenes.images_of(game_id)) == 1
+
+
+def test_a_heic_image_is_named_with_what_to_do(owner: Visitor, game_id: str) -> None:
+    (_, reason) = errors(send(owner, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "IMG_1.jpg"))
+    assert reason.startswith("'IMG_1.jpg' is HEIC, none of PNG, JPEG, WebP, GIF. Export it as JPEG: on a Mac in")
+
+
 def test_one_image_is_added_through_the_app(owner: Visitor, game_id: str) -> None:
     answer = send(owner, picture(), "art/Karte Ä.png")
     assert answer.status_code == 303, answer.text
@@ -235,7 +248,7 @@ def test_what_is_no_image_is_refused_with_what_to_do(owner: Visitor, game_id: st
     assert errors(send(owner, None)) == [title, "Choose an image to add"]
     assert errors(send(owner, b"%PDF-1.7", "plan.pdf")) == [
         title,
-        "'plan.pdf' is none of PNG, JPEG, WebP, GIF. Export it as one of these and choose it again.",
+        "'plan.pdf' is a PDF document, none of PNG, JPEG, WebP, GIF. Export it as PNG or JPEG. Then choose it again.",
     ]
     assert errors(send(owner, b"")) == [title, "'card.png' is empty. Export it again, then choose it."]
     (_, reason) = errors(send(owner, picture()[:1200]))

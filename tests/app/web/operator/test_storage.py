@@ -9,9 +9,12 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app.data.database import writing
 from app.data.models.base import new_id, now
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack
 from app.data.models.upload import Upload
 from app.storage.availability import storage_status
 from app.storage.bucket import Bucket, StorageError, bucket
@@ -57,8 +60,17 @@ def test_reachable_storage_says_so_with_what_the_rows_know(operator: Visitor, ca
         session.add(
             Upload(id=new_id("upload"), game_id=game_id, object_key="archives/x", sent_by="CI", reserved_bytes=5 * GB)
         )
+        build_id = session.scalars(select(Build.id).where(Build.game_id == game_id).limit(1)).one()
+        session.add(BuildPack(build_id=build_id, state="ready", folder="packs/x", pack_bytes=GB, index_bytes=GB))
     text = plain(operator.get(PAGE).text)
-    for words in ("Reachable", "Size of builds 4.0 GB", "Builds 3", "Deleted games 1.0 GB", "1 for 5.0 GB"):
+    for words in (
+        "Reachable",
+        "Size of builds 4.0 GB",
+        "Size of packs 2.0 GB",
+        "Builds 3",
+        "Deleted games 1.0 GB",
+        "1 for 5.0 GB",
+    ):
         assert words in text
 
 

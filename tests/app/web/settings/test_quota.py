@@ -10,7 +10,8 @@ from sqlalchemy import select
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import now
-from app.data.models.game import Game
+from app.data.models.game import Build, Game
+from app.data.models.pack import BuildPack
 from app.data.models.partner import Partner
 from app.data.models.upload import Upload
 from app.web.settings.quota_page import rate_words
@@ -44,6 +45,18 @@ def test_the_meter_and_its_words_say_the_same(owner: Visitor, partner: Partner) 
     assert meter
     for part in ('max="100000000000"', 'value="42200000000"', 'low="90000000000"', 'high="95000000000"'):
         assert part in meter[0]
+
+
+def test_packs_are_a_line_of_their_own(owner: Visitor, partner: Partner) -> None:
+    with writing() as session:
+        partner.build_quota_bytes = 100 * GB
+        build_id = session.scalars(select(Build.id).limit(1)).one()
+        pack = BuildPack(build_id=build_id, state="ready", folder="packs/x", pack_bytes=2 * GB, index_bytes=GB)
+        session.add(pack)
+    page = owner.get(PAGE).text
+    assert "40.2 GB of 100 GB used" in plain(page)
+    assert "Archives: 37.2 GB · Packs for updates: 3.0 GB · Being uploaded: 5.0 GB · Left: 54.8 GB" in plain(page)
+    assert 'value="45200000000"' in page
 
 
 def test_without_a_quota_there_is_no_meter(owner: Visitor, partner: Partner) -> None:

@@ -3,10 +3,13 @@ zstd that makes them, so they are only made again when the format changes."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import tempfile
 from pathlib import Path
 
+from tests.slipway.packs.assembling.updates import assembled, update_file
 from tests.slipway.packs.builds import Build, make_build
 from tests.slipway.packs.trees import Tree, noise
 
@@ -53,10 +56,12 @@ def main() -> None:
             "2.index": written.index_object,
             "2.index.d1": written.delta,
             "2.patch.1": written.patch,
+            "2.update.1": update_file(second.root, first),
         }
         for name, content in objects.items():
             (HERE / name).write_bytes(content)
-        expected = {"1": _expected(first), "2": _expected(second)}
+        tar = gzip.decompress(assembled(objects["2.update.1"], first))
+        expected = {"1": _expected(first), "2": _expected(second) | {"tarSha256": hashlib.sha256(tar).hexdigest()}}
         (HERE / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
 
 

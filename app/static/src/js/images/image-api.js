@@ -14,11 +14,12 @@ import { StoragePut } from "../storage-put.js";
 const RETRY_WAIT = 5; // seconds, where the server names no time
 const MAX_NAME = 256;
 
-/** Types by the first bytes of a file. @type {[type: string, bytes: number[]][]} */
+/** Types by the first bytes of a file. @type {[type: string, begins: RegExp][]} */
 const MAGIC = [
-  ["image/png", [0x89, 0x50, 0x4e, 0x47]],
-  ["image/jpeg", [0xff, 0xd8, 0xff]],
-  ["image/gif", [0x47, 0x49, 0x46, 0x38]],
+  ["png", /^\x89PNG/],
+  ["jpeg", /^\xff\xd8/],
+  ["gif", /^GIF8/],
+  ["webp", /^RIFF.{4}WEBP/s],
 ];
 
 export class ImageRefusal extends Error {
@@ -38,13 +39,14 @@ export class ImageRefusal extends Error {
 }
 
 /**
- * What the bytes are, whatever the file is called; "" for anything else.
+ * What the bytes are, whatever the file is called; "" for anything else. HEIC and AVIF are named by their brand: the
+ * server rejects them and says what to do.
  * @param {Uint8Array} bytes  the first 12
  */
 function typeOf(bytes) {
-  const is = (/** @type {number[]} */ magic, at = 0) => magic.every((byte, place) => bytes[at + place] === byte);
-  if (is([0x52, 0x49, 0x46, 0x46]) && is([0x57, 0x45, 0x42, 0x50], 8)) return "image/webp";
-  return MAGIC.find(([, magic]) => is(magic))?.[0] ?? "";
+  const head = String.fromCharCode(...bytes);
+  const type = MAGIC.find(([, begins]) => begins.test(head))?.[0] ?? /^.{4}ftyp(.{4})/s.exec(head)?.[1];
+  return type ? `image/${type}` : "";
 }
 
 /**
@@ -64,7 +66,7 @@ async function call(url, body, signal) {
   const { ok, status, retryAfter, answer } = reply;
   if (ok) return answer;
   const message = answer?.error.message ?? `The server answered ${status}.`;
-  if (status === 401) throw new ImageRefusal("Signed out", "Sign in again, then try this one again.");
+  if (status === 401) throw new ImageRefusal("Signed out", "Sign in again. Try again.");
   if ([429, 502, 503].includes(status)) throw new ImageRefusal("Held", message, { wait: retryAfter || RETRY_WAIT });
   throw new ImageRefusal("Rejected", message, { final: status === 400 });
 }
@@ -84,7 +86,7 @@ function put(url, file, type, signal, moved) {
       if (status === 200) resolve();
       else if (status === 0 || status >= 500) {
         reject(new ImageRefusal("Held", "storage is unreachable", { wait: RETRY_WAIT }));
-      } else reject(new ImageRefusal("Not stored", "The address to upload to has expired. Try again."));
+      } else reject(new ImageRefusal("Not stored", "The address has expired. Try again."));
     };
     const request = new StoragePut(url, file, { type, moved: () => moved(request.bytes), answered });
     signal.addEventListener("abort", () => {
@@ -105,11 +107,10 @@ async function read(file) {
     contentType = typeOf(new Uint8Array(await file.slice(0, 12).arrayBuffer()));
     if (contentType) checksum = await checksumOf(file);
   } catch {
-    throw new ImageRefusal("Cannot be read", "The file was moved or changed. Choose it again.", { final: true });
+    throw new ImageRefusal("Cannot be read", "Export it again and choose it again.", { final: true });
   }
   if (contentType) return { contentType, checksum };
-  const remedy = "It is none of PNG, JPEG, WebP and GIF. Export it as one of these.";
-  throw new ImageRefusal("Not an image", remedy, { final: true });
+  throw new ImageRefusal("Not an image", "Export it as PNG or JPEG.", { final: true });
 }
 
 /**
@@ -119,13 +120,15 @@ async function read(file) {
  * @param {object} callbacks
  * @param {(bytes: number) => void} callbacks.moved  called with the bytes that have left
  * @param {() => void} callbacks.sent  called when all have
+ * @param {(key: string) => boolean} callbacks.isKnown  whether this gallery has the image, or another upload sends it
  * @returns {Promise<string>}
  */
-export async function sendImage({ file, gallery }, signal, { moved, sent }) {
+export async function sendImage({ file, gallery }, signal, { moved, sent, isKnown }) {
   const byteSize = file.size;
   const announced = { fileName: file.name.slice(0, MAX_NAME), byteSize, ...(await read(file)) };
   /** @type {Presigned} */
   const { signedUrl, key, publicUrl, contentType } = await call(gallery.presign, announced, signal);
+  if (isKnown(key)) throw new ImageRefusal("Already here", "The gallery has it.", { final: true });
   await put(signedUrl, file, contentType, signal, moved);
   sent();
   await call(gallery.confirm, { key, publicUrl, byteSize, contentType }, signal);

@@ -24,7 +24,7 @@ function problemWith(file, { most, each }) {
     return { name: "failed", title: `Larger than ${each}`, reason, final: true };
   }
   if (file.size > 0) return undefined;
-  const reason = "The file has no bytes. Export it again and choose it again.";
+  const reason = "Export it again and choose it again.";
   return { name: "failed", title: "Empty", reason, final: true };
 }
 
@@ -34,6 +34,9 @@ class ImageQueue {
 
   /** Storage is unreachable: nothing begins. */
   held = false;
+
+  /** Whether the page shows an image. @type {(key: string) => boolean} */
+  isShown = () => false;
 
   /**
    * An image has changed, been added or been removed; null: any of them may have.
@@ -84,12 +87,14 @@ class ImageQueue {
   }
 
   run() {
-    let busy = this.list.filter((image) => image.is("uploading", "checking")).length;
-    let ahead = busy;
+    const sending = this.list.filter((image) => image.is("uploading", "checking"));
+    let ahead = sending.length;
+    // One after another until they have keys, so that of two equal images it is the second that is already here.
+    let isFree = !this.held && ahead < MAX_AT_ONCE && sending.every((image) => image.key);
     for (const image of this.list) {
       if (!image.is("waiting", "held") || image.retryAt) continue;
-      if (busy < MAX_AT_ONCE && !this.held) {
-        busy += 1;
+      if (isFree) {
+        isFree = false;
         this.#start(image);
       } else image.become(this.held ? { name: "held", retry: null } : { name: "waiting", ahead });
       ahead += 1;
@@ -109,8 +114,14 @@ class ImageQueue {
       image.become({ name: "checking" });
       this.#changed(image);
     };
+    const isKnown = (/** @type {string} */ key) => {
+      const isSent = this.list.some((other) => other.key === key && !other.is("failed"));
+      image.key = key;
+      this.run();
+      return isSent || this.isShown(key);
+    };
     try {
-      const key = await sendImage(image, signal, { moved, sent });
+      const key = await sendImage(image, signal, { moved, sent, isKnown });
       image.become({ name: "stored", key, since: performance.now() });
     } catch (error) {
       if (signal.aborted) return;

@@ -118,7 +118,7 @@ function words(image) {
 
 /** @param {ImageUpload} image */
 function heldFact({ state, tries }) {
-  if (state.name !== "held" || !state.retry) return "Storage is unreachable, it starts by itself";
+  if (state.name !== "held" || !state.retry) return "storage is unreachable, it starts by itself";
   const wait = Math.max(1, Math.ceil((state.retry.at - Date.now()) / 1000));
   return `${state.retry.reason}, retrying ${tries} of ${MAX_TRIES} in ${wait}${NO_BREAK}s`;
 }
@@ -176,6 +176,7 @@ function drawProgress(tile, percent, text) {
 
 const drawAll = () => images.list.forEach(draw);
 
+images.isShown = (key) => document.querySelector(`#assets-tiles [data-key="${CSS.escape(key)}"]`) !== null;
 images.changes.add((image) => {
   if (!image) drawAll();
   else if (images.list.includes(image)) draw(image);
@@ -191,8 +192,7 @@ onLoad(drawAll);
 function givesWay(image) {
   if (image.state.name !== "stored") return false;
   const late = performance.now() - image.state.since > MAX_STORED;
-  const shown = document.querySelector(`#assets-tiles [data-key="${CSS.escape(image.state.key)}"]`);
-  return late || shown !== null || !isHere(image);
+  return late || images.isShown(image.state.key) || !isHere(image);
 }
 
 setInterval(() => {

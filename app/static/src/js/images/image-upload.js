@@ -61,6 +61,7 @@ export class ImageUpload extends Stateful {
   progress = new Progress();
   secondsLeft = 0; // 0: not known
   tries = 0; // in a row
+  key = ""; // of the stored image, once it is announced
 
   /** Ends what is under way. @type {AbortController | null} */
   transfer = null;
@@ -101,6 +102,7 @@ export class ImageUpload extends Stateful {
     this.startedAt = performance.now();
     this.progress = new Progress();
     this.secondsLeft = 0;
+    this.key = "";
     this.become({ name: "uploading" });
     return this.transfer.signal;
   }

@@ -1,0 +1,216 @@
+"""The builds in a report: the server's replicas are updated from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import or_, select, tuple_
+from sqlalchemy.orm import Session, contains_eager
+
+from app.data.database import announce, in_batches
+from app.data.models.game import Build, Game
+from app.data.models.server import Replica, Server, Source
+from app.fleet.costs.sent_bytes import count_copies, lock_games
+from app.fleet.replicas import is_plan_current
+from app.fleet.reporting.unplanned_builds import adopt
+from app.fleet.transfers import bytes_arrived, record_arrived
+from app.topics.names import game_topic, partner_topic
+
+MOVING = {"downloading", "verifying", "evicting"}
+HOLDING = {*MOVING, "cached"}
+# A copy that was complete stays so in these phases.
+HOLDS_COPY = {"cached", "verifying", "evicting"}
+IN_TRANSFER = {"downloading", "verifying", "failed"}
+# "In 39.2 s", reported 0.8 s after "in 40 s", is the same moment.
+SAME_MOMENT = timedelta(seconds=2)
+Key = tuple[str, int]  # game id, build number
+
+
+@dataclass(frozen=True)
+class ReportedSource:
+    """What a copy is made from. `from_build`: the number of the build that an update
+    starts from. `fallback`: why the archive was used although there is a pack."""
+
+    kind: Source
+    from_build: int | None = None
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportedBuild:
+    game_id: str
+    build: int
+    phase: str
+    bytes_done: int = 0
+    bytes_total: int = 0
+    bytes_per_second: int = 0
+    attempt: int = 0
+    reason: str | None = None
+    retry_in_seconds: float | None = None
+    source: ReportedSource | None = None
+
+
+@dataclass(frozen=True)
+class ReportedBuilds:
+    """All builds that a server reports. `boot_id` and `previous_boot_id`: those of its agent."""
+
+    boot_id: str
+    previous_boot_id: str | None
+    builds: Sequence[ReportedBuild]
+
+
+def update_replicas(
+    session: Session, server: Server, report: ReportedBuilds, at: datetime, announce_all: bool
+) -> set[str]:
+    """Update the server's replicas from the report. Unchanged rows are not written. Returns the games whose flags
+    `wanted` and `kept` do not fit any more. `server` is as before the report."""
+    reported = {(b.game_id, b.build): b for b in report.builds}
+    found, new_copies = _find_replicas(session, server, report, reported)
+    lock_games(session, {game_id for game_id, _ in new_copies})
+    rows = {(row.game_id, row.build.number): row for row in _lock_replicas(session, found)}
+    complete = [row for key, row in rows.items() if key in new_copies and row.cached_at is None]
+    came = _bytes_arrived(server, report, rows, at)
+    for key, row in rows.items():
+        if key in reported:
+            _update_phase(row, reported[key], at)
+        else:
+            _reset_absent(row, at)
+    held = {key: b for key, b in reported.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
+    for key, row in adopt(session, server, held).items():
+        _update_phase(row, held[key], at)
+        rows[key] = row
+    changed = [row for row in rows.values() if session.is_modified(row)]
+    for row in changed:
+        row.reported_at = at
+    shown = {row.game_id for row in rows.values() if row.phase != "removed"} if announce_all else set()
+    partners = _announce_games(session, shown.union(row.game_id for row in changed))
+    by_partner = Counter[str]()
+    for game_id in came.keys() & partners.keys():
+        by_partner[partners[game_id]] += came[game_id]
+    record_arrived(session, server.id, by_partner, at)
+    count_copies(session, complete, list(rows.values()))
+    return _out_of_line(session, server, list(rows.values()))
+
+
+def _find_replicas(
+    session: Session, server: Server, report: ReportedBuilds, reported: Mapping[Key, ReportedBuild]
+) -> tuple[list[int], set[Key]]:
+    """The ids of the server's replicas that exist there, should exist, or are named by the report; and the builds among
+    them that it has completed since its last report."""
+    named = select(Replica.id, Replica.game_id, Build.number, Replica.phase, Replica.cached_at)
+    named = named.join(Replica.build).where(Replica.server_id == server.id)
+    found = list(session.execute(named.where(or_(Replica.wanted, Replica.phase != "removed"))))
+    known = {(row.game_id, row.number) for row in found}
+    for keys in in_batches((key for key in reported if key not in known), 500):
+        found += session.execute(named.where(tuple_(Build.game_id, Build.number).in_(keys)))
+    # The first report after a restored database, or of a server that was added again, shows what was there before.
+    continues = server.boot_id is not None and server.boot_id in {report.boot_id, report.previous_boot_id}
+    new_copies = {
+        (row.game_id, row.number)
+        for row in found
+        if row.cached_at is None
+        and (key := (row.game_id, row.number)) in reported
+        and reported[key].phase == "cached"
+        and (continues or row.phase in IN_TRANSFER)
+    }
+    return sorted(row.id for row in found), new_copies
+
+
+def _lock_replicas(session: Session, row_ids: Sequence[int]) -> Sequence[Replica]:
+    """Locked in one order, with their builds loaded."""
+    query = (
+        select(Replica)
+        .join(Replica.build)
+        .options(contains_eager(Replica.build))
+        .order_by(Replica.id)
+        .with_for_update(of=Replica, key_share=True)
+    )
+    rows: list[Replica] = []
+    for ids in in_batches(row_ids):
+        rows += session.scalars(query.where(Replica.id.in_(ids)))
+    return rows
+
+
+def _bytes_arrived(
+    server: Server, report: ReportedBuilds, rows: Mapping[tuple[str, int], Replica], at: datetime
+) -> Counter[str]:
+    """Bytes since the last report, by game. The first report of a boot shows what is there, not what arrived."""
+    came = Counter[str]()
+    if server.boot_id != report.boot_id or server.last_report_at is None:
+        return came
+    seconds = (at - server.last_report_at).total_seconds()
+    for b in report.builds:
+        row = rows.get((b.game_id, b.build))
+        if row is not None:
+            came[b.game_id] += bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+    return +came
+
+
+def _announce_games(session: Session, game_ids: set[str]) -> dict[str, str]:
+    """Returns the partner ids of the games."""
+    partners: dict[str, str] = {}
+    for ids in in_batches(sorted(game_ids)):
+        found = session.execute(select(Game.id, Game.partner_id).where(Game.id.in_(ids)))
+        partners.update((row.id, row.partner_id) for row in found)
+    for game_id, partner_id in partners.items():
+        announce(game_topic(game_id), partner_topic(partner_id))
+    return partners
+
+
+def _out_of_line(session: Session, server: Server, rows: Sequence[Replica]) -> set[str]:
+    by_game: dict[str, list[Replica]] = {}
+    for row in rows:
+        by_game.setdefault(row.game_id, []).append(row)
+    released: dict[str, str | None] = {}
+    for ids in in_batches(sorted(by_game)):
+        found = session.execute(select(Game.id, Game.released_build_id, Game.deleted_at).where(Game.id.in_(ids)))
+        released.update({game_id: None if deleted else build_id for game_id, build_id, deleted in found})
+    keep = server.keep_previous
+    return {game_id for game_id, held in by_game.items() if not is_plan_current(released.get(game_id), held, keep)}
+
+
+def _update_phase(row: Replica, reported: ReportedBuild, at: datetime) -> None:
+    if reported.phase == "removed":
+        _reset_absent(row, at)
+        return
+    if reported.phase != row.phase:
+        row.phase = reported.phase
+        row.since = at
+        if reported.phase not in HOLDS_COPY:
+            row.cached_at = None
+        elif reported.phase == "cached":
+            row.cached_at = row.cached_at or at
+    _update_source(row, reported)
+    row.bytes_total = reported.bytes_total or row.bytes_total
+    row.bytes_done = min(reported.bytes_done, row.bytes_total) if row.bytes_total else reported.bytes_done
+    row.bytes_per_second = reported.bytes_per_second
+    row.attempt = reported.attempt
+    row.reason = reported.reason[:500] if reported.reason else None
+    retry_at = None if reported.retry_in_seconds is None else at + timedelta(seconds=reported.retry_in_seconds)
+    if retry_at is None or row.retry_at is None or abs(retry_at - row.retry_at) > SAME_MOMENT:
+        row.retry_at = retry_at
+
+
+def _update_source(row: Replica, reported: ReportedBuild) -> None:
+    """A report without a source is from an agent that only fetches archives, or after the transfer."""
+    source = reported.source
+    if source is not None:
+        row.source, row.source_build = source.kind, source.from_build
+        row.fallback = source.fallback[:500] if source.fallback else None
+    elif reported.phase not in HOLDS_COPY:
+        row.source = row.source_build = row.fallback = None
+
+
+def _reset_absent(row: Replica, at: datetime) -> None:
+    """The agent's list is complete: builds that it does not name are not there. A wanted build becomes pending again,
+    even if the agent reports `removed`: it may have followed a plan from before a rollback."""
+    phase = "pending" if row.wanted else "removed"
+    if row.phase != phase:
+        row.phase = phase
+        row.since = at
+    row.cached_at = row.reason = row.retry_at = None
+    row.source = row.source_build = row.fallback = None
+    row.bytes_done = row.bytes_per_second = row.attempt = 0

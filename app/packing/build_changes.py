@@ -1,0 +1,185 @@
+"""What changed in a build against another one of its game, from the indexes of their packs."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from app.data.cursors import decode_cursor, encode_cursor, unknown_cursor
+from app.data.database import free_connection
+from app.data.extensions import db
+from app.data.models.game import Build, Game
+from app.data.models.pack import BuildPack
+from app.limits import thread_budgets
+from app.packing.change_table import ChangeFilter, ChangePage, ChangeTable
+from app.packing.pack_reading import read_own_index
+from app.refusals import Conflict, NotFound, Unavailable
+from app.storage.objects import ObjectMissing
+from slipway.packs.comparing import ChangeKind, below_top, changes
+from slipway.packs.format.refusals import IndexRefused
+
+MAX_CACHED_BYTES = 64 * 2**20
+MAX_WAIT_SECONDS = 30.0
+
+_REMEDY = {
+    "waiting": "It is waiting to be prepared. Try again in a few minutes.",
+    "making": "It is being prepared. Try again in a minute.",
+    "no_room": "There was no room on the disk to prepare it; it is tried again later. Tell the operator.",
+    "failed": "Preparing it failed. Tell the operator.",
+}
+
+
+@dataclass(frozen=True)
+class BuildChanges:
+    """The changes of one build against the build numbered `against`. Paths begin below the top directories, those of
+    the older and the newer build."""
+
+    build: int
+    against: int
+    top_directories: tuple[str, str]
+    table: ChangeTable
+
+
+@dataclass(frozen=True)
+class ListedChanges:
+    """One page of changes, largest first. `counts`: of the changes whose path contains the text, by kind. `next_cursor`
+    is where the next page begins, or None at the end."""
+
+    compared: BuildChanges
+    page: ChangePage
+    counts: Mapping[ChangeKind, int]
+    next_cursor: str | None
+
+
+def list_changes(
+    game: Game, build: Build, against: int | None, chosen: ChangeFilter, limit: int, cursor: str | None = None
+) -> ListedChanges:
+    """A page of changes. A cursor belongs to the two builds, also when another build has gone live since. Raises as
+    `build_changes`, and InvalidRequest for an unknown cursor."""
+    position = 0
+    if cursor is not None:
+        named, position = _cursor_position(cursor)
+        if against not in {None, named}:
+            raise unknown_cursor()
+        against = named
+    compared = build_changes(game, build, against)
+    page = compared.table.page(chosen, position, limit)
+    after = None if page.next_position is None else encode_cursor(compared.against, page.next_position)
+    return ListedChanges(compared, page, compared.table.counts(chosen.text), after)
+
+
+def _cursor_position(cursor: str) -> tuple[int, int]:
+    numbers = decode_cursor(cursor, 2)
+    if not all(re.fullmatch(r"[0-9]{1,9}", number) for number in numbers):
+        raise unknown_cursor()
+    return int(numbers[0]), int(numbers[1])
+
+
+def build_changes(game: Game, build: Build, against: int | None = None) -> BuildChanges:
+    """Compare with the build numbered `against`, or by default with the live build; the live build itself with the one
+    that was live before. Reads from storage and frees the database connection.
+
+    Raises NotFound if there is no build to compare with, Conflict (`no_index`) if one of the two has no pack, and
+    Unavailable if other comparisons take too long or too many wait.
+    """
+    other = _other_build(game, build, against)
+    wanted = select(BuildPack).where(BuildPack.build_id.in_([build.id, other.id]))
+    packs = {pack.build_id: pack for pack in db.session.scalars(wanted)}
+    for each in (other, build):
+        pack = packs.get(each.id)
+        if pack is None or pack.state != "ready":
+            raise Conflict(_no_index(each, pack), "no_index")
+    partner_id = game.partner_id
+    free_connection()
+    table = _cache.get((other.id, build.id))
+    if table is None:
+        with thread_budgets.comparisons.acquired(partner_id, "Your partner"):
+            table = _compare(other, packs[other.id], build, packs[build.id])
+    return BuildChanges(build.number, other.number, (other.top_directory, build.top_directory), table)
+
+
+def default_other(game: Game, build: Build) -> Build | None:
+    """The build that `build_changes` compares with by default."""
+    of_game = select(Build).where(Build.game_id == game.id, Build.id != build.id)
+    if game.released_build_id and game.released_build_id != build.id:
+        return db.session.scalar(of_game.where(Build.id == game.released_build_id))
+    before = of_game.where(Build.released_at.is_not(None)).order_by(Build.released_at.desc()).limit(1)
+    lower = of_game.where(Build.number < build.number).order_by(Build.number.desc()).limit(1)
+    return db.session.scalar(before) or db.session.scalar(lower)
+
+
+def other_numbers(game: Game, build: Build, limit: int) -> Sequence[int]:
+    """The numbers of the newest builds that this one can be compared with."""
+    query = select(Build.number).where(Build.game_id == game.id, Build.id != build.id)
+    return db.session.scalars(query.order_by(Build.number.desc()).limit(limit)).all()
+
+
+def _other_build(game: Game, build: Build, against: int | None) -> Build:
+    if against is None:
+        found = default_other(game, build)
+        if found is None:
+            raise NotFound(f"'{game.slug}' has no other build to compare build {build.number} with.")
+        return found
+    found = db.session.scalar(select(Build).where(Build.game_id == game.id, Build.number == against))
+    if found is None:
+        raise NotFound(f"'{game.slug}' has no build {against}. It may have been deleted.")
+    return found
+
+
+def _no_index(build: Build, pack: BuildPack | None) -> str:
+    remedy = _REMEDY.get(pack.state, "") if pack else "It will be prepared in the background if the build is needed."
+    return f"Build {build.number} has no list of its files yet, so it cannot be compared. {remedy}"
+
+
+def _compare(old: Build, old_pack: BuildPack, new: Build, new_pack: BuildPack) -> ChangeTable:
+    key = (old.id, new.id)
+    # One at a time: two indexes of 200,000 files take some hundred megabytes and three seconds.
+    if not _comparing.acquire(timeout=MAX_WAIT_SECONDS):
+        raise Unavailable("Other builds are being compared. Try again in 30 seconds.", 30)
+    try:
+        found = _cache.get(key)
+        if found is None:
+            try:
+                indexes = [below_top(read_own_index(pack)) for pack in (old_pack, new_pack)]
+            except (ObjectMissing, IndexRefused):
+                raise Conflict(
+                    "The list of files of one of the builds is damaged in storage. Tell the operator: `flask check` "
+                    "lists it.",
+                    "no_index",
+                ) from None
+            found = ChangeTable(changes(*indexes))
+            _cache.put(key, found)
+        return found
+    finally:
+        _comparing.release()
+
+
+class _TableCache:
+    """The last compared pairs of builds, up to MAX_CACHED_BYTES. Builds are immutable, so nothing becomes outdated."""
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[tuple[str, str], ChangeTable] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, str]) -> ChangeTable | None:
+        with self._lock:
+            found = self._tables.get(key)
+            if found is not None:
+                self._tables.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, str], table: ChangeTable) -> None:
+        """The newest table stays, whatever its size."""
+        with self._lock:
+            self._tables[key] = table
+            while len(self._tables) > 1 and sum(t.memory_bytes for t in self._tables.values()) > MAX_CACHED_BYTES:
+                self._tables.popitem(last=False)
+
+
+_cache = _TableCache()
+_comparing = threading.Lock()

@@ -1,0 +1,202 @@
+"""The states of a pack's row while it is made. At most one worker makes a pack: it has a claim in the row.
+
+Each step is one transaction on the locked row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from app.accounts.build_quota import build_quota
+from app.data.claims import ClaimHeartbeat
+from app.data.database import announce, free_connection, insert_on_conflict, writing
+from app.data.models.base import new_id, now
+from app.data.models.game import Build, Game
+from app.data.models.pack import BuildPack, PackUpdate
+from app.data.models.partner import Partner
+from app.packing.due_packs import CLAIMS, MAX_MAKINGS, is_due, is_needed
+from app.packing.pack_requests import request_pack
+from app.packing.pack_topics import topics_of
+from app.process.crash_points import crash_point
+from app.topics.names import game_topic
+
+
+@dataclass(frozen=True)
+class PackClaim:
+    """The right of this worker to make one pack. `build` has its game loaded. `folder` is in the bucket; `abandoned` is
+    that of an attempt whose worker died."""
+
+    build: Build
+    token: str
+    folder: str
+    abandoned: str | None
+
+    @property
+    def work_bytes(self) -> int:
+        """What progress counts: the archive is read, its files are cut, and their chunks are packed."""
+        return self.build.size + 2 * self.build.unpacked_bytes
+
+
+class NoRoom(Exception):
+    """The pack cannot be made now. The text is for people."""
+
+
+def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
+    """Claim a pack that is due; with `again`, also one that failed before. None if there is nothing to make, if another
+    worker has the claim, or if the partner's quota has no room for the pack, which the row then shows."""
+    try:
+        with writing() as session:
+            build = session.scalar(
+                select(Build)
+                .join(Game, Build.game_id == Game.id)
+                .options(joinedload(Build.game))
+                .where(Build.id == build_id, is_needed())
+            )
+            if build is None:
+                return None
+            partner = session.get_one(Partner, build.game.partner_id, with_for_update=True)
+            row = _lock_due(session, build, again=again)
+            if row is None:
+                return None
+            left = build_quota(session, partner).left
+            token = new_id("maker")
+            row.touched_at = now()
+            announce(game_topic(build.game_id))
+            if left is not None and left < build.size:
+                _end(row, "no_room", _quota_reason(build, partner, left))
+                announce(*topics_of(session, build_id))
+                return None
+            row.state, row.maker = "making", token
+            row.makings_begun += 1
+            claim = PackClaim(build, token, f"packs/{new_id('pack')}", row.folder)
+            row.folder = claim.folder
+            row.pack_bytes = build.size
+            row.bytes_done, row.bytes_total = 0, claim.work_bytes
+            row.reason = None
+            return claim
+    finally:
+        free_connection()  # the claimed row stays readable
+
+
+def _lock_due(session: Session, build: Build, *, again: bool) -> BuildPack | None:
+    request_pack(session, build)
+    row = session.get_one(BuildPack, build.id, with_for_update=True, populate_existing=True)
+    due = bool(session.scalar(select(is_due()).where(BuildPack.build_id == build.id)))
+    if again and row.state in {"waiting", "no_room", "failed"}:
+        row.makings_begun = 0
+        return row
+    if due and row.makings_begun >= MAX_MAKINGS:
+        # The attempts ended without a word: their processes were killed.
+        _end(row, "failed", f"Making it was interrupted {MAX_MAKINGS} times. The server's log has more.")
+        announce(*topics_of(session, build.id))
+        return None
+    return row if due else None
+
+
+def _quota_reason(build: Build, partner: Partner, left: int) -> str:
+    return (
+        f"The pack of build {build.number} takes about {build.size:,} bytes, and the quota of {partner.name} has "
+        f"{left:,} bytes left. Delete builds that are no longer needed, or ask the operator for more."
+    )
+
+
+def owns_claim(claim: PackClaim) -> bool:
+    """Whether this worker still has the claim: the build was not deleted, and nobody took the work over."""
+    return CLAIMS.owns(claim.build.id, claim.token)
+
+
+def free_claim(claim: PackClaim) -> None:
+    """End an attempt without a result, because storage does not answer or the process stops."""
+    CLAIMS.free(claim.build.id, claim.token, state="waiting", folder=None, pack_bytes=0, bytes_done=0)
+
+
+def end_without_room(claim: PackClaim, reason: str) -> None:
+    """End an attempt for which the disk has no room. It is repeated later, and does not count."""
+    with writing() as session:
+        row = _lock_own(session, claim)
+        if row is not None:
+            row.makings_begun -= 1
+            _end(row, "no_room", reason)
+            announce(*topics_of(session, row.build_id))
+    free_connection()
+
+
+def end_failed(claim: PackClaim, reason: str, *, for_good: bool) -> None:
+    """End a failed attempt. The last one, or one that fails the same way each time, ends the making `for_good`."""
+    with writing() as session:
+        row = _lock_own(session, claim)
+        if row is not None:
+            _end(row, "failed" if for_good or row.makings_begun >= MAX_MAKINGS else "waiting", reason)
+            announce(*topics_of(session, row.build_id))
+    free_connection()
+
+
+def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> bool:
+    """Publish a pack whose objects are stored, with the updates to it. `made` has the values of the row. False if the
+    claim was lost: then the objects belong to nobody."""
+    with writing() as session:
+        row = _lock_own(session, claim)
+        if row is None:
+            return False
+        _end(row, "ready", None)
+        row.folder = claim.folder
+        row.pack_bytes, row.index_bytes = made.pack_bytes, made.index_bytes
+        row.index_sha256, row.index_size = made.index_sha256, made.index_size
+        row.bytes_done, row.made_at = row.bytes_total, now()
+        add_updates(session, updates)
+        announce(*topics_of(session, row.build_id))
+        crash_point("in-pack-publish")
+    crash_point("pack-published")
+    free_connection()
+    return True
+
+
+def add_updates(session: Session, updates: Sequence[PackUpdate]) -> int:
+    """Add rows of updates between builds that both have a pack, unless there is one. Returns how many were added."""
+    added = 0
+    for found in updates:
+        ends = [found.build_id, found.from_build_id]
+        packs = session.scalars(
+            select(BuildPack)
+            .where(BuildPack.build_id.in_(ends), BuildPack.state == "ready")
+            .order_by(BuildPack.build_id)
+            .with_for_update()
+        ).all()
+        if len(packs) < len(ends):
+            continue
+        values = {column.key: getattr(found, column.key) for column in PackUpdate.__table__.columns}
+        row = insert_on_conflict(session, PackUpdate).values(values).on_conflict_do_nothing()
+        for pack in packs:
+            if pack.update_folder == found.folder:
+                pack.update_folder = None
+        added += len(session.scalars(row.returning(PackUpdate.build_id)).all())
+    return added
+
+
+def _lock_own(session: Session, claim: PackClaim) -> BuildPack | None:
+    row = session.get(BuildPack, claim.build.id, with_for_update=True, populate_existing=True)
+    return row if row is not None and row.maker == claim.token else None
+
+
+def _end(row: BuildPack, state: str, reason: str | None) -> None:
+    row.state = state  # type: ignore[assignment]  # callers pass a state
+    row.reason = reason[:500] if reason else None
+    row.maker = row.folder = None
+    row.touched_at = now()
+    row.pack_bytes = row.bytes_done = 0
+    if state != "waiting":  # another attempt follows soon
+        row.awaited_until = None
+
+
+class PackHeartbeat(ClaimHeartbeat):
+    """Keeps the claim on a pack alive. Set `bytes_done`, of the claim's `work_bytes`."""
+
+    def __init__(self, app: Flask, claim: PackClaim) -> None:
+        self.bytes_done = 0
+        topics = [game_topic(claim.build.game_id)]
+        super().__init__(app, CLAIMS, claim.build.id, claim.token, lambda: {"bytes_done": self.bytes_done}, topics)

@@ -1,0 +1,84 @@
+"""Reading stored packs and indexes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+from app.config.settings import settings
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack
+from app.storage.bucket import ObjectGone, bucket
+from app.storage.object_source import ObjectSource
+from app.storage.objects import open_object
+from slipway.archive.archive_limits import ArchiveLimits
+from slipway.packs.chunk_content import PackContent
+from slipway.packs.format.index import Index
+from slipway.packs.format.index_decoding import decode_index, decode_own_index
+from slipway.packs.format.index_transfer import IndexReference, decompress_index
+from slipway.packs.format.refusals import TransferCancelled
+from slipway.packs.making.build_writing import OlderBuild
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoredIndex:
+    """A build's index, and the same uncompressed bytes that it was read from."""
+
+    index: Index
+    encoded: bytes
+
+
+def read_index(pack: BuildPack, build: Build) -> StoredIndex:
+    """The index of a ready pack. Hold no database connection meanwhile.
+
+    Raises ObjectMissing, other StorageErrors, and IndexRefused when the object is not what the row promises.
+    """
+    encoded = _read_table(pack)
+    return StoredIndex(decode_index(encoded, limits_for(build)), encoded)
+
+
+def read_own_index(pack: BuildPack) -> Index:
+    """As `read_index`, in a third of the time, for programs that only show paths and write no files."""
+    return decode_own_index(_read_table(pack))
+
+
+def _read_table(pack: BuildPack) -> bytes:
+    with closing(open_object(pack.index_key)) as stored:
+        frame = b"".join(stored.pieces())
+    return decompress_index(frame, IndexReference(pack.index_sha256 or "", pack.index_size))
+
+
+def limits_for(build: Build) -> ArchiveLimits:
+    """For a build that was accepted once, whatever the setting is today."""
+    return ArchiveLimits(unpacked_bytes=max(settings().max_unpacked_bytes, build.unpacked_bytes))
+
+
+class StoredChunks:
+    """The chunks of a pack in the bucket, as ChunkContent. A lost pack has no chunks: patches do without them.
+
+    `cancelled` is called before each chunk, because making a patch takes a while.
+    """
+
+    def __init__(self, index: Index, key: str, cancelled: Callable[[], bool]) -> None:
+        self._content = PackContent(index, ObjectSource(bucket(), key))
+        self._cancelled = cancelled
+
+    def read(self, chunk: int) -> memoryview | None:
+        """As ChunkContent. Raises TransferCancelled, and StorageError when storage does not answer."""
+        if self._cancelled():
+            raise TransferCancelled("making the patch was cancelled")
+        try:
+            return self._content.read(chunk)
+        except ObjectGone:
+            log.warning("a pack is gone from storage; `flask check` lists it")
+            return None
+
+
+def older_build(pack: BuildPack, build: Build, cancelled: Callable[[], bool]) -> OlderBuild:
+    """A ready pack as the older build of another. Raises as `read_index`."""
+    stored = read_index(pack, build)
+    return OlderBuild(stored.index, stored.encoded, StoredChunks(stored.index, pack.pack_key, cancelled))

@@ -1,0 +1,42 @@
+"""The state of packs, for lists of builds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from app.data.database import in_batches
+from app.data.extensions import db
+from app.data.models.pack import BuildPack, PackState
+
+
+@dataclass(frozen=True)
+class PackStatus:
+    """`progress`: percent while it is made, never 100 before it is ready. `bytes`: of all objects when it is ready.
+    `reason`: why it is not."""
+
+    state: PackState
+    progress: int | None
+    bytes: int | None
+    reason: str | None
+
+
+def pack_states(build_ids: Collection[str]) -> dict[str, PackStatus]:
+    """By build id, for builds whose pack is there or due. Two queries."""
+    return {
+        pack.build_id: _status(pack)
+        for batch in in_batches(build_ids)
+        for pack in db.session.scalars(
+            select(BuildPack).where(BuildPack.build_id.in_(batch)).options(selectinload(BuildPack.updates))
+        )
+    }
+
+
+def _status(pack: BuildPack) -> PackStatus:
+    progress = None
+    if pack.state == "making":
+        progress = min(99, pack.bytes_done * 100 // pack.bytes_total) if pack.bytes_total else 0
+    return PackStatus(pack.state, progress, pack.stored_bytes if pack.state == "ready" else None, pack.reason)

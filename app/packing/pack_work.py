@@ -1,0 +1,113 @@
+"""The work on packs, the most urgent step first: in the background until nothing is due, or by command."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from app.config.settings import settings
+from app.data.database import free_connection
+from app.data.extensions import db
+from app.data.models.game import Build, Game
+from app.data.models.pack import BuildPack
+from app.data.models.partner import Partner
+from app.packing.due_packs import due_packs, unready_packs
+from app.packing.pack_making import Outcome, make_pack
+from app.packing.pack_removal import discard_incomplete
+from app.packing.update_making import due_updates, make_update
+from app.packing.work_folder import remove_abandoned
+from app.process import shutdown
+from app.refusals import Conflict, NotFound, Unavailable
+from slipway.packs.format.refusals import TransferCancelled
+
+log = logging.getLogger(__name__)
+
+
+def make_due_packs() -> None:
+    """Make updates and packs until none is due, storage does not answer, or the process stops. Updates come first: they
+    take seconds. A build that is published meanwhile is the next, however many older ones wait."""
+    remove_abandoned(settings())
+    skipped: set[object] = set()  # another worker has it now, or it cannot be made now
+    while not shutdown.stopping.is_set():
+        pair = next((found for found in due_updates() if found not in skipped), None)
+        if pair is not None:
+            skipped.add(pair)
+            if not _make_update(*pair):
+                return
+            continue
+        build_id = next((found for found in due_packs() if found not in skipped), None)
+        if build_id is None:
+            return
+        outcome = make_pack(build_id)
+        if outcome is Outcome.LATER:
+            return
+        if outcome is not Outcome.READY:
+            skipped.add(build_id)
+
+
+def work_is_due() -> bool:
+    """Whether `make_due_packs()` has something to do."""
+    return bool(due_updates() or due_packs())
+
+
+def _make_update(build_id: str, from_build_id: str) -> bool:
+    try:
+        make_update(build_id, from_build_id, cancelled=shutdown.stopping.is_set)
+    except (Unavailable, TransferCancelled) as why:
+        log.warning("making updates is continued later: %s", why)
+        return False
+    except Exception:  # servers fetch the new chunks without it
+        log.exception("the update from %s to %s was not made", from_build_id, build_id)
+    return True
+
+
+@dataclass(frozen=True)
+class MadePack:
+    """The result of one making, for people."""
+
+    name: str
+    result: str
+    failed: bool
+
+
+def make_unready_packs(game_ids: Sequence[str] | None) -> Iterator[MadePack]:
+    """Make every needed pack that is not ready, of some games or (None) of all, and the updates that are due. Packs
+    that failed before are tried again, and packs that are not complete in storage are made again."""
+    discard_incomplete(game_ids)
+    for build_id in unready_packs(game_ids):
+        outcome = make_pack(build_id, again=True)
+        yield _described(build_id, outcome)
+    for pair in due_updates():
+        if not _make_update(*pair):
+            return
+
+
+def _described(build_id: str, outcome: Outcome) -> MadePack:
+    build = db.session.scalar(select(Build).where(Build.id == build_id).options(joinedload(Build.game)))
+    pack = db.session.get(BuildPack, build_id)
+    free_connection()
+    if build is None or pack is None:
+        return MadePack(f"build {build_id}", "deleted meanwhile", failed=False)
+    name = f"{build.game.slug}, build {build.number}"
+    if pack.state == "ready":
+        return MadePack(name, f"{pack.pack_bytes + pack.index_bytes:,} bytes", failed=False)
+    if outcome is Outcome.NOT_OURS and pack.state == "making":
+        return MadePack(name, "another worker is making it", failed=False)
+    return MadePack(name, pack.reason or "storage does not answer; it is tried again later", failed=True)
+
+
+def games_with_slug(slug: str, partner: Partner | None) -> list[str]:
+    """The id of the game. Raises NotFound, and Conflict if several partners have one."""
+    query = select(Game).where(Game.slug == slug, Game.deleted_at.is_(None)).options(joinedload(Game.partner))
+    found = db.session.scalars(query.where(Game.partner_id == partner.id) if partner else query).all()
+    free_connection()
+    if not found:
+        raise NotFound(f"No game with slug '{slug}'")
+    if len(found) > 1:
+        names = ", ".join(sorted(game.partner.name for game in found))
+        raise Conflict(f"Several partners have a game with slug '{slug}': {names}. Name one with --partner.")
+    return [found[0].id]

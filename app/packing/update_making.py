@@ -1,0 +1,157 @@
+"""Updates between two builds that have packs: what is transferred, and the objects that reduce it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import and_, exists, or_, select
+from sqlalchemy.orm import aliased
+
+from app.data.database import announce, free_connection, writing
+from app.data.extensions import db
+from app.data.models.base import new_id
+from app.data.models.game import Build, Game
+from app.data.models.pack import BuildPack, PackUpdate
+from app.data.models.server import Replica, Server
+from app.packing.due_packs import NEWEST_PACKED
+from app.packing.pack_claims import add_updates
+from app.packing.pack_reading import StoredChunks, StoredIndex, read_index
+from app.packing.pack_removal import discard_pack, remove_folder
+from app.packing.pack_topics import topics_of
+from app.packing.pack_writing import store
+from app.process.crash_points import crash_point
+from app.storage.objects import ObjectMissing
+from slipway.packs.format.index_transfer import compress_index, reference_to
+from slipway.packs.format.patch_format import Patch, decode_patch
+from slipway.packs.format.refusals import IndexRefused
+from slipway.packs.making.build_writing import OlderBuild, make_patch_from_chunks
+from slipway.packs.transfer_plan import plan_transfer
+
+log = logging.getLogger(__name__)
+Cancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class UpdateObjects:
+    """What could be stored for an update. None: it would save nothing."""
+
+    delta: bytes | None
+    patch: bytes | None
+
+
+def due_updates() -> Sequence[tuple[str, str]]:
+    """Updates that servers may need next and that have no row yet, as pairs of build ids (to, from): to the live build
+    and the newest ones, from the live build and those that servers have cached."""
+    new, old = aliased(Build), aliased(Build)
+    new_pack, old_pack = aliased(BuildPack), aliased(BuildPack)
+    cached = exists().where(
+        Replica.build_id == old.id,
+        Replica.phase == "cached",
+        Replica.server_id == Server.id,
+        Server.retired_at.is_(None),
+    )
+    found = db.session.execute(
+        select(new.id, old.id)
+        .join(new_pack, and_(new_pack.build_id == new.id, new_pack.state == "ready"))
+        .join(Game, and_(Game.id == new.game_id, Game.deleted_at.is_(None)))
+        .join(old, and_(old.game_id == Game.id, old.id != new.id))
+        .join(old_pack, and_(old_pack.build_id == old.id, old_pack.state == "ready"))
+        .where(
+            or_(new.id == Game.released_build_id, new.number >= Game.next_build_number - NEWEST_PACKED),
+            or_(old.id == Game.released_build_id, cached),
+            ~exists().where(PackUpdate.build_id == new.id, PackUpdate.from_build_id == old.id),
+        )
+        .order_by((new.id == Game.released_build_id).desc(), new.created_at.desc())
+    ).all()
+    free_connection()
+    return [(new_id_, old_id) for new_id_, old_id in found]
+
+
+def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with_patch: bool = True) -> bool:
+    """Make an update from the two stored packs. False if one of them is not ready, or was damaged: then it is
+    discarded, to be made again. Repeatable. Raises StorageError, and TransferCancelled."""
+    packs = _ready_packs([build_id, from_build_id])
+    if len(packs) < 2:
+        return False
+    indexes = {key: _read_or_discard(pack, build) for key, (pack, build) in packs.items()}
+    new, old = indexes[build_id], indexes[from_build_id]
+    if new is None or old is None:
+        return False
+    new_pack, old_pack = packs[build_id][0], packs[from_build_id][0]
+    patch = None
+    if with_patch:
+        new_chunks = StoredChunks(new.index, new_pack.pack_key, cancelled)
+        old_chunks = StoredChunks(old.index, old_pack.pack_key, cancelled)
+        older = OlderBuild(old.index, old.encoded, old_chunks)
+        patch = make_patch_from_chunks(new_chunks, new.index, new.encoded, older)
+    made = PackUpdate(build_id=build_id, from_build_id=from_build_id, folder=f"packs/{new_id('update')}")
+    _name_folder(build_id, made.folder)
+    objects = UpdateObjects(compress_index(new.encoded, old.encoded), patch)
+    store_update(made, new_pack.index_bytes, new, old, objects)
+    with writing() as session:
+        added = add_updates(session, [made])
+        if added:
+            announce(*topics_of(session, build_id))
+    free_connection()
+    if not added:  # another worker was first
+        remove_folder(made.folder)
+    return True
+
+
+def _name_folder(build_id: str, folder: str) -> None:
+    """Let the row name the folder, so that no sweep takes its objects for garbage. Those of an attempt whose process
+    died are removed."""
+    with writing() as session:
+        row = session.get(BuildPack, build_id, with_for_update=True, populate_existing=True)
+        abandoned = row.update_folder if row is not None else None
+        if row is not None:
+            row.update_folder = folder
+    free_connection()
+    remove_folder(abandoned)
+
+
+def _ready_packs(build_ids: Sequence[str]) -> dict[str, tuple[BuildPack, Build]]:
+    rows = db.session.execute(
+        select(BuildPack, Build)
+        .join(Build, BuildPack.build_id == Build.id)
+        .where(BuildPack.build_id.in_(build_ids), BuildPack.state == "ready")
+    ).all()
+    free_connection()
+    return {pack.build_id: (pack, build) for pack, build in rows}
+
+
+def _read_or_discard(pack: BuildPack, build: Build) -> StoredIndex | None:
+    try:
+        return read_index(pack, build)
+    except (ObjectMissing, IndexRefused) as why:
+        log.warning("the pack of build %s is damaged and is made again: %s", build.number, why)
+        discard_pack(pack)
+        return None
+
+
+def store_update(
+    made: PackUpdate, index_bytes: int, new: StoredIndex, old: StoredIndex, objects: UpdateObjects
+) -> None:
+    """Store the objects of an update that are worth their bytes, and set its sizes. `index_bytes` is what the whole
+    index takes. The row is to be added after that."""
+    fetched = plan_transfer(new.index, old.index).fetched_bytes
+    made.delta_bytes = made.patch_bytes = None
+    if objects.patch:
+        with_patch = plan_transfer(new.index, old.index, _table(objects.patch, new, old)).fetched_bytes
+        if with_patch + len(objects.patch) < fetched:
+            store(made.patch_key, objects.patch)
+            made.patch_bytes, made.patch_sha256 = len(objects.patch), hashlib.sha256(objects.patch).hexdigest()
+            fetched = with_patch
+    if objects.delta and len(objects.delta) < index_bytes:
+        store(made.delta_key, objects.delta)
+        made.delta_bytes = len(objects.delta)
+    made.fetched_bytes = fetched
+    crash_point("update-stored")
+
+
+def _table(patch: bytes, new: StoredIndex, old: StoredIndex) -> Patch:
+    hashes = [reference_to(stored.encoded).sha256 for stored in (old, new)]
+    return decode_patch(patch, old.index, hashes[0], new.index, hashes[1])

@@ -1,0 +1,29 @@
+"""The copy for what transfers cost: of a build for servers that have the live one, of a copy, and in all."""
+
+from __future__ import annotations
+
+from app.fleet.costs.transfer_costs import TransferCost
+from app.web.frame.formats import format_size
+
+
+def update_words(cost: TransferCost | None, cached_on: int, servers: int) -> tuple[str, str]:
+    """(bytes, on how many servers it is already) of a build for servers that have the live build: `1.4 MB` or `0 B on 5
+    of 6`. `cost`: None without a live build, and while the update is being prepared."""
+    on = f"on {cached_on} of {servers}" if cached_on else ""
+    if cost is None or cost.way == "none":  # the live build costs nothing
+        return "", on
+    return (format_size(0), on) if cached_on else (format_size(cost.bytes), "")
+
+
+def source_words(source: str | None, from_build: int | None, fallback: str | None) -> str:
+    """How the bytes of a copy come to a server: `Update from build 13`, or `The archive, because …`."""
+    if fallback:
+        return f"The archive, because {fallback[0].lower()}{fallback[1:]}"
+    if source == "update":
+        return f"Update from build {from_build}"
+    return {"pack": "The pack", "archive": "The archive"}.get(source or "", "")
+
+
+def sent_words(sent: int, saved: int) -> str:
+    """`54 kB; 112 MB saved`: what servers fetched, and what archives would have taken more."""
+    return f"{format_size(sent)}; {format_size(saved)} saved by updates" if saved else format_size(sent)

@@ -1,0 +1,68 @@
+"""The progress of one build that is made from a pack, as reports and the disk account show it."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from slipway.agent.build_statuses import BuildStatuses, Phase
+from slipway.agent.cache.disk_space import DiskSpace
+from slipway.agent.cache.fetch_task import FetchTask
+from slipway.agent.crash_points import crash_point
+from slipway.agent.fetch_source import FetchSource
+
+_FLOOR_CHECK_INTERVAL_BYTES = 64 << 20
+
+
+class PackProgress:
+    """The build is `downloading` until all bytes of the transfer have arrived, then `verifying` until all of its
+    content is in place. Thread-safe. All counts are in bytes."""
+
+    def __init__(self, task: FetchTask, statuses: BuildStatuses, space: DiskSpace) -> None:
+        self._task = task
+        self._statuses = statuses
+        self._space = space
+        self._lock = Lock()
+        self._total = self._received = 0
+        self._content = self._to_write = self._written = self._unchecked = 0
+        self._verifying = False
+
+    def begin(self, source: FetchSource, total: int) -> None:
+        """A transfer of `total` bytes begins."""
+        self._total = total
+        key, attempt = self._task.wanted.key, self._task.attempt
+        self._statuses.set_phase(key, Phase.DOWNLOADING, total, self._received, attempt, source)
+
+    def reserve(self, content: int, to_write: int) -> None:
+        """Reserve space: of `content` bytes in total, `to_write` are written, the others are shared with another build.
+        Raises DiskFull."""
+        self._content, self._to_write = content, to_write
+        self._space.reserve(self._task.wanted.key, to_write)
+
+    def received(self, count: int) -> None:
+        """Raises FetchCancelled."""
+        self._task.check()
+        with self._lock:
+            self._received += count
+            received, verifying = self._received, self._verifying
+        if not verifying:
+            self._statuses.set_progress(self._task.wanted.key, received, transferred=count)
+
+    def placed(self, done: int, fetched: int) -> None:
+        """`done` bytes of the content are in place. Raises FetchCancelled or DiskFull."""
+        self._task.check()
+        key = self._task.wanted.key
+        if not self._verifying and self._received >= self._total:
+            self._verifying = True
+            self._statuses.set_phase(key, Phase.VERIFYING, self._content, attempt=self._task.attempt)
+        if self._verifying:
+            self._statuses.set_progress(key, done)
+        # Shared bytes count first, so that the reservation is never smaller than what is still to be written.
+        written = max(0, done - (self._content - self._to_write))
+        self._space.record_written(key, written - self._written)
+        self._unchecked += written - self._written
+        self._written = written
+        if self._unchecked >= _FLOOR_CHECK_INTERVAL_BYTES:
+            self._unchecked = 0
+            self._space.check_floor(self._to_write - written)
+        if done >= self._content // 2:
+            crash_point("mid-pack")

@@ -1,0 +1,138 @@
+"""Ranges and complete objects from storage, of which the plan names the size. Reads respect the bandwidth limit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from slipway.agent.cache.bandwidth import Bandwidth
+from slipway.agent.cache.download import FetchFailed, UrlRejected
+from slipway.agent.packs.pack_offer import StoredObject
+from slipway.agent.storage_addresses import StorageAddresses
+from slipway.client.printable import one_line
+from slipway.client.transport import describe_network_error
+
+_PIECE_BYTES = 1 << 18
+_TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
+# Compared as text, because a number may have any length.
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
+
+Received = Callable[[int], None]
+
+
+class ObjectRejected(Exception):
+    """Storage has another object than the plan names, or none, or cannot send ranges. str() is the reason for people.
+    Another attempt would end alike."""
+
+
+class StorageClient:
+    """Thread-safe. All methods raise FetchFailed, UrlRejected and ObjectRejected."""
+
+    def __init__(self, pool: urllib3.PoolManager, addresses: StorageAddresses, bandwidth: Bandwidth) -> None:
+        self._pool = pool
+        self._addresses = addresses
+        self._bandwidth = bandwidth
+
+    def open_range(
+        self, stored: StoredObject, start: int, length: int, cancelled: Event, received: Received
+    ) -> OpenRange:
+        """One request for `length` bytes from `start`. `received(count)` is called for every piece and may raise."""
+        self._addresses.check(stored.url)
+        end = start + length - 1
+        headers = {"Range": f"bytes={start}-{end}", "Accept-Encoding": "identity"}
+        try:
+            response = self._pool.request(
+                "GET", stored.url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False
+            )
+        except (HTTPError, OSError) as error:
+            raise FetchFailed(f"storage: {describe_network_error(error)}") from error
+        try:
+            _check_response(response, start, end, stored.size)
+        except BaseException:
+            response.close()
+            raise
+        return OpenRange(response, length, self._bandwidth, cancelled, received)
+
+    def read(self, stored: StoredObject, maximum: int, cancelled: Event, received: Received) -> bytes:
+        """The complete object, of at most `maximum` bytes."""
+        if not 0 < stored.size <= maximum:
+            raise ObjectRejected(f"the plan names an object of {stored.size} bytes, 1 to {maximum} are allowed")
+        content = memoryview(bytearray(stored.size))
+        with self.open_range(stored, 0, stored.size, cancelled, received) as opened:
+            filled = 0
+            while filled < stored.size:
+                filled += opened.readinto(content[filled:])
+        return bytes(content)
+
+
+class OpenRange:
+    """The bytes of one range, in order (a RangeReader of `slipway.packs`). For one thread."""
+
+    def __init__(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        length: int,
+        bandwidth: Bandwidth,
+        cancelled: Event,
+        received: Received,
+    ) -> None:
+        self._response = response
+        self._left = length
+        self._bandwidth = bandwidth
+        self._cancelled = cancelled
+        self._received = received
+
+    def readinto(self, view: memoryview) -> int:
+        """Fill the beginning of `view` with the next bytes; 0 at the end of the range. Raises FetchFailed."""
+        wanted = min(self._left, len(view))
+        if not wanted:
+            return 0
+        try:
+            piece = self._response.read1(min(wanted, self._bandwidth.piece_bytes(_PIECE_BYTES)), decode_content=False)
+        except (HTTPError, OSError) as error:
+            raise FetchFailed(f"storage: {describe_network_error(error)}") from error
+        if not piece:
+            raise FetchFailed(f"storage: the connection broke, {self._left} bytes before the end of a range")
+        view[: len(piece)] = piece
+        self._left -= len(piece)
+        self._received(len(piece))
+        self._bandwidth.wait(len(piece), self._cancelled)
+        return len(piece)
+
+    def close(self) -> None:
+        self._response.close()  # a response that was read to its end has returned to the pool
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _check_response(response: urllib3.BaseHTTPResponse, start: int, end: int, size: int) -> None:
+    """Accept only the requested range of an object of `size` bytes. Storage may ignore Range."""
+    status = response.status
+    if status == 403:
+        raise UrlRejected("storage rejected the address of the pack (403)")
+    if status == 404:
+        raise ObjectRejected("storage has no such pack (404)")
+    if status in {200, 416}:
+        what = "ignored the requested range" if status == 200 else "has fewer bytes than the plan names"
+        raise ObjectRejected(f"storage {what} ({status})")
+    if 300 <= status < 400:
+        raise FetchFailed(f"storage answered {status} (a redirect), and the agent follows no redirects")
+    if status != 206:
+        raise FetchFailed(f"storage answered {status}")
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if not match or (match[1], match[2]) != (str(start), str(end)):
+        raise FetchFailed("storage sent a different range from the one requested")
+    if match[3] != str(size):
+        raise ObjectRejected(f"storage has {one_line(match[3], 40)} bytes, the plan names {size}")

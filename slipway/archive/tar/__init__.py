@@ -1,0 +1,1 @@
+"""The tar format itself: headers, extended headers, sparse files, and the parser."""

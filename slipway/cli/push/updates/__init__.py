@@ -1,0 +1,1 @@
+"""Sending a directory as an update of a build that the platform has."""

@@ -1,0 +1,1 @@
+"""From an update file and its base back to an archive, without a disk."""

@@ -1,0 +1,87 @@
+"""Packs count once against the partner's quota, as a line of their own."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+
+from app.accounts.build_quota import BuildQuota, build_quota
+from app.accounts.partner_list import directory
+from app.data.database import free_connection, writing
+from app.data.extensions import db
+from app.data.models.partner import Partner
+from app.packing.pack_claims import claim_pack, free_claim
+from app.packing.pack_making import Outcome, make_pack
+from app.packing.pack_work import make_due_packs
+from app.refusals import QuotaExceeded
+from app.uploads.storage_totals import totals
+from app.uploads.storage_usage import usage_by_game
+from tests.app.packing.scenes import Studio, edited, game_files, pack_objects_stored, pack_of, ready_pack
+
+FILES = game_files()
+
+
+def partner() -> Partner:
+    free_connection()
+    return db.session.scalars(select(Partner).where(Partner.name == "Starlight Studio")).one()
+
+
+def quota() -> BuildQuota:
+    return build_quota(db.session(), partner())
+
+
+def set_quota(amount: int) -> None:
+    with writing() as session:
+        session.execute(update(Partner).values(build_quota_bytes=amount))
+    free_connection()
+
+
+def test_every_stored_byte_counts_once(studio: Studio) -> None:
+    first = studio.publish(FILES)
+    make_due_packs()
+    second = studio.publish(FILES | {"lib/linux-x86_64/engine": edited(FILES["lib/linux-x86_64/engine"])})
+    make_due_packs()
+
+    found, stored = quota(), sum(pack_objects_stored().values())
+
+    assert (found.archives, found.packs) == (first.size + second.size, stored)
+    assert found.used == first.size + second.size + stored
+    assert sum(ready_pack(build).stored_bytes for build in (first, second)) == stored
+    (game,) = usage_by_game(partner())
+    assert (game.builds, game.size) == (2, found.used)
+    assert (totals().builds_bytes, totals().packs_bytes) == (found.archives, stored)
+    assert {entry.name: entry.builds_bytes for entry in directory()} == {"Starlight Studio": found.used, "Moonbase": 0}
+
+
+def test_a_pack_that_is_being_made_is_reserved(studio: Studio) -> None:
+    build = studio.publish(FILES)
+    assert quota().packs == 0
+    claim = claim_pack(build.id)
+    assert claim is not None
+    assert quota().packs == build.size
+    free_claim(claim)
+    assert quota().packs == 0
+
+
+def test_a_pack_that_does_not_fit_is_not_made_and_says_why(studio: Studio) -> None:
+    build = studio.publish(FILES)
+    set_quota(build.size + 1000)
+
+    assert make_pack(build.id) is Outcome.NOT_OURS
+
+    pack = pack_of(build)
+    assert pack is not None
+    assert pack.state == "no_room"
+    assert f"takes about {build.size:,} bytes" in (pack.reason or "")
+    assert "quota of Starlight Studio has 1,000 bytes left" in (pack.reason or "")
+    set_quota(3 * build.size)
+    assert make_pack(build.id, again=True) is Outcome.READY
+
+
+def test_packs_leave_less_for_archives(app: Flask, studio: Studio) -> None:
+    build = studio.publish(FILES)
+    set_quota(2 * build.size + 1000)
+    make_due_packs()
+    with pytest.raises(QuotaExceeded):
+        studio.publish(game_files(seed=2))

@@ -1,0 +1,47 @@
+"""The copy for what transfers cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.fleet.costs.transfer_costs import TransferCost
+from app.web.builds.transfer_words import sent_words, source_words, update_words
+from app.web.frame.formats import NO_BREAK_SPACE
+
+
+@pytest.mark.parametrize(
+    ("source", "build", "fallback", "words"),
+    [
+        ("update", 13, None, "Update from build 13"),
+        ("pack", None, None, "The pack"),
+        ("archive", None, None, "The archive"),
+        ("archive", None, "The pack failed its check", "The archive, because the pack failed its check"),
+        (None, None, None, ""),
+    ],
+)
+def test_how_the_bytes_of_a_copy_came(source: str | None, build: int | None, fallback: str | None, words: str) -> None:
+    assert source_words(source, build, fallback) == words
+
+
+@pytest.mark.parametrize(
+    ("cost", "cached_on", "words"),
+    [
+        (TransferCost("update", 1_400_000, 13), 0, ("1.4 MB", "")),
+        (TransferCost("update", 1_400_000, 13), 5, ("0 B", "on 5 of 6")),
+        (TransferCost("archive", 7_200_000_000), 0, ("7.2 GB", "")),
+        (TransferCost("none", 0), 1, ("", "on 1 of 6")),
+        (TransferCost("none", 0), 0, ("", "")),
+        (None, 0, ("", "")),
+        (None, 2, ("", "on 2 of 6")),
+    ],
+)
+def test_what_servers_with_the_live_build_fetch(
+    cost: TransferCost | None, cached_on: int, words: tuple[str, str]
+) -> None:
+    found = update_words(cost, cached_on, 6)
+    assert tuple(word.replace(NO_BREAK_SPACE, " ") for word in found) == words
+
+
+def test_bytes_sent_and_saved() -> None:
+    assert sent_words(54_000, 112_000_000).replace(NO_BREAK_SPACE, " ") == "54 kB; 112 MB saved by updates"
+    assert sent_words(54_000, 0).replace(NO_BREAK_SPACE, " ") == "54 kB"
