@@ -68,7 +68,7 @@ class Caller:
         free = case.operation.definition.raw["operationId"] in WITH_RULES_BETWEEN_FIELDS
         excluded: list[Any] = [positive_data_acceptance] if free else []
         if case.media_type == "application/gzip":
-            # Of its headers alone one can be wrong, and it is left out above. tests/app/api/test_upload_contract.py has it.
+            # Only one of its headers can be wrong, and that is left out above (tests/app/api/test_upload_contract.py).
             excluded.append(negative_data_rejection)
         case.call_and_validate(headers=bearer(f"{kind}_{self.marker}"), excluded_checks=excluded)
 
