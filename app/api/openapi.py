@@ -17,6 +17,7 @@ from app.api.json_shapes import Shape
 from app.api.openapi_examples import add_examples, example_of
 from app.api.openapi_headers import HEADERS, header_parameters, response_headers
 from app.api.pipeline import Call, declared_call
+from app.validation import HIDDEN_IN_LINE
 
 bp = Blueprint("openapi", __name__)
 Schema = dict[str, Any]
@@ -60,7 +61,7 @@ _PATH_SCHEMAS: dict[str, Schema] = {
         "type": "string",
         "minLength": 1,
         "maxLength": 64,
-        "pattern": r"^[^/\s\u0000-\u001f]+$",
+        "pattern": rf"^[^/\s{HIDDEN_IN_LINE}]+$",
         "examples": ["front"],
     },
 }
