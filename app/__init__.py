@@ -15,6 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from app import web
+from app.accounts import key_uses, recognised_keys
 from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
 from app.api.partners import builds, games, raw_upload, releases, uploads
 from app.api.servers import agent_calls
@@ -52,6 +53,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     limiter.init_app(app)
     csrf.init_app(app)
     htmx.init_app(app)
+    recognised_keys.init_app(app)
+    key_uses.init_app(app)
     hub.init_app(app, settings.redis_url)
     storage_status.clear()
     app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None

@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 
 from app.accounts.callers import KeyCaller
-from app.accounts.keys import authenticate
+from app.accounts.recognised_keys import recognise
 from app.api import api_rate_limits, idempotency
 from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.json_shapes import parse_fields, parse_json
@@ -23,7 +23,7 @@ from app.refusals import UnsupportedMediaType
 
 def require_api_key(context: CallContext) -> None:
     """401 without a valid API key."""
-    context.arguments["caller"] = KeyCaller(authenticate(_bearer_token()), request.remote_addr)
+    context.arguments["caller"] = KeyCaller(recognise(_bearer_token()), request.remote_addr)
 
 
 def require_server_token(context: CallContext) -> None:

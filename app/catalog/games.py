@@ -20,7 +20,7 @@ from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.data.models.partner import Partner
+from app.data.models.partner import PartnerIdentity
 from app.fleet.active_servers import active_servers
 from app.fleet.replicas import replan
 from app.refusals import NotFound, SlugTaken
@@ -34,7 +34,7 @@ class GamePage:
     next_cursor: str | None
 
 
-def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
+def list_games(partner: PartnerIdentity, wanted: GameFilter) -> GamePage:
     """Oldest first, then by id. A constant number of queries for any number of games."""
     matching = filter_games(games_of(partner), wanted)
     total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
@@ -49,7 +49,7 @@ def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
     return GamePage(games, total, time_cursor(games[-1].created_at, games[-1].id) if more else None)
 
 
-def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:
+def register_game(partner: PartnerIdentity, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:
     """A new game, waiting for its first build. Raises SlugTaken."""
     partner_id, partner_name = partner.id, partner.name
     try:
