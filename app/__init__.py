@@ -16,7 +16,7 @@ from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from app import web
 from app.accounts import key_uses, recognised_keys
-from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
+from app.api import api_rate_limits, dashboard_calls, health, kept_answers, openapi, public_images, v1
 from app.api.partners import builds, games, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
@@ -50,11 +50,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db)
     login.init_app(app)
+    # Registered already, it adds no hooks, which would look for limits of views in every request. The pipeline counts.
+    app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
     htmx.init_app(app)
     recognised_keys.init_app(app)
     key_uses.init_app(app)
+    kept_answers.init_app(app)
     hub.init_app(app, settings.redis_url)
     storage_status.clear()
     app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None

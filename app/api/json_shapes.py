@@ -13,8 +13,13 @@ from app.refusals import InvalidRequest
 from app.validation import Text as Text  # re-exported for shapes
 from app.validation import sentence
 
-# Times on the wire: ISO 8601, UTC, whole seconds, Z.
-Moment = Annotated[datetime, PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str)]
+
+def wire_time(at: datetime) -> str:
+    """A time on the wire: ISO 8601, UTC, whole seconds, Z. Not strftime, which takes ten times as long."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+
+
+Moment = Annotated[datetime, PlainSerializer(wire_time, str)]
 
 
 class Shape(BaseModel):
@@ -27,6 +32,11 @@ class Shape(BaseModel):
 
 
 T = TypeVar("T", bound=Shape)
+
+
+def encode(shape: Shape) -> bytes:
+    """The JSON of an answer. Fields that were not set are left out."""
+    return shape.model_dump_json(by_alias=True, exclude_unset=True).encode()
 
 
 def parse_json(shape: type[T], body: bytes) -> T:

@@ -20,7 +20,7 @@ from flask import Response, request
 from app.accounts.callers import Caller
 from app.api import idempotency
 from app.api.envelopes import Envelope
-from app.api.json_shapes import Shape
+from app.api.json_shapes import Shape, encode
 from app.config.settings import Settings
 from app.data.models.game import Game
 
@@ -47,7 +47,8 @@ class Call:
 
     `responses` maps each success status to its shape, `errors` are the error statuses that the call adds to the common
     ones. `target` finds the object within the game that the last argument of the path names. `limit` names one of the
-    API's rates.
+    API's rates. `finds_game` is False for a view that looks its game up itself, by `slug` and in the query that reads
+    what it answers.
 
     `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
     can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
@@ -65,6 +66,7 @@ class Call:
     errors: tuple[int, ...] = ()
     target: Callable[[Game, str], Any] | None = None
     on_replay: ReplayView | None = None
+    finds_game: bool = True
 
     @property
     def security(self) -> str:
@@ -107,6 +109,7 @@ class Api:
         errors: tuple[int, ...] = (),
         target: Callable[[Game, str], Any] | None = None,
         on_replay: ReplayView | None = None,
+        finds_game: bool = True,
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`.
 
@@ -115,7 +118,21 @@ class Api:
         if limit and limit not in self.rates:
             raise ValueError(f"{summary}: the API {self.name!r} has no limit named {limit!r}")
         return lambda view: flask_view(
-            Call(self, view, summary, responses, scope, limit, body, query, raw_body, errors, target, on_replay)
+            Call(
+                self,
+                view,
+                summary,
+                responses,
+                scope,
+                limit,
+                body,
+                query,
+                raw_body,
+                errors,
+                target,
+                on_replay,
+                finds_game,
+            )
         )
 
 
@@ -190,7 +207,7 @@ def to_response(result: Result | Response) -> Response:
     if result.shape is None:
         response.headers.pop("Content-Type", None)
     else:
-        response.set_data(result.shape.model_dump_json(by_alias=True, exclude_unset=True))
+        response.set_data(encode(result.shape))
     response.headers.update(result.headers)
     response.headers.setdefault("Cache-Control", "private, no-cache")
     if request.method in {"GET", "HEAD"} and result.status == 200:

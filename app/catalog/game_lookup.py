@@ -26,8 +26,13 @@ def find_game(partner: PartnerIdentity, slug: str, *options: Any) -> Game:
     finds. Raises NotFound, also for another partner's game. `options` are loader options."""
     game = db.session.scalar(games_of(partner).where(Game.slug == slug).options(*options))
     if game is None:
-        raise NotFound(f"No game with slug '{slug}'")
+        raise no_game(slug)
     return game
+
+
+def no_game(slug: str) -> NotFound:
+    """The refusal of a slug that the partner has no game with."""
+    return NotFound(f"No game with slug '{slug}'")
 
 
 def game_with_live_build(game_id: str) -> Game | None:

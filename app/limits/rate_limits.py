@@ -9,13 +9,21 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
-from limits import parse
+from limits import RateLimitItem
+from limits import parse as parse_rate
 
 from app.data.extensions import limiter
 from app.limits.rate_storage import ForgivingRedis, MemoryCounts
 from app.refusals import RateLimited
+
+
+@cache  # the rates are settings, so there are few
+def parse(rate: str) -> RateLimitItem:
+    """A rate such as "30 per hour"."""
+    return parse_rate(rate)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,11 @@ Status = Literal["active", "pending_upload"]
 _LIVING = text("deleted_at IS NULL")
 
 
+def status_of(released_build_id: str | None) -> Status:
+    """`active` from the first release on, `pending_upload` before (partner API section 4)."""
+    return "active" if released_build_id else "pending_upload"
+
+
 class Game(Base):
     """One game: one row in one catalog, seen by slug under /api/partners and by id under /api/v1."""
 
@@ -68,8 +73,7 @@ class Game(Base):
 
     @property
     def status(self) -> Status:
-        """`active` from the first release on, `pending_upload` before (partner API section 4)."""
-        return "active" if self.released_build_id else "pending_upload"
+        return status_of(self.released_build_id)
 
 
 class Build(Base):

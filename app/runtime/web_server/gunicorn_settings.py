@@ -29,6 +29,7 @@ from app.limits import thread_budgets
 from app.process import shutdown
 from app.process.logs import public_path
 from app.runtime.jobs import jobs
+from app.runtime.web_server.access_log import AccessLogger
 from app.runtime.web_server.connection_worker import ConnectionWorker
 from app.runtime.web_server.connections import ConnectionLimits
 from app.storage import direct_uploads
@@ -65,8 +66,7 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 
 accesslog = "-"
-# %(U)s is the path without its query: queries can hold secrets.
-access_log_format = "%(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms %({x-request-id}o)s"
+logger_class = AccessLogger
 
 
 # What it quotes of such a request can be a link, a header or, where a length was wrong, a form with a password.
