@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.accounts.actors import Actor
-from app.accounts.key_uses import key_uses
+from app.accounts.api_keys.key_uses import key_uses
+from app.accounts.api_keys.recognised_keys import RecognisedKey
 from app.accounts.keys import require_scope
 from app.accounts.partners import dashboard_app_id
-from app.accounts.recognised_keys import RecognisedKey
 from app.data.models.partner import Member, Partner, PartnerIdentity
 from app.refusals import Forbidden
 

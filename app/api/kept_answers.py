@@ -57,11 +57,11 @@ def kept_answers() -> KeptAnswers:
     return found
 
 
-def list_answer(partner_id: str, version: int, query: Shape, make: Callable[[], Shape]) -> Response:
+def list_answer(partner_id: str, version: int, make: Callable[[], Shape]) -> Response:
     """The answer of a list that shows a partner's facts as of `version`, from memory if it was encoded before. 304 for
-    a client that has it. Besides the path, only `query` chooses what the answer shows."""
-    asked = f"{request.path} {query.model_dump_json()}"
-    etag = f"{partner_id}-{version}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+    a client that has it. Only the path and the query of the request choose what the answer shows."""
+    asked = request.path.encode() + b"?" + request.query_string
+    etag = f"{partner_id}-{version}-{hashlib.sha256(asked).hexdigest()[:16]}"
     headers = {"ETag": f'W/"{etag}"', "Cache-Control": "private, no-cache"}
     if request.if_none_match.contains_weak(etag):
         return Response(status=304, headers=headers)

@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import request
 
+from app.accounts.api_keys.recognised_keys import recognise
 from app.accounts.callers import KeyCaller
-from app.accounts.recognised_keys import recognise
 from app.api import api_rate_limits, idempotency
 from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.json_shapes import parse_fields, parse_json

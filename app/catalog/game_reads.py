@@ -19,9 +19,10 @@ from app.data.models.asset import GamePicture
 from app.data.models.game import Build, Game, Status, status_of
 from app.data.models.partner import PartnerIdentity
 from app.data.models.server import Replica, Server
+from app.data.prepared_reads import PreparedRead
 from app.fleet.active_servers import IS_ACTIVE
 from app.topics.names import catalog_topic
-from app.topics.versions import version_on
+from app.topics.versions import newest_version
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ _EVERYTHING: Any = select(*_LISTED).where(*_OF_PARTNER)
 
 def catalog_version(partner: PartnerIdentity) -> int:
     """The version of the partner's catalog. Lists that are read later are at least as new."""
-    with reading() as connection:
-        return version_on(connection, catalog_topic(partner.id))
+    return newest_version(catalog_topic(partner.id))
 
 
 def list_games(partner: PartnerIdentity, wanted: GameFilter) -> ListedGames:
@@ -80,7 +80,7 @@ def list_games(partner: PartnerIdentity, wanted: GameFilter) -> ListedGames:
     if wanted.limit is not None:
         page = page.limit(wanted.limit + 1)
     with reading() as connection:
-        games = [ListedGame(*row._tuple()) for row in connection.execute(page, values)]
+        games = [ListedGame(*row) for row in connection.execute(page, values)]
         is_everything = not wanted.after and (wanted.limit is None or len(games) <= wanted.limit)
         total = len(games) if is_everything else connection.scalar(_count(matching), values) or 0
     more = wanted.limit is not None and len(games) > wanted.limit
@@ -131,34 +131,41 @@ _CACHED = (
     .join(Server, Replica.server_id == Server.id)
     .where(Replica.build_id == Game.released_build_id, Replica.phase == "cached", IS_ACTIVE)
 )
-_FACTS: Select[Any] = select(
+_FACTS_OF_GAME: Select[Any] = select(
     *(getattr(Game, field.name) for field in fields(GameFacts) if field.name not in _COMPUTED),
     select(Build.number).where(Build.id == Game.released_build_id).correlate(Game).scalar_subquery(),
     _SERVERS.scalar_subquery(),
     _CACHED.correlate(Game).scalar_subquery(),
     exists(select(1).where(GamePicture.game_id == Game.id).correlate(Game)),
 ).where(*_OF_PARTNER, Game.slug == bindparam("slug"))
+_FACTS = PreparedRead(_FACTS_OF_GAME, GameFacts)
 
 
 def game_facts(partner: PartnerIdentity, slug: str) -> GameFacts:
     """One game of the partner, in one query. The look-up is the authorisation: raises NotFound, also for another
     partner's game."""
-    with reading() as connection:
-        row = connection.execute(_FACTS, {"partner": partner.id, "slug": slug}).one_or_none()
-    if row is None:
+    found = _FACTS.first(partner=partner.id, slug=slug)
+    if found is None:
         raise no_game(slug)
-    return GameFacts(*row)
+    return found
 
 
-_RELEASED = select(Game.released_build_id).where(*_OF_PARTNER, Game.slug == bindparam("slug"))
+@dataclass(frozen=True)
+class LiveBuild:
+    """`build_id` is None before a game's first release."""
+
+    build_id: str | None
 
 
-def released_build_id(partner: PartnerIdentity, slug: str) -> str | None:
-    """The id of a game's live build, or None before its first release. The look-up is the authorisation: raises
-    NotFound, also for another partner's game."""
-    with reading() as connection:
-        row = connection.execute(_RELEASED, {"partner": partner.id, "slug": slug}).one_or_none()
-    if row is None:
+_LIVE = PreparedRead(
+    select(Game.released_build_id).where(*_OF_PARTNER, Game.slug == bindparam("slug")),
+    LiveBuild,
+)
+
+
+def live_build_of(partner: PartnerIdentity, slug: str) -> LiveBuild:
+    """A game's live build. The look-up is the authorisation: raises NotFound, also for another partner's game."""
+    found = _LIVE.first(partner=partner.id, slug=slug)
+    if found is None:
         raise no_game(slug)
-    found: str | None = row.released_build_id
     return found

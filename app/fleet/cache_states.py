@@ -9,9 +9,9 @@ from datetime import datetime
 
 from sqlalchemy import and_, bindparam, select
 
-from app.data.database import reading
 from app.data.models.base import now
 from app.data.models.server import Replica, Server
+from app.data.prepared_reads import PreparedRead
 from app.fleet.active_servers import IS_ACTIVE
 from app.fleet.contact import is_recent
 
@@ -32,7 +32,25 @@ class CacheState:
     reason: str | None
 
 
-_STATES = (
+def _state(
+    server_id: str,
+    reported_at: datetime | None,
+    phase: str | None,
+    cached_at: datetime | None,
+    bytes_done: int,
+    bytes_total: int,
+    bytes_per_second: int,
+    attempt: int,
+    reason: str | None,
+) -> CacheState:
+    if phase is None:  # the build was never sent there
+        return CacheState(server_id, False, None, "pending", 0, 0, 0, reported_at, 0, None)
+    rate = bytes_per_second if is_recent(reported_at, now()) else 0
+    cached = phase == "cached"
+    return CacheState(server_id, cached, cached_at, phase, bytes_done, bytes_total, rate, reported_at, attempt, reason)
+
+
+_STATES = PreparedRead(
     select(
         Server.id,
         Server.last_report_at,
@@ -46,29 +64,11 @@ _STATES = (
     )
     .outerjoin(Replica, and_(Replica.server_id == Server.id, Replica.build_id == bindparam("build")))
     .where(IS_ACTIVE)
-    .order_by(Server.id)
+    .order_by(Server.id),
+    _state,
 )
 
 
 def cache_states(released_build_id: str | None) -> Sequence[CacheState]:
     """One entry per server, in id order, in one query. Without a released build, every server is pending."""
-    at = now()
-    with reading() as connection:
-        rows = connection.execute(_STATES, {"build": released_build_id}).all()
-    return [
-        CacheState(
-            server_id=row.id,
-            cached=row.phase == "cached",
-            cached_at=row.cached_at,
-            phase=row.phase,
-            bytes_done=row.bytes_done,
-            bytes_total=row.bytes_total,
-            bytes_per_second=row.bytes_per_second if is_recent(row.last_report_at, at) else 0,
-            reported_at=row.last_report_at,
-            attempt=row.attempt,
-            reason=row.reason,
-        )
-        if row.phase is not None
-        else CacheState(row.id, False, None, "pending", 0, 0, 0, row.last_report_at, 0, None)
-        for row in rows
-    ]
+    return _STATES.all(build=released_build_id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
+from app.data.prepared_reads import PreparedRead
 
 _VERSION = select(Topic.version).where(Topic.name == bindparam("topic"))
+_READ = PreparedRead(_VERSION, int)
 
 
 def stored_version(topic: str) -> int:
@@ -15,7 +17,6 @@ def stored_version(topic: str) -> int:
     return db.session.scalar(_VERSION, {"topic": topic}) or 0
 
 
-def version_on(connection: Connection, topic: str) -> int:
-    """The same, on a connection of `reading()`: facts that it reads afterwards are at least as new."""
-    found: int | None = connection.scalar(_VERSION, {"topic": topic})
-    return found or 0
+def newest_version(topic: str) -> int:
+    """The same for requests whose session holds no connection, in a fraction of the time."""
+    return _READ.first(topic=topic) or 0

@@ -29,7 +29,7 @@ bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")
 def list_games(caller: Caller, query: game_schemas.GameQuery) -> Response:
     # An unchanged list costs one small query and reads no games.
     version = game_reads.catalog_version(caller.partner)
-    return list_answer(caller.partner.id, version, query, lambda: _list(caller.partner, query))
+    return list_answer(caller.partner.id, version, lambda: _list(caller.partner, query))
 
 
 def _list(partner: PartnerIdentity, query: game_schemas.GameQuery) -> game_schemas.GameList:
@@ -95,7 +95,7 @@ def delete(caller: Caller, game: Game) -> Result:
     responses={200: game_schemas.Sync},
 )
 def sync(caller: Caller, slug: str) -> Result:
-    states = cache_states(game_reads.released_build_id(caller.partner, slug))
+    states = cache_states(game_reads.live_build_of(caller.partner, slug).build_id)
     cached = sum(state.cached for state in states)
     return Result(
         game_schemas.Sync(

@@ -30,7 +30,7 @@ bp = Blueprint("v1_games", __name__, url_prefix="/api/v1/games")
 )
 def games(caller: Caller, query: schemas.Paging) -> Response:
     version = game_reads.catalog_version(caller.partner)
-    return list_answer(caller.partner.id, version, query, lambda: _list(caller.partner, query))
+    return list_answer(caller.partner.id, version, lambda: _list(caller.partner, query))
 
 
 def _list(partner: PartnerIdentity, query: schemas.Paging) -> schemas.GameListShape:

@@ -8,8 +8,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import event, select, update
 
-from app.accounts import key_uses, keys
-from app.accounts.key_uses import KeyUses
+from app.accounts import keys
+from app.accounts.api_keys import key_uses
+from app.accounts.api_keys.key_uses import KeyUses
 from app.accounts.partners import partner_named
 from app.data.database import writing
 from app.data.extensions import db

@@ -13,10 +13,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from app.accounts import keys, recognised_keys
+from app.accounts import keys
+from app.accounts.api_keys import recognised_keys
+from app.accounts.api_keys.recognised_keys import CHECK_SECONDS, KeyMemory, recognise
 from app.accounts.keys import create_key, revoke_key, roll_key
 from app.accounts.partners import partner_named, rename_partner
-from app.accounts.recognised_keys import CHECK_SECONDS, KeyMemory, recognise
 from app.config.settings import Settings
 from app.data.extensions import db
 from app.data.models.base import now
@@ -178,7 +179,7 @@ def test_without_an_answer_of_the_database_no_key_is_recognised(
     def broken(*_: object) -> int:
         raise OSError("no answer")
 
-    monkeypatch.setattr(recognised_keys, "version_on", broken)
+    monkeypatch.setattr(recognised_keys, "newest_version", broken)
     for _ in range(2):
         with pytest.raises(OSError, match="no answer"):
             memory.recognise(secret)

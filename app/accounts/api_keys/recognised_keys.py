@@ -19,11 +19,11 @@ from flask import Flask, current_app
 
 from app.accounts.keys import authenticate
 from app.accounts.secrets import fingerprint
-from app.data.database import free_connection, reading, when_topics_change
+from app.data.database import free_connection, when_topics_change
 from app.data.models.base import now
 from app.data.models.partner import ApiKey
 from app.topics.names import KEYS_TOPIC
-from app.topics.versions import version_on
+from app.topics.versions import newest_version
 
 CHECK_SECONDS = 1.0
 MAX_KEYS = 10_000
@@ -104,8 +104,7 @@ class KeyMemory:
             began = time.monotonic()  # before the query: its answer may be as old as that
             if began - self._checked_at <= CHECK_SECONDS:
                 return  # another thread has just checked
-            with reading() as connection:
-                version = version_on(connection, KEYS_TOPIC)
+            version = newest_version(KEYS_TOPIC)
             if version != self._version:
                 self._drop_all()
             self._version, self._checked_at = version, began
