@@ -23,6 +23,7 @@ from app.accounts.partners import create_member, create_partner
 from app.config.settings import load_settings
 from app.fleet.servers import add_server
 from app.storage.embedded_server import EmbeddedStorage
+from bench.figures import last_figure, note_figure
 from tests.app.runtime.processes import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -148,9 +149,11 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def verdict(what: str, value: float, limit: float, *, least: bool, unit: str = "") -> bool:
-    """Print a figure beside its target and say whether it is met."""
+    """Print a figure beside its target and the last saved run's, and say whether it is met."""
     met = value >= limit if least else value <= limit
-    print(
-        f"  {'met   ' if met else 'MISSED'} {what}: {value:.3g}{unit} (target {'≥' if least else '≤'} {limit:g}{unit})"
-    )
+    target = f"target {'≥' if least else '≤'} {limit:g}{unit}"
+    last = last_figure(what)
+    before = f"; on {last['date']} {last['value']:.3g}{unit} at a load of {last['load']:g}" if last else "; new"
+    print(f"  {'met   ' if met else 'MISSED'} {what}: {value:.3g}{unit} ({target}{before})")
+    note_figure(what, value)
     return met

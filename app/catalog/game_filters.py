@@ -23,7 +23,7 @@ class GameFilter:
     after: str | None = None
 
 
-def filter_games(query: Select[Any], wanted: GameFilter) -> Select[Any]:
+def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:
     """Filter by status, tag and text, without paging. Case-insensitive."""
     if "\x00" in f"{wanted.tag}{wanted.text}":
         return query.where(false())  # no stored text has NUL, and Postgres refuses it in a query

@@ -52,12 +52,6 @@ def live_builds(games: Sequence[Game]) -> dict[str, Build]:
     }
 
 
-def tags_in_use(partner: PartnerIdentity) -> list[str]:
-    """The tags of a partner's games, without duplicates, in alphabetical order."""
-    rows = db.session.scalars(select(Game.tags).where(Game.partner_id == partner.id, Game.deleted_at.is_(None)))
-    return sorted({tag for tags in rows for tag in tags}, key=str.casefold)
-
-
 def game_titles(partner: PartnerIdentity) -> list[tuple[str, str]]:
     """(slug, title) of a partner's games, by title."""
     rows = db.session.execute(

@@ -14,7 +14,7 @@ from sqlalchemy.sql import Select
 from app.catalog.game_filters import GameFilter, filter_games
 from app.catalog.game_lookup import no_game
 from app.data.cursors import time_cursor, time_position
-from app.data.database import reading
+from app.data.database import free_connection, reading
 from app.data.models.asset import GamePicture
 from app.data.models.game import Build, Game, Status, status_of
 from app.data.models.partner import PartnerIdentity
@@ -61,7 +61,6 @@ _LISTED = (
     Game.released_build_id,
 )
 _OF_PARTNER = (Game.partner_id == bindparam("partner"), Game.deleted_at.is_(None))
-_EVERYTHING: Any = select(*_LISTED).where(*_OF_PARTNER)
 
 
 def catalog_version(partner: PartnerIdentity) -> int:
@@ -72,23 +71,24 @@ def catalog_version(partner: PartnerIdentity) -> int:
 def list_games(partner: PartnerIdentity, wanted: GameFilter) -> ListedGames:
     """Oldest first, then by id. At most two queries for any number of games. Raises InvalidRequest for an unknown
     cursor."""
-    values = {"partner": partner.id}
-    matching = filter_games(_EVERYTHING, wanted)
+    everything: Any = select(*_LISTED).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+    matching: Any = filter_games(everything, wanted)
     page = matching.order_by(Game.created_at, Game.id)
     if wanted.after:
         page = page.where(tuple_(Game.created_at, Game.id) > time_position(wanted.after))
     if wanted.limit is not None:
         page = page.limit(wanted.limit + 1)
+    free_connection()  # of a session with which the filter has read
     with reading() as connection:
-        games = [ListedGame(*row) for row in connection.execute(page, values)]
+        games = [ListedGame(*row) for row in connection.execute(page)]
         is_everything = not wanted.after and (wanted.limit is None or len(games) <= wanted.limit)
-        total = len(games) if is_everything else connection.scalar(_count(matching), values) or 0
+        total = len(games) if is_everything else connection.scalar(_count(matching)) or 0
     more = wanted.limit is not None and len(games) > wanted.limit
     games = games[: wanted.limit]
     return ListedGames(games, total, time_cursor(games[-1].created_at, games[-1].id) if more else None)
 
 
-def _count(matching: Select[Any]) -> Select[Any]:
+def _count(matching: Any) -> Any:
     return matching.with_only_columns(func.count(), maintain_column_froms=True)
 
 
