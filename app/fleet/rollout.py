@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select, union
 
 from app.data.database import in_batches
 from app.data.extensions import db
@@ -118,9 +118,10 @@ def _sessions(game_id: str) -> Counter[tuple[str, str]]:
 
 def _shown_builds(game: Game, held_ids: set[str]) -> list[Build]:
     """The live build, newer builds, and older ones that a server holds; at most six."""
-    newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).scalar_subquery()
-    shown = or_(Build.id.in_(newest), Build.id == game.released_build_id)
-    builds = db.session.scalars(select(Build).where(shown).order_by(Build.number.desc())).all()
+    newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).subquery()
+    # A union: with OR, Postgres reads every build of every game.
+    shown = union(select(newest.c.id), select(Build.id).where(Build.id == game.released_build_id))
+    builds = db.session.scalars(select(Build).where(Build.id.in_(shown)).order_by(Build.number.desc())).all()
     live = next((b for b in builds if b.id == game.released_build_id), None)
     newer = [b for b in builds if live is None or b.number > live.number]
     older = [b for b in builds if live and b.number < live.number and b.id in held_ids]
