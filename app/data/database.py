@@ -25,6 +25,7 @@ DatabaseError = SQLAlchemyError  # for modules without SQL
 WRITES = "slipway_writes"
 _READS = "slipway_reads"
 _TOPICS = "slipway_topics"
+_FEW_TOPICS = 8
 Listener = Callable[[Mapping[str, int]], None]
 _listeners: list[Listener] = []
 T = TypeVar("T")
@@ -143,14 +144,14 @@ def free_connection_keeping_rows() -> None:
 
 def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
     versions: dict[str, int] = {}
-    for batch in in_batches(sorted(topics)):  # always in the same order, so that two transactions cannot deadlock
+    # A statement for one row is compiled once; one for many is compiled each time, which takes longer than it saves.
+    size = 1 if len(topics) <= _FEW_TOPICS else 5000
+    for batch in in_batches(sorted(topics), size):  # always in the same order, so that two transactions cannot deadlock
         raised = [{"name": name, "version": 1, "changed_at": now()} for name in batch]
-        statement = (
-            insert_on_conflict(session, Topic)
-            .values(raised)
-            .on_conflict_do_update(
-                index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": now()}
-            )
+        insert = insert_on_conflict(session, Topic)
+        statement = (insert.values(raised) if size > 1 else insert.values(**raised[0])).on_conflict_do_update(
+            index_elements=[Topic.name],
+            set_={"version": Topic.version + 1, "changed_at": insert.excluded.changed_at},
         )
         # .all(): a Result has keys(), so update() would take it for a mapping
         versions.update(dict(session.execute(statement.returning(Topic.name, Topic.version)).all()))

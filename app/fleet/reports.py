@@ -12,27 +12,27 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches, lock_for_update, writing
+from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
-from app.fleet.contact import CONTACT_SECONDS, has_contact
+from app.fleet.contact import BUSY_SECONDS, CONTACT_SECONDS, IDLE_SECONDS, has_contact, is_time_to_announce_all
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import is_plan_current, replan_on_server
 from app.fleet.reported_sessions import match_sessions
+from app.fleet.reporting import moved_numbers
+from app.fleet.reporting.moved_numbers import SAME_MOMENT, MovedReport
 from app.fleet.transfers import bytes_arrived, record_arrived
 from app.fleet.unplanned_builds import adopt
 from app.process.crash_points import crash_point
-from app.refusals import Conflict
+from app.refusals import Conflict, NotFound
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
-from app.topics.versions import stored_version
+from app.topics.versions import newest_version, stored_version
 
 log = logging.getLogger(__name__)
 
-BUSY_SECONDS, IDLE_SECONDS = 1, 10
 # Two reports closer together than this, with no change but in numbers: the second is acknowledged and not written.
 COALESCE = timedelta(milliseconds=400)
-# "In 39.2 s", reported 0.8 s after "in 40 s", is the same moment.
-SAME_MOMENT = timedelta(seconds=2)
 MOVING = {"downloading", "verifying", "evicting"}
 HOLDING = {*MOVING, "cached"}
 
@@ -82,6 +82,11 @@ def accept(server: Server, report: Report) -> Receipt:
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
     if _can_skip(server, report, at):
         return Receipt(True, stored_version(topic), after)
+    if _repeats_the_last(server, report):
+        if moved_numbers.group.write(_moved(server, report, at)):
+            _written[server_id] = (report.boot_id, report.sequence, _shape(report))
+            return Receipt(True, newest_version(topic), after)
+        server = _read_again(server_id)  # the group has freed the connection
     games: set[str] = set()
     ignored: list[str] = []
     with writing() as session:
@@ -90,7 +95,7 @@ def accept(server: Server, report: Report) -> Receipt:
         conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
         if accepted:
-            announce_all = _is_time_to_announce_all(server, at)
+            announce_all = is_time_to_announce_all(server.last_report_at, at)
             games = _update_replicas(session, server, report, at, announce_all)
             _update_server(server, report, at)
             ignored = match_sessions(session, server, report.sessions, at, previous_report_at)
@@ -125,13 +130,37 @@ def _log_ignored(server_id: str, ignored: frozenset[str]) -> None:
 
 
 def _can_skip(server: Server, report: Report, at: datetime) -> bool:
-    if server.boot_id != report.boot_id or report.sequence <= server.sequence or report.stopping:
-        return False
     if not server.last_report_at or at - server.last_report_at > COALESCE:
+        return False
+    return _repeats_the_last(server, report)
+
+
+def _repeats_the_last(server: Server, report: Report) -> bool:
+    """Whether nothing but numbers differs from the last report that this process wrote."""
+    if server.boot_id != report.boot_id or report.sequence <= server.sequence or report.stopping:
         return False
     # Boot and sequence show whether the row holds the report remembered here: another process may have written a later
     # one with another phase, which skipping this report would hide.
     return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
+
+
+def _read_again(server_id: str) -> Server:
+    found = db.session.get(Server, server_id)
+    if found is None:
+        raise NotFound(f"'{server_id}' was removed a moment ago. Nothing was changed.")
+    return found
+
+
+def _moved(server: Server, report: Report, at: datetime) -> MovedReport:
+    return MovedReport(
+        server_id=server.id,
+        boot_id=report.boot_id,
+        follows=server.sequence,
+        at=at,
+        server_values=_server_values(report, at),
+        builds=report.builds,
+        session_ids=frozenset(session.id for session in report.sessions),
+    )
 
 
 # By server: the last report that this process wrote, without its numbers. Only an optimisation: a process without an
@@ -161,32 +190,32 @@ def _accept_boot(server: Server, report: Report, at: datetime) -> Conflict | Non
     return None
 
 
-def _is_time_to_announce_all(server: Server, at: datetime) -> bool:
-    """Whether to update pages of games without changes too: they show the time of the last report. With every report of
-    a busy server, that would be hundreds of rows per second."""
-    if not has_contact(server, at) or server.last_report_at is None:
-        return True
-    return int(at.timestamp()) // IDLE_SECONDS != int(server.last_report_at.timestamp()) // IDLE_SECONDS
-
-
 def _update_server(server: Server, report: Report, at: datetime) -> None:
-    server.boot_id = report.boot_id
-    server.sequence = report.sequence
-    server.stopping = report.stopping
-    server.last_report_at = at
-    server.agent_version = report.agent_version
-    health = report.health
-    server.health_status = str(health["status"])
-    server.containers = int(str(health["containers"]))
-    server.cpu_percent = float(str(health["cpu_percent"]))
-    server.memory_percent = float(str(health["memory_percent"]))
-    server.disk_percent = float(str(health["disk_percent"]))
-    server.disk_total_bytes = report.disk.get("totalBytes")
-    server.disk_free_bytes = report.disk.get("freeBytes")
-    server.disk_floor_bytes = report.disk.get("floorBytes")
-    server.bytes_per_second = report.bytes_per_second
+    for name, value in _server_values(report, at).items():
+        setattr(server, name, value)
     if server.conflict_at and at - server.conflict_at > timedelta(minutes=5):
         server.conflict_at = server.conflict_boot_id = None
+
+
+def _server_values(report: Report, at: datetime) -> dict[str, object]:
+    """The columns of a server's row that its report sets."""
+    health = report.health
+    return {
+        "boot_id": report.boot_id,
+        "sequence": report.sequence,
+        "stopping": report.stopping,
+        "last_report_at": at,
+        "agent_version": report.agent_version,
+        "health_status": str(health["status"]),
+        "containers": int(str(health["containers"])),
+        "cpu_percent": float(str(health["cpu_percent"])),
+        "memory_percent": float(str(health["memory_percent"])),
+        "disk_percent": float(str(health["disk_percent"])),
+        "disk_total_bytes": report.disk.get("totalBytes"),
+        "disk_free_bytes": report.disk.get("freeBytes"),
+        "disk_floor_bytes": report.disk.get("floorBytes"),
+        "bytes_per_second": report.bytes_per_second,
+    }
 
 
 def _update_replicas(session: Session, server: Server, report: Report, at: datetime, announce_all: bool) -> set[str]:

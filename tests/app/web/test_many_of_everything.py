@@ -20,7 +20,7 @@ from tests.many_rows import SLUG, Many, add_many
 
 pytestmark = pytest.mark.both_databases
 
-FEW = Many(games=60, builds=60, servers=6, entries=120, assets=60)
+FEW = Many(games=120, builds=60, servers=6, entries=120, assets=60)
 MANY = Many(games=1500, builds=300, servers=40, entries=5000, assets=1500)
 # Calls and pages, and the most bytes that each may answer with.
 CALLS = {

@@ -1,0 +1,256 @@
+"""Reports in which only numbers moved (bytes, rates, load): most reports of a busy server. They are written in groups.
+
+Each report is durable when it is answered. While one group is being written and its commit waits for the disk, the next
+one collects, so that a group grows with the load: 500 servers share a few dozen transactions per second. A report in
+which anything else changed, by the agent or by the platform, is left to app/fleet/reports.py (docs/decisions/0072).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.data.database import announce, free_connection, writing
+from app.data.models.game import Build, Game
+from app.data.models.server import PlaySession, Replica, Server
+from app.fleet.contact import is_time_to_announce_all
+from app.fleet.transfers import bytes_arrived, record_all_arrived
+from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
+
+log = logging.getLogger(__name__)
+
+MAX_GROUP = 200
+# "In 39.2 s", reported 0.8 s after "in 40 s", is the same moment.
+SAME_MOMENT = timedelta(seconds=2)
+_UNREPORTED = "pending"  # the phase of a build that its server has not begun
+
+
+class MovedBuild(Protocol):
+    """One build in a report."""
+
+    @property
+    def game_id(self) -> str: ...
+    @property
+    def build(self) -> int: ...
+    @property
+    def phase(self) -> str: ...
+    @property
+    def bytes_done(self) -> int: ...
+    @property
+    def bytes_total(self) -> int: ...
+    @property
+    def bytes_per_second(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def reason(self) -> str | None: ...
+    @property
+    def retry_in_seconds(self) -> float | None: ...
+
+
+@dataclass
+class MovedReport:
+    """A report that names the same builds in the same phases as the one before, whose sequence number was `follows`.
+    `server_values`: the columns of the server's row. `written`: whether the group wrote it, after `done`."""
+
+    server_id: str
+    boot_id: str
+    follows: int
+    at: datetime
+    server_values: Mapping[str, object]
+    builds: Sequence[MovedBuild]
+    session_ids: frozenset[str]
+    done: bool = field(default=False, init=False)
+    written: bool = field(default=False, init=False)
+
+
+class ReportGroup:
+    """Collects reports while another thread writes. One per process; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: list[MovedReport] = []
+
+    def write(self, report: MovedReport) -> bool:
+        """Write the report together with those that wait. Returns after the commit, and False if more than numbers
+        changed: then nothing of it was written."""
+        with self._lock:
+            self._waiting.append(report)
+        free_connection()  # before the wait for one's turn
+        while not report.done:
+            with self._turn:
+                if not report.done:
+                    self._write_next()
+        return report.written
+
+    def _write_next(self) -> None:
+        with self._lock:
+            group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
+        try:
+            by_server = {report.server_id: report for report in reversed(group)}  # one each, the first that came
+            with writing() as session:
+                written = _write(session, by_server)
+            for report in written:
+                report.written = True
+        except Exception:
+            # One of them may be the cause. Each is tried alone, and answers its own error.
+            log.exception("a group of %s reports could not be written together", len(group))
+        finally:
+            for report in group:
+                report.done = True
+
+
+group = ReportGroup()
+
+
+def _write(session: Session, reports: Mapping[str, MovedReport]) -> list[MovedReport]:
+    """Write those in which only numbers moved, and return them. Rows are locked in the order of `lock_for_update`."""
+    servers = {row.id: row for row in _lock_servers(session, reports) if _follows(row, reports[row.id])}
+    rows: dict[str, dict[tuple[str, int], Row[Any]]] = defaultdict(dict)
+    for row in _lock_replicas(session, servers):
+        rows[row.server_id][row.game_id, row.number] = row
+    sessions = _running_sessions(session, servers)
+    written = [
+        report
+        for server_id, report in reports.items()
+        if server_id in servers
+        and sessions[server_id] == report.session_ids
+        and _only_numbers_moved(report, rows[server_id])
+    ]
+    came: dict[str, Counter[str]] = {}
+    moved: list[dict[str, Any]] = []
+    for report in written:
+        server, held = servers[report.server_id], rows[report.server_id]
+        came[report.server_id] = _bytes_arrived(report, held, server.last_report_at)
+        changed = _changed(report, held)
+        moved += changed.values()
+        shown = held.values() if is_time_to_announce_all(server.last_report_at, report.at) else ()
+        for row in (*shown, *(held[key] for key in changed)):
+            announce(game_topic(row.game_id), partner_topic(row.partner_id))
+    if written:
+        connection = session.connection()
+        connection.execute(_UPDATE_SERVER, [{"server": r.server_id, **r.server_values} for r in written])
+        if moved:
+            connection.execute(_UPDATE_REPLICA, moved)
+        record_all_arrived(session, came, written[0].at)
+        announce(FLEET_TOPIC)
+    return written
+
+
+_UPDATE_SERVER = update(Server.__table__).where(Server.id == bindparam("server"))  # type: ignore[arg-type]  # a Table
+_UPDATE_REPLICA = update(Replica.__table__).where(Replica.id == bindparam("replica"))  # type: ignore[arg-type]  # a Table
+
+
+def _lock_servers(session: Session, reports: Mapping[str, MovedReport]) -> Sequence[Row[Any]]:
+    columns: Any = (Server.id, Server.boot_id, Server.sequence, Server.stopping, Server.last_report_at)
+    return session.execute(
+        select(*columns)
+        .where(Server.id.in_(reports), Server.retired_at.is_(None), Server.conflict_at.is_(None))
+        .order_by(Server.id)
+        .with_for_update(key_share=True)
+    ).all()
+
+
+def _follows(row: Row[Any], report: MovedReport) -> bool:
+    """Whether the row holds the report before this one. Another process may have written a later one."""
+    return bool(row.boot_id == report.boot_id and row.sequence == report.follows and not row.stopping)
+
+
+def _lock_replicas(session: Session, servers: Mapping[str, object]) -> Sequence[Row[Any]]:
+    columns: Any = (
+        Replica.id,
+        Replica.server_id,
+        Replica.game_id,
+        Game.partner_id,
+        Build.number,
+        Replica.phase,
+        Replica.attempt,
+        Replica.reason,
+        Replica.bytes_done,
+        Replica.bytes_total,
+        Replica.bytes_per_second,
+        Replica.retry_at,
+        Replica.reported_at,
+    )
+    return session.execute(
+        select(*columns)
+        .select_from(Replica)
+        .join(Build, Replica.build_id == Build.id)
+        .join(Game, Replica.game_id == Game.id)
+        .where(Replica.server_id.in_(servers), or_(Replica.wanted, Replica.phase != "removed"))
+        .order_by(Replica.id)
+        .with_for_update(of=Replica, key_share=True)
+    ).all()
+
+
+def _running_sessions(session: Session, servers: Mapping[str, object]) -> Mapping[str, set[str]]:
+    """By server: the ids of its running sessions. One that the last report did not name makes the set differ from
+    every report's."""
+    found: dict[str, set[str]] = defaultdict(set)
+    query = select(PlaySession.server_id, PlaySession.id, PlaySession.missed_reports)
+    for row in session.execute(query.where(PlaySession.server_id.in_(servers), PlaySession.ended_at.is_(None))):
+        found[row.server_id].add("" if row.missed_reports else row.id)
+    return found
+
+
+def _only_numbers_moved(report: MovedReport, held: Mapping[tuple[str, int], Row[Any]]) -> bool:
+    reported = {(b.game_id, b.build): b for b in report.builds}
+    if not reported.keys() <= held.keys():
+        return False
+    return all(
+        _is_same_state(row, reported[key]) if key in reported else _is_unreported(row) for key, row in held.items()
+    )
+
+
+def _is_same_state(row: Row[Any], reported: MovedBuild) -> bool:
+    reason = reported.reason[:500] if reported.reason else None
+    return bool((row.phase, row.attempt, row.reason) == (reported.phase, reported.attempt, reason))
+
+
+def _is_unreported(row: Row[Any]) -> bool:
+    return bool((row.phase, row.attempt, row.bytes_done) == (_UNREPORTED, 0, 0))
+
+
+def _bytes_arrived(
+    report: MovedReport, held: Mapping[tuple[str, int], Row[Any]], last_report_at: datetime | None
+) -> Counter[str]:
+    """By partner: bytes since the last report."""
+    came = Counter[str]()
+    if last_report_at is None:
+        return came
+    seconds = (report.at - last_report_at).total_seconds()
+    for b in report.builds:
+        row = held[b.game_id, b.build]
+        came[row.partner_id] += bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+    return +came
+
+
+def _changed(report: MovedReport, held: Mapping[tuple[str, int], Row[Any]]) -> dict[tuple[str, int], dict[str, Any]]:
+    """The new values of the replicas that differ from their rows."""
+    changed = {}
+    for b in report.builds:
+        row = held[b.game_id, b.build]
+        after = (b.bytes_done, b.bytes_total or row.bytes_total, b.bytes_per_second, _retry_at(row, b, report.at))
+        if after != (row.bytes_done, row.bytes_total, row.bytes_per_second, row.retry_at):
+            names = ("bytes_done", "bytes_total", "bytes_per_second", "retry_at")
+            values = dict(zip(names, after, strict=True))
+            changed[b.game_id, b.build] = {"replica": row.id, "reported_at": report.at, **values}
+    return changed
+
+
+def _retry_at(row: Row[Any], reported: MovedBuild, at: datetime) -> datetime | None:
+    """The row's own time if the reported one is the same but for rounding."""
+    if reported.retry_in_seconds is None:
+        return None
+    retry_at = at + timedelta(seconds=reported.retry_in_seconds)
+    before: datetime | None = row.retry_at
+    return before if before is not None and abs(retry_at - before) <= SAME_MOMENT else retry_at
