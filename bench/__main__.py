@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import browser_upload, cli, dashboard, games_list, images, live_updates, packs, reads, upload
+from bench import browser_upload, cli, dashboard, fleet_reports, games_list, images, live_updates, packs, reads, upload
 from bench.figures import save_figures
 
 BENCHES = {
@@ -16,6 +16,7 @@ BENCHES = {
     "live": live_updates.run,
     "list": games_list.run,
     "reads": reads.run,
+    "reports": fleet_reports.run,
     "dashboard": dashboard.run,
     "assets": images.run,
     "packs": packs.run,

@@ -44,8 +44,9 @@ class BenchServer:
 
 
 @contextmanager
-def running_server(directory: Path, application: str = "wsgi:app") -> Iterator[BenchServer]:
-    """Start `application`, wait until it is healthy, and stop it at the end of the block."""
+def running_server(directory: Path, application: str = "wsgi:app", **settings: str) -> Iterator[BenchServer]:
+    """Start `application`, wait until it is healthy, and stop it at the end of the block. `settings`: more variables
+    of its environment."""
     with EmbeddedStorage(directory / "storage") as storage:
         port = free_port()
         environment = {
@@ -60,6 +61,7 @@ def running_server(directory: Path, application: str = "wsgi:app") -> Iterator[B
             "SLIPWAY_API_RATE": "1000000 per minute",
             "SLIPWAY_UPLOAD_RATE": "1000000 per minute",
             "SLIPWAY_DRAIN_SECONDS": "1",
+            **settings,
         }
         key, token = _prepare(environment)
         process = subprocess.Popen(

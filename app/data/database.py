@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -26,6 +27,10 @@ WRITES = "slipway_writes"
 _READS = "slipway_reads"
 _TOPICS = "slipway_topics"
 _FEW_TOPICS = 8
+# SQLite has one writer. The threads of this process wait for it here, where the next one begins at once: SQLite's own
+# waiting looks again after longer and longer pauses. Another process may still hold SQLite's lock.
+_turn = threading.Lock()
+_TURN_SECONDS = 15.0  # then SQLite's own waiting decides
 Listener = Callable[[Mapping[str, int]], None]
 _listeners: list[Listener] = []
 T = TypeVar("T")
@@ -76,6 +81,7 @@ def writing() -> Iterator[Session]:
     session.expire_all()
     session.info[WRITES] = True
     session.info[_TOPICS] = set[str]()
+    has_turn = session.get_bind().dialect.name == "sqlite" and _turn.acquire(timeout=_TURN_SECONDS)
     try:
         session.connection(execution_options={WRITES: True})
         yield session
@@ -86,6 +92,8 @@ def writing() -> Iterator[Session]:
         session.rollback()
         raise
     finally:
+        if has_turn:
+            _turn.release()
         session.info.pop(WRITES, None)
         session.info.pop(_TOPICS, None)
     if versions:

@@ -12,7 +12,6 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
 
 from app.data.database import announce, in_batches, lock_for_update, writing
-from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
@@ -22,10 +21,11 @@ from app.fleet.replicas import is_plan_current, replan_on_server
 from app.fleet.reported_sessions import match_sessions
 from app.fleet.reporting import moved_numbers
 from app.fleet.reporting.moved_numbers import SAME_MOMENT, MovedReport
+from app.fleet.servers import RecognisedServer, server_row
 from app.fleet.transfers import bytes_arrived, record_arrived
 from app.fleet.unplanned_builds import adopt
 from app.process.crash_points import crash_point
-from app.refusals import Conflict, NotFound
+from app.refusals import Conflict
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic, plan_topic
 from app.topics.versions import newest_version, stored_version
 
@@ -74,19 +74,18 @@ class Receipt:
     ignored_sessions: list[str] = field(default_factory=list)
 
 
-def accept(server: Server, report: Report) -> Receipt:
+def accept(recognised: RecognisedServer, report: Report) -> Receipt:
     """Process one report. Older sequence numbers of the same boot are ignored. A second live boot raises Conflict
     (`two_agents`) and is recorded on the server for the operator."""
     at = now()
-    server_id, topic = server.id, plan_topic(server.id)
+    server_id, topic = recognised.id, plan_topic(recognised.id)
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
-    if _can_skip(server, report, at):
-        return Receipt(True, stored_version(topic), after)
-    if _repeats_the_last(server, report):
-        if moved_numbers.group.write(_moved(server, report, at)):
-            _written[server_id] = (report.boot_id, report.sequence, _shape(report))
-            return Receipt(True, newest_version(topic), after)
-        server = _read_again(server_id)  # the group has freed the connection
+    if _can_skip(recognised, report, at):
+        return Receipt(True, newest_version(topic), after)
+    if _repeats_the_last(recognised, report) and moved_numbers.group.write(_moved(recognised, report, at)):
+        _written[server_id] = (report.boot_id, report.sequence, _shape(report))
+        return Receipt(True, newest_version(topic), after)
+    server = server_row(recognised)
     games: set[str] = set()
     ignored: list[str] = []
     with writing() as session:
@@ -129,13 +128,13 @@ def _log_ignored(server_id: str, ignored: frozenset[str]) -> None:
         _logged.pop(server_id, None)
 
 
-def _can_skip(server: Server, report: Report, at: datetime) -> bool:
+def _can_skip(server: RecognisedServer, report: Report, at: datetime) -> bool:
     if not server.last_report_at or at - server.last_report_at > COALESCE:
         return False
     return _repeats_the_last(server, report)
 
 
-def _repeats_the_last(server: Server, report: Report) -> bool:
+def _repeats_the_last(server: RecognisedServer, report: Report) -> bool:
     """Whether nothing but numbers differs from the last report that this process wrote."""
     if server.boot_id != report.boot_id or report.sequence <= server.sequence or report.stopping:
         return False
@@ -144,14 +143,7 @@ def _repeats_the_last(server: Server, report: Report) -> bool:
     return _written.get(server.id) == (server.boot_id, server.sequence, _shape(report))
 
 
-def _read_again(server_id: str) -> Server:
-    found = db.session.get(Server, server_id)
-    if found is None:
-        raise NotFound(f"'{server_id}' was removed a moment ago. Nothing was changed.")
-    return found
-
-
-def _moved(server: Server, report: Report, at: datetime) -> MovedReport:
+def _moved(server: RecognisedServer, report: Report, at: datetime) -> MovedReport:
     return MovedReport(
         server_id=server.id,
         boot_id=report.boot_id,
