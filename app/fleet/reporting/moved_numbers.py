@@ -70,29 +70,35 @@ class MovedReport:
     session_ids: frozenset[str]
     done: bool = field(default=False, init=False)
     written: bool = field(default=False, init=False)
+    woken: threading.Event = field(default_factory=threading.Event, init=False)
 
 
 class ReportGroup:
-    """Collects reports while another thread writes. One per process; thread-safe."""
+    """Collects reports while another thread writes. One per process; thread-safe.
+
+    One thread leads: it writes all that wait, its own among them, wakes their threads, and lets the first of those that
+    came meanwhile lead. The others only wait to be woken: a lock that all had to take would make each wait again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._has_leader = False
         self._waiting: list[MovedReport] = []
 
     def write(self, report: MovedReport) -> bool:
         """Write the report together with those that wait. Returns after the commit, and False if more than numbers
         changed: then nothing of it was written."""
+        free_connection()  # before the wait
         with self._lock:
             self._waiting.append(report)
-        free_connection()  # before the wait for one's turn
-        while not report.done:
-            with self._turn:
-                if not report.done:
-                    self._write_next()
+            leads = not self._has_leader
+            self._has_leader = True
+        if not leads:
+            report.woken.wait()
+        if not report.done:
+            self._lead()
         return report.written
 
-    def _write_next(self) -> None:
+    def _lead(self) -> None:
         with self._lock:
             group, self._waiting = self._waiting[:MAX_GROUP], self._waiting[MAX_GROUP:]
         try:
@@ -107,6 +113,11 @@ class ReportGroup:
         finally:
             for report in group:
                 report.done = True
+                report.woken.set()
+            with self._lock:
+                self._has_leader = bool(self._waiting)
+                if self._has_leader:
+                    self._waiting[0].woken.set()
 
 
 group = ReportGroup()
