@@ -6,7 +6,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import browser_upload, cli, dashboard, fleet_reports, games_list, images, live_updates, packs, reads, upload
+from bench import (
+    browser_upload,
+    cli,
+    dashboard,
+    fleet_reports,
+    games_list,
+    images,
+    live_updates,
+    many,
+    packs,
+    reads,
+    upload,
+)
 from bench.figures import save_figures
 
 BENCHES = {
@@ -17,6 +29,7 @@ BENCHES = {
     "list": games_list.run,
     "reads": reads.run,
     "reports": fleet_reports.run,
+    "many": many.run,
     "dashboard": dashboard.run,
     "assets": images.run,
     "packs": packs.run,

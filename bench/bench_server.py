@@ -93,7 +93,7 @@ def _prepare(environment: dict[str, str]) -> tuple[str, str]:
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180  # a busy machine takes long
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if urllib3.request("GET", f"{url}/healthz", retries=False).status == 200:

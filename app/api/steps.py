@@ -59,6 +59,7 @@ RUN_ONCE: frozenset[Step] = frozenset({apply_rate_limit, record_key_use})
 def look_up_game(context: CallContext) -> None:
     """404 for a game that is not the caller's, or a target that is not in it. The lookup is the authorisation."""
     if not context.call.finds_game:
+        free_connection()  # of a member's sign-in: the view's own query takes another
         return
     partner, rest = context.caller.partner, dict(context.path)
     found: dict[str, Any] = {}

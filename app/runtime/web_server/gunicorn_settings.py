@@ -24,6 +24,7 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+from app.accounts.api_keys.key_uses import key_uses
 from app.config.settings import SettingsError, load_settings
 from app.limits import thread_budgets
 from app.process import shutdown
@@ -213,6 +214,12 @@ def post_worker_init(worker: Worker) -> None:
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)
+
+    def write_key_uses() -> None:
+        with app.app_context():
+            key_uses().write()
+
+    shutdown.when_stopping(write_key_uses)
 
     # A handler may interrupt a thread that holds the very lock it needs. A SimpleQueue is safe there.
     asked: queue.SimpleQueue[None] = queue.SimpleQueue()

@@ -16,6 +16,7 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.partner import ApiKey
+from app.runtime.jobs import jobs
 from tests.conftest import CAST, Cast
 
 
@@ -75,3 +76,14 @@ def test_an_older_use_never_replaces_a_later_one(made: list[str]) -> None:
     uses.record(made[0])
 
     assert stored(made[0]) == later
+
+
+def test_the_sweep_writes_the_use_of_a_key_that_is_not_used_again(app: Flask, made: list[str]) -> None:
+    uses = key_uses.key_uses()
+    for key in made[:2]:
+        uses.record(key)
+    assert stored(made[1]) is None
+
+    jobs(app)._sweep_and_log()
+
+    assert stored(made[1]) is not None
