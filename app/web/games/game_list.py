@@ -39,6 +39,7 @@ pages.before_request(require_sign_in)
 # Filters by status: key in the address -> label.
 STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 GAMES_PER_PAGE = 50
+MAX_MARKS = 40  # servers with a mark of their own in each row; beyond it, the row has only its words
 THUMBNAIL_BOX = (104, 48)
 _GONE = "This partner no longer exists."
 
@@ -104,7 +105,7 @@ class GameListSubject:
                     "games-table",
                     "games/_game_table.html",
                     rows=rows,
-                    servers=[s.id for s in servers],
+                    servers=[s.id for s in servers] if len(servers) <= MAX_MARKS else [],
                     filters=self,
                     newest=self._address("") if self.before else "",
                     older=self._address(page.older) if page.older else "",
@@ -197,7 +198,7 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover
         title=game.title,
         status=build_words.status_words(game),
         build=f"Build {build.number}" if build else "",
-        berths=build_words.server_marks(summary, servers),
+        berths=build_words.server_marks(summary, servers) if servers <= MAX_MARKS else (),
         summary=build_words.summary_words(summary.counts, released=build is not None),
         size=format_size(build.size) if build else "",
         tags=game.tags,
