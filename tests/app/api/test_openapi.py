@@ -80,9 +80,7 @@ def test_the_document_has_the_form_of_openapi_3_1(document: dict[str, Any]) -> N
 
 
 def test_every_schema_is_sound_and_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    there = {
-        f"#/components/{kind}/{name}" for kind in ("schemas", "headers") for name in document["components"][kind]
-    }
+    there = {f"#/components/{kind}/{name}" for kind in ("schemas", "headers") for name in document["components"][kind]}
     used: set[str] = set()
     for where, found in inside(document):
         if "$ref" in found:
