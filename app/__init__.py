@@ -8,14 +8,17 @@ import gc
 # start, and a third of the command as a whole: the interpreter looks three more times when it ends.
 gc.disable()
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map, PathConverter, UnicodeConverter
 
 from app import web
-from app.api import api_rate_limits, dashboard_calls, health, openapi, public_images, v1
+from app.accounts.api_keys import key_uses, recognised_keys
+from app.api import api_rate_limits, dashboard_calls, health, kept_answers, openapi, public_images, v1
 from app.api.partners import build_changes, build_download, builds, games, keys, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
@@ -42,7 +45,7 @@ gc.enable()
 def create_app(settings: Settings | None = None) -> Flask:
     """The app, bound to its database, bucket and queue. Raises SettingsError for a setting that cannot be used."""
     settings = settings or load_settings()
-    app = Flask(__name__, static_folder="static", instance_path=str(settings.instance))
+    app = _App(__name__, static_folder="static", instance_path=str(settings.instance))
     _configure(app, settings)
     logs.init_app(app)
     trusted_hosts.init_app(app, settings)  # first: the other handlers look at the request
@@ -50,9 +53,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, directory=str(MIGRATIONS))
     login.init_app(app)
+    # Registered already, it adds no hooks, which would look for limits of views in every request. The pipeline counts.
+    app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
     htmx.init_app(app)
+    recognised_keys.init_app(app)
+    key_uses.init_app(app)
+    kept_answers.init_app(app)
     hub.init_app(app, settings.redis_url)
     storage_status.clear()
     app.extensions["slipway_bucket"] = Bucket(settings.storage) if settings.storage else None
@@ -86,6 +94,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.after_request(api_rate_limits.add_headers)
     commands.init_app(app)
     return app
+
+
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """No view or handler here is async. Looking for that took a twentieth of a short call."""
+        return func
 
 
 def _configure(app: Flask, settings: Settings) -> None:

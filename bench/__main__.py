@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: runs all benches, or those named."""
+"""`python -m bench [--save] [name …]`: runs all benches, or those named. `--save` keeps the figures for comparison."""
 
 from __future__ import annotations
 
@@ -6,7 +6,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import browser_upload, cli, dashboard, games_list, images, live_updates, packs, packs_fleet, upload
+from bench import (
+    browser_upload,
+    cli,
+    dashboard,
+    fleet_reports,
+    games_list,
+    images,
+    live_updates,
+    many,
+    packs,
+    packs_fleet,
+    reads,
+    upload,
+)
+from bench.figures import save_figures
 
 BENCHES = {
     "upload": upload.run,
@@ -14,6 +28,9 @@ BENCHES = {
     "cli": cli.run,
     "live": live_updates.run,
     "list": games_list.run,
+    "reads": reads.run,
+    "reports": fleet_reports.run,
+    "many": many.run,
     "dashboard": dashboard.run,
     "assets": images.run,
     "packs": packs.run,
@@ -23,7 +40,7 @@ BENCHES = {
 
 def main() -> int:
     """Run the named benches. Returns 1 if a target was missed."""
-    names = sys.argv[1:] or list(BENCHES)
+    names = [name for name in sys.argv[1:] if name != "--save"] or list(BENCHES)
     unknown = [name for name in names if name not in BENCHES]
     if unknown:
         print(f"There is no bench {', '.join(unknown)}. Choose from: {', '.join(BENCHES)}.", file=sys.stderr)
@@ -33,6 +50,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix=f"slipway-bench-{name}-") as directory:
             print(f"\n== {name} ==")
             met = BENCHES[name](Path(directory)) and met
+    if "--save" in sys.argv[1:]:
+        save_figures()
     return 0 if met else 1
 
 

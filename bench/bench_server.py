@@ -23,6 +23,7 @@ from app.accounts.partners import create_member, create_partner
 from app.config.settings import load_settings
 from app.fleet.servers import add_server
 from app.storage.embedded_server import EmbeddedStorage
+from bench.figures import last_figure, note_figure
 from tests.app.runtime.processes import free_port
 
 ROOT = Path(__file__).parent.parent
@@ -43,8 +44,9 @@ class BenchServer:
 
 
 @contextmanager
-def running_server(directory: Path, application: str = "wsgi:app") -> Iterator[BenchServer]:
-    """Start `application`, wait until it is healthy, and stop it at the end of the block."""
+def running_server(directory: Path, application: str = "wsgi:app", **settings: str) -> Iterator[BenchServer]:
+    """Start `application`, wait until it is healthy, and stop it at the end of the block. `settings`: more variables
+    of its environment."""
     with EmbeddedStorage(directory / "storage") as storage:
         port = free_port()
         environment = {
@@ -59,6 +61,7 @@ def running_server(directory: Path, application: str = "wsgi:app") -> Iterator[B
             "SLIPWAY_API_RATE": "1000000 per minute",
             "SLIPWAY_UPLOAD_RATE": "1000000 per minute",
             "SLIPWAY_DRAIN_SECONDS": "1",
+            **settings,
         }
         key, token = _prepare(environment)
         process = subprocess.Popen(
@@ -90,7 +93,7 @@ def _prepare(environment: dict[str, str]) -> tuple[str, str]:
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180  # a busy machine takes long
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if urllib3.request("GET", f"{url}/healthz", retries=False).status == 200:
@@ -149,9 +152,11 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def verdict(what: str, value: float, limit: float, *, least: bool, unit: str = "") -> bool:
-    """Print a figure beside its target and say whether it is met."""
+    """Print a figure beside its target and the last saved run's, and say whether it is met."""
     met = value >= limit if least else value <= limit
-    print(
-        f"  {'met   ' if met else 'MISSED'} {what}: {value:.3g}{unit} (target {'≥' if least else '≤'} {limit:g}{unit})"
-    )
+    target = f"target {'≥' if least else '≤'} {limit:g}{unit}"
+    last = last_figure(what)
+    before = f"; on {last['date']} {last['value']:.3g}{unit} at a load of {last['load']:g}" if last else "; new"
+    print(f"  {'met   ' if met else 'MISSED'} {what}: {value:.3g}{unit} ({target}{before})")
+    note_figure(what, value)
     return met

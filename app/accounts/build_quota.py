@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.data.models.game import Build, Game
-from app.data.models.partner import Partner
+from app.data.models.partner import Partner, PartnerIdentity
 from app.data.models.upload import Upload
 from app.data.pack_sizes import pack_sizes
 from app.refusals import QuotaExceeded
@@ -35,7 +35,7 @@ class BuildQuota:
         return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
 
 
-def build_quota(session: Session, partner: Partner) -> BuildQuota:
+def build_quota(session: Session, partner: PartnerIdentity) -> BuildQuota:
     """Builds of deleted games count until their objects are deleted."""
     sizes = pack_sizes()
     packs = session.scalar(
@@ -54,7 +54,8 @@ def build_quota(session: Session, partner: Partner) -> BuildQuota:
         .join(Game, Upload.game_id == Game.id)
         .where(Game.partner_id == partner.id)
     )
-    return BuildQuota(int(archives or 0), int(packs or 0), int(reserved or 0), partner.build_quota_bytes)
+    limit = session.scalar(select(Partner.build_quota_bytes).where(Partner.id == partner.id))
+    return BuildQuota(int(archives or 0), int(packs or 0), int(reserved or 0), limit)
 
 
 def reserve(session: Session, partner_id: str, size: int) -> int:

@@ -6,9 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.accounts.actors import Actor
-from app.accounts.keys import record_use, require_scope
+from app.accounts.api_keys.key_uses import key_uses
+from app.accounts.api_keys.recognised_keys import RecognisedKey
+from app.accounts.keys import require_scope
 from app.accounts.partners import dashboard_app_id
-from app.data.models.partner import ApiKey, Member, Partner
+from app.data.models.partner import Member, Partner, PartnerIdentity
 from app.refusals import Forbidden
 
 
@@ -16,7 +18,7 @@ from app.refusals import Forbidden
 class KeyCaller:
     """A script with an API key. `address` is the client's, for the audit log."""
 
-    key: ApiKey
+    key: RecognisedKey
     address: str | None
 
     @property
@@ -25,13 +27,13 @@ class KeyCaller:
         return self.key.id
 
     @property
-    def partner(self) -> Partner:
+    def partner(self) -> PartnerIdentity:
         return self.key.app.partner
 
     @property
     def app_id(self) -> str:
         """The app that owns what this caller sends."""
-        return self.key.app_id
+        return self.key.app.id
 
     @property
     def actor(self) -> Actor:
@@ -43,7 +45,7 @@ class KeyCaller:
 
     def note_use(self) -> None:
         """Record that the key is in use."""
-        record_use(self.key)
+        key_uses().record(self.key.id)
 
 
 @dataclass(frozen=True)

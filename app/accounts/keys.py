@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Protocol
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -13,14 +14,13 @@ from app.accounts.audit_log import record
 from app.accounts.display_names import checked_name
 from app.accounts.partners import DASHBOARD_APP
 from app.accounts.secrets import fingerprint, hint, new_secret
-from app.data.database import writing
+from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.partner import SCOPES, ApiKey, App, Partner
 from app.refusals import Conflict, Forbidden, InvalidRequest, NotFound, Unauthorized
+from app.topics.names import KEYS_TOPIC
 
-# Writing "last used" on every call would make every read a write.
-RECORD_USE_EVERY = timedelta(minutes=1)
 ROLL_OVERLAP = timedelta(hours=24)
 
 
@@ -68,14 +68,16 @@ def authenticate(secret: str | None) -> ApiKey:
     return key
 
 
-def record_use(key: ApiKey) -> None:
-    """Record when the key was last used, to the minute."""
-    if key.last_used_at is None or now() - key.last_used_at > RECORD_USE_EVERY:
-        with writing():
-            key.last_used_at = now()
+class ScopedKey(Protocol):
+    """The part of a key that a check of its scopes needs."""
+
+    @property
+    def hint(self) -> str: ...
+    @property
+    def scopes(self) -> Sequence[str]: ...
 
 
-def require_scope(key: ApiKey, scope: str) -> None:
+def require_scope(key: ScopedKey, scope: str) -> None:
     """Raises Forbidden if the key lacks this scope."""
     if scope not in key.scopes:
         raise Forbidden(
@@ -94,6 +96,7 @@ def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tu
         if key.revoked_at or key.expires_at:
             raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
         key.expires_at = now() + overlap
+        announce(KEYS_TOPIC)
         new = ApiKey(
             app=key.app,
             name=key.name,
@@ -164,6 +167,7 @@ def rename_app(partner: Partner, app_id: str, name: str, description: str, actor
         if other is not None and other.id != app.id:
             raise Conflict(f"There is an app named '{name}' already. Choose another name.")
         app.name, app.description = name, description
+        announce(KEYS_TOPIC)
         record(session, actor, "app.renamed", name, partner_id=partner_id)
     return app
 
@@ -183,4 +187,5 @@ def revoke_key(key: ApiKey, actor: Actor) -> None:
     with writing() as session:
         if key.revoked_at is None:
             key.revoked_at = now()
+            announce(KEYS_TOPIC)
             record(session, actor, "key.revoked", f"{key.app.name} · {key.hint}", partner_id=key.app.partner_id)

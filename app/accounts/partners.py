@@ -12,10 +12,11 @@ from app.accounts.audit_log import record
 from app.accounts.display_names import checked_name
 from app.accounts.password_hashing import hash_password
 from app.accounts.password_rules import check_password
-from app.data.database import writing
+from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.partner import App, Member, Partner
 from app.refusals import Conflict, InvalidRequest, NotFound
+from app.topics.names import KEYS_TOPIC
 
 # One @, and around it only characters that an address may have: no space, control character or half a surrogate pair.
 _ADDRESS = r"[^@\s\x00-\x1f\x7f\ud800-\udfff]+@[^@\s\x00-\x1f\x7f\ud800-\udfff]+"
@@ -130,4 +131,5 @@ def rename_partner(partner: Partner, name: str, actor: Actor) -> None:
     name = checked_partner_name(name)
     with writing() as session:
         partner.name = name
+        announce(KEYS_TOPIC)
         record(session, actor, "partner.renamed", name, partner_id=partner.id)

@@ -17,10 +17,15 @@ from app.validation import StoredText as StoredText
 from app.validation import Text as Text
 from app.validation import sentence, with_pattern
 
-# Times on the wire: ISO 8601, UTC, whole seconds, Z.
+
+def wire_time(at: datetime) -> str:
+    """A time on the wire: ISO 8601, UTC, whole seconds, Z. Not strftime, which takes ten times as long."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
+
+
 Moment = Annotated[
     datetime,
-    PlainSerializer(lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), str),
+    PlainSerializer(wire_time, str),
     WithJsonSchema(
         {
             "type": "string",
@@ -46,6 +51,11 @@ class Shape(BaseModel):
 
 
 T = TypeVar("T", bound=Shape)
+
+
+def encode(shape: Shape) -> bytes:
+    """The JSON of an answer. Fields that were not set are left out."""
+    return shape.model_dump_json(by_alias=True, exclude_unset=True).encode()
 
 
 def parse_json(shape: type[T], body: bytes) -> T:

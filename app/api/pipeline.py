@@ -21,7 +21,7 @@ from flask import Response, current_app, request
 from app.accounts.callers import Caller
 from app.api import conditions, idempotency
 from app.api.envelopes import Envelope
-from app.api.json_shapes import Shape, parse_fields
+from app.api.json_shapes import Shape, encode, parse_fields
 from app.config.settings import Settings
 from app.data.models.game import Game
 
@@ -49,7 +49,8 @@ class Call:
     `responses` maps each success status to its shape, `errors` are the error statuses that the call adds to the common
     ones. `target` finds the object within the game that the last argument of the path names. `limit` names one of the
     API's rates. `raw_body` and `raw_response` are the content type of bytes that the view reads, or returns if the
-    caller does not prefer JSON.
+    caller does not prefer JSON. `finds_game` is False for a view that looks its game up itself, by `slug` and in the
+    query that reads what it answers; it may hold no database connection meanwhile.
 
     `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
     can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
@@ -71,6 +72,12 @@ class Call:
     on_replay: ReplayView | None = None
     waits_for_storage: bool = False
     refused_is_free: bool = False
+    finds_game: bool = True
+
+    @property
+    def frees_connection(self) -> bool:
+        """Whether its view or its steps free the request's database connection, so that rows found before are lost."""
+        return self.waits_for_storage or not self.finds_game
 
     @property
     def security(self) -> str:
@@ -122,6 +129,7 @@ class Api:
         on_replay: ReplayView | None = None,
         waits_for_storage: bool = False,
         refused_is_free: bool = False,
+        finds_game: bool = True,
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`.
 
@@ -146,6 +154,7 @@ class Api:
                 on_replay=on_replay,
                 waits_for_storage=waits_for_storage,
                 refused_is_free=refused_is_free,
+                finds_game=finds_game,
             )
         )
 
@@ -225,7 +234,7 @@ class CallContext:
         reader = declared_call(current_app.view_functions.get(conditions.path_has_etag() or ""))
         lock = partial(call.api.lock, self) if reader and not reader.waits_for_storage else None
         with conditions.only_if_matched(partial(self._etag_at, reader), lock):
-            if reader and reader.waits_for_storage and "If-Match" in request.headers:
+            if reader and reader.frees_connection and "If-Match" in request.headers:
                 self._look_up_again()
             return call.view(**self.arguments)
 
@@ -253,7 +262,7 @@ def to_response(result: Result | Response) -> Response:
     if result.shape is None:
         response.headers.pop("Content-Type", None)
     else:
-        response.set_data(result.shape.model_dump_json(by_alias=True, exclude_unset=True))
+        response.set_data(encode(result.shape))
     response.headers.update(result.headers)
     response.headers.setdefault("Cache-Control", "private, no-cache")
     if result.status == 200 and request.method in {"GET", "HEAD", "PATCH"}:

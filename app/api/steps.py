@@ -7,8 +7,8 @@ from typing import Any
 
 from flask import request
 
+from app.accounts.api_keys.recognised_keys import recognise
 from app.accounts.callers import KeyCaller
-from app.accounts.keys import authenticate
 from app.api import api_rate_limits, idempotency
 from app.api.json_bodies import accepted_types, read_json_body, require_json
 from app.api.json_shapes import parse_fields, parse_json
@@ -17,13 +17,13 @@ from app.catalog.game_lookup import find_game, lock_for_change
 from app.catalog.games_by_id import game_by_id
 from app.components.revisions import lock_components_of
 from app.config.settings import settings
-from app.data.database import free_connection
+from app.data.database import free_connection, free_connection_unless_writing
 from app.fleet.servers import authenticate_server
 
 
 def require_api_key(context: CallContext) -> None:
     """401 without a valid API key."""
-    context.arguments["caller"] = KeyCaller(authenticate(_bearer_token()), request.remote_addr)
+    context.arguments["caller"] = KeyCaller(recognise(_bearer_token()), request.remote_addr)
 
 
 def require_server_token(context: CallContext) -> None:
@@ -60,6 +60,9 @@ RUN_ONCE: frozenset[Step] = frozenset({apply_rate_limit, record_key_use})
 
 def look_up_game(context: CallContext) -> None:
     """404 for a game that is not the caller's, or a target that is not in it. The lookup is the authorisation."""
+    if not context.call.finds_game:
+        free_connection_unless_writing()  # of a member's sign-in: the view's own query takes another
+        return
     partner, rest = context.caller.partner, dict(context.path)
     found: dict[str, Any] = {}
     if "slug" in rest:

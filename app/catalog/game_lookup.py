@@ -12,22 +12,29 @@ from app.catalog.game_filters import GameFilter as GameFilter  # for pages
 from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.game import Build, Game
-from app.data.models.partner import Partner
+from app.data.models.partner import PartnerIdentity
 from app.refusals import NotFound
 
+MAX_TITLES = 200
 
-def games_of(partner: Partner) -> Select[Game]:
+
+def games_of(partner: PartnerIdentity) -> Select[Game]:
     """A partner's games that are not deleted."""
     return select(Game).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
 
 
-def find_game(partner: Partner, slug: str, *options: Any) -> Game:
+def find_game(partner: PartnerIdentity, slug: str, *options: Any) -> Game:
     """The partner's game with this slug. This look-up is the authorisation: the partner may see every game that it
     finds. Raises NotFound, also for another partner's game. `options` are loader options."""
     game = db.session.scalar(games_of(partner).where(Game.slug == slug).options(*options))
     if game is None:
-        raise NotFound(f"No game with slug '{slug}'")
+        raise no_game(slug)
     return game
+
+
+def no_game(slug: str) -> NotFound:
+    """The refusal of a slug that the partner has no game with."""
+    return NotFound(f"No game with slug '{slug}'")
 
 
 def lock_for_change(game: Game | None, target: object) -> None:
@@ -56,21 +63,18 @@ def live_builds(games: Sequence[Game]) -> dict[str, Build]:
     }
 
 
-def tags_in_use(partner: Partner) -> list[str]:
-    """The tags of a partner's games, without duplicates, in alphabetical order."""
-    rows = db.session.scalars(select(Game.tags).where(Game.partner_id == partner.id, Game.deleted_at.is_(None)))
-    return sorted({tag for tags in rows for tag in tags}, key=str.casefold)
-
-
-def game_titles(partner: Partner) -> list[tuple[str, str]]:
-    """(slug, title) of a partner's games, by title."""
+def game_titles(partner: PartnerIdentity) -> list[tuple[str, str]]:
+    """(slug, title) of a partner's games, by title: of the MAX_TITLES that changed last, for a list to choose from."""
     rows = db.session.execute(
-        select(Game.slug, Game.title).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+        select(Game.slug, Game.title)
+        .where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+        .order_by(Game.updated_at.desc(), Game.id.desc())
+        .limit(MAX_TITLES)
     )
     return sorted(((slug, title) for slug, title in rows), key=lambda row: row[1].casefold())
 
 
-def oldest_game(partner: Partner) -> Game | None:
+def oldest_game(partner: PartnerIdentity) -> Game | None:
     """The partner's oldest game that is not deleted, for examples."""
     return db.session.scalar(
         select(Game)

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.game_filters import GameFilter as GameFilter  # for pages
-from app.catalog.game_filters import filter_games
-from app.catalog.game_lookup import games_of
-from app.data.cursors import time_cursor, time_position
 from app.data.database import announce, lock_for_update, writing
-from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.data.models.partner import Partner
+from app.data.models.partner import PartnerIdentity
 from app.fleet.active_servers import active_servers
 from app.fleet.replicas import replan
 from app.refusals import NotFound, SlugTaken
 from app.topics.names import catalog_topic, game_topic, partner_topic
 
 
-@dataclass(frozen=True)
-class GamePage:
-    games: Sequence[Game]
-    total: int  # of all pages
-    next_cursor: str | None
-
-
-def list_games(partner: Partner, wanted: GameFilter) -> GamePage:
-    """Oldest first, then by id. A constant number of queries for any number of games."""
-    matching = filter_games(games_of(partner), wanted)
-    total = db.session.scalar(select(func.count()).select_from(matching.subquery())) or 0
-    query = matching.order_by(Game.created_at, Game.id)
-    if wanted.after:
-        query = query.where(tuple_(Game.created_at, Game.id) > time_position(wanted.after))
-    if wanted.limit is None:
-        return GamePage(db.session.scalars(query).all(), total, None)
-    games = db.session.scalars(query.limit(wanted.limit + 1)).all()
-    more = len(games) > wanted.limit
-    games = games[: wanted.limit]
-    return GamePage(games, total, time_cursor(games[-1].created_at, games[-1].id) if more else None)
-
-
-def register_game(partner: Partner, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:
+def register_game(partner: PartnerIdentity, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:
     """A new game, waiting for its first build. Raises SlugTaken."""
     partner_id, partner_name = partner.id, partner.name
     try:

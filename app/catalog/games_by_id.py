@@ -11,14 +11,14 @@ from app.catalog.game_metadata import RESERVED_SLUGS
 from app.catalog.games import register_game
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.data.models.partner import Partner
+from app.data.models.partner import PartnerIdentity
 from app.refusals import Forbidden, GameNotFound, SlugTaken
 
 MAX_SLUG_LENGTH = 100
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
-def game_by_id(partner: Partner, game_id: str) -> Game:
+def game_by_id(partner: PartnerIdentity, game_id: str) -> Game:
     """The game, unless it is deleted. Raises GameNotFound, and Forbidden for another partner's game: ids cannot be
     guessed, so a stranger learns nothing from the difference (decision 4)."""
     game = db.session.get(Game, game_id)
@@ -29,7 +29,7 @@ def game_by_id(partner: Partner, game_id: str) -> Game:
     return game
 
 
-def create_named_game(partner: Partner, name: str, actor: Actor) -> Game:
+def create_named_game(partner: PartnerIdentity, name: str, actor: Actor) -> Game:
     """A game titled `name`, without other metadata. Its slug is made from the name, with a number at the end if the
     slug is taken."""
     metadata = {"title": name, "developer": partner.name, "description": "", "tags": []}

@@ -7,8 +7,22 @@ from datetime import datetime, timedelta
 from app.data.models.server import Server
 
 CONTACT_SECONDS = 30
+BUSY_SECONDS, IDLE_SECONDS = 1, 10  # between two reports of a server
 
 
 def has_contact(server: Server, at: datetime) -> bool:
     """Whether the server's last report is recent enough."""
-    return bool(server.last_report_at and at - server.last_report_at <= timedelta(seconds=CONTACT_SECONDS))
+    return is_recent(server.last_report_at, at)
+
+
+def is_recent(last_report_at: datetime | None, at: datetime) -> bool:
+    """Whether a last report is recent enough to count as contact."""
+    return bool(last_report_at and at - last_report_at <= timedelta(seconds=CONTACT_SECONDS))
+
+
+def is_time_to_announce_all(last_report_at: datetime | None, at: datetime) -> bool:
+    """Whether a report at this time updates pages of games without changes too: they show the time of the last report.
+    With every report of a busy server, that would be hundreds of rows per second."""
+    if last_report_at is None or not is_recent(last_report_at, at):
+        return True
+    return int(at.timestamp()) // IDLE_SECONDS != int(last_report_at.timestamp()) // IDLE_SECONDS

@@ -10,22 +10,29 @@ from datetime import datetime, timedelta
 from app.data.database import announce, lock_for_update, writing
 from app.data.models.base import now
 from app.data.models.server import Server
-from app.fleet.contact import CONTACT_SECONDS, has_contact
+from app.fleet.contact import BUSY_SECONDS, CONTACT_SECONDS, IDLE_SECONDS, has_contact, is_time_to_announce_all
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import replan_on_server
-from app.fleet.reporting.report_coalescing import can_skip, is_older_than_skipped, record_skipped, remember_written
+from app.fleet.reporting import moved_numbers
+from app.fleet.reporting.moved_numbers import MovedReport
+from app.fleet.reporting.report_coalescing import (
+    can_skip,
+    is_older_than_skipped,
+    record_skipped,
+    remember_written,
+    repeats_the_last,
+)
 from app.fleet.reporting.reported_builds import MOVING, ReportedBuilds, update_replicas
 from app.fleet.reporting.reported_builds import ReportedBuild as ReportedBuild  # for callers
 from app.fleet.reporting.reported_builds import ReportedSource as ReportedSource
 from app.fleet.reporting.reported_sessions import match_sessions
+from app.fleet.servers import RecognisedServer, server_row
 from app.process.crash_points import crash_point
 from app.refusals import Conflict
 from app.topics.names import FLEET_TOPIC, plan_topic
-from app.topics.versions import stored_version
+from app.topics.versions import newest_version, stored_version
 
 log = logging.getLogger(__name__)
-
-BUSY_SECONDS, IDLE_SECONDS = 1, 10
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,30 @@ class Receipt:
     ignored_sessions: list[str] = field(default_factory=list)
 
 
-def accept(server: Server, report: Report) -> Receipt:
+def accept(recognised: RecognisedServer, report: Report) -> Receipt:
     """Process one report. Older sequence numbers of the same boot are ignored. A second live boot raises Conflict
     (`two_agents`) and is recorded on the server for the operator."""
     at = now()
-    server_id, topic = server.id, plan_topic(server.id)
+    server_id, topic = recognised.id, plan_topic(recognised.id)
     report = replace(report, builds=[_possible(build) for build in report.builds])
     after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
     number, shape = (report.boot_id, report.sequence), _shape(report)
-    if not report.stopping and can_skip(server, *number, shape, at):
-        return Receipt(record_skipped(server_id, *number, shape), stored_version(topic), after)
+    if not report.stopping and can_skip(recognised, *number, shape, at):
+        return Receipt(record_skipped(server_id, *number, shape), newest_version(topic), after)
+    only_numbers = not report.stopping and repeats_the_last(recognised, *number, shape)
+    if only_numbers and moved_numbers.group.write(_moved(recognised, report, at)):
+        remember_written(server_id, *number, shape)
+        return Receipt(True, newest_version(topic), after)
+    accepted, ignored = _write_alone(server_row(recognised), report, at)
+    if accepted:
+        remember_written(server_id, *number, shape)
+        _log_ignored(server_id, frozenset(ignored))
+    return Receipt(accepted, stored_version(topic), after, ignored)
+
+
+def _write_alone(server: Server, report: Report, at: datetime) -> tuple[bool, list[str]]:
+    """Write a report that may change anything. Returns whether it was accepted, and the ids of ignored sessions."""
+    server_id = server.id
     games: set[str] = set()
     ignored: list[str] = []
     with writing() as session:
@@ -66,9 +87,9 @@ def accept(server: Server, report: Report) -> Receipt:
         previous_report_at = server.last_report_at
         conflict = _accept_boot(server, report, at)
         accepted = conflict is None and (server.boot_id != report.boot_id or report.sequence > server.sequence)
-        accepted = accepted and not is_older_than_skipped(server_id, *number)
+        accepted = accepted and not is_older_than_skipped(server_id, report.boot_id, report.sequence)
         if accepted:
-            announce_all = _is_time_to_announce_all(server, at)
+            announce_all = is_time_to_announce_all(server.last_report_at, at)
             games = update_replicas(session, server, report, at, announce_all)
             _update_server(server, report, at)
             ignored = match_sessions(session, server, report.sessions, at, previous_report_at)
@@ -76,12 +97,9 @@ def accept(server: Server, report: Report) -> Receipt:
             crash_point("in-report")
     if conflict:
         raise conflict
-    if accepted:
-        remember_written(server_id, *number, shape)
-        _log_ignored(server_id, frozenset(ignored))
     for game_id in sorted(games):
         replan_on_server(game_id, server_id)
-    return Receipt(accepted, stored_version(topic), after, ignored)
+    return accepted, ignored
 
 
 # By server: the ignored sessions of its last report that were logged. Reports repeat them every second.
@@ -114,6 +132,19 @@ def _shape(report: Report) -> object:
     return builds, sorted(s.id for s in report.sessions)
 
 
+def _moved(server: RecognisedServer, report: Report, at: datetime) -> MovedReport:
+    return MovedReport(
+        server_id=server.id,
+        boot_id=report.boot_id,
+        sequence=report.sequence,
+        follows=server.sequence,
+        at=at,
+        server_values=_server_values(report, at),
+        builds=report.builds,
+        session_ids=frozenset(session.id for session in report.sessions),
+    )
+
+
 def _accept_boot(server: Server, report: Report, at: datetime) -> Conflict | None:
     """Decide whether this boot may report for the server. A new boot starts over."""
     if server.boot_id in {None, report.boot_id}:
@@ -131,29 +162,29 @@ def _accept_boot(server: Server, report: Report, at: datetime) -> Conflict | Non
     return None
 
 
-def _is_time_to_announce_all(server: Server, at: datetime) -> bool:
-    """Whether to update pages of games without changes too: they show the time of the last report. With every report of
-    a busy server, that would be hundreds of rows per second."""
-    if not has_contact(server, at) or server.last_report_at is None:
-        return True
-    return int(at.timestamp()) // IDLE_SECONDS != int(server.last_report_at.timestamp()) // IDLE_SECONDS
-
-
 def _update_server(server: Server, report: Report, at: datetime) -> None:
-    server.boot_id = report.boot_id
-    server.sequence = report.sequence
-    server.stopping = report.stopping
-    server.last_report_at = at
-    server.agent_version = report.agent_version
-    health = report.health
-    server.health_status = str(health["status"])
-    server.containers = int(str(health["containers"]))
-    server.cpu_percent = float(str(health["cpu_percent"]))
-    server.memory_percent = float(str(health["memory_percent"]))
-    server.disk_percent = float(str(health["disk_percent"]))
-    server.disk_total_bytes = report.disk["totalBytes"]
-    server.disk_free_bytes = min(report.disk["freeBytes"], report.disk["totalBytes"])
-    server.disk_floor_bytes = min(report.disk["floorBytes"], report.disk["totalBytes"])
-    server.bytes_per_second = report.bytes_per_second
+    for name, value in _server_values(report, at).items():
+        setattr(server, name, value)
     if server.conflict_at and at - server.conflict_at > timedelta(minutes=5):
         server.conflict_at = server.conflict_boot_id = None
+
+
+def _server_values(report: Report, at: datetime) -> dict[str, object]:
+    """The columns of a server's row that its report sets."""
+    health, disk = report.health, report.disk
+    return {
+        "boot_id": report.boot_id,
+        "sequence": report.sequence,
+        "stopping": report.stopping,
+        "last_report_at": at,
+        "agent_version": report.agent_version,
+        "health_status": str(health["status"]),
+        "containers": int(str(health["containers"])),
+        "cpu_percent": float(str(health["cpu_percent"])),
+        "memory_percent": float(str(health["memory_percent"])),
+        "disk_percent": float(str(health["disk_percent"])),
+        "disk_total_bytes": disk["totalBytes"],
+        "disk_free_bytes": min(disk["freeBytes"], disk["totalBytes"]),
+        "disk_floor_bytes": min(disk["floorBytes"], disk["totalBytes"]),
+        "bytes_per_second": report.bytes_per_second,
+    }

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select, union
 from sqlalchemy.orm import joinedload
 
 from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
-from app.data.models.server import PlaySession, Replica, Server, Source
+from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
 from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
@@ -135,77 +135,14 @@ def _sessions(game_id: str) -> Counter[tuple[str, str]]:
 
 def _shown_builds(game: Game, held_ids: set[str]) -> list[Build]:
     """The live build, newer builds, and older ones that a server holds; at most six."""
-    newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).scalar_subquery()
-    shown = or_(Build.id.in_(newest), Build.id == game.released_build_id)
-    builds = db.session.scalars(select(Build).where(shown).order_by(Build.number.desc())).all()
+    newest = select(Build.id).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(200).subquery()
+    # A union: with OR, Postgres reads every build of every game.
+    shown = union(select(newest.c.id), select(Build.id).where(Build.id == game.released_build_id))
+    builds = db.session.scalars(select(Build).where(Build.id.in_(shown)).order_by(Build.number.desc())).all()
     live = next((b for b in builds if b.id == game.released_build_id), None)
     newer = [b for b in builds if live is None or b.number > live.number]
     older = [b for b in builds if live and b.number < live.number and b.id in held_ids]
     return (([live] if live else []) + newer + older)[:ROWS]
-
-
-@dataclass(frozen=True)
-class CacheState:
-    """The released build on one server, as the API's sync shows it."""
-
-    server_id: str
-    cached: bool
-    cached_at: datetime | None
-    phase: str
-    bytes_done: int
-    bytes_total: int
-    bytes_per_second: int
-    reported_at: datetime | None
-    attempt: int
-    reason: str | None
-    source: Source | None = None
-    source_build: int | None = None
-    fallback: str | None = None
-
-
-class CacheStates(list[CacheState]):
-    """One entry per server, in id order. `released_number`: the live build's."""
-
-    released_number: int | None = None
-
-
-def cache_state(game: Game) -> CacheStates:
-    """The released build's state on each server, in two queries. Without a released build, every server is pending."""
-    at = now()
-    replicas: dict[str, Replica] = {}
-    states = CacheStates()
-    if game.released_build_id:
-        rows = db.session.execute(
-            select(Replica, Build.number)
-            .select_from(Build)
-            .outerjoin(Replica, Replica.build_id == Build.id)
-            .where(Build.id == game.released_build_id)
-        ).all()
-        replicas = {replica.server_id: replica for replica, _ in rows if replica is not None}
-        states.released_number = rows[0][1]
-    for server in active_servers():
-        states.append(_cache_state(server, replicas.get(server.id), at))
-    return states
-
-
-def _cache_state(server: Server, replica: Replica | None, at: datetime) -> CacheState:
-    if replica is None:
-        return CacheState(server.id, False, None, "pending", 0, 0, 0, server.last_report_at, 0, None)
-    return CacheState(
-        server_id=server.id,
-        cached=replica.phase == "cached",
-        cached_at=replica.cached_at,
-        phase=replica.phase,
-        bytes_done=replica.bytes_done,
-        bytes_total=replica.bytes_total,
-        bytes_per_second=replica.bytes_per_second if has_contact(server, at) else 0,
-        reported_at=server.last_report_at,
-        attempt=replica.attempt,
-        reason=replica.reason,
-        source=replica.source,
-        source_build=replica.source_build,
-        fallback=replica.fallback,
-    )
 
 
 def summaries(games: Sequence[Game]) -> dict[str, Summary]:

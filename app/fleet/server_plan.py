@@ -15,6 +15,7 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
+from app.fleet.servers import RecognisedServer
 from app.limits import thread_budgets
 from app.packing.planned_packs import PackPreparing, PlannedPack, planned_packs
 from app.storage.bucket import bucket
@@ -53,7 +54,7 @@ class Plan:
     evict: list[tuple[str, int]]  # (game id, build number)
 
 
-def plan_for(server: Server, since: int | None, wait: float) -> Plan:
+def plan_for(server: RecognisedServer, since: int | None, wait: float) -> Plan:
     """The server's plan. If its version is `since`, waits up to `wait` seconds for a change.
 
     No database connection is held while waiting. If all slots for waiting polls are in use, the answer comes at once,

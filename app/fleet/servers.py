@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,6 +18,7 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
+from app.data.prepared_reads import PreparedRead
 from app.fleet.play_sessions import end_all
 from app.fleet.replicas import plan_new_server, replan_on_server
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
@@ -124,11 +127,37 @@ def set_keep_previous(server_id: str, builds: int, actor: Actor) -> None:
         replan_on_server(game_id, server_id)
 
 
-def authenticate_server(token: str | None) -> Server:
+@dataclass(frozen=True)
+class RecognisedServer:
+    """An active server by its token, as of this moment. Not a row: no session knows it."""
+
+    id: str
+    boot_id: str | None
+    sequence: int
+    last_report_at: datetime | None
+
+
+_BY_TOKEN = PreparedRead(
+    select(Server.id, Server.boot_id, Server.sequence, Server.last_report_at).where(
+        Server.token_hash == bindparam("token_hash"), Server.retired_at.is_(None)
+    ),
+    RecognisedServer,
+)
+
+
+def authenticate_server(token: str | None) -> RecognisedServer:
     """The active server with this token. Raises Unauthorized."""
     if not token:
         raise Unauthorized("No server token was sent. Send it as `Authorization: Bearer srv_…`.")
-    server = db.session.scalar(select(Server).where(Server.token_hash == fingerprint(token)))
-    if server is None or server.retired_at:
+    server = _BY_TOKEN.first(token_hash=fingerprint(token))
+    if server is None:
         raise Unauthorized("This server token is unknown. Ask the operator to add the server or roll its token.")
     return server
+
+
+def server_row(server: RecognisedServer) -> Server:
+    """The row of a server that was recognised a moment ago. Raises NotFound if it was deleted meanwhile."""
+    found = db.session.get(Server, server.id)
+    if found is None:
+        raise NotFound(f"'{server.id}' was removed a moment ago. Nothing was changed.")
+    return found

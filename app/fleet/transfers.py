@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -12,15 +13,28 @@ from sqlalchemy.orm import Session
 from app.data.database import insert_on_conflict
 from app.data.extensions import db
 from app.data.models.base import now
-from app.data.models.server import Replica, TransferMinute
+from app.data.models.server import TransferMinute
 
 RETENTION = timedelta(hours=3)
 SHOWN_MINUTES = 60
 RATE_WINDOW = 5.0  # seconds over which agents measure their reported rate
 
 
+class BytesBefore(Protocol):
+    """The part of a replica that says what arrived since."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def bytes_done(self) -> int: ...
+    @property
+    def bytes_per_second(self) -> int: ...
+    @property
+    def reported_at(self) -> datetime | None: ...
+
+
 def bytes_arrived(
-    before: Replica, phase: str, bytes_done: int, bytes_total: int, bytes_per_second: int, seconds: float
+    before: BytesBefore, phase: str, bytes_done: int, bytes_total: int, bytes_per_second: int, seconds: float
 ) -> int:
     """Bytes that arrived over the network since the row `before` was reported, `seconds` ago, according to the server's
     new report.
@@ -47,18 +61,23 @@ def bytes_arrived(
 
 def record_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
     """Add bytes by partner id to the current minute. Inside writing()."""
+    record_all_arrived(session, {server_id: by_partner}, at)
+
+
+def record_all_arrived(session: Session, by_server: Mapping[str, Mapping[str, int]], at: datetime) -> None:
+    """Add bytes by server id and partner id to the current minute. Inside writing()."""
     minute = at.replace(second=0, microsecond=0)
-    for partner_id, count in sorted(by_partner.items()):
-        if count > 0:
-            statement = insert_on_conflict(session, TransferMinute).values(
-                server_id=server_id, partner_id=partner_id, minute=minute, bytes=count
-            )
-            session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["server_id", "partner_id", "minute"],
-                    set_={"bytes": TransferMinute.bytes + count},
-                )
-            )
+    rows = [
+        {"server_id": server_id, "partner_id": partner_id, "minute": minute, "bytes": count}
+        for server_id, by_partner in sorted(by_server.items())
+        for partner_id, count in sorted(by_partner.items())
+        if count > 0
+    ]
+    if rows:
+        statement = insert_on_conflict(session, TransferMinute)
+        added = TransferMinute.bytes + statement.excluded.bytes
+        keys = ["server_id", "partner_id", "minute"]
+        session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_={"bytes": added}), rows)
 
 
 def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:

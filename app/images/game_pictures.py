@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session, contains_eager
@@ -73,6 +73,17 @@ def _picked(game_ids: Sequence[str], *which: ColumnElement[bool]) -> Iterator[tu
         yield row, shown_image(row.asset, made.get(row.asset.blob_id, []))
 
 
+class Pictured(Protocol):
+    """The part of a game that its pictures depend on."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def thumbnail(self) -> str | None: ...
+    @property
+    def screenshots(self) -> list[str] | None: ...
+
+
 class ShownPictures(TypedDict):
     """The absolute addresses in the partner API: picked images, else the external addresses of the metadata."""
 
@@ -80,7 +91,7 @@ class ShownPictures(TypedDict):
     screenshots: list[str] | None
 
 
-def shown_pictures(game: Game, here: str) -> ShownPictures:
+def shown_pictures(game: Pictured, here: str) -> ShownPictures:
     """`here`: the app's address in the current request."""
     picked = pictures_of([game.id])[game.id]
     shots = [address(image.key_for(SCREENSHOT_SIZE), here) for image in picked.screenshots]

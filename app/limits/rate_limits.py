@@ -1,7 +1,7 @@
 """Rate limits: counts per caller.
 
 Flask-Limiter's storage keeps the counts (in memory, or in Redis for several processes). Its own decorators count before
-a view can authenticate, so the code calls its strategy directly.
+a view can authenticate, and its strategy asks the storage three times per request, so the code counts there itself.
 """
 
 from __future__ import annotations
@@ -9,13 +9,21 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
-from limits import parse
+from limits import RateLimitItem
+from limits import parse as parse_rate
 
 from app.data.extensions import limiter
 from app.limits.rate_storage import ForgivingRedis, MemoryCounts
 from app.refusals import RateLimited
+
+
+@cache  # the rates are settings, so there are few
+def parse(rate: str) -> RateLimitItem:
+    """A rate such as "30 per hour"."""
+    return parse_rate(rate)
 
 
 @dataclass(frozen=True)
@@ -41,14 +49,18 @@ class Counted:
 
 
 def count(rate: str, *who: str) -> Counted:
-    """Count one request against `rate` ("30 per hour"). `who`: the limit's name, then the caller."""
-    item = parse(rate)
-    allowed = limiter.limiter.hit(item, *who)
-    window = limiter.limiter.get_window_stats(item, *who)
-    return Counted(rate, allowed, item.amount, max(0, window.remaining), window.reset_time)
+    """Count one request against `rate` ("30 per hour"), in fixed windows. `who`: the limit's name, then the caller."""
+    item, storage = parse(rate), _storage()
+    key = item.key_for(*who)
+    counted = storage.incr(key, item.get_expiry())
+    remaining = max(0, item.amount - counted)
+    return Counted(rate, counted <= item.amount, item.amount, remaining, storage.get_expiry(key))
 
 
 def refund(rate: str, *who: str) -> None:
     """Undo one `count` with the same arguments."""
-    storage = cast(ForgivingRedis | MemoryCounts, limiter.storage)
-    storage.decr(parse(rate).key_for(*who))
+    _storage().decr(parse(rate).key_for(*who))
+
+
+def _storage() -> ForgivingRedis | MemoryCounts:
+    return cast(ForgivingRedis | MemoryCounts, limiter.storage)

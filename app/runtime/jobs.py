@@ -16,6 +16,7 @@ from huey import RedisHuey, SqliteHuey, crontab
 from huey.consumer import Consumer
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.accounts.api_keys.key_uses import key_uses
 from app.config.settings import Settings
 from app.data.claims import LEASE
 from app.data.extensions import db
@@ -178,6 +179,7 @@ class Jobs:
             return self._ping_ok
 
     def _sweep_and_log(self) -> None:
+        key_uses().write()  # of keys that were not used again
         if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
             for blob_id in due_derivations(db.session()):
                 self.enqueue("derive_image", blob_id)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from flask import Blueprint, Response, request
 
 from app.accounts.callers import Caller
 from app.api.apis import PARTNERS
+from app.api.kept_answers import list_answer
 from app.api.partners import game_schemas
 from app.api.pipeline import Result
-from app.catalog import games
+from app.catalog import game_reads, games
+from app.catalog.game_filters import GameFilter
+from app.catalog.game_reads import GameFacts, ListedGame
+from app.data.database import free_connection
 from app.data.models.game import Game
-from app.fleet.rollout import CacheState, cache_state
+from app.data.models.partner import PartnerIdentity
+from app.fleet.cache_states import CacheState, cache_states
 from app.images.game_pictures import replace_pictures_by_links, shown_pictures
 from app.refusals import InvalidRequest
-from app.topics.names import catalog_topic
-from app.topics.versions import stored_version
 
 bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")
 
@@ -25,20 +26,18 @@ bp = Blueprint("partner_games", __name__, url_prefix="/api/partners/games")
 @PARTNERS.call(
     "List your games", scope="read", query=game_schemas.GameQuery, responses={200: game_schemas.GameList}, errors=(400,)
 )
-def list_games(caller: Caller, query: game_schemas.GameQuery) -> Result | Response:
-    # The ETag comes from the catalog's version, so an unchanged list costs two small queries and reads no games.
-    version = stored_version(catalog_topic(caller.partner.id))
-    query_hash = hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]
-    etag = f'"{caller.partner.id}-{version}-{query_hash}"'
-    if request.method in {"GET", "HEAD"} and request.if_none_match.contains_weak(etag[1:-1]):
-        return Response(status=304, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
-    page = games.list_games(
-        caller.partner, games.GameFilter(query.status, query.tag, query.q, query.limit, query.cursor)
-    )
-    shape = game_schemas.GameList(games=[_row(game) for game in page.games], total=page.total)
+def list_games(caller: Caller, query: game_schemas.GameQuery) -> Response:
+    # An unchanged list costs one small query and reads no games.
+    version = game_reads.catalog_version(caller.partner)
+    return list_answer(caller.partner.id, version, lambda: _list(caller.partner, query))
+
+
+def _list(partner: PartnerIdentity, query: game_schemas.GameQuery) -> game_schemas.GameList:
+    page = game_reads.list_games(partner, GameFilter(query.status, query.tag, query.q, query.limit, query.cursor))
+    shape = game_schemas.GameList.model_construct(games=[_row(game) for game in page.games], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
-    return Result(shape, headers={"ETag": etag})
+    return shape
 
 
 @bp.post("")
@@ -55,9 +54,9 @@ def register(caller: Caller, body: game_schemas.GameRegistration) -> Result:
 
 
 @bp.get("/<slug>")
-@PARTNERS.call("Read a game", scope="read", responses={200: game_schemas.GameDetail})
-def read(caller: Caller, game: Game) -> Result:
-    return Result(_detail(game))
+@PARTNERS.call("Read a game", scope="read", finds_game=False, responses={200: game_schemas.GameDetail})
+def read(caller: Caller, slug: str) -> Result:
+    return Result(_detail(game_reads.game_facts(caller.partner, slug)))
 
 
 @bp.patch("/<slug>")
@@ -75,9 +74,10 @@ def change(caller: Caller, game: Game, body: game_schemas.GameChanges) -> Result
             {"slug": "cannot be changed"},
         )
     changes = body.changes()
-    changed = games.update_game(game, changes, caller.actor)
+    games.update_game(game, changes, caller.actor)
     replace_pictures_by_links(game, changes, request.url_root, caller.actor)
-    return Result(_detail(changed))
+    free_connection()
+    return Result(_detail(game_reads.game_facts(caller.partner, game.slug)))
 
 
 @bp.delete("/<slug>")
@@ -88,13 +88,18 @@ def delete(caller: Caller, game: Game) -> Result:
 
 
 @bp.get("/<slug>/sync")
-@PARTNERS.call("Read which servers have cached the released build", scope="read", responses={200: game_schemas.Sync})
-def sync(caller: Caller, game: Game) -> Result:
-    states = cache_state(game)
+@PARTNERS.call(
+    "Read which servers have cached the released build",
+    scope="read",
+    finds_game=False,
+    responses={200: game_schemas.Sync},
+)
+def sync(caller: Caller, slug: str) -> Result:
+    states = cache_states(game_reads.live_build_of(caller.partner, slug).build_id)
     cached = sum(state.cached for state in states)
     return Result(
         game_schemas.Sync(
-            slug=game.slug,
+            slug=slug,
             total_servers=len(states),
             cached_on=cached,
             pending_sync=len(states) - cached,
@@ -103,7 +108,7 @@ def sync(caller: Caller, game: Game) -> Result:
     )
 
 
-def _row(game: Game) -> game_schemas.GameRow:
+def _row(game: ListedGame) -> game_schemas.GameRow:
     # The fields come from the database, so validating them again for up to a thousand games is not needed.
     return game_schemas.GameRow.model_construct(
         id=game.id,
@@ -117,10 +122,9 @@ def _row(game: Game) -> game_schemas.GameRow:
     )
 
 
-def _detail(game: Game) -> game_schemas.GameDetail:
-    states = cache_state(game)
-    pictures = shown_pictures(game, request.url_root)
-    detail = game_schemas.GameDetail(
+def _detail(game: GameFacts) -> game_schemas.GameDetail:
+    pictures = shown_pictures(game, request.url_root) if game.has_pictures else None
+    detail = game_schemas.GameDetail.model_construct(
         id=game.id,
         slug=game.slug,
         title=game.title,
@@ -129,16 +133,17 @@ def _detail(game: Game) -> game_schemas.GameDetail:
         tags=game.tags,
         launcher=game.launcher or "",
         renpy_dir=game.renpy_dir or "",
-        thumbnail=pictures["thumbnail"],
+        thumbnail=pictures["thumbnail"] if pictures else game.thumbnail,
         status=game.status,
-        cache_status=game_schemas.CacheStatus(servers=len(states), cached=sum(state.cached for state in states)),
+        cache_status=game_schemas.CacheStatus.model_construct(servers=game.servers, cached=game.cached),
         auto_release=game.auto_release,
-        released_build=states.released_number,
+        released_build=game.released_number,
         sent_bytes=game.sent_bytes,
         saved_bytes=game.saved_bytes,
     )
-    if pictures["screenshots"] is not None:
-        detail.screenshots = pictures["screenshots"]
+    screenshots = pictures["screenshots"] if pictures else game.screenshots
+    if screenshots is not None:
+        detail.screenshots = screenshots
     for name in ("release_date", "content_rating", "languages", "keep_builds"):
         if (value := getattr(game, name)) is not None:
             setattr(detail, name, value)

@@ -25,7 +25,7 @@ def read(caller: KeyCaller) -> Result:
         schemas.KeyDetail(
             app=key.app.name,
             partner=caller.partner.name,
-            scopes=cast("list[schemas.Scope]", key.scopes),
+            scopes=cast("list[schemas.Scope]", list(key.scopes)),
             expires_at=key.expires_at,
             max_archive_bytes=settings().max_archive_bytes,
             max_unpacked_bytes=settings().max_unpacked_bytes,

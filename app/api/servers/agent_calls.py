@@ -9,15 +9,15 @@ from flask import Blueprint
 from app.api.apis import SERVERS
 from app.api.pipeline import Result
 from app.api.servers import agent_schemas
-from app.data.models.server import Server
 from app.fleet import play_sessions, reports, server_plan
+from app.fleet.servers import RecognisedServer, server_row
 
 bp = Blueprint("own_server", __name__, url_prefix="/api/servers/self")
 
 
 @bp.get("/plan")
 @SERVERS.call("Read the plan of this server", query=agent_schemas.PlanQuery, responses={200: agent_schemas.PlanAnswer})
-def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Result:
+def read_plan(server: RecognisedServer, query: agent_schemas.PlanQuery) -> Result:
     server_id = server.id
     found = server_plan.plan_for(server, query.since, query.wait)
     return Result(
@@ -39,7 +39,7 @@ def read_plan(server: Server, query: agent_schemas.PlanQuery) -> Result:
     responses={200: agent_schemas.ReportReceipt},
     errors=(400, 409),
 )
-def report(server: Server, body: agent_schemas.AgentReport) -> Result:
+def report(server: RecognisedServer, body: agent_schemas.AgentReport) -> Result:
     receipt = reports.accept(
         server,
         reports.Report(
@@ -70,8 +70,8 @@ def _reported(build: agent_schemas.BuildReport) -> reports.ReportedBuild:
     responses={201: agent_schemas.SessionAnswer, 200: agent_schemas.SessionAnswer},
     errors=(400, 404, 409),
 )
-def start_session(server: Server, body: agent_schemas.SessionRequest) -> Result:
-    started = play_sessions.start_session(server, body.game_id, body.id)
+def start_session(server: RecognisedServer, body: agent_schemas.SessionRequest) -> Result:
+    started = play_sessions.start_session(server_row(server), body.game_id, body.id)
     shape = agent_schemas.SessionAnswer(
         id=started.id,
         game_id=started.game_id,
@@ -84,6 +84,6 @@ def start_session(server: Server, body: agent_schemas.SessionRequest) -> Result:
 
 @bp.delete("/sessions/<session_id>")
 @SERVERS.call("End a play session", responses={204: None}, errors=(404,))
-def end_session(server: Server, session_id: str) -> Result:
-    play_sessions.end_session(server, session_id)
+def end_session(server: RecognisedServer, session_id: str) -> Result:
+    play_sessions.end_session(server_row(server), session_id)
     return Result(None, 204)

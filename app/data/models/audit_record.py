@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, String, Text, false
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.data.models.base import Base, now
@@ -15,11 +15,16 @@ class AuditEntry(Base):
     """Append-only: who did what to what, from where. Without foreign keys, because an entry outlives its subject."""
 
     __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_partner_id_id", "partner_id", "id"),
+        Index("ix_audit_entries_game_id_id", "game_id", "id"),
+        Index("ix_audit_entries_game_id_action_id", "game_id", "action", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(default=now, index=True)
-    partner_id: Mapped[str | None] = mapped_column(String(40), index=True)
-    game_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    partner_id: Mapped[str | None] = mapped_column(String(40))
+    game_id: Mapped[str | None] = mapped_column(String(40))
     actor: Mapped[str] = mapped_column(String(200))  # "Mira Okafor", "CI · pp_8fK2…x9Qd", "command line"
     address: Mapped[str | None] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(64), index=True)  # "game.created", "build.refused"

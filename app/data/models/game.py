@@ -15,6 +15,11 @@ Status = Literal["active", "pending_upload"]
 _LIVING = text("deleted_at IS NULL")
 
 
+def status_of(released_build_id: str | None) -> Status:
+    """`active` from the first release on, `pending_upload` before (partner API section 4)."""
+    return "active" if released_build_id else "pending_upload"
+
+
 class Game(Base):
     """One game: one row in one catalog, seen by slug under /api/partners and by id under /api/v1."""
 
@@ -29,10 +34,13 @@ class Game(Base):
             sqlite_where=_LIVING,
             postgresql_where=_LIVING,
         ),
+        # In the orders of the API's list and of the dashboard's.
+        Index("ix_games_partner_id_created_at_id", "partner_id", "created_at", "id"),
+        Index("ix_games_partner_id_updated_at_id", "partner_id", "updated_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("game"))
-    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"))
     slug: Mapped[str] = mapped_column(String(100))
     title: Mapped[str] = mapped_column(String(256))  # the partner API allows 200, /api/v1 allows 256
     developer: Mapped[str] = mapped_column(String(150))
@@ -68,8 +76,7 @@ class Game(Base):
 
     @property
     def status(self) -> Status:
-        """`active` from the first release on, `pending_upload` before (partner API section 4)."""
-        return "active" if self.released_build_id else "pending_upload"
+        return status_of(self.released_build_id)
 
 
 class Build(Base):
@@ -113,9 +120,10 @@ class Release(Base):
     build."""
 
     __tablename__ = "releases"
+    __table_args__ = (Index("ix_releases_game_id_id", "game_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
+    game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"))
     build_id: Mapped[str | None] = mapped_column(ForeignKey("builds.id", ondelete="SET NULL"), index=True)
     build_number: Mapped[int]
     released_at: Mapped[datetime] = mapped_column(default=now)

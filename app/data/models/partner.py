@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -11,6 +12,15 @@ from app.data.models.base import Base, new_id, now
 
 ROLES = ("owner", "developer", "viewer", "operator")
 SCOPES = ("read", "write", "upload")
+
+
+class PartnerIdentity(Protocol):
+    """The part of a partner that look-ups need: of a row, or of a recognised key."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
 
 
 class Partner(Base):

@@ -55,11 +55,12 @@ class Replica(Base):
     __table_args__ = (
         UniqueConstraint("server_id", "build_id"),
         CheckConstraint(f"phase IN {PHASES}", name="phase"),
+        Index("ix_replicas_build_id_phase", "build_id", "phase"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     server_id: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), index=True)
-    build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"), index=True)
+    build_id: Mapped[str] = mapped_column(ForeignKey("builds.id", ondelete="CASCADE"))
     game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
     wanted: Mapped[bool] = mapped_column(default=True)
     # The plan names it only for rolling back: the server keeps it if it is whole, and never fetches it.

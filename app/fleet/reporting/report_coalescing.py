@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from sqlalchemy import CursorResult, update
 
@@ -21,16 +21,34 @@ _written: dict[str, tuple[str, int, object]] = {}
 _newest_skipped: dict[str, tuple[str, int]] = {}
 
 
+class LastReport(Protocol):
+    """The part of a server's row that says which report was written last."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def boot_id(self) -> str | None: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def last_report_at(self) -> datetime | None: ...
+
+
 def remember_written(server_id: str, boot_id: str, sequence: int, shape: object) -> None:
     """Remember a report that was written."""
     _written[server_id] = (boot_id, sequence, shape)
 
 
-def can_skip(server: Server, boot_id: str, sequence: int, shape: object, at: datetime) -> bool:
+def can_skip(server: LastReport, boot_id: str, sequence: int, shape: object, at: datetime) -> bool:
     """Whether a report changes so little, so soon after the last one, that it need not be written."""
-    if server.boot_id != boot_id or sequence <= server.sequence:
-        return False
     if not server.last_report_at or at - server.last_report_at > COALESCE:
+        return False
+    return repeats_the_last(server, boot_id, sequence, shape)
+
+
+def repeats_the_last(server: LastReport, boot_id: str, sequence: int, shape: object) -> bool:
+    """Whether nothing but numbers differs from the last report that this process wrote."""
+    if server.boot_id != boot_id or sequence <= server.sequence:
         return False
     # Boot and sequence show whether the row holds the report remembered here: another process may have written a later
     # one with another phase, which skipping this report would hide.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session, contains_eager
@@ -60,6 +61,21 @@ class ReportedBuilds:
     boot_id: str
     previous_boot_id: str | None
     builds: Sequence[ReportedBuild]
+
+
+class StoredBuild(Protocol):
+    """The part of a replica's row from which, with a report, its next values follow."""
+
+    @property
+    def source(self) -> Source | None: ...
+    @property
+    def source_build(self) -> int | None: ...
+    @property
+    def fallback(self) -> str | None: ...
+    @property
+    def bytes_total(self) -> int: ...
+    @property
+    def retry_at(self) -> datetime | None: ...
 
 
 def update_replicas(
@@ -183,25 +199,48 @@ def _update_phase(row: Replica, reported: ReportedBuild, at: datetime) -> None:
             row.cached_at = None
         elif reported.phase == "cached":
             row.cached_at = row.cached_at or at
-    _update_source(row, reported)
-    row.bytes_total = reported.bytes_total or row.bytes_total
-    row.bytes_done = min(reported.bytes_done, row.bytes_total) if row.bytes_total else reported.bytes_done
-    row.bytes_per_second = reported.bytes_per_second
-    row.attempt = reported.attempt
-    row.reason = reported.reason[:500] if reported.reason else None
-    retry_at = None if reported.retry_in_seconds is None else at + timedelta(seconds=reported.retry_in_seconds)
-    if retry_at is None or row.retry_at is None or abs(retry_at - row.retry_at) > SAME_MOMENT:
-        row.retry_at = retry_at
+    for name, value in {**state_after(row, reported), **numbers_after(row, reported, at)}.items():
+        setattr(row, name, value)
 
 
-def _update_source(row: Replica, reported: ReportedBuild) -> None:
-    """A report without a source is from an agent that only fetches archives, or after the transfer."""
-    source = reported.source
-    if source is not None:
-        row.source, row.source_build = source.kind, source.from_build
-        row.fallback = source.fallback[:500] if source.fallback else None
+def state_after(row: StoredBuild, reported: ReportedBuild) -> dict[str, object]:
+    """The columns besides the phase that change seldom, as a report leaves them."""
+    values: dict[str, object] = {
+        "attempt": reported.attempt,
+        "reason": _short(reported.reason),
+        "source": row.source,
+        "source_build": row.source_build,
+        "fallback": row.fallback,
+    }
+    # A report without a source is from an agent that only fetches archives, or after the transfer.
+    if (source := reported.source) is not None:
+        values |= {"source": source.kind, "source_build": source.from_build, "fallback": _short(source.fallback)}
     elif reported.phase not in HOLDS_COPY:
-        row.source = row.source_build = row.fallback = None
+        values |= {"source": None, "source_build": None, "fallback": None}
+    return values
+
+
+def numbers_after(row: StoredBuild, reported: ReportedBuild, at: datetime) -> dict[str, object]:
+    """The columns that move while a build arrives, as a report leaves them."""
+    total = reported.bytes_total or row.bytes_total
+    return {
+        "bytes_total": total,
+        "bytes_done": min(reported.bytes_done, total) if total else reported.bytes_done,
+        "bytes_per_second": reported.bytes_per_second,
+        "retry_at": _retry_at(row, reported, at),
+    }
+
+
+def _short(text: str | None) -> str | None:
+    return text[:500] if text else None
+
+
+def _retry_at(row: StoredBuild, reported: ReportedBuild, at: datetime) -> datetime | None:
+    """The row's own time if the reported one is the same but for rounding."""
+    if reported.retry_in_seconds is None:
+        return None
+    retry_at, before = at + timedelta(seconds=reported.retry_in_seconds), row.retry_at
+    return before if before is not None and abs(retry_at - before) <= SAME_MOMENT else retry_at
 
 
 def _reset_absent(row: Replica, at: datetime) -> None:

@@ -24,12 +24,14 @@ from typing import Any
 from gunicorn.arbiter import Arbiter
 from gunicorn.workers.base import Worker
 
+from app.accounts.api_keys.key_uses import key_uses
 from app.config.settings import SettingsError, load_settings
 from app.data.schema_version import migration_missing
 from app.limits import thread_budgets
 from app.process import shutdown
 from app.process.logs import public_path
 from app.runtime.jobs import jobs
+from app.runtime.web_server.access_log import AccessLogger
 from app.runtime.web_server.connection_worker import ConnectionWorker
 from app.runtime.web_server.connections import ConnectionLimits
 from app.storage import direct_uploads
@@ -67,8 +69,7 @@ control_socket_disable = True
 forwarded_allow_ips = ""
 
 accesslog = "-"
-# %(U)s is the path without its query: queries can hold secrets.
-access_log_format = "%(h)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms %({x-request-id}o)s"
+logger_class = AccessLogger
 
 
 # What it quotes of such a request can be a link, a header or, where a length was wrong, a form with a password.
@@ -218,6 +219,12 @@ def post_worker_init(worker: Worker) -> None:
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)
+
+    def write_key_uses() -> None:
+        with app.app_context():
+            key_uses().write()
+
+    shutdown.when_stopping(write_key_uses)
 
     # A handler may interrupt a thread that holds the very lock it needs. A SimpleQueue is safe there.
     asked: queue.SimpleQueue[None] = queue.SimpleQueue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
@@ -10,8 +9,8 @@ from urllib.parse import urlencode
 from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.catalog.game_lookup import live_builds, tags_in_use
-from app.catalog.games import GameFilter, list_games
+from app.catalog.game_lookup import GameFilter, live_builds
+from app.catalog.game_pages import GameCounts, game_counts, games_page, has_games, tags_in_use
 from app.config.settings import settings
 from app.data.extensions import db
 from app.data.models.base import now
@@ -39,8 +38,8 @@ pages.before_request(require_sign_in)
 
 # Filters by status: key in the address -> label.
 STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
-_ATTENTION = {"failed", "retrying"}
-_TITLE_STATES = ("failed", "retrying", "downloading", "verifying")
+GAMES_PER_PAGE = 50
+MAX_MARKS = 40  # servers with a mark of their own in each row; beyond it, the row has only its words
 THUMBNAIL_BOX = (104, 48)
 _GONE = "This partner no longer exists."
 
@@ -58,19 +57,22 @@ class GameLine:
     size: str
     tags: Sequence[str]
     updated: Moment
-    segments: frozenset[str]
     cover: Picture | None
-    worst: str  # the state that the page title counts, or ""
 
 
 @dataclass(frozen=True)
 class GameListSubject:
-    """A partner's games, filtered by the query of the address."""
+    """A partner's games, filtered by the query of the address. `before`: where the page begins; "" for the newest."""
 
     partner_id: str
     text: str
     tag: str
     status: str
+    before: str = ""
+
+    @property
+    def filter(self) -> GameFilter:
+        return GameFilter(text=self.text or None, tag=self.tag or None, after=self.before or None)
 
     @property
     def topic(self) -> str:
@@ -78,40 +80,49 @@ class GameListSubject:
 
     def query(self) -> dict[str, str]:
         """The query of the address, without empty values."""
-        found = {"status": self.status, "q": self.text, "tag": self.tag}
+        found = {"status": self.status, "q": self.text, "tag": self.tag, "before": self.before}
         return {name: value for name, value in found.items() if value}
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
         partner = db.session.get(Partner, self.partner_id)
         if partner is None:
             return None
-        games = list_games(partner, GameFilter(text=self.text or None, tag=self.tag or None)).games
+        page = games_page(partner, self.filter, self.status, GAMES_PER_PAGE)
+        counts = game_counts(partner, self.filter)
         servers = active_servers()
-        lines = _lines(games, len(servers))
-        shown = [line for line in lines if not self.status or self.status in line.segments]
-        shown.sort(key=lambda line: line.updated.at, reverse=True)
+        lines = _lines(page.games, len(servers))
         rows = tuple(
-            render_part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in shown
+            render_part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in lines
         )
-        segments = _segments(lines, self)
+        segments = _segments(counts, self)
         return RenderedParts(
-            title=build_words.tab_title("Games", Counter(line.worst for line in lines if line.worst)),
+            title=build_words.tab_title("Games", counts.worst),
             parts=(
                 render_part(app, "games-segments", "games/_game_segments.html", segments=segments),
-                render_part(app, "games-count", "games/_game_count.html", count=counted(len(shown), "game")),
+                render_part(app, "games-count", "games/_game_count.html", count=self._count(lines, counts)),
                 render_part(
                     app,
                     "games-table",
                     "games/_game_table.html",
                     rows=rows,
-                    servers=[s.id for s in servers],
+                    servers=[s.id for s in servers] if len(servers) <= MAX_MARKS else [],
                     filters=self,
+                    newest=self._address("") if self.before else "",
+                    older=self._address(page.older) if page.older else "",
                 ),
             ),
             rows=rows,
             version=version,
             changes_at=server_words.next_change_at((server.last_report_at for server in servers), now()),
         )
+
+    def _count(self, lines: Sequence[GameLine], counts: GameCounts) -> str:
+        total = counts.of_status(self.status)
+        return counted(total, "game") if total == len(lines) else f"{len(lines)} of {counted(total, 'game')}"
+
+    def _address(self, before: str) -> str:
+        query = urlencode(replace(self, before=before).query())
+        return f"/games?{query}" if query else "/games"
 
 
 @pages.get("/")
@@ -126,7 +137,7 @@ def index() -> ResponseReturnValue:
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
     partner, subject = my_partner(), _requested_list()
-    if not (subject.text or subject.tag) and not list_games(partner, GameFilter(limit=1)).games:
+    if not (subject.text or subject.tag) and not has_games(partner):
         return _first_use()
     return render_template(
         "games/game_list.html",
@@ -154,8 +165,8 @@ def live() -> Response:
 
 
 def _requested_list() -> GameListSubject:
-    text, tag, status = (request.args.get(name, "").strip() for name in ("q", "tag", "status"))
-    return GameListSubject(my_partner().id, text, tag, status if status in STATUS_FILTERS else "")
+    text, tag, status, before = (request.args.get(name, "").strip() for name in ("q", "tag", "status", "before"))
+    return GameListSubject(my_partner().id, text, tag, status if status in STATUS_FILTERS else "", before)
 
 
 def _first_use() -> ResponseReturnValue:
@@ -182,29 +193,24 @@ def _lines(games: Sequence[Game], servers: int) -> list[GameLine]:
 
 
 def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover: ShownImage | None) -> GameLine:
-    segments = {"live" if build else "waiting"}
-    if _ATTENTION & summary.counts.keys():
-        segments.add("attention")
     return GameLine(
         slug=game.slug,
         title=game.title,
         status=build_words.status_words(game),
         build=f"Build {build.number}" if build else "",
-        berths=build_words.server_marks(summary, servers),
+        berths=build_words.server_marks(summary, servers) if servers <= MAX_MARKS else (),
         summary=build_words.summary_words(summary.counts, released=build is not None),
         size=format_size(build.size) if build else "",
         tags=game.tags,
         updated=Moment(game.updated_at, "brief"),
-        segments=frozenset(segments),
         cover=picture(cover, *THUMBNAIL_BOX) if cover else None,
-        worst=next((state for state in _TITLE_STATES if summary.counts[state]), ""),
     )
 
 
-def _segments(lines: Sequence[GameLine], subject: GameListSubject) -> list[FilterLink]:
+def _segments(counts: GameCounts, subject: GameListSubject) -> list[FilterLink]:
     segments = []
     for key, label in STATUS_FILTERS.items():
-        count = sum(not key or key in line.segments for line in lines)
-        query = urlencode(replace(subject, status=key).query())
-        segments.append(FilterLink(label, count, f"/games?{query}" if query else "/games", key == subject.status))
+        query = urlencode(replace(subject, status=key, before="").query())
+        address = f"/games?{query}" if query else "/games"
+        segments.append(FilterLink(label, counts.of_status(key), address, key == subject.status))
     return segments

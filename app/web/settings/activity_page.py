@@ -33,6 +33,8 @@ def page() -> ResponseReturnValue:
     kind = selected_kind(KINDS)
     slug = request.args.get("game", "")
     game = find_game(partner, slug) if slug else None
+    if game is not None and (game.slug, game.title) not in games:
+        games.insert(0, (game.slug, game.title))
     before = query_number("before")
     found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -195,22 +195,3 @@ def test_names_of_apps_have_limits(starlight: Partner, name: str, description: s
     with pytest.raises(InvalidRequest) as refused:
         keys.create_app(starlight, name, description, CAST)
     assert list(refused.value.fields) == [field]
-
-
-def test_use_is_remembered_to_the_minute(starlight: Partner) -> None:
-    key, _ = keys.create_key(starlight, "Pipeline", ["read"], CAST)
-    assert key.last_used_at is None
-    keys.record_use(key)
-    first = used_at(key)
-    keys.record_use(key)
-    assert used_at(key) == first
-    with writing():
-        key.last_used_at = now() - timedelta(minutes=2)
-    keys.record_use(key)
-    assert used_at(key) >= first
-
-
-def used_at(key: ApiKey) -> datetime:
-    found = key.last_used_at
-    assert found is not None
-    return found

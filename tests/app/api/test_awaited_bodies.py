@@ -13,12 +13,14 @@ from flask import Flask
 from sqlalchemy import QueuePool, func, select, update
 from werkzeug.test import TestResponse
 
+from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.partner import ApiKey, SignIn
 from app.data.models.server import Server
 from app.data.models.upload import Upload
+from app.topics.names import KEYS_TOPIC
 from tests.app.api.json_calls import JsonCall, fill_partner, json_calls
 from tests.filled_tables import Rows
 
@@ -84,8 +86,9 @@ def change(statement: Any) -> Callable[[], None]:
     def happens() -> None:
         if not done:
             done.append(True)
-            with db.engine.begin() as connection:
-                connection.execute(statement)
+            with writing() as session:
+                session.execute(statement)
+                announce(KEYS_TOPIC)
 
     return happens
 

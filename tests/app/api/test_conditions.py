@@ -74,6 +74,43 @@ def test_a_get_that_does_not_match_is_refused_too(script: Script) -> None:
     assert script.read(headers={"If-Match": etag(script)}).status_code == 200
 
 
+@pytest.mark.parametrize("path", [GAMES, f"{GAMES}?q=paper", "/api/v1/games", f"{GAME}/sync"])
+def test_a_list_that_does_not_match_is_refused_too(script: Script, path: str) -> None:
+    script.register()
+    current = etag(script, path)
+    assert current.startswith('"')
+    answer = script.ask("GET", path, STALE | {"If-None-Match": current})
+    assert answer.status_code == 412, answer.text
+    assert script.ask("GET", path, {"If-Match": current}).status_code == 200
+    assert script.ask("GET", path, {"If-None-Match": current}).status_code == 304
+
+
+def test_a_game_is_registered_only_in_the_list_that_was_read(script: Script) -> None:
+    old = etag(script, GAMES)
+    assert script.register({"If-Match": old}, slug="first").status_code == 201
+    refused(script.register({"If-Match": old}, slug="second"), 412, "precondition_failed")
+    assert script.register({"If-Match": etag(script, GAMES)}, slug="second").status_code == 201
+
+
+@pytest.mark.both_databases
+def test_a_key_that_is_looked_up_again_inside_the_transaction_keeps_its_locks(
+    app: Flask, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another key was revoked at that moment, so this process has forgotten all keys."""
+    script.register()
+    old = etag(script)
+    update_game = games.update_game
+
+    def forgotten(*arguments: Any) -> Any:
+        app.extensions["slipway_key_memory"].clear()
+        return update_game(*arguments)
+
+    monkeypatch.setattr(games, "update_game", forgotten)
+    assert body(script.ask("PATCH", GAME, {"If-Match": old}, json={"title": "Second"}))["title"] == "Second"
+    refused(script.ask("PATCH", GAME, {"If-Match": old}, json={"title": "Lost"}), 412, "precondition_failed")
+    assert body(script.read())["title"] == "Second"
+
+
 def test_a_release_from_an_old_list_is_refused(script: Script) -> None:
     script.register()
     releases = f"{GAME}/releases"

@@ -11,9 +11,11 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from app.data.database import writing
+from app.api.kept_answers import KeptAnswers
+from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.game import Game
+from app.topics.names import catalog_topic
 from tests.app.api.calling import GAMES, Script, body, counting, refused, shape
 from tests.conftest import Cast
 from tests.game_archives import game_archive
@@ -50,6 +52,7 @@ def fill(partner_id: str, *games: dict[str, Any]) -> None:
                     | fields
                 )
             )
+        announce(catalog_topic(partner_id))
 
 
 def slugs(games: Iterable[dict[str, Any]]) -> list[str]:
@@ -275,13 +278,14 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_games(app: Flask
     counts = []
     for many in (5, 50):
         fill(cast.starlight.partner_id, *({"slug": f"g{many}-{n}"} for n in range(many)))
-        script.list()  # the key's "last used" is written once a minute: not part of the comparison
+        script.list()  # the key is read once, and its "last used" is written once a minute: not part of the comparison
+        app.extensions["slipway_kept_answers"] = KeptAnswers()
         with counting(app) as statements:
             assert len(body(script.list())["games"]) >= many
         counts.append(len(statements))
 
     assert counts[0] == counts[1]
-    assert counts[0] <= 6
+    assert counts[0] <= 3
 
 
 def test_an_unchanged_list_is_304(app: Flask, script: Script) -> None:

@@ -26,6 +26,7 @@ def test_every_response_with_a_secret_is_no_store(app: Flask, client: FlaskClien
         for content in operation.get("requestBody", {}).get("content", {}).values()
         if "$ref" in content["schema"]
     }
+    del bodies["UploadRequest"]["base"]  # these games have no build 1, from which an update could be made
     secrets = 0
     for number, found in enumerate(json_calls(app, fill_partner("first"), "first")):
         marker = f"studio{number}"

@@ -11,8 +11,9 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica
+from app.fleet.cache_states import cache_states
 from app.fleet.contact import CONTACT_SECONDS
-from app.fleet.rollout import cache_state, matrix, summaries
+from app.fleet.rollout import matrix, summaries
 from app.fleet.servers import add_server, retire_server
 from app.web.builds.build_words import cell_words
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, last_heard, new_build, new_game
@@ -145,7 +146,7 @@ def test_a_page_takes_as_many_queries_for_fifty_builds_on_fifteen_servers_as_for
 
     def queries() -> list[int]:
         counts = []
-        for ask in (matrix, cache_state, lambda game: summaries([game])):
+        for ask in (matrix, lambda game: cache_states(game.released_build_id), lambda game: summaries([game])):
             found = db.session.get_one(Game, game.id, populate_existing=True)
             with statements() as sent:
                 ask(found)

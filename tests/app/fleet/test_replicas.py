@@ -12,8 +12,8 @@ from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Game
 from app.data.models.server import PlaySession, Replica, Server
+from app.fleet.cache_states import cache_states
 from app.fleet.replicas import retry_now
-from app.fleet.rollout import cache_state
 from app.fleet.servers import add_server, retire_server
 from app.refusals import NotFound
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, keep_previous, new_build, new_game, phase, replica
@@ -253,7 +253,7 @@ def test_a_retired_server_leaves(client: FlaskClient, agent: FleetAgent, game: G
     assert agent.start(game.id).status_code == 201
     retire_server("srv-01", STUDIO)
 
-    assert [state.server_id for state in cache_state(game)] == ["srv-02", "srv-03"]
+    assert [state.server_id for state in cache_states(game.released_build_id)] == ["srv-02", "srv-03"]
     assert db.session.scalars(select(PlaySession.ended_at)).one() is not None, "nobody will report its end"
     second = new_build(game)
     assert phase(second, "srv-01") is None
@@ -286,7 +286,7 @@ def test_there_is_no_retry_where_nothing_is_sent(agent: FleetAgent, game: Game) 
 
 def test_a_server_that_never_spoke_is_part_of_the_fleet(game: Game) -> None:
     new_build(game)
-    assert [(state.server_id, state.cached, state.phase) for state in cache_state(game)] == [
+    assert [(state.server_id, state.cached, state.phase) for state in cache_states(game.released_build_id)] == [
         ("srv-01", False, "pending"),
         ("srv-02", False, "pending"),
         ("srv-03", False, "pending"),

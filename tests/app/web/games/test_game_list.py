@@ -148,3 +148,17 @@ def test_a_change_on_a_server_changes_its_row_and_the_title(owner: Visitor, cast
     assert changed.status_code == 200
     assert "<title>(1 failed) Games · Slipway</title>" in changed.text
     assert "Failed on 1 of 3" in changed.text
+
+
+def test_the_script_reads_a_game_with_one_connection_at_a_time(app: Flask, owner: Visitor, cast: Cast) -> None:
+    """The member's sign-in was read with a connection of its own. A request that has one and waits for another could
+    wait for itself."""
+    scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide", [Sent(on=[On("srv-01")])])
+    taken: list[int] = []
+    db.session.remove()
+    event.listen(db.engine, "before_cursor_execute", lambda *_: taken.append(db.engine.pool.checkedout()))  # type: ignore[attr-defined]
+
+    answer = owner.get("/games/low-tide/detail", headers=HTMX)
+
+    assert answer.status_code == 200, answer.text
+    assert set(taken) == {1}

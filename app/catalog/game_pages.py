@@ -1,0 +1,123 @@
+"""A partner's games for the dashboard: one page of them, and counts of all, in a constant number of queries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, and_, case, exists, func, select, true, tuple_
+
+from app.catalog.game_filters import GameFilter, filter_games
+from app.catalog.game_lookup import games_of
+from app.data.cursors import time_cursor, time_position
+from app.data.extensions import db
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.partner import PartnerIdentity
+from app.data.models.server import Replica, Server
+from app.fleet.active_servers import IS_ACTIVE
+from app.fleet.contact import CONTACT_SECONDS
+from app.fleet.rollout_states import SHOWN_RETRIES
+
+MAX_TAGS = 200
+# The states that a list names, worst first. A server without contact is in none of them.
+_WORST_FIRST = ("failed", "retrying", "downloading", "verifying")
+
+
+@dataclass(frozen=True)
+class GamesPage:
+    """The games that changed last come first. `older`: where the next page begins, or None at the end."""
+
+    games: Sequence[Game]
+    older: str | None
+
+
+@dataclass(frozen=True)
+class GameCounts:
+    """`attention`: games whose live build failed somewhere. `worst`: state -> games of which it is the worst state on
+    any server."""
+
+    total: int
+    live: int
+    attention: int
+    worst: Counter[str]
+
+    def of_status(self, status: str) -> int:
+        """How many games have this status; "" for all."""
+        found = {"live": self.live, "waiting": self.total - self.live, "attention": self.attention}
+        return found.get(status, self.total)
+
+
+def games_page(partner: PartnerIdentity, wanted: GameFilter, status: str, limit: int) -> GamesPage:
+    """One page. `status`: live, waiting, attention, or "" for all. Raises InvalidRequest for an unknown cursor."""
+    query = filter_games(games_of(partner), wanted).order_by(Game.updated_at.desc(), Game.id.desc())
+    if status in {"live", "waiting"}:
+        query = query.where(
+            Game.released_build_id.is_not(None) if status == "live" else Game.released_build_id.is_(None)
+        )
+    elif status == "attention":
+        query = query.where(exists(select(1).where(*_reported_as("failed")).correlate(Game)))
+    if wanted.after:
+        query = query.where(tuple_(Game.updated_at, Game.id) < time_position(wanted.after))
+    found = db.session.scalars(query.limit(limit + 1)).all()
+    games = found[:limit]
+    return GamesPage(games, time_cursor(games[-1].updated_at, games[-1].id) if len(found) > limit else None)
+
+
+def game_counts(partner: PartnerIdentity, wanted: GameFilter) -> GameCounts:
+    """Counts of the games that match, of all pages. Two queries."""
+    matching = filter_games(games_of(partner), wanted)
+    total, live = db.session.execute(
+        matching.with_only_columns(func.count(), func.count(Game.released_build_id), maintain_column_froms=True)
+    ).one()
+    rank = case(
+        (and_(Replica.phase == "failed", Replica.attempt > SHOWN_RETRIES), 0),
+        (Replica.phase == "failed", 1),
+        (Replica.phase == "downloading", 2),
+        else_=3,
+    )
+    per_game = (
+        matching.with_only_columns(func.min(rank).label("rank"), maintain_column_froms=True)
+        .where(*_reported_as("failed", "downloading", "verifying"))
+        .group_by(Game.id)
+        .subquery()
+    )
+    ranks = db.session.execute(select(per_game.c.rank, func.count()).group_by(per_game.c.rank))
+    worst = Counter({_WORST_FIRST[place]: count for place, count in ranks})
+    return GameCounts(total, live, worst["failed"] + worst["retrying"], worst)
+
+
+def _reported_as(*phases: str) -> tuple[ColumnElement[bool], ...]:
+    """Whether an active server in contact reports the game's live build in one of these phases."""
+    return (
+        Replica.build_id == Game.released_build_id,
+        Replica.phase.in_(phases),
+        Server.id == Replica.server_id,
+        IS_ACTIVE,
+        Server.last_report_at >= now() - timedelta(seconds=CONTACT_SECONDS),
+    )
+
+
+def has_games(partner: PartnerIdentity) -> bool:
+    """Whether the partner has a game that is not deleted."""
+    return bool(db.session.scalar(select(exists(games_of(partner)))))
+
+
+def tags_in_use(partner: PartnerIdentity) -> list[str]:
+    """The tags of a partner's games, without duplicates, in alphabetical order; the most frequent 200."""
+    elements: Any = func.json_array_elements_text if db.engine.dialect.name == "postgresql" else func.json_each
+    tags = elements(Game.tags).table_valued("value")
+    tag: ColumnElement[Any] = func.cast(tags.c.value, String)
+    frequent = (
+        select(tag)
+        .select_from(Game)
+        .join(tags, true())
+        .where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
+        .group_by(tag)
+        .order_by(func.count().desc(), tag)
+        .limit(MAX_TAGS)
+    )
+    return sorted(db.session.scalars(frequent), key=str.casefold)

@@ -1,0 +1,119 @@
+"""500 servers that report a download once a second to one process, on SQLite and on Postgres: rate, delay, CPU, RSS."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+from sqlalchemy import func, select, update
+
+from app import create_app
+from app.accounts.actors import Actor
+from app.accounts.keys import create_key
+from app.accounts.secrets import fingerprint
+from app.config.settings import load_settings
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models.partner import Partner
+from app.data.models.server import Replica, Server
+from bench.bench_server import BenchServer, rss_mib, running_server, verdict
+from bench.postgres import running_postgres
+from bench.wrk import require_wrk
+from tests.many_rows import Many, add_many
+
+SERVERS = 500
+SECONDS = 20
+SCRIPT = Path(__file__).parent / "reports.lua"
+
+
+def run(directory: Path) -> bool:
+    """Whether SQLite keeps up with one report per server and second. Postgres is measured beside it."""
+    require_wrk()
+    (directory / "sqlite").mkdir()
+    (directory / "postgres").mkdir()
+    with running_server(directory / "sqlite") as stage:
+        met = _measure(stage, "SQLite")
+    with running_postgres(directory) as url, running_server(directory / "postgres", DATABASE_URL=url) as stage:
+        _measure(stage, "Postgres")
+    return met
+
+
+def _measure(stage: BenchServer, database: str) -> bool:
+    _seed(stage)
+    print(f"  {database}, load average {os.getloadavg()[0]:.1f}")
+    first = 1
+    while _unreported(stage):  # the first report of each server is not one of numbers only
+        _wrk(stage, first=first, seconds=5, connections=64)
+        first += 1000
+    process, before, began = psutil.Process(stage.worker), _cpu(stage), time.monotonic()
+    rate, p95 = _wrk(stage, first=100_000, seconds=SECONDS, connections=SERVERS)
+    cpu = (_cpu(stage) - before) / (time.monotonic() - began)
+    print(f"  {database}: {rate:.0f} reports/s from {SERVERS} servers, web process {cpu:.0%} of a core,", end=" ")
+    print(f"RSS {rss_mib(stage.worker):.0f} MiB, {process.num_threads()} threads")
+    met = verdict(f"{database}: accepted reports per second", rate, 0.95 * SERVERS, least=True)
+    met &= verdict(f"{database}: report p95", p95, 100, least=False, unit=" ms")
+    most, _ = _wrk(stage, first=200_000, seconds=SECONDS / 2, connections=64, unpaced="yes")
+    print(f"  {database}: at most {most:.0f} reports/s on 64 connections without a pause")
+    _check_all_arrived(stage)
+    return met
+
+
+def _cpu(stage: BenchServer) -> float:
+    times = psutil.Process(stage.worker).cpu_times()
+    return float(times.user + times.system)
+
+
+def _wrk(stage: BenchServer, first: int, seconds: float, connections: int, unpaced: str = "") -> tuple[float, float]:
+    """Reports per second and the 95th percentile of their delay in milliseconds."""
+    environment = os.environ | {"FIRST_SEQUENCE": str(first)} | ({"UNPACED": unpaced} if unpaced else {})
+    said = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(SCRIPT), stage.url],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+    ).stdout
+    if "Non-2xx" in said:
+        raise SystemExit(f"some reports were refused:\n{said}")
+    rate, p95 = re.search(r"Requests/sec:\s+([\d.]+)", said), re.search(r"p95 ([\d.]+) ms", said)
+    assert rate, said
+    assert p95, said
+    return float(rate[1]), float(p95[1])
+
+
+def _seed(stage: BenchServer) -> None:
+    app = create_app(load_settings(stage.environment))
+    with app.app_context():
+        partner = db.session.scalars(select(Partner.id)).one()
+        create_key(db.session.get_one(Partner, partner), "CI", ["read"], Actor("bench"))
+        add_many(partner, Many(games=3, builds=1, servers=SERVERS, entries=0, assets=0))
+        with writing() as session:
+            session.execute(update(Replica).values(phase="downloading", attempt=0, reason=None, cached_at=None))
+            for number in range(SERVERS):
+                values = {"token_hash": fingerprint(f"srv_bench_{number}"), "boot_id": None}
+                session.execute(update(Server).where(Server.id == f"many-{number:04}").values(values))
+
+
+def _unreported(stage: BenchServer) -> int:
+    app = create_app(load_settings(stage.environment))
+    with app.app_context():
+        return (
+            db.session.scalar(
+                select(func.count()).where(Server.id.like("many-%"), Server.boot_id.is_(None)).select_from(Server)
+            )
+            or 0
+        )
+
+
+def _check_all_arrived(stage: BenchServer) -> None:
+    """Every server's last report is in the database: none was only acknowledged."""
+    app = create_app(load_settings(stage.environment))
+    with app.app_context():
+        late = db.session.scalar(
+            select(func.count()).where(Server.id.like("many-%"), Server.sequence < 200_000).select_from(Server)
+        )
+    print(f"  servers whose last reports are missing in the database: {late}")

@@ -1,0 +1,134 @@
+"""Lists with many rows behind them: the same number of queries, bounded answers, and an index for each query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, text
+
+from app.api.kept_answers import KeptAnswers
+from app.data.extensions import db
+from app.web.live.live_parts import LiveParts
+from tests.app.web.conftest import Visitor
+from tests.conftest import Cast, bearer
+from tests.many_rows import SLUG, Many, add_many
+
+pytestmark = pytest.mark.both_databases
+
+FEW = Many(games=120, builds=60, servers=6, entries=120, assets=60)
+MANY = Many(games=1500, builds=300, servers=40, entries=5000, assets=1500)
+# Calls and pages, and the most bytes that each may answer with.
+CALLS = {
+    "/api/partners/games?limit=100": 40_000,
+    "/api/partners/games?limit=100&status=active": 40_000,
+    f"/api/partners/games/{SLUG}": 2_000,
+    f"/api/partners/games/{SLUG}/builds?limit=50": 30_000,
+    f"/api/partners/games/{SLUG}/releases?limit=50": 30_000,
+    "/api/v1/games?limit=100": 20_000,
+    "/api/v1/games/game_many0/assets?limit=100": 60_000,
+}
+PAGES = {
+    "/games": 150_000,
+    "/games?status=attention": 150_000,
+    f"/games/{SLUG}/builds": 200_000,
+    f"/games/{SLUG}/activity": 100_000,
+    f"/games/{SLUG}/assets": 300_000,
+    "/settings/activity": 100_000,
+}
+LARGE = ("games", "builds", "replicas", "audit_entries", "assets", "blobs", "releases")
+
+
+class Reader:
+    """Reads calls with a key and pages as an owner, and notes the queries of each."""
+
+    def __init__(self, app: Flask, client: FlaskClient, key: str, owner: Visitor) -> None:
+        self._app, self._client, self._key, self._owner = app, client, key, owner
+        self.queries: list[tuple[str, Any]] = []
+
+    def read(self, path: str) -> int:
+        """The number of bytes. Nothing comes from memory, but the key."""
+        self._get(path)
+        self._app.extensions["slipway_kept_answers"] = KeptAnswers()
+        self._app.extensions["slipway_live"] = LiveParts(self._app)
+        with self._noting():
+            answer = self._get(path)
+        assert answer.status_code == 200, answer.text[:500]
+        return len(answer.data)
+
+    def _get(self, path: str) -> Any:
+        if path.startswith("/api/"):
+            return self._client.get(path, headers=bearer(self._key))
+        return self._owner.get(path)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        self.queries = []
+
+        def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+            if statement.startswith("SELECT"):
+                self.queries.append((statement, parameters))
+
+        event.listen(db.engine, "before_cursor_execute", note)
+        try:
+            yield
+        finally:
+            event.remove(db.engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def reader(app: Flask, client: FlaskClient, cast: Cast, owner: Visitor) -> Reader:
+    return Reader(app, client, cast.starlight.key, owner)
+
+
+def test_many_rows_cost_no_more_queries_and_no_larger_answers(reader: Reader, cast: Cast) -> None:
+    add_many(cast.starlight.partner_id, FEW)
+    few = {path: (reader.read(path), len(reader.queries))[1] for path in (*CALLS, *PAGES)}
+    empty_tables()
+    add_many(cast.starlight.partner_id, MANY)
+
+    sizes, many = {}, {}
+    for path in (*CALLS, *PAGES):
+        sizes[path] = reader.read(path)
+        many[path] = len(reader.queries)
+
+    assert many == few
+    assert {path: size for path, size in sizes.items() if size > (CALLS | PAGES)[path]} == {}
+
+
+def empty_tables() -> None:
+    db.session.rollback()
+    db.session.execute(text("UPDATE games SET released_build_id = NULL"))
+    for table in ("replicas", "releases", "assets", "blobs", "audit_entries", "builds", "games", "servers"):
+        db.session.execute(text(f"DELETE FROM {table}"))
+    db.session.commit()
+
+
+def test_no_list_scans_a_large_table(reader: Reader, cast: Cast, subtests: pytest.Subtests) -> None:
+    add_many(cast.starlight.partner_id, MANY)
+    if db.engine.dialect.name == "postgresql":  # it keeps its statistics up to date by itself; SQLite has none
+        db.session.execute(text("ANALYZE"))
+        db.session.commit()
+    for path in (*CALLS, *PAGES):
+        reader.read(path)
+        for statement, parameters in reader.queries:
+            with subtests.test(path=path, statement=statement):
+                assert scans(statement, parameters) == []
+
+
+def scans(statement: str, parameters: Any) -> Sequence[str]:
+    """The lines of the plan that read a large table from its beginning to its end."""
+    values = tuple(parameters) if isinstance(parameters, list) else parameters
+    if db.engine.dialect.name == "sqlite":
+        with db.engine.connect() as connection:
+            plan = [str(row.detail) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+        return [line for line in plan if line.startswith("SCAN") and line.split()[1] in LARGE]
+    with db.engine.connect() as connection:
+        # Of a table that fits in some pages Postgres may prefer to read everything. The question is whether it must.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = [row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", values)]
+    return [line for line in plan if any(f"Seq Scan on {table}" in line for table in LARGE)]
