@@ -35,8 +35,8 @@ class ArchiveRules:
         """Raises CommandError if an archive of `size` bytes or more is too large."""
         if size > self.max_archive_bytes:
             raise CommandError(
-                f"The archive is larger than {format_limit(self.max_archive_bytes)}, the limit of this platform. Remove "
-                "files that the game does not need, or ask the operator for a higher limit.",
+                f"The archive is larger than {format_limit(self.max_archive_bytes)}, the limit of this platform. "
+                "Remove files that the game does not need, or ask the operator for a higher limit.",
                 ExitCode.REFUSED,
                 "payload_too_large",
             )

@@ -178,7 +178,9 @@ def test_a_dry_run_names_the_size_and_the_verdict(slipway: Slipway, slug: str, t
     size = path.stat().st_size
     assert size > MIB
     dry = slipway("push", path, slug, "--dry-run")
-    assert dry.out == ("Would send 2.1 MB as a.tar.gz. The archive passes the platform's rules. Nothing was sent.\n"), dry
+    assert dry.out == ("Would send 2.1 MB as a.tar.gz. The archive passes the platform's rules. Nothing was sent.\n"), (
+        dry
+    )
     path.write_bytes(game_archive(launcher="other.sh"))
     refused_dry = slipway("push", path, slug, "--dry-run")
     assert refused_dry.code == ExitCode.REFUSED_ARCHIVE
