@@ -25,6 +25,7 @@ from app.fleet.costs.transfer_costs import (
     bytes_to_fetch,
     transfer_costs,
 )
+from app.fleet.replicas import builds_after_release
 from app.fleet.rollout import state_of
 from app.packing.transfers import transfer_between
 from app.storage.bucket import StorageError
@@ -138,7 +139,7 @@ def _of_server(
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
     cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
     replica = next((replica for replica in replicas if replica.build_id == build.id), None)
-    cost = costs.for_server(build, cached, builds_without_index(replicas))
+    cost = costs.for_server(build, builds_after_release(build.id, server, replicas), builds_without_index(replicas))
     return ServerPreview(
         server_id=server.id,
         region=server.region,

@@ -54,6 +54,14 @@ def kept_build_ids(
     return {r.build_id for r in previous[:keep_previous]} - wanted
 
 
+def builds_after_release(build_id: str, server: Server, replicas: Sequence[Replica]) -> list[Build]:
+    """For one game on one server: the cached builds that stay when a build is released, so that it can be updated from
+    them. A paused server keeps all."""
+    wanted = wanted_build_ids(build_id, replicas)
+    stay = wanted | kept_build_ids(build_id, replicas, wanted, server.keep_previous)
+    return [r.build for r in replicas if r.phase == "cached" and (server.paused_at or r.build_id in stay)]
+
+
 def is_in_plan(server: Server) -> ColumnElement[bool]:
     """Whether a replica is in the server's plan: builds that the server should hold, or keep. On a paused server, where
     nothing may change, also cached builds that left the plan. Never builds that only the server's reports name."""

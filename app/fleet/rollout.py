@@ -22,6 +22,7 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
 from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
+from app.fleet.replicas import builds_after_release
 from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.fleet.waiting_builds import builds_ahead
 
@@ -61,7 +62,7 @@ def matrix(game: Game) -> Matrix:
     def cell(build: Build, server: Server) -> Cell:
         found = _cell(by_place.get((build.id, server.id)), build, server, sessions[build.id, server.id], at)
         is_live = build.id == game.released_build_id
-        return _with_cost(found, build, by_server[server.id], costs, is_live=is_live)
+        return _with_cost(found, build, server, by_server[server.id], costs, is_live=is_live)
 
     rows = [
         MatrixRow(build, build.id == game.released_build_id, [cell(build, server) for server in servers])
@@ -115,9 +116,11 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
     )
 
 
-def _with_cost(cell: Cell, build: Build, replicas: Sequence[Replica], costs: TransferCosts, *, is_live: bool) -> Cell:
-    """`replicas`: those of the game on the cell's server."""
-    held = [replica.build for replica in replicas if replica.phase == "cached"]
+def _with_cost(
+    cell: Cell, build: Build, server: Server, replicas: Sequence[Replica], costs: TransferCosts, *, is_live: bool
+) -> Cell:
+    """`replicas`: those of the game on the server."""
+    held = builds_after_release(build.id, server, replicas)
     own = next((replica for replica in replicas if replica.build_id == build.id), None)
     cost = costs.for_server(build, held, builds_without_index(replicas))
     preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held, is_live=is_live) else None

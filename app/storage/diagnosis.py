@@ -19,6 +19,10 @@ from app.storage.write_address_probe import probe_name, probe_write_addresses
 
 _LIFETIME = timedelta(minutes=5)
 _STRANGER = "https://stranger.example"
+# The command does not know how the web server was started.
+_PORT_ADVICE = (
+    "If the portal has another address, run this command with the PORT or SLIPWAY_BASE_URL that its web server has."
+)
 
 
 def storage_answers() -> CheckResult:
@@ -93,7 +97,8 @@ def cors_names_the_portal() -> CheckResult:
         return skipped(f"{where.public_endpoint} cannot be reached from here: {type(error).__name__}.")
     remedy = f"Name {', '.join(origins)}, and no other, in the CORS rules of the storage (docs/storage.md)."
     if unnamed:
-        return failed(f"Storage does not let pages of {', '.join(unnamed)} send files. {remedy}")
+        advice = "" if settings().base_url else f" {_PORT_ADVICE}"
+        return failed(f"Storage does not let pages of {', '.join(unnamed)} send files. {remedy}{advice}")
     if stranger_allowed:
         return failed(f"Storage lets pages of every origin send and read. {remedy}")
     return ok(f"Storage lets pages of {', '.join(origins)} send files, and no others.")

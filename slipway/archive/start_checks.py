@@ -47,6 +47,11 @@ class StartChecks:
         elif _may_be_program(member):
             self._wanted = _MAGIC_BYTES
 
+    @property
+    def bytes_wanted(self) -> int:
+        """How many bytes of the current member are still to be read."""
+        return self._wanted
+
     def content(self, data: memoryview) -> None:
         """The next bytes of the member."""
         if self._wanted:

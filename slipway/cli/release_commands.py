@@ -15,6 +15,7 @@ from slipway.cli.game_arguments import with_game_and_build
 from slipway.cli.platform_client import PlatformClient, game_path
 from slipway.client.printable import printable
 from slipway.client.sizes import format_size
+from slipway.client.transfer_line import transfer_line
 
 _yes_option = click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 
@@ -93,13 +94,10 @@ def _forecast_lines(forecast: dict[str, Any]) -> list[str]:
 
 
 def _cost_line(forecast: dict[str, Any]) -> str:
-    """`3 servers, 54 kB each instead of 112 MB`, or `3 servers, up to 2.9 MB each instead of 112 MB`."""
+    """`3 servers, 54 kB each instead of 112 MB`."""
     fetching = [server for server in forecast["servers"] if server["bytesToFetch"]]
-    amounts = {server["bytesToFetch"] for server in fetching}
-    most, full, count = max(amounts), fetching[0]["bytesOf"], len(fetching)
-    up_to = "at most " if forecast["preparing"] else "up to " if len(amounts) > 1 else ""
-    text = f"{count} server{'' if count == 1 else 's'}, {up_to}{format_size(most)}{'' if count == 1 else ' each'}"
-    return f"{text} instead of {format_size(full)}" if most < full else text
+    amounts = [server["bytesToFetch"] for server in fetching]
+    return transfer_line(amounts, fetching[0]["bytesOf"], preparing=forecast["preparing"])
 
 
 def _confirm(build: int, slug: str, forecast: dict[str, Any]) -> None:

@@ -1,9 +1,13 @@
-"""Sizes and durations as people write and read them: binary units under the short names, everywhere in the product."""
+"""Sizes and durations as people write and read them.
+
+Measured amounts are shown in decimal units, in the command, the agent and the dashboard alike. Limits are written and
+shown in binary units: `2G` is 2 GiB."""
 
 from __future__ import annotations
 
 import re
 
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _FACTORS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
@@ -16,13 +20,25 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * _FACTORS[match[2].upper()])
 
 
-def format_size(count: float) -> str:
-    """`3.2 GB`, `2 GB`, `812 bytes`."""
+def format_size(amount: float, space: str = " ") -> str:
+    """Bytes in decimal units: `0 B`, `640 MB`, `7.2 GB`. One decimal place from 1 MB on and below 100. `space` stands
+    before the unit."""
+    value = float(max(amount, 0))
+    for unit in _UNITS:
+        # 999.95 would be written as 1,000.0
+        if value < 999.5 or unit == _UNITS[-1]:
+            break
+        value /= 1000
+    digits = 0 if unit in {"B", "kB"} or value >= 99.95 else 1
+    return f"{value:,.{digits}f}{space}{unit}"
+
+
+def format_limit(amount: int, space: str = " ") -> str:
+    """A limit in bytes: `20 GiB` if it is an integral number of binary units, else exact bytes."""
     for unit in ("T", "G", "M", "K"):
-        factor = _FACTORS[unit]
-        if count >= factor:
-            return f"{count / factor:.1f}".removesuffix(".0") + f" {unit}B"
-    return f"{count:.0f} bytes"
+        if amount >= _FACTORS[unit] and amount % _FACTORS[unit] == 0:
+            return f"{amount // _FACTORS[unit]:,}{space}{unit}iB"
+    return f"{amount:,}{space}B"
 
 
 def format_seconds(seconds: float) -> str:

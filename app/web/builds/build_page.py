@@ -154,6 +154,8 @@ def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Ph
         facts.insert(1, ("Last released", (Moment(build.released_at, "moment"),)))
     if build.file_name:
         facts.insert(0, ("File", (escape_invisible(build.file_name),)))
+    if build.version_label:
+        facts.insert(0, ("Version", (escape_invisible(build.version_label),)))
     if pack:
         stored = format_size(pack.bytes) if pack.bytes is not None else build_words.pack_words(pack)
         facts.append(("Pack for updates", (stored,)))

@@ -11,6 +11,7 @@ from app.data.models.game import Build, Game
 from app.web.builds import build_words
 from app.web.builds.transfer_words import update_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
+from slipway.archive.invisible_characters import escape_invisible
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page
 BUILDS_PER_PAGE = 50
@@ -19,9 +20,10 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `warnings`: how many its check found, in words. `update`: what a server with the live build fetches, and on
-    how many servers the build is already: `0 B` and `on 5 of 6`. `updates`: what is done for its pack, or why there is
-    none. `action`: Release, Roll back, or "" for the live build."""
+    archive. `warnings`: how many its check found, in words. `version`: the studio's own name for the build. `update`:
+    what a server with the live build fetches, and on how many servers the build is already: `0 B` and `on 5 of 6`.
+    `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or "" for the live build.
+    """
 
     id: str
     number: int | None
@@ -33,6 +35,7 @@ class BuildLine:
     received: Moment
     what_to_do: str = ""
     warnings: str = ""
+    version: str = ""
     note: str = ""
     update: tuple[str, str] = ("", "")
     updates: str = ""
@@ -95,6 +98,7 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
         warnings=counted(len(build.warnings), "warning") if build.warnings else "",
+        version=escape_invisible(build.version_label or ""),
         note=build.note or "",
         update=_update(build, table),
         updates=build_words.pack_words(table.packs.get(build.id)),

@@ -10,6 +10,7 @@ from app.fleet.release_preview import ReleasePreview, ServerPreview
 from app.fleet.rollout_states import Cell, Matrix
 from app.web.builds.build_rows import release_action
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size, percent
+from slipway.client.transfer_line import transfer_line
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,13 @@ def _at_most(amount: int, preparing: bool) -> str:
 
 
 def _each(found: ReleasePreview) -> str:
-    """`3 servers, 54 kB each instead of 112 MB`, or `3 servers, up to 2.9 MB each instead of 112 MB`."""
+    """`3 servers, 54 kB each instead of 112 MB`, or "" if nothing is fetched."""
     fetching = [server for server in found.servers if server.bytes_to_fetch]
     if not fetching:
         return ""
-    amounts = {server.bytes_to_fetch for server in fetching}
-    up_to = "at most " if any(server.preparing for server in fetching) else "up to " if len(amounts) > 1 else ""
-    each = " each" if len(fetching) > 1 else ""
-    full, most = fetching[0].bytes_of, max(amounts)
-    instead = f" instead of {format_size(full)}" if most < full else ""
-    return f"{counted(len(fetching), 'server')}, {up_to}{format_size(most)}{each}{instead}"
+    preparing = any(server.preparing for server in fetching)
+    amounts = [server.bytes_to_fetch for server in fetching]
+    return transfer_line(amounts, found.build.size, preparing=preparing, space=NO_BREAK_SPACE)
 
 
 def _button(heading: str, back: bool, servers: int) -> str:

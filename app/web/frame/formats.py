@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-NO_BREAK_SPACE = "\u00a0"
+from slipway.client import sizes
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_LIMIT_UNITS = ((1024**4, "TiB"), (1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"))
+NO_BREAK_SPACE = "\u00a0"
 
 # How the browser writes a moment; the forms are in app/static/src/js/times/time-words.js.
 MomentForm = Literal["moment", "within", "brief", "made", "recent", "since", "until", "end", "coming", "day", "exact"]
@@ -54,23 +53,13 @@ def plain_text(text: Phrase) -> str:
 
 
 def format_size(amount: int) -> str:
-    """Bytes in decimal units: `0 B`, `640 MB`, `7.2 GB`. One decimal place below 100."""
-    value = float(max(amount, 0))
-    for unit in _UNITS:
-        # 999.95 would be written as 1,000.0
-        if value < 999.5 or unit == _UNITS[-1]:
-            break
-        value /= 1000
-    digits = 0 if unit in {"B", "kB"} or value >= 99.95 else 1
-    return f"{value:,.{digits}f}{NO_BREAK_SPACE}{unit}"
+    """Bytes in decimal units: `0 B`, `640 MB`, `7.2 GB`."""
+    return sizes.format_size(amount, NO_BREAK_SPACE)
 
 
 def format_limit(amount: int) -> str:
     """A limit in bytes: `20 GiB` if it is an integral number of binary units, else exact bytes."""
-    for factor, unit in _LIMIT_UNITS:
-        if amount >= factor and amount % factor == 0:
-            return f"{amount // factor:,}{NO_BREAK_SPACE}{unit}"
-    return f"{amount:,}{NO_BREAK_SPACE}B"
+    return sizes.format_limit(amount, NO_BREAK_SPACE)
 
 
 def format_rate(bytes_per_second: int) -> str:

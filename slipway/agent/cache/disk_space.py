@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 from slipway.agent.path_names import BuildKey
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_limit, format_size
 
 
 class DiskFull(Exception):
@@ -67,6 +67,6 @@ class DiskSpace:
     def _reason(self, need: int, free: int, others: int) -> str:
         also = f", {format_size(others)} of it reserved for other downloads" if others else ""
         return (
-            f"disk full: {format_size(need)} needed above the floor of {format_size(self.floor)}, "
+            f"disk full: {format_size(need)} needed above the floor of {format_limit(self.floor)}, "
             f"{format_size(free)} free{also}"
         )

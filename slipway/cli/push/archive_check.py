@@ -12,7 +12,7 @@ from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspector
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.client.sizes import format_size
+from slipway.client.sizes import format_limit
 
 # "Make it executable and package again: chmod +x a.sh && tar czf game.tar.gz mygame"
 _PACKAGE_AGAIN = re.compile(r" and package (?:the game )?again(?:(: .+?) && .*|.*)", re.DOTALL)
@@ -35,8 +35,8 @@ class ArchiveRules:
         """Raises CommandError if an archive of `size` bytes or more is too large."""
         if size > self.max_archive_bytes:
             raise CommandError(
-                f"The archive is larger than {format_size(self.max_archive_bytes)}, the limit of this platform. Remove "
-                "files that the game does not need, or ask the operator for a higher limit.",
+                f"The archive is larger than {format_limit(self.max_archive_bytes)}, the limit of this platform. "
+                "Remove files that the game does not need, or ask the operator for a higher limit.",
                 ExitCode.REFUSED,
                 "payload_too_large",
             )

@@ -13,9 +13,12 @@ from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.game import Build, Game
 from app.data.models.server import Server
+from app.fleet.release_preview import preview
+from app.fleet.rollout import matrix
 from app.fleet.servers import MAX_KEEP_PREVIOUS, pause_server, retire_server, set_keep_previous
 from app.refusals import InvalidRequest, NotFound
 from tests.app.fleet.acting import STUDIO, FleetAgent, held, keep_previous, new_build, new_game, phase
+from tests.app.fleet.packs import add_pack, add_update
 from tests.conftest import Cast
 
 
@@ -208,3 +211,30 @@ def test_through_many_releases_and_rollbacks_rolling_back_never_fetches(
             before, live = live, before
             assert follow() == set(), "rolling back fetches nothing"
         assert here == {live, before}
+
+
+def test_a_forecast_updates_from_builds_that_stay_only(
+    agent: FleetAgent, game: Game, two_cached: tuple[Build, Build], cast: Cast
+) -> None:
+    """A server removes builds that it does not keep before it fetches the next one."""
+    first, second = two_cached
+    release(game, 1, STUDIO)
+    agent.report(held(first, "cached"), held(second, "cached"))
+    update_game(game, {"auto_release": False}, STUDIO)
+    third = new_build(game)
+    for build in (first, second, third):
+        add_pack(build, pack_bytes=9000, index_bytes=90)
+    add_update(third, first, patch_bytes=500)
+    add_update(third, second, patch_bytes=100)
+
+    def forecast() -> tuple[int | None, list[int]]:
+        db.session.rollback()
+        found = next(server for server in preview(game, third).servers if server.server_id == "srv-01")
+        row = next(row for row in matrix(game).rows if row.build.number == 3)
+        cell = next(cell for cell in row.cells if cell.server_id == "srv-01")
+        assert cell.to_fetch == found.bytes_to_fetch
+        return found.from_build, found.has
+
+    assert forecast() == (1, [1, 2]), "the second is cheaper, and removed at the release"
+    keep_previous(2)
+    assert forecast() == (2, [1, 2])

@@ -21,7 +21,7 @@ from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import World
 from tests.slipway.cli.cli_process import Slipway, ended
-from tests.slipway.cli.game_folders import game_folder
+from tests.slipway.cli.game_folders import LAUNCHER, game_folder
 from tests.slipway.cli.storage_proxy import StorageLine
 
 pytestmark = pytest.mark.slow
@@ -81,7 +81,7 @@ def test_a_second_push_sends_at_most_a_hundredth(
     assert 0 < pushed.result["bytesSent"] == pushed.result["size"] < line.sent
     assert [number for number, _ in world.builds(slug)] == [1, 2]
     assert pushed.result["archiveSize"] > 12 * MIB
-    assert pushed.result["message"] == f"Build 2 is live. Sent {pushed.result['size']} bytes of 12 MB."
+    assert pushed.result["message"] == f"Build 2 is live. Sent {pushed.result['size']} B of 12.6 MB."
 
 
 def test_its_archive_is_the_one_that_a_full_push_would_send(
@@ -193,6 +193,25 @@ def test_a_broken_launcher_is_found_before_anything_is_sent(
     assert pushed.code == ExitCode.REFUSED_ARCHIVE
     assert "is not executable" in pushed.err
     assert line.sent < 10_000
+
+
+def test_a_launcher_with_windows_line_ends_is_found_before_anything_is_sent(
+    command: Slipway, folder: Path, base: BaseBuild, line: StorageLine
+) -> None:
+    launcher = folder / LAUNCHER
+    launcher.write_bytes(b"#!/bin/sh\r\nexec lib/game\r\n")
+    line.reset()
+    refused = command("push", folder, "--json")
+    assert refused.code == ExitCode.REFUSED_ARCHIVE, refused
+    assert line.sent < 10_000
+    assert "has Windows line ends (CRLF), so a session would end with exit status 127" in refused.result["message"]
+    assert refused.result["message"].endswith(
+        f"Convert it: sed -i 's/\\r$//' {folder.name}/{LAUNCHER}. Then push again."
+    )
+    launcher.write_bytes(b"#!/bin/sh\nexec lib/game\r\n")
+    dry = command("push", folder, "--dry-run", "--json")
+    assert dry.code == ExitCode.OK, dry
+    assert ["Windows line ends (CRLF) in line 2" in warning for warning in dry.result["warnings"]] == [True]
 
 
 def test_a_dry_run_shows_the_size_of_the_update(

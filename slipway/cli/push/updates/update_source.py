@@ -13,6 +13,7 @@ from slipway.archive.archive_member import Member
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.archive_writing import tar_member
 from slipway.archive.member_rules import MemberRules
+from slipway.archive.start_checks import StartChecks
 from slipway.archive.tar.tar_header import Header
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
@@ -23,6 +24,7 @@ from slipway.cli.push.directory_tree import DirectoryTree
 from slipway.cli.push.packing import member_of
 from slipway.cli.push.temporary_file import no_space, temporary_file
 from slipway.cli.push.updates.base_build import BaseBuild, NoUpdate
+from slipway.client.file_flags import O_NOFOLLOW
 from slipway.packs.comparing import has_same_files
 from slipway.packs.format.index import Index, Kind
 from slipway.packs.format.refusals import TreeUnsuitable
@@ -51,10 +53,10 @@ def require_cutting(path: Path) -> None:
 def write_update_file(
     path: Path, tree: DirectoryTree, base: BaseBuild, options: SourceOptions, on_progress: OnProgress
 ) -> Archive:
-    """The update file of a directory, in a temporary file, after a check of its names and layout. `on_progress` gets
-    the bytes read, up to the size of the tree. Raises NoUpdate and CommandError."""
+    """The update file of a directory, in a temporary file, after a check of its names, its layout and its launcher.
+    `on_progress` gets the bytes read, up to the size of the tree. Raises NoUpdate and CommandError."""
     members = [member_of(entry) for entry in tree.entries]
-    warnings = _check_members(members, options)
+    warnings = _check_members(path, members, options)
     file = cast(BinaryIO, temporary_file())
     try:
         cut = _cut(path, members, on_progress)
@@ -69,18 +71,40 @@ def write_update_file(
     return archive
 
 
-def _check_members(members: list[Member], options: SourceOptions) -> tuple[str, ...]:
-    """The rules of the platform, without the content. Returns warnings."""
+def _check_members(path: Path, members: list[Member], options: SourceOptions) -> tuple[str, ...]:
+    """The rules of the platform, with the beginnings of scripts and programs as the only content. Returns warnings."""
     rules = MemberRules(options.limits, options.rules.launcher)
+    checks = StartChecks(options.rules.launcher, rules.tools)
     try:
         for member in members:
             info = tar_member(member)
             name, target = info.name.encode(), info.linkname.encode()
-            rules.admit(Header(name, target, info.type, info.size, info.mode, int(info.mtime)))
-        rules.finish()
+            admitted = rules.admit(Header(name, target, info.type, info.size, info.mode, int(info.mtime)))
+            if admitted:
+                checks.begin(admitted, info.mode)
+                if checks.bytes_wanted:
+                    checks.content(_beginning(path, member, checks.bytes_wanted))
+        top, launcher = rules.finish()
+        start_warnings = checks.finish(f"{top}/{launcher}")
     except ArchiveRejected as rejected:
         raise refused_folder(rejected) from rejected
-    return rules.warnings()
+    return start_warnings + rules.warnings()
+
+
+def _beginning(path: Path, member: Member, length: int) -> memoryview:
+    file = _parent(path) / member.path
+    try:
+        with os.fdopen(os.open(file, os.O_RDONLY | O_NOFOLLOW), "rb") as stream:
+            return memoryview(stream.read(length))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> CommandError:
+    return CommandError(
+        f"{error.filename or path} cannot be read: {error.strerror or error}. Make it readable, then push again.",
+        ExitCode.REFUSED_ARCHIVE,
+    )
 
 
 def _cut(path: Path, members: list[Member], on_progress: OnProgress) -> Index:
@@ -97,10 +121,7 @@ def _cut(path: Path, members: list[Member], on_progress: OnProgress) -> Index:
     except TreeUnsuitable as error:
         raise NoUpdate(str(error)) from error
     except OSError as error:
-        raise CommandError(
-            f"{error.filename or path} cannot be read: {error.strerror or error}. Make it readable, then push again.",
-            ExitCode.REFUSED_ARCHIVE,
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def _write(path: Path, cut: Index, base: BaseBuild, file: BinaryIO) -> int:

@@ -134,6 +134,9 @@ def test_seaweedfs_is_safe_with_either_key(doctor: Doctor, seaweed: SeaweedFS, u
     assert said["upload identity"].split()[0] == ("ok" if upload else "skipped")
     assert said["storage CORS"] == f"ok Storage lets pages of {origin} send files, and no others."
     assert code == 0
+    _, said = doctor.asked(lambda _: where, base_url=None, host="127.0.0.1", port=8066)
+    assert said["storage CORS"].startswith("failed Storage does not let pages of http://127.0.0.1:8066")
+    assert said["storage CORS"].endswith("the PORT or SLIPWAY_BASE_URL that its web server has.")
     assert is_clean(where)
 
 

@@ -104,6 +104,14 @@ def test_a_note_is_kept_and_shown_in_the_list(owner: Visitor, garden: str) -> No
     assert noted(garden, 5) is None
 
 
+def test_a_versions_name_is_in_the_list_and_on_the_builds_page(owner: Visitor, garden: str) -> None:
+    with writing() as session:
+        query = select(Build).where(Build.game_id == garden, Build.number == 5)
+        session.scalars(query).one().version_label = "1.4.2 <rc>"
+    assert "· 1.4.2 <rc>" in rows(owner.get(PAGE).text)[0]
+    assert "Version 1.4.2 <rc>" in plain(owner.get(f"{PAGE}/builds/5").text)
+
+
 def test_a_download_leads_to_the_archive_in_storage(app: Flask, owner: Visitor, viewer: Visitor, cast: Cast) -> None:
     scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
     archive = game_archive()
