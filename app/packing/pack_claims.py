@@ -128,8 +128,8 @@ def cover_pack(claim: PackClaim, size: int) -> int:
             if left is not None and size - row.pack_bytes > left:
                 raise BeyondQuota(
                     f"The pack of build {claim.build.number} takes more than {row.pack_bytes + left:,} bytes, and the "
-                    f"quota of {partner.name} has no more left for it. Delete builds that are no longer needed, or ask the "
-                    "operator for more; then the operator can run `flask packs make`."
+                    f"quota of {partner.name} has no more left for it. Delete builds that are no longer needed, or ask "
+                    "the operator for more; then the operator can run `flask packs make`."
                 )
             most = size + _RESERVED_AHEAD
             row.pack_bytes = most if left is None else min(most, row.pack_bytes + left)

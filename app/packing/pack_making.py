@@ -37,7 +37,7 @@ from app.packing.pack_reading import StoredIndex, limits_for, older_build
 from app.packing.pack_removal import remove_folder
 from app.packing.pack_writing import PackWriter, store
 from app.packing.update_making import UpdateObjects, store_update
-from app.packing.work_folder import work_folder
+from app.packing.work_folder import check_free, work_folder
 from app.process import shutdown
 from app.process.crash_points import crash_point
 from app.refusals import Unavailable
@@ -190,6 +190,7 @@ def _write(
         nonlocal reserved
         if size > reserved:
             reserved = cover_pack(claim, size)
+            check_free(settings(), build)
 
     with PackWriter(row.pack_key, build.unpacked_bytes, cover) as sink:
         written = write_build(
