@@ -94,8 +94,8 @@ def check_free(settings: Settings, build: Build) -> None:
     if free < settings.pack_free_bytes:
         raise NoRoom(
             f"The pack of build {build.number} is larger than its archive, and {free:,} bytes were free on the "
-            f"portal's disk while it was made; {settings.pack_free_bytes:,} stay free (PACK_FREE_BYTES). It is tried again "
-            "every 10 minutes."
+            f"portal's disk while it was made; {settings.pack_free_bytes:,} stay free (PACK_FREE_BYTES). It is tried "
+            "again every 10 minutes."
         )
 
 
