@@ -152,13 +152,16 @@ class BuildDownload:
 def _open_partial(path: Path) -> IO[bytes]:
     """Others may write to the folder, such as /tmp: what stands there must be a file of this user. Raises OSError and
     CommandError."""
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_BINARY
-    descriptor = os.open(path, flags, 0o666)
-    found, user = os.fstat(descriptor), getattr(os, "geteuid", lambda: 0)()
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != user:
-        os.close(descriptor)
-        raise CommandError(
-            f"{path} is not an unfinished download of yours. Remove it, or pass --output to write elsewhere.",
-            ExitCode.USAGE,
-        )
+    flags = os.O_RDWR | os.O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_BINARY
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        descriptor = os.open(path, flags)
+        found, user = os.fstat(descriptor), getattr(os, "geteuid", lambda: 0)()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != user:
+            os.close(descriptor)
+            raise CommandError(
+                f"{path} is not an unfinished download of yours. Remove it, or pass --output to write elsewhere.",
+                ExitCode.USAGE,
+            ) from None
     return os.fdopen(descriptor, "a+b")
