@@ -28,6 +28,9 @@ def requested_range(size: int, etag: str) -> tuple[int, int] | tuple[()] | None:
     # A date or a weak validator does not prove that the bytes are the same.
     if request.headers.get("If-Range", f'"{etag}"') != f'"{etag}"':
         return None
+    first, _ = requested.ranges[0]
+    if first < 0 and size:
+        return max(0, size + first), size - 1  # the last bytes; more than there are means all (RFC 9110 section 14.1.2)
     span = requested.range_for_length(size)
     return (span[0], span[1] - 1) if span else ()
 

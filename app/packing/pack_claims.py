@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from app.accounts.build_quota import build_quota
+from app.config.settings import MIB
 from app.data.claims import ClaimHeartbeat
 from app.data.database import announce, free_connection, insert_on_conflict, writing
 from app.data.models.base import new_id, now
@@ -44,6 +45,14 @@ class PackClaim:
 
 class NoRoom(Exception):
     """The pack cannot be made now. The text is for people."""
+
+
+class BeyondQuota(Exception):
+    """The pack takes more than the partner's quota has left. The text is for people."""
+
+
+# One transaction per step.
+_RESERVED_AHEAD = 32 * MIB
 
 
 def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
@@ -103,6 +112,30 @@ def _quota_reason(build: Build, partner: Partner, left: int) -> str:
         f"The pack of build {build.number} takes about {build.size:,} bytes, and the quota of {partner.name} has "
         f"{left:,} bytes left. Delete builds that are no longer needed, or ask the operator for more."
     )
+
+
+def cover_pack(claim: PackClaim, size: int) -> int:
+    """Make sure that `size` bytes are reserved for the pack, which may be many times as large as its archive: a few
+    bytes that differ in thousands of files cost an archive almost nothing. Returns the bytes that are reserved. Raises
+    BeyondQuota."""
+    try:
+        with writing() as session:
+            partner = session.get_one(Partner, claim.build.game.partner_id, with_for_update=True)
+            row = _lock_own(session, claim)
+            if row is None or size <= row.pack_bytes:  # the heartbeat sees that the claim is lost
+                return size if row is None else row.pack_bytes
+            left = build_quota(session, partner).left
+            if left is not None and size - row.pack_bytes > left:
+                raise BeyondQuota(
+                    f"The pack of build {claim.build.number} takes more than {row.pack_bytes + left:,} bytes, and the "
+                    f"quota of {partner.name} has no more left for it. Delete builds that are no longer needed, or ask "
+                    "the operator for more; then the operator can run `flask packs make`."
+                )
+            most = size + _RESERVED_AHEAD
+            row.pack_bytes = most if left is None else min(most, row.pack_bytes + left)
+            return row.pack_bytes
+    finally:
+        free_connection()
 
 
 def owns_claim(claim: PackClaim) -> bool:

@@ -21,10 +21,12 @@ from app.data.extensions import db
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackUpdate
 from app.packing.pack_claims import (
+    BeyondQuota,
     NoRoom,
     PackClaim,
     PackHeartbeat,
     claim_pack,
+    cover_pack,
     end_failed,
     end_without_room,
     finish,
@@ -35,7 +37,7 @@ from app.packing.pack_reading import StoredIndex, limits_for, older_build
 from app.packing.pack_removal import remove_folder
 from app.packing.pack_writing import PackWriter, store
 from app.packing.update_making import UpdateObjects, store_update
-from app.packing.work_folder import work_folder
+from app.packing.work_folder import check_free, work_folder
 from app.process import shutdown
 from app.process.crash_points import crash_point
 from app.refusals import Unavailable
@@ -92,6 +94,10 @@ def _attempt(claim: PackClaim) -> Outcome:
     except NoRoom as why:
         log.warning("no room to make the pack of %s: %s", number, why)
         end_without_room(claim, str(why))
+        return Outcome.ENDED
+    except BeyondQuota as why:
+        log.warning("the pack of %s does not fit into the quota: %s", number, why)
+        end_failed(claim, str(why), for_good=True)
         return Outcome.ENDED
     except Unavailable as why:
         log.warning("the pack of %s is made later: %s", number, why.message)
@@ -178,7 +184,15 @@ def _write(
         heartbeat.bytes_done = min(build.size + done, claim.work_bytes)
         crash_point("mid-pack")
 
-    with PackWriter(row.pack_key, build.unpacked_bytes) as sink:
+    reserved = build.size
+
+    def cover(size: int) -> None:
+        nonlocal reserved
+        if size > reserved:
+            reserved = cover_pack(claim, size)
+            check_free(settings(), build)
+
+    with PackWriter(row.pack_key, build.unpacked_bytes, cover) as sink:
         written = write_build(
             folder,
             sink,  # type: ignore[arg-type]  # write() is all it calls
@@ -189,6 +203,7 @@ def _write(
         )
         sink.finish()
     crash_point("pack-stored")
+    cover(sink.size + len(written.index_object))
     store(row.index_key, written.index_object)
     row.pack_bytes, row.index_bytes = sink.size, len(written.index_object)
     row.index_sha256, row.index_size = written.reference.sha256, written.reference.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -19,10 +20,12 @@ PAUSE_SECONDS = 0.5
 class PackWriter:
     """A file to write a pack to, in bounded memory. What is not finished is aborted when the block ends."""
 
-    def __init__(self, key: str, max_bytes: int) -> None:
-        """`max_bytes`: the pack has no more."""
+    def __init__(self, key: str, max_bytes: int, cover: Callable[[int], None]) -> None:
+        """`max_bytes`: the pack has no more. `cover` gets the number of bytes so far before they are stored, and raises
+        if there is no room for them."""
         self.key = key
         self.size = 0
+        self._cover = cover
         self._bucket = bucket()
         self._part_size = part_size(None, max_bytes)
         self._parts: PartWriter | None = None
@@ -30,6 +33,7 @@ class PackWriter:
 
     def write(self, content: bytes) -> int:
         """Add bytes. Raises StorageError as soon as earlier ones could not be stored."""
+        self._cover(self.size + len(content))
         if self._parts is None:
             multipart_id = self._bucket.start_multipart(self.key)
             self._parts = PartWriter(self._bucket, self.key, multipart_id, self._part_size)

@@ -87,6 +87,18 @@ def _full(parent: Path, build: Build) -> str:
     )
 
 
+def check_free(settings: Settings, build: Build) -> None:
+    """For a pack that grows beyond the size of its archive: storage often has it on the same disk. Raises NoRoom."""
+    parent = _parent(settings)
+    free = shutil.disk_usage(parent).free
+    if free < settings.pack_free_bytes:
+        raise NoRoom(
+            f"The pack of build {build.number} is larger than its archive, and {free:,} bytes were free on the "
+            f"portal's disk while it was made; {settings.pack_free_bytes:,} stay free (PACK_FREE_BYTES). It is tried "
+            "again every 10 minutes."
+        )
+
+
 def _check_room(parent: Path, settings: Settings, build: Build) -> None:
     needed = build.unpacked_bytes + build.members * _FILE_OVERHEAD
     budget = settings.pack_disk_bytes

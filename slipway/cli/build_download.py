@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
+import stat
 import time
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -17,6 +20,7 @@ from slipway.cli.output import Output
 from slipway.cli.platform_client import PlatformClient
 from slipway.cli.progress_bar import ProgressStep
 from slipway.client.backoff import RetryBudget
+from slipway.client.file_flags import O_BINARY, O_NOFOLLOW, O_NONBLOCK
 from slipway.client.rate import RateMeter
 from slipway.client.sizes import format_size
 from slipway.client.transport import describe_network_error, make_pool
@@ -25,6 +29,8 @@ _READ_BYTES = 1 << 18
 _TIMEOUT = urllib3.Timeout(connect=30.0, read=60.0)
 _RETRY_SECONDS = 300.0
 _MAX_FORBIDDEN = 5
+_FINAL = {"404", "416"}  # without the object, or with fewer bytes than the build has
+_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class _Digest(Protocol):
@@ -40,6 +46,8 @@ class BuildDownload:
         build = platform.game(slug, f"/builds/{number}")
         self.size = int(build["size"])
         self.checksum = str(build["checksum"])
+        if not _CHECKSUM.fullmatch(self.checksum):  # a part of it becomes a file's name
+            raise ValueError(f"checksum {self.checksum!r}")
         self._platform = platform
         self._path = f"/builds/{number}/download"
         self._slug = slug
@@ -58,7 +66,7 @@ class BuildDownload:
         self._output.plan(["downloading"])
         partial = target.with_name(f".{target.name}.{self.checksum.rpartition(':')[2][:16]}.part")
         try:
-            with partial.open("a+b") as file:
+            with _open_partial(partial) as file:
                 sha256 = self._fill(file)
         except KeyboardInterrupt:
             raise CommandError(
@@ -96,7 +104,7 @@ class BuildDownload:
             if done > before:
                 budget.succeeded()
             wait = budget.wait_after(attempt)
-            if wait is None or forbidden == _MAX_FORBIDDEN or failure == "404":
+            if wait is None or forbidden == _MAX_FORBIDDEN or failure in _FINAL:
                 raise self._given_up(url, failure)
             time.sleep(wait)
             url = self._fresh_url()
@@ -108,7 +116,7 @@ class BuildDownload:
 
     def _fetch(self, url: str, file: IO[bytes], digest: _Digest, done: int) -> tuple[int, str | None]:
         """Fetch from byte `done` on. Returns how far the file is filled, and why it ended early, or None."""
-        headers = {"Range": f"bytes={done}-"} if done else {}
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
         try:
             response = self._pool.request(
                 "GET", url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False
@@ -116,7 +124,7 @@ class BuildDownload:
             try:
                 if response.status != (206 if done else 200):
                     return done, str(response.status)
-                while done < self.size and (piece := response.read(min(_READ_BYTES, self.size - done))):
+                while done < self.size and (piece := response.read(min(_READ_BYTES, self.size - done), False)):
                     file.write(piece)
                     digest.update(piece)
                     done += len(piece)
@@ -139,3 +147,21 @@ class BuildDownload:
             "same command again to continue.",
             ExitCode.UNREACHABLE,
         )
+
+
+def _open_partial(path: Path) -> IO[bytes]:
+    """Others may write to the folder, such as /tmp: what stands there must be a file of this user. Raises OSError and
+    CommandError."""
+    flags = os.O_RDWR | os.O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_BINARY
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        descriptor = os.open(path, flags)
+        found, user = os.fstat(descriptor), getattr(os, "geteuid", lambda: 0)()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != user:
+            os.close(descriptor)
+            raise CommandError(
+                f"{path} is not an unfinished download of yours. Remove it, or pass --output to write elsewhere.",
+                ExitCode.USAGE,
+            ) from None
+    return os.fdopen(descriptor, "a+b")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -16,10 +19,12 @@ from slipway.cli.credentials import chosen_url, find_key, parse_key
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import JsonLines, Output
 from slipway.cli.platform_client import PlatformClient
+from slipway.client.printable import one_line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 GAME_VARIABLE = "SLIPWAY_GAME"
 _MAX_LISTED_GAMES = 20
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass
@@ -41,7 +46,10 @@ class CommandContext:
             return named
         games = platform.call("GET", f"/games?limit={_MAX_LISTED_GAMES + 1}")["games"]
         if len(games) == 1:
-            return str(games[0]["slug"])
+            slug = str(games[0]["slug"])
+            if not _SLUG.fullmatch(slug):  # `slipway download` makes a file's name of it
+                raise ValueError(f"slug {slug!r}")
+            return slug
         slugs = ", ".join(game["slug"] for game in games[:_MAX_LISTED_GAMES])
         more = " … Run `slipway games` to list all." if len(games) > _MAX_LISTED_GAMES else "."
         raise CommandError(
@@ -65,6 +73,18 @@ def os_error(error: OSError) -> CommandError:
     return CommandError(f"{error.strerror or error}{where}.", ExitCode.UNEXPECTED)
 
 
+def misread_answer(error: Exception) -> CommandError:
+    """The error for an answer without the fields, or with other values, than a command reads. It may as well be a
+    mistake in a command, so it says where."""
+    *_, place = traceback.extract_tb(error.__traceback__)
+    where = f"{type(error).__name__}: {error}, {Path(place.filename).name} line {place.lineno}"
+    return CommandError(
+        f"The platform's answer is not what this command expects ({one_line(where)}). Check that --url is the address "
+        "of a Slipway platform, and update slipway if the platform is newer.",
+        ExitCode.UNEXPECTED,
+    )
+
+
 def with_context(command: Command) -> Command:
     """Add the common options to a command, pass them as `context`, and turn errors into messages and exit codes."""
 
@@ -85,6 +105,10 @@ def with_context(command: Command) -> Command:
             failed = os_error(error)
             output.error(failed)
             return failed.code
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            misread = misread_answer(error)
+            output.error(misread)
+            return misread.code
         finally:
             output.close()
         return ExitCode.OK

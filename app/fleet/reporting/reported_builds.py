@@ -161,7 +161,9 @@ def _bytes_arrived(
     for b in report.builds:
         row = rows.get((b.game_id, b.build))
         if row is not None:
-            came[b.game_id] += bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+            more = bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+            # A report may contain any number. No way to a build takes more than its archive and all its files.
+            came[b.game_id] += min(more, row.build.size + row.build.unpacked_bytes)
     return +came
 
 

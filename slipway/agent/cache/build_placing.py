@@ -7,7 +7,7 @@ import os
 from slipway.agent.cache.build_store import Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.download import FetchFailed
-from slipway.agent.cache.locks import DirectoryInUse
+from slipway.agent.cache.locks import BuildInUse
 from slipway.agent.cache.ready_build import ReadyBuild
 from slipway.agent.crash_points import crash_point
 from slipway.agent.path_names import BuildKey
@@ -50,7 +50,7 @@ class BuildPlacing:
             try:
                 with self._inventory.removing(key):
                     trashed = self._inventory.discard(key)
-            except DirectoryInUse:
+            except BuildInUse:
                 raise FetchFailed("an update or verify still reads an earlier archive of this build") from None
         if trashed is not None:
             remove_tree(trashed)

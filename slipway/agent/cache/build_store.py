@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slipway.agent.cache.cache_layout import CacheLayout
-from slipway.agent.cache.locks import directory_lock
+from slipway.agent.cache.locks import build_lock
 from slipway.agent.cache.next_actions import CacheContents
 from slipway.agent.cache.tree_sync import fsync_tree
 from slipway.agent.crash_points import crash_point
@@ -86,10 +86,10 @@ class Inventory:
 
     @contextmanager
     def removing(self, key: BuildKey) -> Iterator[None]:
-        """Keeps updates and `verify` from starting to read the build. Raises DirectoryInUse if one reads it."""
+        """Keeps updates and `verify` from starting to read the build. Raises BuildInUse if one reads it."""
         with ExitStack() as stack:
-            with suppress(FileNotFoundError, NotADirectoryError):
-                stack.enter_context(directory_lock(self._layout.build(key), exclusive=True))
+            with suppress(FileNotFoundError):  # nobody reads a build without a marker
+                stack.enter_context(build_lock(self._layout.marker(key), exclusive=True))
             yield
 
     def discard(self, key: BuildKey) -> Path | None:

@@ -49,9 +49,12 @@ def download(
         while part.length < size:
             # read1 returns the bytes that have arrived: progress shows on slow lines, and a broken connection loses
             # nothing.
-            piece = response.read1(min(piece_bytes, size - part.length), decode_content=False)
+            wanted = min(piece_bytes, size - part.length)
+            piece = response.read1(wanted, decode_content=False)
             if not piece:
                 break
+            if len(piece) > wanted:  # a chunk of negative length makes the HTTP client read on
+                raise FetchFailed("storage sent a body that breaks the rules of HTTP")
             part.append(piece)
             wrote(len(piece))
             if part.length >= size // 2:

@@ -8,7 +8,7 @@ from slipway.agent.cache.build_store import Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskSpace
 from slipway.agent.cache.failed_builds import FailedBuilds
-from slipway.agent.cache.locks import DirectoryInUse
+from slipway.agent.cache.locks import BuildInUse
 from slipway.agent.cache.next_actions import choose_for_space
 from slipway.agent.crash_points import crash_point
 from slipway.agent.path_names import BuildKey
@@ -45,7 +45,7 @@ class Evictions:
                 with self._inventory.removing(key):
                     self._statuses.set_phase(key, Phase.EVICTING)
                     trashed = self._inventory.discard(key)
-            except DirectoryInUse:
+            except BuildInUse:
                 return False
         crash_point("mid-evict")
         if trashed is not None:

@@ -39,23 +39,26 @@ def file_lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-class DirectoryInUse(Exception):
-    """Another thread or process has locked the directory."""
+class BuildInUse(Exception):
+    """Another thread or process has locked the build."""
 
 
 @contextmanager
-def directory_lock(path: Path, *, exclusive: bool = False) -> Iterator[None]:
-    """Lock a build's directory for the block: shared by those that read it, `exclusive` to remove it, without waiting.
-    The lock belongs to the directory, so it needs no file and leaves none. Raises FileNotFoundError, and DirectoryInUse
-    if somebody has locked it otherwise."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def build_lock(marker: Path, *, exclusive: bool = False) -> Iterator[None]:
+    """Lock a complete build for the block: shared by those that read it, `exclusive` to remove it, without waiting.
+
+    The lock belongs to the build's marker in `.slipway`, so it needs no file of its own. A lock on the build's
+    directory could be taken by every program that may read it, such as a game. Raises FileNotFoundError without a
+    marker, and BuildInUse if somebody has locked it otherwise.
+    """
+    descriptor = os.open(marker, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DirectoryInUse(str(path)) from None
-        if not os.path.samestat(os.fstat(descriptor), path.stat()):
-            raise FileNotFoundError(errno.ENOENT, "it was replaced meanwhile", str(path))
+            raise BuildInUse(str(marker)) from None
+        if not os.path.samestat(os.fstat(descriptor), marker.stat()):
+            raise FileNotFoundError(errno.ENOENT, "it was replaced meanwhile", str(marker))
         yield
     finally:
         os.close(descriptor)

@@ -99,6 +99,8 @@ class OpenRange:
             raise FetchFailed(f"storage: {describe_network_error(error)}") from error
         if not piece:
             raise FetchFailed(f"storage: the connection broke, {self._left} bytes before the end of a range")
+        if len(piece) > wanted:  # a chunk of negative length makes the HTTP client read on
+            raise FetchFailed("storage sent a body that breaks the rules of HTTP")
         view[: len(piece)] = piece
         self._left -= len(piece)
         self._received(len(piece))

@@ -12,7 +12,7 @@ from slipway.agent.cache.archive_install import damage_limits
 from slipway.agent.cache.build_store import Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.fetch_task import FetchTask
-from slipway.agent.cache.locks import DirectoryInUse, directory_lock
+from slipway.agent.cache.locks import BuildInUse, build_lock
 from slipway.agent.packs.fresh_addresses import FreshAddresses
 from slipway.agent.packs.index_files import read_index, write_index
 from slipway.agent.packs.pack_offer import OfferedUpdate, PackOffer
@@ -58,8 +58,8 @@ class UpdateSources:
         key = BuildKey(task.wanted.key.game_id, update.build)
         with ExitStack() as stack:
             try:
-                stack.enter_context(directory_lock(self._layout.build(key)))
-            except (FileNotFoundError, DirectoryInUse):
+                stack.enter_context(build_lock(self._layout.marker(key)))
+            except (FileNotFoundError, BuildInUse):
                 yield None
                 return
             found = self._local_index(key) or self._fetched_index(task, key, received)

@@ -12,7 +12,7 @@ from slipway.agent.cache.build_store import BuildMarker, Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskFull, DiskSpace
 from slipway.agent.cache.download import FetchFailed
-from slipway.agent.cache.locks import DirectoryInUse, directory_lock, lock_until_exit
+from slipway.agent.cache.locks import BuildInUse, build_lock, lock_until_exit
 from slipway.agent.exit_codes import ExitCode
 from slipway.agent.packs.storage_client import StorageClient
 from slipway.agent.path_names import BuildKey
@@ -75,7 +75,7 @@ def _verify(
 ) -> ExitCode:
     name = f"{key.game_id} build {key.build}"
     try:
-        with directory_lock(layout.build(key)):  # it cannot be evicted meanwhile
+        with build_lock(layout.marker(key)):  # it cannot be evicted meanwhile
             checked = check.check(key, marker)
             if not checked.problems:
                 files = sum(1 for _ in checked.index.files())
@@ -87,7 +87,7 @@ def _verify(
                 write(f"{name}: run with --repair to mend it\n")
                 return ExitCode.DAMAGED
             return _mend(name, check, checked, write)
-    except (FileNotFoundError, DirectoryInUse):
+    except (FileNotFoundError, BuildInUse):
         write(f"{name}: was removed meanwhile\n")
         return ExitCode.OK
     except NotChecked as reason:

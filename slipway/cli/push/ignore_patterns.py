@@ -87,24 +87,53 @@ def _without_trailing_spaces(text: str) -> str:
 
 def _expression(pattern: str) -> str:
     """The regular expression of a glob: `*` and `?` stay within a name, `**` crosses them."""
-    found, at = "", 0
-    while at < len(pattern):
-        rest = pattern[at:]
-        if rest.startswith("**/") and (at == 0 or pattern[at - 1] == "/"):
-            found, at = found + "(?:.*/)?", at + 3
-        elif rest == "**" and pattern[at - 1 : at] in {"/", ""}:
-            found, at = f"{found}.+", at + 2
-        elif rest[0] == "*":
-            found, at = f"{found}[^/]*", at + len(rest) - len(rest.lstrip("*"))
-        elif rest[0] == "?":
-            found, at = f"{found}[^/]", at + 1
-        elif rest[0] == "[" and (end := _class_end(pattern, at)):
-            found, at = found + _class(pattern[at + 1 : end]), end + 1
-        elif rest[0] == "\\" and len(rest) > 1:
-            found, at = found + re.escape(rest[1]), at + 2
+    names = pattern.split("/")
+    inside = names[-1] == "**"  # what is inside a folder, not the folder itself
+    blocks: list[list[str]] = [[]]  # the names between one `**` and the next
+    for name in names[:-1] if inside else names:
+        if name == "**":
+            blocks.append([])
         else:
-            found, at = found + re.escape(rest[0]), at + 1
-    return found
+            blocks[-1].append(_name_expression(name))
+    first, *others = ["".join(f"{name}/" for name in block) for block in blocks]
+    if inside:
+        return f"{first}{_searched(others)}.+"
+    # The last block ends with the path: it stands at any depth, and nothing follows it.
+    if not others:
+        return first[:-1]
+    return f"{first}{_searched(others[:-1])}(?:.*/)?{others[-1][:-1]}"
+
+
+def _searched(blocks: Iterable[str]) -> str:
+    """Each block at the first depth that fits. A later depth leaves less for the rest, so it is never tried: otherwise
+    a path that does not match could take hours."""
+    return "".join(f"(?>(?:[^/]+/)*?{block})" for block in blocks if block)
+
+
+def _name_expression(name: str) -> str:
+    """The expression of one name. What stands between two `*` is searched for like the blocks between two `**`."""
+    first, *others = _between_stars(name)
+    if not others:
+        return first
+    return f"{first}{''.join(f'(?>[^/]*?{part})' for part in others[:-1] if part)}[^/]*{others[-1]}"
+
+
+def _between_stars(name: str) -> list[str]:
+    parts, at = [""], 0
+    while at < len(name):
+        character = name[at]
+        if character == "*":
+            parts.append("")
+            at += 1
+        elif character == "?":
+            parts[-1], at = f"{parts[-1]}[^/]", at + 1
+        elif character == "[" and (end := _class_end(name, at)):
+            parts[-1], at = parts[-1] + _class(name[at + 1 : end]), end + 1
+        elif character == "\\" and at + 1 < len(name):
+            parts[-1], at = parts[-1] + re.escape(name[at + 1]), at + 2
+        else:
+            parts[-1], at = parts[-1] + re.escape(character), at + 1
+    return parts
 
 
 def _class_end(pattern: str, at: int) -> int:

@@ -22,6 +22,7 @@ MAX_IN_FLIGHT = 4
 # While a body is being sent, the first timeout applies to each block of 256 KiB.
 _TIMEOUT = urllib3.Timeout(connect=30.0, read=120.0)
 _MAX_FORBIDDEN = 5
+_MAX_ANSWER_BYTES = 1 << 16
 _REPORT_SECONDS = 0.1
 
 
@@ -131,7 +132,13 @@ class PartUploader:
                 headers={"Content-Length": str(self._sizes[number])},
                 timeout=_TIMEOUT,
                 redirect=False,
+                preload_content=False,
             )
+            try:
+                # An answer that was read to its end leaves the connection for the next part. A longer one is no use.
+                response.read(_MAX_ANSWER_BYTES, False)
+            finally:
+                response.close()
         except (HTTPError, OSError) as error:
             return describe_network_error(error)
         if response.status == 404:

@@ -104,6 +104,14 @@ def test_reported_progress_is_added_up_by_partner(agent: FleetAgent, cast: Cast,
     assert minutes() == {("srv-01", cast.starlight.partner_id): 1000, ("srv-01", cast.moonbase.partner_id): 100}
 
 
+def test_made_up_numbers_count_as_the_build_at_most(agent: FleetAgent, game: Game) -> None:
+    build, most = new_build(game), 2**53 - 1
+    made_up = {"bytesTotal": most, "bytesDone": most, "bytesPerSecond": most}
+    agent.report(held(build, "pending"))
+    agent.report(held(build, "downloading", **made_up))
+    assert db.session.scalar(select(func.sum(TransferMinute.bytes))) == build.size + build.unpacked_bytes
+
+
 def test_two_games_of_a_partner_count_together(agent: FleetAgent, cast: Cast, game: Game) -> None:
     first, second = new_build(game, 300), new_build(new_game(cast.starlight.partner_id), 400)
     agent.report()

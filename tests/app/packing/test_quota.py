@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import shutil
+
 import pytest
 from flask import Flask
 from sqlalchemy import select, update
@@ -77,6 +80,40 @@ def test_a_pack_that_does_not_fit_is_not_made_and_says_why(studio: Studio) -> No
     assert "quota of Starlight Studio has 1,000 bytes left" in (pack.reason or "")
     set_quota(3 * build.size)
     assert make_pack(build.id, again=True) is Outcome.READY
+
+
+def test_a_pack_many_times_as_large_as_its_archive_keeps_to_the_quota(studio: Studio) -> None:
+    """Files that differ in a few bytes cost an archive almost nothing. A pack has each of them."""
+    alike = random.Random(1).randbytes(15_000)
+    build = studio.publish(FILES | {f"game/{n}.dat": alike + b"%04d" % n for n in range(400)})
+    set_quota(4 * build.size)
+
+    assert make_pack(build.id) is Outcome.ENDED
+
+    pack = pack_of(build)
+    assert pack is not None
+    assert (pack.state, quota().packs, pack_objects_stored()) == ("failed", 0, {})
+    assert f"takes more than {3 * build.size:,} bytes" in (pack.reason or "")
+    set_quota(20 * build.size)
+    assert make_pack(build.id, again=True) is Outcome.READY
+    assert ready_pack(build).pack_bytes > 5 * build.size
+    assert quota().packs == sum(pack_objects_stored().values())
+
+
+def test_a_pack_that_outgrows_its_archive_leaves_the_disk_its_floor(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike = random.Random(1).randbytes(15_000)
+    build = studio.publish(FILES | {f"game/{n}.dat": alike + b"%04d" % n for n in range(400)})
+    usage, free = shutil.disk_usage("/"), iter([2**60])  # nothing but before the work begins
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free, 0)))
+
+    assert make_pack(build.id) is Outcome.ENDED
+
+    pack = pack_of(build)
+    assert pack is not None
+    assert (pack.state, pack.makings_begun, pack_objects_stored()) == ("no_room", 0, {})
+    assert "larger than its archive, and 0 bytes were free" in (pack.reason or "")
 
 
 def test_packs_leave_less_for_archives(app: Flask, studio: Studio) -> None:

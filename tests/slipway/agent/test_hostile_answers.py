@@ -313,6 +313,17 @@ def test_any_answer_of_storage_is_a_failed_attempt(
         assert part.length <= wanted.size
 
 
+def test_storage_cannot_send_more_than_was_asked_for(raw: RawServer, pool: urllib3.PoolManager, cache: Path) -> None:
+    layout = CacheLayout(cache)
+    layout.create()
+    raw.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + b"x" * 9000
+    wanted = WantedBuild(BuildKey("g1", 1), 2000, "0" * 64, 1, "top", "a.sh", raw.url, True, 0)
+    with PartFile(layout, wanted) as part:
+        with pytest.raises(FetchFailed, match="breaks the rules of HTTP"):
+            download(pool, raw.url, wanted.size, part, lambda count: None)
+        assert part.length == 0
+
+
 def test_an_answer_is_not_unpacked_in_memory(raw: RawServer, pool: urllib3.PoolManager) -> None:
     body = gzip.compress(b" " * (64 << 20))
     raw.answer = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body

@@ -219,6 +219,11 @@ def partial(content_range: str, body: bytes = b"0123456789", status: str = "206 
     return head.encode() + body
 
 
+CHUNK_BELOW_ZERO = (
+    b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 10-19/100\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n"
+) + b"x" * 9000
+
+
 def test_a_range_is_read_when_it_is_the_one_that_was_asked_for() -> None:
     with RawServer() as server:
         assert opened(server, partial("bytes 10-19/100")) == b"0123456789"
@@ -241,6 +246,7 @@ def test_a_range_is_read_when_it_is_the_one_that_was_asked_for() -> None:
         (partial("x", status="302 Found"), FetchFailed, "follows no redirects"),
         (partial("x", status="503 Slow Down"), FetchFailed, "storage answered 503"),
         (b"", FetchFailed, "connection broke"),
+        (CHUNK_BELOW_ZERO, FetchFailed, "breaks the rules of HTTP"),
     ],
 )
 def test_any_other_answer_is_refused_with_its_reason(answer: bytes, error: type[Exception], reason: str) -> None:

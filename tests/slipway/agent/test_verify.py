@@ -17,7 +17,7 @@ import pytest
 
 from slipway.agent.agent_process import Agent
 from slipway.agent.cache.cache_layout import CacheLayout
-from slipway.agent.cache.locks import directory_lock, lock_until_exit
+from slipway.agent.cache.locks import build_lock, lock_until_exit
 from slipway.agent.crash_points import REPAIR_NAMES, VARIABLE
 from slipway.agent.exit_codes import ExitCode
 from slipway.agent.path_names import BuildKey
@@ -301,13 +301,28 @@ def test_a_build_is_not_evicted_while_it_is_checked(
     platform.release("g1", 1, game)
     start_agent()
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
-    with directory_lock(cache / "g1" / "1"):
+    with build_lock(CacheLayout(cache).marker(KEY)):
         platform.delete_game("g1")
         reports = len(platform.reports)
         wait_for(lambda: len(platform.reports) >= reports + 3, "three more reports")
         assert game.lies_in(cache / "g1" / "1" / game.top_directory)
         assert platform.phase("g1", 1) == "cached"
     wait_for(lambda: not (cache / "g1").exists(), "evicted afterwards")
+
+
+def test_a_lock_that_a_game_takes_keeps_no_build(
+    top: Path, verify: Verify, platform: Platform, cache: Path, game: Game
+) -> None:
+    """A game may open what it may read, and lock it."""
+    held = [os.open(path, os.O_RDONLY) for path in (top.parent, top, top / IMAGE)]
+    for descriptor in held:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    code, output = verify()
+    assert (code, "whole" in output) == (ExitCode.OK, True), output
+    platform.delete_game("g1")
+    wait_for(lambda: not top.exists(), "evicted although it is locked")
+    for descriptor in held:
+        os.close(descriptor)
 
 
 def test_the_connection_file_carries_the_agents_limits(cache: Path, start_agent: Callable[..., Agent]) -> None:

@@ -69,6 +69,7 @@ def test_what_the_browser_has_is_not_sent_again(client: FlaskClient, address: st
         ("bytes=100-", 100, len(DATA) - 1),
         ("bytes=-7", len(DATA) - 7, len(DATA) - 1),
         ("bytes=5-99999999", 5, len(DATA) - 1),
+        ("bytes=-99999999", 0, len(DATA) - 1),
         (f"bytes={len(DATA) - 1}-", len(DATA) - 1, len(DATA) - 1),
     ],
 )

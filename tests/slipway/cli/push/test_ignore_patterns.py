@@ -118,3 +118,35 @@ def test_the_option_is_for_folders(slipway: Slipway, slug: str, tmp_path: Path) 
     refused = slipway("push", tmp_path / "a.tar.gz", slug, "--ignore", "*.psd")
     assert refused.code == ExitCode.USAGE
     assert "--ignore is for folders" in refused.err
+
+
+@pytest.mark.timeout(60)  # with backtracking, each takes years
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a" * 40 + "b", "a" * 250),
+        ("**/a/" * 30 + "b", "a/" * 60 + "c"),
+        ("[ab]*?*" * 30 + "c", "ab" * 120),
+        ("**/*a*a*a*a/" * 20 + "b", f"{'a' * 60}/" * 15 + "c"),
+    ],
+)
+def test_no_pattern_takes_long(pattern: str, path: str) -> None:
+    assert not IgnorePatterns([pattern]).excludes(path, is_folder=False)
+    assert IgnorePatterns([pattern]).excludes(path.rstrip("c") + "aaaabb", is_folder=False) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matches"),
+    [
+        ("*ab*ab", "abab", True),
+        ("*ab*ab", "aab", False),
+        ("a*?*b", "ab", False),
+        ("**/a/b/**/a/c", "a/b/a/b/a/c", True),
+        ("**/a/**/a", "a", False),
+        ("a/**/b", "a/b", True),
+        ("a/**/b/**", "a/x/b/y/b", True),
+        ("a/**/b/**", "a/b", False),
+    ],
+)
+def test_stars_meet_names_that_repeat(pattern: str, path: str, *, matches: bool) -> None:
+    assert IgnorePatterns([pattern]).excludes(path, is_folder=False) is matches
