@@ -189,8 +189,11 @@ def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> 
     return True
 
 
-def add_updates(session: Session, updates: Sequence[PackUpdate]) -> int:
-    """Add rows of updates between builds that both have a pack, unless there is one. Returns how many were added."""
+def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool = False) -> int:
+    """Add rows of updates between builds that both have a pack, unless there is one. Returns how many were added.
+
+    `named`: the row of the pack must still name the folder of the update. Otherwise another worker, who makes an update
+    to the same build, took it for that of a dead one and removed its objects."""
     added = 0
     for found in updates:
         ends = [found.build_id, found.from_build_id]
@@ -201,6 +204,8 @@ def add_updates(session: Session, updates: Sequence[PackUpdate]) -> int:
             .with_for_update()
         ).all()
         if len(packs) < len(ends):
+            continue
+        if named and found.folder not in {pack.update_folder for pack in packs if pack.build_id == found.build_id}:
             continue
         values = {column.key: getattr(found, column.key) for column in PackUpdate.__table__.columns}
         row = insert_on_conflict(session, PackUpdate).values(values).on_conflict_do_nothing()

@@ -92,11 +92,11 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
     objects = UpdateObjects(compress_index(new.encoded, old.encoded), patch)
     store_update(made, new_pack.index_bytes, new, old, objects)
     with writing() as session:
-        added = add_updates(session, [made])
+        added = add_updates(session, [made], named=True)
         if added:
             announce(*topics_of(session, build_id))
     free_connection()
-    if not added:  # another worker was first
+    if not added:  # another worker was first, or makes another update to this build
         remove_folder(made.folder)
     return True
 

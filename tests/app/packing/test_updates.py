@@ -160,6 +160,25 @@ def test_of_two_workers_that_make_one_update_the_first_counts(studio: Studio, mo
     assert {way.delta_key, way.patch_key} <= pack_objects_stored().keys()
 
 
+def test_two_workers_may_make_different_updates_to_one_build(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row names one folder: the worker that comes later takes the other's for that of a dead one."""
+    first, second, third = studio.publish(FILES), studio.publish(EDITED), studio.publish(GROWN)
+    for build in (third, second, first):
+        make_pack(build.id)
+
+    def other_worker(point: str) -> None:
+        monkeypatch.undo()
+        assert make_update(third.id, first.id, cancelled=lambda: False)
+
+    monkeypatch.setattr(update_making, "crash_point", other_worker)
+    assert make_update(third.id, second.id, cancelled=lambda: False)
+
+    assert update_of(first, third) is not None
+    assert (check().missing, check().orphans) == ([], []), "no row names objects that the other worker removed"
+    assert transfer_between(second, third) is not None, "it can be made again"
+    assert (check().missing, check().orphans) == ([], [])
+
+
 def test_without_both_packs_nothing_can_be_measured(studio: Studio) -> None:
     first, second = studio.publish(FILES), studio.publish(EDITED)
     assert transfer_between(first, second) is None
