@@ -29,8 +29,10 @@ print(signals.stop_requests, flush=True)
 
 
 def counting(seconds: float, code: str = COUNTING) -> subprocess.Popen[str]:
-    """A process that counts requests to stop for that long, or until there are two. We are its parent."""
-    process = subprocess.Popen([sys.executable, "-c", code, str(seconds)], stdout=subprocess.PIPE, text=True)
+    """A process that counts requests to stop for that long, or until there are two. We are its parent. It takes signals
+    even if the test run itself was started with them ignored (`nohup`, a background job)."""
+    taking = "import signal; [signal.signal(one, signal.SIG_DFL) for one in (signal.SIGHUP, signal.SIGINT)]\n"
+    process = subprocess.Popen([sys.executable, "-c", taking + code, str(seconds)], stdout=subprocess.PIPE, text=True)
     assert read_line(process, 60).strip() == "ready"
     return process
 

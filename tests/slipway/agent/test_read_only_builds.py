@@ -92,7 +92,8 @@ def test_builds_of_an_older_agent_become_read_only_at_the_start(
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A directory that every user may reach, as /srv is."""
+    """A directory that every user may reach, as /srv is. Ask for it before the agent, which must have stopped when it
+    goes."""
     folder = Path(tempfile.mkdtemp(prefix="srv-"))
     folder.chmod(0o755)
     yield folder
@@ -122,7 +123,7 @@ def shown_script(cache: Path) -> str:
 
 @pytest.mark.slow
 def test_the_shown_launch_script_runs_the_game_as_another_user_who_cannot_change_it(
-    platform: Platform, start_agent: Callable[..., Agent], open_folder: Path
+    open_folder: Path, platform: Platform, start_agent: Callable[..., Agent]
 ) -> None:
     if os.geteuid() != 0 or not shutil.which("runuser"):
         pytest.skip("only root can start a game as another user")
@@ -155,7 +156,7 @@ def test_the_shown_launch_script_runs_the_game_as_another_user_who_cannot_change
 
 @pytest.mark.slow
 def test_the_shown_launch_script_passes_on_why_no_game_starts(
-    platform: Platform, start_agent: Callable[..., Agent], open_folder: Path
+    open_folder: Path, platform: Platform, start_agent: Callable[..., Agent]
 ) -> None:
     cache = open_folder / "games"
     start_agent(cache=cache)

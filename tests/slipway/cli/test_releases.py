@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from app.data.database import writing
+from app.data.models.game import Build, Game
 from app.storage.embedded_server import StorageAccess
 from slipway.cli.exit_codes import ExitCode
 from tests.app.runtime.processes import wait_until
@@ -73,10 +76,14 @@ def test_there_must_be_something_to_go_back_to(slipway: Slipway, slug: str) -> N
     assert slipway("watch", "--game", slug).code == ExitCode.NOT_RELEASED
 
 
-def test_text_from_elsewhere_cannot_command_the_terminal(slipway: Slipway, slug: str, tmp_path: Path) -> None:
+def test_text_from_elsewhere_cannot_command_the_terminal(
+    slipway: Slipway, world: World, slug: str, tmp_path: Path
+) -> None:
     (tmp_path / "a.tar.gz").write_bytes(game_archive())
-    note = "[bold]festival[/bold] \N{RIGHT-TO-LEFT OVERRIDE}\x9b31m"
-    assert slipway("push", tmp_path / "a.tar.gz", "--game", slug, "--note", note).code == ExitCode.OK
+    assert slipway("push", tmp_path / "a.tar.gz", "--game", slug, "--note", "festival").code == ExitCode.OK
+    with world.app.app_context(), writing() as session:  # the platform refuses such a note; another one might not
+        build = session.scalars(select(Build).join(Game, Build.game_id == Game.id).where(Game.slug == slug)).one()
+        build.note = "[bold]festival[/bold] \N{RIGHT-TO-LEFT OVERRIDE}\x9b31m"
     status = slipway("status", "--game", slug)
     assert "[bold]festival[/bold]" in status.out
     assert "\x9b" not in status.out

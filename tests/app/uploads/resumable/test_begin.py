@@ -56,6 +56,7 @@ def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
         "base": "null",
         "parts": [],
         "unchanged": "bool",
+        "warnings": [],
         "urls": [{"partNumber": "int", "url": "str", "size": "int"}],
         "urlsExpireAt": "moment",
     }
