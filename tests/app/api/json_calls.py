@@ -45,6 +45,7 @@ def fill_partner(marker: str = MARKER) -> Rows:
         "api_keys.scopes": ["read", "write", "upload"],
         "servers.token_hash": fingerprint(f"srv_{marker}"),
         "builds.sha256": "b" * 64,
+        "games.next_build_number": 1_000_000,  # the rows' own builds have smaller numbers
         "uploads.door": RESUMABLE,
         "uploads.state": "uploading",
         "uploads.size": 1,

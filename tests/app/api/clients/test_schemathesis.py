@@ -70,6 +70,9 @@ class Caller:
         if case.media_type == "application/gzip":
             # Only one of its headers can be wrong, and that is left out above (tests/app/api/test_upload_contract.py).
             excluded.append(negative_data_rejection)
+        if all(_is_allowed(case, location) for location in ParameterLocation):
+            # The generator counts some cases as wrong in which it could spoil nothing ("positive test case").
+            excluded.append(negative_data_rejection)
         case.call_and_validate(headers=bearer(f"{kind}_{self.marker}"), excluded_checks=excluded)
 
     def _use_real_objects(self, case: Case) -> None:
