@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from app.data.extensions import db
 from tests.conftest import GAME, bearer
+from tests.key_checks import is_key_check
 
 GAMES = "/api/partners/games"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -92,8 +93,9 @@ def counting(app: Flask) -> Iterator[list[str]]:
     """The SQL statements that were sent within the block."""
     statements: list[str] = []
 
-    def note(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        statements.append(statement)
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        if not is_key_check(parameters):
+            statements.append(statement)
 
     with app.app_context():
         engine: Engine = db.engine

@@ -29,6 +29,7 @@ from tests.app.api.v1.calling import Studio, answered
 from tests.app.api.v1.test_components import CARD, DECK, face, save
 from tests.app.images.images import picture
 from tests.conftest import CAST, Cast
+from tests.key_checks import is_key_check
 
 pytestmark = pytest.mark.settings(ASSET_DERIVE_WAIT="0")
 
@@ -105,7 +106,8 @@ def test_10000_images_take_as_many_queries_as_ten(app: Flask, studio: Studio, ga
         seen: list[str] = []
 
         def note(*arguments: Any) -> None:
-            seen.append(arguments[2])
+            if not is_key_check(arguments[3]):
+                seen.append(arguments[2])
 
         event.listen(db.engine, "before_cursor_execute", note)
         try:

@@ -13,10 +13,10 @@ from sqlalchemy import event, text
 
 from app.api.kept_answers import KeptAnswers
 from app.data.extensions import db
-from app.topics.names import KEYS_TOPIC
 from app.web.live.live_parts import LiveParts
 from tests.app.web.conftest import Visitor
 from tests.conftest import Cast, bearer
+from tests.key_checks import is_key_check
 from tests.many_rows import SLUG, Many, add_many
 
 pytestmark = pytest.mark.both_databases
@@ -71,9 +71,7 @@ class Reader:
         self.queries = []
 
         def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
-            asked = parameters.values() if isinstance(parameters, dict) else parameters or ()
-            # Whether a key has ended is read once a second, whatever is called.
-            if statement.startswith("SELECT") and KEYS_TOPIC not in asked:
+            if statement.startswith("SELECT") and not is_key_check(parameters):
                 self.queries.append((statement, parameters))
 
         event.listen(db.engine, "before_cursor_execute", note)
