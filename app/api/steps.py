@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from app.accounts.api_keys.recognised_keys import recognise
+from app.accounts.api_keys.recognised_keys import forget_ended_keys, recognise
 from app.accounts.callers import KeyCaller
 from app.api import api_rate_limits, idempotency
 from app.api.json_bodies import accepted_types, read_json_body, require_json
@@ -107,6 +107,8 @@ def _check_again(context: CallContext) -> None:
     """Run the steps before the body again; raises what they raise."""
     free_connection()  # else the session would show the rows as they were
     steps = context.call.api.steps
+    if require_api_key in steps:
+        forget_ended_keys()  # a body may have taken days
     for step in steps[: steps.index(read_body)]:
         if step not in RUN_ONCE:
             step(context)

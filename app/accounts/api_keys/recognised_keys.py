@@ -99,10 +99,15 @@ class KeyMemory:
         self._keys = {}
         self._clearings += 1
 
-    def _check_version(self) -> None:
+    def check_now(self) -> None:
+        """Drop keys that ended until now, in whatever process. Raises as the database does."""
+        self._check_version(within=0)
+        free_connection_unless_writing()
+
+    def _check_version(self, within: float = CHECK_SECONDS) -> None:
         with self._lock:
             began = time.monotonic()  # before the query: its answer may be as old as that
-            if began - self._checked_at <= CHECK_SECONDS:
+            if began - self._checked_at <= within:
                 return  # another thread has just checked
             version = newest_version(KEYS_TOPIC)
             if version != self._version:
@@ -124,6 +129,13 @@ def _clear_all(versions: Mapping[str, int]) -> None:
     if KEYS_TOPIC in versions:
         for memory in list(_memories):
             memory.clear()
+
+
+def forget_ended_keys() -> None:
+    """Drop the keys that ended until now, also in other processes: for a caller that `recognise()` admitted some time
+    ago, whose key may have been revoked since."""
+    memory: KeyMemory = current_app.extensions[_EXTENSION]
+    memory.check_now()
 
 
 def recognise(secret: str | None) -> RecognisedKey:
