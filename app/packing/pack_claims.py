@@ -169,32 +169,32 @@ def end_failed(claim: PackClaim, reason: str, *, for_good: bool) -> None:
     free_connection()
 
 
-def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> bool:
-    """Publish a pack whose objects are stored, with the updates to it. `made` has the values of the row. False if the
-    claim was lost: then the objects belong to nobody."""
+def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> Sequence[PackUpdate] | None:
+    """Publish a pack whose objects are stored, with the updates to it. `made` has the values of the row. Returns the
+    updates that were not added: their objects belong to nobody. None if the claim was lost: then that goes for all."""
     with writing() as session:
         row = _lock_own(session, claim)
         if row is None:
-            return False
+            return None
         _end(row, "ready", None)
         row.folder = claim.folder
         row.pack_bytes, row.index_bytes = made.pack_bytes, made.index_bytes
         row.index_sha256, row.index_size = made.index_sha256, made.index_size
         row.bytes_done, row.made_at = row.bytes_total, now()
-        add_updates(session, updates)
+        added = add_updates(session, updates)
         announce(*topics_of(session, row.build_id))
         crash_point("in-pack-publish")
     crash_point("pack-published")
     free_connection()
-    return True
+    return [update for update in updates if update not in added]
 
 
-def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool = False) -> int:
-    """Add rows of updates between builds that both have a pack, unless there is one. Returns how many were added.
+def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool = False) -> Sequence[PackUpdate]:
+    """Add rows of updates between builds that both have a pack, unless there is one. Returns those that were added.
 
     `named`: the row of the pack must still name the folder of the update. Otherwise another worker, who makes an update
     to the same build, took it for that of a dead one and removed its objects."""
-    added = 0
+    added: list[PackUpdate] = []
     for found in updates:
         ends = [found.build_id, found.from_build_id]
         packs = session.scalars(
@@ -212,7 +212,8 @@ def add_updates(session: Session, updates: Sequence[PackUpdate], *, named: bool 
         for pack in packs:
             if pack.update_folder == found.folder:
                 pack.update_folder = None
-        added += len(session.scalars(row.returning(PackUpdate.build_id)).all())
+        if session.scalars(row.returning(PackUpdate.build_id)).all():
+            added.append(found)
     return added
 
 

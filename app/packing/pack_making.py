@@ -34,7 +34,7 @@ from app.packing.pack_claims import (
     owns_claim,
 )
 from app.packing.pack_reading import StoredIndex, limits_for, older_build
-from app.packing.pack_removal import remove_folder
+from app.packing.pack_removal import objects_of_update, remove_folder, remove_objects
 from app.packing.pack_writing import PackWriter, store
 from app.packing.update_making import UpdateObjects, store_update
 from app.packing.work_folder import check_free, work_folder
@@ -136,7 +136,12 @@ def _make(claim: PackClaim) -> Outcome:
             made, written = _write(claim, folder, older, heartbeat, cancelled)
         updates = [_store_update(claim, made, written, older)] if older else []
         crash_point("pack-objects-stored")
-        return Outcome.READY if finish(claim, made, updates) else Outcome.NOT_OURS
+        left = finish(claim, made, updates)
+        if left is None:
+            return Outcome.NOT_OURS
+        for update in left:  # the older build's pack was freed meanwhile, or another worker was first
+            remove_objects(objects_of_update(update))
+        return Outcome.READY
 
 
 def _unpack_archive(claim: PackClaim, folder: Path, heartbeat: PackHeartbeat, cancelled: Callable[[], bool]) -> None:

@@ -90,7 +90,7 @@ def test_a_second_worker_gets_no_claim_until_the_lease_is_over(build: Build) -> 
     second = claim_pack(build.id)
     assert second is not None
     assert (second.token, second.folder) != (first.token, first.folder)
-    assert not finish(first, BuildPack(pack_bytes=1), []), "whoever lost the claim publishes nothing"
+    assert finish(first, BuildPack(pack_bytes=1), []) is None, "whoever lost the claim publishes nothing"
     assert row(build).state == "making"
 
 

@@ -10,8 +10,9 @@ from app.catalog.releasing import release
 from app.data.database import free_connection
 from app.data.models.game import Build
 from app.maintenance.build_sweep import check
-from app.packing import update_making
+from app.packing import pack_making, update_making
 from app.packing.pack_making import make_pack
+from app.packing.pack_removal import discard_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.transfers import known_transfers, transfer_between
 from app.packing.update_making import due_updates, make_update, store_update
@@ -176,6 +177,25 @@ def test_two_workers_may_make_different_updates_to_one_build(studio: Studio, mon
     assert update_of(first, third) is not None
     assert (check().missing, check().orphans) == ([], []), "no row names objects that the other worker removed"
     assert transfer_between(second, third) is not None, "it can be made again"
+    assert (check().missing, check().orphans) == ([], [])
+
+
+def test_an_update_from_a_pack_that_was_freed_meanwhile_leaves_nothing(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = studio.publish(FILES)
+    make_pack(first.id)
+    second = studio.publish(EDITED)
+
+    def freed(point: str) -> None:
+        if point == "pack-objects-stored":
+            discard_pack(ready_pack(first))
+
+    monkeypatch.setattr(pack_making, "crash_point", freed)
+    make_pack(second.id)
+
+    assert ready_pack(second)
+    assert update_of(first, second) is None
     assert (check().missing, check().orphans) == ([], [])
 
 
