@@ -51,6 +51,12 @@ class GameCounts:
         return found.get(status, self.total)
 
 
+def require_page(after: str) -> None:
+    """Raise InvalidRequest unless this is a cursor of `games_page()`, or empty."""
+    if after:
+        time_position(after)
+
+
 def games_page(partner: PartnerIdentity, wanted: GameFilter, status: str, limit: int) -> GamesPage:
     """One page. `status`: live, waiting, attention, or "" for all. Raises InvalidRequest for an unknown cursor."""
     query = filter_games(games_of(partner), wanted).order_by(Game.updated_at.desc(), Game.id.desc())

@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.catalog.game_lookup import GameFilter, live_builds
-from app.catalog.game_pages import GameCounts, game_counts, games_page, has_games, tags_in_use
+from app.catalog.game_pages import GameCounts, game_counts, games_page, has_games, require_page, tags_in_use
 from app.config.settings import settings
 from app.data.extensions import db
 from app.data.models.base import now
@@ -166,6 +166,7 @@ def live() -> Response:
 
 def _requested_list() -> GameListSubject:
     text, tag, status, before = (request.args.get(name, "").strip() for name in ("q", "tag", "status", "before"))
+    require_page(before)  # a stream has answered 200 before it reads a page
     return GameListSubject(my_partner().id, text, tag, status if status in STATUS_FILTERS else "", before)
 
 
