@@ -126,14 +126,6 @@ def finish_directories(root: Path, index: Index) -> None:
     _sync_directory(str(root), None)
 
 
-def put_in_place(staging: Path, final: Path) -> None:
-    """Rename the finished directory, durable when this returns. Raises OSError when `final` exists and is not empty."""
-    staging.rename(final)
-    _sync_directory(str(final.parent), None)
-    if staging.parent != final.parent:
-        _sync_directory(str(staging.parent), None)
-
-
 def _sync_directory(name: str, parent: int | None, mode: int | None = None) -> None:
     descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
