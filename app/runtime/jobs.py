@@ -58,6 +58,10 @@ class Jobs:
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
         self._ping_ok = False
+        self._define_tasks(app)
+
+    def _define_tasks(self, app: Flask) -> None:
+        """The tasks of each queue. Workers of other processes find them by their names."""
 
         @self.huey.task(name="ping")  # type: ignore[untyped-decorator]  # Huey carries no types
         def ping() -> bool:
