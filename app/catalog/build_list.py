@@ -27,12 +27,13 @@ from app.topics.names import game_topic
 
 @dataclass(frozen=True)
 class BuildUpdate:
-    """What a server fetches for a build if it holds build number `from_build`. `preparing`: servers hold that build,
-    and the update is being prepared; until it is ready, `bytes` is the size of the archive."""
+    """What a server fetches for a build if it holds build number `from_build`, as `servers` servers do. `preparing`:
+    the update is being prepared for them; until it is ready, `bytes` is the size of the archive."""
 
     from_build: int
     bytes: int
     preparing: bool
+    servers: int
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ def _listed(game: Game, builds: Sequence[Build]) -> list[ListedBuild]:
 
 
 def _update(build: Build, older: Build, costs: TransferCosts, cached: Counter[str]) -> BuildUpdate:
-    preparing = bool(cached[older.id]) and costs.preparing_percent(build.id) is not None
-    return BuildUpdate(older.number, costs.from_build(build, older).bytes, preparing)
+    servers = cached[older.id]
+    preparing = servers > 0 and costs.preparing_percent(build.id) is not None
+    return BuildUpdate(older.number, costs.from_build(build, older).bytes, preparing, servers)
 
 
 def _live_before(game: Game) -> Build | None:

@@ -19,12 +19,13 @@ class PageQuery(Shape):
 
 
 class BuildUpdate(Shape):
-    """What a server fetches for a build if it holds build `from`. `preparing`: servers hold that build, and the update
-    is being prepared; until it is ready, `bytes` is the size of the archive."""
+    """What a server fetches for a build if it holds build `from`, as `servers` servers do. `preparing`: the update is
+    being prepared for them; until it is ready, `bytes` is the size of the archive."""
 
     from_build: int = Field(alias="from")
     bytes: int
     preparing: bool
+    servers: int
 
 
 class PackState(Shape):

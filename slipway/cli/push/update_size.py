@@ -20,12 +20,14 @@ class UpdateSize:
     def __init__(self, platform: PlatformClient, slug: str, build: int) -> None:
         update, archive_bytes = _prepared_update(platform, slug, build)
         self.facts: dict[str, Any] = {"update": update}
-        self.sentence = ""
-        if update and update["preparing"]:
-            self.sentence = f" Its update from build {update['from']} is being prepared."
-        elif update and update["bytes"] < archive_bytes:
-            sizes = f"{format_size(update['bytes'])} instead of {format_size(archive_bytes)}"
-            self.sentence = f" Servers with build {update['from']} fetch {sizes}."
+        self.sentence = _sentence(update, archive_bytes) if update and update["servers"] else ""
+
+
+def _sentence(update: dict[str, Any], archive_bytes: int) -> str:
+    if update["preparing"]:
+        return f" Its update from build {update['from']} is being prepared."
+    fetched, whole = format_size(update["bytes"]), format_size(archive_bytes)
+    return f" Servers with build {update['from']} fetch {fetched} instead of {whole}." if fetched != whole else ""
 
 
 def _prepared_update(platform: PlatformClient, slug: str, build: int) -> tuple[dict[str, Any] | None, int]:
