@@ -203,6 +203,7 @@ def test_the_detail_says_on_how_many_servers_a_live_build_is(app: Flask, owner: 
     checked(owner, game_archive())
     detail = told(owner.get(f"{PAGE}/detail"))
     assert (detail["releasedBuild"], detail["cacheStatus"]) == (1, {"servers": 3, "cached": 0})
+    scenes.servers_report()
     scenes.change(game, 1, "srv-02", phase="cached")
     assert told(owner.get(f"{PAGE}/detail"))["cacheStatus"] == {"servers": 3, "cached": 1}
 
