@@ -20,9 +20,9 @@ from flask import Response, current_app, request
 
 from app.accounts.callers import Caller
 from app.api import conditions, idempotency
+from app.api.api_rate_limits import Limit
 from app.api.envelopes import Envelope
 from app.api.json_shapes import Shape, encode, parse_fields
-from app.config.settings import Settings
 from app.data.models.game import Game
 
 View = Callable[..., Any]
@@ -55,7 +55,8 @@ class Call:
     `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
     can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
     `replay_data` of the first result. `waits_for_storage`: the view frees its database connection to ask storage, so it
-    cannot be run in a transaction. `refused_is_free`: a call that is refused does not count against its limit."""
+    cannot be run in a transaction. `free_refusals`: a call that is refused with one of these did nothing that its limit
+    counts, so it counts as a plain call (see `Api.plain_limit`)."""
 
     api: Api
     view: View
@@ -71,7 +72,7 @@ class Call:
     target: Callable[[Game, str], Any] | None = None
     on_replay: ReplayView | None = None
     waits_for_storage: bool = False
-    refused_is_free: bool = False
+    free_refusals: tuple[type[Exception], ...] = ()
     finds_game: bool = True
 
     @property
@@ -92,8 +93,8 @@ Step = Callable[["CallContext"], None]
 class Api:
     """One JSON API.
 
-    `rates` are its rate limits by name; a limit without a rate is not applied. `replay_limit` counts replays of stored
-    answers. `limit_prefix` separates its counters from those of other APIs, and `caller_label` is how a "rate limited"
+    `rates` are its rate limits by name; one that is missing is not applied. `plain_limit` counts replays of stored
+    answers, and refused calls that their own limit does not count. `limit_prefix` separates its counters from those of other APIs, and `caller_label` is how a "rate limited"
     message refers to the caller. With `checks_content_type`, a body with a content type other than JSON is refused.
 
     `lock` locks the rows of a call's object in a write transaction, for If-Match; `reading_steps` look the object up.
@@ -103,9 +104,9 @@ class Api:
     security: str
     envelope: Envelope
     steps: tuple[Step, ...]
-    rates: Mapping[str, Callable[[Settings], str]] = field(default_factory=dict)
+    rates: Mapping[str, Limit] = field(default_factory=dict)
     default_limit: str = ""
-    replay_limit: str = ""
+    plain_limit: str = ""
     limit_prefix: str = ""
     caller_label: str = "this key"
     checks_content_type: bool = False
@@ -128,7 +129,7 @@ class Api:
         target: Callable[[Game, str], Any] | None = None,
         on_replay: ReplayView | None = None,
         waits_for_storage: bool = False,
-        refused_is_free: bool = False,
+        free_refusals: tuple[type[Exception], ...] = (),
         finds_game: bool = True,
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`.
@@ -153,7 +154,7 @@ class Api:
                 target=target,
                 on_replay=on_replay,
                 waits_for_storage=waits_for_storage,
-                refused_is_free=refused_is_free,
+                free_refusals=free_refusals,
                 finds_game=finds_game,
             )
         )
@@ -169,8 +170,8 @@ def flask_view(call: Call) -> View:
             for step in call.api.steps:
                 step(context)
             return context.response()
-        except Exception:
-            context.when_refused()
+        except Exception as refusal:
+            context.when_refused(refusal)
             raise
 
     run.api_call = call  # type: ignore[attr-defined]  # where `declared_call` finds it
@@ -201,7 +202,7 @@ class CallContext:
         self.path = path
         self.arguments: dict[str, Any] = dict(path)
         self.body = b""
-        self.when_refused: Callable[[], None] = lambda: None
+        self.when_refused: Callable[[Exception], None] = lambda _: None
 
     @property
     def caller(self) -> Caller:

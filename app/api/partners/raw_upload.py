@@ -15,7 +15,7 @@ from app.api.partners import game_schemas
 from app.api.pipeline import Result
 from app.data.models.game import Game
 from app.limits import thread_budgets
-from app.refusals import InvalidRequest, UnsupportedMediaType
+from app.refusals import Forbidden, InvalidRequest, NotFound, Unavailable, UnsupportedMediaType
 from app.uploads.raw.archive_receiver import receive_archive
 from app.uploads.raw.incoming_body import incoming_body
 
@@ -32,6 +32,7 @@ ARCHIVE_TYPES = {"application/gzip", "application/x-gzip"}
     responses={200: game_schemas.UploadAnswer},
     errors=(400, 413, 415, 503),
     raw_body="application/gzip",
+    free_refusals=(NotFound, Forbidden, UnsupportedMediaType, Unavailable),  # no archive was kept or judged
 )
 def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Result:
     if request.mimetype not in ARCHIVE_TYPES:

@@ -39,6 +39,7 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay
     responses={201: schemas.UploadOpened},
     errors=(400, 409, 413, 415, 503),
     on_replay=replay_begin,
+    free_refusals=(Exception,),  # it began no upload
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
