@@ -94,8 +94,9 @@ class Api:
     """One JSON API.
 
     `rates` are its rate limits by name; one that is missing is not applied. `plain_limit` counts replays of stored
-    answers, and refused calls that their own limit does not count. `limit_prefix` separates its counters from those of other APIs, and `caller_label` is how a "rate limited"
-    message refers to the caller. With `checks_content_type`, a body with a content type other than JSON is refused.
+    answers, and refused calls that their own limit does not count. `limit_prefix` separates its counters from those of
+    other APIs, and `caller_label` is how a "rate limited" message refers to the caller. With `checks_content_type`, a
+    body with a content type other than JSON is refused.
 
     `lock` locks the rows of a call's object in a write transaction, for If-Match; `reading_steps` look the object up.
     Without them, If-Match is ignored."""

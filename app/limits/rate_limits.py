@@ -52,8 +52,8 @@ class Counted:
         wait = max(1, math.ceil(self.resets_at - time.time()))
         free_at = datetime.fromtimestamp(math.ceil(self.resets_at), UTC)
         raise RateLimited(
-            f"The limit is {rate_words(self.rate, noun)} for {whom}. Go on at {free_at:%H:%M:%S} UTC, in {wait} seconds "
-            "(Retry-After). Refused calls do not lengthen the wait.",
+            f"The limit is {rate_words(self.rate, noun)} for {whom}. Go on at {free_at:%H:%M:%S} UTC, in "
+            f"{wait} seconds (Retry-After). Refused calls do not lengthen the wait.",
             wait,
         )
 
