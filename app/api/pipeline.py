@@ -49,8 +49,9 @@ class Call:
     `responses` maps each success status to its shape, `errors` are the error statuses that the call adds to the common
     ones. `target` finds the object within the game that the last argument of the path names. `limit` names one of the
     API's rates. `raw_body` and `raw_response` are the content type of bytes that the view reads, or returns if the
-    caller does not prefer JSON. `finds_game` is False for a view that looks its game up itself, by `slug` and in the
-    query that reads what it answers; it may hold no database connection meanwhile.
+    caller does not prefer JSON. `takes_checksum`: the view reads the header X-Checksum-Sha256. `finds_game` is False
+    for a view that looks its game up itself, by `slug` and in the query that reads what it answers; it may hold no
+    database connection meanwhile.
 
     `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
     can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
@@ -68,6 +69,7 @@ class Call:
     query: type[Shape] | None = None
     raw_body: str | None = None
     raw_response: str | None = None
+    takes_checksum: bool = False
     errors: tuple[int, ...] = ()
     target: Callable[[Game, str], Any] | None = None
     on_replay: ReplayView | None = None
@@ -126,6 +128,7 @@ class Api:
         query: type[Shape] | None = None,
         raw_body: str | None = None,
         raw_response: str | None = None,
+        takes_checksum: bool = False,
         errors: tuple[int, ...] = (),
         target: Callable[[Game, str], Any] | None = None,
         on_replay: ReplayView | None = None,
@@ -151,6 +154,7 @@ class Api:
                 query=query,
                 raw_body=raw_body,
                 raw_response=raw_response,
+                takes_checksum=takes_checksum,
                 errors=errors,
                 target=target,
                 on_replay=on_replay,
