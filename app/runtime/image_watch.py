@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from app.data.database import free_connection
 from app.data.extensions import db
 from app.images.variant_jobs import abandoned_derivations, derive, due_derivations
@@ -48,8 +50,10 @@ class ImageWatch:
             try:
                 with self._app.app_context():
                     self._look()
+            except SQLAlchemyError:
+                log.warning("the database did not show the images whose sizes are due; asking again soon")
             except Exception:  # of any kind: the thread goes on
-                log.exception("could not look for images whose sizes are due; trying again in %s s", WATCH_SECONDS)
+                log.exception("images whose sizes are due were not queued; trying again in %s s", WATCH_SECONDS)
 
     def _look(self) -> None:
         abandoned = abandoned_derivations(db.session())
