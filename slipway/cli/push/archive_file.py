@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.push.background_check import BackgroundCheck
-from slipway.cli.push.checked_reading import CheckedBytes
+from slipway.cli.push.checking.background_check import BackgroundCheck
+from slipway.cli.push.checking.checked_reading import CheckedBytes
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,23 @@ class Archive:
     def require_checked(self, end: int) -> None:
         """Wait until the bytes before `end` were checked. Raises CommandError if the archive is refused."""
         if self.check is not None:
-            self.check.wait_for(end)
+            with self._unless_changed():
+                self.check.wait_for(end)
 
     def finish_check(self) -> None:
         """Wait for the digest and the warnings. Raises CommandError if the archive is refused."""
         if self.check is not None:
-            self._take_over(self.check.result())
+            with self._unless_changed():
+                self._take_over(self.check.result())
+
+    @contextmanager
+    def _unless_changed(self) -> Iterator[None]:
+        """If the file was changed, that is the reason for whatever is wrong with it."""
+        try:
+            yield
+        except CommandError:
+            self.require_unchanged()
+            raise
 
     def take_result(self) -> bool:
         """Whether the digest is known, without waiting for it."""

@@ -14,10 +14,10 @@ from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.push.archive_check import ArchiveCheck, ArchiveRules, refused_folder
 from slipway.cli.push.archive_file import Archive, file_identity
-from slipway.cli.push.background_check import BackgroundCheck
-from slipway.cli.push.checked_reading import read_checked
+from slipway.cli.push.checking.archive_check import ArchiveCheck, ArchiveRules, refused_folder
+from slipway.cli.push.checking.background_check import BackgroundCheck
+from slipway.cli.push.checking.checked_reading import read_checked
 from slipway.cli.push.directory_tree import DirectoryTree
 from slipway.cli.push.temporary_file import temporary_file
 

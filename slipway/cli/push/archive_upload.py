@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from slipway.cli.command_error import CommandError
@@ -45,7 +46,8 @@ class ArchiveUpload:
                 upload = {"phase": "failed"}
             except CommandError as problem:
                 if problem.error_code in _ARCHIVE_UNUSABLE:
-                    self._platform.call("DELETE", upload_path(self._slug, str(upload["id"])))
+                    with contextlib.suppress(CommandError):  # it expires by itself, and the reason matters more
+                        self._platform.call("DELETE", upload_path(self._slug, str(upload["id"])))
                     unfinished.clear()
                 # The upload was cancelled or has ended: its state decides how to go on.
                 if problem.error_code not in {"not_found", "upload_closed"}:

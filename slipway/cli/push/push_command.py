@@ -11,7 +11,6 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
 from slipway.cli.platform_client import PlatformClient
 from slipway.cli.progress_bar import ProgressStep
-from slipway.cli.push.archive_check import ArchiveRules, without_packaging
 from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.archive_sources import (
     STANDARD_INPUT,
@@ -25,11 +24,12 @@ from slipway.cli.push.archive_upload import ArchiveUpload
 from slipway.cli.push.build_outcome import BuildOutcome
 from slipway.cli.push.build_progress import Deadline, upload_path, wait_until_checked
 from slipway.cli.push.change_detection import is_same_archive, is_same_content, remember_archive
+from slipway.cli.push.checking.archive_check import ArchiveRules, without_packaging
+from slipway.cli.push.checking.unread_archive import may_be_sent_unread
 from slipway.cli.push.dry_run import dry_run_report
 from slipway.cli.push.push_access import PushAccess, check_access
 from slipway.cli.push.push_options import PushOptions
 from slipway.cli.push.unfinished_push import UnfinishedPush
-from slipway.cli.push.unread_archive import may_be_sent_unread
 from slipway.cli.push.update_size import UpdateSize
 from slipway.client.sizes import format_size
 

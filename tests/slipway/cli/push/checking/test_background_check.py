@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from slipway.cli.command_error import CommandError
-from slipway.cli.push.archive_check import ArchiveRules
-from slipway.cli.push.background_check import BackgroundCheck
+from slipway.cli.push.checking.archive_check import ArchiveRules
+from slipway.cli.push.checking.background_check import BackgroundCheck
 from tests.game_archives import big_archive
 
 MIB = 1024**2

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Protocol
 
 from slipway.archive.archive_rejected import ArchiveRejected
-from slipway.cli.push.archive_check import ArchiveCheck, ArchiveRules, refused_archive
+from slipway.cli.push.checking.archive_check import ArchiveCheck, ArchiveRules, refused_archive
 from slipway.cli.push.temporary_file import no_space
 
 _READ_BYTES = 1 << 20

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from slipway.cli.push.archive_check import ArchiveRules
-from slipway.cli.push.checked_reading import CheckedBytes, read_checked
+from slipway.cli.push.checking.archive_check import ArchiveRules
+from slipway.cli.push.checking.checked_reading import CheckedBytes, read_checked
 
 
 class _Stopped(Exception):

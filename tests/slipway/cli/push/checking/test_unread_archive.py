@@ -12,7 +12,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.upload import Upload
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.push.unread_archive import MIN_BYTES
+from slipway.cli.push.checking.unread_archive import MIN_BYTES
 from tests.app.uploads.raw.live import World
 from tests.game_archives import big_archive
 from tests.slipway.cli.cli_process import Slipway
