@@ -19,12 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.accounts.api_keys.key_uses import key_uses
 from app.config.settings import Settings
 from app.data.claims import LEASE
-from app.data.extensions import db
 from app.images.image_processes import derivation_processes
-from app.images.variant_jobs import derive, due_derivations
+from app.images.variant_jobs import derive
 from app.maintenance.build_sweep import sweep
 from app.packing.pack_requests import end_waits
 from app.packing.pack_work import make_due_packs, work_is_due
+from app.runtime.image_watch import ImageWatch
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
@@ -55,6 +55,9 @@ class Jobs:
         self._instance = settings.instance
         self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
         self._consumers: list[Any] = []
+        self._image_watch = ImageWatch(
+            app, lambda: self.images.pending_count() == 0, lambda blob_id: self.enqueue("derive_image", blob_id)
+        )
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
         self._ping_ok = False
@@ -141,6 +144,7 @@ class Jobs:
             for _, worker in consumer.worker_threads:
                 worker.start()
             self._consumers.append(consumer)
+        self._image_watch.start()
         # Claims that another process freed in order can be taken now, those of a dead process when their lease is over.
         for resume in (self._resume_checks, self._resume_packs):
             resume.schedule(delay=LEASE.total_seconds() + 1)
@@ -159,6 +163,7 @@ class Jobs:
 
     def stop_workers(self) -> None:
         """Tell worker threads to end after their current job."""
+        self._image_watch.stop()
         for consumer in self._consumers:
             consumer.stop_flag.set()
 
@@ -168,6 +173,7 @@ class Jobs:
         for consumer in self._consumers:
             for _, thread in consumer.worker_threads:
                 thread.join(max(0.0, until - time.monotonic()))
+        self._image_watch.wait(max(0.0, until - time.monotonic()))
 
     def worker_answers(self) -> bool:
         """Whether a worker accepts a job and answers within 3 s. Tested at most every 2 s, so that health checks cannot
@@ -184,9 +190,6 @@ class Jobs:
 
     def _sweep_and_log(self) -> None:
         key_uses().write()  # of keys that were not used again
-        if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
-            for blob_id in due_derivations(db.session()):
-                self.enqueue("derive_image", blob_id)
         if self.checks.pending_count() == 0:
             self._enqueue_due_checks()
         if self.packs.pending_count() == 0 and work_is_due():
