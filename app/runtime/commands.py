@@ -18,6 +18,7 @@ from app.accounts.keys import create_key
 from app.accounts.partners import create_member, create_partner, partner_named
 from app.accounts.password_links import link_for_email
 from app.config.settings import settings
+from app.config.web_address import local_address, with_web_address
 from app.data.database import free_connection
 from app.data.schema_version import MIGRATIONS, migration_missing
 from app.fleet.servers import add_server, set_keep_previous
@@ -67,8 +68,8 @@ def member_link(email: str, partner: str | None, operator: bool) -> None:
     """Print a link with which the owner of EMAIL sets a new password, once."""
     found = partner_named(partner) if partner else None
     link, secret = link_for_email(email, COMMAND_LINE, found, operator=operator)
-    own = settings()
-    base = own.base_url or f"http://{own.host}:{own.port}"
+    own = with_web_address(settings())
+    base = own.base_url or local_address(own.host, own.port)
     click.echo(f"{base}/new-password/{secret}")
     click.echo(
         f"{link.member.name} can set a new password with it, once and within a day. This is the only time it is shown.",
