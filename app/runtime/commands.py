@@ -25,6 +25,7 @@ from app.fleet.servers import add_server, set_keep_previous
 from app.maintenance import build_sweep
 from app.process import shutdown
 from app.runtime import demo_data, doctor
+from app.runtime.backup_commands import backup_command, restore_command
 from app.runtime.jobs import jobs
 from app.runtime.pack_commands import packs_group
 from app.runtime.plain_command import PlainCommand
@@ -212,6 +213,8 @@ def init_app(app: Flask) -> None:
         sweep_command,
         check_command,
         doctor_command,
+        backup_command,
+        restore_command,
         worker_command,
     ):
         app.cli.add_command(command)
