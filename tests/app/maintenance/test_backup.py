@@ -128,7 +128,8 @@ def all_rows() -> dict[str, list[tuple[Any, ...]]]:
 def download(app: Flask, key: str) -> bytes:
     answer = app.test_client().get(f"/api/partners/games/{SLUG}/builds/1/download", headers=bearer(key))
     assert answer.status_code == 200, answer.data
-    return answer.data
+    content: bytes = answer.data
+    return content
 
 
 def test_a_restored_installation_serves_the_same_builds(
