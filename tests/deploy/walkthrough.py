@@ -143,28 +143,26 @@ class Machine:
             "NGINX_CONFIGURATION": str(self.folder / "nginx.conf"),
         }
 
-    def run(self, block: str) -> subprocess.CompletedProcess[str]:
-        """Run commands of the page. Programs that ask for a password get PASSWORD."""
-        typing = subprocess.Popen(["yes", PASSWORD], stdout=subprocess.PIPE)
-        try:
-            return subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", self.mapped(block)],
-                cwd=self.home,
-                env=self.environment,
-                stdin=typing.stdout,
-                capture_output=True,
-                text=True,
-                timeout=300,
-            )
-        finally:
-            typing.kill()
-            typing.wait()
+    def run(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a command line of the page. A program that asks for a password gets PASSWORD."""
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", self.mapped(line)],
+            cwd=self.home,
+            env=self.environment,
+            input=f"{PASSWORD}\n",
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
 
     def succeeds(self, block: str) -> str:
-        """The standard output of commands that must succeed."""
-        done = self.run(block)
-        assert done.returncode == 0, f"{self.mapped(block)}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
-        return done.stdout
+        """What the lines of a block print, which must succeed one by one."""
+        printed = ""
+        for line in block.splitlines():
+            done = self.run(line)
+            assert done.returncode == 0, f"{self.mapped(line)}\n{done.stdout}\n{done.stderr}\n{self.logs()}"
+            printed += done.stdout
+        return printed
 
     def link_programs(self) -> None:
         """In place of installing the wheel, which tests/test_wheel.py does: the programs of the checkout."""
