@@ -47,7 +47,7 @@ _STANDS_IN = {
         exec /usr/bin/install "$@"
         """,
 }
-_NGINX = """
+NGINX_MAIN = """
 user {user};
 worker_processes 1;
 pid {folder}/nginx.main;
@@ -123,7 +123,7 @@ class Machine:
         main = self.folder / "nginx.conf"
         included = self.folder / "etc/nginx/conf.d/*.conf"
         user = "root" if os.geteuid() == 0 else "nobody"  # workers write to folders of the test
-        main.write_text(_NGINX.format(user=user, folder=self.state, included=included))
+        main.write_text(NGINX_MAIN.format(user=user, folder=self.state, included=included))
         systemctl = f'exec {sys.executable} {ROOT / "tests/deploy/systemctl.py"} "$@"'
         own = {"systemctl": systemctl, "nginx": f'exec /usr/sbin/nginx -c {main} "$@"'}
         for name, script in (_STANDS_IN | own).items():
