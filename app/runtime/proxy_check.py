@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from app.storage.address_checks import tls_reason
 
 _FORGED = "192.0.2.1"  # of no machine (RFC 5737)
 _BODY_SECONDS = 5.0
+_BEGINNING = bytes(64 * 1024)  # proxies wait for the first bytes of a body
 
 
 class _Wrong(Exception):
@@ -108,7 +109,7 @@ def _check_client_address(own: Settings, seen: dict[str, Any]) -> None:
 
 
 def _check_large_body(own: Settings, base_url: str) -> None:
-    """Announce the largest archive, and send nothing: the portal refuses it for its missing key, at once."""
+    """Announce the largest archive, and send only its beginning: the portal refuses it for its missing key, at once."""
     parts = urlsplit(base_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     with closing(kind(parts.hostname or "", parts.port, timeout=_BODY_SECONDS)) as connection:
@@ -117,6 +118,8 @@ def _check_large_body(own: Settings, base_url: str) -> None:
         connection.putheader("Content-Length", str(own.max_archive_bytes))
         try:
             connection.endheaders()
+            with suppress(ConnectionError):  # it has answered already
+                connection.send(_BEGINNING)
             status = connection.getresponse().status
         except TimeoutError:
             raise _Wrong(
