@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-import ssl
+import socket
+import time
 from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,8 +18,11 @@ from app.process.request_probe import HEADER, PATH, probe_signature
 from app.storage.address_checks import tls_reason
 
 _FORGED = "192.0.2.1"  # of no machine (RFC 5737)
+_CONNECT_SECONDS = 10.0
 _BODY_SECONDS = 5.0
-_BEGINNING = bytes(64 * 1024)  # proxies wait for the first bytes of a body
+# Programs in Go, such as Caddy, pass an early answer on only while more of the body arrives.
+_PIECE = bytes(16 * 1024)
+_PAUSE_SECONDS = 0.1
 
 
 class _Wrong(Exception):
@@ -50,7 +54,8 @@ def _seen(own: Settings, base_url: str) -> dict[str, Any]:
     """What the app sees of a request that claims to come from another address."""
     headers = {HEADER: probe_signature(own.secret_key), "X-Forwarded-For": _FORGED}
     try:
-        answer = urllib3.request("GET", base_url + PATH, headers=headers, redirect=False, retries=False, timeout=10)
+        with urllib3.PoolManager(retries=False, timeout=10) as pool:
+            answer = pool.request("GET", base_url + PATH, headers=headers, redirect=False)
     except NameResolutionError:
         raise _Wrong(f"SLIPWAY_BASE_URL: this machine cannot resolve the name in {base_url}.") from None
     except NewConnectionError:
@@ -112,23 +117,41 @@ def _check_large_body(own: Settings, base_url: str) -> None:
     """Announce the largest archive, and send only its beginning: the portal refuses it for its missing key, at once."""
     parts = urlsplit(base_url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    with closing(kind(parts.hostname or "", parts.port, timeout=_BODY_SECONDS)) as connection:
+    with closing(kind(parts.hostname or "", parts.port, timeout=_CONNECT_SECONDS)) as connection:
         connection.putrequest("PUT", "/api/partners/games/doctor/upload")
         connection.putheader("Content-Type", "application/gzip")
         connection.putheader("Content-Length", str(own.max_archive_bytes))
         try:
             connection.endheaders()
-            with suppress(ConnectionError):  # it has answered already
-                connection.send(_BEGINNING)
-            status = connection.getresponse().status
-        except TimeoutError:
-            raise _Wrong(
-                "The proxy waits for a complete body before it passes a request on. Turn that off (nginx: "
-                "proxy_request_buffering off): archives are checked while they arrive."
-            ) from None
-        except (http.client.HTTPException, ssl.SSLError, OSError) as error:
+            status = _early_status(connection.sock)
+        except (OSError, ValueError) as error:
             raise _Wrong(f"{base_url} closed the connection of an upload ({type(error).__name__}).") from None
+    if status is None:
+        raise _Wrong(
+            "The proxy waits for a complete body before it passes a request on. Turn that off (nginx: "
+            "proxy_request_buffering off): archives are checked while they arrive."
+        )
     if status == 413:
         raise _Wrong("The proxy refuses a body of MAX_ARCHIVE_BYTES. Raise its limit (nginx: client_max_body_size 0).")
     if status != 401:
         raise _Wrong(f"{base_url} answered {status} to an upload without a key, and not 401.")
+
+
+def _early_status(connection: socket.socket) -> int | None:
+    """The status that arrives while a body is being sent. None if none does. Raises OSError, or ValueError for an
+    answer that is not HTTP."""
+    deadline, answer = time.monotonic() + _BODY_SECONDS, b""
+    connection.settimeout(_PAUSE_SECONDS)
+    while time.monotonic() < deadline:
+        with suppress(OSError):  # it has answered already and closed, or accepts no more
+            connection.sendall(_PIECE)
+        try:
+            received = connection.recv(4096)
+        except TimeoutError:
+            continue
+        if not received:
+            raise ConnectionResetError
+        answer += received
+        if b"\r\n" in answer:
+            return int(answer.split(None, 2)[1])
+    return None

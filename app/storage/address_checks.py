@@ -122,7 +122,9 @@ def _ask(
     method: str, address: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None
 ) -> urllib3.BaseHTTPResponse:
     try:
-        return urllib3.request(method, url, body=body, headers=headers, redirect=False, retries=False, timeout=20)
+        # Not the pool of the module, which would go on with connections of an earlier check.
+        with urllib3.PoolManager(retries=False, timeout=20) as http:
+            return http.request(method, url, body=body, headers=headers, redirect=False)
     except NameResolutionError:
         raise _Refused("has a name that this machine cannot resolve.") from None
     except NewConnectionError:
