@@ -86,9 +86,9 @@ def secrets_are_private() -> CheckResult:
         )
     for path in _secret_files(own):
         found = path.stat()  # of a link's target too
-        if stat.S_IMODE(found.st_mode) & _OTHERS:
-            whole = stat.S_IMODE(found.st_mode)
-            return failed(f"Others can use {path} (mode {whole:04o}). Run `chmod go= {path}`.")
+        mode = stat.S_IMODE(found.st_mode)
+        if mode & _OTHERS:
+            return failed(f"Others can use {path} (mode {mode:04o}). Run `chmod go= {path}`.")
         if found.st_uid not in {os.geteuid(), 0}:
             return failed(f"{path} belongs to another user, who can read and change it. Run `chown` as root.")
     return ok("Only this user can read the secrets.")

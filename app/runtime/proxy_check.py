@@ -92,7 +92,8 @@ def _check_scheme_and_host(base_url: str, seen: dict[str, Any]) -> None:
             f"The portal sees {seen['scheme']} instead of {parts.scheme}. Let the proxy set X-Forwarded-Proto, and set "
             "TRUSTED_PROXIES to the number of proxies."
         )
-    if seen["host"] != parts.netloc.lower():
+    implied = {"http": ":80", "https": ":443"}[parts.scheme]  # clients leave it out
+    if seen["host"].removesuffix(implied) != parts.netloc.lower().removesuffix(implied):
         raise _Wrong(
             f"The portal sees the host {seen['host']} instead of {parts.netloc}. Let the proxy set Host and "
             "X-Forwarded-Host to the name that the client used."

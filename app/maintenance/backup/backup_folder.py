@@ -1,10 +1,10 @@
 """What a backup consists of on disk.
 
-    manifest.json               names the snapshot that counts; written last, in one step
+    manifest.json                       names the snapshot that counts; written last, in one step
     snapshots/<time>/<table>.jsonl.gz   its rows
     snapshots/<time>/objects.jsonl.gz   its objects: key, size, SHA-256, headers
     snapshots/<time>/secret_key
-    objects/<key>               the objects; their keys never get other content
+    objects/<key>                       the objects; their keys never get other content
 
 A backup into the same folder again writes a new snapshot and copies only new objects. Whatever ends it early, the
 earlier snapshot stays complete.
@@ -77,14 +77,16 @@ class BackupFolder:
             yield
 
     def manifest(self) -> Manifest | None:
-        """None without a complete backup. Raises Conflict for one of another format."""
+        """None without a complete backup. Raises Conflict for a damaged one, and for one of another format."""
         try:
             found = json.loads(self._manifest.read_text())
+            if found["format"] == FORMAT:
+                return Manifest(**found)
         except FileNotFoundError:
             return None
-        if found.get("format") != FORMAT:
-            raise Conflict(f"{self.folder} was written by another version of Slipway. Restore it with that version.")
-        return Manifest(**found)
+        except (ValueError, KeyError, TypeError):
+            raise Conflict(f"The backup is damaged: {self._manifest} cannot be read.") from None
+        raise Conflict(f"{self.folder} was written by another version of Slipway. Restore it with that version.")
 
     def required_manifest(self) -> Manifest:
         """Raises NotFound without a complete backup."""

@@ -299,6 +299,9 @@ def test_only_an_empty_database_of_this_version_is_restored_into(
         assert "Restore it with that version, then upgrade" in Shell(other).refused("restore", str(kept))
         manifest.write_text(json.dumps(written | {"format": 2}))
         assert "another version of Slipway" in Shell(other).refused("restore", str(kept))
+        for half in (manifest.read_text()[:50], "[]", json.dumps({"format": 1})):
+            manifest.write_text(half)
+            assert f"The backup is damaged: {manifest}" in Shell(other).refused("restore", str(kept))
 
 
 @on_sqlite
