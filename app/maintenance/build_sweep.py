@@ -28,6 +28,7 @@ from app.fleet.active_servers import IS_ACTIVE
 from app.maintenance.expected_objects import build_objects
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
+from app.maintenance.object_prefixes import ARCHIVES
 from app.maintenance.pack_sweep import check_packs, sweep_packs
 from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
@@ -41,7 +42,6 @@ STALE_UPLOAD_AGE = timedelta(minutes=10)  # a running one has a heartbeat every 
 MIN_ORPHAN_AGE = timedelta(hours=1)
 ANSWER_LIFETIME = timedelta(hours=24)
 LOST_SERVER_AFTER = timedelta(hours=24)  # a deleted game does not wait longer for a silent server
-ARCHIVES = "archives/"
 
 
 @dataclass

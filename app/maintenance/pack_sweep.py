@@ -13,10 +13,9 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.pack import BuildPack
 from app.maintenance.expected_objects import pack_objects
+from app.maintenance.object_prefixes import PACKS
 from app.packing.pack_removal import NamedObject, free_packs
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
-
-PACKS = "packs/"
 
 
 @dataclass

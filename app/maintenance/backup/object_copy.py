@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.config.settings import MIB
-from app.images.object_keys import FINAL, STAGING
+from app.maintenance import object_prefixes
 from app.maintenance.backup.backup_folder import BackedUpObject, BackupFolder
-from app.maintenance.build_sweep import ARCHIVES
-from app.maintenance.pack_sweep import PACKS
 from app.refusals import Conflict
 from app.storage.bucket import Bucket, ObjectGone, StorageError, StoredObject, bucket
 from app.storage.objects import object_headers, write_object
@@ -19,7 +17,6 @@ from app.storage.part_writer import PartWriter, part_size
 from app.storage.whole_objects import read_whole
 from app.storage.write_address_probe import is_of_a_probe
 
-PREFIXES = (ARCHIVES, PACKS, FINAL, STAGING)
 _PIECE = MIB
 # A larger object is sent in parts, as it was stored.
 _MAX_SINGLE_PUT = 64 * MIB
@@ -28,7 +25,7 @@ _KEPT_HEADERS = ("Content-Type", "Cache-Control")
 
 def stored_objects() -> Iterator[StoredObject]:
     """Every object of this installation, now."""
-    for prefix in PREFIXES:
+    for prefix in object_prefixes.ALL:
         yield from (found for found in bucket().objects(prefix) if not is_of_a_probe(found.key, found.modified))
 
 
