@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config.environment import host_in
@@ -44,6 +46,18 @@ def test_a_foreign_host_is_a_clean_400_in_the_right_form_on_every_path(client: F
         assert answer.status_code == 400, path
         assert answer.json is not None, path
         assert answer.json["error"]["code"] == "VALIDATION_ERROR", path
+
+
+@pytest.mark.settings(**HTTPS)
+def test_no_route_answers_a_foreign_host(app: Flask, client: FlaskClient, cast: Cast) -> None:
+    """Every path of the app with every method, and not one error of another kind."""
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<[^>]*>", "1", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD"}):
+            headers = bearer(cast.starlight.key) | {"Host": "evil.example"}
+            answer = client.open(path, method=method, headers=headers)
+            assert answer.status_code == 400, (method, path)
+            assert "evil.example" in answer.text, (method, path)
 
 
 @pytest.mark.settings(**HTTPS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -70,17 +71,35 @@ def test_agent_and_command_line_stay_light(wheel: Path) -> None:
     assert [line for line in light if line.lower().startswith(ONLY_THE_PORTALS)] == []
 
 
+def container_lines(folder: Path) -> list[str]:
+    """The commands of the container image, with folders of ours."""
+    text = (ROOT / "deploy/compose/Containerfile").read_text().replace("\\\n", "")
+    lines = re.findall(r"^RUN (.*)$", text, re.MULTILINE)
+    for old, new in (
+        ("/opt/slipway", f"{folder}/venv"),
+        ("/tmp/slipway", f"{folder}/brought"),
+        ("/var/lib/slipway", f"{folder}/instance"),
+        ("install -d -o 10001 -g 10001", "install -d"),  # the user of the image
+        ("python3 -m venv", f"{sys.executable} -m venv"),
+    ):
+        assert any(old in line for line in lines), old
+        lines = [line.replace(old, new) for line in lines]
+    return lines
+
+
 class Installed:
-    """The wheel in an environment of its own. Commands run in `folder`, outside of the checkout."""
+    """The wheel in an environment of its own, installed as in the container image. Commands run in `folder`, outside of
+    the checkout."""
 
     def __init__(self, folder: Path, wheel: Path, environment: dict[str, str]) -> None:
         self.folder = folder
         kept = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder)}
         self.environment = kept | {name: os.environ[name] for name in os.environ if name.startswith("PIP_")}
-        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-        pip = (self.program("pip"), "install", "--quiet", "--disable-pip-version-check", "--no-input")
-        self._run(*pip, "--require-hashes", "-r", str(ROOT / "requirements.lock"))
-        self._run(*pip, "--no-deps", str(wheel))
+        (folder / "brought").mkdir()
+        for brought in (ROOT / "requirements.lock", wheel):
+            (folder / "brought" / brought.name).write_bytes(brought.read_bytes())
+        for line in container_lines(folder):
+            self._run("sh", "-euc", line)
         self.environment |= environment
 
     def program(self, name: str) -> str:

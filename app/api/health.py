@@ -5,16 +5,20 @@
   are not asked: without them pages still open, and say what is missing.
 - `/healthz`: 200 when database, storage and worker respond, else 503. The body has the state of each.
 - `/version`: the version of the program.
+
+`/doctor/request` is for `flask doctor` alone, which signs its request.
 """
 
 from __future__ import annotations
 
 from importlib.metadata import version
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, abort, jsonify, request
 
+from app.config.settings import settings
 from app.data.database import database_answers
 from app.process import shutdown
+from app.process.request_probe import HEADER, PATH, is_probe
 from app.refusals import Unavailable
 from app.storage.bucket import bucket
 from app.topics.queue import worker_answers
@@ -40,6 +44,16 @@ def healthz() -> Response:
 @bp.get("/version")
 def program_version() -> Response:
     return _uncached(jsonify({"version": version("slipway")}))
+
+
+@bp.get(PATH)
+def seen_request() -> Response:
+    """What the app sees of a client behind the proxies. `forwarded`: entries of X-Forwarded-For."""
+    if not is_probe(settings().secret_key, request.headers.get(HEADER, "")):
+        abort(404)
+    entries = [entry for entry in request.headers.get("X-Forwarded-For", "").split(",") if entry.strip()]
+    seen = {"scheme": request.scheme, "host": request.host, "address": request.remote_addr, "forwarded": len(entries)}
+    return _uncached(jsonify(seen))
 
 
 def _states(found: dict[str, bool]) -> Response:

@@ -23,7 +23,7 @@ _OTHERS = 0o077
 # The content of an instance folder. A list and not every file there: a setting that names the wrong folder must
 # not change other files. Nobody else can reach what is below these folders: the folders' own mode prevents it.
 _OURS = (
-    *("secret_key*", "demo*", "*.db", "*.db-*", "*.lock"),
+    *("secret_key*", "web_address*", "demo*", "*.db", "*.db-*", "*.lock"),
     *("logs", "logs/*", "servers", "storage", "storage/*", "storage/volume/*"),
 )
 

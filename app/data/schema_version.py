@@ -26,6 +26,11 @@ def migration_missing(database_url: str) -> str | None:
         engine.dispose()
 
 
+def newest_revision() -> str:
+    """The revision that this version needs."""
+    return str(_scripts().get_current_head())
+
+
 def _missing(engine: Engine) -> str | None:
     scripts = _scripts()
     newest = scripts.get_current_head()

@@ -25,8 +25,10 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.data.models.upload import RAW, Upload
 from app.fleet import transfers
 from app.fleet.active_servers import IS_ACTIVE
+from app.maintenance.expected_objects import build_objects
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
+from app.maintenance.object_prefixes import ARCHIVES
 from app.maintenance.pack_sweep import check_packs, sweep_packs
 from app.process.crash_points import crash_point
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
@@ -40,7 +42,6 @@ STALE_UPLOAD_AGE = timedelta(minutes=10)  # a running one has a heartbeat every 
 MIN_ORPHAN_AGE = timedelta(hours=1)
 ANSWER_LIFETIME = timedelta(hours=24)
 LOST_SERVER_AFTER = timedelta(hours=24)  # a deleted game does not wait longer for a silent server
-ARCHIVES = "archives/"
 
 
 @dataclass
@@ -207,17 +208,15 @@ def _known_keys() -> set[str]:
 def check() -> CheckFindings:
     """Compare rows and objects. Changes nothing. Builds are read before the objects are listed and everything else
     after, so that new objects are not reported as errors."""
-    builds = db.session.execute(
-        select(Build.object_key, Build.size, Build.number, Game.slug).join(Game, Build.game_id == Game.id)
-    ).all()
+    builds = build_objects(db.session())
     free_connection()
     listed = list(bucket().objects(ARCHIVES))
     sizes = {found.key: found.size for found in listed}
     known = _known_keys()
     result = CheckFindings(builds=len(builds))
-    for row in builds:
-        if sizes.get(row.object_key) != row.size and row.object_key in known:
-            result.missing.append(f"{row.slug}, build {row.number}: {row.object_key}")
+    for build in builds:
+        if sizes.get(build.key) != build.size and build.key in known:
+            result.missing.append(f"{build.name}: {build.key}")
     result.orphans = _without_row(listed, known)
     result.transfers = [transfer.key for transfer in _orphan_transfers()]
     packs = check_packs()

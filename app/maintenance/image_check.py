@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
-
 from app.data.database import free_connection
 from app.data.extensions import db
-from app.data.models.asset import Blob, BlobVariant
 from app.images.object_keys import FINAL
+from app.maintenance.expected_objects import image_objects
 from app.maintenance.image_sweep import orphans
 from app.storage.bucket import StoredObject, bucket
 
@@ -35,12 +33,6 @@ def check_assets() -> AssetCheckFindings:
 
 
 def _expected() -> dict[str, int]:
-    """Key → bytes, of every image and size that may be requested."""
-    stored = Blob.state == "stored"
-    found = dict(db.session.execute(select(Blob.object_key, Blob.size).where(stored)).all())
-    variants = select(BlobVariant.object_key, BlobVariant.byte_size).join(Blob, BlobVariant.blob_id == Blob.id)
-    found.update(db.session.execute(variants.where(stored)).all())
-    copies = select(Blob.public_key, Blob.public_size).where(stored, Blob.public_key > "")
-    found.update({key: size for key, size in db.session.execute(copies) if key and size})
+    found = image_objects(db.session())
     free_connection()
     return found

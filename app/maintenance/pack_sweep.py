@@ -11,12 +11,11 @@ from sqlalchemy import select
 from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.base import now
-from app.data.models.game import Build, Game
-from app.data.models.pack import BuildPack, PackUpdate
-from app.packing.pack_removal import NamedObject, free_packs, objects_of_pack, objects_of_update
+from app.data.models.pack import BuildPack
+from app.maintenance.expected_objects import pack_objects
+from app.maintenance.object_prefixes import PACKS
+from app.packing.pack_removal import NamedObject, free_packs
 from app.storage.bucket import OpenMultipart, StoredObject, bucket
-
-PACKS = "packs/"
 
 
 @dataclass
@@ -81,16 +80,7 @@ def check_packs() -> PackCheckFindings:
 
 
 def _expected() -> dict[NamedObject, str]:
-    """Every object that a row names → what it belongs to, for people."""
-    found: dict[NamedObject, str] = {}
-    whose = select(BuildPack, Build.number, Game.slug).join(Build, BuildPack.build_id == Build.id)
-    for pack, number, slug in db.session.execute(
-        whose.join(Game, Build.game_id == Game.id).where(BuildPack.state == "ready")
-    ):
-        found |= dict.fromkeys(objects_of_pack(pack), f"{slug}, pack of build {number}")
-    updates = select(PackUpdate, Build.number, Game.slug).join(Build, PackUpdate.build_id == Build.id)
-    for update, number, slug in db.session.execute(updates.join(Game, Build.game_id == Game.id)):
-        found |= dict.fromkeys(objects_of_update(update), f"{slug}, update to build {number}")
+    found = pack_objects(db.session())
     free_connection()
     return found
 

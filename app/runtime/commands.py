@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
-import signal
 import sys
 from datetime import timedelta
 
@@ -18,15 +16,19 @@ from app.accounts.keys import create_key
 from app.accounts.partners import create_member, create_partner, partner_named
 from app.accounts.password_links import link_for_email
 from app.config.settings import settings
+from app.config.web_address import local_address, with_web_address
 from app.data.database import free_connection
 from app.data.schema_version import MIGRATIONS, migration_missing
 from app.fleet.servers import add_server, set_keep_previous
 from app.maintenance import build_sweep
 from app.process import shutdown
+from app.process.service import EndRequests, notify_ready
 from app.runtime import demo_data, doctor
+from app.runtime.backup_commands import backup_command, restore_command
 from app.runtime.jobs import jobs
 from app.runtime.pack_commands import packs_group
 from app.runtime.plain_command import PlainCommand
+from app.runtime.storage_commands import storage_group
 
 STOP_SECONDS = 8.0
 
@@ -67,8 +69,8 @@ def member_link(email: str, partner: str | None, operator: bool) -> None:
     """Print a link with which the owner of EMAIL sets a new password, once."""
     found = partner_named(partner) if partner else None
     link, secret = link_for_email(email, COMMAND_LINE, found, operator=operator)
-    own = settings()
-    base = own.base_url or f"http://{own.host}:{own.port}"
+    own = with_web_address(settings())
+    base = own.base_url or local_address(own.host, own.port)
     click.echo(f"{base}/new-password/{secret}")
     click.echo(
         f"{link.member.name} can set a new password with it, once and within a day. This is the only time it is shown.",
@@ -164,22 +166,13 @@ def worker_command() -> None:
     claims of its checks for the other workers."""
     if missing := migration_missing(settings().database_url):
         raise click.ClickException(missing)
-    # A handler may interrupt a thread that holds the very lock it needs. A SimpleQueue is safe there.
-    asked: queue.SimpleQueue[None] = queue.SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.put(None))
+    requests = EndRequests()
     working = jobs(current_app)
     working.start_workers()
     free_connection()
     logging.getLogger(__name__).info("the worker is ready")
-    while (
-        True
-    ):  # a signal that the kernel delivers to another thread does not wake this one; its handler still runs here
-        try:
-            asked.get(timeout=1.0)
-            break
-        except queue.Empty:
-            continue
+    notify_ready()
+    requests.wait()
     shutdown.begin(0)
     working.stop_workers()
     working.wait(STOP_SECONDS)
@@ -208,9 +201,12 @@ def init_app(app: Flask) -> None:
         key_group,
         server_group,
         packs_group,
+        storage_group,
         sweep_command,
         check_command,
         doctor_command,
+        backup_command,
+        restore_command,
         worker_command,
     ):
         app.cli.add_command(command)

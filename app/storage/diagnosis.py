@@ -10,6 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from app.config.settings import settings
 from app.config.storage_settings import StorageSettings
+from app.config.web_address import with_web_address
 from app.process.check_result import CheckResult, failed, ok, skipped
 from app.storage.bucket import Bucket, StorageError
 from app.storage.cors import page_origins
@@ -86,7 +87,7 @@ def _ask(store: Bucket, url: str, method: str, body: bytes | None = None) -> int
 
 def cors_names_the_portal() -> CheckResult:
     """Whether the portal's pages may send to storage, and other pages may not."""
-    where, origins = settings().storage_settings, page_origins(settings())
+    where, origins = settings().storage_settings, page_origins(with_web_address(settings()))
     if not origins:
         return skipped("SLIPWAY_BASE_URL is not set, so the portal's origin is not known. Set it to check CORS.")
     address = f"{where.public_endpoint}/{where.bucket}/{probe_name('staging/')}"

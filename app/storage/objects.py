@@ -13,7 +13,7 @@ from urllib3.response import BaseHTTPResponse
 
 from app.config.settings import settings
 from app.storage.availability import storage_status
-from app.storage.bucket import StorageError, bucket
+from app.storage.bucket import ObjectGone, StorageError, bucket
 from app.storage.url_signing import presign
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,18 @@ def open_object(key: str, span: tuple[int, int] | None = None) -> OpenObject:
             raise ObjectMissing("reading an object that is not there")
         raise _failed("reading an object", status)
     return OpenObject(answer)
+
+
+def object_headers(key: str) -> dict[str, str]:
+    """The headers that are stored with an object. Raises ObjectGone or StorageError."""
+    answer = _ask("HEAD", key, "looking at an object", headers={})
+    answer.drain_conn()
+    answer.release_conn()
+    if answer.status == 404:
+        raise ObjectGone("looking at an object")
+    if answer.status != 200:
+        raise _failed("looking at an object", answer.status)
+    return dict(answer.headers)
 
 
 def write_object(key: str, file: IO[bytes], size: int, md5: bytes, headers: Mapping[str, str]) -> None:

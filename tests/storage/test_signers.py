@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from app.images.object_keys import STAGING
-from app.maintenance.build_sweep import ARCHIVES
+from app.maintenance.object_prefixes import ARCHIVES
 from app.storage.upload_identity import INCOMING_PREFIXES
 from tests.conftest import ROOT
 

@@ -12,6 +12,7 @@ import psutil
 import urllib3
 
 from app.config.settings import Settings
+from app.config.web_address import local_address
 
 # The web server of a supervisor that was killed a moment ago may not have ended yet.
 _LEFT_OVER_SECONDS = 3.0
@@ -27,8 +28,7 @@ class Addresses:
     def __init__(self, settings: Settings) -> None:
         self.host = settings.host.strip("[]")
         self.port = settings.port
-        reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  # compared, not bound
-        self.local_url = f"http://[{reachable}]:{self.port}" if ":" in reachable else f"http://{reachable}:{self.port}"
+        self.local_url = local_address(self.host, self.port)
         self.base_url = settings.base_url or self.local_url
         self._http = urllib3.PoolManager(retries=False, timeout=1.5, maxsize=1)
 

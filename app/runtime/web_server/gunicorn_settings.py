@@ -26,6 +26,7 @@ from gunicorn.workers.base import Worker
 
 from app.accounts.api_keys.key_uses import key_uses
 from app.config.settings import SettingsError, load_settings
+from app.config.web_address import record_web_address
 from app.data.schema_version import migration_missing
 from app.limits import thread_budgets
 from app.process import shutdown
@@ -174,8 +175,16 @@ def when_ready(server: Arbiter) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    _record_address(server)
     if not _settings.redis_url:
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # it would add a worker; see on_starting
+
+
+def _record_address(server: Arbiter) -> None:
+    """For commands that print links. It may differ from the settings: `gunicorn --bind` counts more."""
+    found = server.LISTENERS[0].getsockname()
+    if isinstance(found, tuple):  # not the path of a Unix socket
+        record_web_address(_settings.instance, str(found[0]), int(found[1]))
 
 
 def on_exit(server: Arbiter) -> None:
