@@ -26,7 +26,7 @@ from app.fleet.costs.transfer_costs import (
     transfer_costs,
 )
 from app.fleet.replicas import builds_after_release
-from app.fleet.rollout import state_of
+from app.fleet.rollout_states import state_of
 from app.packing.transfers import transfer_between
 from app.storage.bucket import StorageError
 

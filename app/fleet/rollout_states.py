@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from app.data.models.game import Build
+from app.data.models.server import Server
+from app.fleet.contact import has_contact
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,32 @@ SEVERITY = (
 
 
 SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is "Failed", though retries go on
+
+
+class ReportedPhase(Protocol):
+    """The part of a replica from which its state follows."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+def state_of(replica: ReportedPhase | None, server: Server, at: datetime) -> str:
+    """The state to show for one replica (None: never sent)."""
+    contact = has_contact(server, at)
+    if replica is None:
+        return "not_sent" if contact else "no_contact"
+    if not contact and replica.phase != "removed":
+        return "no_contact"
+    return reported_state(replica)
+
+
+def reported_state(replica: ReportedPhase) -> str:
+    """The state that the server reported last, with contact or without."""
+    if replica.phase == "failed":
+        return "retrying" if replica.attempt <= SHOWN_RETRIES else "failed"
+    return {"pending": "queued", "evicting": "removing"}.get(replica.phase, replica.phase)
 
 
 @dataclass(frozen=True)
@@ -82,24 +111,31 @@ class MatrixServer:
 
 @dataclass(frozen=True)
 class MatrixRow:
+    """One build. `cells`: on the servers that are shown. `cached_on`: on how many of all servers in contact it is
+    cached; `kept`: whether one of them keeps it for rolling back."""
+
     build: Build
     live: bool
     cells: list[Cell]
-
-    @property
-    def cached_on(self) -> int:
-        return sum(cell.state == "cached" for cell in self.cells)
+    cached_on: int
+    kept: bool
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Columns are servers in id order. Rows are the live build, then newer builds, then older ones by number."""
+    """Columns are the servers that are shown, in id order. Rows are the live build, then newer builds, then older ones
+    by number. Everything else is of all servers: how many there are in `total`, `counts` of the states of the live
+    build, `failure` as (server id, reason) of the first server that failed it, and `lost_at`: when the next server
+    counts as lost unless it reports, or None."""
 
     servers: list[MatrixServer]
     rows: list[MatrixRow]
+    total: int
     sessions: int
     bytes_to_send: int
-    counts: Counter[str] = field(default_factory=Counter)  # of the live row
+    counts: Counter[str]
+    failure: tuple[str, str] | None
+    lost_at: datetime | None
 
     @property
     def worst(self) -> str | None:
@@ -109,12 +145,11 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Summary:
-    """The state of one game's released build: one state per server, in server order, and their counts. `states` is
-    empty if no build is released."""
+    """How many servers have one game's released build in each state. `states`: one per server, in id order. Both are
+    empty if no build is released, `states` also if there are too many servers to tell apart."""
 
     states: list[str]
     counts: Counter[str]
-    reason: tuple[str, str] | None  # (server id, reason) of the first failure
 
     @property
     def worst(self) -> str | None:

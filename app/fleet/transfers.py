@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -80,13 +80,14 @@ def record_all_arrived(session: Session, by_server: Mapping[str, Mapping[str, in
         session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_={"bytes": added}), rows)
 
 
-def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:
-    """Bytes of each of the last 60 minutes, oldest first, by server id. For one partner, or for all."""
+def last_hour(server_ids: Collection[str], partner_id: str | None = None) -> dict[str, list[int]]:
+    """Bytes of each of the last 60 minutes, oldest first, by server id. For one partner, or for all. A server without
+    any is missing."""
     end = now().replace(second=0, microsecond=0)
     begin = end - timedelta(minutes=SHOWN_MINUTES - 1)
     query = (
         select(TransferMinute.server_id, TransferMinute.minute, func.sum(TransferMinute.bytes))
-        .where(TransferMinute.minute >= begin)
+        .where(TransferMinute.server_id.in_(server_ids), TransferMinute.minute >= begin)
         .group_by(TransferMinute.server_id, TransferMinute.minute)
     )
     if partner_id is not None:
@@ -97,6 +98,14 @@ def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:
         if 0 <= place < SHOWN_MINUTES:
             result[server_id][place] = int(count)
     return dict(result)
+
+
+def with_current_rate(hour: list[int] | None, bytes_per_second: int) -> list[int]:
+    """A server's last hour, None if nothing arrived. The minute that has just begun would always look like a drop, so
+    the current rate extends it."""
+    minutes = list(hour or [0] * SHOWN_MINUTES)
+    minutes[-1] = max(minutes[-1], bytes_per_second * 60)
+    return minutes
 
 
 def delete_old_transfers(session: Session) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from app.fleet.contact import CONTACT_SECONDS
-from app.fleet.fleet_overview import FleetServer, PartnerServer
+from app.fleet.fleet_overview import FleetServer
+from app.fleet.partner_overview import PartnerServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
@@ -37,6 +38,8 @@ _TITLES = {
     "retrying": "retrying",
     "unwell": "unwell",
 }
+
+MAX_NAMES = 8  # of servers in one sentence
 
 # (label, number, unit): `Sending now`, `84.6`, `MB/s`.
 Figure = tuple[str, str, str]
@@ -146,7 +149,7 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | 
     if len(silent) == 1 and silent[0].reported_at:
         what: Phrase = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
     else:
-        names = ", ".join(server.id for server in silent)
+        names = some_names([server.id for server in silent], len(silent))
         what = (f"No contact with {len(silent)} servers: {names}",)
     one = len(silent) == 1
     continues = "It continues by itself when it reports" if one else "They continue by themselves when they report"
@@ -155,6 +158,12 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | 
         return what, f"{continues} again. Their cached builds stay there. Operators of the platform see this too."
     to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
     return what, f"Players are sent to {to}. {continues} again. You do not need to do anything."
+
+
+def some_names(names: Sequence[str], total: int) -> str:
+    """`srv-01, srv-02, srv-03`, or `srv-01, … srv-08 and 492 more`: at most MAX_NAMES of `total`."""
+    shown, more = ", ".join(names[:MAX_NAMES]), total - min(len(names), MAX_NAMES)
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def part_of_total(used: int, total: int, digits: int = 1) -> str:
