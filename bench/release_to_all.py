@@ -1,0 +1,83 @@
+"""A release to 500 servers whose agents all wait for a new plan, on SQLite and on Postgres: seconds until an agent has
+its plan, the release itself, and what 500 waiting polls cost."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+import urllib3
+
+from bench.bench_server import BenchServer, percentile, rss_mib, running_server, verdict
+from bench.fleet_reports import seed_servers, server_token
+from bench.postgres import running_postgres
+from bench.waiting_agents import WAIT, WaitingFleet
+from tests.many_rows import SLUG, Many
+
+SERVERS = 500
+RELEASES = 6  # each of another build, which no server has
+BUILDS = 20
+
+
+def run(directory: Path) -> bool:
+    """Whether 95 of 100 agents have the plan within 2 s of the release, on both databases."""
+    (directory / "sqlite").mkdir()
+    (directory / "postgres").mkdir()
+    with running_server(directory / "sqlite") as stage:
+        met = _measure(stage, "SQLite")
+    with running_postgres(directory) as url, running_server(directory / "postgres", DATABASE_URL=url) as stage:
+        return _measure(stage, "Postgres") and met
+
+
+def _measure(stage: BenchServer, database: str) -> bool:
+    seed_servers(stage, Many(games=3, builds=BUILDS, servers=SERVERS, entries=0, assets=0))
+    idle = rss_mib(stage.worker)
+    fleet = WaitingFleet(stage.port, [server_token(number) for number in range(SERVERS)])
+    process, delays, calls, cpu = psutil.Process(stage.worker), [], [], []
+    fleet.poll()
+    fleet.await_answers(120)
+    for number in range(1, RELEASES + 1):
+        fleet.poll(WAIT)
+        _await_quiet(process)
+        waiting = rss_mib(stage.worker)
+        before, begun = _seconds(process), time.monotonic()
+        _release(stage, number)
+        calls.append(time.monotonic() - begun)
+        fleet.await_answers(60)
+        delays += [agent.answered_at - begun for agent in fleet.agents]
+        cpu.append(_seconds(process) - before)
+    fleet.close()
+    print(f"  {database}, load average {os.getloadavg()[0]:.1f}: release p95 {percentile(calls, 0.95) * 1000:.0f} ms,")
+    print(
+        f"  plan median {percentile(delays, 0.5):.2f} s, RSS {waiting - idle:.0f} MiB more for {SERVERS} waiting polls"
+    )
+    met = verdict(f"{database}: plan after a release p95", percentile(delays, 0.95), 2, least=False, unit=" s")
+    took = percentile(cpu, 0.5)
+    return verdict(f"{database}: CPU of a release to {SERVERS}", took, 2, least=False, unit=" s") and met
+
+
+def _await_quiet(process: psutil.Process) -> None:
+    """Until all polls have arrived: the process has used no CPU to speak of for half a second."""
+    while True:
+        before = _seconds(process)
+        time.sleep(0.5)
+        if _seconds(process) - before <= 0.03:
+            return
+
+
+def _seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _release(stage: BenchServer, number: int) -> None:
+    answer = urllib3.request(
+        "POST",
+        f"{stage.url}/api/partners/games/{SLUG}/releases",
+        headers={"Authorization": f"Bearer {stage.key}"},
+        json={"build": number},
+    )
+    if answer.status != 201:
+        raise SystemExit(f"releasing build {number}: {answer.status} {answer.data!r}")
