@@ -8,26 +8,28 @@ import resource
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-WAIT = 25  # seconds that a poll may wait
+WAIT_SECONDS = 25  # seconds that a poll may wait
 _LENGTH = re.compile(rb"\r\nContent-Length: (\d+)", re.IGNORECASE)
 
 
 @dataclass
 class WaitingAgent:
-    """`version`: of the last plan. `answered_at`: when the last poll was answered, by the monotonic clock."""
+    """`version` and `live_build`: of the last plan, the latter by its number. `planned_at`: when that build was in a
+    plan first, by the monotonic clock."""
 
     token: str
     connection: socket.socket
     version: int = 0
-    answered_at: float = 0.0
+    live_build: int = 0
+    planned_at: float = 0.0
     received: bytearray = field(default_factory=bytearray)
 
-    def poll(self, wait: int) -> None:
-        """Ask for a plan; with `wait`, only for one after `version`."""
-        query = f"?since={self.version}&wait={wait}" if wait else ""
+    def poll(self) -> None:
+        """Wait for a plan after `version`. Without one yet, ask for the current plan."""
+        query = f"?since={self.version}&wait={WAIT_SECONDS}" if self.version else ""
         head = (
             f"GET /api/servers/self/plan{query} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self.token}\r\n\r\n"
         )
@@ -49,7 +51,8 @@ class WaitingAgent:
             raise SystemExit(f"a poll was refused: {bytes(head)!r} {plan}")
         if plan["pollAfterSeconds"]:
             raise SystemExit("a poll found no place to wait")
-        self.version, self.answered_at = plan["version"], time.monotonic()
+        self.version = plan["version"]
+        self.live_build = next((build["build"] for build in plan["builds"] if build["active"]), 0)
         return True
 
 
@@ -65,21 +68,35 @@ class WaitingFleet:
             agent = WaitingAgent(token, socket.create_connection(("127.0.0.1", port)))
             agent.connection.setblocking(False)
             self._selector.register(agent.connection, selectors.EVENT_READ, agent)
+            agent.poll()
             self.agents.append(agent)
 
-    def poll(self, wait: int = 0) -> None:
-        """Let all agents poll."""
-        for agent in self.agents:
-            agent.poll(wait)
-
-    def await_answers(self, seconds: float) -> None:
-        """Until each has its answer. Raises SystemExit after `seconds`."""
-        missing, ends = len(self.agents), time.monotonic() + seconds
+    def await_build(self, number: int, seconds: float) -> None:
+        """Until this build is the live one in each plan, however many plans that takes. Raises SystemExit after
+        `seconds`."""
+        missing = {agent.token for agent in self.agents if agent.live_build != number}
+        ends = time.monotonic() + seconds
         while missing and time.monotonic() < ends:
-            for ready, _ in self._selector.select(0.1):
-                missing -= ready.data.receive()
+            for agent in self._answered(0.1):
+                if agent.live_build == number and agent.token in missing:
+                    missing.discard(agent.token)
+                    agent.planned_at = time.monotonic()
         if missing:
-            raise SystemExit(f"{missing} of {len(self.agents)} polls were not answered within {seconds:g} s")
+            raise SystemExit(f"{len(missing)} of {len(self.agents)} agents had no plan within {seconds:g} s")
+
+    def keep_polling(self, seconds: float) -> None:
+        """Poll for so long, whatever the plans are."""
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            list(self._answered(left))
+
+    def _answered(self, seconds: float) -> Iterator[WaitingAgent]:
+        """The agents whose polls are answered now; each polls again at once. Waits for the first one."""
+        for ready, _ in self._selector.select(seconds):
+            agent: WaitingAgent = ready.data
+            if agent.receive():
+                yield agent
+                agent.poll()
 
     def close(self) -> None:
         for agent in self.agents:

@@ -66,6 +66,11 @@ def reported_state(replica: ReportedPhase) -> str:
     return {"pending": "queued", "evicting": "removing"}.get(replica.phase, replica.phase)
 
 
+def percent_of(done: int, total: int) -> int:
+    """Whole percent, rounded down: 100 only when every byte is there."""
+    return min(100, done * 100 // total) if total else 0
+
+
 @dataclass(frozen=True)
 class Cell:
     """One build on one server. Bytes are of the transfer while downloading, and of the check while verifying.
@@ -98,7 +103,7 @@ class Cell:
     @property
     def percent(self) -> int:
         """Whole percent, rounded down: 100 only when every byte is there."""
-        return min(100, self.bytes_done * 100 // self.bytes_total) if self.bytes_total else 0
+        return percent_of(self.bytes_done, self.bytes_total)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ pages.before_request(require_sign_in)
 # Filters by status: key in the address -> label.
 STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 GAMES_PER_PAGE = 50
-MAX_MARKS = 40  # servers with a mark of their own in each row; beyond it, the row has only its words
+MAX_MARKS = 16  # servers with a mark of their own in each row; beyond it, the row has only its words
 THUMBNAIL_BOX = (104, 48)
 _GONE = "This partner no longer exists."
 
