@@ -28,7 +28,10 @@ def run(directory: Path) -> bool:
     (directory / "postgres").mkdir()
     with running_server(directory / "sqlite") as stage:
         met = _measure(stage, "SQLite")
-    with running_postgres(directory) as url, running_server(directory / "postgres", DATABASE_URL=url) as stage:
+    with (
+        running_postgres(directory) as url,
+        running_server(directory / "postgres", DATABASE_URL=url) as stage,
+    ):
         return _measure(stage, "Postgres") and met
 
 
@@ -50,18 +53,19 @@ def _measure(stage: BenchServer, database: str) -> bool:
         cpu.append(_seconds(process) - before)
     fleet.close()
     print(f"  {database}, load average {os.getloadavg()[0]:.1f}: release p95 {percentile(calls, 0.95) * 1000:.0f} ms,")
-    print(f"  plan median {percentile(delays, 0.5):.2f} s; 500 waiting polls: {waiting - idle:.0f} MiB of RSS more")
-    met = verdict(f"{database}: plan after a release p95", percentile(delays, 0.95), 2, least=False, unit=" s")
-    took = percentile(cpu, 0.5)
-    return verdict(f"{database}: CPU of a release to {SERVERS}", took, 2, least=False, unit=" s") and met
+    print(
+        f"  plan median {percentile(delays, 0.5):.2f} s; {SERVERS} waiting polls: {waiting - idle:.0f} MiB of RSS more;"
+    )
+    print(f"  CPU of the web process until all have their plans: {percentile(cpu, 0.5):.2f} s (median)")
+    return verdict(f"{database}: plan after a release p95", percentile(delays, 0.95), 2, least=False, unit=" s")
 
 
 def _await_quiet(process: psutil.Process, fleet: WaitingFleet) -> None:
-    """Until all polls wait: the process has used no CPU to speak of for half a second."""
+    """Until all polls wait: the process has used little CPU for half a second."""
     while True:
         before = _seconds(process)
         fleet.keep_polling(0.5)
-        if _seconds(process) - before <= 0.03:
+        if _seconds(process) - before <= 0.15:  # polls end after 25 s and begin again, twenty per second
             return
 
 
