@@ -81,6 +81,7 @@ def _release(stage: BenchServer, number: int) -> float:
         f"{stage.url}/api/partners/games/{SLUG}/releases",
         headers={"Authorization": f"Bearer {stage.key}"},
         json={"build": number},
+        timeout=60,
     )
     if answer.status != 201:
         raise SystemExit(f"releasing build {number}: {answer.status} {answer.data!r}")

@@ -32,6 +32,7 @@ CALLS = {
     "/api/v1/games?limit=100": 20_000,
     "/api/v1/games/game_many0/assets?limit=100": 60_000,
 }
+AGENTS_CALLS = {"/api/servers/self/plan": 2_000}
 PAGES = {
     "/games": 130_000,
     "/games?status=attention": 150_000,
@@ -52,17 +53,18 @@ OPERATORS_PAGES = {
     "/operator/audit": 100_000,
     "/operator/partners": 40_000,
 }
-EVERYTHING = CALLS | PAGES | OPERATORS_PAGES  # and the most bytes of each
+EVERYTHING = CALLS | AGENTS_CALLS | PAGES | OPERATORS_PAGES  # and the most bytes of each
 # These show sums over all builds and games.
 TOTALS = {"/operator/servers", "/operator/servers?page=2", "/operator/partners"}
 LARGE = ("games", "builds", "replicas", "audit_entries", "assets", "blobs", "releases")
 
 
 class Reader:
-    """Reads calls with a key and pages as an owner or operator, and notes the queries of each."""
+    """Reads calls with a key or a server's token, and pages as an owner or operator, and notes the queries of each."""
 
-    def __init__(self, app: Flask, client: FlaskClient, key: str, owner: Visitor, operator: Visitor) -> None:
-        self._app, self._client, self._key = app, client, key
+    def __init__(self, app: Flask, client: FlaskClient, cast: Cast, owner: Visitor, operator: Visitor) -> None:
+        self._app, self._client = app, client
+        self._key, self._token = cast.starlight.key, cast.servers["srv-01"]
         self._owner, self._operator = owner, operator
         self.queries: list[tuple[str, Any]] = []
 
@@ -78,7 +80,8 @@ class Reader:
 
     def _get(self, path: str) -> Any:
         if path.startswith("/api/"):
-            return self._client.get(path, headers=bearer(self._key))
+            secret = self._token if path.startswith("/api/servers/") else self._key
+            return self._client.get(path, headers=bearer(secret))
         return (self._operator if path.startswith("/operator/") else self._owner).get(path)
 
     @contextmanager
@@ -98,7 +101,7 @@ class Reader:
 
 @pytest.fixture
 def reader(app: Flask, client: FlaskClient, cast: Cast, owner: Visitor, signed_in: Callable[[str], Visitor]) -> Reader:
-    return Reader(app, client, cast.starlight.key, owner, signed_in(cast.operator))
+    return Reader(app, client, cast, owner, signed_in(cast.operator))
 
 
 def test_many_rows_cost_no_more_queries_and_no_larger_answers(reader: Reader, cast: Cast) -> None:
