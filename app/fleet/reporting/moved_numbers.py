@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, or_, select, update
+from sqlalchemy import BindParameter, Row, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.data.database import announce, free_connection, writing
@@ -146,8 +146,8 @@ def _write(session: Session, reports: Mapping[str, MovedReport]) -> list[MovedRe
 
 
 # Made once: making them takes longer than running them.
-_NAMED = bindparam("servers", expanding=True)
-_SERVERS = (
+_NAMED: BindParameter[Any] = bindparam("servers", expanding=True)
+_SERVERS: Any = (
     select(Server.id, Server.boot_id, Server.sequence, Server.stopping, Server.last_report_at)
     .where(Server.id.in_(_NAMED), Server.retired_at.is_(None), Server.conflict_at.is_(None))
     .order_by(Server.id)
