@@ -1,10 +1,12 @@
-"""Whether a server is in contact. Always derived from its last report."""
+"""Whether a server is in contact, and the state of a build there. Always derived from its last report."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from app.data.models.server import Server
+from app.fleet.rollout_states import SHOWN_RETRIES
 
 CONTACT_SECONDS = 30
 BUSY_SECONDS, IDLE_SECONDS = 1, 10  # between two reports of a server
@@ -26,3 +28,29 @@ def is_time_to_announce_all(last_report_at: datetime | None, at: datetime) -> bo
     if last_report_at is None or not is_recent(last_report_at, at):
         return True
     return int(at.timestamp()) // IDLE_SECONDS != int(last_report_at.timestamp()) // IDLE_SECONDS
+
+
+class ReportedPhase(Protocol):
+    """The part of a replica from which its state follows."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+def state_of(replica: ReportedPhase | None, server: Server, at: datetime) -> str:
+    """The state to show for one replica (None: never sent)."""
+    contact = has_contact(server, at)
+    if replica is None:
+        return "not_sent" if contact else "no_contact"
+    if not contact and replica.phase != "removed":
+        return "no_contact"
+    return reported_state(replica)
+
+
+def reported_state(replica: ReportedPhase) -> str:
+    """The state that the server reported last, with contact or without."""
+    if replica.phase == "failed":
+        return "retrying" if replica.attempt <= SHOWN_RETRIES else "failed"
+    return {"pending": "queued", "evicting": "removing"}.get(replica.phase, replica.phase)

@@ -17,7 +17,7 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
-from app.fleet.contact import has_contact
+from app.fleet.contact import has_contact, state_of
 from app.fleet.costs.transfer_costs import (
     TransferCosts,
     Way,
@@ -26,7 +26,7 @@ from app.fleet.costs.transfer_costs import (
     transfer_costs,
 )
 from app.fleet.replicas import builds_after_release
-from app.fleet.rollout_states import percent_of, state_of
+from app.fleet.rollout_states import percent_of
 from app.packing.transfers import transfer_between
 from app.storage.bucket import StorageError
 

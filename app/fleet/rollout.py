@@ -20,10 +20,10 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_servers, places_on_page
-from app.fleet.contact import CONTACT_SECONDS, has_contact
+from app.fleet.contact import CONTACT_SECONDS, has_contact, reported_state, state_of
 from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
 from app.fleet.replicas import builds_after_release
-from app.fleet.rollout_states import Cell, Matrix, MatrixRow, MatrixServer, reported_state, state_of
+from app.fleet.rollout_states import Cell, Matrix, MatrixRow, MatrixServer
 from app.fleet.waiting_builds import builds_ahead
 
 ROWS = 6

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from app.data.models.game import Build
-from app.data.models.server import Server
-from app.fleet.contact import has_contact
 
 
 @dataclass(frozen=True)
@@ -38,32 +35,6 @@ SEVERITY = (
 
 
 SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is "Failed", though retries go on
-
-
-class ReportedPhase(Protocol):
-    """The part of a replica from which its state follows."""
-
-    @property
-    def phase(self) -> str: ...
-    @property
-    def attempt(self) -> int: ...
-
-
-def state_of(replica: ReportedPhase | None, server: Server, at: datetime) -> str:
-    """The state to show for one replica (None: never sent)."""
-    contact = has_contact(server, at)
-    if replica is None:
-        return "not_sent" if contact else "no_contact"
-    if not contact and replica.phase != "removed":
-        return "no_contact"
-    return reported_state(replica)
-
-
-def reported_state(replica: ReportedPhase) -> str:
-    """The state that the server reported last, with contact or without."""
-    if replica.phase == "failed":
-        return "retrying" if replica.attempt <= SHOWN_RETRIES else "failed"
-    return {"pending": "queued", "evicting": "removing"}.get(replica.phase, replica.phase)
 
 
 def percent_of(done: int, total: int) -> int:

@@ -15,8 +15,8 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import IS_ACTIVE
-from app.fleet.contact import CONTACT_SECONDS, has_contact
-from app.fleet.rollout_states import SHOWN_RETRIES, Summary, reported_state, state_of
+from app.fleet.contact import CONTACT_SECONDS, has_contact, reported_state, state_of
+from app.fleet.rollout_states import SHOWN_RETRIES, Summary
 
 
 def summaries(games: Sequence[Game], servers: Sequence[Server], max_states: int) -> dict[str, Summary]:

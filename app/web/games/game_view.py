@@ -15,8 +15,7 @@ from app.web.builds import build_words
 from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
-from app.web.frame.formats import Phrase, counted, format_size
-from app.web.servers import server_words
+from app.web.frame.formats import Phrase, counted, format_size, some_names
 from app.web.servers.server_pages import ServerPage, server_page
 
 
@@ -100,7 +99,7 @@ def _waiting_servers(found: Matrix) -> str:
     """`3 servers are ready: srv-01, srv-02, srv-03.`"""
     if not found.total:
         return ""
-    names = server_words.some_names([server.id for server in found.servers], found.total)
+    names = some_names([server.id for server in found.servers], found.total)
     return f"{counted(found.total, 'server')} {'is' if found.total == 1 else 'are'} ready: {names}."
 
 

@@ -12,7 +12,7 @@ from app.fleet.partner_overview import PartnerServer
 from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size, some_names
 
 # state -> icon
 STATE_ICONS = {
@@ -38,8 +38,6 @@ _TITLES = {
     "retrying": "retrying",
     "unwell": "unwell",
 }
-
-MAX_NAMES = 8  # of servers in one sentence
 
 # (label, number, unit): `Sending now`, `84.6`, `MB/s`.
 Figure = tuple[str, str, str]
@@ -158,12 +156,6 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | 
         return what, f"{continues} again. Their cached builds stay there. Operators of the platform see this too."
     to = "the other server" if others == 1 else f"the other {counted(others, 'server')}"
     return what, f"Players are sent to {to}. {continues} again. You do not need to do anything."
-
-
-def some_names(names: Sequence[str], total: int) -> str:
-    """`srv-01, srv-02, srv-03`, or `srv-01, … srv-08 and 492 more`: at most MAX_NAMES of `total`."""
-    shown, more = ", ".join(names[:MAX_NAMES]), total - min(len(names), MAX_NAMES)
-    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def part_of_total(used: int, total: int, digits: int = 1) -> str:

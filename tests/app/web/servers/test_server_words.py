@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.fleet.active_servers import places_on_page
-from app.web.servers.server_words import MAX_NAMES, some_names
+from app.web.frame.formats import MAX_NAMES, some_names
 
 
 @pytest.mark.parametrize(
