@@ -111,7 +111,7 @@ class Settings(Variables):
     derive_wait: Seconds = Field(10, validation_alias="ASSET_DERIVE_WAIT")
 
     streams: Count = Field(1000, validation_alias="SLIPWAY_STREAMS")
-    waiting_polls: Count = Field(32, validation_alias="SLIPWAY_WAITING_POLLS")
+    waiting_polls: Count = Field(512, validation_alias="SLIPWAY_WAITING_POLLS")
     raw_uploads: Annotated[int, whole_number(1)] = Field(8, validation_alias="SLIPWAY_RAW_UPLOADS")
     connections: Annotated[int, whole_number(64)] = Field(4096, validation_alias="SLIPWAY_CONNECTIONS")
     header_timeout: PositiveSeconds = Field(10, validation_alias="SLIPWAY_HEADER_TIMEOUT")

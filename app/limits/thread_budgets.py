@@ -82,7 +82,7 @@ class Slots:
 
 
 streams = Slots("live pages", 1000, retry_after=3)
-waiting_polls = Slots("waiting polls", 32, retry_after=2)
+waiting_polls = Slots("waiting polls", 512, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
 # They read two large objects and wait for each other, so they could use up all other threads.
 comparisons = Slots("comparisons of builds", 4, retry_after=10)

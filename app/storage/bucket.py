@@ -36,6 +36,8 @@ Pieces = Sequence[bytes]
 MAX_COMPLETE_TRIES = 4
 COMPLETE_PAUSE_SECONDS = 0.5  # after the first try; longer after each
 _SIGNED_FOR = timedelta(hours=1)
+_SHARED_FOR = timedelta(minutes=1)  # how long game servers get the same address
+_MAX_SHARED = 4096  # addresses
 _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
@@ -72,6 +74,12 @@ class StoredPart:
     modified: datetime
 
 
+@dataclass(frozen=True)
+class _SharedUrl:
+    url: str
+    until: float  # by the monotonic clock
+
+
 class Bucket:
     """One bucket and its clients. Thread-safe."""
 
@@ -89,6 +97,7 @@ class Bucket:
         # Presigning needs no connection: these two only hold other addresses of the same bucket.
         self._agents = _client(where, where.agent_endpoint, quick)
         self._browsers = _client(where, where.public_endpoint, quick)
+        self._agent_urls: dict[tuple[str, timedelta], _SharedUrl] = {}
 
     def ping(self) -> None:
         """Raises StorageError unless the bucket answers."""
@@ -113,8 +122,17 @@ class Bucket:
             return [(found.name, found.creation_date or now()) for found in self._client.list_buckets()]
 
     def agent_url(self, key: str, lifetime: timedelta) -> str:
-        """A presigned GET for a game server."""
-        return self._agents.presigned_get_object(self.name, key, expires=lifetime)
+        """A presigned GET for a game server, for at least `lifetime`. Servers that ask within a minute get the same
+        address: after a release, hundreds ask at once for addresses of the same objects."""
+        asked_at = time.monotonic()
+        known = self._agent_urls.get((key, lifetime))
+        if known is not None and known.until > asked_at:
+            return known.url
+        url = self._agents.presigned_get_object(self.name, key, expires=lifetime + _SHARED_FOR)
+        if len(self._agent_urls) >= _MAX_SHARED:
+            self._agent_urls.clear()
+        self._agent_urls[key, lifetime] = _SharedUrl(url, asked_at + _SHARED_FOR.total_seconds())
+        return url
 
     def browser_url(self, key: str, lifetime: timedelta, file_name: str | None = None) -> str:
         """A presigned GET for a browser, saved under `file_name`."""
