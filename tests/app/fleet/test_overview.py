@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from app.fleet.overviews.fleet_overview import FleetServer, find_fleet_server, fleet_overview
-from app.fleet.overviews.partner_overview import PartnerServer, partner_overview
 from flask.testing import FlaskClient
 
 from app.data.extensions import db
 from app.data.models.game import Build, Game
+from app.fleet.overviews.fleet_overview import FleetServer, find_fleet_server, fleet_overview
+from app.fleet.overviews.partner_overview import PartnerServer, partner_overview
 from app.fleet.retries import retry_failed
 from app.fleet.rollout import matrix
 from app.fleet.server_builds import server_builds
