@@ -25,6 +25,7 @@ from app.maintenance import build_sweep
 from app.process import shutdown
 from app.runtime import demo_data, doctor
 from app.runtime.jobs import jobs
+from app.runtime.metrics_listener import listen_for_scrapes
 from app.runtime.pack_commands import packs_group
 from app.runtime.plain_command import PlainCommand
 
@@ -170,6 +171,9 @@ def worker_command() -> None:
         signal.signal(number, lambda *_: asked.put(None))
     working = jobs(current_app)
     working.start_workers()
+    if listen := settings().metrics_listen:
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # what the proxy stands for
+        listen_for_scrapes(app, listen, settings().metrics_token)
     free_connection()
     logging.getLogger(__name__).info("the worker is ready")
     while (
