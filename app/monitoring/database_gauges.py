@@ -82,7 +82,7 @@ def _replicas(connection: Connection) -> Iterator[GaugeMetricFamily]:
         .where(IS_ACTIVE)
         .group_by(Replica.phase)
     )
-    counts = dict(connection.execute(query).tuples().all())
+    counts = dict(connection.execute(query).all())
     replicas = GaugeMetricFamily("slipway_replicas", "Builds on active servers by phase.", labels=["phase"])
     for phase in PHASES:
         replicas.add_metric([phase], counts.get(phase, 0))
@@ -111,7 +111,7 @@ def _uploads(connection: Connection) -> Iterator[GaugeMetricFamily]:
 
 def _packs(connection: Connection) -> Iterator[GaugeMetricFamily]:
     query = select(BuildPack.state, func.count()).group_by(BuildPack.state)
-    counts = dict(connection.execute(query).tuples().all())
+    counts = dict(connection.execute(query).all())
     packs = GaugeMetricFamily("slipway_packs", "Packs by state.", labels=["state"])
     for state, label in _PACKS.items():
         packs.add_metric([label], counts.get(state, 0))
