@@ -33,7 +33,7 @@ def _has_token(environ: Mapping[str, Any], token: str | None) -> bool:
     scheme, _, sent = str(environ.get("HTTP_AUTHORIZATION", "")).partition(" ")
     if token is None or scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(sent.strip().encode(), token.encode())
+    return hmac.compare_digest(sent.strip().encode("utf-8", "surrogatepass"), token.encode())
 
 
 def _is_from_this_machine(environ: Mapping[str, Any]) -> bool:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from app.accounts.directory.member_directory import member_with_email
 from app.accounts.keys import authenticate
 from app.accounts.members import invite
 from app.accounts.partners import partner_named
@@ -104,9 +104,8 @@ def test_members_are_listed_with_operators_and_invitations(shell: Shell, cast: C
     assert "(invited)" in shell.run("member", "list").stdout
 
 
-def test_a_removed_member_is_signed_out_and_the_only_owner_stays(app: Flask, shell: Shell, cast: Cast) -> None:
-    browser = app.test_client()
-    sign_in_browser(browser, cast.starlight.developer)
+def test_a_removed_member_is_signed_out_and_the_only_owner_stays(shell: Shell, cast: Cast) -> None:
+    browser = sign_in_browser(member_with_email(cast.starlight.developer))
     assert is_signed_in(browser)
 
     removed = done(shell, "member", "remove", cast.starlight.developer.upper())
@@ -178,10 +177,9 @@ def test_quotas_are_shown_and_set(shell: Shell, cast: Cast, client: FlaskClient)
 
 
 def test_a_partner_without_games_is_removed_with_all_that_is_its_own(
-    app: Flask, shell: Shell, cast: Cast, client: FlaskClient
+    shell: Shell, cast: Cast, client: FlaskClient
 ) -> None:
-    browser = app.test_client()
-    sign_in_browser(browser, cast.moonbase.owner)
+    browser = sign_in_browser(member_with_email(cast.moonbase.owner))
     assert [partner["name"] for partner in listed(shell, "partner", "list")] == ["Moonbase", "Starlight Studio"]
 
     assert done(shell, "partner", "remove", "Moonbase")["name"] == "Moonbase"
