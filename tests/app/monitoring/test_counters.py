@@ -14,8 +14,12 @@ from app.process.metrics import SWEEPS
 from app.runtime.jobs import jobs
 from app.runtime.web_server.early_errors import early_response
 from app.storage.bucket import Bucket, StorageError
+from tests.app.api.v1.calling import Studio
+from tests.app.api.v1.conftest import studio as studio
+from tests.app.images.images import picture
 from tests.app.monitoring.scraping import scrape
 from tests.app.runtime.processes import free_port, wait_until
+from tests.app.uploads.resumable.sending import Sender
 from tests.conftest import GAME, Cast, bearer
 from tests.game_archives import game_archive
 from tests.running_workers import running_workers
@@ -196,3 +200,36 @@ def test_every_metric_says_what_it_is(client: FlaskClient, cast: Cast) -> None:
 
     assert names == described
     assert len(names) > 25
+
+
+def test_uploads_in_parts_are_counted_when_their_check_ends(client: FlaskClient, cast: Cast) -> None:
+    sender, archive = Sender(client, cast.starlight.key), game_archive()
+    sender.register()
+    before = scrape(client)
+
+    sender.published(archive)
+    sender.published(archive)
+    sender.published(b"no archive at all")
+
+    after = scrape(client)
+    for result in ("stored", "unchanged", "refused"):
+        labels = {"kind": "resumable", "result": result}
+        assert after.value("slipway_uploads_total", **labels) - before.value("slipway_uploads_total", **labels) == 1
+    labels = {"kind": "resumable"}
+    sent = after.value("slipway_upload_bytes_total", **labels) - before.value("slipway_upload_bytes_total", **labels)
+    assert sent == 2 * len(archive) + len(b"no archive at all")
+    refused = {"reason": "invalid_archive"}
+    assert after.value("slipway_refusals_total", **refused) == before.value("slipway_refusals_total", **refused) + 1
+
+
+def test_images_are_counted_when_they_are_confirmed(client: FlaskClient, cast: Cast, studio: Studio) -> None:
+    before, image = scrape(client), picture()
+
+    studio.upload(image)
+
+    after, labels = scrape(client), {"kind": "image", "result": "stored"}
+    assert after.value("slipway_uploads_total", **labels) == before.value("slipway_uploads_total", **labels) + 1
+    sent = after.value("slipway_upload_bytes_total", kind="image") - before.value(
+        "slipway_upload_bytes_total", kind="image"
+    )
+    assert sent == len(image)
