@@ -14,24 +14,17 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import ColumnElement, Connection, case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.data.claims import LEASE
 from app.data.models.base import now
-from app.data.models.pack import BuildPack, PackState
+from app.data.models.pack import BuildPack
 from app.data.models.server import PHASES, PlaySession, Replica, Server
 from app.data.models.upload import RESUMABLE, Upload
 from app.data.unpooled_connections import unpooled_connection
 from app.fleet.active_servers import IS_ACTIVE
 from app.fleet.contact import CONTACT_SECONDS
+from app.packing.due_packs import CLAIMS as PACK_CLAIMS
+from app.uploads.resumable.check_claims import CLAIMS as CHECK_CLAIMS
 
 log = logging.getLogger(__name__)
-
-_PACKS: dict[PackState, str] = {
-    "waiting": "queued",
-    "making": "running",
-    "ready": "ready",
-    "no_room": "no_room",
-    "failed": "failed",
-}
 
 
 def database_gauges() -> Iterator[GaugeMetricFamily]:
@@ -92,8 +85,7 @@ def _replicas(connection: Connection) -> Iterator[GaugeMetricFamily]:
 def _uploads(connection: Connection) -> Iterator[GaugeMetricFamily]:
     """Uploads that take place, and the checks of resumable ones."""
     checking = (Upload.kind == RESUMABLE) & (Upload.state == "checking")
-    running = checking & Upload.checker.is_not(None) & (Upload.touched_at > now() - LEASE)
-    queued = checking & (Upload.checker.is_(None) | (Upload.touched_at <= now() - LEASE))
+    queued, running = checking & CHECK_CLAIMS.is_free(), checking & ~CHECK_CLAIMS.is_free()
     oldest = func.min(case((queued, Upload.touched_at)))
     query = select(_count_of(Upload.state == "uploading"), _count_of(queued), _count_of(running), oldest)
     uploading, waiting, checked, oldest_at = connection.execute(query).one()
@@ -110,11 +102,16 @@ def _uploads(connection: Connection) -> Iterator[GaugeMetricFamily]:
 
 
 def _packs(connection: Connection) -> Iterator[GaugeMetricFamily]:
-    query = select(BuildPack.state, func.count()).group_by(BuildPack.state)
-    counts = dict(connection.execute(query).all())
+    making = BuildPack.state == "making"
+    states = {
+        "queued": (BuildPack.state == "waiting") | (making & PACK_CLAIMS.is_free()),
+        "running": making & ~PACK_CLAIMS.is_free(),
+        **{state: BuildPack.state == state for state in ("ready", "no_room", "failed")},
+    }
+    counts = connection.execute(select(*map(_count_of, states.values()))).one()
     packs = GaugeMetricFamily("slipway_packs", "Packs by state.", labels=["state"])
-    for state, label in _PACKS.items():
-        packs.add_metric([label], counts.get(state, 0))
+    for state, count in zip(states, counts, strict=True):
+        packs.add_metric([state], count)
     yield packs
 
 

@@ -42,7 +42,10 @@ REFUSALS = Counter(
 UPLOADS = Counter("slipway_uploads", "Archives and images that arrived.", ["kind", "result"], registry=REGISTRY)
 UPLOAD_BYTES = Counter("slipway_upload_bytes", "Their bytes.", ["kind"], registry=REGISTRY)
 STORAGE_ERRORS = Counter(
-    "slipway_storage_errors", "Failed operations of storage, retried ones included.", ["operation"], registry=REGISTRY
+    "slipway_storage_errors",
+    "Failed operations of storage, retried ones included.",
+    ["operation", "kind"],
+    registry=REGISTRY,
 )
 SWEEPS = Counter("slipway_sweeps", "Sweeps that ended.", ["result"], registry=REGISTRY)
 SWEPT_AT = Gauge(

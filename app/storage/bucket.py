@@ -45,15 +45,19 @@ class StorageError(Unavailable):
 
     `doing`: one of few texts, by which the error is counted. `details` ends it in the message."""
 
+    kind = "failed"
+
     def __init__(self, doing: str, details: str = "") -> None:
         super().__init__(
             f"Storage is unreachable or refused while {doing}{details}. Nothing was changed; try again.", 10
         )
-        STORAGE_ERRORS.labels(doing).inc()
+        STORAGE_ERRORS.labels(doing, self.kind).inc()
 
 
 class ObjectGone(StorageError):
     """Storage has no such object, transfer or bucket (any more). Retrying cannot help."""
+
+    kind = "missing"
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def everything_in_use() -> Iterator[None]:
 def a_bad_minute(app: Flask, client: FlaskClient, headers: dict[str, str]) -> Scrape:
     """Failures and slow answers, refused uploads, storage that fails now and then, jobs without a worker."""
 
-    def broken() -> None:
+    def broken() -> str:
         raise RuntimeError("broken")
 
     app.testing = False
@@ -195,6 +195,10 @@ def test_what_is_away_is_told_apart(
 
 def _away(expected: str, before: Scrape, after: Scrape) -> dict[str, object]:
     return rule_test(expected, input_series(before, after), {alert: alert == expected for alert in sorted(AWAY)})
+
+
+def test_the_example_configuration_is_one() -> None:
+    assert "SUCCESS" in run_promtool("check", "config", RULES.parent / "prometheus.yml")
 
 
 def test_the_rules_are_well_formed_and_say_what_to_do() -> None:

@@ -120,7 +120,7 @@ def test_uploads_through_the_app_are_counted_with_their_bytes(client: FlaskClien
 def test_a_failure_in_our_code_and_a_request_that_is_not_http_are_refusals_too(
     app: Flask, client: FlaskClient, cast: Cast
 ) -> None:
-    def broken() -> None:
+    def broken() -> str:
         raise RuntimeError("broken")
 
     app.testing = False
@@ -141,7 +141,7 @@ def test_a_failure_in_our_code_and_a_request_that_is_not_http_are_refusals_too(
 def test_failures_of_storage_are_counted_and_an_outage_is_seen(
     app: Flask, client: FlaskClient, settings: Settings
 ) -> None:
-    labels = {"operation": "looking for the bucket"}
+    labels = {"operation": "looking for the bucket", "kind": "failed"}
     before = scrape(client)
     assert before.value("slipway_storage_up") == 1
     where = settings.storage_settings
@@ -233,3 +233,19 @@ def test_images_are_counted_when_they_are_confirmed(client: FlaskClient, cast: C
         "slipway_upload_bytes_total", kind="image"
     )
     assert sent == len(image)
+
+
+def test_refusals_that_a_page_shows_are_counted_too(client: FlaskClient, cast: Cast, app: Flask) -> None:
+    app.config["WTF_CSRF_ENABLED"] = False
+    before = scrape(client)
+
+    wrong = client.post("/sign-in", data={"email": cast.starlight.owner, "password": "not the password"})
+    assert wrong.status_code in {401, 422}
+    assert client.get("/invitations/inv_unknown").status_code == 404
+
+    after = scrape(client)
+    for reason in ("wrong_password", "not_found"):
+        assert (
+            after.value("slipway_refusals_total", reason=reason)
+            == before.value("slipway_refusals_total", reason=reason) + 1
+        )

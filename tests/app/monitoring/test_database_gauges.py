@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,12 @@ from sqlalchemy import event, select
 from sqlalchemy.pool import QueuePool
 
 from app.data import unpooled_connections
+from app.data.claims import LEASE
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
-from app.data.models.pack import BuildPack
+from app.data.models.pack import BuildPack, PackState
 from app.data.models.server import PlaySession, Replica, Server
 from app.data.models.upload import RESUMABLE, Upload
 from app.fleet.servers import add_server, pause_server, retire_server
@@ -108,15 +109,22 @@ def test_checks_are_queued_until_a_worker_with_a_heartbeat_has_them(
     assert found.value("slipway_oldest_queued_check_seconds") >= 90
 
 
-@pytest.mark.parametrize(
-    ("state", "label"),
-    [("waiting", "queued"), ("making", "running"), ("ready", "ready"), ("no_room", "no_room"), ("failed", "failed")],
-)
-def test_packs_are_counted_by_state(client: FlaskClient, cast: Cast, build: Build, state: str, label: str) -> None:
-    with writing() as session:
-        session.get_one(BuildPack, build.id).state = state  # type: ignore[assignment]  # one of PackState
+def test_packs_are_counted_by_state(client: FlaskClient, cast: Cast, build: Build) -> None:
+    dead = now() - 2 * LEASE
+    states: list[tuple[PackState, str | None, datetime, str]] = [
+        ("waiting", None, now(), "queued"),
+        ("making", "a worker", now(), "running"),
+        ("making", "a dead worker", dead, "queued"),
+        ("ready", None, dead, "ready"),
+        ("no_room", None, dead, "no_room"),
+        ("failed", None, dead, "failed"),
+    ]
+    for state, maker, touched_at, expected in states:
+        with writing() as session:
+            pack = session.get_one(BuildPack, build.id)
+            pack.state, pack.maker, pack.touched_at = state, maker, touched_at
 
-    assert by_state(scrape(client), "slipway_packs") == {label: 1}
+        assert by_state(scrape(client), "slipway_packs") == {expected: 1}
 
 
 def test_a_scrape_asks_the_same_few_questions_of_any_fleet(client: FlaskClient, cast: Cast, build: Build) -> None:
