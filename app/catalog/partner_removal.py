@@ -53,11 +53,8 @@ def remove_partner(partner: Partner, actor: Actor) -> None:
             )
         if deleted:
             raise Conflict(
-                f"{_counted(deleted)} of {locked.name} waits until servers have removed its builds and sessions have "
-                "ended. Run this command again in some minutes; `flask sweep` looks at once."
-                if deleted == 1
-                else f"{_counted(deleted)} of {locked.name} wait until servers have removed their builds and sessions "
-                "have ended. Run this command again in some minutes; `flask sweep` looks at once."
+                f"The deletion of {_counted(deleted)} of {locked.name} is not complete: servers remove the builds and "
+                "running sessions end first. Run this command again in some minutes, or after `flask sweep`."
             )
         record(session, actor, "partner.removed", locked.name, partner_id=partner_id)
         session.delete(locked)

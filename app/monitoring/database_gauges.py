@@ -22,9 +22,10 @@ from app.data.unpooled_connections import unpooled_connection
 from app.fleet.active_servers import IS_ACTIVE
 from app.fleet.contact import CONTACT_SECONDS
 from app.packing.due_packs import CLAIMS as PACK_CLAIMS
+from app.process.outage_log import OutageLog
 from app.uploads.resumable.check_claims import CLAIMS as CHECK_CLAIMS
 
-log = logging.getLogger(__name__)
+_outages = OutageLog(logging.getLogger(__name__), "the database (asked for /metrics)")
 
 
 def database_gauges() -> Iterator[GaugeMetricFamily]:
@@ -35,8 +36,10 @@ def database_gauges() -> Iterator[GaugeMetricFamily]:
             found = [*_servers(connection), *_replicas(connection), *_uploads(connection), *_packs(connection)]
             found.append(_sessions(connection))
     except SQLAlchemyError as error:
-        log.warning("a scrape of /metrics could not read the database: %s", type(error).__name__)
+        _outages.failed(error)
         found = []
+    else:
+        _outages.answered()
     yield GaugeMetricFamily("slipway_database_up", "Whether the database answered this scrape.", bool(found))
     yield GaugeMetricFamily(
         "slipway_database_read_seconds", "Time that this scrape read the database.", time.monotonic() - began

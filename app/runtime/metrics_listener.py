@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import sys
 import threading
 from collections.abc import Iterable
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from flask import Flask
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
+MAX_CLIENTS = 8
 MAX_CLIENT_SECONDS = 10.0  # for a client to send its request, and between two reads of the answer
 
 
@@ -37,6 +39,28 @@ class _Handler(WSGIRequestHandler):
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        super().__init__(address, _Handler)
+        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a new thread, or close the connection if too many are open."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, in the new thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log one line: mostly, the client has gone."""
+        log.info("a scrape was not answered: %s", sys.exc_info()[1])
 
     def server_bind(self) -> None:
         """Bind. The library would ask the name server for this host's name."""
@@ -83,7 +107,7 @@ def _bound(listen: ListenRange) -> _Server | None:
     kind = _SixServer if ":" in listen.host else _Server
     for port in range(listen.first, listen.last + 1):
         try:
-            return kind((listen.host, port), _Handler)
+            return kind((listen.host, port))
         except OSError:
             continue
     return None

@@ -9,9 +9,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from app.process.outage_log import OutageLog
 from app.topics.redis_client import quick_redis_client
-
-log = logging.getLogger(__name__)
 
 
 class QueueLengths:
@@ -19,15 +18,18 @@ class QueueLengths:
 
     def __init__(self, queues: Sequence[Any], redis_url: str | None) -> None:
         self._storages = {queue.name: queue.storage for queue in queues}
+        self._outages = OutageLog(logging.getLogger(__name__), "the job queue")
         self._redis = quick_redis_client(redis_url) if redis_url else None
 
     def read(self) -> dict[str, int] | None:
         """By the queue's name. None if they do not answer within some seconds."""
         try:
-            return self._in_sqlite() if self._redis is None else self._in_redis(self._redis)
+            lengths = self._in_sqlite() if self._redis is None else self._in_redis(self._redis)
         except (RedisError, sqlite3.Error) as error:
-            log.warning("the job queues do not answer: %s", type(error).__name__)
+            self._outages.failed(error)
             return None
+        self._outages.answered()
+        return lengths
 
     def _in_sqlite(self) -> dict[str, int]:
         return {name: int(storage.queue_size()) for name, storage in self._storages.items()}

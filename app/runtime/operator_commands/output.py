@@ -45,6 +45,11 @@ def confirm(question: str, yes: bool) -> None:
         raise click.ClickException("Nothing was changed.")
 
 
+def counted(amount: int, noun: str) -> str:
+    """`1 game`, `2 games`."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
 from flask.cli import AppGroup
 
@@ -11,7 +9,7 @@ from app.accounts.actors import COMMAND_LINE
 from app.accounts.partner_list import directory
 from app.accounts.partners import create_partner, partner_named
 from app.catalog.partner_removal import close_partner, remove_partner
-from app.runtime.operator_commands.output import as_json_option, confirm, print_result, print_rows, yes_option
+from app.runtime.operator_commands.output import as_json_option, confirm, counted, print_result, print_rows, yes_option
 from app.runtime.plain_command import PlainCommand
 
 partner_group = AppGroup("partner", help="Partners.")
@@ -65,11 +63,10 @@ def partner_remove(name: str, with_games: bool, yes: bool, as_json: bool) -> Non
     command again after that.
     """
     partner = partner_named(name)
-    entry = next(asdict(entry) for entry in directory() if entry.id == partner.id)
-    games = f" {entry['games']} games with all builds and images are deleted." if with_games else ""
-    confirm(
-        f"Remove {partner.name} with {entry['members']} members and all its keys?{games} This cannot be undone.", yes
-    )
+    entry = next(entry for entry in directory() if entry.id == partner.id)
+    games = f" {counted(entry.games, 'game')} with all builds and images go too." if with_games else ""
+    members = counted(entry.members, "member")
+    confirm(f"Remove {partner.name} with {members} and all its keys?{games} This cannot be undone.", yes)
     if with_games:
         close_partner(partner, COMMAND_LINE)
     remove_partner(partner, COMMAND_LINE)

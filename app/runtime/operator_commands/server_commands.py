@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 from app.accounts.actors import COMMAND_LINE
 from app.fleet.fleet_overview import fleet_overview, fleet_server
 from app.fleet.servers import add_server, retire_server, roll_token, set_keep_previous
-from app.runtime.operator_commands.output import as_json_option, confirm, print_result, print_rows, yes_option
+from app.runtime.operator_commands.output import as_json_option, confirm, counted, print_result, print_rows, yes_option
 from app.runtime.plain_command import PlainCommand
 
 server_group = AppGroup("server", help="Game servers.")
@@ -40,7 +40,7 @@ def server_add(server_id: str, region: str) -> None:
 def server_keep(server_id: str, builds: int) -> None:
     """Set how many BUILDS per game a server keeps beside the live one, for rolling back."""
     set_keep_previous(server_id, builds, COMMAND_LINE)
-    click.echo(f"{server_id} keeps {builds} {'build' if builds == 1 else 'builds'} per game for rolling back.")
+    click.echo(f"{server_id} keeps {counted(builds, 'build')} per game for rolling back.")
 
 
 @server_group.command("list", cls=PlainCommand)
@@ -83,8 +83,7 @@ def server_roll(server_id: str, yes: bool) -> None:
 def server_retire(server_id: str, yes: bool, as_json: bool) -> None:
     """Remove a server from the fleet. Its token stops working, and its sessions count as ended."""
     server = fleet_server(server_id)
-    sessions = f"{server.sessions} running {'session' if server.sessions == 1 else 'sessions'}"
-    confirm(f"Retire {server_id}, with {sessions}? This cannot be undone.", yes)
+    confirm(f"Retire {server_id}, with {counted(server.sessions, 'running session')}? This cannot be undone.", yes)
     retire_server(server_id, COMMAND_LINE)
     print_result(f"{server_id} is retired.", {"retired": server_id}, as_json)
 

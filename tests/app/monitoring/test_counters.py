@@ -20,6 +20,7 @@ from tests.app.images.images import picture
 from tests.app.monitoring.scraping import scrape
 from tests.app.runtime.processes import free_port, wait_until
 from tests.app.uploads.resumable.sending import Sender
+from tests.app.web.conftest import Visitor
 from tests.conftest import GAME, Cast, bearer
 from tests.game_archives import game_archive
 from tests.running_workers import running_workers
@@ -235,12 +236,10 @@ def test_images_are_counted_when_they_are_confirmed(client: FlaskClient, cast: C
     assert sent == len(image)
 
 
-def test_refusals_that_a_page_shows_are_counted_too(client: FlaskClient, cast: Cast, app: Flask) -> None:
-    app.config["WTF_CSRF_ENABLED"] = False
-    before = scrape(client)
+def test_refusals_that_a_page_shows_are_counted_too(client: FlaskClient, cast: Cast) -> None:
+    visitor, before = Visitor(client), scrape(client)
 
-    wrong = client.post("/sign-in", data={"email": cast.starlight.owner, "password": "not the password"})
-    assert wrong.status_code in {401, 422}
+    assert visitor.sign_in(cast.starlight.owner, "not the password").status_code == 422
     assert client.get("/invitations/inv_unknown").status_code == 404
 
     after = scrape(client)

