@@ -17,15 +17,22 @@ from tests.app.monitoring.scraping import Scrape, Series
 MINUTES = 60  # from the first sample to the question which alerts fire: more than any rule's `for`
 
 
-def run_promtool(*arguments: str | Path) -> str:
-    """Run it; its output. Skips if it is missing, or fails if REQUIRE_PROMTOOL is set (CI)."""
-    program = shutil.which("promtool")
-    if program is None:
-        missing = "promtool is missing; run `apt-get install prometheus`"
+def installed(program: str) -> str:
+    """The path of a program of Prometheus. Skips if it is missing, or fails if REQUIRE_PROMTOOL is set (CI)."""
+    found = shutil.which(program)
+    if found is None:
+        missing = f"{program} is missing; run `apt-get install prometheus`"
         if os.environ.get("REQUIRE_PROMTOOL"):
             pytest.fail(missing)
         pytest.skip(missing)
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    return found
+
+
+def run_promtool(*arguments: str | Path, given: str = "") -> str:
+    """Run it with a text on its standard input; its output."""
+    done = subprocess.run(
+        [installed("promtool"), *map(str, arguments)], input=given, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

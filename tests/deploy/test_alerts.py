@@ -197,6 +197,13 @@ def _away(expected: str, before: Scrape, after: Scrape) -> dict[str, object]:
     return rule_test(expected, input_series(before, after), {alert: alert == expected for alert in sorted(AWAY)})
 
 
+@SQLITE
+def test_a_scrape_keeps_the_conventions_of_prometheus(client: FlaskClient, cast: Cast) -> None:
+    client.get("/livez")
+
+    assert run_promtool("check", "metrics", given=scrape(client).text) == ""
+
+
 def test_the_example_configuration_is_one() -> None:
     assert "SUCCESS" in run_promtool("check", "config", RULES.parent / "prometheus.yml")
 

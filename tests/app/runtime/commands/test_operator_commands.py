@@ -14,6 +14,7 @@ from app.accounts.directory.member_directory import member_with_email
 from app.accounts.keys import authenticate
 from app.accounts.members import invite
 from app.accounts.partners import partner_named
+from app.catalog.games import register_game
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
@@ -22,7 +23,7 @@ from app.data.models.game import Game
 from app.data.models.partner import ApiKey, Member, Partner
 from app.data.models.server import PlaySession, Server
 from app.maintenance.build_sweep import sweep
-from app.refusals import Unauthorized
+from app.refusals import NotFound, Unauthorized
 from tests.app.runtime.commands.conftest import Shell
 from tests.conftest import CAST, GAME, Cast, bearer
 from tests.game_archives import game_archive
@@ -223,3 +224,15 @@ def test_a_partner_with_games_goes_when_servers_and_sessions_have_let_go_of_them
     assert shell.run(*remove).stdout == "Starlight Studio is removed.\n"
     assert db.session.scalars(select(Partner.name)).all() == ["Moonbase"]
     assert len(db.session.scalars(select(ApiKey)).all()) == 2
+
+
+def test_a_call_that_comes_just_after_the_partner_was_removed_changes_nothing(shell: Shell, cast: Cast) -> None:
+    """Another process may still recognise the key for a moment."""
+    partner = partner_named("Moonbase")
+    db.session.expunge(partner)
+    done(shell, "partner", "remove", "Moonbase")
+
+    with pytest.raises(NotFound, match="Moonbase was removed a moment ago"):
+        register_game(partner, "lanterns", {"title": "Lanterns", "developer": "-", "description": "-"}, CAST)
+
+    assert db.session.scalars(select(Game)).all() == []
