@@ -25,7 +25,6 @@ from app.data.models.pack import BuildPack
 from app.data.models.server import Replica, Server
 from app.data.models.upload import RESUMABLE, Upload
 from app.limits import thread_budgets
-from app.process.metrics import SWEEPS
 from app.refusals import Refusal
 from app.runtime.jobs import Jobs, jobs
 from app.storage.bucket import Bucket
@@ -63,10 +62,11 @@ def a_good_minute(app: Flask, client: FlaskClient) -> Scrape:
             replica.phase = "cached"
         for pack in session.scalars(select(BuildPack)):
             pack.state = "ready"
-    done, before = SWEEPS.labels("done"), SWEEPS.labels("done")._value.get()
+    done = {"result": "done"}
+    before = scrape(client).value("slipway_sweeps_total", **done)
     with running_workers(app):
         jobs(app).sweep_soon()
-        wait_until(lambda: done._value.get() > before, 60, "a sweep ended")
+        wait_until(lambda: scrape(client).value("slipway_sweeps_total", **done) > before, 60, "a sweep ended")
     app.extensions["slipway_bucket"].ping()
     for _ in range(20):
         assert client.get("/livez").status_code == 200

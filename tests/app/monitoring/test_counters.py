@@ -10,7 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.config.settings import Settings
-from app.process.metrics import SWEEPS
 from app.runtime.jobs import jobs
 from app.runtime.web_server.early_errors import early_response
 from app.storage.bucket import Bucket, StorageError
@@ -170,13 +169,18 @@ def test_a_bucket_that_is_not_there_is_counted_without_its_name(app: Flask, clie
     assert "never-made" not in scrape(client).text
 
 
+def sweeps(client: FlaskClient, result: str) -> float:
+    return scrape(client).value("slipway_sweeps_total", result=result)
+
+
 def test_sweeps_are_counted_with_what_they_freed(app: Flask, client: FlaskClient, cast: Cast) -> None:
     before = scrape(client)
-    done = SWEEPS.labels("done")
 
     with running_workers(app):
         jobs(app).sweep_soon()
-        wait_until(lambda: done._value.get() > before.value("slipway_sweeps_total", result="done"), 60, "a sweep ended")
+        wait_until(
+            lambda: sweeps(client, "done") > before.value("slipway_sweeps_total", result="done"), 60, "a sweep ended"
+        )
 
     after = scrape(client)
     assert after.value("slipway_sweep_last_success_timestamp_seconds") > 1.7e9
@@ -186,12 +190,11 @@ def test_sweeps_are_counted_with_what_they_freed(app: Flask, client: FlaskClient
 
 def test_a_sweep_that_fails_is_counted(app: Flask, client: FlaskClient, cast: Cast) -> None:
     app.extensions["slipway_bucket"].name = "never-made"
-    before = scrape(client).value("slipway_sweeps_total", result="failed")
-    failed = SWEEPS.labels("failed")
+    before = sweeps(client, "failed")
 
     with running_workers(app):
         jobs(app).sweep_soon()
-        wait_until(lambda: failed._value.get() > before, 60, "a sweep failed")
+        wait_until(lambda: sweeps(client, "failed") > before, 60, "a sweep failed")
 
 
 def test_every_metric_says_what_it_is(client: FlaskClient, cast: Cast) -> None:
