@@ -19,6 +19,7 @@ from werkzeug.routing import IntegerConverter, Map, PathConverter, UnicodeConver
 from app import web
 from app.accounts.api_keys import key_uses, recognised_keys
 from app.api import api_rate_limits, dashboard_calls, health, kept_answers, openapi, public_images, v1
+from app.api.metrics import request_counts, scrape
 from app.api.partners import build_changes, build_download, builds, games, keys, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = _App(__name__, static_folder="static", instance_path=str(settings.instance))
     _configure(app, settings)
     logs.init_app(app)
+    request_counts.init_app(app)
     trusted_hosts.init_app(app, settings)  # first: the other handlers look at the request
 
     db.init_app(app)
@@ -83,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         agent_calls.bp,
         openapi.bp,
         health.bp,
+        scrape.bp,
         public_images.bp,
     ):
         app.register_blueprint(blueprint)

@@ -24,7 +24,9 @@ from app.images.variant_jobs import derive
 from app.maintenance.build_sweep import sweep
 from app.packing.pack_requests import end_waits
 from app.packing.pack_work import make_due_packs, work_is_due
+from app.process.metrics import SWEEPS, count_sweep
 from app.runtime.image_watch import ImageWatch
+from app.runtime.queue_lengths import QueueLengths
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
@@ -54,6 +56,7 @@ class Jobs:
         self._app = app
         self._instance = settings.instance
         self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
+        self._lengths = QueueLengths((self.huey, self.images, self.checks, self.packs), settings.redis_url)
         self._consumers: list[Any] = []
         self._image_watch = ImageWatch(
             app, lambda: self.images.pending_count() == 0, lambda blob_id: self.enqueue("derive_image", blob_id)
@@ -188,6 +191,10 @@ class Jobs:
                 self._pinged_at = time.monotonic()
             return self._ping_ok
 
+    def waiting_jobs(self) -> dict[str, int] | None:
+        """How many jobs wait for a worker, by the queue's name. None if the queue does not answer within a second."""
+        return self._lengths.read()
+
     def _sweep_and_log(self) -> None:
         key_uses().write()  # of keys that were not used again
         if self.checks.pending_count() == 0:
@@ -195,7 +202,11 @@ class Jobs:
         if self.packs.pending_count() == 0 and work_is_due():
             self._resume_packs()
         end_waits()
-        swept = sweep()
+        with SWEEPS.labels("failed").count_exceptions():
+            swept = sweep()
+        count_sweep(
+            swept.bytes_freed, uploads=swept.uploads, packs=swept.packs, objects=swept.objects, games=swept.games
+        )
         if swept.uploads or swept.objects or swept.games:
             log.info(
                 "swept %s uploads, %s packs that no server needs, %s objects, %s games; %s bytes freed",

@@ -26,6 +26,7 @@ from urllib3.util import Retry, Timeout
 from app.config.settings import settings
 from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
+from app.process.metrics import STORAGE_ERRORS
 from app.refusals import Unavailable
 from app.storage.availability import storage_status
 from app.storage.url_signing import presign
@@ -42,14 +43,23 @@ _NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
 class StorageError(Unavailable):
-    """Storage failed to do what was requested. The message is fit for people and names no address or key."""
+    """Storage failed to do what was requested. The message is fit for people and names no address or key.
 
-    def __init__(self, doing: str) -> None:
-        super().__init__(f"Storage is unreachable or refused while {doing}. Nothing was changed; try again.", 10)
+    `doing`: one of few texts, by which the error is counted. `details` ends it in the message."""
+
+    kind = "failed"
+
+    def __init__(self, doing: str, details: str = "") -> None:
+        super().__init__(
+            f"Storage is unreachable or refused while {doing}{details}. Nothing was changed; try again.", 10
+        )
+        STORAGE_ERRORS.labels(doing, self.kind).inc()
 
 
 class ObjectGone(StorageError):
     """Storage has no such object, transfer or bucket (any more). Retrying cannot help."""
+
+    kind = "missing"
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ class Bucket:
         """Raises StorageError unless the bucket answers."""
         with _storage_errors("looking for the bucket"):
             if not self._prober.bucket_exists(self.name):
-                raise StorageError(f"looking for the bucket '{self.name}', which does not exist")
+                raise StorageError("looking for the bucket", f" '{self.name}', which does not exist")
 
     def make(self) -> None:
         """Make the bucket unless it is there."""

@@ -25,6 +25,8 @@ _SIGNED_FOR = timedelta(minutes=15)
 class ObjectMissing(StorageError):
     """There is no object with this key."""
 
+    kind = "missing"
+
 
 class OpenObject:
     """An object that is being read. Read it to the end, or close it."""

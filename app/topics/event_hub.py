@@ -24,6 +24,7 @@ from app.data.database import when_topics_change
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
+from app.topics.redis_client import quick_redis_client
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
 CACHE_SECONDS = 60.0  # how long a topic is cached after its last waiter
-_REDIS_SECONDS = 1.0  # the maximum that a request with an announcement waits for Redis
 # A transaction stamps its topics before it commits, and machines' clocks differ. This span covers both.
 _LOOK_BACK = timedelta(seconds=30)
 
@@ -165,7 +165,7 @@ class Hub:
         self._channels = {}
         self._listeners = {}
         self.stopping = False
-        self._redis = _redis_client(redis_url) if redis_url else None
+        self._redis = quick_redis_client(redis_url) if redis_url else None
         # Pub/sub ignores database numbers: two installations on one Redis would receive each other's versions. The
         # processes of one installation share their secret.
         secret = str(app.config["SECRET_KEY"]).encode()
@@ -297,17 +297,6 @@ class Hub:
         for part in text.split():
             name, _, number = part.rpartition("=")
             self._move(name, int(number))
-
-
-def _redis_client(url: str) -> Any:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    # One retry, for a connection that Redis closed while it was idle. The default is ten retries with pauses.
-    return redis.Redis.from_url(
-        url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=Retry(NoBackoff(), 1)
-    )
 
 
 hub = Hub()

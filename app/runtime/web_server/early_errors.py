@@ -12,6 +12,7 @@ from http import HTTPStatus
 from gunicorn.http import errors
 
 from app.api.envelopes import envelope_at
+from app.process.metrics import count_refusal
 
 _TARGET = re.compile(rb"\s*\S* +(?:[A-Za-z][A-Za-z0-9+.-]*://[^/\s]*)?(/[^\s?#]*)")
 _OURS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
@@ -60,11 +61,12 @@ def describe(error: Exception) -> tuple[int, str] | None:
 
 def early_response(head: bytes, status: int, message: str) -> bytes:
     """A complete response to a request that begins with `head`. It closes the connection."""
+    code = _CODES.get(status, "invalid_request" if status < 500 else "internal_error")
+    count_refusal(code)
     envelope = envelope_at(path_in(head))
     if envelope is None:
         body, content_type = f"{message}\n".encode(), "text/plain; charset=utf-8"
     else:
-        code = _CODES.get(status, "invalid_request" if status < 500 else "internal_error")
         body, content_type = json.dumps(envelope.write(code, message)).encode(), "application/json"
         status = envelope.status(status)
     lines = (

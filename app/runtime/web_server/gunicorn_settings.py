@@ -32,6 +32,7 @@ from app.limits import thread_budgets
 from app.process import shutdown
 from app.process.logs import public_path
 from app.runtime.jobs import jobs
+from app.runtime.metrics_listener import listen_for_scrapes
 from app.runtime.web_server.access_log import AccessLogger
 from app.runtime.web_server.connection_worker import ConnectionWorker
 from app.runtime.web_server.connections import ConnectionLimits
@@ -225,6 +226,8 @@ def post_worker_init(worker: Worker) -> None:
     gc.freeze()
     if _settings.storage is not None:
         app.extensions["slipway_direct_uploads"].find_out(direct_uploads.START_SECONDS)
+    if _settings.metrics_listen is not None:
+        listen_for_scrapes(app, _settings.metrics_listen, _settings.metrics_token)
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)
