@@ -67,7 +67,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         while self.alive and self.is_parent_alive():
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             self._turn()
-        self.set_accept_enabled(False)
+        self._stop_accepting()
         # A request on its way is still answered, with "Connection: close" (RFC 9112, 9.6).
         for phase in (Phase.IDLE, Phase.HEAD, Phase.LINGERING):
             self.waiting.cap(phase, _STOP_SECONDS)
@@ -96,10 +96,21 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
-        for listener in self.sockets:
-            listener.close()
 
     # Accepting.
+
+    def _stop_accepting(self) -> None:
+        """Accept the connections that the kernel has completed already, and close the listening sockets. A client that
+        connects later is refused at once, or gets another process that has the same sockets; on an open socket it would
+        wait for an answer that never comes."""
+        for listener in self.sockets:
+            before = -1
+            while before != self.nr_conns < self.worker_connections:
+                before = self.nr_conns
+                self.accept(listener)
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
 
     def accept(self, listener: Any) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):

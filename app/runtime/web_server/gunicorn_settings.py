@@ -34,6 +34,7 @@ from app.runtime.jobs import jobs
 from app.runtime.web_server.access_log import AccessLogger
 from app.runtime.web_server.connection_worker import ConnectionWorker
 from app.runtime.web_server.connections import ConnectionLimits
+from app.runtime.web_server.program_replacement import ProgramReplacement, announce_worker
 from app.storage import direct_uploads
 
 
@@ -163,7 +164,8 @@ _stops_asked: list[int] = []
 
 
 def when_ready(server: Arbiter) -> None:
-    """In the master: the first signal drains and the second ends at once, both for SIGTERM and for Ctrl-C.
+    """In the master: the first signal drains and the second ends at once, both for SIGTERM and for Ctrl-C. SIGHUP
+    replaces the program.
 
     gunicorn's own SIGINT is abrupt the first time, and its second SIGTERM is ignored.
     """
@@ -174,6 +176,7 @@ def when_ready(server: Arbiter) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    ProgramReplacement(server, _settings.instance / f"web-{_settings.port}.pid")
     if not _settings.redis_url:
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # it would add a worker; see on_starting
 
@@ -247,3 +250,4 @@ def post_worker_init(worker: Worker) -> None:
     signal.siginterrupt(signal.SIGTERM, False)
     signal.signal(signal.SIGQUIT, end_now)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the whole group, but the master decides
+    announce_worker(worker.cfg.workers)

@@ -130,6 +130,32 @@ def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(serve
     assert not any(is_alive(pid) for pid in pids)
 
 
+def test_a_stopping_server_refuses_new_connections_and_ends_what_it_has(server: Server) -> None:
+    """On a socket that is still open, the kernel would accept connections that nothing serves."""
+    transferring = server.ask("/until-cut")
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not connects(server.port), 20, "nothing listens any more")
+    assert not transferring.done()
+    assert transferring.result(20) == "cut"
+
+
+def connects(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_make_run_refuses_to_load_new_code_and_names_the_reason(tmp_path: Path) -> None:
+    """The new program would not be its child, so it could neither watch nor stop it."""
+    server = Server(tmp_path, SLIPWAY_SUPERVISED="1", SLIPWAY_STREAMS="50")
+    try:
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "`make run` supervises this server" in server.log.read_text(), 20, "the refusal is logged")
+        assert server.get("/") == "here"
+        assert len(tree(server.process.pid)) == 2
+    finally:
+        server.close()
+
+
 def test_a_ctrl_c_in_its_terminal_drains_too(server: Server) -> None:
     transferring = server.ask("/until-cut")
     began = time.monotonic()
