@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey import RedisHuey, SqliteHuey, crontab
 from huey.consumer import Consumer
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.api_keys.key_uses import key_uses
@@ -25,6 +26,8 @@ from app.images.variant_jobs import derive, due_derivations
 from app.maintenance.build_sweep import sweep
 from app.packing.pack_requests import end_waits
 from app.packing.pack_work import make_due_packs, work_is_due
+from app.process.redis_state import redis_state
+from app.process.state_log import StateLog
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
@@ -58,7 +61,12 @@ class Jobs:
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
         self._ping_ok = False
+        self._worker_state = StateLog(
+            log, "the background worker did not answer within %s s", "the background worker answers again"
+        )
         self._define_tasks(app)
+        for name in ("huey", "huey.consumer"):
+            logging.getLogger(name).addFilter(_without_outages)
 
     def _define_tasks(self, app: Flask) -> None:
         """The tasks of each queue. Workers of other processes find them by their names."""
@@ -121,6 +129,8 @@ class Jobs:
         """Enqueue a job for a row. The row keeps the work even if the queue loses the job."""
         try:
             self._tasks[job](row_id)
+        except RedisError as error:
+            redis_state.failed(type(error).__name__)
         except Exception:  # of any kind: the sweep enqueues it again
             log.warning("the job %s for %s was not queued; the sweep will queue it", job, row_id)
 
@@ -177,12 +187,17 @@ class Jobs:
                 try:
                     self._ping_ok = self._ping()(blocking=True, timeout=PING_SECONDS) is True
                 except Exception:  # Huey raises its own and the storage's errors; each means that no worker answers
-                    log.warning("the background worker did not answer within %s s", PING_SECONDS)
                     self._ping_ok = False
+                if self._ping_ok:
+                    self._worker_state.worked()
+                else:
+                    self._worker_state.failed(PING_SECONDS)
                 self._pinged_at = time.monotonic()
             return self._ping_ok
 
     def _sweep_and_log(self) -> None:
+        if not self._alone:
+            redis_state.worked()  # the job came from there
         key_uses().write()  # of keys that were not used again
         if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
             for blob_id in due_derivations(db.session()):
@@ -206,6 +221,15 @@ class Jobs:
     def _enqueue_due_checks(self) -> None:
         for upload_id in due_checks():
             self.enqueue("check_upload", upload_id)
+
+
+def _without_outages(record: logging.LogRecord) -> bool:
+    """A filter: each thread of a consumer would log a traceback for each try while Redis is away."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, RedisError):
+        redis_state.failed(type(error).__name__)
+        return False
+    return True
 
 
 def _queue(name: str, settings: Settings) -> Any:

@@ -308,9 +308,7 @@ def is_range(answer: urllib3.BaseHTTPResponse, start: int) -> bool:
     """Whether an answer carries the requested range, from `start` on. Storage that ignores Range sends the whole object;
     rclone sends the range, but with status 200."""
     begins = f"bytes {start}-"
-    return answer.status == 206 or (
-        answer.status == 200 and answer.headers.get("Content-Range", "").startswith(begins)
-    )
+    return answer.status == 206 or (answer.status == 200 and answer.headers.get("Content-Range", "").startswith(begins))
 
 
 def _part(found: XmlAnswer) -> StoredPart:

@@ -55,19 +55,26 @@ def test_from_an_archive_to_an_agent_and_away_again(platform: Platform, tmp_path
         assert world.builds(slug) == [(1, first.sha256), (2, second.sha256)]
         holds(agent, world, slug, 2)
         assert second.lies_in(agent.cache / world.game_id(slug) / "2" / "PaperLanterns-1.0")
+
+        deleted = world.app.test_client().delete(f"/api/partners/games/{slug}", headers=bearer(world.key))
+        assert deleted.status_code == 204
+        wait_until(lambda: is_gone(world), 60, "the sweep has removed the game's archives and packs")
     finally:
         agent.kill()
-    deleted = world.app.test_client().delete(f"/api/partners/games/{slug}", headers=bearer(world.key))
-    assert deleted.status_code == 204
+    assert world.leftovers() == []
+
+
+def is_gone(world: World) -> bool:
     world.sweep()
     with world.app.app_context():
-        assert list(bucket().objects("archives/")) == []
-    assert world.leftovers() == []
+        return not [stored.key for prefix in ("archives/", "packs/") for stored in bucket().objects(prefix)]
 
 
 def holds(agent: RealAgent, world: World, slug: str, number: int) -> None:
     """Wait until that build is the agent's live one."""
     current = agent.cache / world.game_id(slug) / "current"
     wait_until(
-        lambda: current.resolve().name == str(number), 90, f"the agent has build {number}; its log is {agent.log}"
+        lambda: current.is_symlink() and current.readlink().parts[0] == str(number),
+        90,
+        f"the agent has build {number}; its log is {agent.log}",
     )

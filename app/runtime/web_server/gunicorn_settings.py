@@ -57,7 +57,9 @@ ConnectionWorker.limits = ConnectionLimits(
     head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_bytes_per_second
 )
 worker_class = ConnectionWorker
-threads = _settings.streams + _settings.waiting_polls + _settings.raw_uploads + thread_budgets.OTHER_THREADS
+threads = (
+    _settings.streams + _settings.waiting_polls + _settings.raw_uploads + _settings.calls + thread_budgets.OTHER_THREADS
+)
 # More than the threads: the others wait for a request or for their client, and need no thread.
 worker_connections = threads + _settings.connections
 # app.process.shutdown cuts uploads; their requests then have two more seconds to remove what they stored and to answer.

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.data.database import writing
 from app.data.models.base import now
 from app.data.models.upload import Upload
+from app.data.outages import outage_in
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ def _touch_until(app: Flask, upload_id: str, ended: threading.Event) -> None:
         try:
             with app.app_context(), writing() as session:
                 session.execute(update(Upload).where(Upload.id == upload_id).values(touched_at=now()))
-        except SQLAlchemyError:
-            log.warning(
-                "the heartbeat of upload %s was not written; trying again in %s s", upload_id, HEARTBEAT_SECONDS
-            )
+        except SQLAlchemyError as error:
+            if outage_in(error) is None:
+                log.warning(
+                    "the heartbeat of upload %s was not written; trying again in %s s", upload_id, HEARTBEAT_SECONDS
+                )
