@@ -182,4 +182,3 @@ def _set_budgets(settings: Settings) -> None:
     thread_budgets.streams.limit = settings.streams
     thread_budgets.waiting_polls.limit = settings.waiting_polls
     thread_budgets.raw_uploads.limit = settings.raw_uploads
-    thread_budgets.calls.limit = settings.calls

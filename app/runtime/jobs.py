@@ -28,6 +28,7 @@ from app.packing.pack_requests import end_waits
 from app.packing.pack_work import make_due_packs, work_is_due
 from app.process.redis_state import redis_state
 from app.process.state_log import StateLog
+from app.runtime.check_watch import CheckWatch
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
@@ -58,6 +59,7 @@ class Jobs:
         self._instance = settings.instance
         self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
         self._consumers: list[Any] = []
+        self._check_watch = CheckWatch(app, self._no_check_is_queued, lambda row_id: self.enqueue("check_upload", row_id))
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
         self._ping_ok = False
@@ -109,7 +111,8 @@ class Jobs:
         @self.checks.task(name="resume_checks")  # type: ignore[untyped-decorator]  # Huey carries no types
         def resume_checks() -> None:
             with app.app_context():
-                self._enqueue_due_checks()
+                for upload_id in due_checks():
+                    self.enqueue("check_upload", upload_id)
 
         self._tasks: dict[Job, Callable[[str], object]] = {
             "check_upload": check_upload,
@@ -151,6 +154,7 @@ class Jobs:
             for _, worker in consumer.worker_threads:
                 worker.start()
             self._consumers.append(consumer)
+        self._check_watch.start()
         # Claims that another process freed in order can be taken now, those of a dead process when their lease is over.
         for resume in (self._resume_checks, self._resume_packs):
             resume.schedule(delay=LEASE.total_seconds() + 1)
@@ -169,6 +173,7 @@ class Jobs:
 
     def stop_workers(self) -> None:
         """Tell worker threads to end after their current job."""
+        self._check_watch.stop()
         for consumer in self._consumers:
             consumer.stop_flag.set()
 
@@ -202,8 +207,7 @@ class Jobs:
         if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
             for blob_id in due_derivations(db.session()):
                 self.enqueue("derive_image", blob_id)
-        if self.checks.pending_count() == 0:
-            self._enqueue_due_checks()
+        self._check_watch.look()
         if self.packs.pending_count() == 0 and work_is_due():
             self._resume_packs()
         end_waits()
@@ -218,9 +222,12 @@ class Jobs:
                 swept.bytes_freed,
             )
 
-    def _enqueue_due_checks(self) -> None:
-        for upload_id in due_checks():
-            self.enqueue("check_upload", upload_id)
+    def _no_check_is_queued(self) -> bool:
+        try:
+            return self.checks.pending_count() == 0
+        except RedisError as error:
+            redis_state.failed(type(error).__name__)
+            return False
 
 
 def _without_outages(record: logging.LogRecord) -> bool:

@@ -60,6 +60,7 @@ worker_class = ConnectionWorker
 threads = (
     _settings.streams + _settings.waiting_polls + _settings.raw_uploads + _settings.calls + thread_budgets.OTHER_THREADS
 )
+thread_budgets.calls.limit = _settings.calls
 # More than the threads: the others wait for a request or for their client, and need no thread.
 worker_connections = threads + _settings.connections
 # app.process.shutdown cuts uploads; their requests then have two more seconds to remove what they stored and to answer.

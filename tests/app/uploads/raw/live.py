@@ -53,6 +53,7 @@ class Gunicorn:
         self.port = free_port()
         self.log = log
         self._folder = folder
+        self.instance = Path(environment.get("SLIPWAY_INSTANCE", settings.instance))
         self._environment = _inherited() | environment_of(settings) | {"PORT": str(self.port)} | environment
         self.process: subprocess.Popen[bytes] | None = None
 
