@@ -11,7 +11,8 @@ import logging
 import sqlite3
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.process.state_log import StateLog
 from app.refusals import Unavailable
@@ -61,7 +62,7 @@ def outage_in(error: BaseException) -> Unavailable | None:
 
 
 def _problem(error: BaseException) -> str | None:
-    if isinstance(error, TimeoutError):  # no connection of the pool became free
+    if isinstance(error, PoolTimeout):  # no connection of the pool became free
         return _BUSY
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return _FULL

@@ -30,7 +30,6 @@ class StateLog:
         if not self.is_failing:
             return
         with self._lock:
-            if not self.is_failing:
-                return
-            self.is_failing = False
-        self._log.info(self._working_line)
+            is_first, self.is_failing = self.is_failing, False
+        if is_first:
+            self._log.info(self._working_line)

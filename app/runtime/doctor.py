@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.config.settings import SettingsError
 from app.process.check_result import CheckResult, failed
 from app.refusals import Refusal
-from app.storage import diagnosis
+from app.storage import capabilities, diagnosis
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Check:
 
 CHECKS = (
     Check("storage", diagnosis.storage_answers),
+    Check("storage ranges", capabilities.ranges_are_sent),
+    Check("storage transfers", capabilities.transfers_are_listed),
     Check("direct uploads", diagnosis.direct_uploads_are_safe),
     Check("upload identity", diagnosis.upload_identity_may_only_put),
     Check("storage CORS", diagnosis.cors_names_the_portal),

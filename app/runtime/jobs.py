@@ -59,7 +59,9 @@ class Jobs:
         self._instance = settings.instance
         self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
         self._consumers: list[Any] = []
-        self._check_watch = CheckWatch(app, self._no_check_is_queued, lambda row_id: self.enqueue("check_upload", row_id))
+        self._check_watch = CheckWatch(
+            app, self._no_check_is_queued, lambda row_id: self.enqueue("check_upload", row_id)
+        )
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
         self._ping_ok = False
@@ -224,7 +226,7 @@ class Jobs:
 
     def _no_check_is_queued(self) -> bool:
         try:
-            return self.checks.pending_count() == 0
+            return bool(self.checks.pending_count() == 0)
         except RedisError as error:
             redis_state.failed(type(error).__name__)
             return False

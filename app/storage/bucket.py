@@ -305,7 +305,7 @@ class _storage_errors:  # noqa: N801 (used as a statement: `with _said("storing 
 
 
 def is_range(answer: urllib3.BaseHTTPResponse, start: int) -> bool:
-    """Whether an answer carries the requested range, from `start` on. Storage that ignores Range sends the whole object;
+    """Whether an answer has the requested range, from `start` on. Storage that ignores Range sends the whole object;
     rclone sends the range, but with status 200."""
     begins = f"bytes {start}-"
     return answer.status == 206 or (answer.status == 200 and answer.headers.get("Content-Range", "").startswith(begins))

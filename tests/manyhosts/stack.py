@@ -100,7 +100,9 @@ class Stack:
         """A `flask worker` on a third host."""
         instance = self.folder / "worker"
         instance.mkdir(exist_ok=True)
-        environment = environment_of(self.world.settings) | self.environment | {"SLIPWAY_INSTANCE": str(instance)} | more
+        environment = (
+            environment_of(self.world.settings) | self.environment | {"SLIPWAY_INSTANCE": str(instance)} | more
+        )
         with (self.folder / "worker.log").open("ab") as log:
             self.worker_process = subprocess.Popen(
                 [sys.executable, "-m", "flask", "--app", "wsgi", "worker"],
@@ -119,7 +121,9 @@ class Stack:
         """One GET over a connection of its own, so that nginx takes the next web process. Status 0: no connection."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            return urllib3.request("GET", f"{address or self.address}{path}", headers=headers, retries=False, timeout=60)
+            return urllib3.request(
+                "GET", f"{address or self.address}{path}", headers=headers, retries=False, timeout=60
+            )
         except urllib3.exceptions.HTTPError:
             return urllib3.HTTPResponse(status=0)
 

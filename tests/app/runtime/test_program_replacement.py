@@ -5,11 +5,9 @@ The program runs from a copy of the sources, in which the tests change modules a
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +17,10 @@ import urllib3
 
 from app.storage.embedded_server import StorageAccess
 from tests.app.runtime.processes import is_alive, tree, wait_until
-from tests.app.runtime.test_serving import Server
 from tests.app.uploads.raw.live import ROOT, Gunicorn, World, world_on_sqlite
 from tests.app.uploads.raw.sending import RawUpload, upload
 from tests.faults.agents import RealAgent
-from tests.faults.packing import Packed, packed_game
+from tests.faults.packing import packed_game
 
 pytestmark = pytest.mark.slow
 REQUESTS = 500
@@ -39,7 +36,8 @@ class Deployed:
         shutil.copytree(ROOT / "migrations", self.folder / "migrations")
         shutil.copy(ROOT / "wsgi.py", self.folder)
         self.world = world
-        self.gunicorn = Gunicorn(world.settings, folder / "gunicorn.log", self.folder)
+        self.gunicorn = Gunicorn(world.settings, folder / "gunicorn.log")
+        self.gunicorn.folder = self.folder
         self.gunicorn.start()
 
     @property
