@@ -73,7 +73,7 @@ class ProgramReplacement:
         threading.Thread(target=self._watch, args=(ready, process.pid), name="replacement", daemon=True).start()
 
     def _refusal(self) -> str | None:
-        if os.environ.get(SUPERVISED):
+        if SUPERVISED in os.environ:
             return "`make run` supervises this server. Stop it with Ctrl-C and start it again."
         if self._server.reexec_pid:
             return f"a new program is starting already (pid {self._server.reexec_pid}). Wait for it, or end it."
