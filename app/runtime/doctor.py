@@ -21,11 +21,11 @@ class Check:
 
 CHECKS = (
     Check("storage", diagnosis.storage_answers),
-    Check("storage ranges", capabilities.ranges_are_sent),
-    Check("storage transfers", capabilities.transfers_are_listed),
     Check("direct uploads", diagnosis.direct_uploads_are_safe),
     Check("upload identity", diagnosis.upload_identity_may_only_put),
     Check("storage CORS", diagnosis.cors_names_the_portal),
+    Check("storage ranges", capabilities.ranges_are_sent),
+    Check("storage transfers", capabilities.transfers_are_listed),
 )
 
 
