@@ -42,6 +42,8 @@ WORKERS = 2
 CHECKERS = 2
 PING_SECONDS = 3.0
 PING_EVERY = 2.0
+# A filter of a logger does not see what its descendants log.
+_HUEY_LOGGERS = ("huey", "huey.consumer", "huey.consumer.Worker", "huey.consumer.Scheduler")
 
 
 class Jobs:
@@ -69,7 +71,7 @@ class Jobs:
             log, "the background worker did not answer within %s s", "the background worker answers again"
         )
         self._define_tasks(app)
-        for name in ("huey", "huey.consumer"):
+        for name in _HUEY_LOGGERS:
             logging.getLogger(name).addFilter(_without_outages)
 
     def _define_tasks(self, app: Flask) -> None:
@@ -203,8 +205,6 @@ class Jobs:
             return self._ping_ok
 
     def _sweep_and_log(self) -> None:
-        if not self._alone:
-            redis_state.worked()  # the job came from there
         key_uses().write()  # of keys that were not used again
         if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
             for blob_id in due_derivations(db.session()):
@@ -226,10 +226,13 @@ class Jobs:
 
     def _no_check_is_queued(self) -> bool:
         try:
-            return bool(self.checks.pending_count() == 0)
+            pending = self.checks.pending_count()
         except RedisError as error:
             redis_state.failed(type(error).__name__)
             return False
+        if not self._alone:
+            redis_state.worked()
+        return bool(pending == 0)
 
 
 def _without_outages(record: logging.LogRecord) -> bool:
