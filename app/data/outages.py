@@ -22,9 +22,10 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 5
 _FULL = "has no room"
 _AWAY = "does not answer"
-_BUSY = "has no free connection"
+_BUSY = "is busy"
+_BROKEN = "cannot be used"
 # By the primary result code (sqlite.org/rescode.html): BUSY, READONLY, IOERR, FULL, CANTOPEN.
-_SQLITE = {5: _BUSY, 8: _AWAY, 10: _AWAY, 13: _FULL, 14: _AWAY}
+_SQLITE = {5: _BUSY, 8: _BROKEN, 10: _BROKEN, 13: _FULL, 14: _BROKEN}
 # By the beginning of SQLSTATE (Appendix A of the Postgres manual); the longest that fits decides.
 _POSTGRES = {
     "08": _AWAY,  # connection exception
@@ -58,7 +59,8 @@ def outage_in(error: BaseException) -> Unavailable | None:
     else:
         database_state.failed(problem, cause)
         message = f"The database {problem}"
-    return Unavailable(f"{message}. Nothing was changed; try again in {RETRY_SECONDS} seconds.", RETRY_SECONDS)
+    # Not "nothing was changed": the connection may break after the commit and before its answer.
+    return Unavailable(f"{message}. Try again in {RETRY_SECONDS} seconds.", RETRY_SECONDS)
 
 
 def _problem(error: BaseException) -> str | None:

@@ -10,8 +10,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.data.outages import outage_in
 from app.uploads.resumable.check_claims import due_checks
 
@@ -48,6 +46,6 @@ class CheckWatch:
             if self._is_idle():
                 for upload_id in due_checks():
                     self._enqueue(upload_id)
-        except SQLAlchemyError as error:
+        except Exception as error:  # of any kind, the queue's too: this thread must go on
             if outage_in(error) is None:
                 log.exception("due checks cannot be read; trying again in %s s", LOOK_SECONDS)

@@ -26,6 +26,19 @@ from tests.manyhosts.stack import OWNER, Stack, master_of
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(300)]
 
 
+# Collects how long the page was without its stream, each time.
+WATCH = """() => {
+  const shown = document.querySelector("#freshness");
+  let lost = null;
+  window.interruptions = [];
+  new MutationObserver(() => {
+    const live = shown.dataset.state === "live";
+    if (!live && lost === null) lost = performance.now();
+    if (live && lost !== null) { window.interruptions.push(Math.round(performance.now() - lost)); lost = null; }
+  }).observe(shown, { attributes: true, attributeFilter: ["data-state"] });
+}"""
+
+
 @pytest.fixture(scope="module")
 def agent(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgent]:
     cache = tmp_path_factory.mktemp("agent") / "cache"
@@ -116,14 +129,16 @@ def test_live_pages_follow_a_new_version_of_both_processes(
 ) -> None:
     slug = stack.world.new_game()
     open_game(page, slug)
+    page.evaluate(WATCH)
     for web in stack.webs:
         old = master_of(web)
         os.kill(old, signal.SIGHUP)
         wait_until(lambda: not is_alive(old), 90, "the old program has ended")  # noqa: B023 (used in this turn only)
         assert master_of(web) != old
-    page.evaluate("window.reconnected = performance.now()")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
-    assert page.evaluate("performance.now() - window.reconnected") < 20_000
+    interruptions = page.evaluate("window.interruptions")
+    print(f"the page was not live for {interruptions} ms")  # noqa: T201  (on an idle machine, below 3,000)
+    assert all(milliseconds < 20_000 for milliseconds in interruptions)
 
     answer = upload(stack.port, stack.world.key, slug, packed_game(3, 200_000).archive)
     assert (answer.status, answer.json["build"]) == (200, 1), answer.json

@@ -42,7 +42,7 @@ def test_while_the_database_is_away_callers_get_503_and_then_the_answer_again(st
                 unavailable = 502 if path.startswith("/api/v1/") else 503  # the contract of /api/v1 has 502 for both
                 assert answer.status == unavailable, (path, answer.data)
                 assert int(answer.headers["Retry-After"]) > 0
-                assert b"try again in" in answer.data
+                assert b"Try again in" in answer.data
             posted = urllib3.request(
                 "POST",
                 f"{web.address}/api/servers/self/reports",

@@ -164,6 +164,7 @@ def _raise_open_files(needed: int) -> None:
 
 # In the master: the received signals to stop. Appending to a list needs no lock, which a handler must not take.
 _stops_asked: list[int] = []
+_replacements: list[ProgramReplacement] = []  # one, once the master listens
 
 
 def when_ready(server: Arbiter) -> None:
@@ -179,7 +180,7 @@ def when_ready(server: Arbiter) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    ProgramReplacement(server, _settings.instance / f"web-{_settings.port}.pid")
+    _replacements.append(ProgramReplacement(server, _settings.instance / f"web-{_settings.port}.pid"))
     if not _settings.redis_url:
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # it would add a worker; see on_starting
 
@@ -187,6 +188,8 @@ def when_ready(server: Arbiter) -> None:
 def on_exit(server: Arbiter) -> None:
     """In the master, at its very end. Python's own clean-up would take more than half a second of the ten that `make
     run` has for stopping."""
+    for replacement in _replacements:
+        replacement.remove_pid_file()
     if _stops_asked:
         os._exit(0)
 

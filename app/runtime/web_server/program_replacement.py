@@ -13,10 +13,13 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from gunicorn import systemd
 from gunicorn.arbiter import Arbiter
+
+from app.config.private_files import write_private
 
 SUPERVISED = "SLIPWAY_SUPERVISED"  # set by `make run`
 # The file descriptor to which each worker of a new program writes how many workers there are, once it serves.
@@ -114,7 +117,11 @@ class ProgramReplacement:
         systemd.sd_notify(f"MAINPID={pid}", self._server.log)
         os.kill(os.getpid(), signal.SIGTERM)
 
+    def remove_pid_file(self) -> None:
+        """At the end of this master, unless another one serves instead."""
+        with suppress(FileNotFoundError):
+            if self._pid_file.read_text().strip() == str(os.getpid()):
+                self._pid_file.unlink()
+
     def _write_pid(self, pid: int) -> None:
-        written = self._pid_file.with_suffix(".new")
-        written.write_text(f"{pid}\n")
-        written.replace(self._pid_file)
+        write_private(self._pid_file, f"{pid}\n")

@@ -128,6 +128,7 @@ def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(serve
     assert time.monotonic() - began >= 2.0
     assert server.process.wait(10) == 0
     assert not any(is_alive(pid) for pid in pids)
+    assert list((server.log.parent / "instance").glob("web-*.pid")) == []
 
 
 def test_a_stopping_server_refuses_new_connections_and_ends_what_it_has(server: Server) -> None:
