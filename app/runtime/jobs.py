@@ -160,9 +160,12 @@ class Jobs:
             self._consumers.append(consumer)
         self._check_watch.start()
         # Claims that another process freed in order can be taken now, those of a dead process when their lease is over.
-        for resume in (self._resume_checks, self._resume_packs):
-            resume.schedule(delay=LEASE.total_seconds() + 1)
-            resume()
+        try:
+            for resume in (self._resume_checks, self._resume_packs):
+                resume.schedule(delay=LEASE.total_seconds() + 1)
+                resume()
+        except RedisError as error:  # the threads wait for Redis, and the watch and the sweep find the work then
+            redis_state.failed(type(error).__name__)
 
     def _sweep_dead_uploads(self) -> None:
         try:

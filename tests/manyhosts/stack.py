@@ -90,6 +90,10 @@ class Stack:
         for web in self.webs:
             web.start()
         self.start_worker()
+        worker_log = self.folder / "worker.log"
+        wait_until(
+            lambda: "the worker is ready" in worker_log.read_text(), 60, f"the worker is ready; see {worker_log}"
+        )
         configuration = self.folder / "nginx.conf"
         servers = "\n        ".join(f"server 127.0.0.1:{web.port};" for web in self.webs)
         configuration.write_text(_CONFIGURATION.format(folder=self.folder, servers=servers, port=self.port))
