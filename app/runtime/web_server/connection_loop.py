@@ -39,8 +39,8 @@ _CUT_THREADS = 2
 _LOOK_SECONDS = 0.25  # the maximum delay before a time limit is noticed
 _REPORT_SECONDS = 60.0
 _RELAXED_LOAD = 0.5  # then an overload is over
-# Requests that a full budget does not refuse: whoever asks whether the process lives would restart it, and live pages
-# have a budget of their own.
+# Requests that a full budget does not refuse: a supervisor without an answer to /livez would restart the process, and
+# live pages have a budget of their own.
 _NEVER_SHED = re.compile(rb"GET /livez[ ?]|GET [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?accept: *text/event-stream", re.IGNORECASE)
 # An idle connection has no time limit; the kernel notices when its client is gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))

@@ -164,7 +164,7 @@ class LiveParts:
         """The body of an event stream: an event when parts change, and heartbeats. It ends when `stays` returns False.
 
         `stays` is called before each event, at least every CHECK_SECONDS, and when the hub wakes `reader`. It also ends
-        when the database is away: the page reconnects, and is told so."""
+        when the database is away: the page reconnects, and gets 503."""
         try:
             yield from self._events(subject, seen_etag, stays, reader)
         except DatabaseError as error:
