@@ -83,7 +83,7 @@ OPERATOR_PAGES = [
     ("operator-storage", "/operator/storage"),
     ("operator-audit", "/operator/audit"),
 ]
-SIZES = (1280, 360)
+SIZES = (360, 768, 1280, 1920)
 THEMES = ("light", "dark")
 # Two that never arrive, two that wait for them, one that is too large.
 ON_THEIR_WAY = """() => {

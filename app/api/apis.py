@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.api.api_rate_limits import API_LIMIT, PARTS_LIMIT, UPLOAD_LIMIT
+from app.api.api_rate_limits import API_LIMIT, PARTS_LIMIT, UPLOAD_LIMIT, Limit
 from app.api.envelopes import FLAT, NESTED
 from app.api.pipeline import Api, Step
 from app.api.steps import (
@@ -27,12 +27,12 @@ PARTNERS = Api(
     envelope=FLAT,
     steps=(require_api_key, apply_rate_limit, require_scope, record_key_use, look_up_game, read_body, parse_input),
     rates={
-        API_LIMIT: lambda found: found.api_rate,
-        UPLOAD_LIMIT: lambda found: found.upload_rate,
-        PARTS_LIMIT: lambda found: found.parts_rate,
+        API_LIMIT: Limit("call", lambda found: found.api_rate),
+        UPLOAD_LIMIT: Limit("upload", lambda found: found.upload_rate),
+        PARTS_LIMIT: Limit("part URL request", lambda found: found.parts_rate),
     },
     default_limit=API_LIMIT,
-    replay_limit=API_LIMIT,
+    plain_limit=API_LIMIT,
     checks_content_type=True,
     idempotent=True,
     reading_steps=(require_api_key, look_up_game),
@@ -46,15 +46,15 @@ V1 = Api(
     envelope=NESTED,
     steps=(require_api_key, apply_rate_limit, look_up_game, require_scope, record_key_use, read_body, parse_input),
     rates={  # each has its own counter (section 9)
-        "presign": lambda found: found.presign_rate,
-        "confirm": lambda found: found.confirm_rate,
-        "new-game": lambda found: found.new_game_rate,
-        "component": lambda found: found.component_rate,
-        "component-batch": lambda found: found.component_batch_rate,
-        "list": lambda found: found.list_rate,
+        "presign": Limit("presigned image", lambda found: found.presign_rate),
+        "confirm": Limit("image confirmation", lambda found: found.confirm_rate),
+        "new-game": Limit("new game", lambda found: found.new_game_rate),
+        "component": Limit("component call", lambda found: found.component_rate),
+        "component-batch": Limit("batch call", lambda found: found.component_batch_rate),
+        "list": Limit("list or delete call", lambda found: found.list_rate),
     },
     limit_prefix="v1-",
-    replay_limit="list",
+    plain_limit="list",
     idempotent=True,
     reading_steps=(require_api_key, look_up_game),
     lock=lock_components,
@@ -82,10 +82,11 @@ def for_dashboard(api: Api, require_member: Step) -> Api:
         steps=tuple(require_member if step is require_api_key else step for step in api.steps),
         reading_steps=tuple(require_member if step is require_api_key else step for step in api.reading_steps),
         rates={
-            UPLOAD_LIMIT: lambda _: "30 per hour",
-            PARTS_LIMIT: lambda found: found.parts_rate,
-            "presign": lambda _: "240 per minute",  # the script waits for Retry-After
-            "confirm": lambda _: "240 per minute",
+            UPLOAD_LIMIT: replace(PARTNERS.rates[UPLOAD_LIMIT], rate=lambda _: "30 per hour"),
+            PARTS_LIMIT: PARTNERS.rates[PARTS_LIMIT],
+            # The script waits for Retry-After.
+            "presign": replace(V1.rates["presign"], rate=lambda _: "240 per minute"),
+            "confirm": replace(V1.rates["confirm"], rate=lambda _: "240 per minute"),
         },
         limit_prefix="member-",
         caller_label="you",

@@ -90,7 +90,7 @@ def header_parameters(call: Call, method: str, *, has_etag: bool) -> list[Schema
         found += [_IF_NONE_MATCH]
     elif has_etag and call.api.lock:
         found += [_IF_MATCH]
-    if call.raw_body:
+    if call.takes_checksum:
         found += [_CHECKSUM]
     if call.raw_response:
         found += [_RANGE]

@@ -20,9 +20,9 @@ from flask import Response, current_app, request
 
 from app.accounts.callers import Caller
 from app.api import conditions, idempotency
+from app.api.api_rate_limits import Limit
 from app.api.envelopes import Envelope
 from app.api.json_shapes import Shape, encode, parse_fields
-from app.config.settings import Settings
 from app.data.models.game import Game
 
 View = Callable[..., Any]
@@ -49,13 +49,15 @@ class Call:
     `responses` maps each success status to its shape, `errors` are the error statuses that the call adds to the common
     ones. `target` finds the object within the game that the last argument of the path names. `limit` names one of the
     API's rates. `raw_body` and `raw_response` are the content type of bytes that the view reads, or returns if the
-    caller does not prefer JSON. `finds_game` is False for a view that looks its game up itself, by `slug` and in the
-    query that reads what it answers; it may hold no database connection meanwhile.
+    caller does not prefer JSON. `takes_checksum`: the view reads the header X-Checksum-Sha256. `finds_game` is False
+    for a view that looks its game up itself, by `slug` and in the query that reads what it answers; it may hold no
+    database connection meanwhile.
 
     `on_replay` is for a call whose response must not be stored, because it contains presigned addresses, which anybody
     can use. It is RUN_AGAIN when the view can simply run again. Otherwise it is a view that also gets the
     `replay_data` of the first result. `waits_for_storage`: the view frees its database connection to ask storage, so it
-    cannot be run in a transaction. `refused_is_free`: a call that is refused does not count against its limit."""
+    cannot be run in a transaction. `free_refusals`: a call that is refused with one of these did nothing that its limit
+    counts, so it counts as a plain call (see `Api.plain_limit`)."""
 
     api: Api
     view: View
@@ -67,11 +69,12 @@ class Call:
     query: type[Shape] | None = None
     raw_body: str | None = None
     raw_response: str | None = None
+    takes_checksum: bool = False
     errors: tuple[int, ...] = ()
     target: Callable[[Game, str], Any] | None = None
     on_replay: ReplayView | None = None
     waits_for_storage: bool = False
-    refused_is_free: bool = False
+    free_refusals: tuple[type[Exception], ...] = ()
     finds_game: bool = True
 
     @property
@@ -92,9 +95,10 @@ Step = Callable[["CallContext"], None]
 class Api:
     """One JSON API.
 
-    `rates` are its rate limits by name; a limit without a rate is not applied. `replay_limit` counts replays of stored
-    answers. `limit_prefix` separates its counters from those of other APIs, and `caller_label` is how a "rate limited"
-    message refers to the caller. With `checks_content_type`, a body with a content type other than JSON is refused.
+    `rates` are its rate limits by name; one that is missing is not applied. `plain_limit` counts replays of stored
+    answers, and refused calls that their own limit does not count. `limit_prefix` separates its counters from those of
+    other APIs, and `caller_label` is how a "rate limited" message refers to the caller. With `checks_content_type`, a
+    body with a content type other than JSON is refused.
 
     `lock` locks the rows of a call's object in a write transaction, for If-Match; `reading_steps` look the object up.
     Without them, If-Match is ignored."""
@@ -103,9 +107,9 @@ class Api:
     security: str
     envelope: Envelope
     steps: tuple[Step, ...]
-    rates: Mapping[str, Callable[[Settings], str]] = field(default_factory=dict)
+    rates: Mapping[str, Limit] = field(default_factory=dict)
     default_limit: str = ""
-    replay_limit: str = ""
+    plain_limit: str = ""
     limit_prefix: str = ""
     caller_label: str = "this key"
     checks_content_type: bool = False
@@ -124,11 +128,12 @@ class Api:
         query: type[Shape] | None = None,
         raw_body: str | None = None,
         raw_response: str | None = None,
+        takes_checksum: bool = False,
         errors: tuple[int, ...] = (),
         target: Callable[[Game, str], Any] | None = None,
         on_replay: ReplayView | None = None,
         waits_for_storage: bool = False,
-        refused_is_free: bool = False,
+        free_refusals: tuple[type[Exception], ...] = (),
         finds_game: bool = True,
     ) -> Callable[[View], View]:
         """Declare the decorated view as a call of this API. The keywords are the fields of `Call`.
@@ -149,11 +154,12 @@ class Api:
                 query=query,
                 raw_body=raw_body,
                 raw_response=raw_response,
+                takes_checksum=takes_checksum,
                 errors=errors,
                 target=target,
                 on_replay=on_replay,
                 waits_for_storage=waits_for_storage,
-                refused_is_free=refused_is_free,
+                free_refusals=free_refusals,
                 finds_game=finds_game,
             )
         )
@@ -169,8 +175,8 @@ def flask_view(call: Call) -> View:
             for step in call.api.steps:
                 step(context)
             return context.response()
-        except Exception:
-            context.when_refused()
+        except Exception as refusal:
+            context.when_refused(refusal)
             raise
 
     run.api_call = call  # type: ignore[attr-defined]  # where `declared_call` finds it
@@ -201,7 +207,7 @@ class CallContext:
         self.path = path
         self.arguments: dict[str, Any] = dict(path)
         self.body = b""
-        self.when_refused: Callable[[], None] = lambda: None
+        self.when_refused: Callable[[Exception], None] = lambda _: None
 
     @property
     def caller(self) -> Caller:

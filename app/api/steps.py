@@ -33,14 +33,31 @@ def require_server_token(context: CallContext) -> None:
 
 def apply_rate_limit(context: CallContext) -> None:
     """429 when the caller has used up the call's limit."""
-    api, limit = context.call.api, context.call.limit
-    if limit and context.call.on_replay != RUN_AGAIN and idempotency.is_replay(context.caller.id):
-        limit = api.replay_limit  # a replay begins no upload and makes no game
-    if rate := api.rates.get(limit):
-        counter = (rate(settings()), f"{api.limit_prefix}{limit}", context.caller.id)
-        api_rate_limits.count_call(*counter, caller_label=api.caller_label)
-        if context.call.refused_is_free and limit == context.call.limit:
-            context.when_refused = partial(api_rate_limits.refund_call, *counter)
+    call = context.call
+    if call.limit and call.on_replay != RUN_AGAIN and idempotency.is_replay(context.caller.id):
+        _count(context, call.api.plain_limit)  # a replay begins no upload and makes no game
+        return
+    counter = _count(context, call.limit)
+    if counter and call.free_refusals:
+        context.when_refused = partial(_count_as_plain_call, context, counter)
+
+
+def _count(context: CallContext, name: str) -> tuple[str, ...]:
+    """Count the call against one of its API's limits. Returns the counter, which is empty without such a limit."""
+    api = context.call.api
+    limit = api.rates.get(name)
+    if limit is None:
+        return ()
+    counter = (limit.rate(settings()), f"{api.limit_prefix}{name}", context.caller.id)
+    api_rate_limits.count_call(*counter, noun=limit.noun, caller_label=api.caller_label)
+    return counter
+
+
+def _count_as_plain_call(context: CallContext, counter: tuple[str, ...], refusal: Exception) -> None:
+    """429 when the refusal is free for its own limit, and the caller has used up the limit of plain calls."""
+    if isinstance(refusal, context.call.free_refusals):
+        api_rate_limits.refund_call(*counter)
+        _count(context, context.call.api.plain_limit)
 
 
 def require_scope(context: CallContext) -> None:

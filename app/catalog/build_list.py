@@ -16,9 +16,11 @@ from app.data.cursors import number_position
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
+from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
-from app.fleet.active_servers import IS_ACTIVE, active_server_count
+from app.fleet.active_servers import active_server_count, is_cached
+from app.fleet.contact import contact_begins
 from app.fleet.costs.transfer_costs import TransferCosts, transfer_costs
 from app.packing.pack_states import PackStatus, pack_states
 from app.refusals import NotFound
@@ -153,7 +155,7 @@ def cached_counts(game: Game) -> Counter[str]:
     rows = db.session.execute(
         select(Replica.build_id, func.count())
         .join(Server, Replica.server_id == Server.id)
-        .where(Replica.game_id == game.id, Replica.phase == "cached", IS_ACTIVE)
+        .where(Replica.game_id == game.id, *is_cached(contact_begins(now())))
         .group_by(Replica.build_id)
     )
     return Counter(dict(rows.all()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, String, and_, case, exists, func, select, true, tuple_
@@ -19,8 +18,8 @@ from app.data.models.game import Game
 from app.data.models.partner import PartnerIdentity
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import IS_ACTIVE
-from app.fleet.contact import CONTACT_SECONDS
-from app.fleet.rollout_states import SHOWN_RETRIES
+from app.fleet.build_states import SHOWN_RETRIES
+from app.fleet.contact import contact_begins
 
 MAX_TAGS = 200
 # The states that a list names, worst first. A server without contact is in none of them.
@@ -103,7 +102,7 @@ def _reported_as(*phases: str) -> tuple[ColumnElement[bool], ...]:
         Replica.phase.in_(phases),
         Server.id == Replica.server_id,
         IS_ACTIVE,
-        Server.last_report_at >= now() - timedelta(seconds=CONTACT_SECONDS),
+        Server.last_report_at >= contact_begins(now()),
     )
 
 

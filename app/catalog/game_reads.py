@@ -16,11 +16,13 @@ from app.catalog.game_lookup import no_game
 from app.data.cursors import time_cursor, time_position
 from app.data.database import free_connection, reading
 from app.data.models.asset import GamePicture
+from app.data.models.base import now
 from app.data.models.game import Build, Game, Status, status_of
 from app.data.models.partner import PartnerIdentity
 from app.data.models.server import Replica, Server
 from app.data.prepared_reads import PreparedRead
-from app.fleet.active_servers import IS_ACTIVE
+from app.fleet.active_servers import IS_ACTIVE, is_cached
+from app.fleet.contact import contact_begins
 from app.topics.names import catalog_topic
 from app.topics.versions import newest_version
 
@@ -132,7 +134,7 @@ _CACHED = (
     select(func.count())
     .select_from(Replica)
     .join(Server, Replica.server_id == Server.id)
-    .where(Replica.build_id == Game.released_build_id, Replica.phase == "cached", IS_ACTIVE)
+    .where(Replica.build_id == Game.released_build_id, *is_cached(bindparam("contact_begins")))
 )
 _FACTS_OF_GAME: Select[Any] = select(
     *(getattr(Game, field.name) for field in fields(GameFacts) if field.name not in _COMPUTED),
@@ -147,7 +149,7 @@ _FACTS = PreparedRead(_FACTS_OF_GAME, GameFacts)
 def game_facts(partner: PartnerIdentity, slug: str) -> GameFacts:
     """One game of the partner, in one query. The look-up is the authorisation: raises NotFound, also for another
     partner's game."""
-    found = _FACTS.first(partner=partner.id, slug=slug)
+    found = _FACTS.first(partner=partner.id, slug=slug, contact_begins=contact_begins(now()))
     if found is None:
         raise no_game(slug)
     return found

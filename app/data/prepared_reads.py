@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine, PoolProxiedConnection
@@ -18,6 +19,7 @@ from app.data.database import is_writing
 from app.data.extensions import db
 
 T = TypeVar("T")
+Value = str | int | datetime | None
 
 
 class PreparedRead(Generic[T]):
@@ -32,12 +34,12 @@ class PreparedRead(Generic[T]):
         self._compiled: dict[str, _Compiled] = {}
         self._lock = threading.Lock()
 
-    def all(self, **values: str | int | None) -> list[T]:
+    def all(self, **values: Value) -> list[T]:
         """Every row."""
         make = self._make
         return [make(*row) for row in self._rows(values)]
 
-    def first(self, **values: str | int | None) -> T | None:
+    def first(self, **values: Value) -> T | None:
         """The first row, or None."""
         found = self._rows(values)
         return self._make(*found[0]) if found else None
@@ -59,14 +61,19 @@ class _Compiled:
         compiled = statement.compile(engine)
         self._text = str(compiled)
         self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+        self._binders = {
+            name: convert
+            for name, parameter in compiled.binds.items()
+            if (convert := parameter.type.dialect_impl(engine.dialect).bind_processor(engine.dialect)) is not None
+        }
         # Values of the statement itself, such as the 'cached' of a condition.
-        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._fixed = self._bound({name: value for name, value in compiled.params.items() if value is not None})
         self._kinds = [column.type.dialect_impl(engine.dialect) for column in statement.selected_columns]
         self._converters: Sequence[tuple[int, Callable[[Any], Any]]] | None = None  # known after the first run
 
     def run(self, engine: Engine, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows, with the columns' Python types. Raises DatabaseError."""
-        named = self._fixed | values
+        named = self._fixed | self._bound(values)
         parameters: Any = named if self._order is None else [named[name] for name in self._order]
         driver_error = engine.dialect.loaded_dbapi.Error
         try:
@@ -77,6 +84,11 @@ class _Compiled:
             ) from error
         converters = self._converters
         return [_convert(row, converters) for row in rows] if converters else rows
+
+    def _bound(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Values as the driver takes them: SQLite's has no times."""
+        binders = self._binders
+        return {name: binders[name](value) if name in binders else value for name, value in values.items()}
 
     def _alone(self, engine: Engine, parameters: Any) -> Sequence[Sequence[Any]]:
         connection = engine.raw_connection()

@@ -13,17 +13,18 @@ from app.data.models.base import now
 from app.data.models.server import Replica, Server, Source
 from app.data.prepared_reads import PreparedRead
 from app.fleet.active_servers import IS_ACTIVE
+from app.fleet.build_states import BuildState, build_state
 from app.fleet.contact import is_recent
 
 
 @dataclass(frozen=True)
 class CacheState:
-    """A build's state on one server. `reported_at`: the server's last report. Bytes are those of the transfer from
-    `source`. `source_build`: the number of the build that an update starts from. `fallback`: why the archive was used
-    although there is a pack."""
+    """A build's state on one server. `state`: as pages show it; `phase`: as of the server's last report, at
+    `reported_at`. Bytes are those of the transfer from `source`. `source_build`: the number of the build that an update
+    starts from. `fallback`: why the archive was used although there is a pack."""
 
     server_id: str
-    cached: bool
+    state: BuildState
     cached_at: datetime | None
     phase: str
     bytes_done: int
@@ -36,6 +37,10 @@ class CacheState:
     source_build: int | None = None
     fallback: str | None = None
 
+    @property
+    def cached(self) -> bool:
+        return self.state == "cached"
+
 
 def _state(
     server_id: str,
@@ -45,24 +50,26 @@ def _state(
     bytes_done: int,
     bytes_total: int,
     bytes_per_second: int,
-    attempt: int,
+    attempt: int | None,
     reason: str | None,
     source: Source | None,
     source_build: int | None,
     fallback: str | None,
 ) -> CacheState:
+    at = now()
+    state = build_state(phase, attempt or 0, reported_at, at)
     if phase is None:  # the build was never sent there
-        return CacheState(server_id, False, None, "pending", 0, 0, 0, reported_at, 0, None)
+        return CacheState(server_id, state, None, "pending", 0, 0, 0, reported_at, 0, None)
     return CacheState(
         server_id=server_id,
-        cached=phase == "cached",
+        state=state,
         cached_at=cached_at,
         phase=phase,
         bytes_done=bytes_done,
         bytes_total=bytes_total,
-        bytes_per_second=bytes_per_second if is_recent(reported_at, now()) else 0,
+        bytes_per_second=bytes_per_second if is_recent(reported_at, at) else 0,
         reported_at=reported_at,
-        attempt=attempt,
+        attempt=attempt or 0,
         reason=reason,
         source=source,
         source_build=source_build,

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from app.data.models.server import Server
-
 CONTACT_SECONDS = 30
 BUSY_SECONDS, IDLE_SECONDS = 1, 10  # between two reports of a server
 MAX_REPORT_SECONDS = 20  # the same under full load; well below CONTACT_SECONDS, so that no server seems to be away
 _HALF_LOAD = 0.5
-
-
-def has_contact(server: Server, at: datetime) -> bool:
-    """Whether the server's last report is recent enough."""
-    return is_recent(server.last_report_at, at)
 
 
 def is_recent(last_report_at: datetime | None, at: datetime) -> bool:
@@ -27,6 +20,11 @@ def report_after(seconds: int, load: float) -> int:
     used part of the process's budget for calls."""
     excess = min(1.0, max(0.0, load - _HALF_LOAD) / (1 - _HALF_LOAD))
     return round(seconds + (MAX_REPORT_SECONDS - seconds) * excess)
+
+
+def contact_begins(at: datetime) -> datetime:
+    """Servers that have reported since then have contact."""
+    return at - timedelta(seconds=CONTACT_SECONDS)
 
 
 def is_time_to_announce_all(last_report_at: datetime | None, at: datetime) -> bool:

@@ -8,17 +8,17 @@ of a page does not grow with the number of builds or games.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import PlaySession, Replica, Server
-from app.fleet.active_servers import active_servers
-from app.fleet.contact import has_contact
+from app.fleet.active_servers import active_servers, has_contact
+from app.fleet.costs.queued_transfers import queued_bytes
 from app.fleet.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import SHOWN_MINUTES, last_hour
 from app.refusals import NotFound
@@ -71,7 +71,7 @@ def partner_overview(partner_id: str) -> PartnerOverview:
     of_partner = (Game.partner_id == partner_id, Game.deleted_at.is_(None))
     released = db.session.scalar(select(func.count()).where(*of_partner, Game.released_build_id.is_not(None))) or 0
     theirs = and_(*of_partner, Game.released_build_id == Replica.build_id)
-    sums, failures = tallies(theirs), worst_failures(theirs)
+    sums, failures = _totals(theirs), worst_failures(theirs)
     hours = last_hour(partner_id)
     servers = [
         _partner_server(server, sums.get(server.id, Tally()), failures.get(server.id), released, hours, at)
@@ -186,7 +186,7 @@ def fleet_overview(server_id: str | None = None) -> FleetOverview:
     """All active servers, or one. Five queries."""
     at = now()
     wanted = Replica.wanted.is_(True)
-    sums, failures, hours = tallies(wanted), worst_failures(wanted), last_hour()
+    sums, failures, hours = _totals(wanted), worst_failures(wanted), last_hour()
     begun = select(PlaySession.server_id, func.count().label("running")).where(PlaySession.ended_at.is_(None))
     sessions = {row.server_id: row.running for row in db.session.execute(begun.group_by(PlaySession.server_id))}
     servers = [
@@ -269,6 +269,15 @@ def _server_state(server: Server, failure: Failure | None, contact: bool) -> tup
     if contact and server.health_status == "error":
         found.append(("unwell", None))
     return min(found, key=lambda each: SERVER_STATES.index(each[0]), default=("healthy", None))
+
+
+def _totals(chosen: ColumnElement[bool]) -> dict[str, Tally]:
+    """By server id, with the bytes of queued builds."""
+    queued, found = queued_bytes(chosen), tallies(chosen)
+    return {
+        server_id: replace(tally, bytes_to_fetch=tally.bytes_to_fetch + queued[server_id])
+        for server_id, tally in found.items()
+    }
 
 
 def _with_current_rate(hour: list[int] | None, bytes_per_second: int) -> list[int]:

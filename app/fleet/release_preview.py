@@ -16,8 +16,8 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
-from app.fleet.active_servers import active_servers
-from app.fleet.contact import has_contact
+from app.fleet.active_servers import active_servers, has_contact
+from app.fleet.build_states import BuildState
 from app.fleet.costs.transfer_costs import (
     TransferCosts,
     Way,
@@ -45,7 +45,7 @@ class ServerPreview:
     server_id: str
     region: str
     has: list[int]
-    state: str
+    state: BuildState
     bytes_to_fetch: int
     bytes_of: int
     way: Way

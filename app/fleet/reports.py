@@ -10,14 +10,8 @@ from datetime import datetime, timedelta
 from app.data.database import announce, lock_for_update, writing
 from app.data.models.base import now
 from app.data.models.server import Server
-from app.fleet.contact import (
-    BUSY_SECONDS,
-    CONTACT_SECONDS,
-    IDLE_SECONDS,
-    has_contact,
-    is_time_to_announce_all,
-    report_after,
-)
+from app.fleet.active_servers import has_contact
+from app.fleet.contact import BUSY_SECONDS, CONTACT_SECONDS, IDLE_SECONDS, is_time_to_announce_all, report_after
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import replan_on_server
 from app.fleet.reporting import moved_numbers

@@ -1,7 +1,6 @@
 """The state of builds on the servers: the facts for the matrix, the list of games, and the API's sync.
 
-All states are derived from the last reports on each read, so that none can stay "downloading" for good: a server
-without a report for 30 s has no contact, whatever its rows contain.
+The states are those of app/fleet/build_states.py.
 """
 
 from __future__ import annotations
@@ -19,29 +18,21 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
-from app.fleet.active_servers import active_servers
-from app.fleet.contact import has_contact
+from app.fleet.active_servers import active_servers, has_contact
+from app.fleet.build_states import BuildState, build_state, reported_state
 from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
 from app.fleet.replicas import builds_after_release
-from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.fleet.rollout_states import Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.fleet.waiting_builds import builds_ahead
 
 ROWS = 6
 
 
-def state_of(replica: Replica | None, server: Server, at: datetime) -> str:
+def state_of(replica: Replica | None, server: Server, at: datetime) -> BuildState:
     """The state to show for one replica (None: never sent)."""
     if replica is None:
-        return "not_sent" if has_contact(server, at) else "no_contact"
-    if not has_contact(server, at) and replica.phase != "removed":
-        return "no_contact"
-    return _reported_state(replica)
-
-
-def _reported_state(replica: Replica) -> str:
-    if replica.phase == "failed":
-        return "retrying" if replica.attempt <= SHOWN_RETRIES else "failed"
-    return {"pending": "queued", "evicting": "removing"}.get(replica.phase, replica.phase)
+        return build_state(None, 0, server.last_report_at, at)
+    return build_state(replica.phase, replica.attempt, server.last_report_at, at)
 
 
 def matrix(game: Game) -> Matrix:
@@ -71,7 +62,7 @@ def matrix(game: Game) -> Matrix:
     _set_ahead(game, rows)
     live = next((row for row in rows if row.live), None)
     cells = live.cells if live else []
-    waiting = {"queued", "downloading", "retrying", "failed", "no_contact"}
+    waiting = {"queued", "downloading", "retrying", "failed", "no_contact", "not_started"}
     return Matrix(
         servers=[MatrixServer(s.id, s.region, s.last_report_at, has_contact(s, at)) for s in servers],
         rows=rows,
@@ -107,7 +98,7 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
         retry_at=replica.retry_at,
         reason=replica.reason,
         sessions=sessions,
-        before=_reported_state(replica) if lost else None,
+        before=reported_state(replica.phase, replica.attempt) if lost else None,
         paused=server.paused_at is not None,
         kept=replica.kept,
         source=replica.source,

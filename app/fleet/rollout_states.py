@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.data.models.game import Build
+from app.fleet.build_states import BuildState
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Ahead:
 
 
 # Most severe first: the order of all lines of counts, and of a page's title.
-SEVERITY = (
+SEVERITY: tuple[BuildState, ...] = (
     "failed",
     "no_contact",
     "retrying",
@@ -29,12 +30,10 @@ SEVERITY = (
     "queued",
     "removing",
     "cached",
+    "not_started",
     "not_sent",
     "removed",
 )
-
-
-SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is "Failed", though retries go on
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Cell:
     """
 
     server_id: str
-    state: str
+    state: BuildState
     since: datetime | None = None
     reported_at: datetime | None = None
     bytes_done: int = 0
@@ -56,7 +55,7 @@ class Cell:
     retry_at: datetime | None = None
     reason: str | None = None
     sessions: int = 0
-    before: str | None = None
+    before: BuildState | None = None
     paused: bool = False  # an operator paused the server's downloads, and queued builds wait for that
     ahead: Ahead | None = None  # what a queued build waits for
     to_fetch: int = 0
@@ -102,7 +101,7 @@ class Matrix:
     counts: Counter[str] = field(default_factory=Counter)  # of the live row
 
     @property
-    def worst(self) -> str | None:
+    def worst(self) -> BuildState | None:
         """The most severe state of the live row, or None if no build is released."""
         return next((state for state in SEVERITY if self.counts[state]), None)
 
@@ -112,10 +111,10 @@ class Summary:
     """The state of one game's released build: one state per server, in server order, and their counts. `states` is
     empty if no build is released."""
 
-    states: list[str]
+    states: list[BuildState]
     counts: Counter[str]
     reason: tuple[str, str] | None  # (server id, reason) of the first failure
 
     @property
-    def worst(self) -> str | None:
+    def worst(self) -> BuildState | None:
         return next((state for state in SEVERITY if self.counts[state]), None)

@@ -8,10 +8,11 @@ from datetime import datetime
 from sqlalchemy import case, func, select
 
 from app.data.extensions import db
+from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.partner import Partner
-from app.data.models.server import PlaySession, Replica, Source
-from app.fleet.rollout_states import SHOWN_RETRIES
+from app.data.models.server import PlaySession, Replica, Server, Source
+from app.fleet.build_states import BuildState, build_state, reported_state
 
 # Failed builds first, then active ones, then waiting ones, then the rest.
 _ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")
@@ -19,15 +20,17 @@ _ORDER = ("failed", "verifying", "downloading", "pending", "evicting", "cached")
 
 @dataclass(frozen=True)
 class ServerBuild:
-    """One build on one server as of its last report. Bytes are of the transfer, except `bytes_unpacked`. `kept`: for
-    rolling back. `fallback`: why the archive was used although there is a pack."""
+    """One build on one server. `state`: as all pages show it; `before`: as of the last report. Bytes are of the
+    transfer, except `bytes_unpacked`. `kept`: for rolling back. `fallback`: why the archive was used although there is
+    a pack."""
 
     key: str  # the build's id, which tells rows apart
     game: str
     partner: str
     build: int
     live: bool
-    phase: str
+    state: BuildState
+    before: BuildState
     since: datetime
     bytes_done: int
     bytes_total: int
@@ -41,10 +44,6 @@ class ServerBuild:
     source: Source | None
     source_build: int | None
     fallback: str | None
-
-    @property
-    def retrying(self) -> bool:
-        return self.phase == "failed" and self.attempt <= SHOWN_RETRIES
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
     here = (Replica.server_id == server_id, Replica.phase != "removed")
     order = case({phase: place for place, phase in enumerate(_ORDER)}, value=Replica.phase, else_=len(_ORDER))
     rows = db.session.execute(
-        select(Replica, Build, Game, Partner.name, sessions.label("sessions"))
+        select(Replica, Build, Game, Partner.name, sessions.label("sessions"), Server.last_report_at)
+        .join(Server, Replica.server_id == Server.id)
         .join(Build, Replica.build_id == Build.id)
         .join(Game, Replica.game_id == Game.id)
         .join(Partner, Game.partner_id == Partner.id)
@@ -78,19 +78,24 @@ def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
         .order_by(order, Replica.attempt.desc(), Game.title, Game.id, Build.number.desc())
         .limit(max_rows)
     ).all()
-    shown = [_holding(replica, build, game, partner, count) for replica, build, game, partner, count in rows]
+    at = now()
+    shown = [
+        _holding(replica, build, game, partner, count, build_state(replica.phase, replica.attempt, reported_at, at))
+        for replica, build, game, partner, count, reported_at in rows
+    ]
     count = len(rows) if len(rows) < max_rows else db.session.scalar(select(func.count()).where(*here)) or 0
     return ServerBuilds(shown, count)
 
 
-def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int) -> ServerBuild:
+def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int, state: BuildState) -> ServerBuild:
     return ServerBuild(
         key=build.id,
         game=game.title,
         partner=partner,
         build=build.number,
         live=game.released_build_id == build.id,
-        phase=replica.phase,
+        state=state,
+        before=reported_state(replica.phase, replica.attempt),
         since=replica.since,
         bytes_done=replica.bytes_done,
         bytes_total=replica.bytes_total or build.size,

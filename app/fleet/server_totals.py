@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, not_, select
 
 from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica
-from app.fleet.rollout_states import SHOWN_RETRIES
+from app.fleet.build_states import SHOWN_RETRIES
+from app.fleet.costs.transfer_costs import NOT_BEGUN
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Tally:
-    """Replicas of one server, counted by phase. Bytes are of packed archives."""
+    """Replicas of one server, counted by phase. `bytes_to_fetch`: of transfers that have begun."""
 
     builds: int = 0
     cached: int = 0
@@ -52,6 +53,11 @@ class Tally:
         return self.downloading_done * 100 // self.downloading_total if self.downloading_total else 0
 
 
+_BEGUN = and_(
+    Replica.phase.in_(("pending", "downloading", "failed")), not_(NOT_BEGUN), Replica.bytes_total > Replica.bytes_done
+)
+
+
 def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
     """By server id, of the replicas that match `chosen`."""
 
@@ -63,7 +69,7 @@ def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
         Replica.server_id,
         func.count(),
         *(summed(1, phase) for phase in ("cached", "pending", "downloading", "verifying", "failed")),
-        summed(case((missing > 0, missing), else_=0), "pending", "downloading", "failed"),
+        func.coalesce(func.sum(case((_BEGUN, missing), else_=0)), 0),
         *(summed(column, "downloading") for column in (Replica.bytes_done, Replica.bytes_total)),
         summed(Replica.bytes_per_second, "downloading"),
         func.min(case((Replica.phase == "pending", Replica.since))),

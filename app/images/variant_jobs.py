@@ -17,6 +17,7 @@ from app.data.database import announce, free_connection, writing
 from app.data.models.asset import Asset, Blob, BlobVariant, GamePicture
 from app.data.models.base import now
 from app.data.models.game import Game
+from app.images.derivation_lease import LEASE, kept_lease
 from app.images.image_processes import DecoderDied, DerivedImage, ImageRefused, Interrupted, derivation_processes
 from app.images.intake.verification import WrongBytes, fetched
 from app.images.object_keys import IMMUTABLE, checksum_of, variant_key
@@ -28,8 +29,6 @@ from app.topics.names import assets_topic, partner_topic
 
 log = logging.getLogger(__name__)
 
-# Longer than a derivation may take with its transfers. After that, its process is dead.
-LEASE = timedelta(minutes=3)
 RETRY_DELAY = timedelta(seconds=20)  # after a failure of storage
 SHORT_DELAY = 1.0  # seconds after a failure of the decoder: the result is known within 30 s
 MAX_ATTEMPTS = 3
@@ -54,6 +53,15 @@ def due_derivations(session: Session, limit: int = 500) -> Sequence[str]:
     ).all()
 
 
+def abandoned_derivations(session: Session) -> Sequence[str]:
+    """Blobs whose sizes a worker began to make and did not finish: it was killed, or its decoder was."""
+    return session.scalars(
+        select(Blob.id).where(
+            Blob.derivation == "pending", Blob.state == "stored", Blob.derive_attempts > 0, Blob.derive_at <= now()
+        )
+    ).all()
+
+
 def derive(blob_id: str) -> None:
     """Make the sizes of a blob, unless they exist or another worker makes them. Errors of storage, of the image or at
     shutdown are not raised: the row gets the result, or the time of the next try and its reason."""
@@ -74,8 +82,9 @@ def _try_once(blob_id: str) -> bool:
 def _derive(work: _Work) -> bool:
     """Returns whether to try again after SHORT_DELAY."""
     try:
-        made = _make(work)
-        keys = _store(work, made)
+        with kept_lease(work.blob_id, work.attempt):
+            made = _make(work)
+            keys = _store(work, made)
     except (ImageRefused, WrongBytes, ObjectMissing) as refused:
         _fail(work, f"The file {refused}." if isinstance(refused, ImageRefused) else str(refused))
     except DecoderDied as died:
@@ -163,7 +172,7 @@ def _fail(work: _Work, reason: str) -> None:
     log.warning("no sizes can be made of %s: %s", work.key, reason)
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
-        if blob is not None:
+        if blob is not None and _is_current(blob, work):
             blob.derivation, blob.derive_error = "failed", reason
             _announce(session, blob.id)
 
@@ -171,12 +180,17 @@ def _fail(work: _Work, reason: str) -> None:
 def _postpone(work: _Work, wait: timedelta, reason: str | None, *, counted: bool) -> None:
     with writing() as session:
         blob = session.get(Blob, work.blob_id, with_for_update=True)
-        if blob is not None and blob.derivation == "pending":
+        if blob is not None and _is_current(blob, work):
             blob.derive_at = now() + wait
             blob.derive_attempts -= not counted
             if blob.derive_error != reason:
                 blob.derive_error = reason
                 _announce(session, blob.id)
+
+
+def _is_current(blob: Blob, work: _Work) -> bool:
+    """Whether no other worker has begun or finished since. A process may be frozen longer than its lease."""
+    return blob.derivation == "pending" and blob.derive_attempts == work.attempt
 
 
 def _announce(session: Session, blob_id: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import cast
 
@@ -26,6 +27,14 @@ def parse(rate: str) -> RateLimitItem:
     return parse_rate(rate)
 
 
+def rate_words(rate: str, noun: str) -> str:
+    """`100 per minute` → `100 calls per minute`; `10 per 5 minutes` → `10 attempts per 5 minutes`."""
+    item = parse(rate)
+    what = f"{item.amount:,} {noun if item.amount == 1 else noun + 's'}"
+    unit = item.GRANULARITY.name
+    return f"{what} per {unit}" if item.multiples == 1 else f"{what} per {item.multiples} {unit}s"
+
+
 @dataclass(frozen=True)
 class Counted:
     """A caller's count after one more request."""
@@ -36,14 +45,15 @@ class Counted:
     remaining: int
     resets_at: float  # Unix time
 
-    def require(self, whom: str) -> None:
-        """Raise RateLimited if this request was one too many. `whom`: "this key"."""
+    def require(self, noun: str, whom: str) -> None:
+        """Raise RateLimited if this request was one too many. `noun`: what is counted, "upload"; `whom`: "this key"."""
         if self.allowed:
             return
         wait = max(1, math.ceil(self.resets_at - time.time()))
+        free_at = datetime.fromtimestamp(math.ceil(self.resets_at), UTC)
         raise RateLimited(
-            f"More than {self.rate} for {whom}. Wait {wait} seconds (Retry-After), then go on; "
-            "refused calls do not lengthen the wait.",
+            f"The limit is {rate_words(self.rate, noun)} for {whom}. Go on at {free_at:%H:%M:%S} UTC, in "
+            f"{wait} seconds (Retry-After). Refused calls do not lengthen the wait.",
             wait,
         )
 

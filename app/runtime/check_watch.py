@@ -30,6 +30,7 @@ class CheckWatch:
         self._stopped = threading.Event()
 
     def start(self) -> None:
+        self._stopped.clear()
         threading.Thread(target=self._run, name="check-watch", daemon=True).start()
 
     def stop(self) -> None:

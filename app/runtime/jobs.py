@@ -20,15 +20,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.accounts.api_keys.key_uses import key_uses
 from app.config.settings import Settings
 from app.data.claims import LEASE
-from app.data.extensions import db
 from app.images.image_processes import derivation_processes
-from app.images.variant_jobs import derive, due_derivations
+from app.images.variant_jobs import derive
 from app.maintenance.build_sweep import sweep
 from app.packing.pack_requests import end_waits
 from app.packing.pack_work import make_due_packs, work_is_due
 from app.process.redis_state import redis_state
 from app.process.state_log import StateLog
 from app.runtime.check_watch import CheckWatch
+from app.runtime.image_watch import ImageWatch
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
@@ -62,7 +62,10 @@ class Jobs:
         self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
         self._consumers: list[Any] = []
         self._check_watch = CheckWatch(
-            app, self._no_check_is_queued, lambda row_id: self.enqueue("check_upload", row_id)
+            app, lambda: self._is_empty(self.checks), lambda row_id: self.enqueue("check_upload", row_id)
+        )
+        self._image_watch = ImageWatch(
+            app, lambda: self._is_empty(self.images), lambda blob_id: self.enqueue("derive_image", blob_id)
         )
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
@@ -159,6 +162,7 @@ class Jobs:
                 worker.start()
             self._consumers.append(consumer)
         self._check_watch.start()
+        self._image_watch.start()
         # Claims that another process freed in order can be taken now, those of a dead process when their lease is over.
         try:
             for resume in (self._resume_checks, self._resume_packs):
@@ -181,6 +185,7 @@ class Jobs:
     def stop_workers(self) -> None:
         """Tell worker threads to end after their current job."""
         self._check_watch.stop()
+        self._image_watch.stop()
         for consumer in self._consumers:
             consumer.stop_flag.set()
 
@@ -190,6 +195,7 @@ class Jobs:
         for consumer in self._consumers:
             for _, thread in consumer.worker_threads:
                 thread.join(max(0.0, until - time.monotonic()))
+        self._image_watch.wait(max(0.0, until - time.monotonic()))
 
     def worker_answers(self) -> bool:
         """Whether a worker accepts a job and answers within 3 s. Tested at most every 2 s, so that health checks cannot
@@ -209,9 +215,6 @@ class Jobs:
 
     def _sweep_and_log(self) -> None:
         key_uses().write()  # of keys that were not used again
-        if self.images.pending_count() == 0:  # otherwise the jobs of a long queue would be enqueued again and again
-            for blob_id in due_derivations(db.session()):
-                self.enqueue("derive_image", blob_id)
         self._check_watch.look()
         if self.packs.pending_count() == 0 and work_is_due():
             self._resume_packs()
@@ -227,9 +230,10 @@ class Jobs:
                 swept.bytes_freed,
             )
 
-    def _no_check_is_queued(self) -> bool:
+    def _is_empty(self, queue: Any) -> bool:
+        """Whether a queue is known to be empty."""
         try:
-            pending = self.checks.pending_count()
+            pending = queue.pending_count()
         except RedisError as error:
             redis_state.failed(type(error).__name__)
             return False

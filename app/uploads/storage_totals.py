@@ -15,8 +15,8 @@ from app.data.pack_sizes import pack_sizes
 @dataclass(frozen=True)
 class Totals:
     """`builds_bytes` are those of archives. `deleted_bytes` of them belong to deleted games and wait for the sweep.
-    `packs_bytes` includes updates, and estimates of packs that are being made. `uploads` counts open uploads;
-    `reserved_bytes` are theirs."""
+    `packs_bytes` includes updates, and estimates of packs that are being made. `uploads` counts those being
+    sent or checked. `reserved_bytes` are those of all uploads, with what is about to be removed."""
 
     builds: int
     builds_bytes: int
@@ -32,13 +32,14 @@ def totals() -> Totals:
     builds, size, waiting = db.session.execute(
         select(func.count(Build.id), func.sum(Build.size), func.sum(deleted)).join(Game, Build.game_id == Game.id)
     ).one()
-    uploads, reserved = db.session.execute(select(func.count(Upload.id), func.sum(Upload.reserved_bytes))).one()
+    in_progress = case((Upload.state.in_(("uploading", "checking")), 1), else_=0)
+    uploads, reserved = db.session.execute(select(func.sum(in_progress), func.sum(Upload.reserved_bytes))).one()
     packs_bytes = db.session.scalar(select(func.sum(pack_sizes().c.bytes)))
     return Totals(
         builds=int(builds),
         builds_bytes=int(size or 0),
         deleted_bytes=int(waiting or 0),
         packs_bytes=int(packs_bytes or 0),
-        uploads=int(uploads),
+        uploads=int(uploads or 0),
         reserved_bytes=int(reserved or 0),
     )

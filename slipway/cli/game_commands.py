@@ -62,7 +62,7 @@ def register(context: CommandContext, slug: str, stage: bool, keep_builds: int |
         game["autoRelease"] = False
     if keep_builds is not None:
         game["keepBuilds"] = keep_builds
-    made = platform.call("POST", "/games", game, idempotency_key=str(uuid.uuid4()))
+    made = platform.call("POST", "/games", game, headers={"Idempotency-Key": str(uuid.uuid4())})
     context.output.result(
         {"game": made["slug"], "id": made["id"], "status": made["status"]},
         f"{made['slug']} is registered. Run `slipway push DIR {made['slug']}` to send its first build.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -46,19 +47,21 @@ class PlatformClient:
         """Retry for this long from now on. To be called once the platform has responded and work could be lost."""
         self._retry_budget = RetryBudget(seconds)
 
-    def call(self, method: str, path: str, body: object = None, *, idempotency_key: str = "") -> dict[str, Any]:
-        """A call below /api/partners. Raises CommandError."""
-        return self.call_for_status(method, path, body, idempotency_key=idempotency_key)[1]
+    def call(
+        self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """A call below /api/partners, with these headers besides the common ones. Raises CommandError."""
+        return self.call_for_status(method, path, body, headers=headers)[1]
 
     def call_for_status(
-        self, method: str, path: str, body: object = None, *, idempotency_key: str = ""
+        self, method: str, path: str, body: object = None, *, headers: Mapping[str, str] | None = None
     ) -> tuple[int, dict[str, Any]]:
         """`call()`, with the status of the response."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                answer = self._once(method, path, body, idempotency_key)
+                answer = self._once(method, path, body, headers or {})
             except _RetryableError as again:
                 wait = self._retry_budget.wait_after(attempt, again.after)
                 if wait is None:
@@ -72,14 +75,14 @@ class PlatformClient:
         """A call below /api/partners/games/{slug}."""
         return self.call(method, game_path(slug, path), body)
 
-    def _once(self, method: str, path: str, body: object, idempotency_key: str) -> tuple[int, dict[str, Any]]:
-        headers = self._headers
+    def _once(
+        self, method: str, path: str, body: object, more_headers: Mapping[str, str]
+    ) -> tuple[int, dict[str, Any]]:
+        headers = {**self._headers, **more_headers}
         data = None
         if body is not None:
             data = _utf8(json.dumps(body, ensure_ascii=False))
             headers = headers | {"Content-Type": "application/json"}
-        if idempotency_key:
-            headers = headers | {"Idempotency-Key": idempotency_key}
         try:
             response = self._pool.request(
                 method,

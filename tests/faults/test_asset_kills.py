@@ -28,7 +28,6 @@ from app.data.models.game import Game
 from app.images.image_quota import asset_quota
 from app.images.intake.image_receiver import receive_image
 from app.images.intake.presigning import AnnouncedImage, presign
-from app.images.variant_jobs import derive
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
 from app.storage.bucket import bucket
@@ -190,19 +189,13 @@ def test_killed_while_an_image_is_confirmed_or_its_sizes_are_made(platform: Plat
     with looking(world):
         (blob,) = db.session.scalars(select(Blob).join(Asset).where(Asset.game_id == game_id)).all()
         blob_id, path = blob.id, blob.object_key
-    wait_until(lambda: has_sizes(world, blob_id, dead=point == "variant-stored"), SECONDS, "the sizes are made")
+    wait_until(lambda: has_sizes(world, blob_id), SECONDS, "the sizes are made")
     served = urllib3.request("GET", f"{platform.gunicorn.address}/{path}", timeout=20)
     assert served.data == data
     assert urllib3.request("GET", f"{platform.gunicorn.address}/{path}.v1-256.webp", timeout=20).status == 200
     nothing_is_left_over(world)
 
 
-def has_sizes(world: World, blob_id: str, *, dead: bool) -> bool:
-    """Whether they are made. `dead`: who had begun it was killed, and the three minutes it had are over."""
+def has_sizes(world: World, blob_id: str) -> bool:
     with looking(world):
-        if dead and db.session.get_one(Blob, blob_id).derivation == "pending":
-            with writing() as session:
-                session.get_one(Blob, blob_id).derive_at = now()
-            derive(blob_id)
-            db.session.remove()
         return db.session.get_one(Blob, blob_id).derivation == "ready"

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText
+from app.fleet.build_states import BuildState
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
 
@@ -121,22 +122,6 @@ class ReleaseList(Shape):
     next_cursor: str | None = None
 
 
-# The states of `state_of` in app/fleet/rollout.py.
-FORECAST_STATES = (
-    "not_sent",
-    "no_contact",
-    "queued",
-    "downloading",
-    "verifying",
-    "cached",
-    "retrying",
-    "failed",
-    "removing",
-    "removed",
-)
-ForecastState = Annotated[str, Field(json_schema_extra={"enum": list(FORECAST_STATES)})]
-
-
 class ServerForecast(Shape):
     """`has`: builds cached on the server, last released first. `state`: state of the build to release. `bytesToFetch`:
     exact, instead of the archive's `bytesOf`. `way`: how the build comes there; `fromBuild`: the build that an update
@@ -146,7 +131,7 @@ class ServerForecast(Shape):
     id: str
     region: str
     has: list[int]
-    state: ForecastState
+    state: BuildState
     bytes_to_fetch: int
     bytes_of: int
     way: Literal["none", "update", "pack", "archive"]

@@ -24,6 +24,7 @@ from app.catalog.game_metadata import (
     Title,
 )
 from app.data.models.server import PHASES
+from app.fleet.build_states import BuildState
 
 
 class GameRegistration(Shape):
@@ -166,6 +167,7 @@ class SyncServer(Shape):
     id: str
     status: Literal["cached", "pending"]
     cached_at: Moment | None
+    state: BuildState
     phase: ReplicaPhase
     bytes_done: int
     bytes_total: int

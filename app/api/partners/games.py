@@ -155,6 +155,7 @@ def _server(state: CacheState) -> game_schemas.SyncServer:
         id=state.server_id,
         status="cached" if state.cached else "pending",
         cached_at=state.cached_at if state.cached else None,
+        state=state.state,
         phase=state.phase,
         bytes_done=state.bytes_done,
         bytes_total=state.bytes_total,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from flask import Blueprint, request
@@ -12,10 +11,11 @@ from app.api.api_rate_limits import UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.json_bodies import content_encoding
 from app.api.partners import game_schemas
+from app.api.partners.checksum_header import announced_sha256
 from app.api.pipeline import Result
 from app.data.models.game import Game
 from app.limits import thread_budgets
-from app.refusals import InvalidRequest, UnsupportedMediaType
+from app.refusals import Forbidden, NotFound, Unavailable, UnsupportedMediaType
 from app.uploads.raw.archive_receiver import receive_archive
 from app.uploads.raw.incoming_body import incoming_body
 
@@ -32,6 +32,8 @@ ARCHIVE_TYPES = {"application/gzip", "application/x-gzip"}
     responses={200: game_schemas.UploadAnswer},
     errors=(400, 413, 415, 503),
     raw_body="application/gzip",
+    takes_checksum=True,
+    free_refusals=(NotFound, Forbidden, UnsupportedMediaType, Unavailable),  # no archive was kept or judged
 )
 def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Result:
     if request.mimetype not in ARCHIVE_TYPES:
@@ -46,7 +48,7 @@ def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Resul
         )
     slug = game.slug
     body = incoming_body(request.environ, request.content_length)
-    announced = _announced_sha256()
+    announced = announced_sha256()
     with thread_budgets.raw_uploads.acquired(caller.partner.id, caller.partner.name):
         published = receive_archive(game, body, caller.actor, announced_sha256=announced, check_again=check_again)
     build = published.build
@@ -61,14 +63,3 @@ def upload(caller: Caller, game: Game, check_again: Callable[[], None]) -> Resul
             warnings=build.warnings,
         )
     )
-
-
-def _announced_sha256() -> str | None:
-    text = request.headers.get("X-Checksum-Sha256")
-    if text is None:
-        return None
-    if not re.fullmatch(r"(sha256:)?[0-9a-fA-F]{64}", text.strip()):
-        raise InvalidRequest(
-            "X-Checksum-Sha256 must be the archive's SHA-256 in 64 hexadecimal digits. You can leave the header out."
-        )
-    return text.strip().lower().removeprefix("sha256:")

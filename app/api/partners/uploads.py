@@ -11,6 +11,7 @@ from app.accounts.callers import Caller
 from app.api.api_rate_limits import PARTS_LIMIT, UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import upload_schemas as schemas
+from app.api.partners.checksum_header import announced_sha256
 from app.api.pipeline import RUN_AGAIN, Result
 from app.data.models.base import now
 from app.data.models.game import Game
@@ -39,6 +40,7 @@ def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay
     responses={201: schemas.UploadOpened},
     errors=(400, 409, 413, 415, 503),
     on_replay=replay_begin,
+    free_refusals=(Exception,),  # it began no upload
 )
 def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
     if body.release and not game.auto_release:
@@ -104,9 +106,10 @@ def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartsRequest)
     target=find_upload,
     responses={200: schemas.UploadDetail},
     errors=(400, 409, 503),
+    takes_checksum=True,
 )
 def complete(caller: Caller, game: Game, target: Upload) -> Result:
-    upload = completion.complete(target)
+    upload = completion.complete(target, announced_sha256())
     if upload.state == "checking":
         enqueue("check_upload", upload.id)
     return Result(_detail(UploadState(upload, [])))

@@ -49,7 +49,7 @@ def _list(partner: PartnerIdentity, query: schemas.Paging) -> schemas.GameListSh
     body=schemas.NewGame,
     responses={201: schemas.GameShape},
     errors=(400, 413),
-    refused_is_free=True,
+    free_refusals=(Exception,),
 )
 def create(caller: Caller, body: schemas.NewGame) -> Result:
     return Result(_row(create_named_game(caller.partner, body.name, caller.actor)), 201)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import joinedload
 
 from app.data.database import in_batches
@@ -32,6 +32,8 @@ class TransferCost:
 
 
 NOTHING = TransferCost("none", 0)
+# Condition for replicas whose transfer has not begun. Of others, the server has reported how many bytes it takes.
+NOT_BEGUN = and_(Replica.phase.in_(("pending", "failed")), Replica.bytes_done == 0)
 
 
 class TransferCosts:

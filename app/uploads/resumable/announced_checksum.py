@@ -1,4 +1,4 @@
-"""The SHA-256 that a client may announce before it sends the first byte."""
+"""The SHA-256 that a client may announce when it begins an upload, or when it completes it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from app.data.database import free_connection, writing
 from app.data.models.upload import Upload
 from app.process.crash_points import crash_point
-from app.refusals import Conflict, InvalidRequest, NotFound, Refusal
+from app.refusals import ChecksumMismatch, Conflict, InvalidRequest, NotFound, Refusal
 from app.storage.bucket import StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
 from app.uploads.resumable.part_layout import PartLayout, number_list
@@ -15,16 +15,17 @@ from app.uploads.resumable.upload_phases import begin_checking, lock_upload
 from app.uploads.resumable.uploads import PartsLost, fail_if_parts_lost, stored_parts
 
 
-def complete(upload: Upload) -> Upload:
+def complete(upload: Upload, sha256: str | None = None) -> Upload:
     """Begin the check of an upload whose parts were all sent. May be called again, or after a lost answer: then it only
-    returns the state.
+    returns the state. `sha256` (lowercase hex): of all bytes, from a client that did not know it when it began.
 
-    Raises DirectUploadsOff, and Conflict (`parts_missing`) or InvalidRequest naming the parts that are missing or of
-    another size; the upload then stays open. The worker that checks joins the parts, so that a crash at any point is
-    continued there.
-    """
+    Raises ChecksumMismatch if another checksum was announced, DirectUploadsOff, and Conflict (`parts_missing`) or
+    InvalidRequest naming the parts that are missing or of another size; the upload then stays open. The worker that
+    checks joins the parts, so that a crash at any point is continued there."""
     if upload.state != "uploading":
         return upload
+    if sha256 is not None:
+        _require_same_checksum(upload, sha256)
     free_connection()
     direct_uploads().require()  # otherwise a part may be a copy of an object that its sender may not read
     parts = stored_parts(upload)
@@ -37,9 +38,18 @@ def complete(upload: Upload) -> Upload:
         if row is None:
             raise NotFound(f"The upload '{upload.id}' was cancelled a moment ago.")
         if row.state == "uploading":
+            row.announced_sha256 = sha256 or row.announced_sha256
             begin_checking(row)
     crash_point("completion-written")
     return row
+
+
+def _require_same_checksum(upload: Upload, sha256: str) -> None:
+    if upload.announced_sha256 not in {None, sha256}:
+        raise ChecksumMismatch(
+            f"The upload was begun with the checksum sha256:{upload.announced_sha256}, and X-Checksum-Sha256 of this "
+            f"call is {sha256}. The upload stays open: complete it without the header, or cancel it."
+        )
 
 
 def require_whole(layout: PartLayout, parts: Sequence[StoredPart]) -> None:

@@ -138,7 +138,7 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
 def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Phrase]]:
     """(label, value) of all facts that apply."""
     build, servers = found.build, found.servers
-    cached_on = [server.server_id for server in servers if build.number in server.has]
+    cached_on = [server.server_id for server in servers if server.state == "cached"]
     cached = f"{len(cached_on)} of {len(servers)}" + (f": {join_words(cached_on)}" if cached_on else "")
     facts: list[tuple[str, Phrase]] = [
         ("Received", (Moment(build.created_at, "moment"),)),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.data.models.game import Build, Game
-from app.fleet.rollout_states import SEVERITY, SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.fleet.build_states import SHOWN_RETRIES
+from app.fleet.rollout_states import SEVERITY, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.packing.pack_states import PackStatus
 from app.web.frame.formats import (
     NO_BREAK_SPACE,
@@ -33,6 +34,7 @@ STATES = {
     "queued": ("queued", "queued"),
     "removing": ("removing", "removing"),
     "cached": ("cached", "cached"),
+    "not_started": ("queued", "not started yet"),
     "not_sent": ("none", "not sent"),
     "removed": ("none", "removed"),
 }
@@ -144,12 +146,14 @@ def _failed(cell: Cell) -> CellWords:
 
 
 def _no_contact(cell: Cell) -> CellWords:
-    since = cell.since or cell.reported_at
-    if since is None:
-        return CellWords(cell.state, "no-contact", "No contact", ("never reported",))
     # Progress before contact was lost is outdated, but a cached build is probably still cached.
     was = f"was {cell.before}, " if cell.before in {"cached", "removed"} else "since "
-    return CellWords(cell.state, "no-contact", "No contact", (was, Moment(since, "since")))
+    since: Phrase = (was, Moment(cell.reported_at, "since")) if cell.reported_at else ()
+    return CellWords(cell.state, "no-contact", "No contact", since)
+
+
+def _not_started(cell: Cell) -> CellWords:
+    return CellWords(cell.state, "queued", "Not started yet", ("never reported",))
 
 
 def _removing(cell: Cell) -> CellWords:
@@ -175,6 +179,7 @@ _CELLS = {
     "no_contact": _no_contact,
     "removing": _removing,
     "removed": _removed,
+    "not_started": _not_started,
     "not_sent": _not_sent,
 }
 

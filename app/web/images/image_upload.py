@@ -64,7 +64,7 @@ def _add(slug: str) -> ResponseReturnValue:
     file: FileStorage | None = request.files.get("file")
     game_id, app_id = game.id, dashboard_app_id(game.partner_id)
     try:
-        rate_limits.count(RATE, "member-presign", me().id).require("you")
+        rate_limits.count(RATE, "member-presign", me().id).require("image", "you")
         if file is None or not file.filename:
             raise InvalidRequest("Choose an image to add", {"file": "none chosen"})
         name = _file_name(file.filename)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from flask import Flask
 
 from app.data.models.base import now
+from app.fleet.build_states import SHOWN_RETRIES
 from app.fleet.fleet_overview import FleetServer
-from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_builds import ServerBuild, server_builds
-from app.web.builds.build_words import short_reason
+from app.web.builds.build_words import STATES, short_reason
 from app.web.builds.transfer_words import source_words
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_rate, format_size, percent
 from app.web.live.live_parts import Part, render_part
@@ -22,12 +22,6 @@ MAX_BUILDS_BELOW_LIST, MAX_BUILDS_ON_OWN_PAGE = (
     20,
     200,
 )  # builds below the list of servers, and on the server's own page
-
-# phase -> (icon, words)
-_PHASE_WORDS = {
-    "evicting": ("removing", "Removing"),
-    "cached": ("cached", "Cached"),
-}
 
 
 @dataclass(frozen=True)
@@ -175,12 +169,12 @@ def _failure(server: FleetServer) -> Notice:
 
 def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
     icon, words = _build_state(held, server.paused_at is not None)
-    if held.phase in {"cached", "evicting"}:
+    if held.before in {"cached", "removing"}:
         on_disk = format_size(held.bytes_unpacked)
-    elif held.bytes_done and held.phase != "verifying":
+    elif held.bytes_done and held.before != "verifying":
         on_disk = server_words.part_of_total(held.bytes_done, held.bytes_total)
     else:
-        on_disk = format_size(held.bytes_total if held.phase == "verifying" else 0)
+        on_disk = format_size(held.bytes_total if held.before == "verifying" else 0)
     return BuildLine(
         key=held.key,
         game=held.game,
@@ -197,24 +191,26 @@ def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
 
 
 def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
-    done = percent(held.bytes_done, held.bytes_total)
-    if held.phase == "failed":
-        reason = short_reason(held.reason)
-        if held.retrying:
-            due: Phrase = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
-            return "retrying", (f"Retrying {held.attempt} of {SHOWN_RETRIES}", *due)
+    if held.state == "no_contact":
+        # Progress before contact was lost is outdated, but a cached build is probably still cached.
+        return "no-contact", ("No contact, was cached" if held.before == "cached" else "No contact",)
+    done, reason = percent(held.bytes_done, held.bytes_total), short_reason(held.reason)
+    if held.state == "retrying":
+        due: Phrase = (" ", Moment(held.retry_at, "until")) if held.retry_at else ()
+        return "retrying", (f"Retrying {held.attempt} of {SHOWN_RETRIES}", *due)
+    if held.state == "failed":
         at = f"Failed at {done}{NO_BREAK_SPACE}%" if held.bytes_done else "Failed"
         return "failed", (f"{at}: {reason}" if reason else at,)
-    if held.phase == "downloading":
+    if held.state == "downloading":
         words = f"Downloading {done}{NO_BREAK_SPACE}%"
         return "downloading", (f"{words} · {format_rate(held.bytes_per_second)}" if held.bytes_per_second else words,)
-    if held.phase == "verifying":
+    if held.state == "verifying":
         return "verifying", (f"Verifying {done}{NO_BREAK_SPACE}%",)
-    if held.phase == "pending":
+    if held.state == "queued":
         since = Moment(held.since, "since")
         return "queued", ("Queued, downloads paused",) if paused else ("Queued since ", since)
-    icon, word = _PHASE_WORDS[held.phase]
-    return icon, (f"{word}, kept for rolling back" if held.kept else word,)
+    icon, word = STATES[held.state]
+    return icon, (f"{word.capitalize()}, kept for rolling back" if held.kept else word.capitalize(),)
 
 
 def _facts(server: FleetServer, own_page: bool) -> list[tuple[str, Phrase]]:

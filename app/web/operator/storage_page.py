@@ -115,7 +115,7 @@ def _page(found: CheckResult | None = None, problem: str = "") -> str:
 
 
 def _facts(found: Totals) -> list[server_words.Figure]:
-    reserved = f"for {format_size(found.reserved_bytes)}" if found.reserved_bytes else ""
+    reserved = f"for {format_size(found.reserved_bytes)}" if found.uploads and found.reserved_bytes else ""
     return [
         server_words.figure("Size of builds", format_size(found.builds_bytes)),
         ("Builds", f"{found.builds:,}", ""),

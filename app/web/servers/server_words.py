@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from app.fleet.build_states import SHOWN_RETRIES
 from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.fleet_overview import FleetServer, PartnerServer
-from app.fleet.rollout_states import SHOWN_RETRIES
 from app.fleet.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size

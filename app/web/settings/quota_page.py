@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
-from limits import parse
 
 from app.accounts.build_quota import BuildQuota, build_quota
 from app.accounts.keys import ROLL_OVERLAP
@@ -15,9 +14,10 @@ from app.config.settings import MIB, settings
 from app.data.extensions import db
 from app.images.gallery import quota_summary
 from app.images.image_limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
+from app.limits.rate_limits import rate_words
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.frame.formats import NO_BREAK_SPACE, counted, format_duration, format_limit, format_size
+from app.web.frame.formats import counted, format_duration, format_limit, format_size
 from app.web.images.gallery_view import quota_words
 
 pages = Blueprint("quota", __name__)
@@ -76,7 +76,7 @@ def _limits() -> list[tuple[str, str]]:
     now = settings()
     return [
         ("API calls", f"{rate_words(now.api_rate, 'call')} for each key"),
-        ("Builds sent by API", f"{rate_words(now.upload_rate, 'upload')} for each key, including refused ones"),
+        ("Builds sent by API", f"{rate_words(now.upload_rate, 'upload')} for each key, including refused archives"),
         ("An image", f"at most {format_limit(MAX_IMAGE_BYTES)}, {MAX_IMAGE_PIXELS // 10**6} million pixels"),
         ("A build, packed", f"at most {format_limit(now.max_archive_bytes)}"),
         ("A build, unpacked", f"at most {format_limit(now.max_unpacked_bytes)}"),
@@ -85,13 +85,3 @@ def _limits() -> list[tuple[str, str]]:
         ("A rolled key", f"works {format_duration(ROLL_OVERLAP.total_seconds())} longer"),
         ("An invitation", f"works once, for {counted(INVITATION_LIFETIME.days, 'day')}"),
     ]
-
-
-def rate_words(rate: str, noun: str) -> str:
-    """`100 per minute` -> `100 calls a minute`; `10 per 5 minutes` -> `10 attempts in 5 minutes`."""
-    item = parse(rate)
-    what = f"{item.amount:,}{NO_BREAK_SPACE}{noun if item.amount == 1 else noun + 's'}"
-    unit = item.GRANULARITY.name
-    if item.multiples == 1:
-        return f"{what} {'an' if unit == 'hour' else 'a'} {unit}"
-    return f"{what} in {item.multiples}{NO_BREAK_SPACE}{unit}s"

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
+from slipway.cli.push.checking.background_check import BackgroundCheck
+from slipway.cli.push.checking.checked_reading import CheckedBytes
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,19 @@ class UpdateFacts:
     same_files: bool
 
 
+def file_identity(path: Path, mtime_ns: int) -> str:
+    """What identifies a file of the user before its digest is known."""
+    return f"file:{path.resolve()}:{mtime_ns}"
+
+
 @dataclass
 class Archive:
-    """`file` is open for reading and belongs to the archive. `sha256` is the digest of the file; `tar_sha256` that of
-    the tar inside, for archives that were packed here (both lowercase hex). `mtime_ns` is 0 for a file that only this
-    process can write to. `source` is its name in messages. `warnings` are findings of the check of its content.
-    `upload_fields` are sent with the request that begins its upload. `update` is set for an update file, from which the
-    platform assembles the archive."""
+    """`file` is open for reading and belongs to the archive. `sha256` is the digest of the file, "" until its check has
+    ended; `tar_sha256` that of the tar inside, for archives that were packed here (both lowercase hex). `file_identity`
+    is the path and time of a file of the user. `check` runs while the archive is sent; without it the check was before.
+    `mtime_ns` is 0 for a file that only this process can write to. `source` is its name in messages. `warnings` are
+    findings of the check of its content. `upload_fields` are sent with the request that begins its upload. `update` is
+    set for an update file, from which the platform assembles the archive."""
 
     source: str
     file_name: str
@@ -39,6 +50,8 @@ class Archive:
     warnings: tuple[str, ...] = ()
     upload_fields: dict[str, object] = field(default_factory=dict)
     update: UpdateFacts | None = None
+    file_identity: str = ""
+    check: BackgroundCheck | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -52,6 +65,36 @@ class Archive:
             self.file.seek(offset)
             return self.file.read(size)
 
+    def require_checked(self, end: int) -> None:
+        """Wait until the bytes before `end` were checked. Raises CommandError if the archive is refused."""
+        if self.check is not None:
+            with self._unless_changed():
+                self.check.wait_for(end)
+
+    def finish_check(self) -> None:
+        """Wait for the digest and the warnings. Raises CommandError if the archive is refused."""
+        if self.check is not None:
+            with self._unless_changed():
+                self._take_over(self.check.result())
+
+    @contextmanager
+    def _unless_changed(self) -> Iterator[None]:
+        """If the file was changed, that is the reason for whatever is wrong with it."""
+        try:
+            yield
+        except CommandError:
+            self.require_unchanged()
+            raise
+
+    def take_result(self) -> bool:
+        """Whether the digest is known, without waiting for it."""
+        if self.check is not None and (found := self.check.result_so_far):
+            self._take_over(found)
+        return bool(self.sha256)
+
+    def _take_over(self, found: CheckedBytes) -> None:
+        self.sha256, self.warnings = found.sha256, found.warnings
+
     def require_unchanged(self) -> None:
         """Raises CommandError if the file was changed since its digest was computed."""
         now = os.fstat(self.file.fileno())
@@ -64,4 +107,6 @@ class Archive:
             )
 
     def close(self) -> None:
+        if self.check is not None:
+            self.check.stop()
         self.file.close()

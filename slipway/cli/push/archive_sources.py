@@ -3,11 +3,9 @@ against the platform's rules, before anything is sent."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,13 +14,16 @@ from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.push.archive_check import ArchiveCheck, ArchiveRules, refused_archive, refused_folder
-from slipway.cli.push.archive_file import Archive
+from slipway.cli.push.archive_file import Archive, file_identity
+from slipway.cli.push.checking.archive_check import ArchiveCheck, ArchiveRules, refused_folder
+from slipway.cli.push.checking.background_check import BackgroundCheck
+from slipway.cli.push.checking.checked_reading import read_checked
 from slipway.cli.push.directory_tree import DirectoryTree
-from slipway.cli.push.temporary_file import no_space, temporary_file
+from slipway.cli.push.temporary_file import temporary_file
 
 STANDARD_INPUT = Path("-")
-_READ_BYTES = 1 << 20
+# Of an archive that is checked while it is sent. Most archives that are refused are refused for their beginning.
+_CHECKED_FIRST = 32 * 2**20
 OnProgress = Callable[[int], None]
 
 
@@ -40,20 +41,42 @@ class SourceOptions:
 
 def read_archive(path: Path, options: SourceOptions, on_progress: OnProgress) -> Archive:
     """Open and check a tar.gz. Raises CommandError."""
+    archive = _open(path, options.rules)
+    try:
+        read = read_checked(archive.file, options.rules, on_progress)
+        archive.sha256, archive.warnings = read.sha256, read.warnings
+        archive.require_unchanged()
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def open_archive(path: Path, rules: ArchiveRules) -> Archive:
+    """Open a tar.gz that is checked while it is sent, and check its beginning. Raises CommandError."""
+    archive = _open(path, rules)
+    archive.check = BackgroundCheck(archive.read_at, rules)
+    try:
+        archive.require_checked(min(archive.size, _CHECKED_FIRST))
+    except BaseException:
+        archive.close()
+        raise
+    return archive
+
+
+def _open(path: Path, rules: ArchiveRules) -> Archive:
     try:
         file: IO[bytes] = path.open("rb", buffering=0)
         found = os.fstat(file.fileno())
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.USAGE) from error
     try:
-        options.rules.require_size(found.st_size)
-        read = _read_checked(file, options.rules, on_progress)
-        archive = Archive(str(path), path.name, file, read.size, read.sha256, None, found.st_mtime_ns, read.warnings)
-        archive.require_unchanged()
+        rules.require_size(found.st_size)
     except BaseException:
         file.close()
         raise
-    return archive
+    identity = file_identity(path, found.st_mtime_ns)
+    return Archive(str(path), path.name, file, found.st_size, "", None, found.st_mtime_ns, file_identity=identity)
 
 
 def read_standard_input(file_name: str, options: SourceOptions, on_progress: OnProgress) -> Archive:
@@ -79,7 +102,7 @@ def read_pipe(path: Path, file_name: str, options: SourceOptions, on_progress: O
 def _copy(source: str, stream: IO[bytes], file_name: str, options: SourceOptions, on_progress: OnProgress) -> Archive:
     file = _target(options)
     try:
-        read = _read_checked(stream, options.rules, on_progress, copy_to=file)
+        read = read_checked(stream, options.rules, on_progress, copy_to=file)
     except BaseException:
         file.close()
         raise
@@ -109,42 +132,6 @@ def pack_directory(path: Path, tree: DirectoryTree, options: SourceOptions, on_p
 
 def _target(options: SourceOptions) -> IO[bytes]:
     return temporary_file() if options.keep else open(os.devnull, "w+b")  # noqa: PTH123 - the archive closes it
-
-
-@dataclass(frozen=True)
-class _Read:
-    size: int
-    sha256: str
-    warnings: tuple[str, ...]
-
-
-def _read_checked(
-    source: IO[bytes], rules: ArchiveRules, on_progress: OnProgress, copy_to: IO[bytes] | None = None
-) -> _Read:
-    """Read a tar.gz to its end. Raises CommandError."""
-    check, digest, done = ArchiveCheck(rules), hashlib.sha256(), 0
-    # Hashing and decompressing each take a core, and a second one is free while nothing is sent.
-    with ThreadPoolExecutor(1) as hashing:
-        try:
-            while piece := source.read(_READ_BYTES):
-                hashed = hashing.submit(digest.update, piece)
-                check.feed(piece)
-                if copy_to is not None:
-                    _write(copy_to, piece)
-                hashed.result()
-                done += len(piece)
-                on_progress(done)
-            return _Read(done, digest.hexdigest(), check.finish())
-        except ArchiveRejected as rejected:
-            raise refused_archive(rejected) from rejected
-
-
-def _write(file: IO[bytes], piece: bytes) -> None:
-    try:
-        file.write(piece)
-        file.flush()
-    except OSError as error:
-        raise no_space(error) from error
 
 
 class _CheckedFile:

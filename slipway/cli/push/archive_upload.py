@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from slipway.cli.command_error import CommandError
@@ -17,6 +18,8 @@ from slipway.client.rate import RateMeter
 from slipway.client.sizes import format_size
 
 _MAX_ATTEMPTS = 3
+# The archive itself is the reason, so the parts that were sent are of no use.
+_ARCHIVE_UNUSABLE = {"file_changed", "invalid_archive"}
 
 
 class ArchiveUpload:
@@ -38,12 +41,13 @@ class ArchiveUpload:
         for _ in range(_MAX_ATTEMPTS):
             upload = self._resume(unfinished) or self._begin(unfinished, fields)
             try:
-                upload = self._complete(upload)
+                upload = self._complete(upload, unfinished)
             except UploadGone:
                 upload = {"phase": "failed"}
             except CommandError as problem:
-                if problem.error_code == "file_changed":
-                    self._platform.call("DELETE", upload_path(self._slug, str(upload["id"])))
+                if problem.error_code in _ARCHIVE_UNUSABLE:
+                    with contextlib.suppress(CommandError):  # it expires by itself, and the reason matters more
+                        self._platform.call("DELETE", upload_path(self._slug, str(upload["id"])))
                     unfinished.clear()
                 # The upload was cancelled or has ended: its state decides how to go on.
                 if problem.error_code not in {"not_found", "upload_closed"}:
@@ -97,25 +101,28 @@ class ArchiveUpload:
 
     def _begin(self, unfinished: UnfinishedPush, fields: dict[str, object]) -> dict[str, Any]:
         archive = self._archive
-        request = {"fileName": archive.file_name, "size": archive.size, "checksum": f"sha256:{archive.sha256}"}
+        request: dict[str, object] = {"fileName": archive.file_name, "size": archive.size}
+        if archive.sha256:  # otherwise it is sent with the last call
+            request["checksum"] = f"sha256:{archive.sha256}"
         request |= archive.upload_fields | fields
         key = unfinished.idempotency_key(request)
         if unfinished.problem:
             self._output.info(f"If this push is interrupted, it starts again: {unfinished.problem}")
-        upload = self._platform.call("POST", upload_path(self._slug), request, idempotency_key=key)
+        upload = self._platform.call("POST", upload_path(self._slug), request, headers={"Idempotency-Key": key})
         unfinished.record_upload(str(upload["id"]))
         return upload
 
-    def _complete(self, upload: dict[str, Any]) -> dict[str, Any]:
+    def _complete(self, upload: dict[str, Any], unfinished: UnfinishedPush) -> dict[str, Any]:
         """Send what is missing and complete. Raises CommandError or UploadGone."""
         path = upload_path(self._slug, str(upload["id"]))
         for _ in range(_MAX_ATTEMPTS):
             if upload["phase"] != "uploading":
                 return upload
-            self._send_missing(path, upload)
+            self._send_missing(path, upload, unfinished)
+            self._archive.finish_check()
             self._archive.require_unchanged()
             try:
-                return self._platform.call("POST", f"{path}/complete")
+                return self._platform.call("POST", f"{path}/complete", headers=self._checksum())
             except CommandError as problem:
                 # A part that storage has lost, or stored with another size, is sent again.
                 if problem.error_code not in {"parts_missing", "invalid_request"}:
@@ -124,7 +131,10 @@ class ArchiveUpload:
             upload = self._platform.call("GET", path)
         raise refusal
 
-    def _send_missing(self, path: str, upload: dict[str, Any]) -> None:
+    def _checksum(self) -> dict[str, str]:
+        return {"X-Checksum-Sha256": self._archive.sha256}
+
+    def _send_missing(self, path: str, upload: dict[str, Any], unfinished: UnfinishedPush) -> None:
         size, part_size = int(upload["size"]), int(upload["partSize"])
         sizes = {number + 1: min(part_size, size - number * part_size) for number in range(-(-size // part_size))}
         there = {part["partNumber"] for part in upload["parts"] if sizes.get(part["partNumber"]) == part["size"]}
@@ -135,5 +145,11 @@ class ArchiveUpload:
         rate = RateMeter()
         addresses = PartUrls(self._platform, path, upload.get("urls", ()), missing)
         sender = PartUploader(self._archive, part_size, missing, addresses, self._retry_budget)
-        sender.run(lambda sent: self._output.step(upload_step(before + sent, size, rate.at_total(sent))))
+
+        def on_progress(sent: int) -> None:
+            self._output.step(upload_step(before + sent, size, rate.at_total(sent)))
+            if self._archive.check is not None and self._archive.take_result():
+                unfinished.add_identity(self._archive.sha256)  # of a copy of the file it is the same
+
+        sender.run(on_progress)
         self.bytes_sent += sum(missing.values())

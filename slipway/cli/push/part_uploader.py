@@ -161,6 +161,7 @@ class PartUploader:
         """Read bytes of the archive for a part."""
         if self._stop.is_set():
             raise _Stopped
+        self._archive.require_checked(offset + size)
         data = self._archive.read_at(offset, size)
         if not data:
             self._archive.require_unchanged()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.platform_client import PlatformClient
-from slipway.cli.push.archive_check import ArchiveRules
+from slipway.cli.push.checking.archive_check import ArchiveRules
 from slipway.cli.push.push_options import PushOptions
 
 

@@ -11,11 +11,11 @@ from slipway.cli.exit_codes import ExitCode
 from slipway.cli.output import Output
 from slipway.cli.platform_client import PlatformClient
 from slipway.cli.progress_bar import ProgressStep
-from slipway.cli.push.archive_check import ArchiveRules, without_packaging
 from slipway.cli.push.archive_file import Archive
 from slipway.cli.push.archive_sources import (
     STANDARD_INPUT,
     SourceOptions,
+    open_archive,
     read_archive,
     read_pipe,
     read_standard_input,
@@ -24,6 +24,8 @@ from slipway.cli.push.archive_upload import ArchiveUpload
 from slipway.cli.push.build_outcome import BuildOutcome
 from slipway.cli.push.build_progress import Deadline, upload_path, wait_until_checked
 from slipway.cli.push.change_detection import is_same_archive, is_same_content, remember_archive
+from slipway.cli.push.checking.archive_check import ArchiveRules, without_packaging
+from slipway.cli.push.checking.unread_archive import may_be_sent_unread
 from slipway.cli.push.dry_run import dry_run_report
 from slipway.cli.push.push_access import PushAccess, check_access
 from slipway.cli.push.push_options import PushOptions
@@ -75,9 +77,10 @@ class Push:
     def _run(self, path: Path) -> str:
         access = check_access(self._platform, self._options)
         self._platform.set_retry_budget(self._options.patience)
+        self.facts["warnings"] = []
         archive = self._open(path, access.rules)
         try:
-            self.facts |= {"size": archive.size, "warnings": []}
+            self.facts["size"] = archive.size
             self._show_warnings(archive, archive.warnings)
             newest = self._newest_build()
             unchanged = newest is not None and self._is_unchanged(newest, archive)
@@ -120,6 +123,8 @@ class Push:
             raise CommandError(f"--ignore is for folders, and {path} is an archive. Leave it out.", ExitCode.USAGE)
         if not path.is_file():  # a pipe: `slipway push <(tar czf - mygame)`
             return read_pipe(path, file_name, options, self._progress("reading", None))
+        if may_be_sent_unread(self._platform, self._options, path):
+            return open_archive(path, rules)
         return read_archive(path, options, self._progress("reading", path.stat().st_size))
 
     def _open_directory(self, path: Path, options: SourceOptions) -> Archive:
@@ -166,11 +171,14 @@ class Push:
 
     def _send(self, archive: Archive) -> dict[str, Any]:
         options = self._options
-        unfinished = UnfinishedPush(self._platform.url, options.slug, archive.sha256, options.release)
+        unfinished = UnfinishedPush(
+            self._platform.url, options.slug, options.release, archive.size, archive.sha256 or archive.file_identity
+        )
         self._unfinished = unfinished
         sending = ArchiveUpload(self._platform, options.slug, archive, self._output, options.patience)
         self._interrupted_hint = _CONTINUES
         upload = sending.send(unfinished, options.upload_fields)
+        self._show_warnings(archive, archive.warnings)
         self._interrupted_hint = (
             f"The archive is stored and will be checked: run `slipway status {options.slug}` to see the result."
         )

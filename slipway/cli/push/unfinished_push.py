@@ -18,19 +18,32 @@ _MAX_AGE_SECONDS = 90 * 24 * 3600.0
 
 
 class UnfinishedPush:
-    """The state of one push: of the archive with this digest, to this game of this platform, with this `release`
-    option. Where it cannot be stored, `problem` is set, and a push that is interrupted starts again."""
+    """The state of one push: of an archive of `size` bytes with this identity, to this game of this platform, with this
+    `release` option. The identity is the digest, or for a file that is sent while it is read, its path and time. Where
+    the state cannot be stored, `problem` is set, and a push that is interrupted starts again."""
 
-    def __init__(self, url: str, slug: str, sha256: str, release: bool | None) -> None:
-        name = hashlib.sha256("\n".join([url, slug, sha256, str(release)]).encode()).hexdigest()[:32]
+    def __init__(self, url: str, slug: str, release: bool | None, size: int, identity: str) -> None:
+        self._prefix = f"{_digest(url, slug, str(release), str(size))}-"
         self._path: Path | None = None
+        self._twin: Path | None = None  # the same state under another identity
         self._record: dict[str, Any] = {}
         self.problem: str | None = None
         try:
-            self._path = config_folder() / "unfinished" / f"{name}.json"
+            self._path = self._path_for(identity)
             self._record = read_json(self._path) or {}
         except (CommandError, OSError) as error:
             self.problem = _reason(error)
+
+    @property
+    def others_exist(self) -> bool:
+        """Whether an archive of the same size has an unfinished push under another identity."""
+        return any(path != self._path for path in self._all_paths())
+
+    def add_identity(self, identity: str) -> None:
+        """Store the state under another identity too. Later calls change both."""
+        if self._path is not None and self._twin is None:
+            self._twin = self._path_for(identity)
+            self._store(self._record)
 
     @property
     def upload_id(self) -> str | None:
@@ -54,7 +67,8 @@ class UnfinishedPush:
         if self._path is None:
             return
         try:
-            write_json(self._path, record)
+            for path in filter(None, (self._path, self._twin)):
+                write_json(path, record)
         except OSError as error:
             self.problem = _reason(error)
 
@@ -69,10 +83,24 @@ class UnfinishedPush:
                     path.unlink()
 
     def clear(self) -> None:
-        self._record = {}
-        if self._path is not None:
+        """Remove the state, under every identity."""
+        upload_id = self.upload_id
+        for path in self._all_paths():
             with contextlib.suppress(OSError):  # without the file, or where it could not be written
-                self._path.unlink()
+                if path == self._path or (upload_id and (read_json(path) or {}).get("uploadId") == upload_id):
+                    path.unlink()
+        self._record, self._twin = {}, None
+
+    def _all_paths(self) -> list[Path]:
+        """The states of archives of this size."""
+        return [] if self._path is None else list(self._path.parent.glob(f"{self._prefix}*.json"))
+
+    def _path_for(self, identity: str) -> Path:
+        return config_folder() / "unfinished" / f"{self._prefix}{_digest(identity)}.json"
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode(errors="surrogateescape")).hexdigest()[:24]
 
 
 def _reason(error: CommandError | OSError) -> str:

@@ -18,6 +18,7 @@ SERVER = {
     "status": "str",
     "cachedAt": "null",
     # Ours beside the documented ones (DECISIONS 7):
+    "state": "str",
     "phase": "str",
     "bytesDone": "int",
     "bytesTotal": "int",

@@ -24,7 +24,7 @@ CALLS = [
 WRITING = [call for call in CALLS if call[0] != "GET"]
 
 
-@pytest.mark.settings(SLIPWAY_API_RATE="1 per hour", SLIPWAY_UPLOAD_RATE="1 per hour")
+@pytest.mark.settings(SLIPWAY_API_RATE="2 per hour", SLIPWAY_UPLOAD_RATE="1 per hour")
 def test_each_check_comes_before_the_ones_after_it(client: FlaskClient, cast: Cast, subtests: pytest.Subtests) -> None:
     nobody = Script(client, "pp_unknown")
     reader = Script(client, cast.starlight.reader_key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -44,7 +45,8 @@ def test_beyond_the_limit_calls_are_refused_until_the_window_ends(script: Script
     before = time.time()
     refusal = script.list()
     message = refused(refusal, 429, "rate_limited")
-    assert "3 per hour" in message
+    assert "The limit is 3 calls per hour for this key. Go on at " in message
+    assert re.search(r"Go on at \d\d:\d\d:\d\d UTC, in \d+ seconds", message)
     wait = int(refusal.headers["Retry-After"])
     assert str(wait) in message
     assert 3590 <= wait <= 3600
@@ -128,7 +130,7 @@ def test_each_key_has_its_own_count(client: FlaskClient, script: Script, strange
 
 
 @pytest.mark.settings(SLIPWAY_API_RATE="4 per hour", SLIPWAY_UPLOAD_RATE="3 per hour")
-def test_uploads_are_counted_apart_and_refused_ones_too(script: Script) -> None:
+def test_uploads_are_counted_apart_and_refused_archives_too(script: Script) -> None:
     assert remaining(script.register()) == 3
 
     good = script.send(game_archive())
@@ -136,15 +138,40 @@ def test_uploads_are_counted_apart_and_refused_ones_too(script: Script) -> None:
     bad = script.send(b"no archive")
     refused(bad, 400, "invalid_archive")
     assert remaining(bad) == 1
-    nowhere = script.send(game_archive(), slug="nowhere")
-    refused(nowhere, 404, "not_found")
-    assert remaining(nowhere) == 0
+    assert remaining(script.send(game_archive(seed=1))) == 0
     over = script.send(game_archive(seed=2))
-    refused(over, 429, "rate_limited")
+    assert "The limit is 3 uploads per hour for this key." in refused(over, 429, "rate_limited")
     assert 3500 < int(over.headers["Retry-After"]) <= 3600
 
     assert remaining(script.list()) == 2
-    assert body(script.read())["releasedBuild"] == 1
+    assert body(script.read())["releasedBuild"] == 2
+
+
+@pytest.mark.settings(SLIPWAY_API_RATE="8 per hour", SLIPWAY_UPLOAD_RATE="1 per hour")
+def test_refusals_before_an_archive_is_read_count_as_calls_and_not_as_uploads(script: Script, cast: Cast) -> None:
+    script.register()
+    url = f"{GAMES}/paper-lanterns/upload"
+    answers = [
+        script.send(game_archive(), slug="nowhere"),
+        script.ask("PUT", url, {"Content-Type": "text/plain"}, data=b"x"),
+        script.ask("PUT", url, {"Content-Type": "application/gzip", "Content-Encoding": "gzip"}, data=b"x"),
+        script.ask("POST", f"{GAMES}/nowhere/uploads", json={}),
+        script.ask("POST", f"{GAMES}/paper-lanterns/uploads", json={}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [404, 415, 415, 404, 400]
+    assert [remaining(answer) for answer in answers] == [6, 5, 4, 3, 2]
+    assert answers[0].headers["X-RateLimit-Limit"] == "8"
+    sent = script.send(game_archive())
+    assert (sent.status_code, remaining(sent)) == (200, 0)
+
+
+@pytest.mark.settings(SLIPWAY_API_RATE="2 per hour", SLIPWAY_UPLOAD_RATE="10 per hour")
+def test_refused_uploads_are_limited_as_calls(script: Script) -> None:
+    script.register()
+    refused(script.send(game_archive(), slug="nowhere"), 404, "not_found")
+    message = refused(script.send(game_archive(), slug="nowhere"), 429, "rate_limited")
+    assert "2 calls per hour" in message
 
 
 @pytest.mark.settings(SLIPWAY_API_RATE="1 per hour", SLIPWAY_UPLOAD_RATE="10 per hour")

@@ -33,10 +33,10 @@ def states(game: Game, number: int = 1) -> list[str]:
     return [cell.state for cell in row.cells]
 
 
-def test_a_server_has_no_contact_before_its_first_report(agent: FleetAgent, game: Game, build: Build) -> None:
-    assert states(game) == ["no_contact"] * 3
+def test_a_server_has_not_started_before_its_first_report(agent: FleetAgent, game: Game, build: Build) -> None:
+    assert states(game) == ["not_started"] * 3
     agent.report(held(build, "pending"))
-    assert states(game) == ["queued", "no_contact", "no_contact"]
+    assert states(game) == ["queued", "not_started", "not_started"]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -23,10 +24,13 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.asset import Blob, BlobVariant
 from app.data.models.base import now
+from app.images import derivation_lease
 from app.images import variant_jobs as deriving_module
-from app.images.image_processes import ImageProcesses
-from app.images.variant_jobs import LEASE, derive, due_derivations
+from app.images.derivation_lease import HEARTBEAT_SECONDS, LEASE
+from app.images.image_processes import DerivedImage, ImageProcesses, ImageRefused
+from app.images.variant_jobs import abandoned_derivations, derive, due_derivations
 from app.maintenance.image_check import check_assets
+from app.runtime.image_watch import WATCH_SECONDS, ImageWatch
 from app.runtime.jobs import jobs
 from app.storage.bucket import bucket
 from app.storage.objects import write_object
@@ -149,19 +153,93 @@ def test_stopping_gives_the_work_back_at_once(app: Flask, studio: Studio, proces
 
 
 @pytest.mark.settings(ASSET_DERIVE_WAIT="0")
-def test_what_a_crash_left_is_taken_up_by_the_sweep(app: Flask, studio: Studio) -> None:
+def test_an_image_whose_job_is_lost_is_queued_again(app: Flask, studio: Studio) -> None:
     studio.upload(DATA)
-    with writing() as session:  # somebody began, and died
-        session.execute(update(Blob).values(derive_attempts=1, derive_at=now() + LEASE))
-    assert list(due_derivations(db.session())) == []
-    with writing() as session:
-        session.execute(update(Blob).values(derive_at=now() - timedelta(seconds=1)))
-    jobs(app).images.flush()  # and its job with it
+    jobs(app).images.flush()
 
-    with running_workers(app):  # the scheduler sweeps as it starts, and every minute
-        jobs(app).sweep_soon()
+    with running_workers(app):
         wait_until(lambda: blob().derivation == "ready", 30, "the sizes are made")
     assert not check_assets().missing
+
+
+@pytest.mark.settings(ASSET_DERIVE_WAIT="0")
+def test_the_image_of_a_killed_worker_is_tried_again_within_seconds(app: Flask, studio: Studio) -> None:
+    """Half of the 30 seconds is left for the attempt."""
+    assert LEASE.total_seconds() + WATCH_SECONDS <= 15
+    assert LEASE.total_seconds() >= 4 * HEARTBEAT_SECONDS
+    studio.upload(DATA)
+    with writing() as session:  # a worker began, and was killed
+        session.execute(update(Blob).values(derive_attempts=1, derive_at=now() + LEASE))
+    jobs(app).images.flush()  # its job ended with it
+    assert list(due_derivations(db.session())) == []
+    assert list(abandoned_derivations(db.session())) == []
+
+    with running_workers(app):
+        wait_until(lambda: blob().derivation == "ready", 60, "the sizes are made")
+    assert blob().derive_attempts == 2
+    assert not check_assets().missing
+
+
+@pytest.mark.settings(ASSET_DERIVE_WAIT="0")
+def test_an_abandoned_image_does_not_wait_behind_the_queue(app: Flask, studio: Studio) -> None:
+    studio.upload(DATA)
+    with writing() as session:
+        session.execute(update(Blob).values(derive_attempts=1))
+    queue = jobs(app).images
+    queue.flush()
+    watch = ImageWatch(app, lambda: False, lambda _: pytest.fail("it is queued behind the others"))
+
+    watch.start()
+    try:
+        wait_until(lambda: blob().derivation == "ready", 60, "the sizes are made")
+    finally:
+        watch.stop()
+        watch.wait(20)
+
+
+@pytest.mark.settings(ASSET_DERIVE_WAIT="0")
+def test_a_slow_worker_keeps_its_lease(app: Flask, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio.upload(DATA)
+    monkeypatch.setattr(derivation_lease, "HEARTBEAT_SECONDS", 0.1)
+    go_on = threading.Event()
+    store = deriving_module._store
+
+    def slow(*work: Any) -> list[str]:
+        assert go_on.wait(60)
+        return store(*work)
+
+    monkeypatch.setattr(deriving_module, "_store", slow)
+    blob_id = blob().id
+
+    def work() -> None:
+        with app.app_context():
+            derive(blob_id)
+            db.session.remove()
+
+    with ThreadPoolExecutor(1) as pool:
+        worker = pool.submit(work)
+        wait_until(lambda: blob().derive_attempts == 1, 60, "it has begun")
+        first = blob().derive_at
+        wait_until(lambda: blob().derive_at > first, 60, "the lease is extended")
+        go_on.set()
+        worker.result(60)
+    assert (blob().derivation, blob().derive_attempts) == ("ready", 1)
+
+
+@pytest.mark.settings(ASSET_DERIVE_WAIT="0")
+def test_a_worker_that_lost_its_lease_does_not_decide(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process was frozen, and another worker has begun since."""
+    studio.upload(DATA)
+
+    def frozen(*_: object) -> DerivedImage:
+        with writing() as session:
+            session.execute(update(Blob).values(derive_attempts=2, derive_at=now() + LEASE))
+        raise ImageRefused("cannot be decoded")
+
+    monkeypatch.setattr(deriving_module, "_make", frozen)
+    derive(blob().id)
+
+    assert (blob().derivation, blob().derive_attempts) == ("pending", 2)
 
 
 @pytest.mark.slow

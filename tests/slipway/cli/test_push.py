@@ -17,6 +17,7 @@ from app.accounts.partners import create_partner
 from app.data.database import writing
 from app.data.models.game import Game
 from slipway.cli.exit_codes import ExitCode
+from slipway.cli.push.checking.unread_archive import MIN_BYTES
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import STUDIO, World
 from tests.game_archives import big_archive, game_archive
@@ -263,11 +264,12 @@ def test_only_the_newest_build_counts(slipway: Slipway, slug: str, folder: Path,
     assert push_if_changed(slipway, folder, slug)["build"] == 3
 
 
+@pytest.mark.parametrize("size", [20 * MIB, MIN_BYTES])  # checked before it is sent, and while it is sent
 def test_a_file_that_changes_on_the_way_is_not_published(
-    slipway: Slipway, world: World, slug: str, line: StorageLine, tmp_path: Path
+    slipway: Slipway, world: World, slug: str, line: StorageLine, tmp_path: Path, size: int
 ) -> None:
     archive = tmp_path / "large.tar.gz"
-    archive.write_bytes(big_archive(20 * MIB))
+    archive.write_bytes(big_archive(size))
     line.hold_after(2 * MIB)
     pushing = slipway.begin("push", archive, "--game", slug, "--json")
     wait_until(lambda: line.holding, 90, "the upload is under way")

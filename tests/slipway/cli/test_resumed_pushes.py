@@ -19,6 +19,7 @@ from app.data.models.game import Game
 from app.data.models.upload import Upload
 from app.uploads.resumable.uploads import read_upload
 from slipway.cli.exit_codes import ExitCode
+from slipway.cli.push.archive_file import file_identity
 from tests.app.runtime.processes import wait_until
 from tests.app.uploads.raw.live import Gunicorn, World
 from tests.game_archives import big_archive
@@ -156,7 +157,11 @@ def test_an_upload_whose_first_answer_was_lost_goes_on(
     """It is begun again under its Idempotency-Key: the same upload, with addresses that no database has kept."""
     stalled.kill()
     stalled.communicate()
-    (note,) = (slipway.config / "unfinished").iterdir()
+    identity = hashlib.sha256(file_identity(targz, targz.stat().st_mtime_ns).encode()).hexdigest()[:24]
+    (note,) = (slipway.config / "unfinished").glob(f"*-{identity}.json")
+    for other in note.parent.iterdir():  # written later
+        if other != note:
+            other.unlink()
     kept = json.loads(note.read_text())
     del kept["uploadId"]  # killed before it saw the answer
     note.write_text(json.dumps(kept))
@@ -170,6 +175,25 @@ def test_an_upload_whose_first_answer_was_lost_goes_on(
     assert world.builds(slug) == [(1, hashlib.sha256(targz.read_bytes()).hexdigest())]
     with world.app.app_context():
         assert len(db.session.scalars(select(Upload).join(Game).where(Game.slug == slug)).all()) == 1
+
+
+def test_a_copy_of_the_file_goes_on_where_the_file_ended(
+    slipway: Slipway,
+    world: World,
+    slug: str,
+    line: StorageLine,
+    targz: Path,
+    stalled: subprocess.Popen[str],
+    tmp_path: Path,
+) -> None:
+    """An archive that was fetched again has another time and perhaps another path, and the same digest."""
+    wait_until(lambda: len(list((slipway.config / "unfinished").iterdir())) == 2, 90, "its digest is known")
+    stalled.kill()
+    stalled.communicate()
+    copy = tmp_path / "fetched-again.tar.gz"
+    copy.write_bytes(targz.read_bytes())
+    goes_on(slipway, world, slug, line, copy)
+    assert not list((slipway.config / "unfinished").iterdir())
 
 
 def test_another_choice_of_release_is_another_upload(

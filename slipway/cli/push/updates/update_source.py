@@ -17,9 +17,9 @@ from slipway.archive.start_checks import StartChecks
 from slipway.archive.tar.tar_header import Header
 from slipway.cli.command_error import CommandError
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.push.archive_check import refused_folder
 from slipway.cli.push.archive_file import Archive, UpdateFacts
 from slipway.cli.push.archive_sources import OnProgress, SourceOptions
+from slipway.cli.push.checking.archive_check import refused_folder
 from slipway.cli.push.directory_tree import DirectoryTree
 from slipway.cli.push.packing import member_of
 from slipway.cli.push.temporary_file import no_space, temporary_file

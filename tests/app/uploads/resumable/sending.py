@@ -36,8 +36,8 @@ class Sender(Script):
     def sign(self, upload_id: str, *numbers: int) -> TestResponse:
         return self.ask("POST", f"{UPLOADS}/{upload_id}/parts", json={"partNumbers": list(numbers)})
 
-    def complete(self, upload_id: str) -> TestResponse:
-        return self.ask("POST", f"{UPLOADS}/{upload_id}/complete")
+    def complete(self, upload_id: str, **headers: str) -> TestResponse:
+        return self.ask("POST", f"{UPLOADS}/{upload_id}/complete", headers)
 
     def cancel(self, upload_id: str) -> TestResponse:
         return self.ask("DELETE", f"{UPLOADS}/{upload_id}")

@@ -181,10 +181,10 @@ def test_beginning_counts_as_an_upload_and_parts_have_a_limit_of_their_own(sende
     archive = game_archive()  # registering the game was one of the three calls
     uploads = [sender.begun(archive)["id"] for _ in range(2)]
     message = refused(sender.begin(archive), 429, "rate_limited")
-    assert "2 per hour" in message
+    assert "2 uploads per hour" in message
     for _ in range(4):
         body(sender.sign(uploads[0], 1))
-    assert "4 per minute" in refused(sender.sign(uploads[0], 1), 429, "rate_limited")
+    assert "4 part URL requests per minute" in refused(sender.sign(uploads[0], 1), 429, "rate_limited")
     assert [sender.look(uploads[0]).status_code for _ in range(3)] == [200, 200, 429]
 
 

@@ -53,6 +53,33 @@ def test_completing_again_at_any_time_tells_the_same(app: Flask, sender: Sender)
     assert is_clean()
 
 
+def test_the_checksum_may_be_announced_at_the_end(app: Flask, sender: Sender) -> None:
+    sha256 = hashlib.sha256(ARCHIVE).hexdigest()
+    upload = sender.begun(ARCHIVE)
+    put_parts(upload, ARCHIVE)
+    refused(sender.complete(upload["id"], **{"X-Checksum-Sha256": "x"}), 400, "invalid_request")
+    assert sender.state(upload["id"])["phase"] == "uploading"
+    done = body(sender.complete(upload["id"], **{"X-Checksum-Sha256": f"sha256:{sha256.upper()}"}))
+    assert (done["phase"], done["checksum"]) == ("checking", f"sha256:{sha256}")
+    assert examine(upload["id"]) is Outcome.DONE
+
+
+def test_a_checksum_at_the_end_is_compared_too(app: Flask, sender: Sender) -> None:
+    upload = sender.begun(ARCHIVE)
+    put_parts(upload, ARCHIVE)
+    body(sender.complete(upload["id"], **{"X-Checksum-Sha256": "0" * 64}))
+    assert examine(upload["id"]) is Outcome.FAILED
+    assert sender.state(upload["id"])["error"] == "checksum_mismatch"
+
+
+def test_two_announced_checksums_must_agree(app: Flask, sender: Sender) -> None:
+    upload = sender.begun(ARCHIVE, checksum=hashlib.sha256(ARCHIVE).hexdigest())
+    put_parts(upload, ARCHIVE)
+    message = refused(sender.complete(upload["id"], **{"X-Checksum-Sha256": "0" * 64}), 400, "checksum_mismatch")
+    assert "The upload stays open" in message
+    assert body(sender.complete(upload["id"]))["phase"] == "checking"
+
+
 def test_a_done_upload_has_the_warnings_of_its_build(app: Flask, sender: Sender) -> None:
     archive = game_archive(engine=b"#!/bin/sh\n", engine_mode=0o644)
     assert sender.begun(archive)["warnings"] == []

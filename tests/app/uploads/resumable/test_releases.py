@@ -155,7 +155,7 @@ def test_the_preview_says_what_each_server_fetches(sender: Sender, game: Game, a
         "paused": False,
         "reportedAt": "",
     }
-    assert (servers[1]["has"], servers[1]["contact"], servers[1]["state"]) == ([], False, "no_contact")
+    assert (servers[1]["has"], servers[1]["contact"], servers[1]["state"]) == ([], False, "not_started")
     assert found["bytesToFetch"] == 15000
 
     release(sender, 2)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.fleet.build_states import BuildState
 from app.fleet.rollout_states import SEVERITY, Ahead, Cell
 from app.web.builds import build_words
 from app.web.frame.formats import NO_BREAK_SPACE, plain_text
@@ -103,17 +104,21 @@ def test_failed_without_a_reason_says_failed() -> None:
 
 
 @pytest.mark.parametrize("before", ["downloading", "verifying", "queued", "retrying", None])
-def test_a_lost_server_shows_no_percentage(before: str | None) -> None:
-    cell = replace(CELL, state="no_contact", before=before, bytes_done=4_464_000_000)
+def test_a_lost_server_shows_no_percentage(before: BuildState | None) -> None:
+    cell = replace(CELL, state="no_contact", before=before, reported_at=AT, bytes_done=4_464_000_000)
     assert said(cell) == ("No contact", "since 14 Nov, 10:41 UTC")
 
 
 def test_a_lost_server_says_what_it_held() -> None:
-    assert said(replace(CELL, state="no_contact", before="cached"))[1] == "was cached, 14 Nov, 10:41 UTC"
+    assert (
+        said(replace(CELL, state="no_contact", before="cached", reported_at=AT))[1] == "was cached, 14 Nov, 10:41 UTC"
+    )
 
 
-def test_a_server_that_never_spoke_says_so() -> None:
-    assert said(Cell("srv-09", "no_contact")) == ("No contact", "never reported")
+def test_a_server_that_never_reported_is_no_reason_to_worry() -> None:
+    cell = Cell("srv-09", "not_started")
+    assert said(cell) == ("Not started yet", "never reported")
+    assert build_words.cell_words(cell).icon == "queued"
 
 
 def test_removing_removed_and_not_sent_say_the_amount_or_the_day() -> None:

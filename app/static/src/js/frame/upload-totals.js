@@ -38,6 +38,7 @@ export function buildTotals() {
     { count: countOf("failed", "stopped"), word: "stopped" },
     { count: countOf("held"), word: "held" },
     { count: countOf("paused"), word: "paused" },
+    { count: countOf("waiting"), word: "waiting" },
   ].filter(({ count }) => count);
   const failed = countOf("failed", "stopped") > 0;
   if (moving.length) {

@@ -78,14 +78,14 @@ const ACTIONS = [
 function make(image) {
   const tile = fromTemplate("image-upload", HTMLElement);
   const name = need(tile, ".name", HTMLElement);
-  name.textContent = image.file.name;
+  name.textContent = image.shownName;
   name.id = `image-upload-${image.number}`;
   tile.setAttribute("aria-labelledby", name.id);
   need(tile, ".progress", HTMLElement).setAttribute("aria-labelledby", name.id);
   need(tile, ".size", HTMLElement).textContent = size(image.file.size);
   for (const action of ACTIONS) {
     const button = need(tile, `.${action.name}`, HTMLButtonElement);
-    button.setAttribute("aria-label", `${action.label}: ${image.file.name}`);
+    button.setAttribute("aria-label", `${action.label}: ${image.shownName}`);
     button.addEventListener("click", () => action.act(image));
   }
   return tile;
@@ -131,8 +131,8 @@ function heldFact({ state, tries }) {
 function announceState(tile, image, text) {
   if (tile.announced === image.state.name) return;
   tile.announced = image.state.name;
-  if (image.is("checking", "failed", "held")) announce(`${image.file.name}: ${text}`);
-  if (image.is("stored")) announce(`${image.file.name} is added`);
+  if (image.is("checking", "failed", "held")) announce(`${image.shownName}: ${text}`);
+  if (image.is("stored")) announce(`${image.shownName} is added`);
 }
 
 /** @param {ImageUpload} image */

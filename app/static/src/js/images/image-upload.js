@@ -3,6 +3,7 @@
 //     waiting <-> held ──> uploading ──> checking ──> stored
 //
 // Each of them may fail, and a failed image may wait again.
+import { escapeInvisible } from "../invisible.js";
 import { Progress } from "../progress.js";
 import { Stateful } from "../stateful.js";
 
@@ -76,6 +77,11 @@ export class ImageUpload extends Stateful {
     super(state, NEXT);
     this.file = file;
     this.gallery = gallery;
+  }
+
+  /** The file's name as people see it. */
+  get shownName() {
+    return escapeInvisible(this.file.name);
   }
 
   /** When it tries again by itself (Date.now()), or 0. */

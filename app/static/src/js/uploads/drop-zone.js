@@ -127,5 +127,5 @@ document.addEventListener("htmx:afterSettle", () => {
     const game = gameOf(here);
     if (game) uploads.assign(upload, game);
   }
-  announce(`${waiting[0].name} is sent to ${here.title}`);
+  announce(`${waiting[0].shownName} is sent to ${here.title}`);
 });

@@ -3,6 +3,7 @@
 import { exactSize, size } from "../byte-sizes.js";
 import { needId } from "../elements.js";
 import { onLoad } from "../htmx-setup.js";
+import { escapeInvisible } from "../invisible.js";
 import { digestOf } from "../sha256.js";
 import { member, removeSaved, savedUploads } from "./saved-uploads.js";
 import { discardSaved } from "./send-upload.js";
@@ -101,15 +102,15 @@ function differentSizes(chosen, stopped) {
  * @param {Upload} upload
  */
 async function problemWith(file, upload) {
-  const remedy = `Choose ${upload.name}, or discard the stopped upload.`;
+  const remedy = `Choose ${upload.shownName}, or discard the stopped upload.`;
   if (file.size !== upload.size) return `This is another file: ${differentSizes(file.size, upload.size)}. ${remedy}`;
-  if (file.name !== upload.name) return `This is another file: it is called ${file.name}. ${remedy}`;
+  if (file.name !== upload.name) return `This is another file: it is called ${escapeInvisible(file.name)}. ${remedy}`;
   if (!upload.head) return "";
   try {
     if ((await digestOf(file, upload.partSize)) === upload.head) return "";
     return `This is another file: it begins with other bytes. ${remedy}`;
   } catch {
-    return `${file.name} cannot be read. ${remedy}`;
+    return `${escapeInvisible(file.name)} cannot be read. ${remedy}`;
   }
 }
 

@@ -84,7 +84,7 @@ export function removeRow(upload) {
 function make(upload) {
   const row = fromTemplate("upload-row", HTMLElement);
   const name = need(row, ".name", HTMLElement);
-  name.textContent = upload.name;
+  name.textContent = upload.shownName;
   name.id = `upload-${upload.number}`;
   row.setAttribute("aria-labelledby", name.id);
   need(row, ".progress", HTMLElement).setAttribute("aria-labelledby", name.id);
@@ -98,7 +98,7 @@ function make(upload) {
 export function drawRow(upload) {
   const row = rowOf(upload);
   const [phase, facts] = words(upload);
-  announceProgress(row, upload, `${upload.name}: ${phase}`, facts);
+  announceProgress(row, upload, `${upload.shownName}: ${phase}`, facts);
   row.element.dataset.phase = upload.state.name;
   setText(need(row.element, ".becomes", HTMLElement), expectedBuild(upload));
   setText(need(row.element, ".phase", HTMLElement), phase);
@@ -133,7 +133,7 @@ function drawButton(row, upload, { name, isShown, label }) {
   const button = need(row, `.${name}`, HTMLButtonElement);
   button.hidden = !isShown(upload);
   setText(need(button, ".label", HTMLElement), label(upload));
-  button.setAttribute("aria-label", `${label(upload)}: ${upload.name}`);
+  button.setAttribute("aria-label", `${label(upload)}: ${upload.shownName}`);
 }
 
 /**

@@ -5,6 +5,7 @@
 //
 // Each of them may fail, and a failed upload may wait again. A reload leaves "stopped", which waits again with its
 // file.
+import { escapeInvisible } from "../invisible.js";
 import { Progress } from "../progress.js";
 import { Stateful } from "../stateful.js";
 
@@ -159,6 +160,11 @@ export class Upload extends Stateful {
     this.stored = stored;
     if (state.name === "checking") this.progress.finish(size);
     else this.progress.advance(stored, size);
+  }
+
+  /** The file's name as people see it. */
+  get shownName() {
+    return escapeInvisible(this.name);
   }
 
   /** Its address at the server. Throws before it has begun. */

@@ -6,7 +6,7 @@ import pytest
 
 from slipway.archive.archive_rejected import ArchiveRejected, repackage
 from slipway.cli.exit_codes import ExitCode
-from slipway.cli.push.archive_check import refused_archive, refused_folder, without_packaging
+from slipway.cli.push.checking.archive_check import refused_archive, refused_folder, without_packaging
 
 
 @pytest.mark.parametrize(

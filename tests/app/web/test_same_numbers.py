@@ -1,0 +1,171 @@
+"""Pages, the API and the command line show the same numbers for the same thing: one fleet, its servers in twelve
+states."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.config.settings import Settings
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models.game import Game
+from app.data.models.server import Server
+from app.fleet.fleet_overview import fleet_overview, partner_overview
+from app.fleet.rollout import matrix
+from app.fleet.servers import add_server
+from app.web.frame.formats import NO_BREAK_SPACE, format_size
+from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, new_game
+from tests.app.uploads.raw.live import Gunicorn
+from tests.app.web.conftest import ONE_DATABASE, Visitor
+from tests.app.web.reading import plain
+from tests.conftest import CAST, Cast, bearer
+from tests.slipway.cli.cli_process import Slipway
+
+pytestmark = [ONE_DATABASE, pytest.mark.slow]
+
+# Server -> what its agent reports of build 2, or None if it never reports; its state; seconds since the report.
+FLEET: dict[str, tuple[dict[str, Any] | None, str, int]] = {
+    "srv-01": ({"phase": "cached"}, "cached", 0),
+    "srv-02": ({"phase": "cached"}, "cached", 0),
+    "srv-03": ({"phase": "cached"}, "no_contact", 600),
+    "srv-04": ({"phase": "downloading", "bytesDone": 400}, "no_contact", 600),
+    "srv-05": (None, "not_started", 0),
+    "srv-06": ({"phase": "pending"}, "queued", 0),
+    "srv-07": ({"phase": "downloading", "bytesDone": 620}, "downloading", 0),
+    "srv-08": ({"phase": "verifying", "bytesDone": 880}, "verifying", 0),
+    "srv-09": ({"phase": "failed", "attempt": 2, "retryInSeconds": 40, "reason": "reset"}, "retrying", 0),
+    "srv-10": ({"phase": "failed", "attempt": 7, "retryInSeconds": 300, "reason": "disk full"}, "failed", 0),
+    "srv-11": ({"phase": "pending"}, "queued", 0),
+    "srv-12": ({"phase": "cached"}, "cached", 0),
+}
+SERVERS = len(FLEET)
+CACHED_NEW, CACHED_OLD = 3, 2  # the old build: srv-06, srv-07; srv-03 has it too, and no contact
+
+
+@pytest.fixture
+def fleet(cast: Cast, client: FlaskClient) -> Game:
+    """A game whose build 2 is on its way from build 1."""
+    game = new_game(cast.starlight.partner_id, "paper-lanterns")
+    old = new_build(game, 1000)
+    tokens = dict(cast.servers)
+    for number in range(len(tokens) + 1, SERVERS + 1):
+        tokens[f"srv-{number:02}"] = add_server(f"srv-{number:02}", "fra", CAST)[1]
+    agents = {name: FleetAgent(client, token) for name, token in tokens.items() if FLEET[name][0]}
+    for name in ("srv-03", "srv-06", "srv-07"):
+        agents[name].report(held(old, "cached"))
+    new = new_build(game, 1000)
+    for name, agent in agents.items():
+        before = [held(old, "cached")] if name in {"srv-03", "srv-06", "srv-07"} else []
+        agent.report(*before, held(new, "pending") | (FLEET[name][0] or {}))
+    for name, (_, _, silent) in FLEET.items():
+        if silent:
+            last_heard(name, silent)
+    with writing() as session:
+        session.get_one(Server, "srv-11").paused_at = session.get_one(Server, "srv-01").created_at
+    return game
+
+
+def counts_in(text: str, what: str) -> set[tuple[int, int]]:
+    """Every `WHAT 3 of 12` of a text."""
+    return {(int(some), int(every)) for some, every in re.findall(rf"{what} (\d+) of (\d+)", text, re.IGNORECASE)}
+
+
+def test_one_number_for_one_thing(
+    fleet: Game,
+    owner: Visitor,
+    signed_in: Callable[[str], Visitor],
+    client: FlaskClient,
+    cast: Cast,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    game, operator = "/games/paper-lanterns", signed_in(cast.operator)
+    new, old = {(CACHED_NEW, SERVERS)}, {(CACHED_OLD, SERVERS)}
+
+    overview = plain(owner.get(game).text)
+    assert counts_in(overview, "cached on") == new | old  # the rows of the matrix
+    assert counts_in(overview, "0 B on") == old  # the builds table
+    assert counts_in(plain(owner.get(f"{game}/builds").text), "0 B on") == old
+    assert counts_in(plain(owner.get(f"{game}/builds/2").text), "cached on") == new
+    assert counts_in(plain(owner.get(f"{game}/builds/1").text), "cached on") == old
+    chips = Counter(state for _, state, _ in FLEET.values())
+    for state in set(chips):
+        assert f"{chips[state]} {state.replace('_started', ' started yet').replace('_', ' ')}" in overview
+    assert "Failed on 1 of 12" in plain(owner.get("/games").text)
+
+    def api(path: str) -> Any:
+        answer = client.get(f"/api/partners{game}{path}", headers=bearer(cast.starlight.key))
+        assert answer.status_code == 200, answer.text
+        return answer.get_json()
+
+    assert api("")["cacheStatus"] == {"servers": SERVERS, "cached": CACHED_NEW}
+    sync = api("/sync")
+    assert (sync["totalServers"], sync["cachedOn"], sync["pendingSync"]) == (SERVERS, CACHED_NEW, SERVERS - CACHED_NEW)
+    assert {server["id"]: server["state"] for server in sync["servers"]} == {
+        name: state for name, (_, state, _) in FLEET.items()
+    }
+    assert all((server["status"] == "cached") == (server["state"] == "cached") for server in sync["servers"])
+    assert [build["cachedOn"] for build in api("/builds")["builds"]] == [CACHED_NEW, CACHED_OLD]
+    forecast = api("/releases/preview?build=2")
+    assert {server["id"]: server["state"] for server in forecast["servers"]} == {
+        name: state for name, (_, state, _) in FLEET.items()
+    }
+    assert [server["id"] for server in forecast["servers"] if server["contact"] and 1 in server["has"]] == [
+        "srv-06",
+        "srv-07",
+    ]
+
+    server = Gunicorn(settings, tmp_path / "gunicorn.log").start()
+    try:
+        slipway = Slipway(tmp_path / "home", {"SLIPWAY_URL": server.address, "SLIPWAY_KEY": cast.starlight.key})
+        status = slipway("status", "paper-lanterns", "--json").result
+        assert (status["cachedOn"], status["totalServers"]) == (CACHED_NEW, SERVERS)
+        assert counts_in(slipway("status", "paper-lanterns").out, "cached on") == new
+        builds = slipway("builds", "paper-lanterns", "--json").result["builds"]
+        assert [build["cachedOn"] for build in builds] == [CACHED_NEW, CACHED_OLD]
+    finally:
+        server.kill()
+
+    for name, (_, state, _) in FLEET.items():
+        page = operator.get(f"/operator/servers/{name}").text
+        states = set(re.findall(r'class="holds" data-state="([\w-]+)"', page))
+        expected = {"no_contact": "no-contact", "not_started": "queued"}.get(state, state)
+        assert states == {expected} | ({"cached"} if name in {"srv-06", "srv-07"} else set()), name
+
+
+def test_bytes_still_to_send_are_the_same_sum_everywhere(
+    fleet: Game, signed_in: Callable[[str], Visitor], cast: Cast
+) -> None:
+    db.session.rollback()
+    to_send = matrix(fleet).bytes_to_send
+    assert to_send == fleet_overview().bytes_to_send
+    assert to_send == sum(server.tally.bytes_to_fetch for server in partner_overview(fleet.partner_id).servers)
+    shown = plain(signed_in(cast.starlight.owner).get("/games/paper-lanterns").text)
+    figures = plain(signed_in(cast.operator).get("/operator/servers").text)
+    amount = format_size(to_send).replace(NO_BREAK_SPACE, " ")
+    assert f"Bytes still to send: {amount}" in shown, shown
+    assert f"Still to send {amount}" in figures, figures
+
+
+def test_a_server_that_was_just_added_alarms_nobody(owner: Visitor, cast: Cast, client: FlaskClient) -> None:
+    game = new_game(cast.starlight.partner_id, "quiet")
+    build = new_build(game)
+    for token in cast.servers.values():
+        FleetAgent(client, token).report(held(build, "cached"))
+    before = plain(owner.get("/games/quiet").text)
+    assert "Cached on 3 of 3" in before
+    add_server("srv-99", "fra", CAST)
+    after = owner.get("/games/quiet").text
+    assert "Cached on 3 of 4" in plain(after)
+    assert "No contact" not in plain(after)
+    assert re.search(r"<title>quiet", after)
+    page = owner.get("/servers").text
+    assert "Not started yet" in plain(page)
+    assert "No contact" not in plain(page)

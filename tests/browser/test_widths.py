@@ -1,0 +1,97 @@
+"""Every page at every width, with the longest content that people give: no two texts overlap, and nothing is cut off
+without a way to read the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+from sqlalchemy import select, update
+
+from app.data.database import writing
+from app.data.models.game import Build, Game
+from app.data.models.server import Server
+from app.fleet.servers import add_server
+from tests.app.web import asset_scenes, fleet_scenes, pack_scenes, scenes
+from tests.app.web.conftest import ONE_DATABASE
+from tests.browser.conftest import with_fonts
+from tests.conftest import CAST, PASSWORD, Cast
+
+pytestmark = [pytest.mark.browser, ONE_DATABASE]
+
+LOOK = Path(__file__).with_name("layout_problems.js").read_text()
+WIDTHS = (360, 480, 640, 768, 900, 1024, 1280, 1920)
+LONG = "The Extraordinarily Long Chronicle of the Lighthouse Keepers’ Grandchildren and Their Uncompromising Donkey"
+UNBROKEN = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+GARDEN = "/games/garden-of-forking-paths"
+PARTNER_PAGES = (
+    "/games",
+    GARDEN,
+    f"{GARDEN}/builds",
+    f"{GARDEN}/builds/5",
+    f"{GARDEN}/builds/5/release",
+    f"{GARDEN}/assets",
+    f"{GARDEN}/components",
+    f"{GARDEN}/details",
+    f"{GARDEN}/activity",
+    "/games/harbour-lights/builds/2/changes",
+    "/servers",
+    "/settings/members",
+    "/settings/keys",
+    "/settings/quota",
+    "/settings/activity",
+)
+OPERATOR_PAGES = (
+    "/operator/servers",
+    "/operator/servers/srv-04",
+    "/operator/partners",
+    "/operator/storage",
+    "/operator/audit",
+)
+
+
+@pytest.fixture
+def long_content(cast: Cast, six_servers: list[str]) -> None:
+    """The catalog of the reference pictures with long names, 12 servers and long notes."""
+    partner_id = cast.starlight.partner_id
+    for number in range(7, 13):
+        add_server(f"game-server-{number:02}-frankfurt", "eu-central-1", CAST)
+    scenes.catalog(partner_id)
+    pack_scenes.harbour_lights(partner_id)
+    scenes.servers_report(silent=["srv-06"])
+    fleet_scenes.machines()
+    fleet_scenes.last_hour(partner_id)
+    with writing() as session:
+        garden_id = session.scalars(select(Game.id).where(Game.slug == "garden-of-forking-paths")).one()
+        session.execute(update(Game).where(Game.id == garden_id).values(title=LONG, tags=[UNBROKEN[:50], "Mystery"]))
+        session.execute(update(Game).where(Game.slug == "harbour-lights").values(title=UNBROKEN, developer=UNBROKEN))
+        session.execute(
+            update(Build)
+            .where(Build.game_id == garden_id, Build.number == 5)
+            .values(note=f"{LONG}. " * 3, version_label="2026.11.29-release-candidate-3+linux", sent_by=UNBROKEN)
+        )
+        session.execute(update(Server).where(Server.id == "srv-01").values(region="southeast-asia-2"))
+    asset_scenes.one_of_each(garden_id)
+
+
+def sign_in(page: Page, email: str) -> None:
+    page.goto("/sign-in")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.locator("h1").wait_for()
+    page.wait_for_url(lambda address: "sign-in" not in address)
+
+
+@pytest.mark.parametrize("who", ["partner", "operator"])
+def test_texts_neither_overlap_nor_are_cut_off(page: Page, cast: Cast, long_content: None, who: str) -> None:
+    sign_in(page, cast.starlight.owner if who == "partner" else cast.operator)
+    found: list[str] = []
+    for path in PARTNER_PAGES if who == "partner" else OPERATOR_PAGES:
+        page.goto(path)
+        with_fonts(page)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            found += [f"{path} at {width} px: {problem}" for problem in page.evaluate(LOOK)]
+    assert not found, "\n".join(found)
