@@ -105,16 +105,22 @@ class _App(Flask):
         return func
 
 
+# How long a request waits for the database before it is answered with 503: for a free connection, for a server that
+# does not accept one, and for one that stopped answering (milliseconds).
+_POOL_SECONDS = 10
+_POSTGRES_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+
+
 def _configure(app: Flask, settings: Settings) -> None:
-    options = (
-        {"connect_args": {"timeout": 15}} if settings.database_url.startswith("sqlite") else {"pool_pre_ping": True}
-    )
+    on_sqlite = settings.database_url.startswith("sqlite")
+    waits = {"connect_args": {"timeout": 15} if on_sqlite else _POSTGRES_WAITS, "pool_timeout": _POOL_SECONDS}
+    waits |= {} if on_sqlite else {"pool_pre_ping": True}
     app.config.update(
         SLIPWAY=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         # The log shows a statement that failed, but not its values: those are e-mail addresses and hashes.
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **options},
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **waits},
         # A small limit for all routes. The upload route reads its body itself, with its own limit.
         MAX_CONTENT_LENGTH=MIB,
         SESSION_COOKIE_NAME=settings.cookie_name,

@@ -114,6 +114,7 @@ class Settings(Variables):
     streams: Count = Field(1000, validation_alias="SLIPWAY_STREAMS")
     waiting_polls: Count = Field(512, validation_alias="SLIPWAY_WAITING_POLLS")
     raw_uploads: Annotated[int, whole_number(1)] = Field(8, validation_alias="SLIPWAY_RAW_UPLOADS")
+    calls: Annotated[int, whole_number(1)] = Field(128, validation_alias="SLIPWAY_CALLS")
     connections: Annotated[int, whole_number(64)] = Field(4096, validation_alias="SLIPWAY_CONNECTIONS")
     header_timeout: PositiveSeconds = Field(10, validation_alias="SLIPWAY_HEADER_TIMEOUT")
     body_timeout: PositiveSeconds = Field(60, validation_alias="SLIPWAY_BODY_TIMEOUT")

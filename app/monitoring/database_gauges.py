@@ -22,10 +22,14 @@ from app.data.unpooled_connections import unpooled_connection
 from app.fleet.active_servers import IS_ACTIVE
 from app.fleet.contact import CONTACT_SECONDS
 from app.packing.due_packs import CLAIMS as PACK_CLAIMS
-from app.process.outage_log import OutageLog
+from app.process.state_log import StateLog
 from app.uploads.resumable.check_claims import CLAIMS as CHECK_CLAIMS
 
-_outages = OutageLog(logging.getLogger(__name__), "the database (asked for /metrics)")
+_outages = StateLog(
+    logging.getLogger(__name__),
+    "the database (asked for /metrics) does not answer: %s",
+    "the database (asked for /metrics) answers again",
+)
 
 
 def database_gauges() -> Iterator[GaugeMetricFamily]:
@@ -36,10 +40,10 @@ def database_gauges() -> Iterator[GaugeMetricFamily]:
             found = [*_servers(connection), *_replicas(connection), *_uploads(connection), *_packs(connection)]
             found.append(_sessions(connection))
     except SQLAlchemyError as error:
-        _outages.failed(error)
+        _outages.failed(type(error).__name__)
         found = []
     else:
-        _outages.answered()
+        _outages.worked()
     yield GaugeMetricFamily("slipway_database_up", "Whether the database answered this scrape.", bool(found))
     yield GaugeMetricFamily(
         "slipway_database_read_seconds", "Time that this scrape read the database.", time.monotonic() - began

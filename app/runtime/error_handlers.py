@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from app.api import error_responses as api
+from app.data.outages import outage_in
 from app.process.logs import public_path, request_id
 from app.process.metrics import count_refusal
 from app.refusals import Refusal
@@ -39,6 +40,8 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> ResponseReturnValue:
+        if outage := outage_in(error):
+            return api.refusal_response(outage) if api.is_api_request() else pages.answer_outage(outage, request_id())
         count_refusal(api.http_error_code(500))
         log.exception("unexpected failure in %s %s", request.method, public_path(request.path))
         return (

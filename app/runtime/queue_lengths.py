@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from app.process.outage_log import OutageLog
+from app.process.state_log import StateLog
 from app.topics.redis_client import quick_redis_client
 
 
@@ -18,7 +18,9 @@ class QueueLengths:
 
     def __init__(self, queues: Sequence[Any], redis_url: str | None) -> None:
         self._storages = {queue.name: queue.storage for queue in queues}
-        self._outages = OutageLog(logging.getLogger(__name__), "the job queue")
+        self._outages = StateLog(
+            logging.getLogger(__name__), "the job queue does not answer: %s", "the job queue answers again"
+        )
         self._redis = quick_redis_client(redis_url) if redis_url else None
 
     def read(self) -> dict[str, int] | None:
@@ -26,9 +28,9 @@ class QueueLengths:
         try:
             lengths = self._in_sqlite() if self._redis is None else self._in_redis(self._redis)
         except (RedisError, sqlite3.Error) as error:
-            self._outages.failed(error)
+            self._outages.failed(type(error).__name__)
             return None
-        self._outages.answered()
+        self._outages.worked()
         return lengths
 
     def _in_sqlite(self) -> dict[str, int]:

@@ -24,6 +24,8 @@ from app.data.database import when_topics_change
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
+from app.data.outages import database_state, outage_in
+from app.process.redis_state import redis_state
 from app.topics.redis_client import quick_redis_client
 
 if TYPE_CHECKING:
@@ -211,10 +213,11 @@ class Hub:
             return
         try:
             self._redis.publish(self._redis_channel, " ".join(f"{name}={number}" for name, number in versions.items()))
-        except Exception:  # of any kind: the read every 2 s catches up
+            redis_state.worked()
+        except Exception as error:  # of any kind: the read every 2 s catches up
             # Without this pause, every report and release would wait for a Redis that does not answer.
             self._redis_rests_until = time.monotonic() + REREAD_SECONDS
-            log.warning("live events: Redis did not accept a message; other processes see it within 2 s")
+            redis_state.failed(type(error).__name__)
 
     def stop(self) -> None:
         """Wake all waiters: streams and polls end now."""
@@ -262,9 +265,11 @@ class Hub:
             try:
                 with engine.connect() as connection:
                     rows = connection.execute(select(Topic.name, Topic.version).where(Topic.changed_at >= since)).all()
-            except SQLAlchemyError:
-                log.warning("live events: the database did not answer; trying again in %s s", REREAD_SECONDS)
+            except SQLAlchemyError as error:
+                if outage_in(error) is None:
+                    log.warning("live events: the topics cannot be read; trying again in %s s", REREAD_SECONDS)
                 continue
+            database_state.worked()
             for name, version in rows:
                 self._move(name, version)
             since = begun - _LOOK_BACK
@@ -285,12 +290,13 @@ class Hub:
             try:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
                     subscription.subscribe(self._redis_channel)
+                    redis_state.worked()
                     while not stopped.is_set():
                         message = subscription.get_message(timeout=1.0)
                         if message:
                             self._heard(message["data"].decode())
-            except Exception:  # any failure of Redis: the reader goes on, and this thread subscribes again
-                log.warning("live events: Redis is unreachable; subscribing again in %s s", REREAD_SECONDS)
+            except Exception as error:  # any failure of Redis: the reader goes on, and this thread subscribes again
+                redis_state.failed(type(error).__name__)
                 stopped.wait(REREAD_SECONDS)
 
     def _heard(self, text: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 
+from app.limits import thread_budgets
 from app.runtime.web_server import early_errors
 from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.connection_loop import ConnectionLoop
@@ -87,6 +88,7 @@ class ConnectionWorker(ConnectionLoop):
                 self.log.exception("Error at the end of an answer")
 
     def finish_request(self, conn: Connection, done: Future[bool]) -> None:
+        thread_budgets.calls.in_threads -= 1
         if conn.is_cut:
             conn.is_cut = False
             self._cut_threads -= 1

@@ -21,7 +21,9 @@ from typing import Protocol
 from flask import Flask, current_app
 from markupsafe import escape
 
+from app.data.database import DatabaseError
 from app.data.models.base import now
+from app.data.outages import outage_in
 from app.topics.event_hub import hub
 
 HEARTBEAT_SECONDS = 12.0
@@ -161,7 +163,17 @@ class LiveParts:
     ) -> Generator[bytes]:
         """The body of an event stream: an event when parts change, and heartbeats. It ends when `stays` returns False.
 
-        `stays` is called before each event, at least every CHECK_SECONDS, and when the hub wakes `reader`."""
+        `stays` is called before each event, at least every CHECK_SECONDS, and when the hub wakes `reader`. It also ends
+        when the database is away: the page reconnects, and gets 503."""
+        try:
+            yield from self._events(subject, seen_etag, stays, reader)
+        except DatabaseError as error:
+            if outage_in(error) is None:
+                raise
+
+    def _events(
+        self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool], reader: str
+    ) -> Generator[bytes]:
         ends = time.monotonic() + STREAM_LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
         yield b"retry: 2000\n" + HEARTBEAT
         seen: RenderedParts | None = None

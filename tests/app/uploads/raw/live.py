@@ -46,11 +46,14 @@ _numbers = itertools.count(1)
 
 
 class Gunicorn:
-    """A web server of the given settings. `start` waits until it answers; `kill` leaves nothing of it."""
+    """A web server of the given settings. `start` waits until it answers; `kill` leaves nothing of it. `folder` holds
+    the program that it runs; change it before the start."""
 
     def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
         self.port = free_port()
         self.log = log
+        self.folder = ROOT
+        self.instance = Path(environment.get("SLIPWAY_INSTANCE", settings.instance))
         self._environment = _inherited() | environment_of(settings) | {"PORT": str(self.port)} | environment
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +73,7 @@ class Gunicorn:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "python:app.runtime.web_server.gunicorn_settings", "wsgi:app"],
-                cwd=ROOT,
+                cwd=self.folder,
                 env=self._environment | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
