@@ -50,9 +50,9 @@ def run(directory: Path) -> bool:
     return met
 
 
-def make_archive(path: Path, size: int, *, by_gzip: bool = False) -> None:
-    """A packaged game of about `size` packed bytes: four fifths of it random, the rest text that packs well. igzip
-    makes it in seconds, gzip in half a minute a GiB."""
+def make_archive(path: Path, size: int, *, by_gzip: bool = False, file_size: int = 20 * MIB) -> None:
+    """A packaged game of at most about `size` packed bytes, in files of `file_size`: four fifths of it random, the rest
+    text that packs well. igzip makes it in seconds, gzip in half a minute a GiB."""
     noise = random.Random(7)
     text = b"the lanterns rise over the river, one for every name " * 20_000
     packer: Any = gzip if by_gzip else igzip  # the second carries no types
@@ -63,8 +63,8 @@ def make_archive(path: Path, size: int, *, by_gzip: bool = False) -> None:
             member.type, member.mode = tarfile.DIRTYPE, 0o755
             tar.addfile(member)
         _add(tar, "game/game.sh", b"#!/bin/sh\n", 0o755)
-        for number in range(size // (20 * MIB)):
-            content = noise.randbytes(20 * MIB) + (text * 6)[: int(20 * MIB * (1 - INCOMPRESSIBLE) / INCOMPRESSIBLE)]
+        for number in range(size // file_size):
+            content = noise.randbytes(file_size) + (text * 6)[: int(file_size * (1 - INCOMPRESSIBLE) / INCOMPRESSIBLE)]
             _add(tar, f"game/game/scene-{number}.rpa", content)
 
 
