@@ -84,7 +84,7 @@ def _derivations(stage: BenchServer, files: list[Path]) -> bool:
         bare.append(_bare_rate(files))
         ours.append(_our_rate(stage))
     print(f"  images/s: bare Pillow {[round(n, 2) for n in bare]}, through the app {[round(n, 2) for n in ours]}")
-    return verdict("derivations over a bare loop", statistics.median(ours) / statistics.median(bare), 0.9, least=True)
+    return verdict("derivations over a bare loop", statistics.median(ours) / statistics.median(bare), 0.95, least=True)
 
 
 def _bare_rate(files: list[Path]) -> float:
