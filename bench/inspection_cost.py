@@ -1,4 +1,5 @@
-"""What the inspection of an archive costs beyond gunzip, in CPU time of one thread: a busy machine changes it little."""
+"""What the inspection of an archive costs beyond gunzip, in CPU time of one thread, which a busy machine changes
+little."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ def inspection_cost(archive: Path) -> bool:
     gunzip, inspection = _gunzip_seconds(archive), _inspection_seconds(archive)
     size = archive.stat().st_size / MIB
     print(f"  of one core: gunzip alone {size / gunzip:.0f} MiB/s, the inspection {size / inspection:.0f} MiB/s")
-    return verdict(f"CPU of the inspection over gunzip alone, {archive.stem}", inspection / gunzip, 1.1, least=False)
+    return verdict("CPU of the inspection over gunzip alone", inspection / gunzip, 1.1, least=False)
 
 
 def _gunzip_seconds(archive: Path) -> float:

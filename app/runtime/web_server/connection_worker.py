@@ -68,7 +68,8 @@ class ConnectionWorker(ConnectionLoop):
         if conn.sock.unsent or not answer.hold.is_requested:
             return True
         # From here on the connection may be in another thread already.
-        answer.hold.begin(HeldStream(conn, answer.response, partial(self.method_queue.defer, self._continue_answer)))
+        resume = partial(self.method_queue.defer, self._continue_answer, conn)
+        answer.hold.begin(HeldStream(conn.sock, answer.response, resume))
         return None
 
     def _continue_answer(self, conn: Connection) -> None:

@@ -8,32 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from app.runtime.web_server.connections import Connection
+from app.runtime.web_server.client_socket import ClientSocket
 
 
 class HeldStream:
     """The connection of one held answer. Only one thread may use it at a time, and not after `resume`."""
 
-    def __init__(self, connection: Connection, response: Any, continue_answer: Callable[[Connection], None]) -> None:
-        self._connection = connection
-        self._response = response
+    def __init__(self, sock: ClientSocket, response: Any, continue_answer: Callable[[], None]) -> None:
+        self._sock = sock
+        self._response = response  # gunicorn's
         self._continue_answer = continue_answer
 
     def send(self, data: bytes) -> bool:
         """Send the next piece of the answer without waiting. Returns whether the client accepted everything. If not,
         the event loop sends the rest after `resume`, or finds that the connection is broken."""
         self._response.sent += len(data)
-        sock = self._connection.sock
         with suppress(OSError):  # the bytes stay in `unsent`
-            sock.send_soon(b"%X\r\n%b\r\n" % (len(data), data) if self._response.chunked else data)
-        return not sock.unsent
+            self._sock.send_soon(b"%X\r\n%b\r\n" % (len(data), data) if self._response.chunked else data)
+        return not self._sock.unsent
 
     def resume(self) -> None:
         """Return the connection: the rest is sent, and then the answer's iteration continues."""
-        self._continue_answer(self._connection)
+        self._continue_answer()
 
 
 class StreamHold:
