@@ -60,8 +60,10 @@ class SharedStreams:
         with self._lock:
             group = self._groups.get(subject)
             if group is None:
-                group = self._groups[subject] = _Group(subject, self._parts)
+                group = _Group(subject, self._parts)
+                # Its thread waits for the lock. If it cannot be started, no other stream may find the group.
                 threading.Thread(target=self._run, args=(group,), name="live-page", daemon=True).start()
+                self._groups[subject] = group
             group.add(stream)
 
     def _run(self, group: _Group) -> None:
