@@ -1,8 +1,8 @@
 """Thread budgets: how many threads each kind of long request may use, so that some are always left for other requests.
 
-A process has as many threads as the sum of the budgets, plus some more. A stream, a waiting poll, an upload and an
-image each use one for as long as they last. A request beyond its budget is refused at once and does not wait for a
-thread (docs/architecture.md, "Threads").
+A process has as many threads as the sum of the budgets, plus some more. A waiting poll, an upload and an image each use
+one for as long as they last, and a live page does until it shares one (app/web/live/shared_streams.py). A request
+beyond its budget is refused at once and does not wait for a thread (docs/architecture.md, "Threads").
 """
 
 from __future__ import annotations

@@ -41,10 +41,10 @@ _LOOK_BACK = timedelta(seconds=30)
 
 class _Waiter:
     """A thread that waits, on its own lock. `line` holds the waiters that were woken with it and have not had their
-    turn. `name` is the name for waking it alone."""
+    turn. `names` are the names for waking it alone."""
 
-    def __init__(self, name: str = "") -> None:
-        self.name = name
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
         self.turn = threading.Lock()
         self.turn.acquire()
         self.line: deque[_Waiter] | None = None
@@ -85,14 +85,14 @@ class _Channel:
     def wake(self, names: Collection[str]) -> None:
         """Wake the waiters with these names, although nothing has changed."""
         with self._lock:
-            found = {waiter for waiter in self._waiting if waiter.name in names}
+            found = {waiter for waiter in self._waiting if any(name in names for name in waiter.names)}
             self._waiting -= found
         for waiter in found:
             waiter.turn.release()
 
-    def wait(self, seen: int, timeout: float, name: str = "") -> None:
-        """Wait until the version is not `seen`, `wake` is called with the name, or the process stops."""
-        own = _Waiter(name)
+    def wait(self, seen: int, timeout: float, names: Collection[str] = ()) -> None:
+        """Wait until the version is not `seen`, `wake` is called with one of the names, or the process stops."""
+        own = _Waiter(names)
         with self._lock:
             if self.version != seen or self._stopped:
                 return
@@ -190,10 +190,10 @@ class Hub:
         for channel in list(self._channels.values()):
             channel.wake(names)
 
-    def wait(self, topic: str, seen: int, timeout: float, name: str = "") -> int:
-        """Block until the topic's version is not `seen`, `wake` is called with the name, `timeout` seconds have passed,
-        or the process stops. Returns the version then. `seen` was read from the database, so an older cached version is
-        raised to it."""
+    def wait(self, topic: str, seen: int, timeout: float, names: Collection[str] = ()) -> int:
+        """Block until the topic's version is not `seen`, `wake` is called with one of the names, `timeout` seconds have
+        passed, or the process stops. Returns the version then. `seen` was read from the database, so an older cached
+        version is raised to it."""
         self._start_reader()
         channel = self._channels.get(topic) or self._channels.setdefault(topic, _Channel())
         channel.used_at = time.monotonic()
@@ -202,7 +202,7 @@ class Hub:
         if channel.version < seen:
             channel.move_to(seen)
         if not self.stopping:
-            channel.wait(seen, max(0.0, timeout), name)
+            channel.wait(seen, max(0.0, timeout), names)
         return channel.version
 
     def notify(self, versions: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -276,3 +277,16 @@ def test_clients_that_keep_their_end_open_keep_nobody_else_waiting(lasting: Serv
     assert fresh.request("GET", f"http://127.0.0.1:{lasting.port}/").data == b"here"
     for connection in held:
         connection.close()
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_held_answer_continues_when_its_client_reads_again(lasting: Server, version: str) -> None:
+    """Another thread sends until the client accepts no more; nothing is lost, and the app sends the end."""
+    with socket.create_connection(("127.0.0.1", lasting.port), timeout=60) as client:
+        client.sendall(f"GET /held HTTP/{version}\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+        answer = HTTPResponse(client)
+        answer.begin()
+        first, *lines, last = answer.read().splitlines()
+    assert first == b"first"
+    sent = int(last.removeprefix(b"last after "))
+    assert lines == [b"%07d" % number for number in range(sent + 1) for _ in range(10_000)]
