@@ -10,8 +10,6 @@ from threading import Event, Thread
 from types import FrameType
 from urllib.parse import urlsplit
 
-from urllib3 import PoolManager
-
 from slipway.agent import VERSION, logs
 from slipway.agent.boot_ids import BootIds
 from slipway.agent.cache.archive_install import ArchiveInstall
@@ -38,15 +36,15 @@ from slipway.agent.sessions.session_files import SessionFiles
 from slipway.agent.sessions.session_watch import SessionWatch
 from slipway.agent.settings import Settings
 from slipway.agent.storage_addresses import StorageAddresses
+from slipway.agent.storage_connections import StorageConnections
 from slipway.agent.thread_supervisor import ThreadSupervisor
 from slipway.agent.verification.repair_folders import drop_abandoned_repairs
 from slipway.client.transport import make_pool
-from slipway.packs.applying import THREADS
 
 # The agent stops within two seconds. The last report must fit into that time.
 _LAST_REPORT_SECONDS = 1.2
-# Plan, reports and sessions. Each download from a pack has THREADS more.
-_OTHER_CONNECTIONS = 4
+# Plan, reports and sessions.
+_PLATFORM_CONNECTIONS = 4
 
 
 class Agent:
@@ -60,7 +58,7 @@ class Agent:
         self._wake = Event()
         self._first_plan_applied = Event()
         self._settings = settings
-        pool = make_pool(_OTHER_CONNECTIONS + THREADS * settings.downloads, settings.ca_file)
+        pool = make_pool(_PLATFORM_CONNECTIONS, settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)
@@ -80,7 +78,7 @@ class Agent:
             failing=lambda: self.supervisor.failing,
         )
         statuses = self.reporter.statuses
-        fetch = self._build_fetch(pool, space)
+        fetch = self._build_fetch(space)
         self.workers = FetchThreads(fetch.run, settings.downloads, on_done=self._wake.set)
         failed_builds = FailedBuilds(settings.build_backoff)
         self.reconciler = CacheReconciler(
@@ -108,12 +106,12 @@ class Agent:
         }
         self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_now, settings.thread_backoff)
 
-    def _build_fetch(self, pool: PoolManager, space: DiskSpace) -> BuildFetch:
+    def _build_fetch(self, space: DiskSpace) -> BuildFetch:
         settings, layout, inventory, statuses = self._settings, self.layout, self.inventory, self.reporter.statuses
         addresses = StorageAddresses(settings.url, settings.storage_hosts)
-        bandwidth = Bandwidth(settings.bandwidth)
-        archives = ArchiveInstall(layout, inventory, pool, addresses, bandwidth, space, statuses)
-        packs = PackInstall(layout, inventory, StorageClient(pool, addresses, bandwidth), space, statuses)
+        bandwidth, connections = Bandwidth(settings.bandwidth), StorageConnections(settings.ca_file)
+        archives = ArchiveInstall(layout, inventory, connections, addresses, bandwidth, space, statuses)
+        packs = PackInstall(layout, inventory, StorageClient(connections, addresses, bandwidth), space, statuses)
         return BuildFetch(layout, inventory, archives, packs, BuildPlacing(layout, inventory, self.sessions), space)
 
     def start(self) -> None:

@@ -20,6 +20,7 @@ from slipway.agent.plan import WantedBuild
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.sessions.connection_file import Connection, NoConnection, read_connection
 from slipway.agent.storage_addresses import StorageAddresses, parse_storage_hosts
+from slipway.agent.storage_connections import StorageConnections
 from slipway.agent.verification.build_check import BuildCheck, CheckedBuild, NotChecked, NotMended, Problems
 from slipway.agent.verification.repair_folders import drop_repairs
 from slipway.client.printable import one_line
@@ -59,7 +60,8 @@ def _build_check(layout: CacheLayout, connection: Connection) -> BuildCheck:
     pool = make_pool(ca_file=connection.ca_file)
     client = PlatformClient(pool, connection.url, connection.token)
     addresses = StorageAddresses(connection.url, parse_storage_hosts(connection.storage_hosts))
-    storage = StorageClient(pool, addresses, Bandwidth(connection.bandwidth))
+    connections = StorageConnections(connection.ca_file)
+    storage = StorageClient(connections, addresses, Bandwidth(connection.bandwidth))
 
     def planned(key: BuildKey) -> WantedBuild | None:
         try:
