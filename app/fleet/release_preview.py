@@ -21,7 +21,6 @@ from app.fleet.contact import has_contact
 from app.fleet.costs.transfer_costs import (
     TransferCosts,
     Way,
-    builds_without_index,
     bytes_to_fetch,
     transfer_costs,
 )
@@ -139,7 +138,7 @@ def _of_server(
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
     cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
     replica = next((replica for replica in replicas if replica.build_id == build.id), None)
-    cost = costs.for_server(build, builds_after_release(build.id, server, replicas), builds_without_index(replicas))
+    cost = costs.for_server(build, builds_after_release(build.id, server, replicas))
     return ServerPreview(
         server_id=server.id,
         region=server.region,

@@ -21,7 +21,7 @@ from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers
 from app.fleet.contact import has_contact
-from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
+from app.fleet.costs.transfer_costs import TransferCosts, bytes_to_fetch, transfer_costs
 from app.fleet.replicas import builds_after_release
 from app.fleet.rollout_states import SHOWN_RETRIES, Cell, Matrix, MatrixRow, MatrixServer, Summary
 from app.fleet.waiting_builds import builds_ahead
@@ -122,7 +122,7 @@ def _with_cost(
     """`replicas`: those of the game on the server."""
     held = builds_after_release(build.id, server, replicas)
     own = next((replica for replica in replicas if replica.build_id == build.id), None)
-    cost = costs.for_server(build, held, builds_without_index(replicas))
+    cost = costs.for_server(build, held)
     preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held, is_live=is_live) else None
     return replace(cell, to_fetch=bytes_to_fetch(own, cost), preparing=preparing)
 

@@ -350,6 +350,6 @@ def test_the_index_of_other_bytes_with_the_same_number_is_not_used(
     task = FetchTask(replace(planned, key=BuildKey("g1", 2)), 1, lambda: planned, lambda key: planned)
     client = StorageClient(StorageConnections(), StorageAddresses("http://portal", ()), Bandwidth())
     sources = UpdateSources(layout, inventory, client)
-    with sources.opened(task, update, lambda count: None) as source:
+    with sources.opened(task, update) as source:
         assert (source is not None) == bool(asked)
     assert len(storage.served) == asked
