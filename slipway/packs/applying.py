@@ -7,6 +7,7 @@ had put in place is not fetched again. There is no journal that could disagree w
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +27,9 @@ from slipway.packs.staging import finish_directories, finish_files, make_directo
 from slipway.packs.thread_tools import ToolBox
 from slipway.packs.transfer_plan import ChunkRange, join_ranges, plan_transfer, ranges_of
 
-THREADS = 4
+THREADS = min(4, max(2, os.cpu_count() or 1))
+"""Two on small machines: more would only take turns, and storage needs less time for fewer, longer requests."""
+
 _BATCH_BYTES = 16 * 2**20
 _ENTRIES_PER_TASK = 512
 _ATTEMPTS = 3
