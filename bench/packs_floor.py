@@ -1,5 +1,5 @@
-"""What installing a pack takes at least: the processor time of each part, measured alone, in milliseconds per MiB of the
-pack. On machines where storage and agents share the processors, the sum bounds how fast agents can be."""
+"""What installing a pack takes at least: the processor time of each part, measured alone, in milliseconds per MiB of
+the pack. Where storage and agents share the processors, the sum bounds how fast agents can be."""
 
 from __future__ import annotations
 
