@@ -182,7 +182,7 @@ def test_a_build_from_an_archive_is_checked_with_the_index_of_the_plan(
     verify: Verify,
 ) -> None:
     platform.release("g1", 1, game)
-    start_process(user=user)
+    agent = start_process(user=user)
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached", seconds=60)
     code, printed = verify()
     assert (code, printed) == (
@@ -197,6 +197,7 @@ def test_a_build_from_an_archive_is_checked_with_the_index_of_the_plan(
     assert game.lies_in(cache / "g1" / "current")
     platform.go_down()
     assert verify()[0] == ExitCode.OK, "the index is here, so no platform is needed"
+    agent.kill()
     (cache / ".slipway/whole/g1.1.index").unlink()
     code, printed = verify()
     assert code == ExitCode.NOT_CHECKED
