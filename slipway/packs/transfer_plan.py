@@ -76,8 +76,8 @@ def ranges_of(index: Index, wanted: bytearray) -> Iterator[ChunkRange]:
 
 
 def join_ranges(ranges: Sequence[ChunkRange], connections: int) -> Iterator[ChunkRange]:
-    """Requests for the same bytes in the same order: ranges that touch are joined up to MAX_REQUEST_BYTES, but not so
-    far that one of the `connections` has nothing to do."""
+    """Requests for the same bytes in the same order. Ranges that touch are joined up to about MAX_REQUEST_BYTES, but
+    not so far that one of the `connections` has nothing to do."""
     share = sum(found.length for found in ranges) // connections
     wanted = min(share, MAX_REQUEST_BYTES)
     joined: ChunkRange | None = None
