@@ -27,8 +27,10 @@ from slipway.packs.staging import finish_directories, finish_files, make_directo
 from slipway.packs.thread_tools import ToolBox
 from slipway.packs.transfer_plan import ChunkRange, join_ranges, plan_transfer, ranges_of
 
-THREADS = min(4, max(2, os.cpu_count() or 1))
-"""Two on small machines: more would only take turns, and storage needs less time for fewer, longer requests."""
+THREADS = 4
+_MIN_REQUESTS = min(THREADS, max(2, os.cpu_count() or 1))
+"""A transfer is divided into so many requests, or more if they would be too long. Fewer on small machines: there they
+would only take turns, and storage needs less time for longer ones."""
 
 _BATCH_BYTES = 16 * 2**20
 _ENTRIES_PER_TASK = 512
@@ -210,7 +212,7 @@ class _Applying:
             )
 
     def _fetches(self, ranges: Sequence[ChunkRange], tasks: ParallelTasks) -> Iterator[Task]:
-        return (partial(self._fetch, found, tasks) for found in join_ranges(ranges, tasks.threads))
+        return (partial(self._fetch, found, tasks) for found in join_ranges(ranges, _MIN_REQUESTS))
 
     def _fetch(self, found: ChunkRange, tasks: ParallelTasks) -> None:
         def arrived(chunk: int, content: memoryview) -> None:

@@ -18,7 +18,7 @@ class ParallelTasks:
     """A few threads. Tasks call `check` between their steps: it raises when the others have failed."""
 
     def __init__(self, threads: int, cancelled: Callable[[], bool] | None) -> None:
-        self.threads = threads
+        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="packs")
         self._cancelled = cancelled
         self._failed = False
@@ -30,7 +30,7 @@ class ParallelTasks:
         failure: BaseException | None = None
         for task in tasks:
             running.add(self._pool.submit(task))
-            if len(running) >= _WAITING_PER_THREAD * self.threads:
+            if len(running) >= _WAITING_PER_THREAD * self._threads:
                 failure, running = self._wait(running)
                 if failure:
                     break

@@ -75,10 +75,10 @@ def ranges_of(index: Index, wanted: bytearray) -> Iterator[ChunkRange]:
         yield _range(index, first, end)
 
 
-def join_ranges(ranges: Sequence[ChunkRange], connections: int) -> Iterator[ChunkRange]:
+def join_ranges(ranges: Sequence[ChunkRange], at_least: int) -> Iterator[ChunkRange]:
     """Requests for the same bytes in the same order. Ranges that touch are joined up to about MAX_REQUEST_BYTES, but
-    not so far that one of the `connections` has nothing to do."""
-    share = sum(found.length for found in ranges) // connections
+    `at_least` so many requests are left, if there are as many ranges of a size."""
+    share = sum(found.length for found in ranges) // at_least
     wanted = min(share, MAX_REQUEST_BYTES)
     joined: ChunkRange | None = None
     for found in ranges:

@@ -26,7 +26,7 @@ def test_ranges_that_touch_become_long_requests() -> None:
     assert [(found.first, found.chunks) for found in joined] == [(0, 4), (4, 4), (8, 4), (12, 4)]
 
 
-def test_every_connection_has_something_to_do() -> None:
+def test_a_transfer_is_divided_into_equal_requests() -> None:
     assert [found.chunks for found in join_ranges(ranges(*[MAX_RANGE_BYTES] * 4), 2)] == [2, 2]
     assert [found.chunks for found in join_ranges(ranges(*[MAX_RANGE_BYTES] * 4), 4)] == [1, 1, 1, 1]
 
@@ -41,9 +41,9 @@ def test_a_gap_is_never_fetched() -> None:
     st.frozensets(st.integers(0, 59)),
     st.integers(1, 4),
 )
-def test_requests_bring_the_same_chunks_and_bytes(lengths: list[int], gaps: frozenset[int], connections: int) -> None:
+def test_requests_bring_the_same_chunks_and_bytes(lengths: list[int], gaps: frozenset[int], at_least: int) -> None:
     planned = ranges(*lengths, gaps=gaps)
-    joined = list(join_ranges(planned, connections))
+    joined = list(join_ranges(planned, at_least))
     assert [n for found in joined for n in range(found.first, found.first + found.chunks)] == list(range(len(lengths)))
     assert sum(found.length for found in joined) == sum(lengths)
     starts = {found.first: found.start for found in planned}
