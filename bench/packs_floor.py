@@ -13,7 +13,7 @@ import psutil
 import urllib3
 import zstandard
 
-from slipway.agent.storage_connections import StorageConnections
+from slipway.client.storage_connections import StorageConnections
 from slipway.packs.format.index import Index
 from slipway.packs.transfer_plan import MAX_RANGE_BYTES, MAX_REQUEST_BYTES
 

@@ -38,9 +38,9 @@ from slipway.agent.sessions.session_files import SessionFiles
 from slipway.agent.sessions.session_watch import SessionWatch
 from slipway.agent.settings import Settings
 from slipway.agent.storage_addresses import StorageAddresses
-from slipway.agent.storage_connections import StorageConnections
 from slipway.agent.thread_supervisor import ThreadSupervisor
 from slipway.agent.verification.repair_folders import drop_abandoned_repairs
+from slipway.client.storage_connections import StorageConnections
 from slipway.client.transport import make_pool
 
 # The agent stops within two seconds. The last report must fit into that time.

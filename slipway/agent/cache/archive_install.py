@@ -20,11 +20,11 @@ from slipway.agent.fetch_source import FetchSource
 from slipway.agent.plan import WantedBuild
 from slipway.agent.response_fields import MAX_BYTES
 from slipway.agent.storage_addresses import StorageAddresses
-from slipway.agent.storage_connections import StorageConnections
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspection
 from slipway.archive.unpacking import UnpackCancelled, unpack
+from slipway.client.storage_connections import StorageConnections
 from slipway.packs.tree_modes import make_read_only, remove_tree
 
 _FLOOR_CHECK_INTERVAL_BYTES = 64 << 20

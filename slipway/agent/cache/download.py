@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.crash_points import crash_point
-from slipway.agent.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
+from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 
 PIECE_BYTES = 1 << 20
 # Compared as text, because a number may have any length.

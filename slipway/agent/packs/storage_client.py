@@ -12,8 +12,8 @@ from slipway.agent.cache.bandwidth import Bandwidth
 from slipway.agent.cache.download import FetchFailed, UrlRejected
 from slipway.agent.packs.pack_offer import StoredObject
 from slipway.agent.storage_addresses import StorageAddresses
-from slipway.agent.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 from slipway.client.printable import one_line
+from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 
 _PIECE_BYTES = 1 << 18
 # Compared as text, because a number may have any length.

@@ -20,11 +20,11 @@ from slipway.agent.plan import WantedBuild
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.sessions.connection_file import Connection, NoConnection, read_connection
 from slipway.agent.storage_addresses import StorageAddresses, parse_storage_hosts
-from slipway.agent.storage_connections import StorageConnections
 from slipway.agent.verification.build_check import BuildCheck, CheckedBuild, NotChecked, NotMended, Problems
 from slipway.agent.verification.repair_folders import drop_repairs
 from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
+from slipway.client.storage_connections import StorageConnections
 from slipway.client.transport import make_pool
 
 _MAX_LISTED_PROBLEMS = 50

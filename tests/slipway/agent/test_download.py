@@ -11,7 +11,7 @@ from slipway.agent.cache.download import FetchFailed, UrlRejected, download
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
-from slipway.agent.storage_connections import StorageConnections
+from slipway.client.storage_connections import StorageConnections
 from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
 

@@ -36,10 +36,10 @@ from slipway.agent.platform_client import (
 )
 from slipway.agent.response_fields import MAX_BUILDS, MAX_BYTES, MAX_COUNTER, parse_wait_seconds
 from slipway.agent.settings import Settings
-from slipway.agent.storage_connections import StorageConnections
 from slipway.client.backoff import Backoff
 from slipway.client.printable import MAX_LINE_LENGTH
 from slipway.client.retry_after import retry_after_seconds
+from slipway.client.storage_connections import StorageConnections
 from slipway.client.transport import make_pool
 from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.hostile_answers import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt

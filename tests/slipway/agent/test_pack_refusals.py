@@ -25,7 +25,7 @@ from slipway.agent.packs.update_sources import UpdateSources
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
 from slipway.agent.storage_addresses import AddressRejected, StorageAddresses, parse_storage_hosts
-from slipway.agent.storage_connections import StorageConnections
+from slipway.client.storage_connections import StorageConnections
 from slipway.packs.format.index_transfer import IndexReference
 from tests.slipway.agent.packed_games import PackedGame, PackedUpdate, pack_game, transfer_bytes
 from tests.slipway.agent.platform_server import Platform

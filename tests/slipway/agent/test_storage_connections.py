@@ -20,7 +20,7 @@ from slipway.agent.packs.storage_client import StorageClient
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
 from slipway.agent.storage_addresses import StorageAddresses
-from slipway.agent.storage_connections import StorageConnections, StorageUnreachable
+from slipway.client.storage_connections import StorageConnections, StorageUnreachable
 from tests.slipway.agent.storage_server import StorageServer
 
 HEAD = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-99999/100000\r\nContent-Length: 100000\r\n\r\n"
