@@ -44,7 +44,12 @@ class PackClaim:
 
 
 class NoRoom(Exception):
-    """The pack cannot be made now. The text is for people."""
+    """The pack cannot be made now. The text is for partners. `figures` is for the operator's log: how full the portal's
+    disk is, is not for partners."""
+
+    def __init__(self, text: str, figures: str) -> None:
+        super().__init__(text)
+        self.figures = figures
 
 
 class BeyondQuota(Exception):

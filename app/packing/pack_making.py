@@ -92,7 +92,7 @@ def _attempt(claim: PackClaim) -> Outcome:
     try:
         return _make(claim)
     except NoRoom as why:
-        log.warning("no room to make the pack of %s: %s", number, why)
+        log.warning("no room to make the pack of %s: %s", number, why.figures)
         end_without_room(claim, str(why))
         return Outcome.ENDED
     except BeyondQuota as why:
