@@ -97,7 +97,7 @@ def _attempt(claim: PackClaim) -> Outcome:
         return Outcome.ENDED
     except BeyondQuota as why:
         log.warning("the pack of %s does not fit into the quota: %s", number, why)
-        end_failed(claim, str(why), for_good=True)
+        end_without_room(claim, str(why), why.needed)
         return Outcome.ENDED
     except Unavailable as why:
         log.warning("the pack of %s is made later: %s", number, why.message)

@@ -84,13 +84,14 @@ class Gunicorn:
 
     def wait(self) -> None:
         """Until it answers."""
-        wait_until(self._answers, 60, f"gunicorn answers; its log is {self.log}")
+        wait_until(self._answers, 180, f"gunicorn answers; its log is {self.log}")
 
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()[-3000:]
         try:
-            return urllib3.request("GET", f"{self.address}/api/openapi.json", retries=False, timeout=5).status == 200
+            # The first answer takes long on a busy machine. Asking again meanwhile would make it take longer.
+            return urllib3.request("GET", f"{self.address}/api/openapi.json", retries=False, timeout=60).status == 200
         except urllib3.exceptions.HTTPError:
             return False
 
