@@ -17,11 +17,12 @@ from app.components.components import component_of_draft, save_components
 from app.components.revisions import draft_of
 from app.components.wanted_component import WantedComponent
 from app.data.database import free_connection
-from app.data.extensions import db, htmx
+from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
+from app.web.frame.dialogs import in_dialog
 from app.web.frame.forms import FORM_REFUSALS, one_line, select_choices, show_refusal, summary_title
 from app.web.games.game_header import header_context
 
@@ -160,7 +161,7 @@ def _show(game: Game, form: ComponentForm, component: ShownComponent | None) -> 
         "problem": summary_title(form, "The component is not saved yet"),
         "back": url_for("components.page", slug=slug),
     }
-    if htmx and not htmx.boosted:
+    if in_dialog():
         return render_template("components/component_form.html", layout="images/in_dialog.html", **shown)
     return render_template(
         "components/component_form.html", layout="components/in_page.html", **shown, **header_context(game)
