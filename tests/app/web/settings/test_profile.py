@@ -53,13 +53,13 @@ def test_a_password_is_changed_with_the_present_one(owner: Visitor, visitor: Vis
     for present, new, said, field in (
         ("", NEW, "Enter your password", "password"),
         ("wrong wrong", NEW, "This is not your password. Nothing was changed.", "password"),
-        (PASSWORD, "", "Choose a password", "new"),
-        (PASSWORD, "eleven char", "The password needs at least 12 characters", "new"),
-        (PASSWORD, "x" * 1001, "A password has at most 1,000 characters", "new"),
+        (PASSWORD, "", "Choose a password", "new_password"),
+        (PASSWORD, "eleven char", "The password needs at least 12 characters", "new_password"),
+        (PASSWORD, "x" * 1001, "A password has at most 1,000 characters", "new_password"),
     ):
         answer = owner.post("/profile/password", {"password": present, "new_password": new})
         assert errors(answer) == ["Your password is not changed yet: 1 thing to change", said]
-        assert f'aria-describedby="{"" if field == "password" else "new-hint "}{field}-error"' in answer.text
+        assert f'aria-describedby="{"" if field == "password" else "new_password-hint "}{field}-error"' in answer.text
         assert NEW not in answer.text
     assert visitor.sign_in(cast.starlight.owner).status_code == 303
 

@@ -15,6 +15,11 @@ let waiting = null;
 /** What was sent again, once. A second refusal is shown. @type {WeakSet<Element>} */
 const sentAgain = new WeakSet();
 
+function ask() {
+  const dialog = byId("sign-in-again", HTMLDialogElement);
+  if (dialog && !dialog.open) htmx.ajax("get", "/sign-in", { target: "#sign-in-again", swap: "innerHTML" });
+}
+
 /** @param {Press} press */
 function sendAgain({ element, event }) {
   if (!element.isConnected) return;
@@ -25,10 +30,12 @@ function sendAgain({ element, event }) {
 
 document.addEventListener("htmx:responseError", ({ detail }) => {
   const { xhr, elt, requestConfig } = detail;
-  if (xhr.status !== 401 || !byId("sign-in-again", HTMLDialogElement)) return;
+  if (xhr.status !== 401) return;
   waiting = { element: elt, event: requestConfig.triggeringEvent };
-  htmx.ajax("get", "/sign-in", { target: "#sign-in-again", swap: "innerHTML" });
+  ask();
 });
+
+document.addEventListener("signed-out", ask);
 
 document.addEventListener("session-renewed", (event) => {
   const { token, member } = event.detail;
