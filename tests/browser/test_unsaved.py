@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Dialog, Page, expect
 
 from app.accounts.keys import create_key
 from app.accounts.sign_ins import end_all
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.partner import Member, Partner
+from app.refusals import Unavailable
+from app.web.games import game_details
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
+from tests.browser.conftest import wait_for
 from tests.conftest import CAST, PASSWORD, Cast
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
@@ -47,6 +50,16 @@ def unexpected(complaints: list[str]) -> list[str]:
 
 def save(page: Page) -> None:
     page.get_by_role("button", name="Save the details").click()
+
+
+def answer_no(asked: list[str]) -> Callable[[Dialog], None]:
+    """Answer a question of the browser with no, and record it."""
+
+    def answer(question: Dialog) -> None:
+        asked.append(question.message)
+        question.dismiss()
+
+    return answer
 
 
 def expect_saved(page: Page) -> None:
@@ -124,9 +137,9 @@ def test_a_link_that_could_not_be_opened_is_reported(sign_in: SignIn, context: B
 def test_leaving_edited_details_asks(details: Page, complaints: list[str]) -> None:
     page = details
     asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.once("dialog", answer_no(asked))
     page.get_by_role("link", name="Activity", exact=True).first.click()
-    assert asked == ["What you changed here is not saved. Leave the page without saving?"]
+    assert asked == ["What you changed here is not saved. Leave without saving?"]
     expect(page.get_by_label("Description")).to_have_value("Typed, and not saved yet.")
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("link", name="Assets").click()
@@ -139,7 +152,7 @@ def test_leaving_details_that_were_not_edited_does_not_ask(sign_in: SignIn, cast
     page = sign_in(cast.starlight.owner)
     page.goto("/games/paper-lanterns/details")
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.on("dialog", answer_no(asked))
     page.get_by_label("Description").fill("Typed, and saved.")
     save(page)
     expect(page.locator(".toast")).to_contain_text("The details are saved")
@@ -208,4 +221,63 @@ def test_back_closes_a_dialog_and_leaves_the_page(keys: Page, complaints: list[s
     page.evaluate("history.back()")
     page.wait_for_url(re.compile(r"/settings/keys$"))
     expect(page.get_by_role("heading", name="API keys")).to_be_visible()
+    assert complaints == []
+
+
+def test_an_edited_dialog_asks_before_it_closes(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/components")
+    page.get_by_role("link", name="Add a component").first.click()
+    dialog = page.get_by_role("dialog", name="Add a component")
+    dialog.get_by_label("Name", exact=True).fill("Queen")
+    asked: list[str] = []
+    page.on("dialog", answer_no(asked))
+    page.evaluate("history.back()")
+    wait_for(page, lambda: len(asked) == 1)
+    page.wait_for_function("history.state === 'dialog'")
+    dialog.get_by_role("link", name="Close").click()
+    page.keyboard.press("Escape")
+    wait_for(page, lambda: len(asked) == 3)
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value("Queen")
+    dialog.get_by_role("button", name="Add the component").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Enter a key")
+    dialog.get_by_label("External key").fill("card-012")
+    dialog.get_by_label("Kind").select_option("tile")
+    dialog.get_by_role("button", name="Add the component").click()
+    expect(page.locator(".toast")).to_contain_text("Queen is added")
+    assert len(asked) == 3
+    assert complaints == []
+
+
+def test_what_was_typed_stays_while_storage_is_away(
+    details: Page, monkeypatch: pytest.MonkeyPatch, complaints: list[str]
+) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("Storage is unreachable. Try again in 5 seconds.", retry_after=5)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(game_details, "update_game", away)
+        save(details)
+        expect(details.get_by_role("alert")).to_contain_text("Storage is unreachable. Try again in 5 seconds.")
+    save(details)
+    expect_saved(details)
+    assert unexpected(complaints) == []
+
+
+def test_a_second_tab_that_changed_the_same_is_named(
+    details: Page, context: BrowserContext, complaints: list[str]
+) -> None:
+    other = context.new_page()
+    other.goto("/games/paper-lanterns/details")
+    other.get_by_label("Description").fill("Typed in the other tab.")
+    other.get_by_label("Developer").fill("Kite Works East")
+    save(other)
+    expect(other.locator(".toast")).to_contain_text("The details are saved")
+    save(details)
+    expect(details.locator("#summary")).to_be_focused()
+    expect(details.locator("#summary")).to_contain_text("It is now “Typed in the other tab.”")
+    expect(details.get_by_label("Developer")).to_have_value("Kite Works East")
+    save(details)
+    expect_saved(details)
     assert complaints == []

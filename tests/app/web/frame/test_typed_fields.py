@@ -123,7 +123,8 @@ def test_passwords_are_never_kept(owner: Visitor, cast: Cast) -> None:
 
 def test_every_password_field_has_a_name_that_is_not_kept(app: Flask) -> None:
     def below(form: type) -> set[type]:
-        return {form, *chain.from_iterable(below(one) for one in form.__subclasses__())}
+        subclasses: list[type] = form.__subclasses__()
+        return {form, *chain.from_iterable(below(one) for one in subclasses)}
 
     with app.test_request_context():
         forms = [form for form in below(FlaskForm) if form.__module__.startswith("app.")]

@@ -1,8 +1,8 @@
-// Leaving a page whose form has changes that are not saved asks first. Such a form has `data-unsaved`: "yes" where what
-// was typed came back with an error, so that the values of the page are not the saved ones.
+// Leaving a page, or closing a dialog, whose form has changes that are not saved asks first. Such a form has
+// `data-unsaved`: "yes" where what was typed came back with an error, so that its values are not the saved ones.
 import { all } from "../elements.js";
 
-const QUESTION = "What you changed here is not saved. Leave the page without saving?";
+const QUESTION = "What you changed here is not saved. Leave without saving?";
 
 /** What was sent is being saved. @type {WeakSet<Element>} */
 const sent = new WeakSet();
@@ -23,13 +23,17 @@ function isChanged(field) {
   );
 }
 
-const hasUnsaved = () =>
-  all(document, "form[data-unsaved]", HTMLFormElement).some(
+/** @param {ParentNode} root */
+const hasUnsaved = (root = document) =>
+  all(root, "form[data-unsaved]", HTMLFormElement).some(
     (form) => !sent.has(form) && (form.dataset.unsaved === "yes" || [...form.elements].some(isChanged)),
   );
 
-/** Whether nothing is lost by leaving, or the person wants to leave. */
-const mayLeave = () => !hasUnsaved() || confirm(QUESTION);
+/**
+ * Whether nothing is lost by leaving the page, or closing this part of it; or the person wants to.
+ * @param {ParentNode} root
+ */
+export const mayLeave = (root = document) => !hasUnsaved(root) || confirm(QUESTION);
 
 function forget() {
   for (const form of all(document, "form[data-unsaved]", HTMLFormElement)) sent.add(form);

@@ -2,6 +2,7 @@
 // script it leads to that page. A form in the dialog is a form of the page: its answer is the next page, which replaces
 // the dialog; a form that needs a change stays in it. The Back button closes the dialog.
 import { byId, closest } from "../elements.js";
+import { mayLeave } from "../forms/unsaved-changes.js";
 
 const ENTRY = "dialog"; // the state of the history entry that an open dialog has
 
@@ -25,6 +26,11 @@ addEventListener(
     const dialog = byId("dialog", HTMLDialogElement);
     if (!leaving && !dialog?.open) return;
     event.stopImmediatePropagation();
+    if (event.state === ENTRY) return; // the dialog stayed
+    if (!leaving && dialog && !mayLeave(dialog)) {
+      history.forward();
+      return;
+    }
     leaving = false;
     dialog?.close();
   },
@@ -44,7 +50,17 @@ document.addEventListener(
     if (!cancel) return;
     event.preventDefault();
     event.stopPropagation();
-    cancel.closest("dialog")?.close();
+    const dialog = cancel.closest("dialog");
+    if (dialog && mayLeave(dialog)) dialog.close();
+  },
+  true,
+);
+
+// Esc.
+document.addEventListener(
+  "cancel",
+  (event) => {
+    if (event.target instanceof HTMLDialogElement && !mayLeave(event.target)) event.preventDefault();
   },
   true,
 );
