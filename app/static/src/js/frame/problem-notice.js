@@ -25,8 +25,8 @@ export function showProblem(element, title, text) {
   const [parent, before] = placeOf(element);
   if (!parent) return;
   const notice = fromTemplate("problem-notice", HTMLElement);
-  need(notice, "strong", HTMLElement).textContent = title;
-  need(notice, "p", HTMLElement).textContent = text;
+  need(notice, ".title", HTMLElement).textContent = title;
+  need(notice, ".advice", HTMLElement).textContent = text;
   parent.insertBefore(notice, before);
   notice.scrollIntoView({ block: "nearest" });
 }
