@@ -11,7 +11,7 @@ _RETARGET = {"HX-Retarget": "#dialog", "HX-Reswap": "innerHTML", "HX-Push-Url": 
 
 def in_dialog() -> bool:
     """Whether the response is the content of a dialog: of one that opens, or of the one whose form was sent
-    (js/frame/dialog.js names it in `X-Dialog`)."""
+    (js/htmx-setup.js adds `X-Dialog`)."""
     if request.method == "POST":
         g.in_dialog = bool(htmx) and "X-Dialog" in request.headers
         return bool(g.in_dialog)

@@ -51,7 +51,7 @@ def _changed_meanwhile(label: str, value: Any) -> str:
 def _read(seen: str | None) -> dict[str, str]:
     try:
         found = json.loads(seen or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -20,7 +20,7 @@ from app.process.logs import request_id
 from app.refusals import NotFound, RateLimited, Refusal, Unavailable
 from app.web.frame.current_user import needs_sign_in, signed_in_member
 from app.web.frame.formats import Moment
-from app.web.frame.typed_fields import typed_fields
+from app.web.frame.typed_fields import TypedFields, typed_fields
 
 _TITLES = {
     400: "This request was not understood",
@@ -33,7 +33,7 @@ _TITLES = {
     503: "Not available right now",
 }
 
-_SENT_AGAIN = {400, 409, 429, 503}  # the same form may be accepted later
+_ACCEPTED_LATER = {409, 429, 503}  # the same form may be accepted later
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def answer_refusal(refusal: Refusal, status: int) -> ResponseReturnValue:
     slug = (request.view_args or {}).get("slug")
     if isinstance(refusal, NotFound) and slug and "games" in request.path:
         return _no_game(slug, refusal)
-    return _page(status, _TITLES.get(status, "This was not done"), refusal.message, headers)
+    typed = typed_fields() if status in _ACCEPTED_LATER else None
+    return _page(status, _TITLES.get(status, "This was not done"), refusal.message, headers, typed)
 
 
 def answer_http_error(error: HTTPException) -> ResponseReturnValue:
@@ -79,8 +80,9 @@ def _out_of_date() -> ResponseReturnValue:
         return _line(
             400, f"{message} Press the button again.", {"HX-Trigger": json.dumps({"session-renewed": session})}
         )
-    advice = "Check what you typed, then send it again." if typed_fields() else "Go back, and do it again."
-    return _page(400, "This form is out of date", f"{message} {advice}")
+    typed = typed_fields()
+    advice = "Check what you typed, then send it again." if typed else "Go back, and do it again."
+    return _page(400, "This form is out of date", f"{message} {advice}", typed=typed)
 
 
 def answer_unexpected(request_id: str) -> ResponseReturnValue:
@@ -106,7 +108,13 @@ def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
     return Response(render_template("frame/no_game.html", **known, request_id=request_id(), at=_now()), 404)
 
 
-def _page(status: int, title: str, message: str, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+def _page(
+    status: int,
+    title: str,
+    message: str,
+    headers: dict[str, str] | None = None,
+    typed: TypedFields | None = None,
+) -> ResponseReturnValue:
     if _wants_line():
         return _line(status, message, headers)
     page = render_template(
@@ -116,7 +124,7 @@ def _page(status: int, title: str, message: str, headers: dict[str, str] | None 
         message=message,
         request_id=request_id(),
         at=_now(),
-        typed=typed_fields() if status in _SENT_AGAIN else None,
+        typed=typed,
     )
     return Response(page, status, headers)
 
