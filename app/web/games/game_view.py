@@ -13,7 +13,7 @@ from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
 from app.web.builds import build_words
-from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, count_note, list_build_lines
+from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.formats import Phrase, counted, format_size
@@ -46,6 +46,7 @@ class GameView:
     released: Phrase
     release_next: int | None  # a ready build that is newer than the live one
     builds: Sequence[BuildLine]
+    refused: Sequence[RefusalLine]
     builds_note: str
     all_builds: bool  # whether the page links to a list with more builds
     counts: Sequence[Count]
@@ -73,6 +74,7 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
         released=_released(game),
         release_next=_next(builds.lines),
         builds=builds.lines,
+        refused=builds.refused,
         builds_note=count_note(builds),
         all_builds=builds.older is not None,
         counts=build_words.count_labels(found.counts),
@@ -93,8 +95,7 @@ def _row(row: MatrixRow) -> RowView:
 
 
 def _next(lines: Sequence[BuildLine]) -> int | None:
-    newest = next((line for line in lines if line.number), None)
-    return newest.number if newest and newest.action == "Release" else None
+    return lines[0].number if lines and lines[0].action == "Release" else None
 
 
 def _released(game: Game) -> Phrase:
