@@ -105,9 +105,9 @@ def _live_before(game: Game) -> Build | None:
 
 @dataclass(frozen=True)
 class BuildTable:
-    """A game's builds as the dashboard's table shows them: newest first. `refused`: what was rejected meanwhile;
-    `cached`: build id → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of fetching these
-    builds; `older`: where the next page begins, or None at the end."""
+    """A game's builds as the dashboard's table shows them: newest first. `refused`: what was rejected
+    meanwhile; `cached`: build id → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of
+    fetching these builds; `older`: where the next page begins, or None at the end."""
 
     builds: Sequence[Build]
     refused: Sequence[RefusedArchive]

@@ -20,8 +20,9 @@ BUILDS_PER_PAGE = 50
 @dataclass(frozen=True)
 class BuildLine:
     """One row, with its HTML id. `warnings`: how many its check found, in words. `version`: the studio's own name for
-    the build. `update`: what a server with the live build fetches, and on how many servers the build is already: `0 B` and `on 5 of 6`.
-    `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or "" for the live build.
+    the build. `update`: what a server with the live build fetches, and on how many servers the build is already:
+    `0 B` and `on 5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or
+    "" for the live build.
     """
 
     id: str
