@@ -41,7 +41,9 @@ def test_a_page_has_at_most_one_primary_button(
     owner: Visitor, cast: Cast, six_servers: list[str], subtests: pytest.Subtests
 ) -> None:
     scenes.catalog(cast.starlight.partner_id)
-    asset_scenes.one_of_each(db.session.scalars(select(Game.id).where(Game.slug == GARDEN.rpartition("/")[2])).one())
+    scenes.servers_report()
+    garden_id = db.session.scalars(select(Game.id).where(Game.slug == GARDEN.rpartition("/")[2])).one()
+    asset_scenes.forking_paths_images(garden_id)
     for path, expected in PAGES.items():
         with subtests.test(path=path):
             page = owner.get(path).text
