@@ -18,6 +18,7 @@ from bench import (
     packs,
     packs_fleet,
     reads,
+    release_to_all,
     upload,
 )
 from bench.figures import save_figures
@@ -30,6 +31,7 @@ BENCHES = {
     "list": games_list.run,
     "reads": reads.run,
     "reports": fleet_reports.run,
+    "release": release_to_all.run,
     "many": many.run,
     "dashboard": dashboard.run,
     "assets": images.run,

@@ -25,11 +25,14 @@ _HELD = 3  # newest builds that every server has a row of
 
 @dataclass(frozen=True)
 class Many:
+    """`live`: games beside the first one with one build, which is live and cached on all servers."""
+
     games: int
     builds: int
     servers: int
     entries: int
     assets: int
+    live: int = 0
 
 
 def add_many(partner_id: str, many: Many) -> None:
@@ -52,6 +55,9 @@ def add_many(partner_id: str, many: Many) -> None:
         if many.builds:
             live = {"released_build_id": f"build_many{many.builds}"}
             session.execute(update(Game).where(Game.slug == SLUG).values(live))
+        for number in range(1, many.live + 1):
+            live = {"released_build_id": f"build_of_game{number}"}
+            session.execute(update(Game).where(Game.id == f"game_many{number}").values(live))
         announce(catalog_topic(partner_id))
 
 
@@ -100,23 +106,28 @@ def _servers(many: Many, at: datetime) -> Iterator[dict[str, Any]]:
 
 def _builds(many: Many, at: datetime) -> Iterator[dict[str, Any]]:
     for number in range(1, many.builds + 1):
-        moment = at - timedelta(hours=many.builds - number)
-        yield {
-            "id": f"build_many{number}",
-            "game_id": "game_many0",
-            "number": number,
-            "object_key": f"archives/many/{number}",
-            "size": 10**9,
-            "sha256": f"{number:064x}",
-            "unpacked_bytes": 2 * 10**9,
-            "members": 100,
-            "launcher": "game.sh",
-            "top_directory": "Many",
-            "sent_by": "CI",
-            "created_at": moment,
-            "first_released_at": moment,
-            "released_at": moment,
-        }
+        yield _build(f"build_many{number}", "game_many0", number, at - timedelta(hours=many.builds - number))
+    for game in range(1, many.live + 1):
+        yield _build(f"build_of_game{game}", f"game_many{game}", 1, at)
+
+
+def _build(build_id: str, game_id: str, number: int, moment: datetime) -> dict[str, Any]:
+    return {
+        "id": build_id,
+        "game_id": game_id,
+        "number": number,
+        "object_key": f"archives/{game_id}/{number}",
+        "size": 10**9,
+        "sha256": f"{number:064x}",
+        "unpacked_bytes": 2 * 10**9,
+        "members": 100,
+        "launcher": "game.sh",
+        "top_directory": "Many",
+        "sent_by": "CI",
+        "created_at": moment,
+        "first_released_at": moment,
+        "released_at": moment,
+    }
 
 
 def _releases(many: Many, at: datetime) -> Iterator[dict[str, Any]]:
@@ -135,20 +146,31 @@ def _replicas(many: Many, at: datetime) -> Iterator[dict[str, Any]]:
     for number in range(max(1, many.builds - _HELD + 1), many.builds + 1):
         for server in range(many.servers):
             failed = number == many.builds and server == 0
-            yield {
-                "server_id": f"many-{server:04}",
-                "build_id": f"build_many{number}",
-                "game_id": "game_many0",
-                "wanted": number == many.builds,
-                "phase": "failed" if failed else "cached",
-                "attempt": 9 if failed else 0,
-                "reason": "disk full" if failed else None,
-                "bytes_done": 10**9,
-                "bytes_total": 10**9,
-                "cached_at": None if failed else at,
-                "reported_at": at,
-                "since": at,
-            }
+            held = _replica(f"build_many{number}", "game_many0", server, at) | {"wanted": number == many.builds}
+            yield held | (_FAILED if failed else {})
+    for game in range(1, many.live + 1):
+        for server in range(many.servers):
+            yield _replica(f"build_of_game{game}", f"game_many{game}", server, at)
+
+
+_FAILED = {"phase": "failed", "attempt": 9, "reason": "disk full", "cached_at": None}
+
+
+def _replica(build_id: str, game_id: str, server: int, at: datetime) -> dict[str, Any]:
+    return {
+        "server_id": f"many-{server:04}",
+        "build_id": build_id,
+        "game_id": game_id,
+        "wanted": True,
+        "phase": "cached",
+        "attempt": 0,
+        "reason": None,
+        "bytes_done": 10**9,
+        "bytes_total": 10**9,
+        "cached_at": at,
+        "reported_at": at,
+        "since": at,
+    }
 
 
 def _entries(partner_id: str, many: Many, at: datetime) -> Iterator[dict[str, Any]]:

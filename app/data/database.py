@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
+from app.data.outages import database_state, outage_in, record_commit
 from app.refusals import NotFound
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def writing() -> Iterator[Session]:
         session.flush()
         versions = _raise_versions(session, session.info[_TOPICS])
         session.commit()
+        record_commit()
     except BaseException:
         session.rollback()
         raise
@@ -143,11 +145,13 @@ def database_answers() -> bool:
     """Whether the database answers. Frees the connection."""
     try:
         db.session.execute(text("SELECT 1"))
-    except SQLAlchemyError:
-        log.exception("the database does not answer")
+    except SQLAlchemyError as error:
+        if outage_in(error) is None:
+            log.exception("the database does not answer")
         return False
     finally:
         free_connection()
+    database_state.worked()
     return True
 
 
@@ -179,19 +183,34 @@ def free_connection_keeping_rows() -> None:
 
 
 def _raise_versions(session: Session, topics: set[str]) -> dict[str, int]:
+    if not topics:
+        return {}
     versions: dict[str, int] = {}
-    # A statement for one row is compiled once; one for many is compiled each time, which takes longer than it saves.
-    size = 1 if len(topics) <= _FEW_TOPICS else 5000
-    for batch in in_batches(sorted(topics), size):  # always in the same order, so that two transactions cannot deadlock
-        raised = [{"name": name, "version": 1, "changed_at": now()} for name in batch]
-        insert = insert_on_conflict(session, Topic)
-        statement = (insert.values(raised) if size > 1 else insert.values(**raised[0])).on_conflict_do_update(
-            index_elements=[Topic.name],
-            set_={"version": Topic.version + 1, "changed_at": insert.excluded.changed_at},
-        )
+    raised = [{"name": name, "version": 1, "changed_at": now()} for name in sorted(topics)]  # in one order: no deadlock
+    connection = session.connection()
+    if len(raised) <= _FEW_TOPICS:
+        # A statement for one row is compiled once; one for many is compiled each time, which takes longer than it
+        # saves.
+        for values in raised:
+            name, version = connection.execute(_RAISE[connection.dialect.name], values).one()
+            versions[name] = version
+        return versions
+    for batch in in_batches(raised):
+        statement = _raise_statement(insert_on_conflict(session, Topic).values(batch))
         # .all(): a Result has keys(), so update() would take it for a mapping
-        versions.update(dict(session.execute(statement.returning(Topic.name, Topic.version)).all()))
+        versions.update(dict(connection.execute(statement).all()))
     return versions
+
+
+def _raise_statement(insert: Any) -> Any:
+    raised = insert.on_conflict_do_update(
+        index_elements=[Topic.name], set_={"version": Topic.version + 1, "changed_at": insert.excluded.changed_at}
+    )
+    return raised.returning(Topic.name, Topic.version)
+
+
+# Made once: making it takes longer than running it.
+_RAISE = {"postgresql": _raise_statement(postgresql.insert(Topic)), "sqlite": _raise_statement(sqlite.insert(Topic))}
 
 
 def insert_on_conflict(session: Session, entity: type[Any]) -> postgresql.Insert | sqlite.Insert:

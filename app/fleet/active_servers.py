@@ -1,4 +1,4 @@
-"""The active servers: all that are not retired. Which of them have contact, and hold a build."""
+"""The active servers: all that are not retired; which have contact and hold a build; pages that show them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,22 @@ from app.fleet.contact import is_recent
 
 # The condition, for queries that join servers to other tables.
 IS_ACTIVE = Server.retired_at.is_(None)
+SERVERS_PER_PAGE = 50
 
 
 def active_servers(session: Session | None = None) -> Sequence[Server]:
     """Every active server, in id order. Within `writing()` give its session."""
     return (session or db.session()).scalars(select(Server).where(IS_ACTIVE).order_by(Server.id)).all()
+
+
+def places_on_page(page: int | None, total: int) -> slice:
+    """The places of the servers that a page shows, of `total` servers. Pages are numbered from 1, and a page beyond the
+    last one is the last. None: all servers."""
+    if page is None:
+        return slice(0, total)
+    last = max(1, -(-total // SERVERS_PER_PAGE))
+    first = (min(max(page, 1), last) - 1) * SERVERS_PER_PAGE
+    return slice(first, min(total, first + SERVERS_PER_PAGE))
 
 
 def active_server_count() -> int:

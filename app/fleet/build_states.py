@@ -9,10 +9,11 @@ cached. A server that has never reported has not started yet; that is no reason 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from app.fleet.contact import is_recent
 
+# Most severe first.
 BuildState = Literal[
     "failed",
     "no_contact",
@@ -27,6 +28,22 @@ BuildState = Literal[
     "removed",
 ]
 SHOWN_RETRIES = 5  # up to here a failure is "Retrying 2 of 5"; beyond, it is "Failed", though retries go on
+
+
+class ReportedPhase(Protocol):
+    """The part of a replica from which its state follows."""
+
+    @property
+    def phase(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+
+
+def state_of(replica: ReportedPhase | None, last_report_at: datetime | None, at: datetime) -> BuildState:
+    """The state to show for a replica (None: the build was never sent to the server)."""
+    if replica is None:
+        return build_state(None, 0, last_report_at, at)
+    return build_state(replica.phase, replica.attempt, last_report_at, at)
 
 
 def build_state(phase: str | None, attempt: int, last_report_at: datetime | None, at: datetime) -> BuildState:

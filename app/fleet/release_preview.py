@@ -17,16 +17,15 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import active_servers, has_contact
-from app.fleet.build_states import BuildState
+from app.fleet.build_states import BuildState, state_of
 from app.fleet.costs.transfer_costs import (
     TransferCosts,
     Way,
-    builds_without_index,
     bytes_to_fetch,
     transfer_costs,
 )
 from app.fleet.replicas import builds_after_release
-from app.fleet.rollout import state_of
+from app.fleet.rollout_states import percent_of
 from app.packing.transfers import transfer_between
 from app.storage.bucket import StorageError
 
@@ -40,7 +39,8 @@ class ServerPreview:
     """`has`: numbers of the builds cached there, newest release first. `state`: of the build to release, as in the
     matrix. Bytes: still to download, instead of the complete archive in `bytes_of`. `way`: how it comes there, and for
     an update from which build. `preparing`: the server will wait for the update that is being prepared; until its size
-    is known, `bytes_to_fetch` is that of the archive, the most that it can be."""
+    is known, `bytes_to_fetch` is that of the archive, the most that it can be. `live_state` and `live_percent`: of the
+    live build there, None and 0 without one."""
 
     server_id: str
     region: str
@@ -55,6 +55,8 @@ class ServerPreview:
     contact: bool
     paused: bool
     reported_at: datetime | None
+    live_state: str | None
+    live_percent: int
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,8 @@ def preview(game: Game, build: Build, *, measure: bool = False) -> ReleasePrevie
         )
     )
     live = db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
-    is_live = build.id == game.released_build_id
-    found = [_of_server(server, by_server[server.id], build, costs, at, is_live=is_live) for server in servers]
+    live_id = game.released_build_id
+    found = [_of_server(server, by_server[server.id], build, costs, at, live_id) for server in servers]
     return ReleasePreview(build, live, found, sessions or 0)
 
 
@@ -134,24 +136,27 @@ def _measure_updates(game: Game, build: Build) -> None:
 
 
 def _of_server(
-    server: Server, replicas: Sequence[Replica], build: Build, costs: TransferCosts, at: datetime, *, is_live: bool
+    server: Server, replicas: Sequence[Replica], build: Build, costs: TransferCosts, at: datetime, live_id: str | None
 ) -> ServerPreview:
     cached = [replica.build for replica in replicas if replica.phase == "cached"]
     cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
-    replica = next((replica for replica in replicas if replica.build_id == build.id), None)
-    cost = costs.for_server(build, builds_after_release(build.id, server, replicas), builds_without_index(replicas))
+    by_build = {replica.build_id: replica for replica in replicas}
+    replica, live = by_build.get(build.id), by_build.get(live_id or "")
+    cost = costs.for_server(build, builds_after_release(build.id, server, replicas))
     return ServerPreview(
         server_id=server.id,
         region=server.region,
         has=[other.number for other in cached],
-        state=state_of(replica, server, at),
+        state=state_of(replica, server.last_report_at, at),
         bytes_to_fetch=bytes_to_fetch(replica, cost),
         bytes_of=build.size,
         way=cost.way,
         from_build=cost.from_build,
-        preparing=costs.waits_for_pack(build, cached, is_live=is_live),
+        preparing=costs.waits_for_pack(build, cached, is_live=build.id == live_id),
         free_bytes=server.disk_free_bytes,
         contact=has_contact(server, at),
         paused=server.paused_at is not None,
         reported_at=server.last_report_at,
+        live_state=state_of(live, server.last_report_at, at) if live_id else None,
+        live_percent=percent_of(live.bytes_done, live.bytes_total or live.build.size) if live else 0,
     )

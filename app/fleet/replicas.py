@@ -98,6 +98,10 @@ def replan(session: Session, game: Game, servers: Iterable[Server]) -> None:
         released = session.get_one(Build, game.released_build_id)
     for server in servers:
         _replan_one(session, released, server, by_server[server.id])
+    if released:
+        without = [server.id for server in servers if released.id not in {r.build_id for r in by_server[server.id]}]
+        add_to_plans(session, [(server_id, released) for server_id in without])
+    announce(*(plan_topic(server.id) for server in servers))
     announce(game_topic(game.id), partner_topic(game.partner_id), FLEET_TOPIC)
 
 
@@ -115,8 +119,6 @@ def _replan_one(session: Session, released: Build | None, server: Server, replic
     live = released.id if released else None
     wanted = wanted_build_ids(live, replicas)
     kept = kept_build_ids(live, replicas, wanted, server.keep_previous)
-    if released and released.id not in {replica.build_id for replica in replicas}:
-        add_to_plan(session, server, released)
     for replica in replicas:
         was_planned = replica.wanted or replica.kept
         replica.kept = replica.build_id in kept
@@ -130,16 +132,21 @@ def _replan_one(session: Session, released: Build | None, server: Server, replic
             replica.wanted = False
             if replica.phase in {"pending", "failed"} and replica.bytes_done == 0:
                 session.delete(replica)  # no byte of it reached the server
-    announce(plan_topic(server.id))
 
 
-def add_to_plan(session: Session, server: Server, build: Build) -> None:
-    """Add a build to the server's plan, where it had no row. A report that names the build may be writing the row
-    now."""
-    row = insert_on_conflict(session, Replica).values(
-        server_id=server.id, build_id=build.id, game_id=build.game_id, bytes_total=build.size
-    )
-    session.execute(row.on_conflict_do_update(index_elements=["server_id", "build_id"], set_={"wanted": True}))
+def add_to_plans(session: Session, missing: Sequence[tuple[str, Build]]) -> None:
+    """Add builds to servers' plans, as (server id, build), where they had no rows: in one statement for all. A report
+    that names one of the builds may be writing its row now."""
+    if not missing:
+        return
+    rows = [
+        {"server_id": server_id, "build_id": build.id, "game_id": build.game_id, "bytes_total": build.size}
+        for server_id, build in sorted(missing, key=lambda each: (each[0], each[1].id))
+    ]
+    session.flush()
+    insert = insert_on_conflict(session, Replica)
+    insert = insert.on_conflict_do_update(index_elements=["server_id", "build_id"], set_={"wanted": True})
+    session.connection().execute(insert, rows)
 
 
 def reset_replica(replica: Replica) -> None:
@@ -164,9 +171,9 @@ def plan_new_server(session: Session, server: Server) -> None:
     partners = {game.id: game.partner_id for game in games}
     known = set(session.scalars(select(Replica.build_id).where(Replica.server_id == server.id)))
     released = select(Build).join(Game, Game.released_build_id == Build.id).where(Game.deleted_at.is_(None))
-    for build in session.scalars(released).all():
-        if build.id not in known:
-            add_to_plan(session, server, build)
+    builds = session.scalars(released).all()
+    add_to_plans(session, [(server.id, build) for build in builds if build.id not in known])
+    for build in builds:
         announce(game_topic(build.game_id), partner_topic(partners[build.game_id]))
     announce(plan_topic(server.id), FLEET_TOPIC)
 

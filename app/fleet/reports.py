@@ -11,7 +11,7 @@ from app.data.database import announce, lock_for_update, writing
 from app.data.models.base import now
 from app.data.models.server import Server
 from app.fleet.active_servers import has_contact
-from app.fleet.contact import BUSY_SECONDS, CONTACT_SECONDS, IDLE_SECONDS, is_time_to_announce_all
+from app.fleet.contact import BUSY_SECONDS, CONTACT_SECONDS, IDLE_SECONDS, is_time_to_announce_all, report_after
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import replan_on_server
 from app.fleet.reporting import moved_numbers
@@ -28,10 +28,11 @@ from app.fleet.reporting.reported_builds import ReportedBuild as ReportedBuild  
 from app.fleet.reporting.reported_builds import ReportedSource as ReportedSource
 from app.fleet.reporting.reported_sessions import match_sessions
 from app.fleet.servers import RecognisedServer, server_row
+from app.limits import thread_budgets
 from app.process.crash_points import crash_point
 from app.refusals import Conflict
 from app.topics.names import FLEET_TOPIC, plan_topic
-from app.topics.versions import newest_version, stored_version
+from app.topics.versions import stored_version
 
 log = logging.getLogger(__name__)
 
@@ -61,21 +62,22 @@ def accept(recognised: RecognisedServer, report: Report) -> Receipt:
     """Process one report. Older sequence numbers of the same boot are ignored. A second live boot raises Conflict
     (`two_agents`) and is recorded on the server for the operator."""
     at = now()
-    server_id, topic = recognised.id, plan_topic(recognised.id)
+    server_id = recognised.id
     report = replace(report, builds=[_possible(build) for build in report.builds])
-    after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
+    is_busy = any(build.phase in MOVING for build in report.builds)
+    after = report_after(BUSY_SECONDS if is_busy else IDLE_SECONDS, thread_budgets.calls.load)
     number, shape = (report.boot_id, report.sequence), _shape(report)
     if not report.stopping and can_skip(recognised, *number, shape, at):
-        return Receipt(record_skipped(server_id, *number, shape), newest_version(topic), after)
+        return Receipt(record_skipped(server_id, *number, shape), recognised.plan_version, after)
     only_numbers = not report.stopping and repeats_the_last(recognised, *number, shape)
     if only_numbers and moved_numbers.group.write(_moved(recognised, report, at)):
         remember_written(server_id, *number, shape)
-        return Receipt(True, newest_version(topic), after)
+        return Receipt(True, recognised.plan_version, after)
     accepted, ignored = _write_alone(server_row(recognised), report, at)
     if accepted:
         remember_written(server_id, *number, shape)
         _log_ignored(server_id, frozenset(ignored))
-    return Receipt(accepted, stored_version(topic), after, ignored)
+    return Receipt(accepted, stored_version(plan_topic(server_id)), after, ignored)
 
 
 def _write_alone(server: Server, report: Report, at: datetime) -> tuple[bool, list[str]]:

@@ -1,4 +1,4 @@
-"""The state of builds on the servers: the facts for the matrix, the list of games, and the API's sync.
+"""The matrix of a game: the state of its builds on the servers.
 
 The states are those of app/fleet/build_states.py.
 """
@@ -6,70 +6,144 @@ The states are those of app/fleet/build_states.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select, union
+from sqlalchemy import Row, func, select, union
 from sqlalchemy.orm import joinedload
 
-from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
-from app.fleet.active_servers import active_servers, has_contact
-from app.fleet.build_states import BuildState, build_state, reported_state
-from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
+from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact, places_on_page
+from app.fleet.build_states import reported_state, state_of
+from app.fleet.contact import CONTACT_SECONDS
+from app.fleet.costs.transfer_costs import TransferCosts, bytes_to_fetch, transfer_costs
 from app.fleet.replicas import builds_after_release
-from app.fleet.rollout_states import Cell, Matrix, MatrixRow, MatrixServer, Summary
+from app.fleet.rollout_states import Cell, Matrix, MatrixRow, MatrixServer
 from app.fleet.waiting_builds import builds_ahead
 
 ROWS = 6
+_WAITING = {"queued", "downloading", "retrying", "failed", "no_contact", "not_started"}
 
 
-def state_of(replica: Replica | None, server: Server, at: datetime) -> BuildState:
-    """The state to show for one replica (None: never sent)."""
-    if replica is None:
-        return build_state(None, 0, server.last_report_at, at)
-    return build_state(replica.phase, replica.attempt, server.last_report_at, at)
-
-
-def matrix(game: Game) -> Matrix:
-    """The matrix of one game. Seven queries for any number of servers and builds."""
-    at = now()
-    servers = active_servers()
-    active = {server.id for server in servers}
-    of_game = select(Replica).where(Replica.game_id == game.id).options(joinedload(Replica.build))
-    replicas = [r for r in db.session.scalars(of_game) if r.server_id in active]
-    by_place = {(r.build_id, r.server_id): r for r in replicas}
-    sessions = _sessions(game.id)
-    builds = _shown_builds(game, {r.build_id for r in replicas if r.phase != "removed"})
-    costs = transfer_costs({*(build.id for build in builds), *(r.build_id for r in replicas)})
-    by_server: dict[str, list[Replica]] = {server.id: [] for server in servers}
-    for replica in replicas:
-        by_server[replica.server_id].append(replica)
-
-    def cell(build: Build, server: Server) -> Cell:
-        found = _cell(by_place.get((build.id, server.id)), build, server, sessions[build.id, server.id], at)
-        is_live = build.id == game.released_build_id
-        return _with_cost(found, build, server, by_server[server.id], costs, is_live=is_live)
-
-    rows = [
-        MatrixRow(build, build.id == game.released_build_id, [cell(build, server) for server in servers])
-        for build in builds
-    ]
+def matrix(game: Game, page: int | None = None) -> Matrix:
+    """The matrix of one game with the servers of one page, from 1 (None: all servers). Eight queries for any number of
+    servers and builds."""
+    at, servers = now(), active_servers()
+    shown = servers[places_on_page(page, len(servers))]
+    rollout = _Rollout(game, servers, at)
+    waiting = [server for server in servers if rollout.states.get(server.id) in _WAITING]
+    details = _Details(game, rollout.builds, {server.id for server in (*shown, *waiting)}, at)
+    rows = [rollout.row(build, [details.cell(build, server) for server in shown]) for build in rollout.builds]
     _set_ahead(game, rows)
-    live = next((row for row in rows if row.live), None)
-    cells = live.cells if live else []
-    waiting = {"queued", "downloading", "retrying", "failed", "no_contact", "not_started"}
+    contacts = [s.last_report_at for s in servers if s.last_report_at and has_contact(s, at)]
+    live = rollout.live
     return Matrix(
-        servers=[MatrixServer(s.id, s.region, s.last_report_at, has_contact(s, at)) for s in servers],
+        servers=[MatrixServer(s.id, s.region, s.last_report_at, has_contact(s, at)) for s in shown],
         rows=rows,
-        sessions=sum(sessions.values()),
-        bytes_to_send=sum(cell.to_fetch for cell in cells if cell.state in waiting),
-        counts=Counter(cell.state for cell in cells),
+        total=len(servers),
+        sessions=sum(details.sessions.values()),
+        bytes_to_send=sum(details.to_fetch(live, server) for server in waiting) if live else 0,
+        counts=Counter(rollout.states.values()),
+        failure=rollout.first_failure(),
+        lost_at=min(contacts) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if contacts else None,
     )
+
+
+def replica_cell(game: Game, number: int, server_id: str) -> Cell | None:
+    """One cell: a build on a server. None if the build is in no row of the matrix or the server is not active."""
+    at = now()
+    server = db.session.scalar(select(Server).where(IS_ACTIVE, Server.id == server_id))
+    builds = _Rollout(game, active_servers(), at).builds
+    build = next((build for build in builds if build.number == number), None)
+    if build is None or server is None:
+        return None
+    row = MatrixRow(build, False, [_Details(game, [build], {server_id}, at).cell(build, server)], 0, False)
+    _set_ahead(game, [row])
+    return row.cells[0]
+
+
+class _Rollout:
+    """The states of a game's builds on all servers, from a few columns of each replica. `states`: of the live build, by
+    server id, in the order of the servers."""
+
+    def __init__(self, game: Game, servers: Sequence[Server], at: datetime) -> None:
+        self._servers = {server.id: server for server in servers}
+        self._at = at
+        columns: Any = (
+            Replica.server_id,
+            Replica.build_id,
+            Replica.phase,
+            Replica.attempt,
+            Replica.reason,
+            Replica.kept,
+        )
+        rows = db.session.execute(select(*columns).where(Replica.game_id == game.id))
+        self._by_build: dict[str, dict[str, Row[Any]]] = {}
+        for row in rows:
+            if row.server_id in self._servers:
+                self._by_build.setdefault(row.build_id, {})[row.server_id] = row
+        held = {key for key, on in self._by_build.items() if any(row.phase != "removed" for row in on.values())}
+        self.builds = _shown_builds(game, held)
+        self.live = next((build for build in self.builds if build.id == game.released_build_id), None)
+        on = self._by_build.get(self.live.id, {}) if self.live else {}
+        self.states = {s.id: state_of(on.get(s.id), s.last_report_at, at) for s in servers} if self.live else {}
+
+    def row(self, build: Build, cells: list[Cell]) -> MatrixRow:
+        on = self._by_build.get(build.id, {})
+        reported = {server_id: self._servers[server_id].last_report_at for server_id in on}
+        cached = sum(state_of(row, reported[server_id], self._at) == "cached" for server_id, row in on.items())
+        return MatrixRow(build, build is self.live, cells, cached, any(row.kept for row in on.values()))
+
+    def first_failure(self) -> tuple[str, str] | None:
+        """(server id, reason) of the first server that failed the live build."""
+        failed = next((server_id for server_id, state in self.states.items() if state == "failed"), None)
+        if failed is None or self.live is None:
+            return None
+        return failed, self._by_build[self.live.id][failed].reason or ""
+
+
+class _Details:
+    """All that cells show, for some servers. `sessions`: on all servers."""
+
+    def __init__(self, game: Game, builds: Sequence[Build], server_ids: Collection[str], at: datetime) -> None:
+        self._game, self._at = game, at
+        self.sessions = _sessions(game.id)
+        self._by_server: dict[str, list[Replica]] = {server_id: [] for server_id in server_ids}
+        here = select(Replica).where(Replica.game_id == game.id, Replica.server_id.in_(server_ids))
+        for found in db.session.scalars(here.options(joinedload(Replica.build))):
+            self._by_server[found.server_id].append(found)
+        on_servers = {replica.build_id for replicas in self._by_server.values() for replica in replicas}
+        self._costs: TransferCosts = transfer_costs({*(build.id for build in builds), *on_servers})
+
+    def cell(self, build: Build, server: Server) -> Cell:
+        replicas = self._by_server[server.id]
+        own = _of_build(replicas, build)
+        found = _cell(own, build, server, self.sessions[build.id, server.id], self._at)
+        return replace(
+            found, to_fetch=self.to_fetch(build, server), preparing=self._preparing_percent(build, server, replicas)
+        )
+
+    def to_fetch(self, build: Build, server: Server) -> int:
+        """Bytes that are still to be sent, also to a server that is not to have the build yet."""
+        replicas = self._by_server[server.id]
+        held = builds_after_release(build.id, server, replicas)
+        cost = self._costs.for_server(build, held)
+        return bytes_to_fetch(_of_build(replicas, build), cost)
+
+    def _preparing_percent(self, build: Build, server: Server, replicas: Sequence[Replica]) -> int | None:
+        held = builds_after_release(build.id, server, replicas)
+        is_live = build.id == self._game.released_build_id
+        waits = self._costs.waits_for_pack(build, held, is_live=is_live)
+        return self._costs.preparing_percent(build.id) if waits else None
+
+
+def _of_build(replicas: Sequence[Replica], build: Build) -> Replica | None:
+    return next((replica for replica in replicas if replica.build_id == build.id), None)
 
 
 def _set_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
@@ -81,7 +155,7 @@ def _set_ahead(game: Game, rows: Sequence[MatrixRow]) -> None:
 
 
 def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, at: datetime) -> Cell:
-    state = state_of(replica, server, at)
+    state = state_of(replica, server.last_report_at, at)
     if replica is None:
         return Cell(server.id, state, reported_at=server.last_report_at, bytes_total=build.size)
     lost = state == "no_contact"
@@ -107,17 +181,6 @@ def _cell(replica: Replica | None, build: Build, server: Server, sessions: int, 
     )
 
 
-def _with_cost(
-    cell: Cell, build: Build, server: Server, replicas: Sequence[Replica], costs: TransferCosts, *, is_live: bool
-) -> Cell:
-    """`replicas`: those of the game on the server."""
-    held = builds_after_release(build.id, server, replicas)
-    own = next((replica for replica in replicas if replica.build_id == build.id), None)
-    cost = costs.for_server(build, held, builds_without_index(replicas))
-    preparing = costs.preparing_percent(build.id) if costs.waits_for_pack(build, held, is_live=is_live) else None
-    return replace(cell, to_fetch=bytes_to_fetch(own, cost), preparing=preparing)
-
-
 def _sessions(game_id: str) -> Counter[tuple[str, str]]:
     rows = db.session.execute(
         select(PlaySession.build_id, PlaySession.server_id, func.count())
@@ -137,30 +200,3 @@ def _shown_builds(game: Game, held_ids: set[str]) -> list[Build]:
     newer = [b for b in builds if live is None or b.number > live.number]
     older = [b for b in builds if live and b.number < live.number and b.id in held_ids]
     return (([live] if live else []) + newer + older)[:ROWS]
-
-
-def summaries(games: Sequence[Game]) -> dict[str, Summary]:
-    """By game id. Two queries for any number of games."""
-    at = now()
-    servers = active_servers()
-    released = [game.released_build_id for game in games if game.released_build_id]
-    replicas = {
-        (r.build_id, r.server_id): r
-        for batch in in_batches(released)
-        for r in db.session.scalars(select(Replica).where(Replica.build_id.in_(batch)))
-    }
-    result: dict[str, Summary] = {}
-    for game in games:
-        if not game.released_build_id:
-            result[game.id] = Summary([], Counter(), None)
-            continue
-        rows = [(server, replicas.get((game.released_build_id, server.id))) for server in servers]
-        states = [state_of(replica, server, at) for server, replica in rows]
-        reasons = [(s.id, r.reason) for (s, r), state in zip(rows, states, strict=True) if r and r.reason]
-        result[game.id] = Summary(states, Counter(states), reasons[0] if reasons else None)
-    return result
-
-
-def summary(game: Game) -> Summary:
-    """One game's summary."""
-    return summaries([game])[game.id]

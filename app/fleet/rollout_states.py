@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from app.data.models.game import Build
 from app.fleet.build_states import BuildState
@@ -21,19 +22,12 @@ class Ahead:
 
 
 # Most severe first: the order of all lines of counts, and of a page's title.
-SEVERITY: tuple[BuildState, ...] = (
-    "failed",
-    "no_contact",
-    "retrying",
-    "verifying",
-    "downloading",
-    "queued",
-    "removing",
-    "cached",
-    "not_started",
-    "not_sent",
-    "removed",
-)
+SEVERITY: tuple[BuildState, ...] = get_args(BuildState)
+
+
+def percent_of(done: int, total: int) -> int:
+    """Whole percent, rounded down: 100 only when every byte is there."""
+    return min(100, done * 100 // total) if total else 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class Cell:
     @property
     def percent(self) -> int:
         """Whole percent, rounded down: 100 only when every byte is there."""
-        return min(100, self.bytes_done * 100 // self.bytes_total) if self.bytes_total else 0
+        return percent_of(self.bytes_done, self.bytes_total)
 
 
 @dataclass(frozen=True)
@@ -81,24 +75,31 @@ class MatrixServer:
 
 @dataclass(frozen=True)
 class MatrixRow:
+    """One build. `cells`: on the servers that are shown. `cached_on`: on how many of all servers in contact it is
+    cached; `kept`: whether one of them keeps it for rolling back."""
+
     build: Build
     live: bool
     cells: list[Cell]
-
-    @property
-    def cached_on(self) -> int:
-        return sum(cell.state == "cached" for cell in self.cells)
+    cached_on: int
+    kept: bool
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Columns are servers in id order. Rows are the live build, then newer builds, then older ones by number."""
+    """Columns are the servers that are shown, in id order. Rows are the live build, then newer builds, then older ones
+    by number. Everything else is of all servers: how many there are in `total`, `counts` of the states of the live
+    build, `failure` as (server id, reason) of the first server that failed it, and `lost_at`: when the next server
+    counts as lost unless it reports, or None."""
 
     servers: list[MatrixServer]
     rows: list[MatrixRow]
+    total: int
     sessions: int
     bytes_to_send: int
-    counts: Counter[str] = field(default_factory=Counter)  # of the live row
+    counts: Counter[str]
+    failure: tuple[str, str] | None
+    lost_at: datetime | None
 
     @property
     def worst(self) -> BuildState | None:
@@ -108,12 +109,11 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Summary:
-    """The state of one game's released build: one state per server, in server order, and their counts. `states` is
-    empty if no build is released."""
+    """How many servers have one game's released build in each state. `states`: one per server, in id order. Both are
+    empty if no build is released, `states` also if there are too many servers to tell apart."""
 
     states: list[BuildState]
     counts: Counter[str]
-    reason: tuple[str, str] | None  # (server id, reason) of the first failure
 
     @property
     def worst(self) -> BuildState | None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,7 @@ from app.accounts.audit_log import record
 from app.accounts.secrets import fingerprint, hint, new_secret
 from app.data.database import announce, writing
 from app.data.extensions import db
+from app.data.models.audit_record import Topic
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
@@ -129,18 +130,20 @@ def set_keep_previous(server_id: str, builds: int, actor: Actor) -> None:
 
 @dataclass(frozen=True)
 class RecognisedServer:
-    """An active server by its token, as of this moment. Not a row: no session knows it."""
+    """An active server by its token, as of this moment. Not a row: no session knows it. `plan_version`: of its plan; 0
+    if that never changed."""
 
     id: str
     boot_id: str | None
     sequence: int
     last_report_at: datetime | None
+    plan_version: int
 
 
 _BY_TOKEN = PreparedRead(
-    select(Server.id, Server.boot_id, Server.sequence, Server.last_report_at).where(
-        Server.token_hash == bindparam("token_hash"), Server.retired_at.is_(None)
-    ),
+    select(Server.id, Server.boot_id, Server.sequence, Server.last_report_at, func.coalesce(Topic.version, 0))
+    .outerjoin(Topic, Topic.name == literal(plan_topic("")) + Server.id)
+    .where(Server.token_hash == bindparam("token_hash"), Server.retired_at.is_(None)),
     RecognisedServer,
 )
 

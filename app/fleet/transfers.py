@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.data.database import insert_on_conflict
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.server import TransferMinute
@@ -59,6 +59,19 @@ def bytes_arrived(
     return more if complete and new else 0
 
 
+def _add_statement(insert: Any) -> Any:
+    keys = ["server_id", "partner_id", "minute"]
+    added = TransferMinute.bytes + insert.excluded.bytes
+    return insert.on_conflict_do_update(index_elements=keys, set_={"bytes": added})
+
+
+# Made once: making it takes longer than running it.
+_ADD = {
+    "postgresql": _add_statement(postgresql.insert(TransferMinute)),
+    "sqlite": _add_statement(sqlite.insert(TransferMinute)),
+}
+
+
 def record_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
     """Add bytes by partner id to the current minute. Inside writing()."""
     record_all_arrived(session, {server_id: by_partner}, at)
@@ -74,19 +87,18 @@ def record_all_arrived(session: Session, by_server: Mapping[str, Mapping[str, in
         if count > 0
     ]
     if rows:
-        statement = insert_on_conflict(session, TransferMinute)
-        added = TransferMinute.bytes + statement.excluded.bytes
-        keys = ["server_id", "partner_id", "minute"]
-        session.connection().execute(statement.on_conflict_do_update(index_elements=keys, set_={"bytes": added}), rows)
+        connection = session.connection()
+        connection.execute(_ADD[connection.dialect.name], rows)
 
 
-def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:
-    """Bytes of each of the last 60 minutes, oldest first, by server id. For one partner, or for all."""
+def last_hour(server_ids: Collection[str], partner_id: str | None = None) -> dict[str, list[int]]:
+    """Bytes of each of the last 60 minutes, oldest first, by server id. For one partner, or for all. A server without
+    any is missing."""
     end = now().replace(second=0, microsecond=0)
     begin = end - timedelta(minutes=SHOWN_MINUTES - 1)
     query = (
         select(TransferMinute.server_id, TransferMinute.minute, func.sum(TransferMinute.bytes))
-        .where(TransferMinute.minute >= begin)
+        .where(TransferMinute.server_id.in_(server_ids), TransferMinute.minute >= begin)
         .group_by(TransferMinute.server_id, TransferMinute.minute)
     )
     if partner_id is not None:
@@ -97,6 +109,14 @@ def last_hour(partner_id: str | None = None) -> dict[str, list[int]]:
         if 0 <= place < SHOWN_MINUTES:
             result[server_id][place] = int(count)
     return dict(result)
+
+
+def with_current_rate(hour: list[int] | None, bytes_per_second: int) -> list[int]:
+    """A server's last hour, None if nothing arrived. The minute that has just begun would always look like a drop, so
+    the current rate extends it."""
+    minutes = list(hour or [0] * SHOWN_MINUTES)
+    minutes[-1] = max(minutes[-1], bytes_per_second * 60)
+    return minutes
 
 
 def delete_old_transfers(session: Session) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Protocol
 
-from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy.orm import aliased
 
-from app.data.extensions import db
 from app.data.models.base import now
-from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackUpdate
+from app.data.models.server import Replica
+from app.data.prepared_reads import PreparedRead
 from app.storage.bucket import bucket
 
 
@@ -68,41 +70,90 @@ class PackPreparing:
     preparing: bool = True
 
 
+class PlacedBuild(Protocol):
+    """A build on a server, or to be sent there."""
+
+    @property
+    def build_id(self) -> str: ...
+    @property
+    def game_id(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+
+
+# Rows as unsaved objects, for the keys and sums that the models know.
+_HERE = and_(Replica.server_id == bindparam("server"), or_(Replica.wanted, Replica.phase != "removed"))
+_PACK_COLUMNS = (
+    "build_id",
+    "state",
+    "awaited_until",
+    "folder",
+    "pack_bytes",
+    "index_bytes",
+    "index_sha256",
+    "index_size",
+)
+_PACKS = PreparedRead(
+    select(*(getattr(BuildPack, name) for name in _PACK_COLUMNS))
+    .join(Replica, Replica.build_id == BuildPack.build_id)
+    .where(_HERE),
+    lambda *values: BuildPack(**dict(zip(_PACK_COLUMNS, values, strict=True))),
+)
+_UPDATE_COLUMNS = (
+    "build_id",
+    "from_build_id",
+    "folder",
+    "delta_bytes",
+    "patch_bytes",
+    "patch_sha256",
+    "fetched_bytes",
+)
+_SOURCE = aliased(Replica)
+_UPDATES = PreparedRead(
+    select(*(getattr(PackUpdate, name) for name in _UPDATE_COLUMNS))
+    .join(Replica, Replica.build_id == PackUpdate.build_id)
+    .join(_SOURCE, and_(_SOURCE.build_id == PackUpdate.from_build_id, _SOURCE.server_id == Replica.server_id))
+    .where(_HERE, _SOURCE.phase == "cached"),
+    lambda *values: PackUpdate(**dict(zip(_UPDATE_COLUMNS, values, strict=True))),
+)
+
+
 def planned_packs(
-    builds: Sequence[Build], held: Mapping[str, Sequence[Build]], lifetime: timedelta
+    server_id: str, builds: Sequence[PlacedBuild], held: Mapping[str, Sequence[PlacedBuild]], lifetime: timedelta
 ) -> dict[str, PlannedPack | PackPreparing]:
     """The packs of a server's planned builds, by build id; a build is missing when only its archive can be fetched.
 
-    `held`: the builds that the server has cached, by game id. `lifetime`: of the addresses. Three queries for any
-    number of builds.
+    `held`: the builds that the server has cached, by game id. `lifetime`: of the addresses. Two prepared reads for any
+    number of builds, so the session may hold no connection.
     """
-    ids = {build.id for build in builds} | {build.id for cached in held.values() for build in cached}
-    packs = {
-        pack.build_id: pack
-        for pack in db.session.scalars(
-            select(BuildPack).where(BuildPack.build_id.in_(ids)).options(selectinload(BuildPack.updates))
-        )
-    }
+    packs = {pack.build_id: pack for pack in _PACKS.all(server=server_id)}
+    if not packs:
+        return {}
+    updates: dict[str, dict[str, PackUpdate]] = defaultdict(dict)
+    for update in _UPDATES.all(server=server_id):
+        update.pack = packs[update.build_id]
+        updates[update.build_id][update.from_build_id] = update
     found: dict[str, PlannedPack | PackPreparing] = {}
     for build in builds:
-        pack = packs.get(build.id)
+        pack = packs.get(build.build_id)
         others = held.get(build.game_id, ())
         if pack is None:
             continue
-        if build in others:
+        if any(other.build_id == build.build_id for other in others):
             others = ()  # it is there already: its pack is for repairs
         if pack.state == "ready":
-            sources = [other for other in others if other.id in packs and packs[other.id].state == "ready"]
-            found[build.id] = _planned(pack, sources, lifetime)
+            sources = [other for other in others if other.build_id in packs and packs[other.build_id].state == "ready"]
+            found[build.build_id] = _planned(pack, updates[build.build_id], sources, lifetime)
         elif others and pack.awaited_until is not None and pack.awaited_until > now():
-            found[build.id] = PackPreparing()
+            found[build.build_id] = PackPreparing()
     return found
 
 
-def _planned(pack: BuildPack, sources: Sequence[Build], lifetime: timedelta) -> PlannedPack:
+def _planned(
+    pack: BuildPack, known: Mapping[str, PackUpdate], sources: Sequence[PlacedBuild], lifetime: timedelta
+) -> PlannedPack:
     store = bucket()
-    known = {update.from_build_id: update for update in pack.updates}
-    updates = [_update(pack, source, known.get(source.id), lifetime) for source in sources]
+    updates = [_update(pack, source, known.get(source.build_id), lifetime) for source in sources]
     return PlannedPack(
         url=store.agent_url(pack.pack_key, lifetime),
         bytes=pack.pack_bytes,
@@ -113,7 +164,7 @@ def _planned(pack: BuildPack, sources: Sequence[Build], lifetime: timedelta) -> 
     )
 
 
-def _update(pack: BuildPack, source: Build, update: PackUpdate | None, lifetime: timedelta) -> PlannedUpdate:
+def _update(pack: BuildPack, source: PlacedBuild, update: PackUpdate | None, lifetime: timedelta) -> PlannedUpdate:
     if update is None:
         # Not measured yet: at most everything. The agent fetches only chunks that the build it has lacks.
         return PlannedUpdate(source.number, pack.index_bytes + pack.pack_bytes, None, None)

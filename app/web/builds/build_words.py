@@ -184,11 +184,11 @@ _CELLS = {
 }
 
 
-def row_note(row: MatrixRow) -> str:
-    """The second line in the head of a build's row."""
+def row_note(row: MatrixRow, servers: int) -> str:
+    """The second line in the head of a build's row. `servers`: how many there are."""
     if row.live or row.build.first_released_at:
-        kept = " to roll back" if not row.live and any(cell.kept for cell in row.cells) else ""
-        return f"cached on {row.cached_on} of {len(row.cells)}{kept}"
+        kept = " to roll back" if not row.live and row.kept else ""
+        return f"cached on {row.cached_on} of {servers}{kept}"
     return "ready, not released"
 
 
@@ -238,13 +238,11 @@ def summary_words(found: Counter[str], reason: tuple[str, str] | None = None, re
 def worst_chip(found: Matrix) -> StatusLabel | None:
     """The second chip of a game's page: the worst state of the live build. A lost server is named even if all other
     servers have the build."""
-    live = next((row for row in found.rows if row.live), None)
-    if live is None or not live.cells:
+    if not found.counts:
         return None
-    failure = next(((c.server_id, c.reason or "") for c in live.cells if c.state == "failed"), None)
-    if found.counts["no_contact"] and not failure:
-        return StatusLabel("no-contact", f"No contact with {found.counts['no_contact']} of {len(live.cells)}")
-    return summary_words(found.counts, failure)
+    if found.counts["no_contact"] and not found.failure:
+        return StatusLabel("no-contact", f"No contact with {found.counts['no_contact']} of {found.total}")
+    return summary_words(found.counts, found.failure)
 
 
 def status_words(game: Game) -> StatusLabel:

@@ -11,12 +11,12 @@ from app.catalog.build_list import find_build
 from app.catalog.releasing import make_release
 from app.data.models.game import Game
 from app.fleet.release_preview import preview
-from app.fleet.rollout import matrix
 from app.web.builds.release_words import question_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.forms import summary_title
 from app.web.frame.toasts import flash_with_question
 from app.web.games.game_header import header_context
+from app.web.servers.server_pages import requested_page
 from app.web.settings.confirm_question import render_question
 
 pages = Blueprint("releases", __name__)
@@ -62,7 +62,7 @@ def release(slug: str, number: int) -> ResponseReturnValue:
 
 def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None = None) -> str:
     found = preview(game, find_build(game, str(number)), measure=True)
-    words = question_words(game, found, matrix(game))
+    words = question_words(game, found, requested_page())
     form.live.data = str(found.live or "")
     if refused:
         form.form_errors.extend(refused.form_errors)

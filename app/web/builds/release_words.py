@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.data.models.game import Build, Game
+from app.fleet.active_servers import SERVERS_PER_PAGE, places_on_page
 from app.fleet.release_preview import ReleasePreview, ServerPreview
-from app.fleet.rollout_states import Cell, Matrix
 from app.web.builds.build_rows import release_action
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size, percent
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
+from app.web.servers.server_pages import ServerPage, server_page
 from slipway.client.transfer_line import transfer_line
+
+_PROBLEMS = ("failed", "no-contact", "stopped")  # icons of servers that will not fetch the build now, worst first
 
 
 @dataclass(frozen=True)
@@ -35,19 +38,21 @@ class QuestionWords:
     live_next: str
     fetch: str
     instead_of: str
-    servers: Sequence[ServerWords]
+    servers: Sequence[ServerWords]  # those of the page
+    page: ServerPage
     notes: Sequence[tuple[str, str]]
     button: str
     busy: str
 
 
-def question_words(game: Game, found: ReleasePreview, now: Matrix) -> QuestionWords:
-    """`now`: the current matrix, for the state of the live build."""
+def question_words(game: Game, found: ReleasePreview, page: int) -> QuestionWords:
+    """`page`: of the servers, from 1. Totals are of all servers."""
     number, build = found.build.number, found.build
     back = release_action(number, found.live) == "Roll back"
     heading = f"Roll back to build {number}" if back else f"Release build {number}"
     full_size = sum(server.bytes_of for server in found.servers)
-    live_cells = {cell.server_id: cell for row in now.rows if row.live for cell in row.cells}
+    places = places_on_page(page, len(found.servers))
+    address = f"/games/{game.slug}/builds/{number}/release"
     return QuestionWords(
         heading=heading if found.changes else f"Build {number} is live already",
         subject=(f"{game.title}, received ", Moment(build.created_at, "within"), f" from {build.sent_by}"),
@@ -55,11 +60,25 @@ def question_words(game: Game, found: ReleasePreview, now: Matrix) -> QuestionWo
         live_next=f"Build {number}",
         fetch=_at_most(found.bytes_to_fetch, found.preparing),
         instead_of=format_size(full_size) if found.bytes_to_fetch < full_size else "",
-        servers=[_server(server, build, found.live, live_cells.get(server.server_id)) for server in found.servers],
+        servers=[_server(server, build, found.live) for server in _in_order(found, build)[places]],
+        page=server_page(page, len(found.servers), "those with a problem first", address),
         notes=list(_notes(found)),
         button=_button(heading, back, len(found.servers)) if found.changes else "",
         busy="Rolling back…" if back else "Releasing…",
     )
+
+
+def _in_order(found: ReleasePreview, build: Build) -> Sequence[ServerPreview]:
+    """By id. If there are several pages, first those with a problem, then those that fetch most."""
+    if len(found.servers) <= SERVERS_PER_PAGE:
+        return found.servers
+
+    def rank(server: ServerPreview) -> tuple[int, int, str]:
+        icon, _ = _expect(server, build, found.live)
+        place = _PROBLEMS.index(icon) if icon in _PROBLEMS else len(_PROBLEMS)
+        return place, -server.bytes_to_fetch, server.server_id
+
+    return sorted(found.servers, key=rank)
 
 
 def _at_most(amount: int, preparing: bool) -> str:
@@ -105,12 +124,12 @@ def _notes(found: ReleasePreview) -> Sequence[tuple[str, str]]:
     return notes
 
 
-def _server(server: ServerPreview, build: Build, live: int | None, cell: Cell | None) -> ServerWords:
-    icon, expect = _expect(server, build, live, cell)
+def _server(server: ServerPreview, build: Build, live: int | None) -> ServerWords:
+    icon, expect = _expect(server, build, live)
     return ServerWords(
         id=server.server_id,
         region=server.region,
-        has=_has(server, live, cell),
+        has=_has(server, live),
         fetch=_at_most(server.bytes_to_fetch, server.preparing),
         instead_of=format_size(server.bytes_of),
         icon=icon,
@@ -119,15 +138,14 @@ def _server(server: ServerPreview, build: Build, live: int | None, cell: Cell | 
     )
 
 
-def _has(server: ServerPreview, live: int | None, cell: Cell | None) -> str:
+def _has(server: ServerPreview, live: int | None) -> str:
     parts = [f"Build {server.has[0]}"] if server.has else []
-    if cell and cell.state == "downloading":
-        done = percent(cell.bytes_done, cell.bytes_total)
-        parts.append(f"{done}{NO_BREAK_SPACE}% of {'' if parts else 'build '}{live}")
+    if server.live_state == "downloading":
+        parts.append(f"{server.live_percent}{NO_BREAK_SPACE}% of {'' if parts else 'build '}{live}")
     return ", ".join(parts) or "Nothing"
 
 
-def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | None) -> tuple[str, Phrase]:
+def _expect(server: ServerPreview, build: Build, live: int | None) -> tuple[str, Phrase]:
     if not server.contact:
         if server.reported_at is None:
             return "no-contact", ("Never reported: fetches later",)
@@ -139,9 +157,9 @@ def _expect(server: ServerPreview, build: Build, live: int | None, cell: Cell | 
     need = server.bytes_to_fetch + build.unpacked_bytes
     if server.free_bytes is not None and server.free_bytes < need:
         return "failed", (f"Disk full: needs {format_size(need)}, {format_size(server.free_bytes)} free",)
-    if cell and build.number != live and cell.state in {"retrying", "failed"}:
+    if build.number != live and server.live_state in {"retrying", "failed"}:
         return "retrying", (f"Replaces the retry of build {live}",)
-    if cell and build.number != live and cell.state in {"downloading", "verifying", "queued"}:
+    if build.number != live and server.live_state in {"downloading", "verifying", "queued"}:
         return "downloading", (f"Replaces the download of build {live}",)
     if server.preparing:
         return "queued", ("Waits for its update, which is being prepared",)

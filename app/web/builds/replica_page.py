@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.data.models.game import Game
-from app.fleet.rollout import matrix
-from app.fleet.rollout_states import Cell, Matrix
+from app.fleet.rollout import replica_cell
+from app.fleet.rollout_states import Cell
 from app.refusals import NotFound
 from app.web.builds import build_words
 from app.web.builds.transfer_words import source_words
@@ -22,7 +21,9 @@ pages.before_request(require_sign_in)
 def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
     """The state with its details, and the button that retries."""
     game = my_game(slug)
-    cell = _cell(game, matrix(game), number, server_id)
+    cell = replica_cell(game, number, server_id)
+    if cell is None:
+        raise NotFound(f"Build {number} of '{game.slug}' is not on {server_id}, nor on its way there.")
     return render_template(
         "builds/replica.html",
         game=game,
@@ -32,14 +33,6 @@ def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
         facts=_facts(cell),
         may_write=me().may_write,
     )
-
-
-def _cell(game: Game, found: Matrix, number: int, server_id: str) -> Cell:
-    for row in found.rows:
-        for cell in row.cells:
-            if row.build.number == number and cell.server_id == server_id:
-                return cell
-    raise NotFound(f"Build {number} of '{game.slug}' is not on {server_id}, nor on its way there.")
 
 
 def _facts(cell: Cell) -> list[tuple[str, Phrase]]:

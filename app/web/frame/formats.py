@@ -5,12 +5,14 @@ are set, so that a file just below the shown limit is accepted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
 from slipway.client import sizes
 
+MAX_NAMES = 8  # of servers in one sentence
 NO_BREAK_SPACE = "\u00a0"
 
 # How the browser writes a moment; the forms are in app/static/src/js/times/time-words.js.
@@ -86,3 +88,9 @@ def percent(done: int, total: int) -> int:
 def counted(number: int, noun: str) -> str:
     """`1 session`, `11 sessions`, `1,204 files`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def some_names(names: Sequence[str], total: int) -> str:
+    """`srv-01, srv-02, srv-03`, or `srv-01, … srv-08 and 492 more`: at most MAX_NAMES of `total`."""
+    shown, more = ", ".join(names[:MAX_NAMES]), total - min(len(names), MAX_NAMES)
+    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -18,6 +18,7 @@ from app.web.frame.image_tags import picture
 from app.web.games.game_form import GameForm
 from app.web.games.live_game import GameSubject
 from app.web.live.live_parts import RenderedParts, live_parts
+from app.web.servers.server_pages import requested_page
 
 COVER_BOX = (342, 160)
 
@@ -47,12 +48,18 @@ def external_address(address: str | None) -> str:
 
 def live_game_parts(game: Game) -> RenderedParts:
     """The live parts of a game for the role of this request's member. Raises NotFound if it was deleted meanwhile."""
-    game_id, may_write = game.id, me().may_write
+    subject = live_game(game)
     free_connection()
-    found = live_parts().of(GameSubject(game_id, may_write))
+    found = live_parts().of(subject)
     if found is None:
         raise NotFound(f"No game with slug '{game.slug}'")
     return found
+
+
+def live_game(game: Game) -> GameSubject:
+    """The live content of a game's page for this request: the role of its member, and the page of servers in its
+    address."""
+    return GameSubject(game.id, me().may_write, requested_page())
 
 
 def join_words(words: list[str]) -> str:

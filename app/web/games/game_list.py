@@ -16,9 +16,10 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.partner import Partner
+from app.data.models.server import Server
 from app.fleet.active_servers import active_servers
-from app.fleet.rollout import summaries
 from app.fleet.rollout_states import Summary
+from app.fleet.rollout_summaries import summaries
 from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
 from app.topics.names import partner_topic
@@ -39,7 +40,7 @@ pages.before_request(require_sign_in)
 # Filters by status: key in the address -> label.
 STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 GAMES_PER_PAGE = 50
-MAX_MARKS = 40  # servers with a mark of their own in each row; beyond it, the row has only its words
+MAX_MARKS = 16  # servers with a mark of their own in each row; beyond it, the row has only its words
 THUMBNAIL_BOX = (104, 48)
 _GONE = "This partner no longer exists."
 
@@ -90,7 +91,7 @@ class GameListSubject:
         page = games_page(partner, self.filter, self.status, GAMES_PER_PAGE)
         counts = game_counts(partner, self.filter)
         servers = active_servers()
-        lines = _lines(page.games, len(servers))
+        lines = _lines(page.games, servers)
         rows = tuple(
             render_part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in lines
         )
@@ -183,12 +184,12 @@ def _first_use() -> ResponseReturnValue:
     )
 
 
-def _lines(games: Sequence[Game], servers: int) -> list[GameLine]:
-    found = summaries(games)
+def _lines(games: Sequence[Game], servers: Sequence[Server]) -> list[GameLine]:
+    found = summaries(games, servers, MAX_MARKS)
     builds = live_builds(games)
     covers = covers_of([game.id for game in games])
     return [
-        _line(game, builds.get(game.released_build_id or ""), found[game.id], servers, covers.get(game.id))
+        _line(game, builds.get(game.released_build_id or ""), found[game.id], len(servers), covers.get(game.id))
         for game in games
     ]
 

@@ -8,12 +8,12 @@ from flask.typing import ResponseReturnValue
 from app.data.extensions import htmx
 from app.data.models.base import now
 from app.fleet.replicas import retry_now
-from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
+from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
-from app.web.games.game_header import header_context, live_game_parts
-from app.web.games.live_game import GameSubject
+from app.web.games.game_header import header_context, live_game, live_game_parts
 from app.web.live.streams import poll_response, stream_response
+from app.web.servers.server_pages import page_query, requested_page
 
 pages = Blueprint("game", __name__)
 pages.before_request(require_sign_in)
@@ -27,6 +27,7 @@ def page(slug: str) -> ResponseReturnValue:
         "games/game.html",
         **header_context(game),
         upload=upload_lines(base_url(), game.slug),
+        query=page_query(requested_page()),
         made_at=Moment(now()),
     )
 
@@ -35,13 +36,13 @@ def page(slug: str) -> ResponseReturnValue:
 def matrix(slug: str) -> ResponseReturnValue:
     """The live parts for pages that poll. 304 if nothing has changed."""
     game = my_game(slug)
-    return poll_response(GameSubject(game.id, me().may_write), f"No game with slug '{slug}'")
+    return poll_response(live_game(game), f"No game with slug '{slug}'")
 
 
 @pages.get("/games/<slug>/live")
 def live(slug: str) -> ResponseReturnValue:
     """The live parts as a stream. 503 if there are too many streams: the page polls instead."""
-    return stream_response(GameSubject(my_game(slug).id, me().may_write))
+    return stream_response(live_game(my_game(slug)))
 
 
 @pages.post("/games/<slug>/builds/<int:number>/servers/<server_id>/retries")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from app.catalog.game_lookup import game_with_live_build
 from app.catalog.release_history import newest_release
 from app.data.models.game import Game
-from app.fleet.contact import CONTACT_SECONDS
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
 from app.web.builds import build_words
 from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
-from app.web.frame.formats import Phrase, counted, format_size
+from app.web.frame.formats import Phrase, counted, format_size, some_names
+from app.web.servers.server_pages import ServerPage, server_page
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,20 @@ class GameView:
     sessions: str
     to_send: str
     sent: str  # what servers fetched of all builds, or ""
-    servers: Sequence[ServerView]
+    servers: Sequence[ServerView]  # those of the page
+    page: ServerPage
+    waiting_servers: str  # without a build: the servers that will fetch the first one
     rows: Sequence[RowView]
     may_write: bool
     changes_at: datetime | None
 
 
-def game_view(game_id: str, may_write: bool) -> GameView | None:
-    """The view of a game, or None if it is deleted. A constant number of queries."""
+def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
+    """The view of a game, or None if it is deleted. `page`: of its servers, from 1. A constant number of queries."""
     game = game_with_live_build(game_id)
     if game is None:
         return None
-    found = matrix(game)
+    found = matrix(game, page)
     builds = list_build_lines(game, BUILDS_ON_GAME_PAGE)
     live = game.released_build
     return GameView(
@@ -82,16 +84,25 @@ def game_view(game_id: str, may_write: bool) -> GameView | None:
         to_send=f"Bytes still to send: {format_size(found.bytes_to_send)}" if live else "",
         sent=f"Sent to servers: {sent_words(game.sent_bytes, game.saved_bytes)}" if game.sent_bytes else "",
         servers=[ServerView(s.id, s.region, build_words.reported_words(s)) for s in found.servers],
-        rows=[_row(row) for row in found.rows],
+        page=server_page(page, found.total, "in the order of their names", f"/games/{game.slug}", "#fleet"),
+        waiting_servers=_waiting_servers(found),
+        rows=[_row(row, found.total) for row in found.rows],
         may_write=may_write,
-        changes_at=_changes_at(found),
+        changes_at=found.lost_at,
     )
 
 
-def _row(row: MatrixRow) -> RowView:
-    return RowView(
-        row.build.number, row.live, build_words.row_note(row), [build_words.cell_words(cell) for cell in row.cells]
-    )
+def _row(row: MatrixRow, servers: int) -> RowView:
+    cells = [build_words.cell_words(cell) for cell in row.cells]
+    return RowView(row.build.number, row.live, build_words.row_note(row, servers), cells)
+
+
+def _waiting_servers(found: Matrix) -> str:
+    """`3 servers are ready: srv-01, srv-02, srv-03.`"""
+    if not found.total:
+        return ""
+    names = some_names([server.id for server in found.servers], found.total)
+    return f"{counted(found.total, 'server')} {'is' if found.total == 1 else 'are'} ready: {names}."
 
 
 def _next(lines: Sequence[BuildLine]) -> int | None:
@@ -101,8 +112,3 @@ def _next(lines: Sequence[BuildLine]) -> int | None:
 def _released(game: Game) -> Phrase:
     release = newest_release(game)
     return build_words.released_line(release.released_at, release.released_by) if release else ()
-
-
-def _changes_at(found: Matrix) -> datetime | None:
-    reports = [server.reported_at for server in found.servers if server.contact and server.reported_at]
-    return min(reports) + timedelta(seconds=CONTACT_SECONDS, milliseconds=100) if reports else None

@@ -13,17 +13,18 @@ from app.web.live.live_parts import Part, RenderedParts
 
 @dataclass(frozen=True)
 class GameSubject:
-    """A game's page, for members that may write or not."""
+    """A game's page, for members that may write or not. `page`: of its servers, from 1."""
 
     game_id: str
     may_write: bool
+    page: int = 1
 
     @property
     def topic(self) -> str:
         return game_topic(self.game_id)
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
-        view = game_view(self.game_id, self.may_write)
+        view = game_view(self.game_id, self.may_write, self.page)
         return render_game(app, view, version) if view else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.fleet.fleet_overview import fleet_server
+from app.fleet.overviews.fleet_overview import fleet_server
 from app.fleet.servers import retire_server
 from app.web.frame.current_user import my_actor
 from app.web.operator.operator_access import require_operator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from app.fleet.fleet_overview import FleetServer, fleet_server
+from app.fleet.overviews.fleet_overview import FleetServer, fleet_server
 from app.fleet.servers import roll_token
 from app.web.frame.current_user import my_actor
 from app.web.frame.forms import FORM_REFUSALS, SingleUseForm, show_refusal, summary_title

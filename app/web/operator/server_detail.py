@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.data.models.base import now
 from app.fleet.build_states import SHOWN_RETRIES
-from app.fleet.fleet_overview import FleetServer
+from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.server_builds import ServerBuild, server_builds
 from app.web.builds.build_words import STATES, short_reason
 from app.web.builds.transfer_words import source_words
@@ -64,7 +64,7 @@ class ServerDetail:
     lines: Sequence[BuildLine]
     note: str
     facts: Sequence[tuple[str, Phrase]]
-    last_hour: Sparkline
+    last_hour: Sparkline | None  # only on its own page
     now: str
     token_hint: str
 
@@ -91,7 +91,7 @@ def _detail(server: FleetServer, own_page: bool) -> ServerDetail:
         lines=[_line(server, each) for each in held.shown],
         note=f"{len(held.shown):,} of {held.count:,}, worst first" if held.count > maximum else "",
         facts=_facts(server, own_page),
-        last_hour=sparkline(server.last_hour, silent),
+        last_hour=sparkline(server.last_hour, silent) if own_page else None,
         now=format_rate(server.bytes_per_second) if server.contact else "",
         token_hint=server.token_hint,
     )

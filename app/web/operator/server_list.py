@@ -10,7 +10,8 @@ from flask.typing import ResponseReturnValue
 
 from app.data.database import free_connection
 from app.data.models.base import now
-from app.fleet.fleet_overview import FleetOverview, FleetServer, fleet_overview
+from app.fleet.active_servers import places_on_page
+from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
 from app.web.frame.formats import Moment, Phrase, format_rate, format_size
@@ -20,6 +21,7 @@ from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
+from app.web.servers.server_pages import ServerPage, page_query, requested_page, server_page
 
 pages = Blueprint("operator_servers", __name__)
 pages.before_request(require_operator)
@@ -58,24 +60,32 @@ class View:
     figures: Sequence[server_words.Figure]
     rows: Sequence[Row]
     selected: FleetServer | None
+    page: ServerPage
 
 
 @dataclass(frozen=True)
 class FleetSubject:
-    """The live parts of the list. `selected`: the server with details below, or None. All operators see the same."""
+    """The live parts of one page of the list, from 1. `selected`: the server with details below, or None. All operators
+    see the same."""
 
     selected: str | None
+    page: int = 1
 
     @property
     def topic(self) -> str:
         return FLEET_TOPIC
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
-        at, overview = now(), fleet_overview()
+        at, overview = now(), fleet_overview(self.page)
+        total = len(overview.servers)
         selected = next((server for server in overview.servers if server.id == self.selected), None)
-        rows_view = [_row(server, selected) for server in overview.servers]
+        rows_view = [_row(server, selected, self.page) for server in overview.servers[places_on_page(self.page, total)]]
         view = View(
-            server_words.fleet_counts(overview.servers, overview.counts), _figures(overview), rows_view, selected
+            server_words.fleet_counts(overview.servers, overview.counts),
+            _figures(overview),
+            rows_view,
+            selected,
+            server_page(self.page, total, "worst first", "/operator/servers"),
         )
         rows = tuple(
             render_part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
@@ -99,37 +109,40 @@ class FleetSubject:
 def index() -> ResponseReturnValue:
     """The list. `?server=` selects a server; the default is the worst. The selection does not change while the page is
     open, so that no button changes its target under the pointer."""
-    servers = fleet_overview().servers
+    page = requested_page()
+    servers = fleet_overview(page).servers
     free_connection()
     chosen = request.args.get("server")
     selected = next((server for server in servers if server.id == chosen), None) or next(
         (server for server in servers if server.state != "healthy"), None
     )
-    live = current_parts(FleetSubject(selected.id if selected else None), _GONE)
-    return render_template("operator/servers.html", live=live, selected=selected, made_at=Moment(now()))
+    live = current_parts(FleetSubject(selected.id if selected else None, page), _GONE)
+    return render_template(
+        "operator/servers.html", live=live, selected=selected, query=page_query(page), made_at=Moment(now())
+    )
 
 
 @pages.get("/operator/fleet/parts", defaults={"server_id": None})
 @pages.get("/operator/fleet/<server_id>/parts")
 def parts(server_id: str | None) -> Response:
     """The live parts for pages that poll."""
-    return poll_response(FleetSubject(server_id), _GONE)
+    return poll_response(FleetSubject(server_id, requested_page()), _GONE)
 
 
 @pages.get("/operator/fleet/live", defaults={"server_id": None})
 @pages.get("/operator/fleet/<server_id>/live")
 def live(server_id: str | None) -> Response:
     """The live parts as a stream."""
-    return stream_response(FleetSubject(server_id))
+    return stream_response(FleetSubject(server_id, requested_page()))
 
 
-def _row(server: FleetServer, selected: FleetServer | None) -> Row:
+def _row(server: FleetServer, selected: FleetServer | None, page: int) -> Row:
     silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return Row(
         id=server.id,
         region=server.region,
         # Not url_for, which needs a request: all operators share this HTML.
-        url=f"/operator/servers?server={server.id}#opened",
+        url=f"/operator/servers{page_query(page)}{'&' if page > 1 else '?'}server={server.id}#opened",
         page_url=f"/operator/servers/{server.id}",
         selected=selected is not None and selected.id == server.id,
         state=server.state,

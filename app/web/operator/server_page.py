@@ -11,7 +11,7 @@ from wtforms import IntegerField
 from wtforms.validators import NumberRange
 
 from app.data.models.base import now
-from app.fleet.fleet_overview import FleetServer, find_fleet_server, fleet_server, no_server
+from app.fleet.overviews.fleet_overview import FleetServer, find_fleet_server, fleet_server, no_server
 from app.fleet.retries import retry_failed
 from app.fleet.servers import MAX_KEEP_PREVIOUS, pause_server, set_keep_previous
 from app.refusals import InvalidRequest

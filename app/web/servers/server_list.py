@@ -9,7 +9,8 @@ from flask import Blueprint, Flask, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.models.base import now
-from app.fleet.fleet_overview import PartnerServer, partner_overview
+from app.fleet.active_servers import places_on_page
+from app.fleet.overviews.partner_overview import PartnerServer, partner_overview
 from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
@@ -18,6 +19,7 @@ from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words
+from app.web.servers.server_pages import ServerPage, page_query, requested_page, server_page
 
 pages = Blueprint("servers", __name__)
 pages.before_request(require_sign_in)
@@ -50,13 +52,15 @@ class View:
     counts: Sequence[Count]
     banner: tuple[Phrase, str] | None
     rows: Sequence[Row]
+    page: ServerPage
 
 
 @dataclass(frozen=True)
 class PartnerSubject:
-    """The live parts of the page. All members of a partner see the same."""
+    """The live parts of one page of the list, from 1. All members of a partner see the same."""
 
     partner_id: str
+    page: int = 1
 
     @property
     def topic(self) -> str:
@@ -64,12 +68,14 @@ class PartnerSubject:
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
         at = now()
-        overview = partner_overview(self.partner_id)
+        overview = partner_overview(self.partner_id, self.page)
+        total = len(overview.servers)
         view = View(
-            heading=counted(len(overview.servers), "server"),
+            heading=counted(total, "server"),
             counts=server_words.partner_counts(overview.counts),
             banner=server_words.no_contact_banner(overview.servers),
-            rows=[_row(server) for server in overview.servers],
+            rows=[_row(server) for server in overview.servers[places_on_page(self.page, total)]],
+            page=server_page(self.page, total, "worst first", "/servers"),
         )
         rows = tuple(
             render_part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
@@ -92,20 +98,25 @@ def index() -> ResponseReturnValue:
     """The page. Operators are redirected to theirs."""
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
-    live = current_parts(PartnerSubject(my_partner().id), _GONE)
-    return render_template("servers/server_list.html", live=live, made_at=Moment(now()))
+    subject = _requested_list()
+    live = current_parts(subject, _GONE)
+    return render_template("servers/server_list.html", live=live, query=page_query(subject.page), made_at=Moment(now()))
 
 
 @pages.get("/servers/parts")
 def parts() -> Response:
     """The live parts for pages that poll."""
-    return poll_response(PartnerSubject(my_partner().id), _GONE)
+    return poll_response(_requested_list(), _GONE)
 
 
 @pages.get("/servers/live")
 def live() -> Response:
     """The live parts as a stream."""
-    return stream_response(PartnerSubject(my_partner().id))
+    return stream_response(_requested_list())
+
+
+def _requested_list() -> PartnerSubject:
+    return PartnerSubject(my_partner().id, requested_page())
 
 
 def _row(server: PartnerServer) -> Row:

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from app.fleet.build_states import SHOWN_RETRIES
 from app.fleet.contact import CONTACT_SECONDS
-from app.fleet.fleet_overview import FleetServer, PartnerServer
-from app.fleet.server_totals import Failure
+from app.fleet.overviews.fleet_overview import FleetServer
+from app.fleet.overviews.partner_overview import PartnerServer
+from app.fleet.overviews.server_totals import Failure
 from app.web.builds.build_words import Count, short_reason
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size, some_names
 
 # state -> icon
 STATE_ICONS = {
@@ -146,7 +147,7 @@ def no_contact_banner(servers: Sequence[PartnerServer]) -> tuple[Phrase, str] | 
     if len(silent) == 1 and silent[0].reported_at:
         what: Phrase = (f"No contact with {silent[0].id} since ", Moment(silent[0].reported_at, "since"))
     else:
-        names = ", ".join(server.id for server in silent)
+        names = some_names([server.id for server in silent], len(silent))
         what = (f"No contact with {len(silent)} servers: {names}",)
     one = len(silent) == 1
     continues = "It continues by itself when it reports" if one else "They continue by themselves when they report"

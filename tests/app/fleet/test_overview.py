@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 
 from app.data.extensions import db
 from app.data.models.game import Build, Game
-from app.fleet.fleet_overview import FleetServer, PartnerServer, fleet_overview, partner_overview
+from app.fleet.overviews.fleet_overview import FleetServer, find_fleet_server, fleet_overview
+from app.fleet.overviews.partner_overview import PartnerServer, partner_overview
 from app.fleet.retries import retry_failed
 from app.fleet.rollout import matrix
 from app.fleet.server_builds import server_builds
@@ -213,8 +214,9 @@ def test_a_retired_server_is_gone_from_both(cast: Cast, game: Game, agents: dict
 
 
 def test_one_server_can_be_asked_for(agents: dict[str, FleetAgent]) -> None:
-    assert [server.id for server in fleet_overview("srv-02").servers] == ["srv-02"]
-    assert fleet_overview("srv-99").servers == []
+    everything = {server.id: server for server in fleet_overview().servers}
+    assert find_fleet_server("srv-02") == everything["srv-02"]
+    assert find_fleet_server("srv-99") is None
 
 
 @pytest.mark.slow

@@ -145,11 +145,13 @@ def test_the_last_hour_is_sixty_minutes_oldest_first(cast: Cast, monkeypatch: py
         for ago, partner_id, count in ((0, ours, 5), (0, ours, 2), (0, theirs, 1), (59, ours, 9), (60, ours, 100)):
             record_arrived(session, "srv-01", {partner_id: count}, at - timedelta(minutes=ago))
         record_arrived(session, "srv-02", {ours: 0}, at)
-    found = last_hour(ours)
+    servers = ["srv-01", "srv-02"]
+    found = last_hour(servers, ours)
     assert list(found) == ["srv-01"]
     assert (sum(found["srv-01"]), len(found["srv-01"]), found["srv-01"][-1]) == (16, 60, 7)
-    assert sum(last_hour(theirs)["srv-01"]) == 1
-    assert sum(last_hour()["srv-01"]) == sum(found["srv-01"]) + 1
+    assert sum(last_hour(servers, theirs)["srv-01"]) == 1
+    assert sum(last_hour(servers)["srv-01"]) == sum(found["srv-01"]) + 1
+    assert last_hour(["srv-02"]) == {}
 
 
 def test_a_sweep_forgets_minutes_after_some_hours(cast: Cast) -> None:

@@ -17,7 +17,8 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.server import Server
-from app.fleet.fleet_overview import fleet_overview, partner_overview
+from app.fleet.overviews.fleet_overview import fleet_overview
+from app.fleet.overviews.partner_overview import partner_overview
 from app.fleet.rollout import matrix
 from app.fleet.servers import add_server
 from app.web.frame.formats import NO_BREAK_SPACE, format_size

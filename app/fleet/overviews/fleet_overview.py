@@ -1,0 +1,191 @@
+"""The servers as operators see them: the state of each, and the totals.
+
+Derived from the last reports on each read, like the matrix. The database sums up the servers' builds, so that the cost
+of a page does not grow with the number of builds or games.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, select
+
+from app.data.extensions import db
+from app.data.models.base import now
+from app.data.models.server import PlaySession, Replica, Server
+from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact, places_on_page
+from app.fleet.costs.queued_transfers import exact_tallies
+from app.fleet.overviews.server_totals import Failure, Tally, worst_failures
+from app.fleet.transfers import last_hour, with_current_rate
+from app.refusals import NotFound
+
+# Worst first: the order of the table.
+SERVER_STATES = ("failed", "conflict", "no_contact", "retrying", "unwell", "paused", "not_started", "healthy")
+
+
+@dataclass(frozen=True)
+class FleetServer:
+    """One server as an operator sees it. `state` is one of SERVER_STATES and began at `since`, if that is known.
+
+    `tally` counts all builds it should hold; sessions, rate and disk are as of its last report. `last_hour` holds its
+    bytes per minute, and is empty for servers that are not shown.
+    """
+
+    id: str
+    region: str
+    state: str
+    since: datetime | None
+    contact: bool
+    reported_at: datetime | None
+    joined_at: datetime
+    paused_at: datetime | None
+    conflict_at: datetime | None
+    agent_version: str | None
+    token_hint: str
+    cpu_percent: float | None
+    memory_percent: float | None
+    disk_used: int
+    disk_total: int
+    tally: Tally
+    failure: Failure | None
+    sessions: int
+    bytes_per_second: int
+    keep_previous: int
+    last_hour: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FleetOverview:
+    """The servers, worst first, and their totals."""
+
+    servers: list[FleetServer]
+    counts: Counter[str]
+
+    @property
+    def bytes_per_second(self) -> int:
+        return sum(server.bytes_per_second for server in self.servers)
+
+    @property
+    def bytes_to_send(self) -> int:
+        return sum(server.tally.bytes_to_fetch for server in self.servers)
+
+    @property
+    def cached(self) -> int:
+        return sum(server.tally.cached for server in self.servers)
+
+    @property
+    def wanted(self) -> int:
+        return sum(server.tally.builds for server in self.servers)
+
+    @property
+    def disk_used(self) -> int:
+        return sum(server.disk_used for server in self.servers)
+
+    @property
+    def disk_total(self) -> int:
+        return sum(server.disk_total for server in self.servers)
+
+    @property
+    def sessions(self) -> int:
+        return sum(server.sessions for server in self.servers)
+
+
+def fleet_overview(page: int | None = None) -> FleetOverview:
+    """All active servers. Five queries. Only for the servers on `page` (None: for all) is the last hour read, which is
+    up to 60 rows for each."""
+    servers = _fleet_servers(active_servers())
+    servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
+    shown = places_on_page(page, len(servers))
+    servers[shown] = _with_last_hour(servers[shown])
+    return FleetOverview(servers, Counter(server.state for server in servers))
+
+
+def find_fleet_server(server_id: str) -> FleetServer | None:
+    """An active server, or None."""
+    server = db.session.scalar(select(Server).where(IS_ACTIVE, Server.id == server_id))
+    return _with_last_hour(_fleet_servers([server], server_id))[0] if server else None
+
+
+def fleet_server(server_id: str) -> FleetServer:
+    """An active server. Raises NotFound."""
+    server = find_fleet_server(server_id)
+    if server is None:
+        raise NotFound(no_server(server_id))
+    return server
+
+
+def no_server(server_id: str) -> str:
+    return f"There is no server '{server_id}', or it was retired."
+
+
+def _fleet_servers(servers: Sequence[Server], server_id: str | None = None) -> list[FleetServer]:
+    """`server_id`: read nothing of other servers."""
+    at = now()
+    planned: ColumnElement[bool] = Replica.wanted.is_(True)
+    running = select(PlaySession.server_id, func.count().label("running")).where(PlaySession.ended_at.is_(None))
+    if server_id is not None:
+        planned = and_(planned, Replica.server_id == server_id)
+        running = running.where(PlaySession.server_id == server_id)
+    sums, failures = exact_tallies(planned), worst_failures(planned)
+    sessions = {row.server_id: row.running for row in db.session.execute(running.group_by(PlaySession.server_id))}
+    return [
+        _fleet_server(server, sums.get(server.id, Tally()), failures.get(server.id), sessions.get(server.id, 0), at)
+        for server in servers
+    ]
+
+
+def _with_last_hour(servers: Sequence[FleetServer]) -> list[FleetServer]:
+    hours = last_hour([server.id for server in servers])
+    return [
+        replace(server, last_hour=with_current_rate(hours.get(server.id), server.bytes_per_second))
+        for server in servers
+    ]
+
+
+def _fleet_server(server: Server, tally: Tally, failure: Failure | None, sessions: int, at: datetime) -> FleetServer:
+    contact = has_contact(server, at)
+    state, since = _server_state(server, failure, contact)
+    total = server.disk_total_bytes or 0
+    rate = (server.bytes_per_second or 0) if contact else 0
+    return FleetServer(
+        id=server.id,
+        region=server.region,
+        state=state,
+        since=since,
+        contact=contact,
+        reported_at=server.last_report_at,
+        joined_at=server.created_at,
+        paused_at=server.paused_at,
+        conflict_at=server.conflict_at,
+        agent_version=server.agent_version,
+        token_hint=server.token_hint,
+        cpu_percent=server.cpu_percent,
+        memory_percent=server.memory_percent,
+        disk_used=max(0, total - (server.disk_free_bytes or 0)),
+        disk_total=total,
+        tally=tally,
+        failure=failure if contact else None,
+        sessions=sessions,
+        bytes_per_second=rate,
+        keep_previous=server.keep_previous,
+    )
+
+
+def _server_state(server: Server, failure: Failure | None, contact: bool) -> tuple[str, datetime | None]:
+    found: list[tuple[str, datetime | None]] = []
+    if server.last_report_at is None:
+        found.append(("not_started", server.created_at))
+    elif not contact:
+        found.append(("no_contact", server.last_report_at))
+    elif failure:
+        found.append(("retrying" if failure.retrying else "failed", failure.since))
+    if server.conflict_at:
+        found.append(("conflict", None))  # the time known is when the other agent was last refused
+    if server.paused_at:
+        found.append(("paused", server.paused_at))
+    if contact and server.health_status == "error":
+        found.append(("unwell", None))
+    return min(found, key=lambda each: SERVER_STATES.index(each[0]), default=("healthy", None))

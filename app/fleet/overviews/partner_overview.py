@@ -1,0 +1,116 @@
+"""The servers as one partner sees them: the state of the partner's released builds on each.
+
+Derived from the last reports on each read, like the matrix. The database sums up the servers' builds, so that the cost
+of a page does not grow with the number of builds or games.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sqlalchemy import and_, func, select
+
+from app.data.extensions import db
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.data.models.server import Replica, Server
+from app.fleet.active_servers import active_servers, has_contact, places_on_page
+from app.fleet.costs.queued_transfers import exact_tallies
+from app.fleet.overviews.server_totals import Failure, Tally, worst_failures
+from app.fleet.transfers import last_hour, with_current_rate
+
+# Worst first: the order of the table.
+PARTNER_STATES = (
+    "failed",
+    "no_contact",
+    "retrying",
+    "verifying",
+    "downloading",
+    "queued",
+    "not_started",
+    "up_to_date",
+    "nothing",
+)
+
+
+@dataclass(frozen=True)
+class PartnerServer:
+    """One server as a partner sees it: only their own builds, and nothing about other partners or the machine.
+
+    `state` is one of PARTNER_STATES; `tally` counts the released builds; `last_hour` holds their bytes per minute, and
+    is empty for servers that are not shown.
+    """
+
+    id: str
+    region: str
+    state: str
+    reported_at: datetime | None
+    paused: bool
+    released: int
+    tally: Tally
+    failure: Failure | None
+    bytes_per_second: int
+    last_hour: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PartnerOverview:
+    """Worst first."""
+
+    servers: list[PartnerServer]
+    released: int
+    counts: Counter[str]
+
+
+def partner_overview(partner_id: str, page: int | None = None) -> PartnerOverview:
+    """Five queries for any number of servers and games. Only for the servers on `page` (None: for all) is the
+    last hour read, which is up to 60 rows for each."""
+    at = now()
+    of_partner = (Game.partner_id == partner_id, Game.deleted_at.is_(None))
+    released = db.session.scalar(select(func.count()).where(*of_partner, Game.released_build_id.is_not(None))) or 0
+    theirs = and_(*of_partner, Game.released_build_id == Replica.build_id)
+    sums, failures = exact_tallies(theirs), worst_failures(theirs)
+    servers = [
+        _partner_server(server, sums.get(server.id, Tally()), failures.get(server.id), released, at)
+        for server in active_servers()
+    ]
+    servers.sort(key=lambda server: (PARTNER_STATES.index(server.state), server.id))
+    shown = places_on_page(page, len(servers))
+    hours = last_hour([server.id for server in servers[shown]], partner_id)
+    servers[shown] = [
+        replace(server, last_hour=with_current_rate(hours.get(server.id), server.bytes_per_second))
+        for server in servers[shown]
+    ]
+    return PartnerOverview(servers, released, Counter(server.state for server in servers))
+
+
+def _partner_server(
+    server: Server, tally: Tally, failure: Failure | None, released: int, at: datetime
+) -> PartnerServer:
+    contact = has_contact(server, at)
+    return PartnerServer(
+        id=server.id,
+        region=server.region,
+        state=_partner_state(server, tally, failure, released, contact),
+        reported_at=server.last_report_at,
+        paused=server.paused_at is not None,
+        released=released,
+        tally=tally,
+        failure=failure if contact else None,
+        bytes_per_second=tally.bytes_per_second if contact else 0,
+    )
+
+
+def _partner_state(server: Server, tally: Tally, failure: Failure | None, released: int, contact: bool) -> str:
+    if not contact:
+        return "no_contact" if server.last_report_at else "not_started"
+    if failure:
+        return "retrying" if failure.retrying else "failed"
+    for state in ("verifying", "downloading"):
+        if getattr(tally, state):
+            return state
+    if tally.cached < released:
+        return "queued"
+    return "up_to_date" if released else "nothing"
