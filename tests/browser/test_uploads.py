@@ -150,7 +150,7 @@ def test_the_whole_page_takes_a_drop_and_says_what_it_becomes(lanterns: Page, co
     expect(row).to_have_attribute("data-phase", "failed")
     expect(row).to_contain_text("Rejected:")
     # The refusal stays, in the list of builds too, also on the other tabs.
-    expect(lanterns.locator("#builds tbody tr")).to_contain_text("Failed check")
+    expect(lanterns.locator("#builds .refusals summary")).to_contain_text("Failed check")
     lanterns.get_by_role("link", name="Details").click()
     expect(lanterns.locator("#uploads .upload")).to_contain_text("Rejected:")
     assert complaints == []

@@ -16,7 +16,7 @@ from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
 from app.uploads.resumable.current_uploads import current_uploads
 from app.web.builds import build_words
-from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, count_note, list_build_lines
+from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size, some_names
@@ -66,6 +66,7 @@ class GameView:
     released: Phrase
     release_next: int | None  # a ready build that is newer than the live one
     builds: Sequence[BuildLine]
+    refused: Sequence[RefusalLine]
     builds_note: str
     all_builds: bool  # whether the page links to a list with more builds
     counts: Sequence[Count]
@@ -96,6 +97,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         released=_released(game),
         release_next=_next(builds.lines),
         builds=builds.lines,
+        refused=builds.refused,
         builds_note=count_note(builds),
         all_builds=builds.older is not None,
         counts=build_words.count_labels(found.counts),
@@ -140,8 +142,7 @@ def _upload(slug: str, upload: Upload) -> UploadLine:
 
 
 def _next(lines: Sequence[BuildLine]) -> int | None:
-    newest = next((line for line in lines if line.number), None)
-    return newest.number if newest and newest.action == "Release" else None
+    return lines[0].number if lines and lines[0].action == "Release" else None
 
 
 def _released(game: Game) -> Phrase:
