@@ -9,7 +9,8 @@ from flask import Flask
 
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.images.gallery import GalleryFilter, GalleryImage, GalleryPage, QuotaSummary, gallery, quota_summary
+from app.images.gallery import GalleryFilter, GalleryPage, QuotaSummary, gallery, quota_summary
+from app.images.gallery_images import GalleryImage
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
 from app.web.frame.filter_links import FilterLink

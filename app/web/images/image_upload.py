@@ -34,6 +34,7 @@ from app.web.frame.current_user import (
 from app.web.frame.formats import format_limit
 from app.web.frame.forms import FORM_REFUSALS, show_refusal
 from app.web.images.gallery_page import ImageForm, render_gallery
+from app.web.images.image_picker import is_requested, picker_url, render_picker
 from slipway.archive.invisible_characters import escape_invisible
 
 pages = Blueprint("asset_upload", __name__)
@@ -45,7 +46,7 @@ MAX_FILE_NAME_LENGTH = 256
 
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
-    """Add one image."""
+    """Add one image: to the gallery, or to the picker in the address."""
     require_write("Adding images")  # before a byte of the body is read
     partner = my_partner()
     partner_id, name = partner.id, partner.name
@@ -71,7 +72,10 @@ def _add(slug: str) -> ResponseReturnValue:
         received = receive_image(game, app_id, file.stream, name, my_actor())
     except (*FORM_REFUSALS, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
         status, headers = show_refusal(form, refusal)
-        return render_gallery(db.session.get_one(Game, game_id), form), status, headers
+        render = render_picker if is_requested() else render_gallery
+        return render(db.session.get_one(Game, game_id), form), status, headers
+    if is_requested():
+        return redirect(picker_url(db.session.get_one(Game, game_id), received), 303)
     flash(f"{escape_invisible(name)} is {'already here' if received.existed else 'added'}")
     return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{received.asset_id}"), 303)
 

@@ -8,12 +8,13 @@ import pytest
 
 from app.components.component_views import list_components
 from app.components.revisions import draft_of, list_revisions
+from app.components.sides import put_on_side
 from tests.app.fleet.counting import statements
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.asset_scenes import add_component, game_of
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, plain, rows
-from tests.conftest import Cast
+from tests.conftest import CAST, Cast
 
 pytestmark = ONE_DATABASE
 
@@ -64,7 +65,7 @@ def test_who_sees_what(
         assert stranger.get(path).status_code == 404, path
         assert owner.get(path).status_code == 200, path
         assert "<html" not in owner.get(path, headers=HTMX).text
-    for path in (PAGE, f"{ember}/details", f"{ember}/deletion", f"{ember}/sides", final):
+    for path in (PAGE, f"{ember}/details", f"{ember}/deletion", f"{ember}/sides/deletion", final):
         assert visitor.post(path).status_code == 302, path
         assert stranger.post(path).status_code == 404, path
         assert viewer.post(path).status_code == 403, path
@@ -167,18 +168,25 @@ def test_what_breaks_a_rule_is_said_beside_its_field(
             assert 'value="Ember"' in answer.text or "name" in changed, "what was typed stays"
 
 
-def test_an_image_is_put_on_a_side_and_taken_off(owner: Visitor, deck: dict[str, str], cast: Cast) -> None:
-    sides = f"{PAGE}/{deck['Ember']}/sides"
-    assert owner.post(sides, {"side": "back", "asset": deck["back.png"]}).status_code == 303
-    assert "Back is missing" not in owner.get(PAGE).text
-    owner.post(sides, {"side": "back", "asset": ""})
-    assert "Back is missing" in owner.get(PAGE).text
-    title = "The side is not changed: 1 thing to change"
-    assert errors(owner.post(sides, {"side": "", "asset": ""}))[0] == title
-    assert errors(owner.post(sides, {"side": "back", "asset": "x"}))[1].startswith("Choose an image")
-    other = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
-    theirs = asset_scenes.add_image(other, "theirs.png", asset_scenes.token(), made=False)
-    assert owner.post(sides, {"side": "back", "asset": theirs}).status_code == 422
+def test_sides_are_a_fixed_choice_with_words_of_their_own(
+    owner: Visitor, game_id: str, deck: dict[str, str], cast: Cast
+) -> None:
+    ember = f"{PAGE}/{deck['Ember']}"
+    page = owner.get(ember).text
+    assert '<input class="input' not in page, "nobody types the name of a side"
+    assert "Front Change image of Front Clear Front Back No image Choose image of Back" in plain(page)
+    put_on_side(game_of(game_id), deck["Ember"], "spine", deck["back.png"], CAST)  # as a call may name it
+    assert "spine Change image of spine Clear spine" in plain(owner.get(ember).text)
+    face = add_component(game_id, "dieFace", "Six", "six", parent_external_key="die")
+    words = plain(owner.get(f"{PAGE}/{face}").text)
+    assert "Face No image Choose image of Face" in words
+    assert "Front" not in words
+
+    assert owner.post(f"{ember}/sides/deletion", {"side": "front"}).status_code == 303
+    assert "Ember: Front has no image" in owner.get(PAGE).text
+    assert "Front No image Choose image of Front" in plain(owner.get(ember).text)
+    for wrong in ("", "left"):
+        assert owner.post(f"{ember}/sides/deletion", {"side": wrong}).status_code == 400, wrong
 
 
 def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
@@ -212,7 +220,7 @@ def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
     for write in ("Add a component", "Finalize revision"):
         assert write not in old
     piece = owner.get(f"{PAGE}/{deck['Ember']}?revision=1").text
-    assert "Set the image of a side" not in piece
+    assert "Choose image" not in piece
     assert [line[:10] for line in rows(owner.get(f"{GAME}/revisions").text)] == ["Revision 2", "Revision 1"]
 
 
