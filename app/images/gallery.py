@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Tuple, func, or_, select, tuple_
 
-from app.data.cursors import time_cursor, time_position
+from app.data.cursors import size_cursor, size_position, text_cursor, text_position, time_cursor, time_position
 from app.data.extensions import db
-from app.data.models.asset import Asset, GamePicture
+from app.data.models.asset import Asset, Blob, GamePicture
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
 from app.data.models.partner import App
@@ -21,13 +22,36 @@ from app.images.image_quota import AssetQuota, asset_quota
 
 @dataclass(frozen=True)
 class GalleryFilter:
-    """The gallery's filters. `used` None: all; `after`: the cursor of the previous page."""
+    """The gallery's filters. `used` None: all; `sort`: a key of ORDERS; `after`: the cursor of the previous page, which
+    had the same `sort`."""
 
     text: str | None = None
     used: bool | None = None
     app_id: str | None = None
-    limit: int = 60
+    limit: int = 50
     after: str | None = None
+    sort: str = ""
+
+
+@dataclass(frozen=True)
+class GalleryOrder:
+    """An order of the gallery: by `value`, and by id where that is equal. `cursor` and `position` write and read a
+    position in it."""
+
+    value: ColumnElement[Any]
+    is_descending: bool
+    cursor: Callable[[Any, str], str]
+    position: Callable[[str], Tuple]
+
+
+_AGE: ColumnElement[Any] = Asset.created_at.expression
+# By key in the address. Names are compared by the database, without regard to the case of ASCII letters at least.
+ORDERS = {
+    "": GalleryOrder(_AGE, is_descending=True, cursor=time_cursor, position=time_position),
+    "oldest": GalleryOrder(_AGE, is_descending=False, cursor=time_cursor, position=time_position),
+    "name": GalleryOrder(func.lower(Asset.file_name), is_descending=False, cursor=text_cursor, position=text_position),
+    "largest": GalleryOrder(Blob.size.expression, is_descending=True, cursor=size_cursor, position=size_position),
+}
 
 
 @dataclass(frozen=True)
@@ -76,21 +100,27 @@ class QuotaSummary:
 
 
 def gallery(game: Game, wanted: GalleryFilter) -> GalleryPage:
-    """Newest first. A constant number of queries for any number of images."""
+    """One page. A constant number of queries for any number of images. Raises InvalidRequest for an unknown cursor."""
     matching = _matching(game.id, wanted)
     all_, used = db.session.execute(
         select(func.count(), func.count().filter(_is_used())).select_from(Asset).where(*matching)
     ).one()
     if wanted.used is not None:
         matching.append(_is_used() if wanted.used else ~_is_used())
-    query = assets_with_blobs().where(*matching).order_by(Asset.created_at.desc(), Asset.id.desc())
+    order = ORDERS[wanted.sort]
+    query = assets_with_blobs().where(*matching).add_columns(order.value.label("value"))
+    if order.is_descending:
+        query = query.order_by(order.value.desc(), Asset.id.desc())
+    else:
+        query = query.order_by(order.value, Asset.id)
     if wanted.after:
-        query = query.where(tuple_(Asset.created_at, Asset.id) < time_position(wanted.after))
-    rows = db.session.scalars(query.limit(wanted.limit + 1)).all()
+        here, there = tuple_(order.value, Asset.id), order.position(wanted.after)
+        query = query.where(here < there if order.is_descending else here > there)
+    rows = db.session.execute(query.limit(wanted.limit + 1)).all()
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
-    last = time_cursor(rows[-1].created_at, rows[-1].id) if more else None
-    return GalleryPage(gallery_images(rows), GalleryCounts(int(all_), int(used)), last)
+    last = order.cursor(rows[-1].value, rows[-1].Asset.id) if more else None
+    return GalleryPage(gallery_images([row.Asset for row in rows]), GalleryCounts(int(all_), int(used)), last)
 
 
 def asset_detail(game: Game, asset_id: str) -> AssetDetail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import FileField
@@ -17,7 +17,8 @@ from app.web.frame.current_user import my_game, require_sign_in
 from app.web.frame.formats import Moment, format_limit
 from app.web.frame.forms import summary_title
 from app.web.games.game_header import header_context
-from app.web.images.gallery_view import USE_FILTERS, GallerySubject
+from app.web.images.gallery_filters import requested_filters
+from app.web.images.gallery_view import SORTS, USE_FILTERS, GallerySubject
 from app.web.live.streams import current_parts, poll_response, stream_response
 
 pages = Blueprint("assets", __name__)
@@ -60,6 +61,7 @@ def render_gallery(game: Game, form: ImageForm) -> str:
         **found,
         filters=subject,
         apps=apps,
+        sorts=SORTS,
         form=form,
         problem=summary_title(form, "The image is not added"),
         gallery=current_parts(subject, _GONE),
@@ -73,5 +75,13 @@ def render_gallery(game: Game, form: ImageForm) -> str:
 
 
 def _requested_gallery(game: Game) -> GallerySubject:
-    text, used, app_id, after = (request.args.get(name, "").strip() for name in ("q", "used", "app", "after"))
-    return GallerySubject(game.id, text[:256], used if used in USE_FILTERS else "", app_id[:40], after[:200])
+    asked = requested_filters()
+    used, sort = asked.get("used", ""), asked.get("sort", "")
+    return GallerySubject(
+        game.id,
+        asked.get("q", ""),
+        used if used in USE_FILTERS else "",
+        asked.get("app", ""),
+        asked.get("after", ""),
+        sort if sort in SORTS else "",
+    )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, validate_csrf
 from werkzeug.datastructures import FileStorage
@@ -33,6 +33,7 @@ from app.web.frame.current_user import (
 )
 from app.web.frame.formats import format_limit
 from app.web.frame.forms import FORM_REFUSALS, show_refusal
+from app.web.images.gallery_filters import gallery_url
 from app.web.images.gallery_page import ImageForm, render_gallery
 from app.web.images.image_picker import is_requested, picker_url, render_picker
 from slipway.archive.invisible_characters import escape_invisible
@@ -77,7 +78,7 @@ def _add(slug: str) -> ResponseReturnValue:
     if is_requested():
         return redirect(picker_url(db.session.get_one(Game, game_id), received), 303)
     flash(f"{escape_invisible(name)} is {'already here' if received.existed else 'added'}")
-    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{received.asset_id}"), 303)
+    return redirect(gallery_url(db.session.get_one(Game, game_id), received.asset_id), 303)
 
 
 # It checks the token itself: the check before each request would apply the size limit of forms to the body.
