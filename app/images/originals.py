@@ -40,7 +40,7 @@ def zip_entries(game_id: str, asset_ids: Sequence[str]) -> list[ZipEntry]:
     """The original files of these images for one archive, each with a name of its own. Images that were deleted
     meanwhile are left out. Raises AssetNotFound if none is left."""
     query = (
-        select(Asset.file_name, Asset.created_at, Blob.object_key)
+        select(Asset.file_name, Asset.created_at, Blob.object_key, Blob.size)
         .join(Blob, Asset.blob_id == Blob.id)
         .where(Asset.id.in_(asset_ids), Asset.game_id == game_id, Asset.deleted_at.is_(None))
         .order_by(Asset.created_at, Asset.id)
@@ -50,7 +50,10 @@ def zip_entries(game_id: str, asset_ids: Sequence[str]) -> list[ZipEntry]:
     if not rows:
         raise AssetNotFound("None of these images is in this game any more. They may have been deleted.")
     taken: set[str] = set()
-    return [ZipEntry(_free_name(row.file_name, taken), row.object_key, _zip_moment(row.created_at)) for row in rows]
+    return [
+        ZipEntry(_free_name(row.file_name, taken), row.object_key, row.size, _zip_moment(row.created_at))
+        for row in rows
+    ]
 
 
 def _free_name(file_name: str, taken: set[str]) -> str:

@@ -3,49 +3,55 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
-from app.storage.objects import OpenObject, open_object
+from app.storage.bucket import Bucket, bucket
+from app.storage.objects import PIECE
 
 
 @dataclass(frozen=True)
 class ZipEntry:
-    """An object, and its name in the archive."""
+    """An object, its bytes, and its name in the archive."""
 
     name: str
     key: str
+    size: int
     moment: tuple[int, int, int, int, int, int]  # year, from 1980, to second
 
 
 class ZippedObjects:
-    """The archive of at least one object. It does not compress: images are compressed already. Making one opens the
-    first object, so that storage that cannot be reached is found before the answer begins. Raises ObjectMissing or
-    StorageError."""
+    """The archive of at least one object. It does not compress: images are compressed already. Making one reads the
+    first bytes, so that storage that cannot be reached is found before the answer begins. Raises StorageError, and
+    ObjectGone when there is no such object."""
 
     def __init__(self, entries: Sequence[ZipEntry]) -> None:
-        self._entries = entries
-        self._opened: OpenObject | None = open_object(entries[0].key)
+        self._rest = _zipped(bucket(), entries)
+        self._first = next(self._rest)
 
     def pieces(self) -> Iterator[bytes]:
-        """The archive in pieces of up to 64 KiB and some headers. Raises ObjectMissing or StorageError."""
-        sink = _Sink()
-        with zipfile.ZipFile(sink, "w") as archive:
-            for entry in self._entries:
-                opened, self._opened = self._opened or open_object(entry.key), None
-                try:
-                    with archive.open(zipfile.ZipInfo(entry.name, entry.moment), "w") as target:
-                        for piece in opened.pieces():
-                            target.write(piece)
-                            yield sink.take()
-                finally:
-                    opened.close()
-        yield sink.take()
+        """The archive in pieces of up to 64 KiB and some headers. Needs no app context. Raises StorageError."""
+        yield self._first
+        yield from self._rest
 
     def close(self) -> None:
-        """Free the connection of an archive that was not read."""
-        if self._opened is not None:
-            self._opened.close()
+        """Free the connection of an archive that was not read to the end."""
+        self._rest.close()
+
+
+def _zipped(store: Bucket, entries: Sequence[ZipEntry]) -> Generator[bytes]:
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w") as archive:
+        for entry in entries:
+            with (
+                archive.open(zipfile.ZipInfo(entry.name, entry.moment), "w") as target,
+                closing(store.read(entry.key, 0, entry.size, PIECE)) as pieces,
+            ):
+                for piece in pieces:
+                    target.write(piece)
+                    yield sink.take()
+    yield sink.take()
 
 
 class _Sink:

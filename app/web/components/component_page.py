@@ -18,6 +18,7 @@ from app.components.sides import offered_sides, put_on_side
 from app.data.extensions import htmx
 from app.data.models.game import Game
 from app.refusals import InvalidRequest
+from app.web.components.board_filters import board_url, requested_filters
 from app.web.components.component_cards import faces
 from app.web.components.component_words import kind_name, millimetres, side_name
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
@@ -66,7 +67,7 @@ def clear_side(slug: str, component_id: str) -> ResponseReturnValue:
         raise InvalidRequest(f"Choose one of the sides of {component.name}.")
     put_on_side(game, component_id, form.side.data, None, my_actor())
     flash(f"{component.name}: {side_name(form.side.data)} has no image")
-    return redirect(url_for("components.page", slug=slug, _anchor=f"c-{component_id}"), 303)
+    return redirect(board_url(slug, component_id), 303)
 
 
 @pages.post("/games/<slug>/components/<component_id>/deletion")
@@ -77,7 +78,7 @@ def delete(slug: str, component_id: str) -> ResponseReturnValue:
     name = component_of_draft(game, component_id).name
     delete_component(game, component_id, my_actor())
     flash(f"{name} is deleted from the draft. Its images are kept")
-    return redirect(url_for("components.page", slug=slug), 303)
+    return redirect(board_url(slug), 303)
 
 
 def _component(game: Game, component_id: str) -> ShownComponent:
@@ -87,7 +88,7 @@ def _component(game: Game, component_id: str) -> ShownComponent:
 
 
 def _side_lines(slug: str, component: ShownComponent, sides: Sequence[str]) -> list[SideLine]:
-    query: dict[str, Any] = {"for": "side", "component": component.id}
+    query: dict[str, Any] = {"for": "side", "component": component.id, "back": board_url(slug, component.id)}
     lines = []
     for side in sides:
         image = component.faces.get(side)
@@ -108,7 +109,8 @@ def _show(game: Game, component: ShownComponent) -> str:
         "facts": _facts(component),
         "sides": _side_lines(game.slug, component, offered_sides(component) if may_write else list(component.faces)),
         "may_write": may_write,
-        "back": url_for("components.page", slug=game.slug, revision=finalized or None),
+        "filters": requested_filters(),
+        "back": board_url(game.slug),
     }
     if htmx and not htmx.boosted:
         return render_template("components/component.html", layout="images/in_dialog.html", **shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from app.components.component_views import list_components
 from app.components.revisions import draft_of, list_revisions
 from app.components.sides import put_on_side
+from app.web.components import board_view
 from tests.app.fleet.counting import statements
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.asset_scenes import add_component, game_of
@@ -126,6 +128,55 @@ def test_a_long_deck_shows_its_first_row_and_the_way_to_the_rest(
     everything = re.search(r'href="([^"]+)">Show all 8<', page)
     assert everything
     assert len(names(owner.get(everything[1]).text)) == 9
+
+
+def test_decks_and_cards_are_sorted_and_have_pages(
+    owner: Visitor, game_id: str, deck: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_component(game_id, "deck", "Aces", "aces")
+    add_component(game_id, "card", "Dawn", "dawn", parent_external_key="main-deck")
+
+    def pages(query: str) -> list[list[str]]:
+        """The names on each page."""
+        found, path = [], f"{PAGE}?{query}"
+        while path:
+            page = html.unescape(owner.get(path).text)
+            found.append(names(page))
+            links = re.findall(r'href="([^"]+)">Next page<', page)
+            path = links[0] if links else ""
+        return found
+
+    main, loose = ["Main deck", "Keeper", "Ember", "Dawn"], ["Not in a deck", "Weather die"]
+    by_name = ["Main deck", "Dawn", "Ember", "Keeper"]
+    assert pages("") == [[*main, "Aces", *loose]]
+    assert pages("sort=name") == [["Aces", *by_name, *loose]]
+    assert pages("sort=changed")[0][:4] == ["Aces", "Main deck", "Dawn", "Ember"]
+    monkeypatch.setattr(board_view, "SECTIONS_PER_PAGE", 1)
+    monkeypatch.setattr(board_view, "CARDS_PER_PAGE", 2)
+    assert pages("") == [main, ["Aces"], loose]
+    assert pages("q=e&sort=name") == [by_name[:1] + by_name[2:], ["Aces"], loose]
+    inside = f"sort=name&in={deck['Main deck']}"
+    assert pages(inside) == [by_name[:3], ["Main deck", "Keeper"]]
+    assert "Previous" in owner.get(f"{PAGE}?{inside}&page=2").text
+    assert owner.get(f"{PAGE}?page=-1").status_code == 400
+
+
+def test_filters_survive_an_action(owner: Visitor, deck: dict[str, str]) -> None:
+    listed = f"{PAGE}?kind=decks&q=ember&sort=name"
+    here = f"{PAGE}/{deck['Ember']}?kind=decks&q=ember&sort=name"
+    assert f'href="{here}"' in html.unescape(owner.get(listed).text)
+    component = html.unescape(owner.get(here).text)
+    assert f'href="{listed}"' in component, "the way back"
+    (picker,) = re.findall(r'href="([^"]+image-choice[^"]+side=back[^"]*)"', component)
+    assert owner.post(picker, {"asset": deck["back.png"]}).location == f"{listed}#c-{deck['Ember']}"
+    (clear,) = re.findall(r'action="([^"]+/sides/deletion[^"]*)"', component)
+    assert owner.post(clear, {"side": "front"}).location == f"{listed}#c-{deck['Ember']}"
+    (edit,) = re.findall(r'href="([^"]+/details[?][^"]*)"', component)
+    (change,) = re.findall(r'action="([^"]+/details[?][^"]*)"', html.unescape(owner.get(edit).text))
+    saved = owner.post(change, {"name": "Ember", "parent": "main-deck", "width_mm": "", "height_mm": ""})
+    assert saved.location == f"{listed}#c-{deck['Ember']}"
+    (delete,) = re.findall(r'action="([^"]+Ember/deletion[^"]*|[^"]+/deletion[?][^"]*)"', component)[-1:]
+    assert owner.post(delete).location == listed
 
 
 def test_a_component_is_added_and_changed(owner: Visitor, game_id: str, deck: dict[str, str]) -> None:
