@@ -6,8 +6,6 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
-from wtforms import FileField
 
 from app.data.models.base import now
 from app.data.models.game import Game
@@ -19,18 +17,13 @@ from app.web.frame.forms import summary_title
 from app.web.games.game_header import header_context
 from app.web.images.gallery_filters import requested_filters
 from app.web.images.gallery_view import SORTS, USE_FILTERS, GallerySubject
+from app.web.images.image_form import ImageForm
 from app.web.live.streams import current_parts, poll_response, stream_response
 
 pages = Blueprint("assets", __name__)
 pages.before_request(require_sign_in)
 
 _GONE = "This game no longer exists."
-
-
-class ImageForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """One image sent through the app, for browsers without the script."""
-
-    file = FileField("Image")
 
 
 @pages.get("/games/<slug>/assets")

@@ -13,14 +13,13 @@ from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, chosen_images, gallery
 from app.images.gallery_images import GalleryImage
 from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
-from app.images.intake.image_receiver import ReceivedImage
 from app.refusals import InvalidRequest
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import counted, format_limit
 from app.web.frame.forms import show_refusal, summary_title
 from app.web.games.game_header import header_context
-from app.web.images.gallery_page import ImageForm
 from app.web.images.gallery_view import IMAGES_PER_PAGE, Tile, tile_of
+from app.web.images.image_form import ImageForm
 from app.web.images.picker_purposes import requested_purpose
 
 pages = Blueprint("image_picker", __name__)
@@ -58,11 +57,11 @@ def is_requested() -> bool:
     return "for" in request.args
 
 
-def picker_url(game: Game, received: ReceivedImage) -> str:
-    """The picker of this request's address, with a new image chosen."""
+def picker_url(game: Game, added_id: str, *, existed: bool) -> str:
+    """The picker of this request's address, with an image chosen that was added, or was here already."""
     purpose = requested_purpose(game)
-    chosen = [received.asset_id, *(_requested_choice() if purpose.is_many else [])]
-    added = "existing" if received.existed else "new"
+    chosen = [added_id, *(_requested_choice() if purpose.is_many else [])]
+    added = "existing" if existed else "new"
     return url_for("image_picker.page", slug=game.slug, asset=chosen, added=added, **purpose.query)
 
 

@@ -34,7 +34,8 @@ from app.web.frame.current_user import (
 from app.web.frame.formats import format_limit
 from app.web.frame.forms import FORM_REFUSALS, show_refusal
 from app.web.images.gallery_filters import gallery_url
-from app.web.images.gallery_page import ImageForm, render_gallery
+from app.web.images.gallery_page import render_gallery
+from app.web.images.image_form import ImageForm
 from app.web.images.image_picker import is_requested, picker_url, render_picker
 from slipway.archive.invisible_characters import escape_invisible
 
@@ -76,7 +77,7 @@ def _add(slug: str) -> ResponseReturnValue:
         render = render_picker if is_requested() else render_gallery
         return render(db.session.get_one(Game, game_id), form), status, headers
     if is_requested():
-        return redirect(picker_url(db.session.get_one(Game, game_id), received), 303)
+        return redirect(picker_url(db.session.get_one(Game, game_id), received.asset_id, existed=received.existed), 303)
     flash(f"{escape_invisible(name)} is {'already here' if received.existed else 'added'}")
     return redirect(gallery_url(db.session.get_one(Game, game_id), received.asset_id), 303)
 
