@@ -18,8 +18,9 @@ from app.config.settings import MIB
 from app.data.database import free_connection, free_connection_keeping_rows
 from app.data.extensions import csrf, db
 from app.data.models.game import Game
+from app.images.gallery import asset_detail
 from app.images.image_limits import MAX_IMAGE_BYTES
-from app.images.intake.image_receiver import receive_image
+from app.images.intake.image_receiver import ReceivedImage, receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
 from app.web.frame.current_user import (
@@ -78,8 +79,16 @@ def _add(slug: str) -> ResponseReturnValue:
         return render(db.session.get_one(Game, game_id), form), status, headers
     if is_requested():
         return redirect(picker_url(db.session.get_one(Game, game_id), received.asset_id, existed=received.existed), 303)
-    flash(f"{escape_invisible(name)} is {'already here' if received.existed else 'added'}")
+    flash(_toast(db.session.get_one(Game, game_id), name, received))
     return redirect(gallery_url(db.session.get_one(Game, game_id), received.asset_id), 303)
+
+
+def _toast(game: Game, file_name: str, received: ReceivedImage) -> str:
+    sent = escape_invisible(file_name)
+    if not received.existed:
+        return f"{sent} is added"
+    known = asset_detail(game, received.asset_id).tile.file_name
+    return f"{sent} is already here" if known == sent else f"{sent} is already here, as {known}"
 
 
 # It checks the token itself: the check before each request would apply the size limit of forms to the body.

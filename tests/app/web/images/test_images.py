@@ -198,7 +198,7 @@ def test_an_image_that_the_game_has_is_already_here(owner: Visitor, game_id: str
     first = send(owner, picture(), "one.png")
     again = send(owner, picture(), "two\u202egnp.png")
     assert (again.status_code, again.location) == (303, first.location)
-    assert r"two\u202egnp.png is already here" in owner.get(PAGE).text
+    assert r"two\u202egnp.png is already here, as one.png" in owner.get(PAGE).text
     assert len(asset_scenes.images_of(game_id)) == 1
 
 
