@@ -1,22 +1,9 @@
-"""Responses with the bytes of a stored object: ranges, and a body that uses one slot of a budget until it ends."""
+"""Responses with a range of the bytes of a stored object."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
-
 from flask import Response, request
 from werkzeug.datastructures import ContentRange
-
-from app.limits.thread_budgets import Slots
-
-
-class Readable(Protocol):
-    """An open object. It is read to the end, or closed."""
-
-    def pieces(self) -> Iterator[bytes]: ...
-
-    def close(self) -> None: ...
 
 
 def requested_range(size: int, etag: str) -> tuple[int, int] | tuple[()] | None:
@@ -41,31 +28,3 @@ def set_range(response: Response, size: int, span: tuple[int, int] | None) -> No
         response.status_code = 206
         response.content_range = ContentRange("bytes", span[0], span[1] + 1, size)
     response.content_length = span[1] - span[0] + 1 if span else size
-
-
-class SlotBody:
-    """The response body: an object's bytes in pieces. It uses one slot of `slots` until the end. Raises Unavailable if
-    none is free, and the errors of `open_object`."""
-
-    def __init__(self, slots: Slots, owner: str, name: str, open_object: Callable[[], Readable]) -> None:
-        self._slots, self._owner = slots, owner
-        slots.acquire(owner, name)
-        self._closed = False
-        try:
-            self._object = open_object()
-        except BaseException:
-            slots.free(owner)
-            raise
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._object.pieces()
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """The web server calls this when the response is sent or the client is gone."""
-        if not self._closed:
-            self._closed = True
-            self._object.close()
-            self._slots.free(self._owner)

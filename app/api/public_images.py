@@ -10,11 +10,12 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
-from app.api.byte_ranges import SlotBody, requested_range, set_range
+from app.api.byte_ranges import requested_range, set_range
 from app.data.database import free_connection
 from app.images.image_files import ServedImage, served_image
 from app.images.object_keys import IMMUTABLE
 from app.limits import thread_budgets
+from app.limits.slot_bodies import SlotBody
 from app.process.metrics import count_refusal
 from app.refusals import Unavailable
 from app.storage.objects import open_object

@@ -11,7 +11,7 @@ from app.components.component_views import ShownComponent, list_components
 from app.components.revisions import Changes, changes, draft_of
 from app.data.models.component import Revision
 from app.data.models.game import Game
-from app.data.text_search import contains
+from app.data.text_search import contains, fold
 
 _SECTIONS = {"deck", "bundle"}  # a die with its faces is one component among the others
 
@@ -63,11 +63,12 @@ class FreezeSummary:
 @dataclass(frozen=True)
 class BoardFilter:
     """The board's filters. `kinds`: components of these kinds, or with a parent of them; `problem`: with a problem of
-    that kind."""
+    that kind; `sort`: name, changed (newest first), or "" for the order in which they were first sent."""
 
     text: str | None = None
     kinds: frozenset[str] = frozenset()
     problem: str | None = None
+    sort: str = ""
 
 
 def board(game: Game, revision: Revision | None, wanted: BoardFilter = BoardFilter()) -> Board:
@@ -78,16 +79,25 @@ def board(game: Game, revision: Revision | None, wanted: BoardFilter = BoardFilt
     faulty = {one.component_id for one in found if one.what == wanted.problem}
     inside: dict[str, list[ShownComponent]] = {}
     shown_ids = {one.id for one in everything if _matches(one, wanted, faulty)}
-    for one in everything:
+    ordered = _sorted(everything, wanted.sort)
+    for one in ordered:
         if one.parent_id and one.id in shown_ids:
             inside.setdefault(one.parent_id, []).append(one)
-    shown = [one for one in everything if one.id in inside or one.id in shown_ids]
+    shown = [one for one in ordered if one.id in inside or one.id in shown_ids]
     sections = [Section(one, inside.pop(one.id, [])) for one in shown if one.kind in _SECTIONS]
     loose = [one for one in shown if one.parent_id is None and one.kind not in _SECTIONS]
     if loose:
         sections.append(Section(None, loose))
     kinds = Counter(one.kind for one in everything)
     return Board(revision.number if revision else 1, sections, inside, kinds, found)
+
+
+def _sorted(components: Sequence[ShownComponent], sort: str) -> Sequence[ShownComponent]:
+    if sort == "name":
+        return sorted(components, key=lambda one: (fold(one.name), one.external_key))
+    if sort == "changed":
+        return sorted(components, key=lambda one: one.updated_at, reverse=True)
+    return components
 
 
 def problems(components: Sequence[ShownComponent]) -> list[Problem]:

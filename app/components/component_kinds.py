@@ -33,6 +33,11 @@ def family_of(kind: str) -> str:
     return "tile" if kind == "card" else kind
 
 
+def sides_offered(kind: str) -> tuple[str, ...]:
+    """The sides that people can choose for a component in the dashboard. Calls may name any other side."""
+    return ("face",) if kind == "dieFace" else ("front", "back")
+
+
 def sides_expected(kind: str, parent_kind: str | None) -> tuple[str, ...]:
     """Sides without which a component looks unfinished. Calls accept it; the dashboard points it out."""
     if kind in {"tile", "card"} and parent_kind is not None:

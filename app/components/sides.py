@@ -7,6 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
+from app.components.component_kinds import sides_offered
+from app.components.component_views import ShownComponent
 from app.components.revisions import lock_draft
 from app.data.database import announce, writing
 from app.data.models.asset import Asset, Blob
@@ -22,6 +24,11 @@ from app.validation import problem_of_line
 from slipway.archive.invisible_characters import escape_invisible
 
 MAX_SIDE_LENGTH = 64
+
+
+def offered_sides(component: ShownComponent) -> list[str]:
+    """The sides that people can choose: those of its kind, then other sides that a call has set."""
+    return list(dict.fromkeys((*sides_offered(component.kind), *component.faces)))
 
 
 def put_on_side(game: Game, component_id: str, side: str, asset_id: str | None, actor: Actor) -> None:

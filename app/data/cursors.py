@@ -7,7 +7,7 @@ import binascii
 import re
 from datetime import UTC, datetime
 
-from sqlalchemy import String, Tuple, literal, tuple_
+from sqlalchemy import BigInteger, ColumnElement, String, Tuple, literal, tuple_
 
 from app.data.models.base import UtcDateTime
 from app.refusals import InvalidRequest
@@ -43,9 +43,43 @@ def time_position(cursor: str) -> Tuple:
         created_at = datetime.fromisoformat(moment).astimezone(UTC)
     except (ValueError, OverflowError):  # OverflowError: the year 1 or 9999 in another zone
         raise unknown_cursor() from None
+    return tuple_(literal(created_at, UtcDateTime()), _row_id(row_id))
+
+
+def text_cursor(text: str, row_id: str) -> str:
+    """A cursor of a list that is ordered by a text and id."""
+    return encode_cursor(text.encode().hex(), row_id)
+
+
+def text_position(cursor: str) -> Tuple:
+    """The (text, id) of a cursor that `text_cursor` made. Raises InvalidRequest."""
+    coded, row_id = decode_cursor(cursor, 2)
+    try:
+        text = bytes.fromhex(coded).decode()
+    except ValueError:
+        raise unknown_cursor() from None
+    if "\0" in text:  # Postgres does not accept it
+        raise unknown_cursor()
+    return tuple_(literal(text, String), _row_id(row_id))
+
+
+def size_cursor(size: int, row_id: str) -> str:
+    """A cursor of a list that is ordered by a number of bytes and id."""
+    return encode_cursor(size, row_id)
+
+
+def size_position(cursor: str) -> Tuple:
+    """The (bytes, id) of a cursor that `size_cursor` made. Raises InvalidRequest."""
+    size, row_id = decode_cursor(cursor, 2)
+    if not re.fullmatch(r"[0-9]{1,18}", size):
+        raise unknown_cursor()
+    return tuple_(literal(int(size), BigInteger), _row_id(row_id))
+
+
+def _row_id(row_id: str) -> ColumnElement[str]:
     if not re.fullmatch(r"\w{1,40}", row_id, re.ASCII):
         raise unknown_cursor()
-    return tuple_(literal(created_at, UtcDateTime()), literal(row_id, String))
+    return literal(row_id, String)
 
 
 def number_position(cursor: str) -> int:

@@ -2,68 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
-from sqlalchemy.orm import contains_eager
+from sqlalchemy import ColumnElement, Tuple, func, or_, select, tuple_
 
-from app.data.cursors import time_cursor, time_position
+from app.data.cursors import size_cursor, size_position, text_cursor, text_position, time_cursor, time_position
 from app.data.extensions import db
-from app.data.models.asset import Asset, GamePicture
+from app.data.models.asset import Asset, Blob, GamePicture
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
 from app.data.models.partner import App
 from app.data.text_search import contains
 from app.images.asset_refusals import AssetNotFound
-from app.images.game_pictures import COVER
+from app.images.gallery_images import GalleryImage, assets_with_blobs, draft_faces, gallery_images
 from app.images.image_quota import AssetQuota, asset_quota
-from app.images.shown_images import ShownImage, shown_image, variants_of
 
 
 @dataclass(frozen=True)
 class GalleryFilter:
-    """The gallery's filters. `used` None: all; `after`: the cursor of the previous page."""
+    """The gallery's filters. `used` None: all; `sort`: a key of ORDERS; `after`: the cursor of the previous page, which
+    had the same `sort`."""
 
     text: str | None = None
     used: bool | None = None
     app_id: str | None = None
-    limit: int = 60
+    limit: int = 50
     after: str | None = None
+    sort: str = ""
 
 
 @dataclass(frozen=True)
-class SideUse:
-    """An image on one side of components of the draft: "Lantern Keeper, front", or "41 cards, back". `kind` is None for
-    components of several kinds."""
+class GalleryOrder:
+    """An order of the gallery: by `value`, and by id where that is equal. `cursor` and `position` write and read a
+    position in it."""
 
-    side: str
-    components: int
-    name: str
-    kind: str | None
+    value: ColumnElement[Any]
+    is_descending: bool
+    cursor: Callable[[Any, str], str]
+    position: Callable[[str], Tuple]
 
 
-@dataclass(frozen=True)
-class GalleryImage:
-    """One tile. `file_name`: invisible characters are escaped. `screenshot`: its position among the screenshots, from
-    1."""
-
-    image: ShownImage
-    file_name: str
-    app_id: str
-    app_name: str
-    sent_by: str
-    created_at: datetime
-    sides: Sequence[SideUse] = ()
-    is_cover: bool = False
-    screenshot: int | None = None
-    frozen_in: Sequence[int] = ()  # numbers of finalized revisions that show it: then it cannot be deleted
-
-    @property
-    def is_used(self) -> bool:
-        return bool(self.sides or self.is_cover or self.screenshot or self.frozen_in)
+_AGE: ColumnElement[Any] = Asset.created_at.expression
+# By key in the address. Names are compared by the database, without regard to the case of ASCII letters at least.
+ORDERS = {
+    "": GalleryOrder(_AGE, is_descending=True, cursor=time_cursor, position=time_position),
+    "oldest": GalleryOrder(_AGE, is_descending=False, cursor=time_cursor, position=time_position),
+    "name": GalleryOrder(func.lower(Asset.file_name), is_descending=False, cursor=text_cursor, position=text_position),
+    "largest": GalleryOrder(Blob.size.expression, is_descending=True, cursor=size_cursor, position=size_position),
+}
 
 
 @dataclass(frozen=True)
@@ -112,37 +100,50 @@ class QuotaSummary:
 
 
 def gallery(game: Game, wanted: GalleryFilter) -> GalleryPage:
-    """Newest first. A constant number of queries for any number of images."""
+    """One page. A constant number of queries for any number of images. Raises InvalidRequest for an unknown cursor."""
     matching = _matching(game.id, wanted)
     all_, used = db.session.execute(
         select(func.count(), func.count().filter(_is_used())).select_from(Asset).where(*matching)
     ).one()
     if wanted.used is not None:
         matching.append(_is_used() if wanted.used else ~_is_used())
-    query = _assets_with_blobs().where(*matching).order_by(Asset.created_at.desc(), Asset.id.desc())
+    order = ORDERS[wanted.sort]
+    query = assets_with_blobs().where(*matching).add_columns(order.value.label("value"))
+    if order.is_descending:
+        query = query.order_by(order.value.desc(), Asset.id.desc())
+    else:
+        query = query.order_by(order.value, Asset.id)
     if wanted.after:
-        query = query.where(tuple_(Asset.created_at, Asset.id) < time_position(wanted.after))
-    rows = db.session.scalars(query.limit(wanted.limit + 1)).all()
+        here, there = tuple_(order.value, Asset.id), order.position(wanted.after)
+        query = query.where(here < there if order.is_descending else here > there)
+    rows = db.session.execute(query.limit(wanted.limit + 1)).all()
     more = len(rows) > wanted.limit
     rows = rows[: wanted.limit]
-    last = time_cursor(rows[-1].created_at, rows[-1].id) if more else None
-    return GalleryPage(_tiles(rows), GalleryCounts(int(all_), int(used)), last)
+    last = order.cursor(rows[-1].value, rows[-1].Asset.id) if more else None
+    return GalleryPage(gallery_images([row.Asset for row in rows]), GalleryCounts(int(all_), int(used)), last)
 
 
 def asset_detail(game: Game, asset_id: str) -> AssetDetail:
     """One image with all its uses in the draft. Raises AssetNotFound."""
     asset = db.session.scalar(
-        _assets_with_blobs().where(Asset.id == asset_id, Asset.game_id == game.id, Asset.deleted_at.is_(None))
+        assets_with_blobs().where(Asset.id == asset_id, Asset.game_id == game.id, Asset.deleted_at.is_(None))
     )
     if asset is None:
         raise AssetNotFound(f"No image with id '{asset_id}' in this game. It may have been deleted.")
     rows = db.session.execute(
-        _draft_faces([asset.id], Component.id, Component.kind, Component.name, Component.external_key).order_by(
+        draft_faces([asset.id], Component.id, Component.kind, Component.name, Component.external_key).order_by(
             Component.position, ComponentFace.side_key
         )
     ).all()
     shown_on = [ShownOn(row.id, row.kind, row.name, row.external_key, row.side_key) for row in rows]
-    return AssetDetail(_tiles([asset])[0], shown_on)
+    return AssetDetail(gallery_images([asset])[0], shown_on)
+
+
+def chosen_images(game: Game, asset_ids: Sequence[str]) -> list[GalleryImage]:
+    """These images of the game, in this order. Ids of other images are left out."""
+    there = Asset.id.in_(asset_ids), Asset.game_id == game.id, Asset.deleted_at.is_(None)
+    rows = {row.id: row for row in db.session.scalars(assets_with_blobs().where(*there))}
+    return gallery_images([rows[asset_id] for asset_id in dict.fromkeys(asset_ids) if asset_id in rows])
 
 
 def apps_with_assets(game: Game) -> list[App]:
@@ -200,78 +201,3 @@ def _is_used() -> ColumnElement[bool]:
         select(ComponentFace.asset_id).where(ComponentFace.asset_id == Asset.id).exists(),
         select(GamePicture.asset_id).where(GamePicture.asset_id == Asset.id).exists(),
     )
-
-
-def _assets_with_blobs() -> Select[Asset]:
-    return select(Asset).join(Asset.blob).join(Asset.app).options(contains_eager(Asset.blob), contains_eager(Asset.app))
-
-
-def _draft_faces(asset_ids: Sequence[str], *columns: Any) -> Select[Any]:
-    return (
-        select(ComponentFace.asset_id, ComponentFace.side_key, *columns)
-        .join(Revision, ComponentFace.revision_id == Revision.id)
-        .join(
-            Component,
-            (Component.revision_id == ComponentFace.revision_id) & (Component.id == ComponentFace.component_id),
-        )
-        .where(ComponentFace.asset_id.in_(asset_ids), Revision.state == "draft")
-    )
-
-
-@dataclass
-class _Uses:
-    sides: list[SideUse] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
-    frozen_in: list[int] = field(default_factory=list)
-
-
-def _tiles(rows: Sequence[Asset]) -> list[GalleryImage]:
-    if not rows:
-        return []
-    made = variants_of([row.blob_id for row in rows])
-    uses = _uses([row.id for row in rows])
-    return [
-        GalleryImage(
-            image=shown_image(row, made.get(row.blob_id, [])),
-            file_name=row.shown_name,
-            app_id=row.app_id,
-            app_name=row.app.name,
-            sent_by=row.sent_by,
-            created_at=row.created_at,
-            sides=uses[row.id].sides,
-            is_cover=COVER in uses[row.id].places,
-            screenshot=next((place for place in uses[row.id].places if place != COVER), None),
-            frozen_in=uses[row.id].frozen_in,
-        )
-        for row in rows
-    ]
-
-
-def _uses(asset_ids: Sequence[str]) -> dict[str, _Uses]:
-    """Counted in the database: one image may be the back of thousands of cards."""
-    found = {asset_id: _Uses() for asset_id in asset_ids}
-    sides = _draft_faces(
-        asset_ids,
-        func.count().label("components"),
-        func.min(Component.name).label("name"),
-        func.min(Component.kind).label("kind"),
-        func.max(Component.kind).label("other_kind"),
-    ).group_by(ComponentFace.asset_id, ComponentFace.side_key)
-    for row in db.session.execute(sides.order_by(ComponentFace.side_key)):
-        kind = row.kind if row.kind == row.other_kind else None
-        found[row.asset_id].sides.append(SideUse(row.side_key, row.components, row.name, kind))
-    for asset_id, place in db.session.execute(
-        select(GamePicture.asset_id, GamePicture.place)
-        .where(GamePicture.asset_id.in_(asset_ids))
-        .order_by(GamePicture.place)
-    ):
-        found[asset_id].places.append(place)
-    for asset_id, number in db.session.execute(
-        select(ComponentFace.asset_id, Revision.number)
-        .join(Revision, ComponentFace.revision_id == Revision.id)
-        .where(ComponentFace.asset_id.in_(asset_ids), Revision.state == "finalized")
-        .distinct()
-        .order_by(Revision.number)
-    ):
-        found[asset_id].frozen_in.append(number)
-    return found

@@ -118,27 +118,41 @@ def pick_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None
         )
     wanted = list(dict.fromkeys(asset_ids))
     with _picture_transaction(game, actor, "game.screenshots_picked", wanted) as session:
-        session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
-        for place, asset_id in enumerate(wanted, start=COVER + 1):
-            session.add(GamePicture(game_id=game.id, place=place, asset_id=asset_id))
+        _store_order(session, game.id, wanted)
+
+
+def add_screenshots(game: Game, asset_ids: Sequence[str], actor: Actor) -> None:
+    """Show these assets after the present screenshots, in this order. Those that are screenshots keep their position.
+    Raises AssetNotFound, and InvalidRequest for more than 50 screenshots."""
+    with _picture_transaction(game, actor, "game.screenshots_picked", asset_ids) as session:
+        order = list(dict.fromkeys([*_screenshot_order(session, game.id), *asset_ids]))
+        _store_order(session, game.id, order)
 
 
 def place_screenshot(game: Game, asset_id: str, place: int | None, actor: Actor) -> None:
     """Show an asset as the screenshot at `place` (from 1; a larger number means the last), or not at all (None). The
     others keep their order. Raises AssetNotFound, and InvalidRequest for the 51st."""
     with _picture_transaction(game, actor, "game.screenshots_picked", [asset_id]) as session:
-        there = select(GamePicture.asset_id).where(GamePicture.game_id == game.id, GamePicture.place > COVER)
-        order = [other for other in session.scalars(there.order_by(GamePicture.place)) if other != asset_id]
+        order = [other for other in _screenshot_order(session, game.id) if other != asset_id]
         if place is not None:
             order.insert(max(place, 1) - 1, asset_id)
-        if len(order) > MAX_SCREENSHOTS:
-            raise InvalidRequest(
-                f"The game has {MAX_SCREENSHOTS} screenshots, which is the maximum. Remove one first.",
-                {"place": f"at most {MAX_SCREENSHOTS}"},
-            )
-        session.execute(delete(GamePicture).where(GamePicture.game_id == game.id, GamePicture.place > COVER))
-        for number, shown in enumerate(order, start=COVER + 1):
-            session.add(GamePicture(game_id=game.id, place=number, asset_id=shown))
+        _store_order(session, game.id, order)
+
+
+def _screenshot_order(session: Session, game_id: str) -> list[str]:
+    there = select(GamePicture.asset_id).where(GamePicture.game_id == game_id, GamePicture.place > COVER)
+    return list(session.scalars(there.order_by(GamePicture.place)))
+
+
+def _store_order(session: Session, game_id: str, order: Sequence[str]) -> None:
+    if len(order) > MAX_SCREENSHOTS:
+        raise InvalidRequest(
+            f"A game has at most {MAX_SCREENSHOTS} screenshots; these would be {len(order)}. Remove some first.",
+            {"place": f"at most {MAX_SCREENSHOTS}"},
+        )
+    session.execute(delete(GamePicture).where(GamePicture.game_id == game_id, GamePicture.place > COVER))
+    for number, shown in enumerate(order, start=COVER + 1):
+        session.add(GamePicture(game_id=game_id, place=number, asset_id=shown))
 
 
 def replace_pictures_by_links(game: Game, changes: Mapping[str, Any], here: str, actor: Actor) -> None:

@@ -25,7 +25,7 @@ from app.web.frame.navigation import navigation
 from app.web.frame.query_parameters import refuse_nul
 from app.web.frame.shown_commands import key_quote
 from app.web.games import game_activity, game_details, game_list, game_page, new_game
-from app.web.images import gallery_page, image_page, image_upload
+from app.web.images import gallery_page, image_page, image_picker, image_upload, selected_images
 from app.web.live import live_parts, shared_streams, stream_guard
 from app.web.operator import (
     add_server_page,
@@ -58,7 +58,7 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
     (theme, invitation, new_password),
     (game_list, new_game, game_page, game_details, game_activity),
     (build_list, build_page, changes_page, refusal_actions, release_page, replica_page),
-    (gallery_page, image_page, image_upload),
+    (gallery_page, image_page, image_picker, image_upload, selected_images),
     (board_page, component_page, component_form, revisions_page),
     (server_list,),
     (

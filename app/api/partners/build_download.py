@@ -15,7 +15,7 @@ from flask import Blueprint, Response, request
 from app.accounts.callers import Caller
 from app.api import conditions
 from app.api.apis import PARTNERS
-from app.api.byte_ranges import SlotBody, requested_range, set_range
+from app.api.byte_ranges import requested_range, set_range
 from app.api.envelopes import Problem
 from app.api.partners import build_schemas as schemas
 from app.api.pipeline import Result
@@ -24,6 +24,7 @@ from app.data.database import free_connection
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.limits import thread_budgets
+from app.limits.slot_bodies import SlotBody
 from app.refusals import NotFound
 from app.storage.bucket import Bucket, bucket
 

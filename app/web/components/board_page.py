@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.components.revisions import draft_of, revision_of
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.web.components.board_view import KIND_FILTERS, PROBLEMS, BoardSubject
+from app.web.components.board_view import KIND_FILTERS, PROBLEMS, SORTS, BoardSubject
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment
 from app.web.frame.query_parameters import query_number
@@ -36,6 +36,7 @@ def page(slug: str) -> ResponseReturnValue:
         filters=subject,
         writes=me().may_write and not subject.number,
         problems=PROBLEMS,
+        sorts=SORTS,
         board=current_parts(subject, _GONE),
         parts_url=url_for("components.parts", slug=slug) + (f"?{query}" if query else ""),
         live_url=url_for("components.live", slug=slug) + (f"?{query}" if query else ""),
@@ -57,7 +58,8 @@ def live(slug: str) -> Response:
 
 def _requested_board(game: Game) -> BoardSubject:
     """The board of the address. Raises RevisionNotFound."""
-    text, kind, problem, inside = (request.args.get(name, "").strip() for name in ("q", "kind", "problem", "in"))
+    names = ("q", "kind", "problem", "in", "sort")
+    text, kind, problem, inside, sort = (request.args.get(name, "").strip() for name in names)
     number = query_number("revision") or 0
     if number:
         revision_of(game.id, number)
@@ -71,4 +73,6 @@ def _requested_board(game: Game) -> BoardSubject:
         kind if kind in KIND_FILTERS else "",
         problem if problem in PROBLEMS else "",
         inside[:40],
+        sort if sort in SORTS else "",
+        max(1, query_number("page") or 1),
     )

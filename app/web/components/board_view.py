@@ -21,9 +21,12 @@ from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, Phrase, counted
 from app.web.live.live_parts import Part, RenderedParts, render_part
 
-# Cards shown per section on the board. The page of one section shows all.
+# Cards shown per section on the board. The pages of one section show all.
 CARDS_PER_DECK = 5
 CARDS_OUTSIDE_DECKS = 40
+SECTIONS_PER_PAGE = 10
+CARDS_PER_PAGE = 50  # on the page of one section
+SORTS = {"": "In the order sent", "name": "By name", "changed": "Changed last"}
 KIND_FILTERS: dict[str, tuple[str, frozenset[str]]] = {
     "": ("All", frozenset()),
     "decks": ("Decks", frozenset({"deck", "bundle"})),
@@ -64,7 +67,8 @@ class RevisionBar:
 @dataclass(frozen=True)
 class BoardSubject:
     """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section,
-    with all its cards; the id of its parent, or `none` for cards in no deck."""
+    with all its cards; the id of its parent, or `none` for cards in no deck. `page`: of sections, or of the cards of
+    this one."""
 
     game_id: str
     may_write: bool
@@ -73,6 +77,8 @@ class BoardSubject:
     kind: str = ""
     problem: str = ""
     inside: str = ""
+    sort: str = ""
+    page: int = 1
 
     @property
     def topic(self) -> str:
@@ -81,7 +87,9 @@ class BoardSubject:
     def query(self) -> dict[str, str]:
         """The query of the address, without empty values."""
         number = str(self.number) if self.number else ""
+        page = str(self.page) if self.page > 1 else ""
         found = {"revision": number, "kind": self.kind, "q": self.text, "problem": self.problem, "in": self.inside}
+        found |= {"sort": self.sort, "page": page}
         return {name: value for name, value in found.items() if value}
 
     def url(self, slug: str, **changed: Any) -> str:
@@ -95,15 +103,15 @@ class BoardSubject:
             return None
         revision = revision_of(game.id, self.number or None)
         draft = revision is None or revision.state == "draft"
-        wanted = BoardFilter(self.text or None, KIND_FILTERS[self.kind][1], self.problem or None)
+        wanted = BoardFilter(self.text or None, KIND_FILTERS[self.kind][1], self.problem or None, self.sort)
         found = board(game, revision, wanted)
         since = changes(game.id) if draft else None
-        cards = CardBuilder(game.slug, found, since, self.number)
-        shown = [
-            self._section(game.slug, one, cards)
-            for one in found.sections
-            if not self.inside or self.inside == (one.parent.id if one.parent else "none")
-        ]
+        cards = CardBuilder(game.slug, found, since, urlencode(self.query()))
+        sections = self._wanted_sections(found)
+        places = _on_page(1 if self.inside else self.page, SECTIONS_PER_PAGE)
+        shown = [self._section(game.slug, one, cards) for one in sections[places]]
+        total = len(sections[0].components) if self.inside and sections else len(sections)
+        links = self._page_links(game.slug, total)
         writes = self.may_write and draft
         rows = tuple(
             render_part(app, f"in-{one.id}", "components/_section.html", section=one, may_write=writes) for one in shown
@@ -116,12 +124,25 @@ class BoardSubject:
                     app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)
                 ),
                 render_part(
-                    app, "board", "components/_board.html", rows=rows, filters=self, slug=game.slug, writes=writes
+                    app, "board", "components/_board.html", rows=rows, filters=self, slug=game.slug, pages=links
                 ),
             ),
             rows=rows,
             version=version,
         )
+
+    def _wanted_sections(self, found: Board) -> Sequence[Section]:
+        if not self.inside:
+            return found.sections
+        return [one for one in found.sections if self.inside == (one.parent.id if one.parent else "none")]
+
+    def _page_links(self, slug: str, total: int) -> dict[str, str]:
+        """The addresses of the pages beside this one, or ""."""
+        per_page = CARDS_PER_PAGE if self.inside else SECTIONS_PER_PAGE
+        return {
+            "previous": self.url(slug, page=self.page - 1) if self.page > 1 else "",
+            "next": self.url(slug, page=self.page + 1) if self.page * per_page < total else "",
+        }
 
     def _bar_part(self, app: Flask, game: Game, since: Changes | None) -> Part:
         bar = draft_bar(game, since) if since else finalized_bar(game, self.number)
@@ -135,12 +156,13 @@ class BoardSubject:
         for key, (label, kinds) in KIND_FILTERS.items():
             count = sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
             if count or not key or key == self.kind:
-                segments.append(FilterLink(label, count, self.url(slug, kind=key, inside=""), key == self.kind))
+                segments.append(FilterLink(label, count, self.url(slug, kind=key, inside="", page=1), key == self.kind))
         return segments
 
     def _section(self, slug: str, section: Section, cards: CardBuilder) -> SectionView:
         parent, total = section.parent, len(section.components)
-        max_cards = total if self.inside else CARDS_PER_DECK if parent else CARDS_OUTSIDE_DECKS
+        max_cards = CARDS_PER_DECK if parent else CARDS_OUTSIDE_DECKS
+        places = _on_page(self.page, CARDS_PER_PAGE) if self.inside else slice(max_cards)
         place = parent.id if parent else "none"
         return SectionView(
             id=place,
@@ -148,11 +170,15 @@ class BoardSubject:
             url=cards.url(parent) if parent else "",
             note=_note(parent, section.components),
             key=parent.external_key if parent else "",
-            cards=[cards.card(one, alone=parent is None) for one in section.components[:max_cards]],
+            cards=[cards.card(one, alone=parent is None) for one in section.components[places]],
             total=total,
-            all_url=self.url(slug, inside=place) if total > max_cards else "",
+            all_url=self.url(slug, inside=place, page=1) if total > max_cards and not self.inside else "",
             adds=f"/games/{slug}/components/new" + (f"?parent={parent.external_key}" if parent else ""),
         )
+
+
+def _on_page(page: int, per_page: int) -> slice:
+    return slice((page - 1) * per_page, page * per_page)
 
 
 def _note(parent: ShownComponent | None, inside: Sequence[ShownComponent]) -> str:

@@ -52,10 +52,10 @@ class Card:
 
 
 class CardBuilder:
-    """Builds the cards of one board."""
+    """Builds the cards of one board. `query`: the revision and the filters, which a card's page returns to."""
 
-    def __init__(self, slug: str, found: Board, since: Changes | None, number: int) -> None:
-        self._slug, self._board, self._number = slug, found, number
+    def __init__(self, slug: str, found: Board, since: Changes | None, query: str) -> None:
+        self._slug, self._board, self._query = slug, found, query
         compared = since if since and since.since is not None else None
         self._added = {ref.id for ref in compared.added} if compared else set()
         self._changed = {ref.id for ref in compared.changed} if compared else set()
@@ -64,8 +64,7 @@ class CardBuilder:
             self._problems.setdefault(problem.component_id, []).append(problem)
 
     def url(self, component: ShownComponent) -> str:
-        revision = f"?revision={self._number}" if self._number else ""
-        return f"/games/{self._slug}/components/{component.id}{revision}"
+        return f"/games/{self._slug}/components/{component.id}{'?' if self._query else ''}{self._query}"
 
     def card(self, component: ShownComponent, *, alone: bool) -> Card:
         """`alone`: the component is in no deck, so the card names its kind."""

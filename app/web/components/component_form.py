@@ -19,6 +19,7 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
+from app.web.components.board_filters import board_url, requested_filters
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
@@ -134,7 +135,7 @@ def _save(game: Game, form: ComponentForm, component: ShownComponent | None) -> 
         status, headers = show_refusal(form, _in_words(refusal), **_FORM_NAMES)
         return _show(db.session.get_one(Game, game_id), form, component), status, headers
     flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
-    return redirect(url_for("components.page", slug=slug, _anchor=f"c-{saved.component.id}"), 303)
+    return redirect(board_url(slug, saved.component.id), 303)
 
 
 def _in_words(refusal: Refusal) -> Refusal:
@@ -157,16 +158,16 @@ def _form(game: Game, **filled: Any) -> ComponentForm:
 
 def _show(game: Game, form: ComponentForm, component: ShownComponent | None) -> str:
     slug = game.slug
-    to = url_for("component_form.add", slug=slug)
+    to = url_for("component_form.add", slug=slug, **requested_filters())
     if component:
-        to = url_for("component_form.change", slug=slug, component_id=component.id)
+        to = url_for("component_form.change", slug=slug, component_id=component.id, **requested_filters())
     shown = {
         "slug": slug,
         "form": form,
         "component": component,
         "to": to,
         "problem": summary_title(form, "The component is not saved yet"),
-        "back": url_for("components.page", slug=slug),
+        "back": board_url(slug),
     }
     if in_dialog():
         return render_template("components/component_form.html", layout="images/in_dialog.html", **shown)

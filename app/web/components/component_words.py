@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.components.component_views import ShownComponent
-from app.images.gallery import GalleryImage, SideUse
+from app.images.gallery_images import GalleryImage, SideUse
 from app.web.frame.formats import NO_BREAK_SPACE
 
 # kind -> (one, several)
@@ -20,6 +20,7 @@ KINDS = {
     "counter": ("counter", "counters"),
     "bundle": ("bundle", "bundles"),
 }
+SIDES = {"front": "Front", "back": "Back", "face": "Face"}
 
 
 def counted_kind(count: int, kind: str | None) -> str:
@@ -31,6 +32,11 @@ def counted_kind(count: int, kind: str | None) -> str:
 def kind_name(kind: str) -> str:
     """`Token sprite`."""
     return KINDS.get(kind, (kind, kind))[0].capitalize()
+
+
+def side_name(side: str) -> str:
+    """`Front`; a side with a name of its own keeps it."""
+    return SIDES.get(side, side)
 
 
 def uses(image: GalleryImage) -> list[str]:

@@ -10,12 +10,15 @@ from wtforms import StringField
 from app.catalog.games import delete_game, update_game
 from app.data.models.game import Game
 from app.fleet.play_sessions import running_sessions
-from app.images.game_pictures import replace_pictures_by_links
+from app.images.game_pictures import pictures_of, replace_pictures_by_links
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import counted
 from app.web.frame.forms import summary_title
+from app.web.frame.image_tags import picture
 from app.web.games.game_form import GameForm
 from app.web.games.game_header import header_context
+
+SCREENSHOT_BOX = (160, 90)
 
 pages = Blueprint("details", __name__)
 pages.before_request(require_sign_in)
@@ -76,6 +79,7 @@ def _page(game: Game, form: GameForm, deletion: DeletionForm) -> str:
         or summary_title(deletion, "The game is not deleted"),
         wrong=deletion if deletion.typed.errors else form,
         may_write=me().may_write,
+        screenshots=[picture(image, *SCREENSHOT_BOX) for image in pictures_of([game.id])[game.id].screenshots],
         sessions=counted(sessions, "session") if sessions else "",
         **header_context(game),
     )

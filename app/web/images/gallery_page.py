@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
-from wtforms import FileField
 
 from app.data.models.base import now
 from app.data.models.game import Game
@@ -17,19 +15,15 @@ from app.web.frame.current_user import my_game, require_sign_in
 from app.web.frame.formats import Moment, format_limit
 from app.web.frame.forms import summary_title
 from app.web.games.game_header import header_context
-from app.web.images.gallery_view import USE_FILTERS, GallerySubject
+from app.web.images.gallery_filters import requested_filters
+from app.web.images.gallery_view import SORTS, USE_FILTERS, GallerySubject
+from app.web.images.image_form import ImageForm
 from app.web.live.streams import current_parts, poll_response, stream_response
 
 pages = Blueprint("assets", __name__)
 pages.before_request(require_sign_in)
 
 _GONE = "This game no longer exists."
-
-
-class ImageForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
-    """One image sent through the app, for browsers without the script."""
-
-    file = FileField("Image")
 
 
 @pages.get("/games/<slug>/assets")
@@ -60,6 +54,7 @@ def render_gallery(game: Game, form: ImageForm) -> str:
         **found,
         filters=subject,
         apps=apps,
+        sorts=SORTS,
         form=form,
         problem=summary_title(form, "The image is not added"),
         gallery=current_parts(subject, _GONE),
@@ -73,5 +68,13 @@ def render_gallery(game: Game, form: ImageForm) -> str:
 
 
 def _requested_gallery(game: Game) -> GallerySubject:
-    text, used, app_id, after = (request.args.get(name, "").strip() for name in ("q", "used", "app", "after"))
-    return GallerySubject(game.id, text[:256], used if used in USE_FILTERS else "", app_id[:40], after[:200])
+    asked = requested_filters()
+    used, sort = asked.get("used", ""), asked.get("sort", "")
+    return GallerySubject(
+        game.id,
+        asked.get("q", ""),
+        used if used in USE_FILTERS else "",
+        asked.get("app", ""),
+        asked.get("after", ""),
+        sort if sort in SORTS else "",
+    )

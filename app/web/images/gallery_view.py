@@ -9,7 +9,8 @@ from flask import Flask
 
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.images.gallery import GalleryFilter, GalleryImage, GalleryPage, QuotaSummary, gallery, quota_summary
+from app.images.gallery import GalleryFilter, GalleryPage, QuotaSummary, gallery, quota_summary
+from app.images.gallery_images import GalleryImage
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
 from app.web.frame.filter_links import FilterLink
@@ -17,8 +18,9 @@ from app.web.frame.formats import counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
 from app.web.live.live_parts import RenderedParts, render_part
 
-IMAGES_PER_PAGE = 60
+IMAGES_PER_PAGE = 50
 USE_FILTERS = {"": None, "yes": True, "no": False}
+SORTS = {"": "Newest first", "oldest": "Oldest first", "name": "By name", "largest": "Largest first"}
 TILE_BOX = (184, 112)
 
 
@@ -60,6 +62,7 @@ class GallerySubject:
     used: str = ""
     app_id: str = ""
     after: str = ""
+    sort: str = ""
 
     @property
     def topic(self) -> str:
@@ -67,12 +70,17 @@ class GallerySubject:
 
     def query(self) -> dict[str, str]:
         """The query of the address, without empty values."""
-        found = {"used": self.used, "q": self.text, "app": self.app_id, "after": self.after}
+        found = {"used": self.used, "q": self.text, "app": self.app_id, "sort": self.sort, "after": self.after}
         return {name: value for name, value in found.items() if value}
 
     def filter(self) -> GalleryFilter:
         return GalleryFilter(
-            self.text or None, USE_FILTERS[self.used], self.app_id or None, IMAGES_PER_PAGE, self.after or None
+            self.text or None,
+            USE_FILTERS[self.used],
+            self.app_id or None,
+            IMAGES_PER_PAGE,
+            self.after or None,
+            self.sort,
         )
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
@@ -80,7 +88,7 @@ class GallerySubject:
         if game is None or game.deleted_at is not None:
             return None
         page = gallery(game, self.filter())
-        tiles = [tile_of(game.slug, image) for image in page.images]
+        tiles = [tile_of(game.slug, image, urlencode(self.query())) for image in page.images]
         rows = tuple(render_part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
         quota = quota_words(quota_summary(game.partner_id))
         failed = sum(one.state == "failed" for one in tiles)
@@ -106,8 +114,8 @@ class GallerySubject:
 
     def _pages(self, slug: str, page: GalleryPage) -> dict[str, str]:
         return {
-            "newest": self._url(slug, after="") if self.after else "",
-            "older": self._url(slug, after=page.next_cursor) if page.next_cursor else "",
+            "first": self._url(slug, after="") if self.after else "",
+            "next": self._url(slug, after=page.next_cursor) if page.next_cursor else "",
         }
 
     def _url(self, slug: str, **changed: str) -> str:
@@ -115,13 +123,13 @@ class GallerySubject:
         return f"/games/{slug}/assets{'?' if query else ''}{query}"
 
 
-def tile_of(slug: str, image: GalleryImage) -> Tile:
-    """The tile of an image."""
+def tile_of(slug: str, image: GalleryImage, query: str = "") -> Tile:
+    """The tile of an image. `query`: the filters of the list, which its page returns to."""
     shown = image.image
     return Tile(
         id=shown.asset_id,
         key=shown.key,
-        url=f"/games/{slug}/assets/{shown.asset_id}",
+        url=f"/games/{slug}/assets/{shown.asset_id}{'?' if query else ''}{query}",
         name=image.file_name,
         facts=f"{dimensions(shown.width_px, shown.height_px)} · {format_size(shown.byte_size)}",
         uses=" · ".join(uses(image)),

@@ -25,6 +25,7 @@ from app.web.frame.forms import select_choices
 from app.web.frame.image_tags import image_url, picture
 from app.web.frame.toasts import flash_with_undo
 from app.web.games.game_header import header_context
+from app.web.images.gallery_filters import gallery_url, requested_filters
 
 pages = Blueprint("asset", __name__)
 pages.before_request(require_sign_in)
@@ -54,9 +55,10 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
         "shown_on": _shown_on(slug, detail),
         "original": url_for("asset.original", slug=slug, asset_id=asset_id),
         "place": form,
+        "filters": requested_filters(),
         "undo": format_duration(UNDO_WINDOW.total_seconds()),
         "may_write": me().may_write,
-        "back": url_for("assets.page", slug=slug),
+        "back": gallery_url(game),
     }
     if in_dialog():
         return render_template("images/image.html", layout="images/in_dialog.html", **shown)
@@ -75,7 +77,7 @@ def original(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/deletion")
 def delete(slug: str, asset_id: str) -> ResponseReturnValue:
     """Delete the image from all places that show it. The toast has an undo button."""
-    game = my_game(slug)
+    game, filters = my_game(slug), requested_filters()
     require_write("Deleting images")
     name = asset_detail(game, asset_id).tile.file_name
     try:
@@ -83,8 +85,8 @@ def delete(slug: str, asset_id: str) -> ResponseReturnValue:
     except RevisionFinalized as refusal:
         flash(refusal.message)
         return _back(slug, asset_id)
-    flash_with_undo(f"{name} is deleted", "Undo", url_for("asset.restore", slug=slug, asset_id=asset_id))
-    return redirect(url_for("assets.page", slug=slug), 303)
+    flash_with_undo(f"{name} is deleted", "Undo", url_for("asset.restore", slug=slug, asset_id=asset_id, **filters))
+    return redirect(gallery_url(game), 303)
 
 
 @pages.post("/games/<slug>/assets/<asset_id>/restoration")
@@ -96,9 +98,9 @@ def restore(slug: str, asset_id: str) -> ResponseReturnValue:
         restored = restore_asset(game, asset_id, my_actor())
     except QuotaExceeded as refusal:
         flash(refusal.message)
-        return redirect(url_for("assets.page", slug=slug), 303)
+        return redirect(gallery_url(game), 303)
     flash(f"{restored.shown_name} is restored")
-    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{restored.id}"), 303)
+    return redirect(gallery_url(game, restored.id), 303)
 
 
 @pages.post("/games/<slug>/assets/<asset_id>/cover")
@@ -109,7 +111,7 @@ def cover(slug: str, asset_id: str) -> ResponseReturnValue:
     name = asset_detail(game, asset_id).tile.file_name
     pick_cover(game, asset_id, my_actor())
     flash(f"{name} is the cover")
-    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
+    return redirect(gallery_url(game, asset_id), 303)
 
 
 @pages.post("/games/<slug>/assets/<asset_id>/cover/deletion")
@@ -121,7 +123,7 @@ def no_cover(slug: str, asset_id: str) -> ResponseReturnValue:
     if tile.is_cover:
         pick_cover(game, None, my_actor())
     flash(f"{tile.file_name} is no longer the cover")
-    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
+    return redirect(gallery_url(game, asset_id), 303)
 
 
 @pages.post("/games/<slug>/assets/<asset_id>/screenshot")
@@ -136,11 +138,11 @@ def screenshot(slug: str, asset_id: str) -> ResponseReturnValue:
     place = int(form.place.data) if form.place.data else None
     place_screenshot(game, asset_id, place, my_actor())
     flash(f"{name} is screenshot {place}" if place else f"{name} is not a screenshot")
-    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{asset_id}"), 303)
+    return redirect(gallery_url(game, asset_id), 303)
 
 
 def _back(slug: str, asset_id: str) -> ResponseReturnValue:
-    return redirect(url_for("asset.page", slug=slug, asset_id=asset_id), 303)
+    return redirect(url_for("asset.page", slug=slug, asset_id=asset_id, **requested_filters()), 303)
 
 
 def _place_form(game: Game, detail: AssetDetail) -> PlaceForm:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError, validate_csrf
 from werkzeug.datastructures import FileStorage
@@ -18,8 +18,9 @@ from app.config.settings import MIB
 from app.data.database import free_connection, free_connection_keeping_rows
 from app.data.extensions import csrf, db
 from app.data.models.game import Game
+from app.images.gallery import asset_detail
 from app.images.image_limits import MAX_IMAGE_BYTES
-from app.images.intake.image_receiver import receive_image
+from app.images.intake.image_receiver import ReceivedImage, receive_image
 from app.limits import rate_limits, thread_budgets
 from app.refusals import InvalidRequest, PayloadTooLarge, QuotaExceeded, Unavailable
 from app.web.frame.current_user import (
@@ -33,7 +34,10 @@ from app.web.frame.current_user import (
 )
 from app.web.frame.formats import format_limit
 from app.web.frame.forms import FORM_REFUSALS, show_refusal
-from app.web.images.gallery_page import ImageForm, render_gallery
+from app.web.images.gallery_filters import gallery_url
+from app.web.images.gallery_page import render_gallery
+from app.web.images.image_form import ImageForm
+from app.web.images.image_picker import is_requested, picker_url, render_picker
 from slipway.archive.invisible_characters import escape_invisible
 
 pages = Blueprint("asset_upload", __name__)
@@ -45,7 +49,7 @@ MAX_FILE_NAME_LENGTH = 256
 
 @pages.post("/games/<slug>/assets")
 def add(slug: str) -> ResponseReturnValue:
-    """Add one image."""
+    """Add one image: to the gallery, or to the picker in the address."""
     require_write("Adding images")  # before a byte of the body is read
     partner = my_partner()
     partner_id, name = partner.id, partner.name
@@ -71,9 +75,20 @@ def _add(slug: str) -> ResponseReturnValue:
         received = receive_image(game, app_id, file.stream, name, my_actor())
     except (*FORM_REFUSALS, QuotaExceeded, PayloadTooLarge, Unavailable) as refusal:
         status, headers = show_refusal(form, refusal)
-        return render_gallery(db.session.get_one(Game, game_id), form), status, headers
-    flash(f"{escape_invisible(name)} is {'already here' if received.existed else 'added'}")
-    return redirect(url_for("assets.page", slug=slug, _anchor=f"asset-{received.asset_id}"), 303)
+        render = render_picker if is_requested() else render_gallery
+        return render(db.session.get_one(Game, game_id), form), status, headers
+    if is_requested():
+        return redirect(picker_url(db.session.get_one(Game, game_id), received.asset_id, existed=received.existed), 303)
+    flash(_toast(db.session.get_one(Game, game_id), name, received))
+    return redirect(gallery_url(db.session.get_one(Game, game_id), received.asset_id), 303)
+
+
+def _toast(game: Game, file_name: str, received: ReceivedImage) -> str:
+    sent = escape_invisible(file_name)
+    if not received.existed:
+        return f"{sent} is added"
+    known = asset_detail(game, received.asset_id).tile.file_name
+    return f"{sent} is already here" if known == sent else f"{sent} is already here, as {known}"
 
 
 # It checks the token itself: the check before each request would apply the size limit of forms to the body.

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
 
 from app.components.component_views import list_components
 from app.components.revisions import draft_of, list_revisions
+from app.components.sides import put_on_side
+from app.web.components import board_view
 from tests.app.fleet.counting import statements
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.asset_scenes import add_component, game_of
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
 from tests.app.web.reading import afresh, errors, one_line, plain, rows
-from tests.conftest import Cast
+from tests.conftest import CAST, Cast
 
 pytestmark = ONE_DATABASE
 
@@ -64,7 +67,7 @@ def test_who_sees_what(
         assert stranger.get(path).status_code == 404, path
         assert owner.get(path).status_code == 200, path
         assert "<html" not in owner.get(path, headers=HTMX).text
-    for path in (PAGE, f"{ember}/details", f"{ember}/deletion", f"{ember}/sides", final):
+    for path in (PAGE, f"{ember}/details", f"{ember}/deletion", f"{ember}/sides/deletion", final):
         assert visitor.post(path).status_code == 302, path
         assert stranger.post(path).status_code == 404, path
         assert viewer.post(path).status_code == 403, path
@@ -127,6 +130,54 @@ def test_a_long_deck_shows_its_first_row_and_the_way_to_the_rest(
     assert len(names(owner.get(everything[1]).text)) == 9
 
 
+def test_decks_and_cards_are_sorted_and_have_pages(
+    owner: Visitor, game_id: str, deck: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_component(game_id, "deck", "Aces", "aces")
+    add_component(game_id, "card", "Dawn", "dawn", parent_external_key="main-deck")
+
+    def pages(query: str) -> list[list[str]]:
+        """The names on each page."""
+        found, path = [], f"{PAGE}?{query}"
+        while path:
+            page = html.unescape(owner.get(path).text)
+            found.append(names(page))
+            links = re.findall(r'href="([^"]+)">Next page<', page)
+            path = links[0] if links else ""
+        return found
+
+    main, loose = ["Main deck", "Keeper", "Ember", "Dawn"], ["Not in a deck", "Weather die"]
+    by_name = ["Main deck", "Dawn", "Ember", "Keeper"]
+    assert pages("sort=name") == [["Aces", *by_name, *loose]]
+    assert pages("sort=changed")[0][:4] == ["Aces", "Main deck", "Dawn", "Ember"]
+    monkeypatch.setattr(board_view, "SECTIONS_PER_PAGE", 1)
+    monkeypatch.setattr(board_view, "CARDS_PER_PAGE", 2)
+    assert pages("") == [main, ["Aces"], loose]
+    assert pages("q=e&sort=name") == [["Aces"], ["Main deck", "Ember", "Keeper"], loose]
+    inside = f"sort=name&in={deck['Main deck']}"
+    assert pages(inside) == [by_name[:3], ["Main deck", "Keeper"]]
+    assert "Previous" in owner.get(f"{PAGE}?{inside}&page=2").text
+    assert owner.get(f"{PAGE}?page=-1").status_code == 400
+
+
+def test_filters_survive_an_action(owner: Visitor, deck: dict[str, str]) -> None:
+    listed = f"{PAGE}?kind=decks&q=ember&sort=name"
+    here = f"{PAGE}/{deck['Ember']}?kind=decks&q=ember&sort=name"
+    assert f'href="{here}"' in html.unescape(owner.get(listed).text)
+    component = html.unescape(owner.get(here).text)
+    assert f'href="{listed}"' in component, "the way back"
+    (picker,) = re.findall(r'href="([^"]+image-choice[^"]+side=back[^"]*)"', component)
+    assert owner.post(picker, {"asset": deck["back.png"]}).location == f"{listed}#c-{deck['Ember']}"
+    (clear,) = re.findall(r'action="([^"]+/sides/deletion[^"]*)"', component)
+    assert owner.post(clear, {"side": "front"}).location == f"{listed}#c-{deck['Ember']}"
+    (edit,) = re.findall(r'href="([^"]+/details[?][^"]*)"', component)
+    (change,) = re.findall(r'action="([^"]+/details[?][^"]*)"', html.unescape(owner.get(edit).text))
+    saved = owner.post(change, {"name": "Ember", "parent": "main-deck", "width_mm": "", "height_mm": ""})
+    assert saved.location == f"{listed}#c-{deck['Ember']}"
+    (delete,) = re.findall(rf'action="([^"]+{deck["Ember"]}/deletion[^"]*)"', component)
+    assert owner.post(delete).location == listed
+
+
 def test_a_component_is_added_and_changed(owner: Visitor, game_id: str, deck: dict[str, str]) -> None:
     answer = owner.post(PAGE, NEW | {"kind": "card", "parent": "main-deck"})
     assert answer.status_code == 303, answer.text
@@ -167,18 +218,25 @@ def test_what_breaks_a_rule_is_said_beside_its_field(
             assert 'value="Ember"' in answer.text or "name" in changed, "what was typed stays"
 
 
-def test_an_image_is_put_on_a_side_and_taken_off(owner: Visitor, deck: dict[str, str], cast: Cast) -> None:
-    sides = f"{PAGE}/{deck['Ember']}/sides"
-    assert owner.post(sides, {"side": "back", "asset": deck["back.png"]}).status_code == 303
-    assert "Back is missing" not in owner.get(PAGE).text
-    owner.post(sides, {"side": "back", "asset": ""})
-    assert "Back is missing" in owner.get(PAGE).text
-    title = "The side is not changed: 1 thing to change"
-    assert errors(owner.post(sides, {"side": "", "asset": ""}))[0] == title
-    assert errors(owner.post(sides, {"side": "back", "asset": "x"}))[1].startswith("Choose an image")
-    other = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
-    theirs = asset_scenes.add_image(other, "theirs.png", asset_scenes.token(), made=False)
-    assert owner.post(sides, {"side": "back", "asset": theirs}).status_code == 422
+def test_sides_are_a_fixed_choice_with_words_of_their_own(
+    owner: Visitor, game_id: str, deck: dict[str, str], cast: Cast
+) -> None:
+    ember = f"{PAGE}/{deck['Ember']}"
+    page = owner.get(ember).text
+    assert '<input class="input' not in page, "nobody types the name of a side"
+    assert "Front Change image of Front Clear Front Back No image Choose image of Back" in plain(page)
+    put_on_side(game_of(game_id), deck["Ember"], "spine", deck["back.png"], CAST)  # as a call may name it
+    assert "spine Change image of spine Clear spine" in plain(owner.get(ember).text)
+    face = add_component(game_id, "dieFace", "Six", "six", parent_external_key="die")
+    words = plain(owner.get(f"{PAGE}/{face}").text)
+    assert "Face No image Choose image of Face" in words
+    assert "Front" not in words
+
+    assert owner.post(f"{ember}/sides/deletion", {"side": "front"}).status_code == 303
+    assert "Ember: Front has no image" in owner.get(PAGE).text
+    assert "Front No image Choose image of Front" in plain(owner.get(ember).text)
+    for wrong in ("", "left"):
+        assert owner.post(f"{ember}/sides/deletion", {"side": wrong}).status_code == 400, wrong
 
 
 def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
@@ -214,7 +272,7 @@ def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
     for write in ("Add a component", "Finalize revision"):
         assert write not in old
     piece = owner.get(f"{PAGE}/{deck['Ember']}?revision=1").text
-    assert "Set the image of a side" not in piece
+    assert "Choose image" not in piece
     assert [line[:10] for line in rows(owner.get(f"{GAME}/revisions").text)] == ["Revision 2", "Revision 1"]
 
 

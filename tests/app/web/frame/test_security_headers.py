@@ -214,6 +214,7 @@ def test_every_page_is_behind_the_sign_in_but_the_ones_that_cannot_be(app: Flask
         "/readyz",
         "/version",
         "/metrics",
+        "/doctor/request",  # without a signature: 404
         "/static/<path:filename>",
         "/static/dist/<file>",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from typing import Any
@@ -21,6 +22,7 @@ from app.images.game_pictures import pictures_of
 from app.limits import thread_budgets
 from app.storage.availability import storage_status
 from app.topics.names import assets_topic
+from app.web.images import gallery_view
 from tests.app.api.v1.calling import announced, answered, put, refused
 from tests.app.fleet.counting import statements
 from tests.app.images.images import picture
@@ -129,6 +131,33 @@ def test_filters_are_in_the_address(owner: Visitor, game_id: str, card: str, cas
     assert again.status_code == 304
 
 
+def test_the_gallery_is_sorted_and_has_pages(owner: Visitor, game_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("b 2.png", 40), ("A.png", 60), ("c.png", 50)):
+        asset_scenes.add_image(game_id, name, picture(size, size), made=False)
+
+    def pages(query: str) -> list[str]:
+        """The names on all pages, one after another."""
+        found, path = [], f"{PAGE}?{query}"
+        while path:
+            page = html.unescape(owner.get(path).text)
+            found += re.findall(r'class="name"[^>]*>([^<]+)<', page)
+            links = re.findall(r'href="([^"]+)">Next page<', page)
+            path = links[0] if links else ""
+        return found
+
+    monkeypatch.setattr(gallery_view, "IMAGES_PER_PAGE", 1)
+    assert pages("") == pages("sort=wrong") == ["c.png", "A.png", "b 2.png"]
+    assert pages("sort=oldest") == ["b 2.png", "A.png", "c.png"]
+    assert pages("sort=name") == ["A.png", "b 2.png", "c.png"]
+    assert pages("sort=largest") == ["A.png", "c.png", "b 2.png"]
+    assert pages("sort=name&q=png&used=no") == ["A.png", "b 2.png", "c.png"]
+    for sort in ("oldest", "name", "largest"):
+        for wrong in ("nonsense", "MQ", "LTEgYQ", "MDAgYQ"):
+            status = owner.get(f"{PAGE}?sort={sort}&after={wrong}").status_code
+            assert status == 400 or (sort, wrong) == ("largest", "MDAgYQ")
+    assert '<option value="name" selected>By name</option>' in owner.get(f"{PAGE}?sort=name").text
+
+
 def test_the_gallery_costs_the_same_for_many_as_for_few(owner: Visitor, game_id: str, card: str) -> None:
     def queries() -> int:
         with statements() as sent:
@@ -169,7 +198,7 @@ def test_an_image_that_the_game_has_is_already_here(owner: Visitor, game_id: str
     first = send(owner, picture(), "one.png")
     again = send(owner, picture(), "two\u202egnp.png")
     assert (again.status_code, again.location) == (303, first.location)
-    assert r"two\u202egnp.png is already here" in owner.get(PAGE).text
+    assert r"two\u202egnp.png is already here, as one.png" in owner.get(PAGE).text
     assert len(asset_scenes.images_of(game_id)) == 1
 
 

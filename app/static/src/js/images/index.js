@@ -3,3 +3,4 @@ import "./placeholders.js";
 import "./image-tiles.js";
 import "./drop-zone.js";
 import "./tray-rows.js";
+import "./selection.js";

@@ -51,6 +51,7 @@ Object.assign(Idiomorph.defaults.callbacks, {
    */
   beforeAttributeUpdated(name, node) {
     if (FOUND_HERE.has(name)) return false;
-    return !(name === "open" && node instanceof HTMLDetailsElement); // the reader's own choice
+    if (name === "checked") return false; // the reader's own choice, as is the next one
+    return !(name === "open" && node instanceof HTMLDetailsElement);
   },
 });

@@ -1,0 +1,115 @@
+"""The picker: choose an image by its thumbnail, search for it, or add a new one; a page, or a dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.data.models.game import Game
+from app.images.gallery import GalleryFilter, chosen_images, gallery
+from app.images.gallery_images import GalleryImage
+from app.images.image_limits import IMAGE_TYPES, MAX_IMAGE_BYTES
+from app.refusals import InvalidRequest
+from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
+from app.web.frame.dialogs import in_dialog
+from app.web.frame.formats import counted, format_limit
+from app.web.frame.forms import show_refusal, summary_title
+from app.web.games.game_header import header_context
+from app.web.images.gallery_view import IMAGES_PER_PAGE, Tile, tile_of
+from app.web.images.image_form import ImageForm
+from app.web.images.picker_purposes import requested_purpose
+
+pages = Blueprint("image_picker", __name__)
+pages.before_request(require_sign_in)
+
+
+@pages.get("/games/<slug>/image-choice")
+def page(slug: str) -> ResponseReturnValue:
+    """The images to choose from. Purpose, search and choice are in the address."""
+    game = my_game(slug)
+    require_write("Choosing images")
+    return render_picker(game, ImageForm())
+
+
+@pages.post("/games/<slug>/image-choice")
+def choose(slug: str) -> ResponseReturnValue:
+    """Store the choice."""
+    game = my_game(slug)
+    require_write("Choosing images")
+    purpose, chosen = requested_purpose(game), _requested_choice()
+    try:
+        if not chosen:
+            raise InvalidRequest("Choose an image, or add a new one.")
+        words = purpose.store(chosen if purpose.is_many else chosen[:1], my_actor())
+    except InvalidRequest as refusal:
+        form = ImageForm(formdata=None)
+        status, headers = show_refusal(form, refusal)
+        return render_picker(game, form), status, headers
+    flash(words)
+    return redirect(purpose.back, 303)
+
+
+def is_requested() -> bool:
+    """Whether the address of this request names a purpose of the picker."""
+    return "for" in request.args
+
+
+def picker_url(game: Game, added_id: str, *, existed: bool) -> str:
+    """The picker of this request's address, with an image chosen that was added, or was here already."""
+    purpose = requested_purpose(game)
+    chosen = [added_id, *(_requested_choice() if purpose.is_many else [])]
+    added = "existing" if existed else "new"
+    return url_for("image_picker.page", slug=game.slug, asset=chosen, added=added, **purpose.query)
+
+
+def render_picker(game: Game, form: ImageForm) -> str:
+    """The picker, with the errors of a choice or of a new image."""
+    purpose = requested_purpose(game)
+    text, after = request.args.get("q", "").strip()[:256], request.args.get("after", "")[:200]
+    found = gallery(game, GalleryFilter(text or None, limit=IMAGES_PER_PAGE, after=after or None))
+    chosen = _requested_choice() or list(purpose.shown)
+    chosen_first = chosen_images(game, chosen)
+    is_dialog = in_dialog()
+    shown: dict[str, Any] = {
+        "slug": game.slug,
+        "purpose": purpose,
+        "tiles": _tiles(game.slug, (*chosen_first, *found.images)),
+        "chosen": set(chosen),
+        "text": text,
+        "older": found.next_cursor,
+        "found": counted(found.counts.all, "image") + (f" with “{text}” in the name" if text else ""),
+        "note": _note(chosen_first, request.args.get("added", "")),
+        "form": form,
+        "problem": summary_title(form, "The image is not set"),
+        "types": ",".join(IMAGE_TYPES),
+        "each": format_limit(MAX_IMAGE_BYTES),
+        "back": purpose.back,
+        "is_dialog": is_dialog,
+    }
+    if is_dialog:
+        return render_template("images/picker.html", layout="images/in_dialog.html", **shown)
+    return render_template("images/picker.html", layout="images/in_page.html", **shown, **header_context(game))
+
+
+def _requested_choice() -> list[str]:
+    """The chosen ids, without those that cannot be ids."""
+    values = request.form.getlist("asset") or request.args.getlist("asset")
+    return [value for value in dict.fromkeys(values) if 0 < len(value) <= 40][:IMAGES_PER_PAGE]
+
+
+def _note(chosen: Sequence[GalleryImage], added: str) -> str:
+    """What became of the image that was just added."""
+    if not chosen or added not in {"new", "existing"}:
+        return ""
+    name = chosen[0].file_name
+    if added == "existing":
+        return f"The same file is already here, as {name}. It is chosen."
+    return f"{name} is added and chosen."
+
+
+def _tiles(slug: str, images: Sequence[GalleryImage]) -> list[Tile]:
+    """The chosen images first, so that a search does not lose them, then those of the page."""
+    return [tile_of(slug, image) for image in {image.image.asset_id: image for image in images}.values()]

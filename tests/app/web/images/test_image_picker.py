@@ -1,0 +1,179 @@
+"""The picker of images: for a side, the cover and the screenshots; without a script."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from typing import Any
+
+import pytest
+
+from app.components.components import component_of_draft
+from app.images.game_pictures import pictures_of
+from tests.app.fleet.counting import statements
+from tests.app.images.images import picture
+from tests.app.web import asset_scenes, scenes
+from tests.app.web.asset_scenes import game_of
+from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.app.web.reading import afresh, errors, one_line, plain
+from tests.conftest import Cast
+
+pytestmark = ONE_DATABASE
+
+GAME = "/games/paper-lanterns"
+PICKER = f"{GAME}/image-choice"
+
+
+@pytest.fixture
+def game_id(cast: Cast) -> str:
+    return scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+
+
+@pytest.fixture
+def images(game_id: str) -> dict[str, str]:
+    """Three images, with their sizes; file name -> id."""
+    drawn = {"back.png": asset_scenes.back(), "token.png": asset_scenes.token(), "die.png": asset_scenes.die_face()}
+    return {name: asset_scenes.add_image(game_id, name, data) for name, data in drawn.items()}
+
+
+@pytest.fixture
+def component(game_id: str, images: dict[str, str]) -> str:
+    return asset_scenes.add_component(game_id, "tile", "Ember", "ember", faces={"front": images["back.png"]})
+
+
+def offered(page: str) -> list[str]:
+    """The file names that the picker offers, in their order; with `*` if chosen."""
+    tiles = re.findall(r'<label class="tile choice.*?</label>', one_line(page))
+    return [re.findall(r'class="name">([^<]+)<', tile)[0] + ("*" if " checked" in tile else "") for tile in tiles]
+
+
+def send(visitor: Visitor, path: str, data: bytes, name: str, **more: Any) -> Any:
+    return visitor.post(path, {"file": (io.BytesIO(data), name)}, content_type="multipart/form-data", **more)
+
+
+def test_who_may_choose(
+    owner: Visitor, viewer: Visitor, stranger: Visitor, visitor: Visitor, component: str, images: dict[str, str]
+) -> None:
+    for query in ("for=cover", "for=screenshots", f"for=side&component={component}&side=back"):
+        path = f"{PICKER}?{query}"
+        assert owner.get(path).status_code == 200
+        for somebody, status in ((viewer, 403), (stranger, 404), (visitor, 401)):
+            assert somebody.get(path).status_code == status, query
+            assert somebody.post(path, {"asset": images["die.png"]}).status_code == status, query
+    for wrong, status in (
+        ("", 404),
+        ("?for=nothing", 404),
+        ("?for=side&component=nothing&side=back", 404),
+        (f"?for=side&component={component}&side=left", 400),
+        ("?for=cover&after=nonsense", 400),
+    ):
+        assert owner.get(f"{PICKER}{wrong}").status_code == status, wrong
+
+
+def test_a_side_gets_an_image_that_was_searched_for(
+    owner: Visitor, game_id: str, images: dict[str, str], component: str
+) -> None:
+    page = owner.get(f"{GAME}/components/{component}").text
+    link = html.unescape(re.findall(r'href="([^"]+image-choice[^"]+side=back[^"]*)"', page)[0])
+    picker = owner.get(link).text
+    assert "<html" in picker
+    assert "Ember, back: choose the image" in plain(picker)
+    assert offered(picker) == ["die.png", "token.png", "back.png"]
+    assert re.search(r'src="/uploads/sh/sha256-\S+\.v1-256\.webp"', picker), "thumbnails"
+    assert "<fieldset" in picker
+    assert 'type="radio"' in picker
+    # The choice survives a search that does not find it.
+    found = owner.get(f"{link}&q=DIE&asset={images['token.png']}").text
+    assert offered(found) == ["token.png*", "die.png"]
+    assert "1 image with “DIE” in the name" in plain(found)
+    answer = owner.post(link, {"asset": images["die.png"]})
+    assert answer.location == f"{GAME}/components#c-{component}"
+    assert "Ember: the image of “Back” is changed" in owner.get(answer.location).text
+    afresh()
+    assert component_of_draft(game_of(game_id), component).faces["back"].asset_id == images["die.png"]
+    assert offered(owner.get(link).text)[0] == "die.png*", "what the side shows is chosen"
+
+
+def test_the_cover_and_several_screenshots(owner: Visitor, game_id: str, images: dict[str, str]) -> None:
+    details = owner.get(f"{GAME}/details").text
+    for query in ("for=cover", "for=screenshots"):
+        assert f'href="{PICKER}?{query}"' in details
+    owner.post(f"{PICKER}?for=cover", {"asset": images["token.png"]})
+    owner.post(f"{PICKER}?for=screenshots", {"asset": images["die.png"]})
+    chosen = [images["back.png"], images["die.png"]]
+    answer = owner.post(f"{PICKER}?for=screenshots", {"asset": chosen})
+    assert answer.location == f"{GAME}/details#pictures"
+    assert 'alt="Screenshot 2"' in owner.get(answer.location).text
+    afresh()
+    shown = pictures_of([game_id])[game_id]
+    assert shown.cover is not None
+    assert shown.cover.asset_id == images["token.png"]
+    assert [shot.asset_id for shot in shown.screenshots] == [images["die.png"], images["back.png"]]
+    assert 'type="checkbox"' in owner.get(f"{PICKER}?for=screenshots").text
+
+
+def test_nothing_chosen_or_an_image_of_another_game_changes_nothing(
+    owner: Visitor, game_id: str, images: dict[str, str], cast: Cast
+) -> None:
+    none = owner.post(f"{PICKER}?for=cover")
+    assert none.status_code == 422
+    assert errors(none) == ["The image is not set: 1 thing to change", "Choose an image, or add a new one."]
+    other = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
+    theirs = asset_scenes.add_image(other, "theirs.png", picture())
+    assert owner.post(f"{PICKER}?for=cover", {"asset": theirs}).status_code == 404
+    assert "theirs.png" not in owner.get(f"{PICKER}?for=cover&asset={theirs}").text
+    afresh()
+    assert pictures_of([game_id])[game_id].cover is None
+
+
+def test_a_new_image_is_added_in_the_picker_and_chosen(owner: Visitor, game_id: str, images: dict[str, str]) -> None:
+    upload = f"{GAME}/assets?for=cover"
+    assert f'action="{upload}"' in owner.get(f"{PICKER}?for=cover").text
+    answer = send(owner, upload, picture(), "new.png")
+    assert answer.status_code == 303, answer.text
+    picker = owner.get(answer.location).text
+    assert offered(picker)[0] == "new.png*"
+    assert "new.png is added and chosen." in plain(picker)
+    # The same file under another name is the image that is here.
+    again = owner.get(send(owner, upload, picture(), "copy.png").location).text
+    assert offered(again)[0] == "new.png*"
+    assert "The same file is already here, as new.png. It is chosen." in plain(again)
+    wrong = send(owner, upload, b"%PDF-1.7", "plan.pdf", headers=HTMX | {"X-Dialog": "true"})
+    assert wrong.status_code == 422
+    assert "<html" not in wrong.text, "the refusal stays in the dialog"
+    assert "'plan.pdf' is a PDF document" in html.unescape(wrong.text)
+    assert "die.png" in wrong.text
+
+
+def test_after_a_choice_the_page_is_the_one_before(owner: Visitor, images: dict[str, str]) -> None:
+    before = f"{GAME}/assets?used=no&q=png"
+    path = f"{PICKER}?for=cover&back=/games/paper-lanterns/assets%3Fused%3Dno%26q%3Dpng"
+    assert html.escape(before) in owner.get(path).text
+    assert owner.post(path, {"asset": images["die.png"]}).location == before
+    outside = owner.post(f"{PICKER}?for=cover&back=//evil.example", {"asset": images["die.png"]})
+    assert outside.location == f"{GAME}/details#pictures"
+
+
+def test_no_address_of_a_search_has_the_token(owner: Visitor, images: dict[str, str]) -> None:
+    page = owner.get(f"{PICKER}?for=cover", headers=HTMX).text
+    assert "<html" not in page
+    form = re.search(r'<form class="picker".*?</form>', page, re.DOTALL)
+    assert form
+    assert "csrf_token" not in form[0]
+    button = re.search(r'<button type="submit"\s+class="button primary".*?>', page, re.DOTALL)
+    assert button
+    assert 'name="csrf_token"' in button[0]
+
+
+def test_the_picker_costs_the_same_for_many_as_for_few(owner: Visitor, game_id: str, images: dict[str, str]) -> None:
+    def queries() -> int:
+        with statements() as sent:
+            assert owner.get(f"{PICKER}?for=cover", headers=HTMX).status_code == 200
+        return sent.queries
+
+    queries()
+    few = queries()
+    for seed in range(4):
+        asset_scenes.add_image(game_id, f"{seed}.png", picture(20, 28, seed=seed), made=False)
+    assert queries() == few <= 14

@@ -1,0 +1,84 @@
+"""The picker of images in a real browser: opened from a component, searched, added to, and by keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.app.images.images import picture
+from tests.app.web import asset_scenes, scenes
+from tests.app.web.conftest import ONE_DATABASE
+from tests.browser.test_axe import findings
+from tests.conftest import Cast
+
+pytestmark = [pytest.mark.browser, ONE_DATABASE]
+
+SignIn = Callable[[str], Page]
+
+
+@pytest.mark.usefixtures("workers")
+def test_a_side_gets_a_new_image_without_leaving_the_page(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    game_id = scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    for name, data in (("back.png", asset_scenes.back()), ("token.png", asset_scenes.token())):
+        asset_scenes.add_image(game_id, name, data)
+    asset_scenes.add_component(game_id, "tile", "Ember", "ember")
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/components")
+    page.get_by_role("link", name="Ember").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("link", name="Choose image of Back").click()
+    expect(dialog.get_by_role("heading", name="Ember, back: choose the image")).to_be_focused()
+    choices = dialog.get_by_role("group", name="Image").get_by_role("radio")
+    expect(choices).to_have_count(2)
+
+    # A search keeps the choice, the field and its focus, and the dialog.
+    dialog.get_by_role("radio", name="token.png").check()
+    search = dialog.get_by_role("searchbox")
+    search.press_sequentially("BACK")
+    expect(dialog.get_by_text("1 image with “BACK” in the name")).to_be_visible()
+    expect(dialog.get_by_role("radio", name="token.png")).to_be_checked()
+    expect(search).to_be_focused()
+    search.press("Enter")
+    expect(dialog.get_by_role("radio", name="back.png")).to_be_visible()
+    expect(dialog).to_be_visible()
+
+    # A refused file is said in the dialog; a good one is chosen there.
+    add = dialog.get_by_label("Add a new image")
+    add.set_input_files({"name": "plan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7"})
+    dialog.get_by_role("button", name="Add the image").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("'plan.pdf' is a PDF document")
+    add.set_input_files({"name": "new.png", "mimeType": "image/png", "buffer": picture()})
+    dialog.get_by_role("button", name="Add the image").click()
+    expect(dialog.get_by_role("status")).to_contain_text("new.png is added and chosen.")
+    expect(dialog.get_by_role("radio", name="new.png")).to_be_checked()
+    assert findings(page) == []
+    dialog.get_by_role("button", name="Set image").click()
+    expect(page.locator(".toast")).to_contain_text("Ember: the image of “Back” is changed")
+    expect(page.locator(".card img[alt=back]")).to_have_attribute("data-loaded", "")
+    assert complaints == []
+
+
+def test_screenshots_are_chosen_by_keyboard(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    game_id = scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns")
+    for name, data in (("back.png", asset_scenes.back()), ("token.png", asset_scenes.token())):
+        asset_scenes.add_image(game_id, name, data)
+    page = sign_in(cast.starlight.owner)
+    page.goto("/games/paper-lanterns/details")
+    opener = page.get_by_role("link", name="Add screenshots")
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Add screenshots to Paper Lanterns")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+    page.keyboard.press("Enter")
+    for name in ("back.png", "token.png"):
+        dialog.get_by_role("checkbox", name=name).focus()
+        page.keyboard.press("Space")
+    dialog.get_by_role("button", name="Add as screenshots").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".toast")).to_contain_text("2 screenshots are added")
+    expect(page.get_by_role("list", name="Screenshots").get_by_role("img")).to_have_count(2)
+    assert complaints == []
