@@ -29,6 +29,7 @@ from app.web.operator import (
     storage_page,
 )
 from app.web.operator import partner_page as operator_partner_page
+from app.web.operator import replica_page as operator_replica_page
 from app.web.operator import server_list as operator_server_list
 from app.web.reference import reference_page
 from app.web.servers import server_list
@@ -69,6 +70,7 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
     (
         operator_server_list,
         server_page,
+        operator_replica_page,
         add_server_page,
         roll_token_page,
         retire_server_page,
