@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("ended_at", sa.DateTime(), nullable=True),
         sa.Column("first_bytes", sa.BigInteger(), nullable=False),
         sa.Column("last_bytes", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint(f"outcome IN {_OUTCOMES}", name="ck_replica_attempts_outcome"),
+        sa.CheckConstraint(f"outcome IN {_OUTCOMES}", name="outcome"),
         sa.ForeignKeyConstraint(
             ["replica_id"], ["replicas.id"], name="fk_replica_attempts_replica_id", ondelete="CASCADE"
         ),

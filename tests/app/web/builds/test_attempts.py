@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from app.data.database import writing
 from app.data.models.game import Build
@@ -40,8 +41,9 @@ def tried_twice(agent: FleetAgent, build: Build) -> Build:
     agent.report(held(build, "downloading", attempt=2, source={"kind": "pack"}))
     agent.report(held(build, "cached", source={"kind": "pack"}))
     with writing() as session:
-        for row in session.query(ReplicaAttempt).filter_by(outcome="cached"):
-            row.began_at = row.fetched_at - timedelta(seconds=30)
+        row = session.scalars(select(ReplicaAttempt).where(ReplicaAttempt.outcome == "cached")).one()
+        assert row.ended_at is not None
+        row.began_at = row.ended_at - timedelta(seconds=30)
     return build
 
 
