@@ -21,6 +21,7 @@ from app.web.images import gallery_page, image_page, image_upload
 from app.web.live import live_parts, stream_guard
 from app.web.operator import (
     add_server_page,
+    attention_page,
     audit_page,
     partner_list,
     retire_server_page,
@@ -69,6 +70,7 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
     ),
     (
         operator_server_list,
+        attention_page,
         server_page,
         operator_replica_page,
         add_server_page,
