@@ -19,6 +19,7 @@ from werkzeug.routing import IntegerConverter, Map, PathConverter, UnicodeConver
 from app import web
 from app.accounts.api_keys import key_uses, recognised_keys
 from app.api import api_rate_limits, dashboard_calls, health, kept_answers, openapi, public_images, v1
+from app.api.metrics import request_counts, scrape
 from app.api.partners import build_changes, build_download, builds, games, keys, raw_upload, releases, uploads
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = _App(__name__, static_folder="static", instance_path=str(settings.instance))
     _configure(app, settings)
     logs.init_app(app)
+    request_counts.init_app(app)
     trusted_hosts.init_app(app, settings)  # first: the other handlers look at the request
 
     db.init_app(app)
@@ -83,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         agent_calls.bp,
         openapi.bp,
         health.bp,
+        scrape.bp,
         public_images.bp,
     ):
         app.register_blueprint(blueprint)
@@ -102,16 +105,22 @@ class _App(Flask):
         return func
 
 
+# How long a request waits for the database before it is answered with 503: for a free connection, for a server that
+# does not accept one, and for one that stopped answering (milliseconds).
+_POOL_SECONDS = 10
+_POSTGRES_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+
+
 def _configure(app: Flask, settings: Settings) -> None:
-    options = (
-        {"connect_args": {"timeout": 15}} if settings.database_url.startswith("sqlite") else {"pool_pre_ping": True}
-    )
+    on_sqlite = settings.database_url.startswith("sqlite")
+    waits = {"connect_args": {"timeout": 15} if on_sqlite else _POSTGRES_WAITS, "pool_timeout": _POOL_SECONDS}
+    waits |= {} if on_sqlite else {"pool_pre_ping": True}
     app.config.update(
         SLIPWAY=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         # The log shows a statement that failed, but not its values: those are e-mail addresses and hashes.
-        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **options},
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_size": 16, "max_overflow": 32, "hide_parameters": True, **waits},
         # A small limit for all routes. The upload route reads its body itself, with its own limit.
         MAX_CONTENT_LENGTH=MIB,
         SESSION_COOKIE_NAME=settings.cookie_name,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import urllib3
@@ -41,13 +42,15 @@ class BenchServer:
     key: str
     token: str
     worker: int  # pid of the web process
+    storage: int  # pid of the embedded storage
 
 
 @contextmanager
 def running_server(directory: Path, application: str = "wsgi:app", **settings: str) -> Iterator[BenchServer]:
     """Start `application`, wait until it is healthy, and stop it at the end of the block. `settings`: more variables
     of its environment."""
-    with EmbeddedStorage(directory / "storage") as storage:
+    embedded = EmbeddedStorage(directory / "storage")
+    with embedded as storage:
         port = free_port()
         environment = {
             "SLIPWAY_INSTANCE": str(directory / "instance"),
@@ -74,7 +77,8 @@ def running_server(directory: Path, application: str = "wsgi:app", **settings: s
             url = f"http://127.0.0.1:{port}"
             _wait_until_healthy(url, process)
             (worker,) = psutil.Process(process.pid).children()
-            yield BenchServer(url, port, environment, key, token, worker.pid)
+            assert embedded.process is not None
+            yield BenchServer(url, port, environment, key, token, worker.pid, embedded.process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
@@ -121,6 +125,12 @@ def rss_mib(pid: int) -> float:
 def _status(pid: int, name: str) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process so far, in user and kernel mode."""
+    times: Any = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def register_game(stage: BenchServer, slug: str, **fields: object) -> str:

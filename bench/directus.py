@@ -16,6 +16,7 @@ from typing import Any
 
 import urllib3
 
+from bench.peer_missing import PeerMissing
 from tests.app.runtime.processes import free_port
 
 PEERS = Path(__file__).parent / "peers"
@@ -31,10 +32,6 @@ _FIELDS = {
     "created_at": "timestamp",
     "updated_at": "timestamp",
 }
-
-
-class PeerMissing(Exception):
-    """Directus cannot run here. The message says why."""
 
 
 @dataclass(frozen=True)

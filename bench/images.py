@@ -49,7 +49,7 @@ def run(directory: Path) -> bool:
         print(f"  {IMAGES} images of {len(files[0]) / 1e6:.2f} MB, {derivation_processes.limit} processes")
         for file in files:
             _upload(stage, game_id, file)
-        met = _derivations(stage, files)
+        met = _derivations(stage, _on_disk(directory / "files", files))
         _confirms(stage, game_id)
         return _list(stage, game_id) and met
 
@@ -65,21 +65,29 @@ def _card(seed: int, width: int = 2000, height: int = 2830) -> bytes:
     return out.getvalue()
 
 
-def _bare(file: bytes) -> int:
-    return len(bare_derive(io.BytesIO(file), VARIANT_SIZES, MAX_IMAGE_PIXELS).variants)
+def _bare(file: Path) -> int:
+    with file.open("rb") as source:
+        return len(bare_derive(source, VARIANT_SIZES, MAX_IMAGE_PIXELS).variants)
 
 
-def _derivations(stage: BenchServer, files: list[bytes]) -> bool:
+def _on_disk(directory: Path, files: list[bytes]) -> list[Path]:
+    directory.mkdir()
+    for number, file in enumerate(files):
+        (directory / f"{number}.png").write_bytes(file)
+    return sorted(directory.iterdir())
+
+
+def _derivations(stage: BenchServer, files: list[Path]) -> bool:
     """Measured in turns, so that other load on the machine affects both."""
     bare, ours = [], []
     for _ in range(ROUNDS):
         bare.append(_bare_rate(files))
         ours.append(_our_rate(stage))
     print(f"  images/s: bare Pillow {[round(n, 2) for n in bare]}, through the app {[round(n, 2) for n in ours]}")
-    return verdict("derivations over a bare loop", statistics.median(ours) / statistics.median(bare), 0.9, least=True)
+    return verdict("derivations over a bare loop", statistics.median(ours) / statistics.median(bare), 0.95, least=True)
 
 
-def _bare_rate(files: list[bytes]) -> float:
+def _bare_rate(files: list[Path]) -> float:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(derivation_processes.limit, mp_context=spawn) as pool:
         list(pool.map(_bare, files[: derivation_processes.limit]))  # the processes are there

@@ -27,7 +27,8 @@ from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.topics.names import catalog_topic
 from bench.bench_server import ROOT, BenchServer, percentile, running_server, verdict
-from bench.directus import Directus, PeerMissing, running_directus
+from bench.directus import Directus, running_directus
+from bench.peer_missing import PeerMissing
 from bench.wrk import Load, load, require_wrk
 from tests.app.runtime.processes import free_port
 

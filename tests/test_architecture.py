@@ -99,7 +99,7 @@ def test_the_two_faces_never_import_each_other() -> None:
     assert [str(i) for i in imports("app/web") if within(i.name, "app.api")] == []
 
 
-RULES = ("accounts", "catalog", "uploads", "images", "components", "fleet", "packing", "maintenance")
+RULES = ("accounts", "catalog", "uploads", "images", "components", "fleet", "packing", "maintenance", "monitoring")
 GROUND = ("config", "data/models", "limits", "storage", "topics")
 
 
@@ -161,6 +161,7 @@ LEVELS = (
     ("app",),
     ("app.runtime",),
     ("app.web", "app.api"),
+    ("app.monitoring",),
     ("app.maintenance",),
     ("app.components",),
     ("app.images",),

@@ -67,7 +67,7 @@ def test_while_redis_is_away_each_process_counts_for_itself(
 
     assert [found.allowed for found in counted] == [True, True, True, False]
     assert [found.remaining for found in counted] == [2, 1, 0, 0]
-    assert [record.name for record in caplog.records].count("app.limits.rate_storage") == 1
+    assert [record.name for record in caplog.records].count("app.process.redis_state") == 1
     assert url not in caplog.text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
@@ -148,13 +148,17 @@ def end_after_roll(key: ApiKey, at: datetime, overlap: timedelta = ROLL_OVERLAP)
     return min(end, key.expires_at) if key.expires_at else end
 
 
+def is_active() -> ColumnElement[bool]:
+    """Whether a key works: it was not revoked and has not expired."""
+    return and_(ApiKey.revoked_at.is_(None), or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()))
+
+
 def apps_of(partner: Partner) -> list[tuple[App, list[ApiKey]]]:
     """Every app of a partner with its active keys, newest first. Two queries."""
     apps = db.session.scalars(select(App).where(App.partner_id == partner.id).order_by(App.created_at)).all()
     keys = db.session.scalars(
         select(ApiKey)
-        .where(ApiKey.app_id.in_([app.id for app in apps]), ApiKey.revoked_at.is_(None))
-        .where(or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()))
+        .where(ApiKey.app_id.in_([app.id for app in apps]), is_active())
         .order_by(ApiKey.created_at.desc())
     ).all()
     return [(app, [key for key in keys if key.app_id == app.id]) for app in apps]

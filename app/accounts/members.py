@@ -159,6 +159,24 @@ def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
         announce(SIGN_INS_TOPIC)  # the sign-ins were deleted with the member
 
 
+def remove_operator(member_id: str, actor: Actor) -> None:
+    """End an operator's sign-ins and remove the operator. Audit entries stay. Raises NotFound, or Conflict for the only
+    operator."""
+    with writing() as session:
+        # All of them stay locked, so that two operators cannot remove each other at the same moment.
+        operators = session.scalars(
+            select(Member).where(Member.role == "operator").order_by(Member.id).with_for_update(of=Member)
+        ).all()
+        member = next((operator for operator in operators if operator.id == member_id), None)
+        if member is None:
+            raise NotFound("This operator does not exist.")
+        if len(operators) == 1:
+            raise Conflict("This is the only operator. Make another one first: `flask member create`.", "only_operator")
+        record(session, actor, "member.removed", member.name)
+        session.delete(member)
+        announce(SIGN_INS_TOPIC)  # the sign-ins were deleted with the member
+
+
 def _member(session: Session, partner_id: str, member_id: str) -> Member:
     member = session.get(Member, member_id)
     if member is None or member.partner_id != partner_id:

@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
+from app.accounts.directory.member_directory import member_with_email
 from app.accounts.members import member_of
 from app.accounts.partners import hash_for
 from app.accounts.password_rules import check_password
@@ -20,7 +21,7 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.partner import Member, Partner, PasswordLink
-from app.refusals import Conflict, NotFound
+from app.refusals import NotFound
 
 LINK_LIFETIME = timedelta(days=1)
 
@@ -36,16 +37,7 @@ def link_for_email(
 ) -> tuple[PasswordLink, str]:
     """The same for an e-mail address (in this partner, or of an operator), for the command line. Raises NotFound, or
     Conflict when several accounts have the address."""
-    query = select(Member).where(Member.email == email.strip().lower())
-    if partner is not None or operator:
-        query = query.where(Member.partner_id == (partner.id if partner else None))
-    members = db.session.scalars(query).all()
-    if not members:
-        raise NotFound(f"No account has the address {email}. `flask member create` makes a member.")
-    if len(members) > 1:
-        names = ", ".join(sorted(member.partner.name if member.partner else "the operators" for member in members))
-        raise Conflict(f"{email} has an account in each of {names}. Choose one with --partner or --operator.")
-    return _make(members[0], actor)
+    return _make(member_with_email(email, partner, operator=operator), actor)
 
 
 def _make(member: Member, actor: Actor) -> tuple[PasswordLink, str]:

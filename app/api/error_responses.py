@@ -113,6 +113,11 @@ def refusal_response(refusal: Refusal) -> Response:
     return response
 
 
+def http_error_code(status: int) -> str:
+    """The code of an error that Flask raised."""
+    return _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error")
+
+
 def http_error_response(error: HTTPException) -> Response:
     """An error that Flask raised (unknown path, wrong method, body too large) as JSON."""
     status = error.code or 500
@@ -121,9 +126,7 @@ def http_error_response(error: HTTPException) -> Response:
         405: f"{request.path} does not support {request.method}. /api/openapi.json lists all calls.",
         413: "The request body is larger than 1 MiB, the limit for JSON. Send less.",
     }.get(status, error.description or error.name)
-    response = error_response(
-        status, _HTTP_CODES.get(status, "invalid_request" if status < 500 else "internal_error"), message
-    )
+    response = error_response(status, http_error_code(status), message)
     if status == 405 and (allowed := getattr(error, "valid_methods", None)):
         response.headers["Allow"] = ", ".join(sorted(allowed))
     return response

@@ -15,6 +15,7 @@ from app.data.database import free_connection
 from app.images.image_files import ServedImage, served_image
 from app.images.object_keys import IMMUTABLE
 from app.limits import thread_budgets
+from app.process.metrics import count_refusal
 from app.refusals import Unavailable
 from app.storage.objects import open_object
 
@@ -66,6 +67,7 @@ def _headers(found: ServedImage) -> dict[str, str]:
 
 
 def _unavailable(refusal: Unavailable) -> Response:
+    count_refusal(refusal.code)
     response = _plain_text(503, refusal.message)
     response.headers["Retry-After"] = str(refusal.retry_after)
     return response

@@ -12,9 +12,10 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.catalog.game_filters import GameFilter as GameFilter  # for pages
 from app.data.database import announce, lock_for_update, writing
+from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.data.models.partner import PartnerIdentity
+from app.data.models.partner import Partner, PartnerIdentity
 from app.fleet.active_servers import active_servers
 from app.fleet.replicas import replan
 from app.refusals import NotFound, SlugTaken
@@ -22,7 +23,7 @@ from app.topics.names import catalog_topic, game_topic, partner_topic
 
 
 def register_game(partner: PartnerIdentity, slug: str, metadata: dict[str, Any], actor: Actor) -> Game:
-    """A new game, waiting for its first build. Raises SlugTaken."""
+    """A new game, waiting for its first build. Raises SlugTaken, or NotFound if the partner was removed meanwhile."""
     partner_id, partner_name = partner.id, partner.name
     try:
         with writing() as session:
@@ -36,6 +37,8 @@ def register_game(partner: PartnerIdentity, slug: str, metadata: dict[str, Any],
             record(session, actor, "game.created", game.title, game=game, slug=slug, partner=partner_name)
             announce(partner_topic(partner_id), catalog_topic(partner_id))
     except IntegrityError:  # on Postgres two registrations may pass the look-up at the same time; the index decides
+        if db.session.get(Partner, partner_id) is None:
+            raise NotFound(f"{partner_name} was removed a moment ago. Nothing was changed.") from None
         raise _slug_taken(slug) from None
     return game
 

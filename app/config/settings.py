@@ -38,6 +38,7 @@ from app.config.environment import (
     whole_number,
 )
 from app.config.environment import SettingsError as SettingsError  # for callers that load settings
+from app.config.metrics_settings import ListenRange, MetricsListen, MetricsToken
 from app.config.private_files import make_private, write_private
 from app.config.storage_settings import StorageSettings, load_storage_settings
 
@@ -113,12 +114,15 @@ class Settings(Variables):
     streams: Count = Field(1000, validation_alias="SLIPWAY_STREAMS")
     waiting_polls: Count = Field(512, validation_alias="SLIPWAY_WAITING_POLLS")
     raw_uploads: Annotated[int, whole_number(1)] = Field(8, validation_alias="SLIPWAY_RAW_UPLOADS")
+    calls: Annotated[int, whole_number(1)] = Field(128, validation_alias="SLIPWAY_CALLS")
     connections: Annotated[int, whole_number(64)] = Field(4096, validation_alias="SLIPWAY_CONNECTIONS")
     header_timeout: PositiveSeconds = Field(10, validation_alias="SLIPWAY_HEADER_TIMEOUT")
     body_timeout: PositiveSeconds = Field(60, validation_alias="SLIPWAY_BODY_TIMEOUT")
     min_bytes_per_second: PositiveSize = Field(8 * 1024, validation_alias="SLIPWAY_MIN_BYTES_PER_SECOND")
     drain_seconds: Seconds = Field(3600, validation_alias="SLIPWAY_DRAIN_SECONDS")
     work_in_web: Switch = Field(True, validation_alias="SLIPWAY_WORK_IN_WEB")
+    metrics_token: MetricsToken | None = Field(None, validation_alias="SLIPWAY_METRICS_TOKEN", repr=False)
+    metrics_listen: MetricsListen | None = Field(None, validation_alias="SLIPWAY_METRICS_LISTEN")
 
     @property
     def https(self) -> bool:
@@ -146,6 +150,16 @@ class Settings(Variables):
     @classmethod
     def _absolute_folder(cls, folder: Path | None) -> Path | None:
         return folder.resolve() if folder else None
+
+    @field_validator("metrics_listen")
+    @classmethod
+    def _token_beyond_loopback(cls, listen: ListenRange | None, info: ValidationInfo) -> ListenRange | None:
+        if listen and not listen.is_local and not info.data.get("metrics_token"):
+            raise SettingsError(
+                f"SLIPWAY_METRICS_LISTEN={listen.host}:{listen.first} can be reached from other machines, and there is "
+                "no SLIPWAY_METRICS_TOKEN. Set one, or listen on 127.0.0.1."
+            )
+        return listen
 
     @field_validator("asset_base_url")
     @classmethod

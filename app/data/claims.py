@@ -21,6 +21,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from app.data.database import announce, free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import now
+from app.data.outages import outage_in
 from app.refusals import Refusal
 
 log = logging.getLogger(__name__)
@@ -122,8 +123,9 @@ class ClaimHeartbeat:
                 with self._app.app_context():
                     topics = self._topics if present != reported else []
                     alive = self._columns.beat(self._key, self._token, present, topics)
-            except SQLAlchemyError:
-                log.warning("the heartbeat of %s was not written; trying again", self._key)
+            except SQLAlchemyError as error:
+                if outage_in(error) is None:
+                    log.warning("the heartbeat of %s was not written; trying again", self._key)
                 continue
             reported = present
             if not alive:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
+from app.data.outages import database_state, outage_in, record_commit
 from app.refusals import NotFound
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def writing() -> Iterator[Session]:
         session.flush()
         versions = _raise_versions(session, session.info[_TOPICS])
         session.commit()
+        record_commit()
     except BaseException:
         session.rollback()
         raise
@@ -143,11 +145,13 @@ def database_answers() -> bool:
     """Whether the database answers. Frees the connection."""
     try:
         db.session.execute(text("SELECT 1"))
-    except SQLAlchemyError:
-        log.exception("the database does not answer")
+    except SQLAlchemyError as error:
+        if outage_in(error) is None:
+            log.exception("the database does not answer")
         return False
     finally:
         free_connection()
+    database_state.worked()
     return True
 
 

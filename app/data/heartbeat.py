@@ -12,6 +12,7 @@ from sqlalchemy import Update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.data.database import writing
+from app.data.outages import outage_in
 
 log = logging.getLogger(__name__)
 
@@ -38,5 +39,6 @@ def _beat_until(app: Flask, ended: threading.Event, seconds: float, label: str, 
         try:
             with app.app_context(), writing() as session:
                 session.execute(beat())
-        except SQLAlchemyError:
-            log.warning("the heartbeat of %s was not written; trying again in %s s", label, seconds)
+        except SQLAlchemyError as error:
+            if outage_in(error) is None:
+                log.warning("the heartbeat of %s was not written; trying again in %s s", label, seconds)

@@ -21,7 +21,6 @@ from app.fleet.build_states import BuildState, state_of
 from app.fleet.costs.transfer_costs import (
     TransferCosts,
     Way,
-    builds_without_index,
     bytes_to_fetch,
     transfer_costs,
 )
@@ -148,7 +147,7 @@ def _of_server(
     cached.sort(key=lambda other: (other.released_at or other.created_at, other.number), reverse=True)
     by_build = {replica.build_id: replica for replica in replicas}
     replica, live = by_build.get(build.id), by_build.get(live_id or "")
-    cost = costs.for_server(build, builds_after_release(build.id, server, replicas), builds_without_index(replicas))
+    cost = costs.for_server(build, builds_after_release(build.id, server, replicas))
     return ServerPreview(
         server_id=server.id,
         region=server.region,

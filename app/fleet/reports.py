@@ -11,7 +11,7 @@ from app.data.database import announce, lock_for_update, writing
 from app.data.models.base import now
 from app.data.models.server import Server
 from app.fleet.active_servers import has_contact
-from app.fleet.contact import BUSY_SECONDS, CONTACT_SECONDS, IDLE_SECONDS, is_time_to_announce_all
+from app.fleet.contact import BUSY_SECONDS, CONTACT_SECONDS, IDLE_SECONDS, is_time_to_announce_all, report_after
 from app.fleet.play_sessions import LiveSession
 from app.fleet.replicas import replan_on_server
 from app.fleet.reporting import moved_numbers
@@ -28,6 +28,7 @@ from app.fleet.reporting.reported_builds import ReportedBuild as ReportedBuild  
 from app.fleet.reporting.reported_builds import ReportedSource as ReportedSource
 from app.fleet.reporting.reported_sessions import match_sessions
 from app.fleet.servers import RecognisedServer, server_row
+from app.limits import thread_budgets
 from app.process.crash_points import crash_point
 from app.refusals import Conflict
 from app.topics.names import FLEET_TOPIC, plan_topic
@@ -63,7 +64,8 @@ def accept(recognised: RecognisedServer, report: Report) -> Receipt:
     at = now()
     server_id = recognised.id
     report = replace(report, builds=[_possible(build) for build in report.builds])
-    after = BUSY_SECONDS if any(b.phase in MOVING for b in report.builds) else IDLE_SECONDS
+    is_busy = any(build.phase in MOVING for build in report.builds)
+    after = report_after(BUSY_SECONDS if is_busy else IDLE_SECONDS, thread_budgets.calls.load)
     number, shape = (report.boot_id, report.sequence), _shape(report)
     if not report.stopping and can_skip(recognised, *number, shape, at):
         return Receipt(record_skipped(server_id, *number, shape), recognised.plan_version, after)

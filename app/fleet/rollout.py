@@ -21,7 +21,7 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact, places_on_page
 from app.fleet.build_states import reported_state, state_of
 from app.fleet.contact import CONTACT_SECONDS
-from app.fleet.costs.transfer_costs import TransferCosts, builds_without_index, bytes_to_fetch, transfer_costs
+from app.fleet.costs.transfer_costs import TransferCosts, bytes_to_fetch, transfer_costs
 from app.fleet.replicas import builds_after_release
 from app.fleet.rollout_states import Cell, Matrix, MatrixRow, MatrixServer
 from app.fleet.waiting_builds import builds_ahead
@@ -132,7 +132,7 @@ class _Details:
         """Bytes that are still to be sent, also to a server that is not to have the build yet."""
         replicas = self._by_server[server.id]
         held = builds_after_release(build.id, server, replicas)
-        cost = self._costs.for_server(build, held, builds_without_index(replicas))
+        cost = self._costs.for_server(build, held)
         return bytes_to_fetch(_of_build(replicas, build), cost)
 
     def _preparing_percent(self, build: Build, server: Server, replicas: Sequence[Replica]) -> int | None:

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.config.settings import settings
+from app.data.extensions import db
 from app.data.models.asset import Blob, QuotaEntry, StagedAsset
 from app.data.models.partner import Partner
 from app.refusals import QuotaExceeded
@@ -46,6 +47,13 @@ def balance(session: Session, partner_id: str) -> int:
     """Used bytes of the quota, including reservations."""
     newest = select(QuotaEntry.balance).where(QuotaEntry.partner_id == partner_id)
     return session.scalar(newest.order_by(QuotaEntry.id.desc()).limit(1)) or 0
+
+
+def balances() -> dict[str, int]:
+    """The balance of every partner that ever had an image, by the partner's id."""
+    newest = select(func.max(QuotaEntry.id)).group_by(QuotaEntry.partner_id)
+    query = select(QuotaEntry.partner_id, QuotaEntry.balance).where(QuotaEntry.id.in_(newest))
+    return dict(db.session.execute(query).all())
 
 
 def reserve_bytes(session: Session, partner_id: str, size: int, reason: str, subject: str) -> None:

@@ -7,7 +7,6 @@ exist.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import TypeVar
 from limits.storage import RedisStorage, Storage
 from redis.exceptions import RedisError
 
-log = logging.getLogger(__name__)
+from app.process.redis_state import redis_state
 
 IN_MEMORY = "counts+memory://"
 SCHEME = "forgiving+"
@@ -131,8 +130,11 @@ class ForgivingRedis(RedisStorage):
     def _ask(self, there: Callable[[], Found], here: Callable[[], Found]) -> Found:
         if time.monotonic() >= self._away_until:
             try:
-                return there()
+                found = there()
             except RedisError as error:
                 self._away_until = time.monotonic() + PAUSE_SECONDS
-                log.warning("Redis does not answer (%s): rate limits are counted in this process", type(error).__name__)
+                redis_state.failed(type(error).__name__)
+            else:
+                redis_state.worked()
+                return found
         return here()

@@ -1,8 +1,8 @@
 """Thread budgets: how many threads each kind of long request may use, so that some are always left for other requests.
 
-A process has as many threads as the sum of the budgets, plus some more. A stream, a waiting poll, an upload and an
-image each use one for as long as they last. A request beyond its budget is refused at once and does not wait for a
-thread (docs/architecture.md, "Threads").
+A process has as many threads as the sum of the budgets, plus some more. A waiting poll, an upload and an image each use
+one for as long as they last, and a live page does until it shares one (app/web/live/shared_streams.py). A request
+beyond its budget is refused at once and does not wait for a thread (docs/architecture.md, "Threads").
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from app.refusals import Unavailable
 _IMAGES = 128
 _IMAGE_UPLOADS = 16
 _DOWNLOADS = 16
-# Threads besides those whose number is a setting: for images and downloads, and 24 for all other requests.
-OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + _DOWNLOADS + 24
+# Threads besides those whose number is a setting: for images and downloads.
+OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + _DOWNLOADS
 
 
 class Slots:
@@ -81,6 +81,25 @@ class Slots:
             self.free(owner)
 
 
+class Calls:
+    """The budget of all requests without one of their own. The web server counts requests in threads, and refuses new
+    ones beyond the budget at once: a request that waits for a thread only makes all others slower."""
+
+    def __init__(self, limit: int, retry_after: int) -> None:
+        self.limit = limit
+        self.retry_after = retry_after
+        self.in_threads = 0  # requests of every kind; the web server sets it
+
+    @property
+    def in_use(self) -> int:
+        return max(0, self.in_threads - sum(slots.in_use for slots in _LONG))
+
+    @property
+    def load(self) -> float:
+        """The used part of the budget: 1.0 and more when it is used up."""
+        return self.in_use / self.limit
+
+
 streams = Slots("live pages", 1000, retry_after=3)
 waiting_polls = Slots("waiting polls", 512, retry_after=2)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
@@ -90,3 +109,5 @@ image_uploads = Slots("images sent through the app", _IMAGE_UPLOADS, retry_after
 # A slow reader keeps its slot but no thread (app/runtime/web_server/connection_worker.py).
 images = Slots("images on their way", _IMAGES, retry_after=1)
 downloads = Slots("downloads through the app", _DOWNLOADS, retry_after=30)
+_LONG = (streams, waiting_polls, raw_uploads, comparisons, image_uploads, images, downloads)
+calls = Calls(128, retry_after=5)

@@ -44,11 +44,21 @@ class PackClaim:
 
 
 class NoRoom(Exception):
-    """The pack cannot be made now. The text is for people."""
+    """The pack cannot be made now. The text is for partners. `figures` is for the operator's log: how full the portal's
+    disk is, is not for partners."""
+
+    def __init__(self, text: str, figures: str) -> None:
+        super().__init__(text)
+        self.figures = figures
 
 
 class BeyondQuota(Exception):
-    """The pack takes more than the partner's quota has left. The text is for people."""
+    """The pack takes more than the partner's quota has left. The text is for people. `needed`: what must be left before
+    another attempt is worth its work, bytes."""
+
+    def __init__(self, reason: str, needed: int) -> None:
+        super().__init__(reason)
+        self.needed = needed
 
 
 # One transaction per step.
@@ -76,15 +86,16 @@ def claim_pack(build_id: str, *, again: bool = False) -> PackClaim | None:
             token = new_id("maker")
             row.touched_at = now()
             announce(game_topic(build.game_id))
-            if left is not None and left < build.size:
-                _end(row, "no_room", _quota_reason(build, partner, left))
+            needed = max(build.size, row.needed_bytes)
+            if left is not None and left < needed:
+                _end(row, "no_room", _quota_reason(build, partner, left, needed))
                 announce(*topics_of(session, build_id))
                 return None
             row.state, row.maker = "making", token
             row.makings_begun += 1
             claim = PackClaim(build, token, f"packs/{new_id('pack')}", row.folder)
             row.folder = claim.folder
-            row.pack_bytes = build.size
+            row.pack_bytes = needed
             row.bytes_done, row.bytes_total = 0, claim.work_bytes
             row.reason = None
             return claim
@@ -97,7 +108,7 @@ def _lock_due(session: Session, build: Build, *, again: bool) -> BuildPack | Non
     row = session.get_one(BuildPack, build.id, with_for_update=True, populate_existing=True)
     due = bool(session.scalar(select(is_due()).where(BuildPack.build_id == build.id)))
     if again and row.state in {"waiting", "no_room", "failed"}:
-        row.makings_begun = 0
+        row.makings_begun = row.needed_bytes = 0
         return row
     if due and row.makings_begun >= MAX_MAKINGS:
         # The attempts ended without a word: their processes were killed.
@@ -107,10 +118,11 @@ def _lock_due(session: Session, build: Build, *, again: bool) -> BuildPack | Non
     return row if due else None
 
 
-def _quota_reason(build: Build, partner: Partner, left: int) -> str:
+def _quota_reason(build: Build, partner: Partner, left: int, needed: int) -> str:
     return (
-        f"The pack of build {build.number} takes about {build.size:,} bytes, and the quota of {partner.name} has "
-        f"{left:,} bytes left. Delete builds that are no longer needed, or ask the operator for more."
+        f"The pack of build {build.number} takes about {needed:,} bytes, and the quota of {partner.name} has "
+        f"{left:,} bytes left. Delete builds that are no longer needed, or ask the operator for more. The pack is made "
+        "by itself when there is room."
     )
 
 
@@ -126,10 +138,13 @@ def cover_pack(claim: PackClaim, size: int) -> int:
                 return size if row is None else row.pack_bytes
             left = build_quota(session, partner).left
             if left is not None and size - row.pack_bytes > left:
+                # Only a lower bound is known. A quarter more keeps attempts few that end the same way.
+                needed = max(size, min(size * 5 // 4, claim.build.unpacked_bytes))
                 raise BeyondQuota(
                     f"The pack of build {claim.build.number} takes more than {row.pack_bytes + left:,} bytes, and the "
                     f"quota of {partner.name} has no more left for it. Delete builds that are no longer needed, or ask "
-                    "the operator for more; then the operator can run `flask packs make`."
+                    f"the operator for more. It is tried again by itself when {needed:,} bytes are left.",
+                    needed,
                 )
             most = size + _RESERVED_AHEAD
             row.pack_bytes = most if left is None else min(most, row.pack_bytes + left)
@@ -148,12 +163,15 @@ def free_claim(claim: PackClaim) -> None:
     CLAIMS.free(claim.build.id, claim.token, state="waiting", folder=None, pack_bytes=0, bytes_done=0)
 
 
-def end_without_room(claim: PackClaim, reason: str) -> None:
-    """End an attempt for which the disk has no room. It is repeated later, and does not count."""
+def end_without_room(claim: PackClaim, reason: str, needed_bytes: int | None = None) -> None:
+    """End an attempt for which the disk or the quota has no room. It is repeated later, when the quota has
+    `needed_bytes` left, and does not count."""
     with writing() as session:
         row = _lock_own(session, claim)
         if row is not None:
             row.makings_begun -= 1
+            if needed_bytes is not None:
+                row.needed_bytes = needed_bytes
             _end(row, "no_room", reason)
             announce(*topics_of(session, row.build_id))
     free_connection()
@@ -181,6 +199,7 @@ def finish(claim: PackClaim, made: BuildPack, updates: Sequence[PackUpdate]) -> 
         row.pack_bytes, row.index_bytes = made.pack_bytes, made.index_bytes
         row.index_sha256, row.index_size = made.index_sha256, made.index_size
         row.bytes_done, row.made_at = row.bytes_total, now()
+        row.needed_bytes = 0
         added = add_updates(session, updates)
         announce(*topics_of(session, row.build_id))
         crash_point("in-pack-publish")

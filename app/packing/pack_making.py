@@ -92,12 +92,12 @@ def _attempt(claim: PackClaim) -> Outcome:
     try:
         return _make(claim)
     except NoRoom as why:
-        log.warning("no room to make the pack of %s: %s", number, why)
+        log.warning("no room to make the pack of %s: %s", number, why.figures)
         end_without_room(claim, str(why))
         return Outcome.ENDED
     except BeyondQuota as why:
         log.warning("the pack of %s does not fit into the quota: %s", number, why)
-        end_failed(claim, str(why), for_good=True)
+        end_without_room(claim, str(why), why.needed)
         return Outcome.ENDED
     except Unavailable as why:
         log.warning("the pack of %s is made later: %s", number, why.message)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -13,7 +14,7 @@ from app.config.settings import settings
 from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Build, Game
-from app.data.models.pack import BuildPack
+from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.partner import Partner
 from app.packing.due_packs import due_packs, unready_packs
 from app.packing.pack_making import Outcome, make_pack
@@ -65,13 +66,19 @@ def _make_update(build_id: str, from_build_id: str) -> bool:
     return True
 
 
+class Result(Enum):
+    MADE = "made"
+    FAILED = "failed"
+    SKIPPED = "skipped"  # another worker makes it, or the build was deleted
+
+
 @dataclass(frozen=True)
 class MadePack:
-    """The result of one making, for people."""
+    """The result of one making, of a pack or of an update; the texts are for people."""
 
     name: str
-    result: str
-    failed: bool
+    text: str
+    result: Result
 
 
 def make_unready_packs(game_ids: Sequence[str] | None) -> Iterator[MadePack]:
@@ -82,7 +89,9 @@ def make_unready_packs(game_ids: Sequence[str] | None) -> Iterator[MadePack]:
         outcome = make_pack(build_id, again=True)
         yield _described(build_id, outcome)
     for pair in due_updates():
-        if not _make_update(*pair):
+        made = _make_update(*pair)
+        yield _described_update(*pair)
+        if not made:
             return
 
 
@@ -91,13 +100,31 @@ def _described(build_id: str, outcome: Outcome) -> MadePack:
     pack = db.session.get(BuildPack, build_id)
     free_connection()
     if build is None or pack is None:
-        return MadePack(f"build {build_id}", "deleted meanwhile", failed=False)
+        return MadePack(f"build {build_id}", "deleted meanwhile", Result.SKIPPED)
     name = f"{build.game.slug}, build {build.number}"
     if pack.state == "ready":
-        return MadePack(name, f"{pack.pack_bytes + pack.index_bytes:,} bytes", failed=False)
+        return MadePack(name, f"{pack.pack_bytes + pack.index_bytes:,} bytes", Result.MADE)
     if outcome is Outcome.NOT_OURS and pack.state == "making":
-        return MadePack(name, "another worker is making it", failed=False)
-    return MadePack(name, pack.reason or "storage does not answer; it is tried again later", failed=True)
+        return MadePack(name, "another worker is making it", Result.SKIPPED)
+    return MadePack(name, pack.reason or "storage does not answer; it is tried again later", Result.FAILED)
+
+
+def _described_update(build_id: str, from_build_id: str) -> MadePack:
+    builds = select(Build).where(Build.id.in_([build_id, from_build_id])).options(joinedload(Build.game))
+    found = {build.id: build for build in db.session.scalars(builds)}
+    row = db.session.scalar(
+        select(PackUpdate)
+        .where(PackUpdate.build_id == build_id, PackUpdate.from_build_id == from_build_id)
+        .options(joinedload(PackUpdate.pack))
+    )
+    free_connection()
+    if len(found) < 2:
+        return MadePack(f"the update to build {build_id}", "deleted meanwhile", Result.SKIPPED)
+    new, old = found[build_id], found[from_build_id]
+    name = f"{new.game.slug}, update from build {old.number} to build {new.number}"
+    if row is None:
+        return MadePack(name, "it could not be made; the log has the reason", Result.FAILED)
+    return MadePack(name, f"transfers {row.transfer_bytes:,} bytes", Result.MADE)
 
 
 def games_with_slug(slug: str, partner: Partner | None) -> list[str]:

@@ -26,7 +26,7 @@ from app.process.crash_points import crash_point
 from app.storage.objects import ObjectMissing
 from slipway.packs.format.index_transfer import compress_index, reference_to
 from slipway.packs.format.patch_format import Patch, decode_patch
-from slipway.packs.format.refusals import IndexRefused
+from slipway.packs.format.refusals import IndexRefused, TransferCancelled
 from slipway.packs.making.build_writing import OlderBuild, make_patch_from_chunks
 from slipway.packs.transfer_plan import plan_transfer
 
@@ -73,6 +73,11 @@ def due_updates() -> Sequence[tuple[str, str]]:
 def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with_patch: bool = True) -> bool:
     """Make an update from the two stored packs. False if one of them is not ready, or was damaged: then it is
     discarded, to be made again. Repeatable. Raises StorageError, and TransferCancelled."""
+
+    def check() -> None:
+        if cancelled():
+            raise TransferCancelled("making the update was cancelled")
+
     packs = _ready_packs([build_id, from_build_id])
     if len(packs) < 2:
         return False
@@ -86,10 +91,10 @@ def make_update(build_id: str, from_build_id: str, *, cancelled: Cancelled, with
         new_chunks = StoredChunks(new.index, new_pack.pack_key, cancelled)
         old_chunks = StoredChunks(old.index, old_pack.pack_key, cancelled)
         older = OlderBuild(old.index, old.encoded, old_chunks)
-        patch = make_patch_from_chunks(new_chunks, new.index, new.encoded, older)
+        patch = make_patch_from_chunks(new_chunks, new.index, new.encoded, older, check)
     made = PackUpdate(build_id=build_id, from_build_id=from_build_id, folder=f"packs/{new_id('update')}")
     _name_folder(build_id, made.folder)
-    objects = UpdateObjects(compress_index(new.encoded, old.encoded), patch)
+    objects = UpdateObjects(compress_index(new.encoded, old.encoded, check), patch)
     store_update(made, new_pack.index_bytes, new, old, objects)
     with writing() as session:
         added = add_updates(session, [made], named=True)

@@ -17,6 +17,7 @@ from app.packing.pack_claims import NoRoom
 
 _PREFIX = "slipway-pack-"
 _FILE_OVERHEAD = 4096  # bytes of the disk that a file takes beside its content, at most
+_AGAIN = "It is tried again every 10 minutes. The operator finds the figures in the log."
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -34,7 +35,7 @@ def work_folder(settings: Settings, build: Build) -> Iterator[Path]:
         yield folder
     except OSError as error:
         if error.errno in _OUT_OF_SPACE:
-            raise NoRoom(_full(parent, build)) from error
+            raise _full(parent, build) from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -80,10 +81,10 @@ def _lock(folder: Path, *, wait: bool = True) -> int:
     return descriptor
 
 
-def _full(parent: Path, build: Build) -> str:
-    return (
-        f"The portal's disk filled up while build {build.number} was unpacked: {shutil.disk_usage(parent).free:,} "
-        "bytes are free now. It is tried again every 10 minutes."
+def _full(parent: Path, build: Build) -> NoRoom:
+    return NoRoom(
+        f"The portal's disk filled up while build {build.number} was unpacked. {_AGAIN}",
+        f"the disk of {parent} filled up meanwhile; {shutil.disk_usage(parent).free:,} bytes are free now",
     )
 
 
@@ -93,9 +94,10 @@ def check_free(settings: Settings, build: Build) -> None:
     free = shutil.disk_usage(parent).free
     if free < settings.pack_free_bytes:
         raise NoRoom(
-            f"The pack of build {build.number} is larger than its archive, and {free:,} bytes were free on the "
-            f"portal's disk while it was made; {settings.pack_free_bytes:,} stay free (PACK_FREE_BYTES). It is tried "
-            "again every 10 minutes."
+            f"The pack of build {build.number} is larger than its archive, and the portal's disk was full while it was "
+            f"made. {_AGAIN}",
+            f"{free:,} bytes are free on the disk of {parent}, and {settings.pack_free_bytes:,} stay free "
+            "(PACK_FREE_BYTES)",
         )
 
 
@@ -104,15 +106,17 @@ def _check_room(parent: Path, settings: Settings, build: Build) -> None:
     budget = settings.pack_disk_bytes
     if budget is not None and needed > budget:
         raise NoRoom(
-            f"Build {build.number} takes {needed:,} bytes unpacked, and PACK_DISK_BYTES allows {budget:,}. "
-            "The operator can raise it."
+            f"Build {build.number} takes {needed:,} bytes unpacked, and the portal allows {budget:,}. Ask the operator "
+            "for more (PACK_DISK_BYTES).",
+            f"it takes {needed:,} bytes unpacked, and PACK_DISK_BYTES allows {budget:,}",
         )
     free = shutil.disk_usage(parent).free
     # Storage often has its objects on the same disk, and the pack takes about as much as the archive.
     wanted = needed + build.size + settings.pack_free_bytes
     if free < wanted:
         raise NoRoom(
-            f"The portal's disk has {free:,} bytes free, and making the pack of build {build.number} needs {wanted:,}: "
-            f"{needed:,} unpacked, {build.size:,} for the pack, and {settings.pack_free_bytes:,} that stay free "
-            "(PACK_FREE_BYTES). It is tried again every 10 minutes."
+            f"The portal's disk has no room to make the pack of build {build.number}, which takes "
+            f"{needed + build.size:,} bytes. {_AGAIN}",
+            f"the disk of {parent} has {free:,} bytes free, and {wanted:,} are needed: {needed:,} unpacked, "
+            f"{build.size:,} for the pack, and {settings.pack_free_bytes:,} that stay free (PACK_FREE_BYTES)",
         )

@@ -3,112 +3,33 @@
 from __future__ import annotations
 
 import logging
-import sys
 from datetime import timedelta
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
-from app.accounts.actors import COMMAND_LINE
-from app.accounts.keys import create_key
-from app.accounts.partners import create_member, create_partner, partner_named
-from app.accounts.password_links import link_for_email
 from app.config.settings import settings
-from app.config.web_address import local_address, with_web_address
 from app.data.database import free_connection
 from app.data.schema_version import MIGRATIONS, migration_missing
-from app.fleet.servers import add_server, set_keep_previous
 from app.maintenance import build_sweep
 from app.process import shutdown
 from app.process.service import EndRequests, notify_ready
 from app.runtime import demo_data, doctor
 from app.runtime.backup_commands import backup_command, restore_command
 from app.runtime.jobs import jobs
+from app.runtime.metrics_listener import listen_for_scrapes
+from app.runtime.operator_commands.key_commands import key_group
+from app.runtime.operator_commands.member_commands import member_group
+from app.runtime.operator_commands.partner_commands import partner_group
+from app.runtime.operator_commands.quota_commands import quota_group
+from app.runtime.operator_commands.server_commands import server_group
 from app.runtime.pack_commands import packs_group
 from app.runtime.plain_command import PlainCommand
 from app.runtime.storage_commands import storage_group
 
 STOP_SECONDS = 8.0
-
-partner_group = AppGroup("partner", help="Partners.")
-member_group = AppGroup("member", help="People who sign in.")
-key_group = AppGroup("key", help="API keys.")
-server_group = AppGroup("server", help="Game servers.")
-
-
-@partner_group.command("create", cls=PlainCommand)
-@click.argument("name")
-def partner_create(name: str) -> None:
-    """Make a partner named NAME."""
-    partner = create_partner(name, COMMAND_LINE)
-    click.echo(f"Partner '{partner.name}' made: {partner.id}")
-
-
-@member_group.command("create", cls=PlainCommand)
-@click.argument("email")
-@click.option("--partner", help="The partner's name; leave it out for an operator.")
-@click.option("--name", default="", help="The person's name.")
-@click.option("--role", type=click.Choice(["owner", "developer", "viewer", "operator"]), required=True)
-def member_create(email: str, partner: str | None, name: str, role: str) -> None:
-    """Make an account with EMAIL that can sign in. The password is prompted for, or read from standard input."""
-    if sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
-    member = create_member(partner_named(partner) if partner else None, email, name, role, password, COMMAND_LINE)
-    click.echo(f"{member.name} can sign in with {member.email} as {member.role}.")
-
-
-@member_group.command("link", cls=PlainCommand)
-@click.argument("email")
-@click.option("--partner", help="The partner's name, if the address has several accounts.")
-@click.option("--operator", is_flag=True, help="Choose the operator, if members of partners have this address too.")
-def member_link(email: str, partner: str | None, operator: bool) -> None:
-    """Print a link with which the owner of EMAIL sets a new password, once."""
-    found = partner_named(partner) if partner else None
-    link, secret = link_for_email(email, COMMAND_LINE, found, operator=operator)
-    own = with_web_address(settings())
-    base = own.base_url or local_address(own.host, own.port)
-    click.echo(f"{base}/new-password/{secret}")
-    click.echo(
-        f"{link.member.name} can set a new password with it, once and within a day. This is the only time it is shown.",
-        err=True,
-    )
-
-
-@key_group.command("create", cls=PlainCommand)
-@click.option("--partner", required=True, help="The partner's name.")
-@click.option("--app", "app_name", default="CI", show_default=True, help="What the key is for.")
-@click.option("--scope", "scopes", multiple=True, default=["read", "write", "upload"], show_default=True)
-@click.option("--expires-in-days", type=int, help="After how many days the key is refused.  [default: never]")
-def key_create(partner: str, app_name: str, scopes: tuple[str, ...], expires_in_days: int | None) -> None:
-    """Make an API key and print it, once."""
-    key, secret = create_key(partner_named(partner), app_name, scopes, COMMAND_LINE, lifetime_days=expires_in_days)
-    click.echo(secret)
-    if key.expires_at:
-        click.echo(f"It expires on {key.expires_at:%Y-%m-%d at %H:%M} UTC.", err=True)
-    click.echo("This is the only time the key is shown: store it now.", err=True)
-
-
-@server_group.command("add", cls=PlainCommand)
-@click.argument("server_id")
-@click.option("--region", default="", help="Where the server is, such as fra.")
-def server_add(server_id: str, region: str) -> None:
-    """Add a game server and print its token, once."""
-    _, token = add_server(server_id, region, COMMAND_LINE)
-    click.echo(token)
-    click.echo("This is the only time the token is shown: give it to the server's agent now.", err=True)
-
-
-@server_group.command("keep", cls=PlainCommand)
-@click.argument("server_id")
-@click.argument("builds", type=int)
-def server_keep(server_id: str, builds: int) -> None:
-    """Set how many BUILDS per game a server keeps beside the live one, for rolling back."""
-    set_keep_previous(server_id, builds, COMMAND_LINE)
-    click.echo(f"{server_id} keeps {builds} {'build' if builds == 1 else 'builds'} per game for rolling back.")
 
 
 @click.command("sweep", cls=PlainCommand)
@@ -172,6 +93,9 @@ def worker_command() -> None:
     requests = EndRequests()
     working = jobs(current_app)
     working.start_workers()
+    if listen := settings().metrics_listen:
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # what the proxy stands for
+        listen_for_scrapes(app, listen, settings().metrics_token)
     free_connection()
     logging.getLogger(__name__).info("the worker is ready")
     notify_ready()
@@ -203,6 +127,7 @@ def init_app(app: Flask) -> None:
         member_group,
         key_group,
         server_group,
+        quota_group,
         packs_group,
         storage_group,
         sweep_command,

@@ -9,7 +9,7 @@ from app.config.settings import SettingsError
 from app.process.check_result import CheckResult, failed
 from app.refusals import Refusal
 from app.runtime import installation_checks, proxy_check
-from app.storage import address_checks, diagnosis
+from app.storage import address_checks, capabilities, diagnosis
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ CHECKS = (
     Check("upload identity", diagnosis.upload_identity_may_only_put),
     Check("storage CORS", diagnosis.cors_names_the_portal),
     Check("proxy", proxy_check.proxy_passes_requests_on),
+    Check("storage ranges", capabilities.ranges_are_sent),
+    Check("storage transfers", capabilities.transfers_are_listed),
 )
 
 

@@ -7,10 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from app.data.database import free_connection
 from app.data.extensions import db
+from app.data.outages import outage_in
 from app.images.variant_jobs import abandoned_derivations, derive, due_derivations
 
 if TYPE_CHECKING:
@@ -50,10 +49,9 @@ class ImageWatch:
             try:
                 with self._app.app_context():
                     self._look()
-            except SQLAlchemyError:
-                log.warning("the database did not show the images whose sizes are due; asking again soon")
-            except Exception:  # of any kind: the thread goes on
-                log.exception("images whose sizes are due were not queued; trying again in %s s", WATCH_SECONDS)
+            except Exception as error:  # of any kind: the thread goes on
+                if outage_in(error) is None:
+                    log.exception("images whose sizes are due were not queued; trying again in %s s", WATCH_SECONDS)
 
     def _look(self) -> None:
         abandoned = abandoned_derivations(db.session())

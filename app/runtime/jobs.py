@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey import RedisHuey, SqliteHuey, crontab
 from huey.consumer import Consumer
+from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.api_keys.key_uses import key_uses
@@ -24,7 +25,12 @@ from app.images.variant_jobs import derive
 from app.maintenance.build_sweep import sweep
 from app.packing.pack_requests import end_waits
 from app.packing.pack_work import make_due_packs, work_is_due
+from app.process.metrics import SWEEPS, count_sweep
+from app.process.redis_state import redis_state
+from app.process.state_log import StateLog
+from app.runtime.check_watch import CheckWatch
 from app.runtime.image_watch import ImageWatch
+from app.runtime.queue_lengths import QueueLengths
 from app.topics.queue import Job
 from app.uploads.raw.receiver_lock import expire_abandoned_uploads
 from app.uploads.resumable.archive_check import examine
@@ -38,6 +44,8 @@ WORKERS = 2
 CHECKERS = 2
 PING_SECONDS = 3.0
 PING_EVERY = 2.0
+# A filter of a logger does not see what its descendants log.
+_HUEY_LOGGERS = ("huey", "huey.consumer", "huey.consumer.Worker", "huey.consumer.Scheduler")
 
 
 class Jobs:
@@ -54,14 +62,23 @@ class Jobs:
         self._app = app
         self._instance = settings.instance
         self._alone = not settings.redis_url  # more web processes than one are refused at start without Redis
+        self._lengths = QueueLengths((self.huey, self.images, self.checks, self.packs), settings.redis_url)
         self._consumers: list[Any] = []
+        self._check_watch = CheckWatch(
+            app, lambda: self._is_empty(self.checks), lambda row_id: self.enqueue("check_upload", row_id)
+        )
         self._image_watch = ImageWatch(
-            app, lambda: self.images.pending_count() == 0, lambda blob_id: self.enqueue("derive_image", blob_id)
+            app, lambda: self._is_empty(self.images), lambda blob_id: self.enqueue("derive_image", blob_id)
         )
         self._ping_lock = threading.Lock()
         self._pinged_at = float("-inf")
         self._ping_ok = False
+        self._worker_state = StateLog(
+            log, "the background worker did not answer within %s s", "the background worker answers again"
+        )
         self._define_tasks(app)
+        for name in _HUEY_LOGGERS:
+            logging.getLogger(name).addFilter(_without_outages)
 
     def _define_tasks(self, app: Flask) -> None:
         """The tasks of each queue. Workers of other processes find them by their names."""
@@ -104,7 +121,8 @@ class Jobs:
         @self.checks.task(name="resume_checks")  # type: ignore[untyped-decorator]  # Huey carries no types
         def resume_checks() -> None:
             with app.app_context():
-                self._enqueue_due_checks()
+                for upload_id in due_checks():
+                    self.enqueue("check_upload", upload_id)
 
         self._tasks: dict[Job, Callable[[str], object]] = {
             "check_upload": check_upload,
@@ -124,6 +142,8 @@ class Jobs:
         """Enqueue a job for a row. The row keeps the work even if the queue loses the job."""
         try:
             self._tasks[job](row_id)
+        except RedisError as error:
+            redis_state.failed(type(error).__name__)
         except Exception:  # of any kind: the sweep enqueues it again
             log.warning("the job %s for %s was not queued; the sweep will queue it", job, row_id)
 
@@ -144,11 +164,15 @@ class Jobs:
             for _, worker in consumer.worker_threads:
                 worker.start()
             self._consumers.append(consumer)
+        self._check_watch.start()
         self._image_watch.start()
         # Claims that another process freed in order can be taken now, those of a dead process when their lease is over.
-        for resume in (self._resume_checks, self._resume_packs):
-            resume.schedule(delay=LEASE.total_seconds() + 1)
-            resume()
+        try:
+            for resume in (self._resume_checks, self._resume_packs):
+                resume.schedule(delay=LEASE.total_seconds() + 1)
+                resume()
+        except RedisError as error:  # the threads wait for Redis, and the watch and the sweep find the work then
+            redis_state.failed(type(error).__name__)
 
     def _sweep_dead_uploads(self) -> None:
         try:
@@ -163,6 +187,7 @@ class Jobs:
 
     def stop_workers(self) -> None:
         """Tell worker threads to end after their current job."""
+        self._check_watch.stop()
         self._image_watch.stop()
         for consumer in self._consumers:
             consumer.stop_flag.set()
@@ -183,19 +208,29 @@ class Jobs:
                 try:
                     self._ping_ok = self._ping()(blocking=True, timeout=PING_SECONDS) is True
                 except Exception:  # Huey raises its own and the storage's errors; each means that no worker answers
-                    log.warning("the background worker did not answer within %s s", PING_SECONDS)
                     self._ping_ok = False
+                if self._ping_ok:
+                    self._worker_state.worked()
+                else:
+                    self._worker_state.failed(PING_SECONDS)
                 self._pinged_at = time.monotonic()
             return self._ping_ok
 
+    def waiting_jobs(self) -> dict[str, int] | None:
+        """How many jobs wait for a worker, by the queue's name. None if the queue does not answer within a second."""
+        return self._lengths.read()
+
     def _sweep_and_log(self) -> None:
         key_uses().write()  # of keys that were not used again
-        if self.checks.pending_count() == 0:
-            self._enqueue_due_checks()
+        self._check_watch.look()
         if self.packs.pending_count() == 0 and work_is_due():
             self._resume_packs()
         end_waits()
-        swept = sweep()
+        with SWEEPS.labels("failed").count_exceptions():
+            swept = sweep()
+        count_sweep(
+            swept.bytes_freed, uploads=swept.uploads, packs=swept.packs, objects=swept.objects, games=swept.games
+        )
         if swept.uploads or swept.objects or swept.games:
             log.info(
                 "swept %s uploads, %s packs that no server needs, %s objects, %s games; %s bytes freed",
@@ -206,9 +241,25 @@ class Jobs:
                 swept.bytes_freed,
             )
 
-    def _enqueue_due_checks(self) -> None:
-        for upload_id in due_checks():
-            self.enqueue("check_upload", upload_id)
+    def _is_empty(self, queue: Any) -> bool:
+        """Whether a queue is known to be empty."""
+        try:
+            pending = queue.pending_count()
+        except RedisError as error:
+            redis_state.failed(type(error).__name__)
+            return False
+        if not self._alone:
+            redis_state.worked()
+        return bool(pending == 0)
+
+
+def _without_outages(record: logging.LogRecord) -> bool:
+    """A filter: each thread of a consumer would log a traceback for each try while Redis is away."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, RedisError):
+        redis_state.failed(type(error).__name__)
+        return False
+    return True
 
 
 def _queue(name: str, settings: Settings) -> Any:

@@ -40,6 +40,11 @@ class StorageStatus:
             self._asked_at = now()
             self._due = time.monotonic() + MAX_SILENCE_SECONDS
 
+    @property
+    def is_out(self) -> bool:
+        """Whether the last call got no answer."""
+        return self._since is not None
+
     def record(self, answered: bool) -> None:
         """Record whether a call got an answer, of whatever kind."""
         with self._lock:

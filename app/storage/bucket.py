@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree  # parses answers of our own storage only
 
 import urllib3
 from flask import current_app
@@ -26,30 +25,41 @@ from urllib3.util import Retry, Timeout
 from app.config.settings import settings
 from app.config.storage_settings import StorageSettings
 from app.data.models.base import now
+from app.process.metrics import STORAGE_ERRORS
 from app.refusals import Unavailable
 from app.storage.availability import storage_status
 from app.storage.url_signing import presign
+from app.storage.xml_answers import XmlAnswer, excerpt, understood
 
 log = logging.getLogger(__name__)
 
 Pieces = Sequence[bytes]
 MAX_COMPLETE_TRIES = 4
 COMPLETE_PAUSE_SECONDS = 0.5  # after the first try; longer after each
+MAX_EXPLANATION = 4096  # bytes of an error that are read
 _SIGNED_FOR = timedelta(hours=1)
 _SHARED_FOR = timedelta(minutes=1)  # how long game servers get the same address
 _MAX_SHARED = 4096  # addresses
-_NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
 
 class StorageError(Unavailable):
-    """Storage failed to do what was requested. The message is fit for people and names no address or key."""
+    """Storage failed to do what was requested. The message is fit for people and names no address or key.
 
-    def __init__(self, doing: str) -> None:
-        super().__init__(f"Storage is unreachable or refused while {doing}. Nothing was changed; try again.", 10)
+    `doing`: one of few texts, by which the error is counted. `details` ends it in the message."""
+
+    kind = "failed"
+
+    def __init__(self, doing: str, details: str = "") -> None:
+        super().__init__(
+            f"Storage is unreachable or refused while {doing}{details}. Nothing was changed; try again.", 10
+        )
+        STORAGE_ERRORS.labels(doing, self.kind).inc()
 
 
 class ObjectGone(StorageError):
     """Storage has no such object, transfer or bucket (any more). Retrying cannot help."""
+
+    kind = "missing"
 
 
 @dataclass(frozen=True)
@@ -103,7 +113,7 @@ class Bucket:
         """Raises StorageError unless the bucket answers."""
         with _storage_errors("looking for the bucket"):
             if not self._prober.bucket_exists(self.name):
-                raise StorageError(f"looking for the bucket '{self.name}', which does not exist")
+                raise StorageError("looking for the bucket", f" '{self.name}', which does not exist")
 
     def make(self) -> None:
         """Make the bucket unless it is there."""
@@ -168,10 +178,8 @@ class Bucket:
     def start_multipart(self, key: str) -> str:
         """Open a multipart transfer. Returns the storage's id for it."""
         body = self._control("POST", key, {"uploads": ""}, "starting an upload")
-        found = ElementTree.fromstring(body).findtext(f"{_NAMESPACE}UploadId")  # noqa: S314 (our own storage's answer)
-        if not found:
-            raise StorageError("starting an upload")
-        return found
+        with _storage_errors("starting an upload"), understood(body, "starting an upload") as answer:
+            return answer.required("UploadId")
 
     def put_part(self, key: str, multipart_id: str, number: int, pieces: Pieces) -> str:
         """Store one part, given as pieces that are never joined. Returns its ETag."""
@@ -182,8 +190,7 @@ class Bucket:
                 "PUT", url, body=iter(pieces), headers={"Content-Length": str(length)}, redirect=False
             )
         if answer.status != 200 or "ETag" not in answer.headers:
-            log.warning("storage answered %s to part %s of an upload", answer.status, number)
-            raise StorageError("storing a part")
+            raise _unexpected(answer.status, answer.data, f"storing part {number}")
         return answer.headers["ETag"]
 
     def parts(self, key: str, multipart_id: str) -> list[StoredPart] | None:
@@ -197,12 +204,12 @@ class Bucket:
             if answer.status == 404 and b"NoSuchUpload" in answer.data:
                 return None
             if answer.status != 200:
-                raise StorageError("listing parts")
-            page = ElementTree.fromstring(answer.data)  # noqa: S314 (our own storage's answer)
-            found += [_part(part) for part in page.iter(f"{_NAMESPACE}Part")]
-            marker = page.findtext(f"{_NAMESPACE}NextPartNumberMarker") or "0"
-            if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or marker == "0":
-                return sorted(found, key=lambda part: part.number)
+                raise _unexpected(answer.status, answer.data, "listing parts")
+            with _storage_errors("listing parts"), understood(answer.data, "listing parts") as page:
+                found += [_part(part) for part in page.each("Part")]
+                marker = page.text("NextPartNumberMarker") or "0"
+                if not page.flag("IsTruncated") or marker == "0":
+                    return sorted(found, key=lambda part: part.number)
 
     def read(self, key: str, start: int, length: int, piece: int) -> Generator[bytes]:
         """`length` bytes of an object from `start` on, in pieces of up to `piece` bytes. Raises StorageError, also when
@@ -212,8 +219,9 @@ class Bucket:
         with _storage_errors("reading an object"):
             answer = self.http.request("GET", url, headers=headers, redirect=False, preload_content=False)
             try:
-                if answer.status != 206:  # a store that ignores Range would send the whole object
-                    raise _unexpected(answer.status, "reading an object")
+                if not is_range(answer, start):
+                    explanation = answer.read(MAX_EXPLANATION) if answer.status >= 300 else b""
+                    raise _unexpected(answer.status, explanation, "reading an object")
                 while left > 0 and (data := answer.read(min(piece, left))):
                     left -= len(data)
                     yield data
@@ -234,8 +242,8 @@ class Bucket:
         for attempt in range(1, MAX_COMPLETE_TRIES + 1):
             try:
                 body = self._control("POST", key, {"uploadId": multipart_id}, "finishing an upload", document)
-                if b"<Error>" in body:  # S3 may answer 200 first and fail later
-                    raise StorageError("finishing an upload")
+                if b"<Error" in body:  # S3 may answer 200 first and fail later
+                    raise _unexpected(200, body, "finishing an upload")
                 return
             except StorageError as error:
                 # In this order: first no parts and then no object means that they were never joined.
@@ -267,7 +275,7 @@ class Bucket:
         with _storage_errors("dropping an upload"):
             answer = self.http.request("DELETE", url, redirect=False)
         if answer.status not in {200, 204, 404}:
-            raise StorageError("dropping an upload")
+            raise _unexpected(answer.status, answer.data, "dropping an upload")
 
     def open_multiparts(self, prefix: str) -> list[OpenMultipart]:
         """Transfers under a prefix that were neither completed nor aborted."""
@@ -279,15 +287,15 @@ class Bucket:
             with _storage_errors("listing uploads"):
                 answer = self.http.request("GET", url, redirect=False)
             if answer.status != 200:
-                raise StorageError("listing uploads")
-            page = ElementTree.fromstring(answer.data)  # noqa: S314 (our own storage's answer)
-            found += [_transfer(upload) for upload in page.iter(f"{_NAMESPACE}Upload")]
-            markers = {
-                "key-marker": page.findtext(f"{_NAMESPACE}NextKeyMarker") or "",
-                "upload-id-marker": page.findtext(f"{_NAMESPACE}NextUploadIdMarker") or "",
-            }
-            if page.findtext(f"{_NAMESPACE}IsTruncated") != "true" or not markers["key-marker"]:
-                return found
+                raise _unexpected(answer.status, answer.data, "listing uploads")
+            with _storage_errors("listing uploads"), understood(answer.data, "listing uploads") as page:
+                found += [_transfer(upload) for upload in page.each("Upload")]
+                markers = {
+                    "key-marker": page.text("NextKeyMarker"),
+                    "upload-id-marker": page.text("NextUploadIdMarker"),
+                }
+                if not page.flag("IsTruncated") or not markers["key-marker"]:
+                    return found
 
     def _signed(self, method: str, key: str, query: dict[str, str]) -> str:
         extra: Any = query
@@ -297,13 +305,13 @@ class Bucket:
         with _storage_errors(doing):
             answer = self.http.request(method, self._signed(method, key, query), body=body, redirect=False)
         if answer.status != 200:
-            raise _unexpected(answer.status, doing)
+            raise _unexpected(answer.status, answer.data, doing)
         return answer.data
 
 
-def _unexpected(status: int, doing: str) -> StorageError:
-    """The error for an unexpected answer. The log has its status."""
-    log.warning("storage answered %s while %s", status, doing)
+def _unexpected(status: int, body: bytes, doing: str) -> StorageError:
+    """The error for an unexpected answer. The log has its status and the beginning of its body."""
+    log.warning("storage answered %s while %s: %s", status, doing, excerpt(body))
     return ObjectGone(doing) if status == 404 else StorageError(doing)
 
 
@@ -324,20 +332,25 @@ class _storage_errors:  # noqa: N801 (used as a statement: `with _said("storing 
             raise StorageError(self.doing) from error
 
 
-def _part(found: ElementTree.Element) -> StoredPart:
+def is_range(answer: urllib3.BaseHTTPResponse, start: int) -> bool:
+    """Whether an answer has the requested range, from `start` on. Storage that ignores Range sends the whole object;
+    rclone sends the range, but with status 200."""
+    begins = f"bytes {start}-"
+    return answer.status == 206 or (answer.status == 200 and answer.headers.get("Content-Range", "").startswith(begins))
+
+
+def _part(found: XmlAnswer) -> StoredPart:
     return StoredPart(
-        number=int(found.findtext(f"{_NAMESPACE}PartNumber", "0")),
-        size=int(found.findtext(f"{_NAMESPACE}Size", "0")),
-        etag=found.findtext(f"{_NAMESPACE}ETag", ""),
-        modified=datetime.fromisoformat(found.findtext(f"{_NAMESPACE}LastModified", "")),
+        number=found.number("PartNumber"),
+        size=found.number("Size"),
+        etag=found.required("ETag"),
+        modified=found.moment("LastModified"),
     )
 
 
-def _transfer(found: ElementTree.Element) -> OpenMultipart:
+def _transfer(found: XmlAnswer) -> OpenMultipart:
     return OpenMultipart(
-        key=found.findtext(f"{_NAMESPACE}Key", ""),
-        multipart_id=found.findtext(f"{_NAMESPACE}UploadId", ""),
-        begun=datetime.fromisoformat(found.findtext(f"{_NAMESPACE}Initiated", "")),
+        key=found.required("Key"), multipart_id=found.required("UploadId"), begun=found.moment("Initiated")
     )
 
 

@@ -24,6 +24,9 @@ from app.data.database import when_topics_change
 from app.data.extensions import db
 from app.data.models.audit_record import Topic
 from app.data.models.base import now
+from app.data.outages import database_state, outage_in
+from app.process.redis_state import redis_state
+from app.topics.redis_client import quick_redis_client
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -32,17 +35,16 @@ log = logging.getLogger(__name__)
 
 REREAD_SECONDS = 2.0
 CACHE_SECONDS = 60.0  # how long a topic is cached after its last waiter
-_REDIS_SECONDS = 1.0  # the maximum that a request with an announcement waits for Redis
 # A transaction stamps its topics before it commits, and machines' clocks differ. This span covers both.
 _LOOK_BACK = timedelta(seconds=30)
 
 
 class _Waiter:
     """A thread that waits, on its own lock. `line` holds the waiters that were woken with it and have not had their
-    turn. `name` is the name for waking it alone."""
+    turn. `names` are the names for waking it alone."""
 
-    def __init__(self, name: str = "") -> None:
-        self.name = name
+    def __init__(self, names: Collection[str]) -> None:
+        self.names = names
         self.turn = threading.Lock()
         self.turn.acquire()
         self.line: deque[_Waiter] | None = None
@@ -83,14 +85,14 @@ class _Channel:
     def wake(self, names: Collection[str]) -> None:
         """Wake the waiters with these names, although nothing has changed."""
         with self._lock:
-            found = {waiter for waiter in self._waiting if waiter.name in names}
+            found = {waiter for waiter in self._waiting if any(name in names for name in waiter.names)}
             self._waiting -= found
         for waiter in found:
             waiter.turn.release()
 
-    def wait(self, seen: int, timeout: float, name: str = "") -> None:
-        """Wait until the version is not `seen`, `wake` is called with the name, or the process stops."""
-        own = _Waiter(name)
+    def wait(self, seen: int, timeout: float, names: Collection[str] = ()) -> None:
+        """Wait until the version is not `seen`, `wake` is called with one of the names, or the process stops."""
+        own = _Waiter(names)
         with self._lock:
             if self.version != seen or self._stopped:
                 return
@@ -165,7 +167,7 @@ class Hub:
         self._channels = {}
         self._listeners = {}
         self.stopping = False
-        self._redis = _redis_client(redis_url) if redis_url else None
+        self._redis = quick_redis_client(redis_url) if redis_url else None
         # Pub/sub ignores database numbers: two installations on one Redis would receive each other's versions. The
         # processes of one installation share their secret.
         secret = str(app.config["SECRET_KEY"]).encode()
@@ -188,10 +190,10 @@ class Hub:
         for channel in list(self._channels.values()):
             channel.wake(names)
 
-    def wait(self, topic: str, seen: int, timeout: float, name: str = "") -> int:
-        """Block until the topic's version is not `seen`, `wake` is called with the name, `timeout` seconds have passed,
-        or the process stops. Returns the version then. `seen` was read from the database, so an older cached version is
-        raised to it."""
+    def wait(self, topic: str, seen: int, timeout: float, names: Collection[str] = ()) -> int:
+        """Block until the topic's version is not `seen`, `wake` is called with one of the names, `timeout` seconds have
+        passed, or the process stops. Returns the version then. `seen` was read from the database, so an older cached
+        version is raised to it."""
         self._start_reader()
         channel = self._channels.get(topic) or self._channels.setdefault(topic, _Channel())
         channel.used_at = time.monotonic()
@@ -200,7 +202,7 @@ class Hub:
         if channel.version < seen:
             channel.move_to(seen)
         if not self.stopping:
-            channel.wait(seen, max(0.0, timeout), name)
+            channel.wait(seen, max(0.0, timeout), names)
         return channel.version
 
     def notify(self, versions: Mapping[str, int]) -> None:
@@ -211,10 +213,11 @@ class Hub:
             return
         try:
             self._redis.publish(self._redis_channel, " ".join(f"{name}={number}" for name, number in versions.items()))
-        except Exception:  # of any kind: the read every 2 s catches up
+            redis_state.worked()
+        except Exception as error:  # of any kind: the read every 2 s catches up
             # Without this pause, every report and release would wait for a Redis that does not answer.
             self._redis_rests_until = time.monotonic() + REREAD_SECONDS
-            log.warning("live events: Redis did not accept a message; other processes see it within 2 s")
+            redis_state.failed(type(error).__name__)
 
     def stop(self) -> None:
         """Wake all waiters: streams and polls end now."""
@@ -262,9 +265,11 @@ class Hub:
             try:
                 with engine.connect() as connection:
                     rows = connection.execute(select(Topic.name, Topic.version).where(Topic.changed_at >= since)).all()
-            except SQLAlchemyError:
-                log.warning("live events: the database did not answer; trying again in %s s", REREAD_SECONDS)
+            except SQLAlchemyError as error:
+                if outage_in(error) is None:
+                    log.warning("live events: the topics cannot be read; trying again in %s s", REREAD_SECONDS)
                 continue
+            database_state.worked()
             for name, version in rows:
                 self._move(name, version)
             since = begun - _LOOK_BACK
@@ -285,29 +290,19 @@ class Hub:
             try:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
                     subscription.subscribe(self._redis_channel)
+                    redis_state.worked()
                     while not stopped.is_set():
                         message = subscription.get_message(timeout=1.0)
                         if message:
                             self._heard(message["data"].decode())
-            except Exception:  # any failure of Redis: the reader goes on, and this thread subscribes again
-                log.warning("live events: Redis is unreachable; subscribing again in %s s", REREAD_SECONDS)
+            except Exception as error:  # any failure of Redis: the reader goes on, and this thread subscribes again
+                redis_state.failed(type(error).__name__)
                 stopped.wait(REREAD_SECONDS)
 
     def _heard(self, text: str) -> None:
         for part in text.split():
             name, _, number = part.rpartition("=")
             self._move(name, int(number))
-
-
-def _redis_client(url: str) -> Any:
-    import redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    # One retry, for a connection that Redis closed while it was idle. The default is ten retries with pauses.
-    return redis.Redis.from_url(
-        url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, retry=Retry(NoBackoff(), 1)
-    )
 
 
 hub = Hub()

@@ -20,6 +20,8 @@ class Queue(Protocol):
 
     def worker_answers(self) -> bool: ...
 
+    def waiting_jobs(self) -> dict[str, int] | None: ...
+
 
 def provide(app: Flask, queue: Queue) -> None:
     """Set the app's queue. Called once, in create_app()."""
@@ -35,6 +37,11 @@ def enqueue(job: Job, row_id: str) -> None:
 def worker_answers() -> bool:
     """Whether a worker accepts a job and answers within some seconds."""
     return _queue().worker_answers()
+
+
+def waiting_jobs() -> dict[str, int] | None:
+    """How many jobs wait for a worker, by the queue's name. None if the queue does not answer within a second."""
+    return _queue().waiting_jobs()
 
 
 def _queue() -> Queue:

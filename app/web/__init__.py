@@ -18,7 +18,7 @@ from app.web.frame.query_parameters import refuse_nul
 from app.web.frame.shown_commands import key_quote
 from app.web.games import game_activity, game_details, game_list, game_page, new_game
 from app.web.images import gallery_page, image_page, image_upload
-from app.web.live import live_parts, stream_guard
+from app.web.live import live_parts, shared_streams, stream_guard
 from app.web.operator import (
     add_server_page,
     attention_page,
@@ -116,7 +116,16 @@ def init_app(app: Flask) -> None:
     for area in AREAS:
         for page in area:
             app.register_blueprint(page.pages)
-    for part in (static_files, security_headers, sign_in, live_parts, stream_guard, storage_banner, reference_page):
+    for part in (
+        static_files,
+        security_headers,
+        sign_in,
+        live_parts,
+        shared_streams,
+        stream_guard,
+        storage_banner,
+        reference_page,
+    ):
         part.init_app(app)
     app.before_request(refuse_nul)
     app.context_processor(_frame)

@@ -10,8 +10,6 @@ from threading import Event, Thread
 from types import FrameType
 from urllib.parse import urlsplit
 
-from urllib3 import PoolManager
-
 from slipway.agent import VERSION, logs
 from slipway.agent.boot_ids import BootIds
 from slipway.agent.cache.archive_install import ArchiveInstall
@@ -28,8 +26,10 @@ from slipway.agent.cache.fetch_threads import FetchThreads
 from slipway.agent.cache.locks import lock_until_exit
 from slipway.agent.crash_points import fault_point
 from slipway.agent.exit_codes import ExitCode
+from slipway.agent.packs.index_prefetch import IndexPrefetch
 from slipway.agent.packs.pack_install import PackInstall
 from slipway.agent.packs.storage_client import StorageClient
+from slipway.agent.packs.update_sources import UpdateSources
 from slipway.agent.plan_poller import PlanPoller
 from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
 from slipway.agent.reporter import Reporter
@@ -40,13 +40,13 @@ from slipway.agent.settings import Settings
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.agent.thread_supervisor import ThreadSupervisor
 from slipway.agent.verification.repair_folders import drop_abandoned_repairs
+from slipway.client.storage_connections import StorageConnections
 from slipway.client.transport import make_pool
-from slipway.packs.applying import THREADS
 
 # The agent stops within two seconds. The last report must fit into that time.
 _LAST_REPORT_SECONDS = 1.2
-# Plan, reports and sessions. Each download from a pack has THREADS more.
-_OTHER_CONNECTIONS = 4
+# Plan, reports and sessions.
+_PLATFORM_CONNECTIONS = 4
 
 
 class Agent:
@@ -57,15 +57,15 @@ class Agent:
         self.layout.create()
         self._lock = lock_until_exit(self.layout.agent_lock)
         self.stopping = Event()
-        self._wake = Event()
+        self._wake, self._prefetch_wake = Event(), Event()
         self._first_plan_applied = Event()
         self._settings = settings
-        pool = make_pool(_OTHER_CONNECTIONS + THREADS * settings.downloads, settings.ca_file)
+        pool = make_pool(_PLATFORM_CONNECTIONS, settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)
         space = DiskSpace(settings.cache, settings.disk_floor)
-        self.plan_poller = PlanPoller(client, settings.platform_backoff, self.stopping, on_plan=self._wake.set)
+        self.plan_poller = PlanPoller(client, settings.platform_backoff, self.stopping, on_plan=self._plan_changed)
         self.reporter = Reporter(
             client,
             BootIds(self.layout),
@@ -80,7 +80,20 @@ class Agent:
             failing=lambda: self.supervisor.failing,
         )
         statuses = self.reporter.statuses
-        fetch = self._build_fetch(pool, space)
+        bandwidth, connections = Bandwidth(settings.bandwidth), StorageConnections(settings.ca_file)
+        storage = StorageClient(connections, self._storage_addresses, bandwidth)
+        sources = UpdateSources(self.layout, self.inventory, storage)
+        archives = ArchiveInstall(
+            self.layout, self.inventory, connections, self._storage_addresses, bandwidth, space, statuses
+        )
+        fetch = BuildFetch(
+            self.layout,
+            self.inventory,
+            archives,
+            PackInstall(self.layout, sources, storage, space, statuses),
+            BuildPlacing(self.layout, self.inventory, self.sessions),
+            space,
+        )
         self.workers = FetchThreads(fetch.run, settings.downloads, on_done=self._wake.set)
         failed_builds = FailedBuilds(settings.build_backoff)
         self.reconciler = CacheReconciler(
@@ -100,21 +113,21 @@ class Agent:
         self.watch = SessionWatch(
             self.sessions, client, settings.pace.sessions, self.stopping, on_change=self._sessions_changed
         )
+        prefetch = IndexPrefetch(
+            self.layout, self.inventory, sources, self.plan_poller, self._prefetch_wake, self.stopping
+        )
         runs = {
             "reconciler": self.reconciler.run,
             "plan-poller": self.plan_poller.run,
             "reporter": self.reporter.run,
             "session-watch": self.watch.run,
+            "index-prefetch": prefetch.run,
         }
         self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_now, settings.thread_backoff)
 
-    def _build_fetch(self, pool: PoolManager, space: DiskSpace) -> BuildFetch:
-        settings, layout, inventory, statuses = self._settings, self.layout, self.inventory, self.reporter.statuses
-        addresses = StorageAddresses(settings.url, settings.storage_hosts)
-        bandwidth = Bandwidth(settings.bandwidth)
-        archives = ArchiveInstall(layout, inventory, pool, addresses, bandwidth, space, statuses)
-        packs = PackInstall(layout, inventory, StorageClient(pool, addresses, bandwidth), space, statuses)
-        return BuildFetch(layout, inventory, archives, packs, BuildPlacing(layout, inventory, self.sessions), space)
+    @property
+    def _storage_addresses(self) -> StorageAddresses:
+        return StorageAddresses(self._settings.url, self._settings.storage_hosts)
 
     def start(self) -> None:
         for repaired in self.inventory.repair():
@@ -133,7 +146,7 @@ class Agent:
         self.workers.cancel_all()
         self.plan_poller.stop()
         self.reporter.report_now()
-        self._wake.set()
+        self._plan_changed()
         self._first_plan_applied.set()
         last = Thread(target=self._last_report, name="last-report", daemon=True)
         last.start()
@@ -155,6 +168,10 @@ class Agent:
             self.layout,
             Connection(settings.url, settings.token, ca_file, hosts, settings.bandwidth, settings.disk_floor),
         )
+
+    def _plan_changed(self) -> None:
+        self._wake.set()
+        self._prefetch_wake.set()
 
     def _sessions_changed(self) -> None:
         self._wake.set()

@@ -35,7 +35,16 @@ PACK_NAMES = ("after-index", "mid-pack", "after-pack")
 REPAIR_NAMES = ("mid-repair", "after-repair")
 
 # One in each kind of thread.
-FAULT_NAMES = ("reconciler", "plan-poller", "reporter", "session-watch", "fetch", "fsync", "last-report")
+FAULT_NAMES = (
+    "reconciler",
+    "plan-poller",
+    "reporter",
+    "session-watch",
+    "index-prefetch",
+    "fetch",
+    "fsync",
+    "last-report",
+)
 
 
 class InjectedFault(BaseException):

@@ -3,6 +3,7 @@ URL)."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 from pathlib import Path
 
@@ -17,10 +18,16 @@ def make_pool(connections: int = 8, ca_file: Path | None = None) -> urllib3.Pool
     It makes no retries, because callers have their own back-off, and follows no redirects, because a secret must not
     follow one. Bodies are written in blocks of 256 KiB, because the timeout applies to each write.
     """
+    context = make_tls_context(ca_file)
+    return urllib3.PoolManager(maxsize=connections, retries=False, ssl_context=context, blocksize=1 << 18)
+
+
+def make_tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Verifies certificates against the system's authorities (and SSL_CERT_FILE) and those in `ca_file`."""
     context = ssl.create_default_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=ca_file)
-    return urllib3.PoolManager(maxsize=connections, retries=False, ssl_context=context, blocksize=1 << 18)
+    return context
 
 
 def describe_network_error(error: BaseException) -> str:
@@ -28,7 +35,7 @@ def describe_network_error(error: BaseException) -> str:
     cause = getattr(error, "reason", None)
     if isinstance(cause, BaseException):
         return describe_network_error(cause)
-    if isinstance(error, exceptions.NameResolutionError):
+    if isinstance(error, (exceptions.NameResolutionError, socket.gaierror)):
         return "its host name cannot be resolved"
     # NewConnectionError (refused, no route) derives from ConnectTimeoutError, but its cause is more specific.
     if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):

@@ -7,7 +7,8 @@ had put in place is not fetched again. There is no journal that could disagree w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress
@@ -24,9 +25,13 @@ from slipway.packs.patch_applying import apply_record
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.staging import finish_directories, finish_files, make_directories, make_links, unfinished_files
 from slipway.packs.thread_tools import ToolBox
-from slipway.packs.transfer_plan import ChunkRange, plan_transfer, ranges_of
+from slipway.packs.transfer_plan import ChunkRange, join_ranges, plan_transfer, ranges_of
 
 THREADS = 4
+_MIN_REQUESTS = min(THREADS, max(2, os.cpu_count() or 1))
+"""A transfer is divided into so many requests, or more if they would be too long. Fewer on small machines: there they
+would only take turns, and storage needs less time for longer ones."""
+
 _BATCH_BYTES = 16 * 2**20
 _ENTRIES_PER_TASK = 512
 _ATTEMPTS = 3
@@ -206,8 +211,8 @@ class _Applying:
                 lambda chunk, view: self._arrived(chunk, view, "patched"),
             )
 
-    def _fetches(self, ranges: Iterable[ChunkRange], tasks: ParallelTasks) -> Iterator[Task]:
-        return (partial(self._fetch, found, tasks) for found in ranges)
+    def _fetches(self, ranges: Sequence[ChunkRange], tasks: ParallelTasks) -> Iterator[Task]:
+        return (partial(self._fetch, found, tasks) for found in join_ranges(ranges, _MIN_REQUESTS))
 
     def _fetch(self, found: ChunkRange, tasks: ParallelTasks) -> None:
         def arrived(chunk: int, content: memoryview) -> None:

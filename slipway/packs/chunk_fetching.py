@@ -9,7 +9,8 @@ from slipway.packs.making.chunk_packing import ChunkUnpacker
 from slipway.packs.range_sources import RangeSource
 from slipway.packs.transfer_plan import ChunkRange
 
-BUFFER_BYTES = 4 * 2**20
+MIN_BUFFER_BYTES = 2**20
+"""Small, so that a chunk is still in the processor's cache when it is checked and written."""
 
 Arrived = Callable[[int, memoryview], None]
 
@@ -20,9 +21,9 @@ class RangeFetcher:
     def __init__(self, index: Index, source: RangeSource, received: Callable[[int], None]) -> None:
         """`received` gets the number of bytes whenever some have come."""
         self._index, self._source, self._received = index, source, received
-        # A chunk is at most as long as the buffer, and may begin anywhere in it.
+        # Twice the largest chunk, so that few bytes are moved.
         largest = max(index.chunks.stored, default=0)
-        self._buffer = memoryview(bytearray(max(BUFFER_BYTES, 2 * largest)))
+        self._buffer = memoryview(bytearray(max(MIN_BUFFER_BYTES, 2 * largest)))
         self._unpacker = ChunkUnpacker()
 
     def fetch(self, wanted: ChunkRange, is_wanted: Callable[[int], bool], arrived: Arrived) -> None:
@@ -41,9 +42,11 @@ class RangeFetcher:
                             arrived(chunk, content)
                     chunk, start = chunk + 1, start + stored
                     continue
-                if start:
-                    self._buffer[: filled - start] = bytes(self._buffer[start:filled])
+                if start + stored > len(self._buffer):
+                    self._buffer[: filled - start] = self._buffer[start:filled]
                     start, filled = 0, filled - start
+                elif start == filled:
+                    start = filled = 0
                 count = reader.readinto(self._buffer[filled:])
                 if not count:
                     return

@@ -8,24 +8,28 @@ from slipway.packs.format.index import Index
 from slipway.packs.format.pack_format import HASH_BYTES
 
 _EMPTY = 0
+_MIN_SLOTS = 2**10
 
 
-class ChunkLookup:
+class _HashTable:
     """An open-addressed table of chunk numbers. Slots are keyed hashes of Python's: no index can crowd them."""
 
-    def __init__(self, index: Index) -> None:
-        self._hashes = index.chunks.hashes
-        size = 1 << (2 * index.chunk_count).bit_length()
-        self._mask = size - 1
-        self._slots = array("I", bytes(4 * size))
-        for chunk in range(index.chunk_count):
-            slot = self._slot(index.hash(chunk))
-            self._slots[slot] = chunk + 1
+    def __init__(self, hashes: bytes | bytearray, slots: int) -> None:
+        """`hashes`: of chunk 0, 1, 2 …, joined. `slots`: a power of 2, more than there are chunks."""
+        self._hashes = hashes
+        self._fill(slots)
 
     def find(self, wanted: bytes) -> int | None:
         """The number of the chunk with this hash, or None."""
         found = self._slots[self._slot(wanted)]
         return None if found == _EMPTY else found - 1
+
+    def _fill(self, slots: int) -> None:
+        self._mask = slots - 1
+        self._slots = array("I", bytes(4 * slots))
+        for chunk in range(len(self._hashes) // HASH_BYTES):
+            start = chunk * HASH_BYTES
+            self._slots[self._slot(bytes(self._hashes[start : start + HASH_BYTES]))] = chunk + 1
 
     def _slot(self, wanted: bytes) -> int:
         """Where this hash is, or could be put."""
@@ -36,3 +40,34 @@ class ChunkLookup:
                 break
             slot = slot + 1 & self._mask
         return slot
+
+
+class ChunkLookup(_HashTable):
+    """The chunks of an index."""
+
+    def __init__(self, index: Index) -> None:
+        super().__init__(index.chunks.hashes, 1 << (2 * index.chunk_count).bit_length())
+
+
+class ChunkNumbering(_HashTable):
+    """Numbers chunks in the order in which they first come."""
+
+    def __init__(self) -> None:
+        self._added = bytearray()
+        super().__init__(self._added, _MIN_SLOTS)
+
+    @property
+    def hashes(self) -> bytes:
+        """Of all chunks so far, joined."""
+        return bytes(self._added)
+
+    def number(self, digest: bytes) -> int:
+        """The number of the chunk with this hash: a new one if it did not come before."""
+        slot = self._slot(digest)
+        if self._slots[slot] == _EMPTY:
+            self._added += digest
+            self._slots[slot] = chunks = len(self._added) // HASH_BYTES
+            if 2 * chunks > self._mask:
+                self._fill(4 * (self._mask + 1))
+            return chunks - 1
+        return self._slots[slot] - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,9 @@ MAX_GAP_BYTES = 128 * 2**10
 """Unwanted bytes that are fetched rather than asked around: less than another request costs."""
 
 MAX_RANGE_BYTES = 16 * 2**20
+
+MAX_REQUEST_BYTES = 64 * 2**20
+"""Storage needs half the processor time for long requests. They change no sum: only ranges without a gap are joined."""
 
 
 class ChunkRange(NamedTuple):
@@ -54,7 +57,7 @@ def plan_transfer(index: Index, older: Index | None = None, patch: Patch | None 
 
 
 def ranges_of(index: Index, wanted: bytearray) -> Iterator[ChunkRange]:
-    """Requests for the chunks that are marked, none longer than MAX_RANGE_BYTES and a chunk."""
+    """Ranges with the chunks that are marked, none longer than MAX_RANGE_BYTES and a chunk."""
     offsets = index.offsets
     first = end = -1  # chunk numbers; `end` is behind the last wanted one
     chunk = wanted.find(1)
@@ -70,6 +73,24 @@ def ranges_of(index: Index, wanted: bytearray) -> Iterator[ChunkRange]:
         chunk = wanted.find(1, end)
     if first >= 0:
         yield _range(index, first, end)
+
+
+def join_ranges(ranges: Sequence[ChunkRange], at_least: int) -> Iterator[ChunkRange]:
+    """Requests for the same bytes in the same order. Ranges that touch are joined up to about MAX_REQUEST_BYTES, but
+    `at_least` so many requests are left, if there are as many ranges of a size."""
+    share = sum(found.length for found in ranges) // at_least
+    wanted = min(share, MAX_REQUEST_BYTES)
+    joined: ChunkRange | None = None
+    for found in ranges:
+        # Half of a range more or less than wanted is nearest to it.
+        if joined and joined.start + joined.length == found.start and joined.length + found.length // 2 <= wanted:
+            joined = ChunkRange(joined.first, joined.chunks + found.chunks, joined.start, joined.length + found.length)
+            continue
+        if joined:
+            yield joined
+        joined = found
+    if joined:
+        yield joined
 
 
 def _range(index: Index, first: int, end: int) -> ChunkRange:

@@ -37,6 +37,16 @@ DROP = """([name, size]) => {
     }
 }"""
 
+# Whether each file that the page sends to storage is the file itself or a slice of it.
+RECORD_BODIES = """() => {
+    window.bodies = [];
+    const send = XMLHttpRequest.prototype.send;
+    XMLHttpRequest.prototype.send = function (body) {
+        if (body instanceof Blob) window.bodies.push(body instanceof File ? "file" : "slice");
+        return send.call(this, body);
+    };
+}"""
+
 
 @pytest.fixture
 def lanterns(sign_in: SignIn, cast: Cast) -> Page:
@@ -103,6 +113,21 @@ def test_a_chosen_file_becomes_a_live_build_without_a_reload(lanterns: Page, com
     row.get_by_role("button", name="Dismiss").click()
     expect(page.locator("#uploads-here")).to_be_hidden()
     assert page.evaluate("window.sameDocument")
+    assert complaints == []
+
+
+def test_a_file_of_one_part_is_sent_as_the_file_itself(lanterns: Page, archive: Path, complaints: list[str]) -> None:
+    """The browser's network process reads a file from the disk by itself, and gets a slice through another process."""
+    page = lanterns
+    page.evaluate(RECORD_BODIES)
+    small = archive.with_name("small.tar.gz")
+    small.write_bytes(game_archive())
+    rows = page.locator("#uploads-here .upload")
+    for number, path in enumerate((small, archive), 1):
+        page.locator("#drop-file").set_input_files(path)
+        expect(rows).to_have_count(number)
+        expect(rows.last).to_have_attribute("data-phase", "live")
+    assert page.evaluate("bodies") == ["file", "slice", "slice", "slice"]
     assert complaints == []
 
 

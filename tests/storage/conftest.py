@@ -1,4 +1,4 @@
-"""Storages of two kinds."""
+"""Storages of three kinds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from app.config.storage_settings import StorageSettings
 from app.storage.bucket import Bucket
 from app.storage.embedded_server import StorageAccess
 from tests.conftest import settings_for
+from tests.storage.rclone import Rclone
 from tests.storage.seaweed import SeaweedFS
 
 
@@ -17,6 +18,17 @@ from tests.storage.seaweed import SeaweedFS
 def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     """A real SeaweedFS on loopback."""
     server = SeaweedFS(tmp_path_factory.mktemp("seaweed"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rclone]:
+    """A real `rclone serve s3` on loopback."""
+    server = Rclone(tmp_path_factory.mktemp("rclone"))
     try:
         server.wait()
         yield server

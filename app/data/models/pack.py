@@ -39,6 +39,8 @@ class BuildPack(Base):
     folder: Mapped[str | None] = mapped_column(String(100), unique=True)  # "packs/<random>", while `making` and `ready`
     # While `making`, what is reserved in the partner's quota.
     pack_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    # What the quota must have left before the next attempt, after one that the quota stopped. 0: the archive's size.
+    needed_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
     # Only when it is ready.
     index_bytes: Mapped[int] = mapped_column(BigInteger, default=0)  # as it is stored, compressed

@@ -12,7 +12,7 @@ from app.data.database import in_batches
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.server import Replica
-from app.fleet.costs.transfer_costs import NOT_BEGUN, builds_without_index, bytes_to_fetch, transfer_costs
+from app.fleet.costs.transfer_costs import NOT_BEGUN, bytes_to_fetch, transfer_costs
 from app.fleet.overviews.server_totals import Tally, tallies
 from app.fleet.replicas import builds_after_release
 
@@ -39,7 +39,7 @@ def queued_bytes(chosen: ColumnElement[bool]) -> Counter[str]:
         for replica in there:
             if (server_id, replica.build_id) in queued:
                 held = builds_after_release(replica.build_id, replica.server, there)
-                cost = costs.for_server(replica.build, held, builds_without_index(there))
+                cost = costs.for_server(replica.build, held)
                 found[server_id] += bytes_to_fetch(replica, cost)
     return found
 

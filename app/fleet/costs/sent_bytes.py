@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session, joinedload
 from app.data.models.game import Build, Game
 from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.server import Replica
-from app.fleet.costs.transfer_costs import builds_without_index
 
 
 def lock_games(session: Session, game_ids: Collection[str]) -> None:
@@ -35,9 +34,13 @@ def count_copies(session: Session, copies: Sequence[Replica], on_server: Sequenc
     sent, saved = Counter[str](), Counter[str]()
     game_of = {copy.build_id: copy.game_id for copy in copies}
     for copy in copies:
-        amount = _transfer_bytes(copy, sizes) + indexes.get(copy.build_id, 0)
+        amount = _transfer_bytes(copy, sizes)
+        source_id, index_bytes = indexes.get(copy.build_id, ("", 0))
+        if source_id:  # part of what the older build took, so that an update counts as it was forecast
+            sent[source_id] += index_bytes
+            game_of[source_id] = copy.game_id
         sent[copy.build_id] += amount
-        saved[copy.build_id] += max(0, copy.build.size - amount)
+        saved[copy.build_id] += max(0, copy.build.size - amount - index_bytes)
     for build_id, game_id in sorted(game_of.items()):
         _add(session, Build, build_id, sent[build_id], saved[build_id])
         _add(session, Game, game_id, sent[build_id], saved[build_id])
@@ -67,19 +70,32 @@ def _pack_sizes(session: Session, build_ids: Collection[str]) -> Sizes:
     return sizes
 
 
-def _fetched_indexes(session: Session, copies: Sequence[Replica], on_server: Sequence[Replica]) -> dict[str, int]:
-    """Bytes of the indexes that the server fetched before it could update from copies made from archives, by the id of
-    the build that was updated to."""
+def _fetched_indexes(
+    session: Session, copies: Sequence[Replica], on_server: Sequence[Replica]
+) -> dict[str, tuple[str, int]]:
+    """The indexes that the server fetched before it could update from copies made from archives: id of the copy's build
+    and bytes, by the id of the build that was updated to."""
     updated = [copy for copy in copies if copy.source == "update"]
     sources: dict[str, str] = {}  # build id -> id of the build that its update started from
     for copy in updated:
         others = [other for other in on_server if other.game_id == copy.game_id and other is not copy]
         source = next((other for other in others if other.build.number == copy.source_build), None)
-        if source is not None and source.build_id in builds_without_index(others):
+        if source is not None and source.build_id in _without_index(others):
             sources[copy.build_id] = source.build_id
     query = select(BuildPack.build_id, BuildPack.index_bytes).where(BuildPack.build_id.in_(sources.values()))
     sizes = dict(session.execute(query).tuples().all()) if sources else {}
-    return {build_id: sizes.get(source_id, 0) for build_id, source_id in sources.items()}
+    return {build_id: (source_id, sizes.get(source_id, 0)) for build_id, source_id in sources.items()}
+
+
+def _without_index(replicas: Sequence[Replica]) -> set[str]:
+    """Builds on one server whose index was not counted: copies that were made from archives, until the first update
+    from them. `replicas` are those of one game on the server, with their builds loaded."""
+    started_from = {replica.source_build for replica in replicas if replica.source == "update"}
+    return {
+        replica.build_id
+        for replica in replicas
+        if replica.source not in {"pack", "update"} and replica.build.number not in started_from
+    }
 
 
 def _transfer_bytes(copy: Replica, sizes: Sizes) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import and_, select
@@ -77,18 +77,16 @@ class TransferCosts:
         packs = self._ready(build_id) and self._ready(from_build_id)
         return not packs or from_build_id in self._updates[build_id]
 
-    def for_server(self, build: Build, held: Sequence[Build], without_index: Collection[str] = ()) -> TransferCost:
-        """For a server that holds these builds of the game: what its plan offers first. `without_index`: ids of held
-        builds whose index the server must fetch before it can update from them."""
+    def for_server(self, build: Build, held: Sequence[Build]) -> TransferCost:
+        """For a server that holds these builds of the game: what its plan offers first. Servers fetch the index of a
+        build that came from its archive beforehand, so it is not part of the cost."""
         if any(other.id == build.id for other in held):
             return NOTHING
-        offers = [(self.from_build(build, other), other) for other in held]
-        updates = [(offer, other) for offer, other in offers if offer.way == "update"]
+        offers = [self.from_build(build, other) for other in held]
+        updates = [offer for offer in offers if offer.way == "update"]
         if not updates:
             return self.from_nothing(build)
-        cheapest, source = min(updates, key=lambda found: (found[0].bytes, -found[1].number))
-        extra = self._packs[source.id].index_bytes if source.id in without_index else 0
-        return replace(cheapest, bytes=cheapest.bytes + extra)
+        return min(updates, key=lambda offer: (offer.bytes, -(offer.from_build or 0)))
 
     def waits_for_pack(self, build: Build, held: Sequence[Build], *, is_live: bool) -> bool:
         """Whether a server that holds these builds waits for the build's pack, or will when it is released: because it
@@ -101,17 +99,6 @@ class TransferCosts:
     def _ready(self, build_id: str) -> BuildPack | None:
         pack = self._packs.get(build_id)
         return pack if pack and pack.state == "ready" else None
-
-
-def builds_without_index(replicas: Sequence[Replica]) -> set[str]:
-    """Builds on one server whose index is not there: copies that were made from archives, until the first update from
-    them. `replicas` are those of one game on the server, with their builds loaded."""
-    started_from = {replica.source_build for replica in replicas if replica.source == "update"}
-    return {
-        replica.build_id
-        for replica in replicas
-        if replica.source not in {"pack", "update"} and replica.build.number not in started_from
-    }
 
 
 def bytes_to_fetch(replica: Replica | None, cost: TransferCost) -> int:

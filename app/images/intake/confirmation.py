@@ -27,6 +27,7 @@ from app.images.intake.verification import FetchedFile, WrongBytes, fetched, ver
 from app.images.object_keys import IMMUTABLE, parse_key
 from app.images.public_copies import PublicCopy, record_public_copy, store_public_copy, without_metadata_copy
 from app.process.crash_points import crash_point
+from app.process.metrics import count_upload
 from app.refusals import InvalidRequest, Unavailable
 from app.storage.bucket import StorageError, bucket
 from app.storage.objects import ObjectMissing, write_object
@@ -81,8 +82,10 @@ def confirm(game: Game, app_id: str, sent: SentUpload, actor: Actor) -> str:
             staging.join(staging_key, transfer, sent.byte_size)
             asset_id = _fetch_and_publish(upload, staging_key, sha256, sent)
         except WrongBytes:
+            count_upload("image", "refused", sent.byte_size)
             _discard(upload, staging_key, transfer)
             raise
+    count_upload("image", "stored", sent.byte_size)
     _drop_staged(staging_key, transfer)
     return asset_id
 

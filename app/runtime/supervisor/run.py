@@ -24,6 +24,7 @@ from app.runtime.supervisor.child_logs import last_lines
 from app.runtime.supervisor.instance_folder import Instance, InstanceTaken
 from app.runtime.supervisor.signals import Signals
 from app.runtime.supervisor.web_address import Addresses, PortTaken
+from app.runtime.web_server.program_replacement import SUPERVISED
 from app.storage.cors import page_origins
 from app.storage.embedded_server import EmbeddedStorage, EmbeddedStorageError, StorageAccess
 
@@ -253,6 +254,7 @@ def main() -> int:
     keep_new_files_private()  # also for all children
     signals = Signals()
     environment = dict(os.environ)
+    environment[SUPERVISED] = "1"
     environment["SLIPWAY_DRAIN_SECONDS"] = environment.get("SLIPWAY_DRAIN_SECONDS") or "7"
     try:
         settings = load_settings(environment)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import selectors
 import socket
 import time
@@ -16,6 +17,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from app.limits import thread_budgets
+from app.process.state_log import StateLog
 from app.runtime.web_server.client_socket import ClientSocket
 from app.runtime.web_server.connections import (
     MAX_WAITING_BYTES,
@@ -35,6 +38,10 @@ _STOP_SECONDS = 2.0  # the same after the worker stops, also for a request that 
 _CUT_THREADS = 2
 _LOOK_SECONDS = 0.25  # the maximum delay before a time limit is noticed
 _REPORT_SECONDS = 60.0
+_RELAXED_LOAD = 0.5  # then an overload is over
+# Requests that a full budget does not refuse: a supervisor without an answer to /livez would restart the process, and
+# live pages have a budget of their own.
+_NEVER_SHED = re.compile(rb"GET /livez[ ?]|GET [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?accept: *text/event-stream", re.IGNORECASE)
 # An idle connection has no time limit; the kernel notices when its client is gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
@@ -54,6 +61,11 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self._rest = bytearray(256 * 1024)  # bytes from lingering clients are read into this and ignored
         self._cut_threads = 0
         self._look_at = 0.0
+        self._load_state = StateLog(
+            self.log,
+            "too many calls: all %s places are in use, and further ones get 503 (SLIPWAY_CALLS)",
+            "calls are answered again",
+        )
         self._dropped = 0
         self._report_at = 0.0
 
@@ -67,7 +79,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         while self.alive and self.is_parent_alive():
             self.set_accept_enabled(self.nr_conns < self.worker_connections)
             self._turn()
-        self.set_accept_enabled(False)
+        self._stop_accepting()
         # A request on its way is still answered, with "Connection: close" (RFC 9112, 9.6).
         for phase in (Phase.IDLE, Phase.HEAD, Phase.LINGERING):
             self.waiting.cap(phase, _STOP_SECONDS)
@@ -96,10 +108,21 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
-        for listener in self.sockets:
-            listener.close()
 
     # Accepting.
+
+    def _stop_accepting(self) -> None:
+        """Accept the connections that the kernel has completed already, and close the listening sockets. A client that
+        connects later is refused at once, or gets another process that has the same sockets; on an open socket it would
+        wait for an answer that never comes."""
+        for listener in self.sockets:
+            before = -1
+            while before != self.nr_conns < self.worker_connections:
+                before = self.nr_conns
+                self.accept(listener)
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
 
     def accept(self, listener: Any) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
@@ -184,7 +207,10 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         if stage is Stage.READY:
             if conn.phase is not Phase.BODY:
                 conn.sock.pace = self.limits.pace()
-            self._to_thread(conn)
+            if self.is_overloaded(conn):
+                self._refuse_for_load(conn)
+            else:
+                self._to_thread(conn)
         elif conn.sock.pace.failure:
             self._cut(conn)
         elif stage is Stage.HEAD:
@@ -237,6 +263,24 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     # Passing on to threads.
 
+    def enqueue_req(self, conn: Connection) -> None:
+        thread_budgets.calls.in_threads += 1
+        super().enqueue_req(conn)
+
+    def is_overloaded(self, conn: Connection) -> bool:
+        """Whether a complete request gets no thread, because too many are being answered."""
+        load = thread_budgets.calls.load
+        if load < 1:
+            if load < _RELAXED_LOAD:
+                self._load_state.worked()
+            return False
+        return not _NEVER_SHED.match(conn.sock.received)
+
+    def _refuse_for_load(self, conn: Connection) -> None:
+        limit, after = thread_budgets.calls.limit, thread_budgets.calls.retry_after
+        self._load_state.failed(limit)
+        self._refuse(conn, 503, f"All {limit} places for calls are in use. Try again in {after} seconds.", after)
+
     def _to_thread(self, conn: Connection) -> None:
         self.waiting.leave(conn)
         self.poller.unregister(conn.sock)
@@ -266,11 +310,11 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     # Ending.
 
-    def _refuse(self, conn: Connection, status: int, text: str) -> None:
+    def _refuse(self, conn: Connection, status: int, text: str, retry_after: int | None = None) -> None:
         """Answer a request without using a thread."""
         conn.keeps = False
         # Bytes that do not fit at once are dropped.
-        conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), status, text))
+        conn.sock.send_soon(early_response(bytes(conn.sock.received[:MAX_TARGET]), status, text, retry_after))
         self._linger(conn)
 
     def _linger(self, conn: Connection) -> None:

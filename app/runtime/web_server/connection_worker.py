@@ -10,16 +10,19 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from gunicorn.http import wsgi
 from gunicorn.http.errors import NoMoreData
 
+from app.limits import thread_budgets
 from app.runtime.web_server import early_errors
 from app.runtime.web_server.client_answer import ClientAnswer
 from app.runtime.web_server.connection_loop import ConnectionLoop
 from app.runtime.web_server.connections import Connection, Phase
 from app.runtime.web_server.early_errors import MAX_TARGET
+from app.runtime.web_server.held_streams import HeldStream, StreamHold
 from app.runtime.web_server.request_gathering import MAX_HELD
 
 _DRAIN_SECONDS = 5.0  # for a body that the app did not read, if nothing has closed the connection
@@ -28,9 +31,9 @@ _DRAIN_SECONDS = 5.0  # for a body that the app did not read, if nothing has clo
 class ConnectionWorker(ConnectionLoop):
     """Handles requests that have arrived. handle() and the functions it calls run in a thread of the pool."""
 
-    def handle(self, conn: Connection) -> bool:
+    def handle(self, conn: Connection) -> bool | None:
         """Answer a request, or continue its answer, in a thread of the pool. Returns whether the connection can carry
-        another request. `conn.answer` is kept until it is sent to its end."""
+        another request, and None if the app holds it now. `conn.answer` is kept until it is sent to its end."""
         request = conn.answer.request if conn.answer else None
         head = bytes(conn.sock.received[:MAX_TARGET])
         try:
@@ -39,7 +42,7 @@ class ConnectionWorker(ConnectionLoop):
                 request = next(conn.parser)
                 conn.answer = self._begin(request, conn)
             if not conn.answer.send(conn.sock):
-                return True
+                return self._hold(conn, conn.answer)
             keeps = not conn.answer.response.should_close()
             self.end_answer(conn)
             # What has been gathered is there and only to be skipped. gunicorn's own bound is 64 KiB: beyond it the
@@ -61,6 +64,22 @@ class ConnectionWorker(ConnectionLoop):
         self.end_answer(conn)
         return False
 
+    def _hold(self, conn: Connection, answer: ClientAnswer) -> bool | None:
+        """Give the connection to the app if it asked for it and its client accepts what was sent."""
+        if conn.sock.unsent or not answer.hold.is_requested:
+            return True
+        # From here on the connection may be in another thread already.
+        resume = partial(self.method_queue.defer, self._continue_answer, conn)
+        answer.hold.begin(HeldStream(conn.sock, answer.response, resume))
+        return None
+
+    def _continue_answer(self, conn: Connection) -> None:
+        """After a held answer, in the main thread."""
+        if conn.sock.unsent:
+            self._wait_for_client(conn)
+        else:
+            self.enqueue_req(conn)
+
     def _begin(self, request: Any, conn: Connection) -> ClientAnswer:
         self.cfg.pre_request(self, request)
         response, environ = wsgi.create(request, conn.sock, conn.client, conn.server, self.cfg)
@@ -68,6 +87,7 @@ class ConnectionWorker(ConnectionLoop):
         environ["slipway.close_connection"] = response.force_close
         environ["slipway.request_is_whole"] = conn.gathering.is_whole
         environ["slipway.body_is_large"] = conn.gathering.is_large
+        hold = environ["slipway.hold_stream"] = StreamHold()
         self.nr += 1
         if self.nr >= self.max_requests and self.alive:
             self.log.info("Autorestarting worker after current request.")
@@ -75,7 +95,7 @@ class ConnectionWorker(ConnectionLoop):
         if not self.alive:
             response.force_close()
         began = datetime.now()  # noqa: DTZ005  # as gunicorn's access log takes it
-        return ClientAnswer(request, response, environ, self.wsgi(environ, response.start_response), began)
+        return ClientAnswer(request, response, environ, self.wsgi(environ, response.start_response), began, hold)
 
     def end_answer(self, conn: Connection) -> None:
         answer, conn.answer = conn.answer, None
@@ -86,18 +106,19 @@ class ConnectionWorker(ConnectionLoop):
             except Exception:
                 self.log.exception("Error at the end of an answer")
 
-    def finish_request(self, conn: Connection, done: Future[bool]) -> None:
+    def finish_request(self, conn: Connection, done: Future[bool | None]) -> None:
+        thread_budgets.calls.in_threads -= 1
         if conn.is_cut:
             conn.is_cut = False
             self._cut_threads -= 1
             self._answer_cut()
         try:
-            conn.keeps = done.result()
+            keeps = done.result()
+            if keeps is None:
+                return  # the app holds the connection
+            conn.keeps = keeps
             if conn.sock.unsent:
-                # A stream of events has sent little when it waits for the hundredth time; that does not make it slow.
-                if conn.sending_pace is None or (conn.answer and conn.answer.response.chunked):
-                    conn.sending_pace = self.limits.pace()
-                self._wait(conn, Phase.SENDING, conn.sending_pace.left)
+                self._wait_for_client(conn)
             elif conn.answer is not None:
                 self.enqueue_req(conn)
             else:
@@ -105,3 +126,9 @@ class ConnectionWorker(ConnectionLoop):
         except Exception:
             self.log.exception("Error after a request")
             self._close(conn)
+
+    def _wait_for_client(self, conn: Connection) -> None:
+        # A stream of events has sent little when it waits for the hundredth time; that does not make it slow.
+        if conn.sending_pace is None or (conn.answer and conn.answer.response.chunked):
+            conn.sending_pace = self.limits.pace()
+        self._wait(conn, Phase.SENDING, conn.sending_pace.left)

@@ -12,12 +12,19 @@ from http import HTTPStatus
 from gunicorn.http import errors
 
 from app.api.envelopes import envelope_at
+from app.process.metrics import count_refusal
 
 _TARGET = re.compile(rb"\s*\S* +(?:[A-Za-z][A-Za-z0-9+.-]*://[^/\s]*)?(/[^\s?#]*)")
 _OURS = (errors.ConfigurationProblem, errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)
 MAX_TARGET = 256  # bytes of a request in which its path is looked for
 
-_CODES = {408: "request_timeout", 414: "uri_too_long", 417: "expectation_failed", 431: "headers_too_large"}
+_CODES = {
+    408: "request_timeout",
+    414: "uri_too_long",
+    417: "expectation_failed",
+    431: "headers_too_large",
+    503: "service_unavailable",
+}
 _MESSAGES: tuple[tuple[tuple[type[Exception], ...], int, str], ...] = (
     (
         (errors.LimitRequestLine,),
@@ -58,13 +65,14 @@ def describe(error: Exception) -> tuple[int, str] | None:
     return None
 
 
-def early_response(head: bytes, status: int, message: str) -> bytes:
-    """A complete response to a request that begins with `head`. It closes the connection."""
+def early_response(head: bytes, status: int, message: str, retry_after: int | None = None) -> bytes:
+    """A complete response to a request that begins with `head`. It closes the connection. `retry_after`: seconds."""
+    code = _CODES.get(status, "invalid_request" if status < 500 else "internal_error")
+    count_refusal(code)
     envelope = envelope_at(path_in(head))
     if envelope is None:
         body, content_type = f"{message}\n".encode(), "text/plain; charset=utf-8"
     else:
-        code = _CODES.get(status, "invalid_request" if status < 500 else "internal_error")
         body, content_type = json.dumps(envelope.write(code, message)).encode(), "application/json"
         status = envelope.status(status)
     lines = (
@@ -73,5 +81,6 @@ def early_response(head: bytes, status: int, message: str) -> bytes:
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
         "Connection: close",
+        *((f"Retry-After: {retry_after}",) if retry_after else ()),
     )
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -32,9 +32,11 @@ from app.limits import thread_budgets
 from app.process import shutdown
 from app.process.logs import public_path
 from app.runtime.jobs import jobs
+from app.runtime.metrics_listener import listen_for_scrapes
 from app.runtime.web_server.access_log import AccessLogger
 from app.runtime.web_server.connection_worker import ConnectionWorker
 from app.runtime.web_server.connections import ConnectionLimits
+from app.runtime.web_server.program_replacement import ProgramReplacement, announce_worker
 from app.storage import direct_uploads
 
 
@@ -57,7 +59,10 @@ ConnectionWorker.limits = ConnectionLimits(
     head=_settings.header_timeout, window=_settings.body_timeout, rate=_settings.min_bytes_per_second
 )
 worker_class = ConnectionWorker
-threads = _settings.streams + _settings.waiting_polls + _settings.raw_uploads + thread_budgets.OTHER_THREADS
+threads = (
+    _settings.streams + _settings.waiting_polls + _settings.raw_uploads + _settings.calls + thread_budgets.OTHER_THREADS
+)
+thread_budgets.calls.limit = _settings.calls
 # More than the threads: the others wait for a request or for their client, and need no thread.
 worker_connections = threads + _settings.connections
 # app.process.shutdown cuts uploads; their requests then have two more seconds to remove what they stored and to answer.
@@ -161,10 +166,12 @@ def _raise_open_files(needed: int) -> None:
 
 # In the master: the received signals to stop. Appending to a list needs no lock, which a handler must not take.
 _stops_asked: list[int] = []
+_replacements: list[ProgramReplacement] = []  # one, once the master listens
 
 
 def when_ready(server: Arbiter) -> None:
-    """In the master: the first signal drains and the second ends at once, both for SIGTERM and for Ctrl-C.
+    """In the master: the first signal drains and the second ends at once, both for SIGTERM and for Ctrl-C. SIGHUP
+    replaces the program.
 
     gunicorn's own SIGINT is abrupt the first time, and its second SIGTERM is ignored.
     """
@@ -176,6 +183,7 @@ def when_ready(server: Arbiter) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     _record_address(server)
+    _replacements.append(ProgramReplacement(server, _settings.instance / f"web-{_settings.port}.pid"))
     if not _settings.redis_url:
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # it would add a worker; see on_starting
 
@@ -190,6 +198,8 @@ def _record_address(server: Arbiter) -> None:
 def on_exit(server: Arbiter) -> None:
     """In the master, at its very end. Python's own clean-up would take more than half a second of the ten that `make
     run` has for stopping."""
+    for replacement in _replacements:
+        replacement.remove_pid_file()
     if _stops_asked:
         os._exit(0)
 
@@ -225,6 +235,8 @@ def post_worker_init(worker: Worker) -> None:
     gc.freeze()
     if _settings.storage is not None:
         app.extensions["slipway_direct_uploads"].find_out(direct_uploads.START_SECONDS)
+    if _settings.metrics_listen is not None:
+        listen_for_scrapes(app, _settings.metrics_listen, _settings.metrics_token)
     if _settings.work_in_web:
         jobs(app).start_workers()
         shutdown.when_stopping(jobs(app).stop_workers)
@@ -256,3 +268,4 @@ def post_worker_init(worker: Worker) -> None:
     signal.siginterrupt(signal.SIGTERM, False)
     signal.signal(signal.SIGQUIT, end_now)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to the whole group, but the master decides
+    announce_worker(worker.cfg.workers)

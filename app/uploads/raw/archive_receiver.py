@@ -21,6 +21,7 @@ from app.data.models.base import new_id
 from app.data.models.game import Game
 from app.data.models.upload import Upload
 from app.process.crash_points import crash_point
+from app.process.metrics import count_upload
 from app.refusals import ChecksumMismatch, Refusal, UploadInterrupted
 from app.storage.bucket import StorageError, bucket
 from app.storage.part_writer import PartWriter, part_size
@@ -70,9 +71,11 @@ def receive_archive(
         if upload is not None:
             discard(upload)
         if isinstance(error, Refusal):
+            count_upload("raw", "refused", body.received)
             _record_refusal(game_id, actor, error, body.received, file_name)
         raise
     free_connection()  # the build stays readable; the next transaction would expire it
+    count_upload("raw", "unchanged" if published.unchanged else "stored", body.received)
     if published.unchanged:
         discard(upload)
     return published

@@ -21,11 +21,12 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.upload import Upload
 from app.process.crash_points import crash_point
+from app.process.metrics import UploadKind, count_refusal, count_upload
 from app.refusals import Refusal, Unavailable
 from app.storage.whole_objects import read_whole
 from app.uploads.raw.inspection_thread import InspectionThread
 from app.uploads.resumable.announced_checksum import require_checksum
-from app.uploads.resumable.check_claims import Heartbeat, claim_check, free_claim, owns_claim
+from app.uploads.resumable.check_claims import CheckBroken, Heartbeat, claim_check, free_claim, owns_claim
 from app.uploads.resumable.completion import join_parts
 from app.uploads.resumable.upload_phases import fail, lock_upload, remove_leftovers, sender_of
 from app.uploads.updates.assembly import assemble
@@ -50,6 +51,7 @@ def examine(upload_id: str) -> Outcome:
     if upload is None:
         return Outcome.NOT_OURS
     if upload.state == "failed":  # it had been begun too often
+        _count_refused(upload, CheckBroken.code)
         _tidy(upload)
         return Outcome.FAILED
     crash_point("check-claimed")
@@ -70,6 +72,7 @@ def examine(upload_id: str) -> Outcome:
         _drop_claim(upload)
         return Outcome.LATER
     crash_point("check-published")
+    count_upload(_kind_of(upload), "unchanged" if published.unchanged else "stored", upload.size)
     if published.unchanged or upload.base_number is not None:
         _tidy(upload)
     return Outcome.DONE
@@ -137,9 +140,19 @@ def _refuse(upload: Upload, refusal: Refusal) -> Outcome:
         if row is None or row.checker != upload.checker:
             return Outcome.NOT_OURS
         fail(session, row, refusal)
+    _count_refused(row, refusal.code)
     crash_point("refusal-written")
     _tidy(row)
     return Outcome.FAILED
+
+
+def _kind_of(upload: Upload) -> UploadKind:
+    return "resumable" if upload.base_number is None else "update"
+
+
+def _count_refused(upload: Upload, code: str) -> None:
+    count_refusal(code)
+    count_upload(_kind_of(upload), "refused", upload.size)
 
 
 def _tidy(upload: Upload) -> None:

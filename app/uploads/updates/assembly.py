@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import update as update_row
 
-from app.config.settings import settings
+from app.config.settings import MIB, settings
 from app.data.claims import ClaimLost
 from app.data.database import free_connection, writing
 from app.data.extensions import db
@@ -39,6 +39,12 @@ from slipway.packs.assembling.update_reading import Update, read_update
 from slipway.packs.format.refusals import EntriesRefused, PackRefused
 
 log = logging.getLogger(__name__)
+
+MAX_GROWTH = 8
+"""An archive takes at most so many times what its chunks take in storage, once it has GROWTH_GRACE_BYTES. A table may
+name one chunk thousands of times: without this limit, a file of some kB would become gigabytes."""
+
+GROWTH_GRACE_BYTES = 64 * MIB
 
 
 class BaseUnusable(Refusal):
@@ -122,13 +128,25 @@ def _assemble(store: Bucket, upload: Upload, base: BaseBuild, heartbeat: Heartbe
     reservation = GrowingReservation(upload, partner_id)
     _begin_archive(store, upload)
 
+    max_bytes = max(GROWTH_GRACE_BYTES, MAX_GROWTH * update.stored_bytes)
+
     def cover(size: int) -> None:
+        if size > max_bytes:
+            raise _grows_too_much(update.stored_bytes)
         reservation.cover(upload.size + size)
 
     with closing(ArchiveSink(store, upload.build_key, limits, launcher, cover)) as sink:
         made = _write(upload, update, sink, heartbeat)
     reservation.settle(upload.size + made.size)
     return made
+
+
+def _grows_too_much(stored_bytes: int) -> InvalidUpdate:
+    return InvalidUpdate(
+        f"The update was refused: its files repeat each other so much that the archive takes more than {MAX_GROWTH} "
+        f"times the {stored_bytes:,} bytes of its chunks. Nothing was kept; send the whole archive "
+        "(`slipway push --full`)."
+    )
 
 
 def _begin_archive(store: Bucket, upload: Upload) -> None:

@@ -14,6 +14,7 @@ from app.accounts.password_rules import MAX_PASSWORD
 from app.accounts.passwords import accounts_for
 from app.data.extensions import htmx, login
 from app.data.models.partner import Member
+from app.process.metrics import count_refusal
 from app.refusals import RateLimited, Unavailable
 from app.web.frame.browser_sign_in import sign_in_browser, sign_out_browser
 from app.web.frame.current_user import current_address, load_user, local_address, signed_in_member
@@ -56,11 +57,14 @@ def enter() -> ResponseReturnValue:
     try:
         found = accounts_for(form.email.data or "", form.password.data or "", request.remote_addr)
     except RateLimited as refusal:
+        count_refusal(refusal.code)
         return _form_again(form, "Too many wrong passwords", refusal.message, 429, refusal.retry_after)
     except Unavailable as refusal:
+        count_refusal(refusal.code)
         advice = f"Your email is kept in the form. Wait {refusal.retry_after} seconds, then enter your password again."
         return _form_again(form, "Too many people are signing in at this moment", advice, 503, refusal.retry_after)
     if not found:
+        count_refusal("wrong_password")
         return _form_again(form, "Email or password is wrong", "Check both, then try again.")
     chosen = found if len(found) == 1 else [member for member in found if member.id == form.account.data]
     if not chosen:

@@ -13,6 +13,7 @@ from app.catalog.build_list import find_build
 from app.data.models.game import Build, Game
 from app.packing.build_changes import ListedChanges, default_other, list_changes, other_numbers
 from app.packing.change_table import ChangeFilter
+from app.process.metrics import count_refusal
 from app.refusals import Conflict, InvalidRequest, Unavailable
 from app.web.frame.current_user import my_game, require_sign_in
 from app.web.frame.filter_links import FilterLink
@@ -93,6 +94,7 @@ def _view(game: Game, build: Build, against: int | None, kind: str, text: str, l
     try:
         found = list_changes(game, build, against, chosen, limit, request.args.get("after"))
     except (Conflict, Unavailable) as refusal:
+        count_refusal(refusal.code)
         return ChangesView(number, against, problem=refusal.message)
     query: dict[str, Any] = {"slug": slug, "number": number, "against": against}
     query |= {"q": text or None, "kind": kind or None}

@@ -9,6 +9,7 @@ from app.accounts.sign_ins import begin_sign_in, end_sign_in
 from app.data.models.base import now
 from app.data.models.partner import Member
 from app.process.logs import request_id
+from app.process.metrics import count_refusal
 from app.refusals import NotFound
 from app.web.accounts.browser_names import browser_name
 from app.web.frame.current_user import SignedInUser, sign_in_token
@@ -34,6 +35,7 @@ def sign_out_browser() -> None:
 
 def closed_link_page(heading: str, refusal: NotFound) -> Response:
     """404 for an invitation or password link that has expired or was used."""
+    count_refusal(refusal.code)
     page = render_template(
         "frame/refusal.html",
         status=404,

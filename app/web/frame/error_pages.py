@@ -70,8 +70,29 @@ def answer_unexpected(request_id: str) -> ResponseReturnValue:
     """The page for an unexpected failure. It does not look up the member: the database may be the cause."""
     if _wants_line():
         return _line(500, f"Something failed on our side. Quote request {request_id} if you ask an operator.")
+    message = (
+        "Your request was not completed. Try again. If it fails again, an operator can find the cause in the log by "
+        "the request ID below."
+    )
+    return _page_without_database(500, "Something failed on our side", message, request_id)
+
+
+def answer_outage(refusal: Unavailable, request_id: str) -> ResponseReturnValue:
+    """The page while the database is away or has no room. It looks nothing up."""
+    headers = {"Retry-After": str(refusal.retry_after)}
+    if _wants_line():
+        return _line(503, refusal.message, headers)
+    return _page_without_database(503, _TITLES[503], refusal.message, request_id, headers)
+
+
+def _page_without_database(
+    status: int, heading: str, message: str, request_id: str, headers: dict[str, str] | None = None
+) -> Response:
     template = current_app.jinja_env.get_template("frame/failed.html")
-    return Response(template.render(request_id=request_id, at=_now(), theme="auto"), 500, mimetype="text/html")
+    page = template.render(
+        status=status, heading=heading, message=message, request_id=request_id, at=_now(), theme="auto"
+    )
+    return Response(page, status, headers, mimetype="text/html")
 
 
 def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:

@@ -15,6 +15,7 @@ from wtforms.validators import InputRequired, Length
 from app.accounts.password_rules import MAX_PASSWORD, MIN_PASSWORD
 from app.accounts.secrets import fingerprint
 from app.data.extensions import limiter
+from app.process.metrics import count_refusal
 from app.refusals import Conflict, InvalidRequest, RateLimited, Refusal, SlugTaken, Unavailable
 from app.validation import problem_of_line, problem_of_lines
 
@@ -35,6 +36,7 @@ def show_refusal(form: FlaskForm, refusal: Refusal, **form_names: str) -> tuple[
     """Add a refusal to the form's errors. Returns status and headers of the response: 422, 429 or 503.
 
     `form_names` maps the domain's name of a field to the form's name, where they differ."""
+    count_refusal(refusal.code)
     fields = {form_names.get(name, name): what for name, what in getattr(refusal, "fields", {}).items()}
     known = [name for name in fields if name in form]
     if len(fields) == len(known) == 1:

@@ -21,7 +21,9 @@ from typing import Protocol
 from flask import Flask, current_app
 from markupsafe import escape
 
+from app.data.database import DatabaseError
 from app.data.models.base import now
+from app.data.outages import outage_in
 from app.topics.event_hub import hub
 
 HEARTBEAT_SECONDS = 12.0
@@ -67,6 +69,10 @@ class RenderedParts:
         """Whether this is the state at `version` of the page's topic."""
         return self.version == version and (self.changes_at is None or now() < self.changes_at)
 
+    def seconds_to_change(self) -> float:
+        """When the passing of time makes it outdated; not beyond the next heartbeat."""
+        return HEARTBEAT_SECONDS if self.changes_at is None else (self.changes_at - now()).total_seconds()
+
     def html(self, part_id: str) -> str:
         """The HTML of one part, for the page."""
         return next(render_part.html for render_part in self.parts if render_part.id == part_id)
@@ -104,6 +110,16 @@ class Subject(Protocol):
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
         """The current parts, or None if the object is deleted. Called in an app context without a request."""
+
+
+class Shared(Protocol):
+    """A stream that another thread sends (app/web/live/shared_streams.py). `seen`: the state that its page shows."""
+
+    seen: RenderedParts
+
+
+# Takes the state that the page shows and time.monotonic() of the stream's planned end.
+Share = Callable[[RenderedParts, float], Shared]
 
 
 class _Entry:
@@ -157,11 +173,33 @@ class LiveParts:
             return subject.render(self._app, version)
 
     def stream_of(
-        self, subject: Subject, seen_etag: str | None, stays: Callable[[], bool] = lambda: True, reader: str = ""
+        self,
+        subject: Subject,
+        seen_etag: str | None,
+        stays: Callable[[], bool] = lambda: True,
+        reader: str = "",
+        share: Share | None = None,
     ) -> Generator[bytes]:
         """The body of an event stream: an event when parts change, and heartbeats. It ends when `stays` returns False.
 
-        `stays` is called before each event, at least every CHECK_SECONDS, and when the hub wakes `reader`."""
+        `stays` is called before each event, at least every CHECK_SECONDS, and when the hub wakes `reader`. It also ends
+        when the database is away: the page reconnects, and gets 503. `share`, if the web server can hold the connection
+        without a thread, lets another thread send what follows: the stream yields once more, and is continued when it
+        is to send itself again or to end."""
+        try:
+            yield from self._events(subject, seen_etag, stays, reader, share)
+        except DatabaseError as error:
+            if outage_in(error) is None:
+                raise
+
+    def _events(
+        self,
+        subject: Subject,
+        seen_etag: str | None,
+        stays: Callable[[], bool],
+        reader: str,
+        share: Share | None,
+    ) -> Generator[bytes]:
         ends = time.monotonic() + STREAM_LIFETIME_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311 (spreads reconnections)
         yield b"retry: 2000\n" + HEARTBEAT
         seen: RenderedParts | None = None
@@ -177,17 +215,19 @@ class LiveParts:
             elif seen is None or present.etag != seen.etag:
                 yield present.event(seen)
                 seen, wrote_at = present, time.monotonic()
-                time.sleep(MIN_EVENT_INTERVAL_SECONDS)  # several servers' reports become one event
+                if share is None:
+                    time.sleep(MIN_EVENT_INTERVAL_SECONDS)  # several servers' reports become one event
             elif time.monotonic() - wrote_at >= HEARTBEAT_SECONDS:
                 yield HEARTBEAT
                 wrote_at = time.monotonic()
+            if share is not None:
+                shared = share(seen, ends)
+                yield b""
+                seen, wrote_at = shared.seen, time.monotonic()
+                continue
             heartbeat_in = wrote_at + HEARTBEAT_SECONDS - time.monotonic()
-            check_in = min(CHECK_SECONDS, heartbeat_in, _seconds_to(present.changes_at))
-            hub.wait(subject.topic, present.version, max(0.0, check_in), reader)
-
-
-def _seconds_to(moment: datetime | None) -> float:
-    return HEARTBEAT_SECONDS if moment is None else (moment - now()).total_seconds()
+            check_in = min(CHECK_SECONDS, heartbeat_in, present.seconds_to_change())
+            hub.wait(subject.topic, present.version, max(0.0, check_in), {reader})
 
 
 def live_parts() -> LiveParts:

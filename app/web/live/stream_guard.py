@@ -19,6 +19,7 @@ from flask import Flask, current_app, request
 
 from app.accounts.sign_ins import active_sign_ins
 from app.data.database import DatabaseError
+from app.data.outages import outage_in
 from app.topics.event_hub import hub
 from app.topics.names import SIGN_INS_TOPIC
 from app.web.frame.current_user import current_sign_in
@@ -70,8 +71,9 @@ class SignInWatch:
                 if watched:
                     with self._app.app_context():
                         self._ended = watched - active_sign_ins(watched)
-            except DatabaseError:
-                log.warning("live streams: cannot read the sign-ins from the database; trying again soon")
+            except DatabaseError as error:
+                if outage_in(error) is None:
+                    log.warning("live streams: cannot read the sign-ins from the database; trying again soon")
             self._next_check = time.monotonic() + CHECK_SECONDS
 
 

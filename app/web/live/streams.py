@@ -7,8 +7,9 @@ from flask import Response, request
 from app.data.database import free_connection
 from app.limits import thread_budgets
 from app.refusals import NotFound
-from app.web.live.live_parts import RenderedParts, Subject, live_parts
-from app.web.live.stream_guard import stream_reader
+from app.web.live.live_parts import RenderedParts, Share, Subject, live_parts
+from app.web.live.shared_streams import SharedStream, shared_streams
+from app.web.live.stream_guard import StreamReader, stream_reader
 
 
 def current_parts(subject: Subject, gone: str) -> RenderedParts:
@@ -35,7 +36,7 @@ def stream_response(subject: Subject) -> Response:
     try:
         reader = stream_reader()
         free_connection()
-        body = live_parts().stream_of(subject, seen, reader.stays, reader.sign_in_id)
+        body = live_parts().stream_of(subject, seen, reader.stays, reader.sign_in_id, _share(subject, reader))
         response = Response(body, mimetype="text/event-stream")
     except BaseException:
         thread_budgets.streams.free()
@@ -45,3 +46,18 @@ def stream_response(subject: Subject) -> Response:
     response.call_on_close(thread_budgets.streams.free)
     response.headers.update({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
     return response
+
+
+def _share(subject: Subject, reader: StreamReader) -> Share | None:
+    """How this request's stream is shared. None if the web server cannot hold its connection without a thread."""
+    hold_stream = request.environ.get("slipway.hold_stream")
+    if hold_stream is None:
+        return None
+    streams = shared_streams()
+
+    def share(seen: RenderedParts, ends_at: float) -> SharedStream:
+        stream = SharedStream(seen, reader.stays, reader.sign_in_id, ends_at)
+        hold_stream(lambda client: streams.join(subject, stream, client))
+        return stream
+
+    return share

@@ -52,6 +52,7 @@ ACTION_WORDS = {
     "member.signed_out_everywhere": "Signed out everywhere",
     "partner.created": "Made the partner",
     "partner.renamed": "Renamed the partner",
+    "partner.removed": "Removed the partner",
     "partner.quota_set": "Set the quota of",
     "server.added": "Added the server",
     "server.token_rolled": "Rolled the token of",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-import urllib3
-
 from slipway.agent.build_statuses import BuildStatuses, Phase
 from slipway.agent.cache.bandwidth import Bandwidth
 from slipway.agent.cache.build_store import BuildMarker, Inventory
@@ -26,6 +24,7 @@ from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.archive.inspection import Inspection
 from slipway.archive.unpacking import UnpackCancelled, unpack
+from slipway.client.storage_connections import StorageConnections
 from slipway.packs.tree_modes import make_read_only, remove_tree
 
 _FLOOR_CHECK_INTERVAL_BYTES = 64 << 20
@@ -38,7 +37,7 @@ class ArchiveInstall:
         self,
         layout: CacheLayout,
         inventory: Inventory,
-        pool: urllib3.PoolManager,
+        connections: StorageConnections,
         addresses: StorageAddresses,
         bandwidth: Bandwidth,
         space: DiskSpace,
@@ -46,7 +45,7 @@ class ArchiveInstall:
     ) -> None:
         self._layout = layout
         self._inventory = inventory
-        self._pool = pool
+        self._connections = connections
         self._addresses = addresses
         self._bandwidth = bandwidth
         self._space = space
@@ -108,7 +107,7 @@ class ArchiveInstall:
 
     def _fetch_from(self, url: str, size: int, part: PartFile, wrote: Callable[[int], None]) -> None:
         self._addresses.check(url)
-        download(self._pool, url, size, part, wrote, self._bandwidth.piece_bytes(PIECE_BYTES))
+        download(self._connections, url, size, part, wrote, self._bandwidth.piece_bytes(PIECE_BYTES))
 
     def _verify(self, task: FetchTask) -> None:
         """Compare size and SHA-256 with the plan. First half of the `verifying` progress."""

@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import urllib3
-from urllib3.exceptions import HTTPError
-
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.crash_points import crash_point
 from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
-from slipway.client.transport import describe_network_error
+from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 
 PIECE_BYTES = 1 << 20
-_TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
 # Compared as text, because a number may have any length.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19})")
 
@@ -29,7 +25,7 @@ class UrlRejected(FetchFailed):
 
 
 def download(
-    pool: urllib3.PoolManager,
+    connections: StorageConnections,
     url: str,
     size: int,
     part: PartFile,
@@ -43,39 +39,31 @@ def download(
     """
     if part.length == size:
         return
-    response = _request(pool, url, part.length, size)
+    try:
+        response = connections.get(url, part.length, size - 1)
+    except StorageUnreachable as error:
+        raise FetchFailed(f"storage: {error}") from error
+    buffer = memoryview(bytearray(min(piece_bytes, size)))
     try:
         _check_response(response, part, size)
         while part.length < size:
-            # read1 returns the bytes that have arrived: progress shows on slow lines, and a broken connection loses
-            # nothing.
-            wanted = min(piece_bytes, size - part.length)
-            piece = response.read1(wanted, decode_content=False)
-            if not piece:
+            # The bytes that have arrived: progress shows on slow lines, and a broken connection loses nothing.
+            count = response.readinto(buffer[: size - part.length])
+            if not count:
                 break
-            if len(piece) > wanted:  # a chunk of negative length makes the HTTP client read on
-                raise FetchFailed("storage sent a body that breaks the rules of HTTP")
-            part.append(piece)
-            wrote(len(piece))
+            part.append(buffer[:count])
+            wrote(count)
             if part.length >= size // 2:
                 crash_point("mid-download")
-    except HTTPError as error:
-        raise FetchFailed(f"storage: {describe_network_error(error)} at {_position(part, size)}") from error
+    except StorageUnreachable as error:
+        raise FetchFailed(f"storage: {error} at {_position(part, size)}") from error
     finally:
         response.close()
     if part.length < size:
         raise FetchFailed(f"storage: the connection broke at {_position(part, size)}")
 
 
-def _request(pool: urllib3.PoolManager, url: str, start: int, size: int) -> urllib3.BaseHTTPResponse:
-    headers = {"Range": f"bytes={start}-{size - 1}", "Accept-Encoding": "identity"}
-    try:
-        return pool.request("GET", url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False)
-    except (HTTPError, OSError) as error:
-        raise FetchFailed(f"storage: {describe_network_error(error)}") from error
-
-
-def _check_response(response: urllib3.BaseHTTPResponse, part: PartFile, size: int) -> None:
+def _check_response(response: StorageResponse, part: PartFile, size: int) -> None:
     """Check that the body continues `part`. Storage may ignore Range, and always ignores If-Range (SERVING.md)."""
     if response.status == 403:
         raise UrlRejected("storage rejected the address of the archive (403)")
@@ -87,9 +75,9 @@ def _check_response(response: urllib3.BaseHTTPResponse, part: PartFile, size: in
     if response.status == 200:
         # The response is the complete object, so the download starts again at its first byte.
         part.restart()
-        _check_size(response.headers.get("Content-Length"), part, size)
+        _check_size(response.header("Content-Length"), part, size)
     elif response.status == 206:
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        match = _CONTENT_RANGE.fullmatch(response.header("Content-Range") or "")
         if not match or match[1] != str(part.length):
             raise FetchFailed("storage sent a different range from the one requested")
         _check_size(match[2], part, size)

@@ -40,8 +40,7 @@ class PartFile:
     ) -> None:
         os.close(self._descriptor)
 
-    def append(self, piece: bytes) -> None:
-        view = memoryview(piece)
+    def append(self, view: memoryview) -> None:
         while view:
             written = os.write(self._descriptor, view)
             self.length += written

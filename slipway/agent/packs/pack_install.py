@@ -10,7 +10,7 @@ from functools import cached_property
 from slipway.agent import logs
 from slipway.agent.build_statuses import BuildStatuses
 from slipway.agent.cache.archive_install import damage_limits
-from slipway.agent.cache.build_store import BuildMarker, Inventory
+from slipway.agent.cache.build_store import BuildMarker
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.cache.disk_space import DiskSpace
 from slipway.agent.cache.fetch_task import FetchCancelled, FetchTask
@@ -39,7 +39,7 @@ class PackInstall:
     def __init__(
         self,
         layout: CacheLayout,
-        inventory: Inventory,
+        sources: UpdateSources,
         storage: StorageClient,
         space: DiskSpace,
         statuses: BuildStatuses,
@@ -48,7 +48,7 @@ class PackInstall:
         self._storage = storage
         self._space = space
         self._statuses = statuses
-        self._sources = UpdateSources(layout, inventory, storage)
+        self._sources = sources
 
     def transfer_bytes(self, task: FetchTask, offer: PackOffer) -> int:
         """The bytes that `make` would fetch, if nothing is in place."""
@@ -71,7 +71,7 @@ class PackInstall:
     def _source(self, task: FetchTask, offer: PackOffer, progress: PackProgress) -> Iterator[UpdateSource | None]:
         for update in self._sources.held(task, offer):
             progress.begin(FetchSource(UPDATE, update.build), update.transfer_bytes)
-            with self._sources.opened(task, update, progress.received) as source:
+            with self._sources.opened(task, update) as source:
                 if source:
                     yield source
                     return

@@ -8,18 +8,14 @@ from threading import Event
 from types import TracebackType
 from typing import Self
 
-import urllib3
-from urllib3.exceptions import HTTPError
-
 from slipway.agent.cache.bandwidth import Bandwidth
 from slipway.agent.cache.download import FetchFailed, UrlRejected
 from slipway.agent.packs.pack_offer import StoredObject
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.client.printable import one_line
-from slipway.client.transport import describe_network_error
+from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
 
 _PIECE_BYTES = 1 << 18
-_TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
 # Compared as text, because a number may have any length.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})")
 
@@ -34,8 +30,8 @@ class ObjectRejected(Exception):
 class StorageClient:
     """Thread-safe. All methods raise FetchFailed, UrlRejected and ObjectRejected."""
 
-    def __init__(self, pool: urllib3.PoolManager, addresses: StorageAddresses, bandwidth: Bandwidth) -> None:
-        self._pool = pool
+    def __init__(self, connections: StorageConnections, addresses: StorageAddresses, bandwidth: Bandwidth) -> None:
+        self._connections = connections
         self._addresses = addresses
         self._bandwidth = bandwidth
 
@@ -45,13 +41,10 @@ class StorageClient:
         """One request for `length` bytes from `start`. `received(count)` is called for every piece and may raise."""
         self._addresses.check(stored.url)
         end = start + length - 1
-        headers = {"Range": f"bytes={start}-{end}", "Accept-Encoding": "identity"}
         try:
-            response = self._pool.request(
-                "GET", stored.url, headers=headers, timeout=_TIMEOUT, redirect=False, preload_content=False
-            )
-        except (HTTPError, OSError) as error:
-            raise FetchFailed(f"storage: {describe_network_error(error)}") from error
+            response = self._connections.get(stored.url, start, end)
+        except StorageUnreachable as error:
+            raise FetchFailed(f"storage: {error}") from error
         try:
             _check_response(response, start, end, stored.size)
         except BaseException:
@@ -76,7 +69,7 @@ class OpenRange:
 
     def __init__(
         self,
-        response: urllib3.BaseHTTPResponse,
+        response: StorageResponse,
         length: int,
         bandwidth: Bandwidth,
         cancelled: Event,
@@ -94,21 +87,18 @@ class OpenRange:
         if not wanted:
             return 0
         try:
-            piece = self._response.read1(min(wanted, self._bandwidth.piece_bytes(_PIECE_BYTES)), decode_content=False)
-        except (HTTPError, OSError) as error:
-            raise FetchFailed(f"storage: {describe_network_error(error)}") from error
-        if not piece:
+            count = self._response.readinto(view[: min(wanted, self._bandwidth.piece_bytes(_PIECE_BYTES))])
+        except StorageUnreachable as error:
+            raise FetchFailed(f"storage: {error}") from error
+        if not count:
             raise FetchFailed(f"storage: the connection broke, {self._left} bytes before the end of a range")
-        if len(piece) > wanted:  # a chunk of negative length makes the HTTP client read on
-            raise FetchFailed("storage sent a body that breaks the rules of HTTP")
-        view[: len(piece)] = piece
-        self._left -= len(piece)
-        self._received(len(piece))
-        self._bandwidth.wait(len(piece), self._cancelled)
-        return len(piece)
+        self._left -= count
+        self._received(count)
+        self._bandwidth.wait(count, self._cancelled)
+        return count
 
     def close(self) -> None:
-        self._response.close()  # a response that was read to its end has returned to the pool
+        self._response.close()
 
     def __enter__(self) -> Self:
         return self
@@ -119,7 +109,7 @@ class OpenRange:
         self.close()
 
 
-def _check_response(response: urllib3.BaseHTTPResponse, start: int, end: int, size: int) -> None:
+def _check_response(response: StorageResponse, start: int, end: int, size: int) -> None:
     """Accept only the requested range of an object of `size` bytes. Storage may ignore Range."""
     status = response.status
     if status == 403:
@@ -133,7 +123,7 @@ def _check_response(response: urllib3.BaseHTTPResponse, start: int, end: int, si
         raise FetchFailed(f"storage answered {status} (a redirect), and the agent follows no redirects")
     if status != 206:
         raise FetchFailed(f"storage answered {status}")
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    match = _CONTENT_RANGE.fullmatch(response.header("Content-Range") or "")
     if not match or (match[1], match[2]) != (str(start), str(end)):
         raise FetchFailed("storage sent a different range from the one requested")
     if match[3] != str(size):

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 from slipway.agent import logs
 from slipway.agent.cache.archive_install import damage_limits
@@ -16,7 +17,7 @@ from slipway.agent.cache.locks import BuildInUse, build_lock
 from slipway.agent.packs.fresh_addresses import FreshAddresses
 from slipway.agent.packs.index_files import read_index, write_index
 from slipway.agent.packs.pack_offer import OfferedUpdate, PackOffer
-from slipway.agent.packs.storage_client import ObjectRejected, Received, StorageClient
+from slipway.agent.packs.storage_client import ObjectRejected, StorageClient
 from slipway.agent.path_names import BuildKey
 from slipway.packs.format.index import Index
 from slipway.packs.format.index_decoding import decode_index
@@ -45,6 +46,7 @@ class UpdateSources:
         self._layout = layout
         self._inventory = inventory
         self._storage = storage
+        self._fetching = Lock()
 
     def held(self, task: FetchTask, offer: PackOffer) -> list[OfferedUpdate]:
         """The offered updates from builds that are complete here, the cheapest first."""
@@ -52,7 +54,7 @@ class UpdateSources:
         return [update for update in offer.updates if self._inventory.get(BuildKey(game_id, update.build)) is not None]
 
     @contextmanager
-    def opened(self, task: FetchTask, update: OfferedUpdate, received: Received) -> Iterator[UpdateSource | None]:
+    def opened(self, task: FetchTask, update: OfferedUpdate) -> Iterator[UpdateSource | None]:
         """The source of `update`, which cannot be evicted meanwhile. None if it was evicted, or if there is no index of
         it. Raises FetchFailed, FetchCancelled or OSError."""
         key = BuildKey(task.wanted.key.game_id, update.build)
@@ -62,7 +64,7 @@ class UpdateSources:
             except (FileNotFoundError, BuildInUse):
                 yield None
                 return
-            found = self._local_index(key) or self._fetched_index(task, key, received)
+            found = self._local_index(key) or self.fetched_index(task, key)
             yield UpdateSource(key, update, LocalBuild(self._layout.build(key), found[0]), found[1]) if found else None
 
     def _local_index(self, key: BuildKey) -> tuple[Index, bytes] | None:
@@ -75,8 +77,13 @@ class UpdateSources:
             logs.warning("the index on disk cannot be read", game=key.game_id, build=key.build, reason=refusal)
             return None
 
-    def _fetched_index(self, task: FetchTask, key: BuildKey, received: Received) -> tuple[Index, bytes] | None:
-        """The index of a build that came from its archive."""
+    def fetched_index(self, task: FetchTask, key: BuildKey) -> tuple[Index, bytes] | None:
+        """The index of a build that came from its archive, from now on also on disk; None if the plan offers none that
+        can be used. The caller must hold the build's lock. Raises FetchFailed, FetchCancelled or OSError."""
+        with self._fetching:
+            return self._local_index(key) or self._fetch_index(task, key)  # another thread may have fetched it
+
+    def _fetch_index(self, task: FetchTask, key: BuildKey) -> tuple[Index, bytes] | None:
         planned, marker = task.planned(key), self._inventory.get(key)
         # A platform restored from a backup can assign a number twice: its index is then that of other bytes.
         if planned is None or planned.pack is None or marker is None or planned.sha256 != marker.sha256:
@@ -91,7 +98,9 @@ class UpdateSources:
         try:
             frame = addresses.use(
                 lambda offer: offer.index.stored,
-                lambda stored: self._storage.read(stored, MAX_INDEX_BYTES, task.cancelled, received),
+                lambda stored: self._storage.read(
+                    stored, MAX_INDEX_BYTES, task.cancelled, received=lambda count: task.check()
+                ),
             )
             encoded = decompress_index(frame, planned.pack.index.reference)
             index = decode_index(encoded, damage_limits())

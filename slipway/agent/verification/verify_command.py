@@ -24,6 +24,7 @@ from slipway.agent.verification.build_check import BuildCheck, CheckedBuild, Not
 from slipway.agent.verification.repair_folders import drop_repairs
 from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
+from slipway.client.storage_connections import StorageConnections
 from slipway.client.transport import make_pool
 
 _MAX_LISTED_PROBLEMS = 50
@@ -59,7 +60,8 @@ def _build_check(layout: CacheLayout, connection: Connection) -> BuildCheck:
     pool = make_pool(ca_file=connection.ca_file)
     client = PlatformClient(pool, connection.url, connection.token)
     addresses = StorageAddresses(connection.url, parse_storage_hosts(connection.storage_hosts))
-    storage = StorageClient(pool, addresses, Bandwidth(connection.bandwidth))
+    connections = StorageConnections(connection.ca_file)
+    storage = StorageClient(connections, addresses, Bandwidth(connection.bandwidth))
 
     def planned(key: BuildKey) -> WantedBuild | None:
         try:

@@ -19,10 +19,14 @@ from slipway.packs.range_sources import RangeReader, RangeSource
 
 @dataclass(frozen=True)
 class Update:
-    """The new build's table, and the parts in which its chunks are: the update file and the base's pack."""
+    """The new build's table, and the parts in which its chunks are: the update file and the base's pack.
+
+    `stored_bytes`: what the chunks take there, each counted once.
+    """
 
     table: Index
     parts: tuple[ChunkPart, ChunkPart]
+    stored_bytes: int
 
 
 def read_update(
@@ -43,16 +47,18 @@ def read_update(
         raise UpdateRefused("The update file was made for another build than the one that was announced")
     frame = _read(file, file_bytes - header.frame_bytes, header.frame_bytes)
     table, _, _ = decode_game_index(decompress_index(frame, header.table, base.encoded), limits, launcher)
-    new_chunks = _check_chunks(table, base.index)
+    new_chunks, old_bytes = _check_chunks(table, base.index)
     _check_size(table, new_chunks, header, file_bytes)
     new = ChunkPart(table, _Shifted(file, HEADER.size), "the update file")
-    return Update(table, (new, ChunkPart(base.index, base_pack, "the base build's pack")))
+    parts = (new, ChunkPart(base.index, base_pack, "the base build's pack"))
+    return Update(table, parts, table.offsets[new_chunks] + old_bytes)
 
 
-def _check_chunks(table: Index, base: Index) -> int:
-    """How many chunks the base lacks: they come first. The base has all others, with the same lengths."""
+def _check_chunks(table: Index, base: Index) -> tuple[int, int]:
+    """How many chunks the base lacks: they come first. The base has all others, with the same lengths; and how many
+    bytes those take there."""
     known = ChunkLookup(base)
-    new_chunks = table.chunk_count
+    new_chunks, old_bytes = table.chunk_count, 0
     for chunk in range(table.chunk_count):
         number = known.find(table.hash(chunk))
         if number is None:
@@ -62,7 +68,8 @@ def _check_chunks(table: Index, base: Index) -> int:
             new_chunks = min(new_chunks, chunk)
             if table.length(chunk) != base.length(number):
                 raise UpdateRefused(f"Chunk {chunk} has {base.length(number)} bytes, not {table.length(chunk)}")
-    return new_chunks
+            old_bytes += base.chunks.stored[number]
+    return new_chunks, old_bytes
 
 
 def _check_size(table: Index, new_chunks: int, header: UpdateHeader, file_bytes: int) -> None:

@@ -165,8 +165,7 @@ class _Sections:
         if sum(lengths) != total:
             raise IndexRefused(f"Its names take {sum(lengths)} bytes and not the {total} of its header")
         text = self._take(total)
-        ends = list(accumulate(lengths))
-        return [text[end - length : end] for length, end in zip(lengths, ends, strict=True)]
+        return [text[end - length : end] for length, end in zip(lengths, accumulate(lengths), strict=True)]
 
 
 def _decode_references(numbers: NumberReader, kinds: bytearray, chunk_count: int) -> tuple[array[int], array[int]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from slipway.packs.format.index import Index, Kind
@@ -79,18 +80,28 @@ def _encode_references(index: Index) -> bytes:
     for entry, kind in enumerate(index.entries.kinds):
         if kind not in (Kind.FILE, Kind.PROGRAM):
             continue
-        runs: list[list[int]] = []  # [first chunk, how many]
-        for chunk in index.chunks_of(entry):
-            if runs and chunk == sum(runs[-1]):
-                runs[-1][1] += 1
-            else:
-                runs.append([chunk, 1])
-        append_number(encoded, len(runs))
-        for first, count in runs:
-            append_signed(encoded, first - expected)
-            append_number(encoded, count)
-            expected = first + count
+        expected = append_runs(encoded, index.chunks_of(entry), expected)
     return bytes(encoded)
+
+
+def append_runs(encoded: bytearray, chunks: Sequence[int], expected: int) -> int:
+    """How many runs of chunks that follow each other there are, and for each of them where it begins, counted from
+    `expected` or from the end of the run before it, and its length. Returns the end of the last."""
+    append_number(encoded, sum(1 for _ in _runs_of(chunks)))
+    for first, count in _runs_of(chunks):
+        append_signed(encoded, first - expected)
+        append_number(encoded, count)
+        expected = first + count
+    return expected
+
+
+def _runs_of(chunks: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First chunk and length of each run."""
+    start = 0
+    for position in range(1, len(chunks) + 1):
+        if position == len(chunks) or chunks[position] != chunks[position - 1] + 1:
+            yield chunks[start], position - start
+            start = position
 
 
 def append_number(encoded: bytearray, number: int) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slipway.packs.format.index import Index
-from slipway.packs.format.index_encoding import append_number, append_signed
+from slipway.packs.format.index_encoding import append_number, append_runs
 from slipway.packs.format.number_reader import BadNumber, NumberReader
 from slipway.packs.format.pack_format import VERSION
 from slipway.packs.format.refusals import PatchRefused
@@ -49,8 +48,8 @@ def encode_patch(records: list[tuple[list[int], list[int], bytes]], old_sha256: 
     """The object of records (made, base, frame) between two indexes, given by their SHA-256 (hex)."""
     table = bytearray()
     for made, base, frame in records:
-        _append_runs(table, made)
-        _append_runs(table, base)
+        append_runs(table, made, 0)
+        append_runs(table, base, 0)
         append_number(table, len(frame))
     old, new = bytes.fromhex(old_sha256), bytes.fromhex(new_sha256)
     header = HEADER.pack(MAGIC, VERSION, 0, old, new, len(records), len(table))
@@ -88,24 +87,6 @@ def decode_patch(encoded: bytes, old: Index, old_sha256: str, new: Index, new_sh
     if not numbers.at_end or start != len(encoded):
         raise PatchRefused("The patch's records do not end where it ends")
     return Patch(records, len(encoded))
-
-
-def _append_runs(table: bytearray, chunks: list[int]) -> None:
-    runs = list(_runs_of(chunks))
-    append_number(table, len(runs))
-    expected = 0
-    for first, count in runs:
-        append_signed(table, first - expected)
-        append_number(table, count)
-        expected = first + count
-
-
-def _runs_of(chunks: list[int]) -> Iterator[tuple[int, int]]:
-    start = 0
-    for position in range(1, len(chunks) + 1):
-        if position == len(chunks) or chunks[position] != chunks[position - 1] + 1:
-            yield chunks[start], position - start
-            start = position
 
 
 def _runs(numbers: NumberReader, index: Index, max_bytes: int) -> list[int]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from typing import NamedTuple
 
 import zstandard
 
 _MIN_LOG, _MAX_LOG = 10, 27
+_PIECE_BYTES = 128 * 2**10
+
+Check = Callable[[], None]
 
 
 class Effort(IntEnum):
@@ -14,6 +19,7 @@ class Effort(IntEnum):
 
     QUICK = 9
     GOOD = 15
+    LARGE = 16  # with small tables, as small as BEST
     BEST = 19
 
 
@@ -21,17 +27,52 @@ class BadFrame(Exception):
     """Not the frame of so many bytes that was expected."""
 
 
-def compress(content: bytes, prefix: bytes = b"", effort: Effort = Effort.BEST) -> bytes:
-    """One frame with its size in its header. `prefix` is what the reader must have too: bytes that are like these."""
-    total = len(content) + len(prefix)
-    log = min(max(total.bit_length(), _MIN_LOG), _MAX_LOG)
-    # At low levels the usual tables are made for the content's size and would drop most of a longer prefix.
-    table_log = max(min(log, 24), 17)
-    tables = {"hash_log": table_log, "chain_log": table_log} if prefix and effort is Effort.QUICK else {}
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        effort, source_size=len(content), dict_size=len(prefix), window_log=log, write_content_size=1, **tables
-    )
-    return zstandard.ZstdCompressor(compression_params=parameters, dict_data=_dictionary(prefix)).compress(content)
+class Tables(NamedTuple):
+    """The largest tables in which zstd finds repetitions: 4 bytes times 2 to the power of each number, and as much
+    again for a prefix."""
+
+    hash_log: int
+    chain_log: int
+
+
+def compress(
+    content: bytes,
+    prefix: bytes = b"",
+    effort: Effort = Effort.BEST,
+    tables: Tables | None = None,
+    check: Check | None = None,
+) -> bytes:
+    """One frame with its size in its header. `prefix` is what the reader must have too: bytes that are like these.
+
+    `check` is called again and again meanwhile, and may raise. Without `tables` memory grows with the content, up to
+    200 MiB.
+    """
+    parameters = _parameters(len(content), len(prefix), effort, tables)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters, dict_data=_dictionary(prefix))
+    if check is None:
+        return compressor.compress(content)
+    stream = compressor.compressobj(size=len(content))
+    frame = bytearray()
+    view = memoryview(content)
+    for start in range(0, len(view), _PIECE_BYTES):
+        check()
+        frame += stream.compress(view[start : start + _PIECE_BYTES])
+    return bytes(frame + stream.flush())
+
+
+def _parameters(size: int, prefix: int, effort: Effort, tables: Tables | None) -> zstandard.ZstdCompressionParameters:
+    log = min(max((size + prefix).bit_length(), _MIN_LOG), _MAX_LOG)
+    sizes = {"source_size": size, "dict_size": prefix, "window_log": log, "write_content_size": 1}
+    if prefix and effort is Effort.QUICK:
+        # At low levels the usual tables are made for the content's size and would drop most of a longer prefix.
+        table_log = max(min(log, 24), 17)
+        sizes |= {"hash_log": table_log, "chain_log": table_log}
+    usual = zstandard.ZstdCompressionParameters.from_level(effort, **sizes)
+    if tables is None:
+        return usual
+    sizes["hash_log"] = min(usual.hash_log, tables.hash_log)
+    sizes["chain_log"] = min(usual.chain_log, tables.chain_log)
+    return zstandard.ZstdCompressionParameters.from_level(effort, **sizes)
 
 
 def decompress(frame: bytes | memoryview, size: int, prefix: bytes = b"") -> bytes:

@@ -12,7 +12,10 @@ from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Index
 from slipway.packs.format.index_encoding import encode_index
 from slipway.packs.format.index_transfer import IndexReference, compress_index, reference_to
+from slipway.packs.format.pack_format import RULES, CuttingRules
 from slipway.packs.format.patch_format import encode_patch
+from slipway.packs.format.refusals import TransferCancelled
+from slipway.packs.format.zstd_frames import Check
 from slipway.packs.making.pack_writing import write_pack
 from slipway.packs.making.patch_making import NewRecord, make_records
 from slipway.packs.making.tree_cutting import Cancelled, Progress, cut_tree
@@ -46,6 +49,7 @@ def write_build(
     *,
     build: int,
     older: OlderBuild | None = None,
+    rules: CuttingRules = RULES,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> WrittenBuild:
@@ -54,11 +58,12 @@ def write_build(
     `progress` gets unpacked bytes worked through, twice the directory's in the end. Raises as `cut_tree` and
     `write_pack`.
     """
-    cut = cut_tree(root, progress=progress, cancelled=cancelled)
+    check = _check(cancelled)
+    cut = cut_tree(root, rules=rules, progress=progress, cancelled=cancelled)
     records: list[NewRecord] = []
     if older:
         with LocalContent(root, cut, ChunkPlaces(cut)) as content:
-            records = make_records(cut, content, older.index, older.content)
+            records = make_records(cut, content, older.index, older.content, check)
     index = write_pack(
         cut,
         root,
@@ -70,9 +75,17 @@ def write_build(
         cancelled=cancelled,
     )
     encoded = encode_index(index)
-    delta = compress_index(encoded, older.encoded) if older else None
+    delta = compress_index(encoded, older.encoded, check) if older else None
     patch = _patch(records, cut, index, encoded, older) if older and records else None
-    return WrittenBuild(index, encoded, reference_to(encoded), compress_index(encoded), delta, patch)
+    return WrittenBuild(index, encoded, reference_to(encoded), compress_index(encoded, check=check), delta, patch)
+
+
+def _check(cancelled: Cancelled | None) -> Check | None:
+    def check() -> None:
+        if cancelled and cancelled():
+            raise TransferCancelled("making the build's objects was cancelled")
+
+    return check if cancelled else None
 
 
 def make_patch(root: Path, index: Index, encoded: bytes, older: OlderBuild) -> bytes | None:
@@ -81,9 +94,11 @@ def make_patch(root: Path, index: Index, encoded: bytes, older: OlderBuild) -> b
         return make_patch_from_chunks(content, index, encoded, older)
 
 
-def make_patch_from_chunks(content: ChunkContent, index: Index, encoded: bytes, older: OlderBuild) -> bytes | None:
-    """As `make_patch`, for a build whose chunks can be read elsewhere: from its pack."""
-    records = make_records(index, content, older.index, older.content)
+def make_patch_from_chunks(
+    content: ChunkContent, index: Index, encoded: bytes, older: OlderBuild, check: Check | None = None
+) -> bytes | None:
+    """As `make_patch`, for a build whose chunks can be read elsewhere: from its pack. `check` as in `make_records`."""
+    records = make_records(index, content, older.index, older.content, check)
     return _patch(records, index, index, encoded, older) if records else None
 
 

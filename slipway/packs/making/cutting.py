@@ -16,7 +16,7 @@ from slipway.packs.format.pack_format import RULES, CuttingRules
 ENTRY_MARKER = b"Made with Ren'Py."
 """Ren'Py writes it before each entry of an archive, so that entries can be found without reading its index."""
 
-_WINDOW_BYTES = 16 * 2**20
+_WINDOW_BYTES = 8 * 2**20
 
 Read = Callable[[memoryview], int]
 
@@ -28,23 +28,44 @@ class Window(NamedTuple):
     lengths: list[int]
 
 
+class WindowBuffers:
+    """Buffers to be used again. Allocating each anew costs more time than cutting, or leaves holes in the heap that are
+    never given back."""
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+
+    def take(self, size: int) -> bytearray:
+        """A buffer of so many bytes, with any content."""
+        return self._free.pop() if size == _WINDOW_BYTES and self._free else bytearray(size)
+
+    def put_back(self, window: Window) -> None:
+        """Nothing reads the window any more."""
+        buffer = window.content.obj
+        if isinstance(buffer, bytearray) and len(buffer) == _WINDOW_BYTES:
+            self._free.append(buffer)
+
+
 def has_entry_markers(path: str) -> bool:
     """Whether the file at `path` is also cut before its markers."""
     return path.endswith(".rpa")
 
 
-def cut(read: Read, size: int, *, marked: bool, rules: CuttingRules = RULES) -> Iterator[Window]:
+def cut(
+    read: Read, size: int, *, marked: bool, rules: CuttingRules = RULES, buffers: WindowBuffers | None = None
+) -> Iterator[Window]:
     """The chunks of the file that `read` fills buffers from (0 at its end), a window at a time.
 
     `size` is how long the file is thought to be. Each window has a buffer of its own, so that windows can be hashed
-    side by side.
+    side by side; it is taken from `buffers`, and the caller puts it back there.
     """
+    buffers = buffers or WindowBuffers()
     cutter = _Cutter(rules, marked=marked)
     held = b""
     ended = False
     window_bytes = min(size + 1, _WINDOW_BYTES)
     while not ended:
-        buffer = bytearray(window_bytes)
+        buffer = buffers.take(window_bytes)
         window_bytes = _WINDOW_BYTES
         buffer[: len(held)] = held
         filled, ended = _fill(read, memoryview(buffer), len(held))
@@ -96,7 +117,7 @@ class _Cutter:
             run = 0 if self._inside_entry else self._run_length(buffer, position, end)
             if run:
                 length = next(self._runs.cut_buf(view[position : position + run])).length
-                self._at_entry = buffer.startswith(ENTRY_MARKER, position + length)
+                self._at_entry = buffer.startswith(ENTRY_MARKER, position + length, end)
             else:
                 if self._marked and marker <= position:
                     marker = _found(buffer.find(ENTRY_MARKER, position + 1, end), end)

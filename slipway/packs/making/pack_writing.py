@@ -76,7 +76,7 @@ def write_chunks(
 
 def order_chunks(
     cut: Index, build: int, older: Index | None, last: Sequence[int]
-) -> tuple[list[int], list[Generation]]:
+) -> tuple[array[int], list[Generation]]:
     """The chunks of `cut` in the order of the pack, newest generation first."""
     if older is None:
         older = Index(cut.rules, [], Entries([], bytearray(), {}, array("I", [0]), array("I")), _NO_CHUNKS)
@@ -84,25 +84,24 @@ def order_chunks(
         raise ValueError(f"build {build} is not newer than build {older.generations[0].build}")
     known = ChunkLookup(older)
     at_end = set(last)
-    new: list[int] = []
-    kept: list[tuple[int, int]] = []  # number in `older`, number in `cut`
+    new = array("I")
+    kept = array("I", bytes(4 * older.chunk_count))  # by number in `older`: number in `cut` and one, or 0
     for chunk in range(cut.chunk_count):
         number = known.find(cut.hash(chunk))
         if number is not None:
-            kept.append((number, chunk))
+            kept[number] = chunk + 1
         elif chunk not in at_end:
             new.append(chunk)
-    new += [chunk for chunk in last if known.find(cut.hash(chunk)) is None]
-    kept.sort()
+    new.extend(chunk for chunk in last if known.find(cut.hash(chunk)) is None)
     generations = [Generation(build, len(new))] if new else []
-    generations += _surviving(older.generations, [number for number, _ in kept])
-    return new + [chunk for _, chunk in kept], generations
+    generations += _surviving(older.generations, array("I", (number for number, found in enumerate(kept) if found)))
+    return new + array("I", (found - 1 for found in kept if found)), generations
 
 
 _NO_CHUNKS = Chunks(b"", array("I"), array("I"))
 
 
-def _surviving(generations: list[Generation], numbers: list[int]) -> list[Generation]:
+def _surviving(generations: list[Generation], numbers: Sequence[int]) -> list[Generation]:
     """The older generations without the chunks that are gone; `numbers` are those that stay, ascending."""
     found: list[Generation] = []
     position = end = 0
@@ -176,7 +175,7 @@ class _Packing:
             content.close()
 
 
-def reordered(cut: Index, order: list[int], generations: list[Generation], stored: array[int]) -> Index:
+def reordered(cut: Index, order: array[int], generations: list[Generation], stored: array[int]) -> Index:
     """The same index with its chunks in another order; `stored` has their stored lengths, in that order."""
     numbers = array("I", bytes(4 * len(order)))
     for number, chunk in enumerate(order):
@@ -185,6 +184,8 @@ def reordered(cut: Index, order: list[int], generations: list[Generation], store
     entries = Entries(
         cut.entries.paths, cut.entries.kinds, cut.entries.targets, cut.entries.reference_starts, references
     )
-    hashes = b"".join(map(cut.hash, order))
+    hashes = bytearray()
+    for chunk in order:
+        hashes += cut.hash(chunk)
     lengths = array("I", map(cut.length, order))
-    return Index(cut.rules, generations, entries, Chunks(hashes, lengths, stored))
+    return Index(cut.rules, generations, entries, Chunks(bytes(hashes), lengths, stored))

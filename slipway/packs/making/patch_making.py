@@ -5,6 +5,7 @@ Worth it for files with edits everywhere, whose chunks are all new although most
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +19,7 @@ from slipway.packs.format.patch_format import (
     MAX_PATCH_BYTES,
     MAX_RECORDS,
 )
-from slipway.packs.format.zstd_frames import Effort, compress
+from slipway.packs.format.zstd_frames import Check, Effort, compress
 from slipway.packs.making.chunk_packing import ChunkPacker
 
 MAX_TRIED_BYTES = 256 * 2**20
@@ -49,18 +50,24 @@ class NewRecord:
     frame: bytes = field(repr=False)
 
 
-def make_records(cut: Index, cut_content: ChunkContent, old: Index, old_content: ChunkContent) -> list[NewRecord]:
+def make_records(
+    cut: Index, cut_content: ChunkContent, old: Index, old_content: ChunkContent, check: Check | None = None
+) -> list[NewRecord]:
     """The records that are worth their bytes; `made` are numbers in `cut`, `base` in `old`.
 
-    Old chunks that cannot be read any more are left out. Raises what reading raises.
+    Old chunks that cannot be read any more are left out. Raises what reading raises. `check` is called several times a
+    second, also while a record is compressed, which takes seconds; it may raise.
     """
-    maker = _PatchMaker(cut, cut_content, old, old_content)
+    maker = _PatchMaker(cut, cut_content, old, old_content, check)
     return list(maker.records(maker.worthwhile(_pieces(cut, old))))
 
 
 class _PatchMaker:
-    def __init__(self, cut: Index, cut_content: ChunkContent, old: Index, old_content: ChunkContent) -> None:
+    def __init__(
+        self, cut: Index, cut_content: ChunkContent, old: Index, old_content: ChunkContent, check: Check | None
+    ) -> None:
         self._cut, self._cut_content, self._old, self._old_content = cut, cut_content, old, old_content
+        self._check = check
         self._squeezed = 0
 
     def worthwhile(self, pieces: Iterable[_Piece]) -> Iterator[_Piece]:
@@ -74,7 +81,7 @@ class _PatchMaker:
             tried += len(made)
             if tried > MAX_TRIED_BYTES:
                 return
-            beside = len(compress(made, base, Effort.QUICK))
+            beside = len(compress(made, base, Effort.QUICK, check=self._check))
             if beside <= self._stored(piece.made) - _LEAST_SAVED:
                 yield replace(piece, promising=beside <= _PROMISING * len(made))
 
@@ -113,7 +120,8 @@ class _PatchMaker:
         made, base = self._join(self._cut_content, piece.made), self._join(self._old_content, piece.base)
         if made is None or base is None:  # damaged since it was tried
             return None
-        return NewRecord(piece.made, piece.base, compress(made, base, self._effort(piece, len(made))))
+        frame = compress(made, base, self._effort(piece, len(made)), check=self._check)
+        return NewRecord(piece.made, piece.base, frame)
 
     def _effort(self, piece: _Piece, size: int) -> Effort:
         """Beside a base that is like it, a large piece comes out as small at half the effort."""
@@ -150,39 +158,57 @@ def _pieces(cut: Index, old: Index) -> Iterator[_Piece]:
     by_path = {old.entries.paths[entry]: entry for entry in old.files()}
     by_name = {path.rpartition(b"/")[2]: entry for path, entry in by_path.items()}
     seen = bytearray(cut.chunk_count)
+    where = array("I", bytes(4 * old.chunk_count))
     for entry in cut.files():
         path = cut.entries.paths[entry]
         old_entry = by_path.get(path, by_name.get(path.rpartition(b"/")[2]))
-        old_chunks = list(old.chunks_of(old_entry)) if old_entry is not None else []
-        numbers = [known.find(cut.hash(chunk)) for chunk in cut.chunks_of(entry)]
-        yield from _pieces_of_file(cut, list(cut.chunks_of(entry)), numbers, old, old_chunks, seen)
+        old_chunks = old.chunks_of(old_entry) if old_entry is not None else array("I")
+        chunks = cut.chunks_of(entry)
+        numbers = array("I", (_one_more(known.find(cut.hash(chunk))) for chunk in chunks))
+        for position, chunk in enumerate(old_chunks):
+            where[chunk] = position + 1
+        yield from _pieces_of_file(cut, chunks, numbers, old, old_chunks, where, seen)
+        for chunk in old_chunks:
+            where[chunk] = 0
+
+
+def _one_more(number: int | None) -> int:
+    """For arrays, in which 0 stands for None."""
+    return 0 if number is None else number + 1
 
 
 def _pieces_of_file(
-    cut: Index, chunks: list[int], numbers: list[int | None], old: Index, old_chunks: list[int], seen: bytearray
+    cut: Index,
+    chunks: array[int],
+    numbers: array[int],
+    old: Index,
+    old_chunks: array[int],
+    where: array[int],
+    seen: bytearray,
 ) -> Iterator[_Piece]:
-    where = {chunk: position for position, chunk in enumerate(old_chunks)}
+    """`numbers`: those of the chunks in `old`. `where`: positions in `old_chunks`, by number in `old`. Both are one
+    more, or 0 for None. `seen` is marked."""
     before = 0  # position in old_chunks behind the last chunk that both have
     position = 0
     while position < len(chunks):
-        number = numbers[position]
-        if number is not None:
-            before = where.get(number, before - 1) + 1
+        if number := numbers[position]:
+            before = where[number - 1] or before
             position += 1
             continue
         end = position
-        while end < len(chunks) and numbers[end] is None:
+        while end < len(chunks) and not numbers[end]:
             end += 1
-        after = where.get(numbers[end] or 0, len(old_chunks)) if end < len(chunks) else len(old_chunks)
+        following = where[numbers[end] - 1] if end < len(chunks) else 0
+        after = following - 1 if following else len(old_chunks)
         between = old_chunks[before : max(after, before)]
-        run = [chunk for chunk in chunks[position:end] if not seen[chunk]]
+        run = dict.fromkeys(chunk for chunk in chunks[position:end] if not seen[chunk])
         for chunk in run:
             seen[chunk] = 1
-        yield from _split(cut, list(dict.fromkeys(run)), old, between)
+        yield from _split(cut, list(run), old, between)
         position = end
 
 
-def _split(cut: Index, made: list[int], old: Index, base: list[int]) -> Iterator[_Piece]:
+def _split(cut: Index, made: list[int], old: Index, base: array[int]) -> Iterator[_Piece]:
     """Pieces that fit a record, each with the part of the base around the same share of it."""
     made_bytes, base_bytes = sum(map(cut.length, made)), sum(map(old.length, base))
     piece: list[int] = []
@@ -198,7 +224,7 @@ def _split(cut: Index, made: list[int], old: Index, base: list[int]) -> Iterator
             size += length
 
 
-def _window(old: Index, base: list[int], start: int, end: int) -> list[int]:
+def _window(old: Index, base: array[int], start: int, end: int) -> list[int]:
     """The chunks of the base that lie around the bytes from `start` to `end` of it, never more than MAX_BASE_BYTES."""
     spread = min(_BASE_SPREAD, max(0, (MAX_BASE_BYTES - (end - start)) // 2))
     found: list[int] = []

@@ -12,16 +12,17 @@ from pathlib import Path
 
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
+from slipway.packs.chunk_lookup import ChunkNumbering
 from slipway.packs.format.entry_rules import EntryRules
 from slipway.packs.format.index import Chunks, Entries, Generation, Index
 from slipway.packs.format.pack_format import MAX_REFERENCES, RULES, CuttingRules
 from slipway.packs.format.refusals import TransferCancelled, TreeUnsuitable
-from slipway.packs.making.cutting import Window, cut, has_entry_markers
+from slipway.packs.making.cutting import Window, WindowBuffers, cut, has_entry_markers
 from slipway.packs.making.tree_listing import Found, list_tree
 from slipway.packs.tree_files import TreeFiles
 
-_BATCH_BYTES = 8 * 2**20  # hashed by one thread at a time
-_BATCHES_WAITING = 4
+_BATCH_BYTES = 4 * 2**20  # hashed by one thread at a time: one window of a large file
+_BATCHES_WAITING = 3
 
 Progress = Callable[[int], None]
 Cancelled = Callable[[], bool]
@@ -77,8 +78,9 @@ class _TreeCutting:
         self._pool, self._files, self._rules = pool, files, rules
         self._progress, self._cancelled = progress, cancelled
         self._entries = Entries([], bytearray(), {}, array("I", [0]), array("I"))
-        self._known: dict[bytes, int] = {}
+        self._known = ChunkNumbering()
         self._lengths = array("I")
+        self._buffers = WindowBuffers()
         self._batch: list[Window] = []
         self._batch_bytes = self._done_bytes = self._chunks_cut = 0
         self._waiting: deque[tuple[Future[list[bytes]], list[Window]]] = deque()
@@ -97,7 +99,7 @@ class _TreeCutting:
         self._submit()
         while self._waiting:
             self._take_hashed()
-        chunks = Chunks(b"".join(self._known), self._lengths, self._lengths)
+        chunks = Chunks(self._known.hashes, self._lengths, self._lengths)
         generations = [Generation(0, len(self._lengths))] if self._lengths else []
         return Index(self._rules, generations, self._entries, chunks)
 
@@ -109,6 +111,7 @@ class _TreeCutting:
                 found.size,
                 marked=has_entry_markers(found.path.decode()),
                 rules=self._rules,
+                buffers=self._buffers,
             )
             for window in windows:
                 self._add_window(window)
@@ -136,11 +139,13 @@ class _TreeCutting:
         hashed, batch = self._waiting.popleft()
         lengths = (length for window in batch for length in window.lengths)
         for digest, length in zip(hashed.result(), lengths, strict=True):
-            chunk = self._known.setdefault(digest, len(self._known))
+            chunk = self._known.number(digest)
             if chunk == len(self._lengths):
                 self._lengths.append(length)
             self._entries.references.append(chunk)
         self._done_bytes += sum(len(window.content) for window in batch)
+        for window in batch:
+            self._buffers.put_back(window)
         if self._progress:
             self._progress(self._done_bytes)
 

@@ -23,7 +23,7 @@ def write_update(cut: Index, root: Path, base: BaseTable, sink: BinaryIO) -> int
     build = older.generations[0].build + 1 if older.generations else 1
     order, generations = order_chunks(cut, build, older, ())
     known = ChunkLookup(older)
-    kept = [number for chunk in order if (number := known.find(cut.hash(chunk))) is not None]
+    kept = array("I", (number for chunk in order if (number := known.find(cut.hash(chunk))) is not None))
     new = order[: len(order) - len(kept)]
     sink.seek(HEADER.size)
     stored = write_chunks(cut, root, new, sink)

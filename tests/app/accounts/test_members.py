@@ -294,3 +294,19 @@ def test_members_of_another_partner_are_not_there(cast: Cast, moonbase: Partner)
     with pytest.raises(NotFound):
         members.remove_member(moonbase, viewer_id, CAST)
     assert member(cast.starlight.viewer).role == "viewer"
+
+
+def test_two_operators_who_remove_each_other_at_once_leave_one(app: Flask, cast: Cast) -> None:
+    create_member(None, "olga@slipway.example", "Olga", "operator", NEW_PASSWORD, CAST)
+    first, second = member(cast.operator).id, member("olga@slipway.example").id
+    db.session.remove()
+
+    answers = at_once(app, lambda: members.remove_operator(first, CAST), lambda: members.remove_operator(second, CAST))
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["Conflict", "NoneType"]
+    assert len(db.session.scalars(select(Member).where(Member.role == "operator")).all()) == 1
+
+
+def test_a_member_of_a_partner_is_no_operator(starlight: Partner, cast: Cast) -> None:
+    with pytest.raises(NotFound):
+        members.remove_operator(member(cast.starlight.owner).id, CAST)

@@ -69,6 +69,7 @@ OPEN = {
     "health.livez",
     "health.readyz",
     "health.program_version",
+    "metrics.metrics",  # for programs on this machine, and those with the token: tests/app/monitoring
     "sign_in.form",
     "sign_in.enter",
     "sign_in.leave",

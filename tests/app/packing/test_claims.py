@@ -229,25 +229,31 @@ def after(function: object, then: object) -> object:
 def test_a_build_over_the_disk_budget_says_so(build: Build) -> None:
     assert make_pack(build.id) is Outcome.ENDED
     assert row(build).state == "no_room"
-    assert "PACK_DISK_BYTES allows 102,400" in (row(build).reason or "")
+    assert "the portal allows 102,400" in (row(build).reason or "")
 
 
 @pytest.mark.settings(PACK_FREE_BYTES="1000T")
-def test_a_disk_that_is_too_full_is_tried_again_later(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_full_is_tried_again_later(
+    build: Build, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=987_654_321)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     make_due_packs()
     assert (row(build).state, row(build).makings_begun) == ("no_room", 0)
-    assert "bytes free" in (row(build).reason or "")
+    assert "has no room to make the pack of build 1" in (row(build).reason or "")
+    assert "987,654,321 bytes free" in caplog.text, "the operator sees how full the disk is"
+    assert "987,654,321" not in (row(build).reason or ""), "partners do not"
     assert due_packs() == []
 
     age(build, PAUSE_WITHOUT_ROOM + timedelta(seconds=1))
     assert due_packs() == [build.id]
-    usage = shutil.disk_usage("/")._replace(free=2**60)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    roomy = usage._replace(free=2**60)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: roomy)
     assert make_pack(build.id) is Outcome.READY
 
 
 def test_a_disk_that_fills_up_meanwhile_is_no_failure(
-    build: Build, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    build: Build, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(*_: object) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -256,6 +262,8 @@ def test_a_disk_that_fills_up_meanwhile_is_no_failure(
     assert make_pack(build.id) is Outcome.ENDED
     assert row(build).state == "no_room"
     assert "filled up" in (row(build).reason or "")
+    assert "bytes are free" not in (row(build).reason or "")
+    assert "bytes are free" in caplog.text
     assert nothing_is_left(settings)
 
 

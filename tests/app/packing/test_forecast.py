@@ -161,22 +161,27 @@ def test_a_download_that_has_begun_costs_what_is_left(
     assert forecast(script, 1)["servers"][0]["bytesToFetch"] == 0
 
 
-def test_a_server_first_fetches_the_index_of_a_copy_that_came_as_an_archive(
+def test_the_index_of_a_copy_that_came_as_an_archive_is_not_part_of_the_update(
     studio: Studio, script: Script, agents: list[FleetAgent]
 ) -> None:
+    """The server fetches it beforehand. It counts with the copy's own bytes."""
     first = studio.publish(game_files())
+    agents[0].report()
     agents[0].report(held(first, "cached"))
     make_due_packs()
     second = studio.publish(game_files(scripts=5), release=False)
     make_due_packs()
     update = update_of(first, second)
     assert update is not None
-    with_index = update.transfer_bytes + ready_pack(first).index_bytes
-    assert forecast(script, second.number)["servers"][0]["bytesToFetch"] == with_index
+    assert forecast(script, second.number)["servers"][0]["bytesToFetch"] == update.transfer_bytes
 
     release(script, second.number)
     updated = {"kind": "update", "from": 1, "fallback": None}
     agents[0].report(held(first, "cached"), held(second, "downloading", source=updated))
     agents[0].report(held(first, "cached"), held(second, "cached", source=updated))
-    row = script.ask("GET", f"{GAMES}/paper-lanterns/builds/2").get_json()
-    assert (row["sentBytes"], row["savedBytes"]) == (with_index, second.size - with_index)
+    index = ready_pack(first).index_bytes
+    rows = script.ask("GET", f"{GAMES}/paper-lanterns/builds").get_json()["builds"]
+    assert {row["number"]: (row["sentBytes"], row["savedBytes"]) for row in rows} == {
+        1: (first.size + index, 0),
+        2: (update.transfer_bytes, second.size - update.transfer_bytes - index),
+    }

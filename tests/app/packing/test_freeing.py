@@ -220,7 +220,7 @@ def test_packs_make_repairs_what_check_finds(studio: Studio) -> None:
 
     made = [found.name for found in make_unready_packs(None)]
 
-    assert made == [f"{studio.slug}, build 1"]
+    assert made == [f"{studio.slug}, build 1", f"{studio.slug}, update from build 2 to build 1"]
     assert (check().missing, check().orphans) == ([], [])
     assert ready_pack(second).folder == before, "whatever is complete stays"
 
@@ -232,8 +232,9 @@ def test_packs_make_makes_an_incomplete_update_again(studio: Studio, agent: Flee
     assert way is not None
     bucket().delete([way.delta_key])
 
-    assert list(make_unready_packs(None)) == []
+    made = [found.name for found in make_unready_packs(None)]
 
+    assert made == [f"{studio.slug}, update from build 1 to build 2"]
     again = update_of(first, second)
     assert again is not None
     assert again.folder != way.folder

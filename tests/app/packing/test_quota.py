@@ -13,10 +13,13 @@ from app.accounts.build_quota import BuildQuota, build_quota
 from app.accounts.partner_list import directory
 from app.data.database import free_connection, writing
 from app.data.extensions import db
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack
 from app.data.models.partner import Partner
+from app.packing.due_packs import PAUSE_WITHOUT_ROOM
 from app.packing.pack_claims import claim_pack, free_claim
 from app.packing.pack_making import Outcome, make_pack
-from app.packing.pack_work import make_due_packs
+from app.packing.pack_work import make_due_packs, work_is_due
 from app.refusals import QuotaExceeded
 from app.uploads.storage_totals import totals
 from app.uploads.storage_usage import usage_by_game
@@ -92,16 +95,33 @@ def test_a_pack_many_times_as_large_as_its_archive_keeps_to_the_quota(studio: St
 
     pack = pack_of(build)
     assert pack is not None
-    assert (pack.state, quota().packs, pack_objects_stored()) == ("failed", 0, {})
+    assert (pack.state, pack.makings_begun, quota().packs, pack_objects_stored()) == ("no_room", 0, 0, {})
     assert f"takes more than {3 * build.size:,} bytes" in (pack.reason or "")
+    assert f"when {pack.needed_bytes:,} bytes are left" in (pack.reason or "")
+
+    set_quota(build.size + pack.needed_bytes - 1)
+    pause_is_over(build)
+    assert make_pack(build.id) is Outcome.NOT_OURS, "it is not worth the work yet"
+    assert pack_of(build).makings_begun == 0  # type: ignore[union-attr]  # it is there
+
     set_quota(20 * build.size)
-    assert make_pack(build.id, again=True) is Outcome.READY
-    assert ready_pack(build).pack_bytes > 5 * build.size
+    assert not work_is_due(), "there is a pause between two looks"
+    pause_is_over(build)
+    assert work_is_due(), "the sweep sees it"
+    make_due_packs()
+    made = ready_pack(build)
+    assert (made.pack_bytes > 5 * build.size, made.needed_bytes) == (True, 0)
     assert quota().packs == sum(pack_objects_stored().values())
 
 
+def pause_is_over(build: Build) -> None:
+    with writing() as session:
+        session.get_one(BuildPack, build.id).touched_at -= PAUSE_WITHOUT_ROOM
+    free_connection()
+
+
 def test_a_pack_that_outgrows_its_archive_leaves_the_disk_its_floor(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     alike = random.Random(1).randbytes(15_000)
     build = studio.publish(FILES | {f"game/{n}.dat": alike + b"%04d" % n for n in range(400)})
@@ -113,7 +133,9 @@ def test_a_pack_that_outgrows_its_archive_leaves_the_disk_its_floor(
     pack = pack_of(build)
     assert pack is not None
     assert (pack.state, pack.makings_begun, pack_objects_stored()) == ("no_room", 0, {})
-    assert "larger than its archive, and 0 bytes were free" in (pack.reason or "")
+    assert "larger than its archive" in (pack.reason or "")
+    assert "0 bytes are free" in caplog.text
+    assert "bytes are free" not in (pack.reason or "")
 
 
 def test_packs_leave_less_for_archives(app: Flask, studio: Studio) -> None:

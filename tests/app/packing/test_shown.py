@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from app.catalog.games import register_game
 from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.game import Build
-from app.data.models.pack import BuildPack
+from app.data.models.pack import BuildPack, PackUpdate
 from app.data.models.partner import Partner
 from app.packing.pack_claims import claim_pack
 from app.packing.pack_states import PackStatus
 from app.packing.pack_work import make_due_packs
 from app.web.builds.build_words import pack_words
-from tests.app.packing.scenes import Studio, game_files, pack_of, ready_pack
+from tests.app.packing.scenes import Studio, game_files, pack_of, ready_pack, update_of
 from tests.app.runtime.commands.conftest import Shell
 from tests.conftest import CAST, Cast, bearer
 
@@ -86,8 +86,24 @@ def test_packs_make_makes_what_is_missing_and_names_it(shell: Shell, build: Buil
     made = shell.run("packs", "make")
     pack = ready_pack(build)
     assert made.exit_code == 0, made.output
-    assert made.stdout == f"paper-lanterns, build 1: {pack.pack_bytes + pack.index_bytes:,} bytes\n"
-    assert shell.run("packs", "make").stdout == ""
+    size = pack.pack_bytes + pack.index_bytes
+    assert made.stdout == f"paper-lanterns, build 1: {size:,} bytes\nPacks and updates: 1 made\n"
+    assert shell.run("packs", "make").stdout == "Nothing to make: every build has its pack\n"
+
+
+def test_packs_make_names_updates_too(shell: Shell, studio: Studio, build: Build) -> None:
+    make_due_packs()
+    second = studio.publish(game_files(scripts=2))
+    make_due_packs()
+    with writing() as session:
+        session.execute(delete(PackUpdate))
+    made = shell.run("packs", "make")
+    back = update_of(second, build)
+    assert back is not None
+    assert made.stdout.splitlines() == [
+        f"paper-lanterns, update from build 2 to build 1: transfers {back.transfer_bytes:,} bytes",
+        "Packs and updates: 1 made",
+    ]
 
 
 @pytest.mark.settings(PACK_DISK_BYTES="1")
@@ -95,6 +111,7 @@ def test_packs_make_fails_with_the_reason(shell: Shell, build: Build) -> None:
     made = shell.run("packs", "make")
     assert made.exit_code == 1
     assert "paper-lanterns, build 1: Build 1 takes " in made.stdout
+    assert made.stdout.endswith("Packs and updates: 0 made, 1 could not be made\n")
 
 
 def test_packs_make_tries_again_what_failed(shell: Shell, build: Build) -> None:
@@ -106,7 +123,11 @@ def test_packs_make_tries_again_what_failed(shell: Shell, build: Build) -> None:
 def test_packs_make_leaves_what_another_worker_makes(shell: Shell, build: Build) -> None:
     assert claim_pack(build.id) is not None
     made = shell.run("packs", "make")
-    assert (made.exit_code, made.stdout) == (0, "paper-lanterns, build 1: another worker is making it\n")
+    assert made.exit_code == 0
+    assert made.stdout.splitlines() == [
+        "paper-lanterns, build 1: another worker is making it",
+        "Packs and updates: 0 made, 1 left to other workers or deleted",
+    ]
 
 
 def test_packs_make_takes_one_game(shell: Shell, studio: Studio, build: Build, cast: Cast) -> None:
@@ -120,7 +141,9 @@ def test_packs_make_takes_one_game(shell: Shell, studio: Studio, build: Build, c
     assert namesake.slug == studio.slug
     refused = shell.refused("packs", "make", "--game", studio.slug)
     assert "Moonbase, Starlight Studio. Name one with --partner." in refused
-    assert shell.run("packs", "make", "--game", studio.slug, "--partner", "Moonbase").stdout == ""
+    assert shell.run("packs", "make", "--game", studio.slug, "--partner", "Moonbase").stdout.startswith(
+        "Nothing to make"
+    )
     assert pack_of(build) is not None
     assert shell.run("packs", "make", "--game", studio.slug, "--partner", "Starlight Studio").exit_code == 0
     ready_pack(build)

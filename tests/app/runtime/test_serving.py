@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,53 @@ def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(serve
     assert time.monotonic() - began >= 2.0
     assert server.process.wait(10) == 0
     assert not any(is_alive(pid) for pid in pids)
+    assert list((server.log.parent / "instance").glob("web-*.pid")) == []
+
+
+def test_a_stopping_server_refuses_new_connections_and_ends_what_it_has(server: Server) -> None:
+    """On a socket that is still open, the kernel would accept connections that nothing serves."""
+    transferring = server.ask("/until-cut")
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not connects(server.port), 20, "nothing listens any more")
+    assert not transferring.done()
+    assert transferring.result(20) == "cut"
+
+
+def connects(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_calls_over_the_budget_are_refused_at_once(tmp_path: Path) -> None:
+    server = Server(tmp_path, SLIPWAY_CALLS="2", SLIPWAY_STREAMS="50")
+    address = f"http://127.0.0.1:{server.port}"
+    try:
+        waiting = [server.ask("/until-stopping"), server.ask("/until-cut")]
+        refused = server.http.request("GET", f"{address}/api/partners/games")
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+        assert refused.json()["error"] == "service_unavailable"
+        assert "All 2 places for calls are in use" in refused.json()["message"]
+        assert server.http.request("GET", f"{address}/livez").status == 200, "nobody restarts a busy process"
+        stream = server.http.request("GET", f"{address}/games/a/live", headers={"Accept": "text/event-stream"})
+        assert stream.status == 200, "live pages have a budget of their own"
+        for _ in range(20):
+            assert server.http.request("GET", f"{address}/").status == 503
+        assert server.log.read_text().count("too many calls") == 1
+        assert not any(future.done() for future in waiting)
+    finally:
+        server.close()
+
+
+def test_make_run_refuses_to_load_new_code_and_names_the_reason(tmp_path: Path) -> None:
+    """The new program would not be its child, so it could neither watch nor stop it."""
+    server = Server(tmp_path, SLIPWAY_SUPERVISED="1", SLIPWAY_STREAMS="50")
+    try:
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: "`make run` supervises this server" in server.log.read_text(), 20, "the refusal is logged")
+        assert server.get("/") == "here"
+        assert len(tree(server.process.pid)) == 2
+    finally:
+        server.close()
 
 
 def test_a_ctrl_c_in_its_terminal_drains_too(server: Server) -> None:
@@ -229,3 +277,16 @@ def test_clients_that_keep_their_end_open_keep_nobody_else_waiting(lasting: Serv
     assert fresh.request("GET", f"http://127.0.0.1:{lasting.port}/").data == b"here"
     for connection in held:
         connection.close()
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+def test_a_held_answer_continues_when_its_client_reads_again(lasting: Server, version: str) -> None:
+    """Another thread sends until the client accepts no more; nothing is lost, and the app sends the end."""
+    with socket.create_connection(("127.0.0.1", lasting.port), timeout=60) as client:
+        client.sendall(f"GET /held HTTP/{version}\r\nHost: here\r\nConnection: close\r\n\r\n".encode())
+        answer = HTTPResponse(client)
+        answer.begin()
+        first, *lines, last = answer.read().splitlines()
+    assert first == b"first"
+    sent = int(last.removeprefix(b"last after "))
+    assert lines == [b"%07d" % number for number in range(sent + 1) for _ in range(10_000)]

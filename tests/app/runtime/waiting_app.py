@@ -7,7 +7,8 @@ import json
 import logging
 import resource
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 from app.process import shutdown
 
@@ -36,6 +37,30 @@ def _limits() -> str:
     )
 
 
+class _Held(Protocol):
+    """A held connection (app/runtime/web_server/held_streams.py)."""
+
+    def send(self, data: bytes) -> bool: ...
+
+    def resume(self) -> None: ...
+
+
+def _held(hold: Callable[[Callable[[_Held], None]], None]) -> Iterator[bytes]:
+    """Another thread sends pieces until the client accepts no more. This generator sends the last one."""
+    sent = 0
+
+    def send_all(stream: _Held) -> None:
+        nonlocal sent
+        while stream.send(b"%07d\n" % sent * 10_000):
+            sent += 1
+        stream.resume()
+
+    yield b"first\n"
+    hold(lambda stream: threading.Thread(target=send_all, args=(stream,)).start())
+    yield b""
+    yield b"last after %d\n" % sent
+
+
 _ANSWERS: dict[str, Callable[[], str]] = {
     "/until-stopping": _until_stopping,
     "/until-cut": _until_cut,
@@ -44,11 +69,14 @@ _ANSWERS: dict[str, Callable[[], str]] = {
 }
 
 
-def app(environ: dict[str, str], start_response: StartResponse) -> Iterable[bytes]:
+def app(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if path == "/fails":
         raise RuntimeError("fails on purpose")
     logging.getLogger("gunicorn.error").info("begun: %s", path)
+    if path == "/held":
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return _held(environ["slipway.hold_stream"])
     if path == "/scheme":
         body = environ["wsgi.url_scheme"].encode()
     else:

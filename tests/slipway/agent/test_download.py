@@ -11,7 +11,7 @@ from slipway.agent.cache.download import FetchFailed, UrlRejected, download
 from slipway.agent.cache.part_file import PartFile
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
-from slipway.client.transport import make_pool
+from slipway.client.storage_connections import StorageConnections
 from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
 
@@ -39,7 +39,7 @@ class Downloads:
     def attempt(self) -> None:
         with PartFile(self.layout, self.wanted) as part:
             url = self.storage.presign(PATH)
-            download(make_pool(), url, self.wanted.size, part, self.written.append)
+            download(StorageConnections(), url, self.wanted.size, part, self.written.append)
 
     @property
     def part(self) -> bytes:
@@ -114,7 +114,7 @@ def test_an_expired_address_is_told_apart(downloads: Downloads) -> None:
         url = downloads.storage.presign(PATH)
         downloads.storage.expire_all()
         with pytest.raises(UrlRejected):
-            download(make_pool(), url, downloads.wanted.size, part, downloads.written.append)
+            download(StorageConnections(), url, downloads.wanted.size, part, downloads.written.append)
 
 
 @pytest.mark.parametrize(("status", "said"), [(404, "no such archive"), (500, "storage answered 500"), (302, "302")])
@@ -127,5 +127,5 @@ def test_other_answers_are_told_in_words(downloads: Downloads, status: int, said
 def test_storage_that_is_away_is_told_without_its_signed_address(downloads: Downloads) -> None:
     url = "http://127.0.0.1:1/archives/g1/1?X-Amz-Signature=secret"
     with PartFile(downloads.layout, downloads.wanted) as part, pytest.raises(FetchFailed) as failed:
-        download(make_pool(), url, downloads.wanted.size, part, downloads.written.append)
+        download(StorageConnections(), url, downloads.wanted.size, part, downloads.written.append)
     assert str(failed.value) == "storage: connection refused"

@@ -39,6 +39,7 @@ from slipway.agent.settings import Settings
 from slipway.client.backoff import Backoff
 from slipway.client.printable import MAX_LINE_LENGTH
 from slipway.client.retry_after import retry_after_seconds
+from slipway.client.storage_connections import StorageConnections
 from slipway.client.transport import make_pool
 from tests.slipway.agent.agent_process import AgentProcess
 from tests.slipway.agent.hostile_answers import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt
@@ -296,9 +297,7 @@ def _outcome(call: Callable[[], object]) -> tuple[object, Exception | None]:
 @pytest.mark.slow
 @steady
 @given(answer=answers(PLAN) | BODIES)
-def test_any_answer_of_storage_is_a_failed_attempt(
-    raw: RawServer, pool: urllib3.PoolManager, cache: Path, answer: bytes
-) -> None:
+def test_any_answer_of_storage_is_a_failed_attempt(raw: RawServer, cache: Path, answer: bytes) -> None:
     layout = CacheLayout(cache)
     layout.create()
     raw.answer = answer
@@ -306,21 +305,21 @@ def test_any_answer_of_storage_is_a_failed_attempt(
     with PartFile(layout, wanted) as part:
         said = ""
         try:
-            download(pool, raw.url, wanted.size, part, lambda count: None)
+            download(StorageConnections(), raw.url, wanted.size, part, lambda count: None)
         except FetchFailed as failed:
             said = str(failed)
         assert is_one_line(said)
         assert part.length <= wanted.size
 
 
-def test_storage_cannot_send_more_than_was_asked_for(raw: RawServer, pool: urllib3.PoolManager, cache: Path) -> None:
+def test_storage_cannot_send_more_than_was_asked_for(raw: RawServer, cache: Path) -> None:
     layout = CacheLayout(cache)
     layout.create()
     raw.answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n" + b"x" * 9000
     wanted = WantedBuild(BuildKey("g1", 1), 2000, "0" * 64, 1, "top", "a.sh", raw.url, True, 0)
     with PartFile(layout, wanted) as part:
         with pytest.raises(FetchFailed, match="breaks the rules of HTTP"):
-            download(pool, raw.url, wanted.size, part, lambda count: None)
+            download(StorageConnections(), raw.url, wanted.size, part, lambda count: None)
         assert part.length == 0
 
 

@@ -25,7 +25,7 @@ from slipway.agent.packs.update_sources import UpdateSources
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
 from slipway.agent.storage_addresses import AddressRejected, StorageAddresses, parse_storage_hosts
-from slipway.client.transport import make_pool
+from slipway.client.storage_connections import StorageConnections
 from slipway.packs.format.index_transfer import IndexReference
 from tests.slipway.agent.packed_games import PackedGame, PackedUpdate, pack_game, transfer_bytes
 from tests.slipway.agent.platform_server import Platform
@@ -204,7 +204,7 @@ def test_an_index_file_is_read_back_and_checked(tmp_path: Path) -> None:
 def opened(server: RawServer, answer: bytes, size: int = 100) -> bytes:
     """Bytes 10 to 19 of an object of 100 bytes, as the client reads them from that answer."""
     server.answer = answer
-    client = StorageClient(make_pool(), StorageAddresses("http://portal", ()), Bandwidth())
+    client = StorageClient(StorageConnections(), StorageAddresses("http://portal", ()), Bandwidth())
     view = memoryview(bytearray(10))
     stored = StoredObject(f"{server.url}/pack?X-Amz-Signature=secret", size)
     with client.open_range(stored, 10, 10, Event(), lambda count: None) as reader:
@@ -257,7 +257,7 @@ def test_any_other_answer_is_refused_with_its_reason(answer: bytes, error: type[
 
 def test_addresses_of_packs_obey_the_rules_of_archives() -> None:
     client = StorageClient(
-        make_pool(), StorageAddresses("https://portal", parse_storage_hosts("storage.example")), Bandwidth()
+        StorageConnections(), StorageAddresses("https://portal", parse_storage_hosts("storage.example")), Bandwidth()
     )
     for url in ("http://storage.example/p", "https://elsewhere.example/p", "file:///etc/passwd"):
         with pytest.raises(AddressRejected):
@@ -266,7 +266,7 @@ def test_addresses_of_packs_obey_the_rules_of_archives() -> None:
 
 @pytest.mark.parametrize("size", [0, 11])
 def test_an_object_of_no_bytes_or_too_many_is_not_even_asked_for(size: int) -> None:
-    client = StorageClient(make_pool(), StorageAddresses("http://portal", ()), Bandwidth())
+    client = StorageClient(StorageConnections(), StorageAddresses("http://portal", ()), Bandwidth())
     with pytest.raises(ObjectRejected, match=f"{size} bytes, 1 to 10 are allowed"):
         client.read(StoredObject("http://127.0.0.1:1/", size), 10, Event(), lambda count: None)
 
@@ -348,8 +348,8 @@ def test_the_index_of_other_bytes_with_the_same_number_is_not_used(
     offered = PackOffer(StoredObject("", 1), OfferedIndex(stored, packs[0].reference), (update,))
     planned = WantedBuild(key, 1, sha256, 1, "game-1.0", "game.sh", "", True, 0, pack=offered)
     task = FetchTask(replace(planned, key=BuildKey("g1", 2)), 1, lambda: planned, lambda key: planned)
-    client = StorageClient(make_pool(), StorageAddresses("http://portal", ()), Bandwidth())
+    client = StorageClient(StorageConnections(), StorageAddresses("http://portal", ()), Bandwidth())
     sources = UpdateSources(layout, inventory, client)
-    with sources.opened(task, update, lambda count: None) as source:
+    with sources.opened(task, update) as source:
         assert (source is not None) == bool(asked)
     assert len(storage.served) == asked

@@ -26,7 +26,7 @@ from tests.slipway.agent.wait_for import wait_for
 
 StartProcess = Callable[..., AgentProcess]
 
-SUPERVISED = ("reconciler", "plan-poller", "reporter", "session-watch")
+SUPERVISED = ("reconciler", "plan-poller", "reporter", "session-watch", "index-prefetch")
 # `slipway-agent run --url … --cache …`, with waits short enough for a test to see a thread given up.
 IMPATIENT = """
 import os, sys

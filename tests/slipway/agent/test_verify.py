@@ -182,7 +182,7 @@ def test_a_build_from_an_archive_is_checked_with_the_index_of_the_plan(
     verify: Verify,
 ) -> None:
     platform.release("g1", 1, game)
-    start_process(user=user)
+    agent = start_process(user=user)
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached", seconds=60)
     code, printed = verify()
     assert (code, printed) == (
@@ -190,11 +190,15 @@ def test_a_build_from_an_archive_is_checked_with_the_index_of_the_plan(
         "g1 build 1: not checked: the platform has no pack of it (yet)\n",
     )
     platform.publish_pack("g1", 1, packed)
+    wait_for((cache / ".slipway/whole/g1.1.index").exists, "the agent has fetched the index", seconds=60)
     overwrite(cache / "g1/1" / game.top_directory / IMAGE)
     assert verify()[0] == ExitCode.DAMAGED
     assert verify("--repair")[0] == ExitCode.OK
     assert game.lies_in(cache / "g1" / "current")
     platform.go_down()
+    assert verify()[0] == ExitCode.OK, "the index is here, so no platform is needed"
+    agent.kill()
+    (cache / ".slipway/whole/g1.1.index").unlink()
     code, printed = verify()
     assert code == ExitCode.NOT_CHECKED
     assert "the platform gave no plan" in printed

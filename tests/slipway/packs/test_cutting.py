@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from slipway.packs.format.pack_format import RULES
 from slipway.packs.making import cutting
-from slipway.packs.making.cutting import ENTRY_MARKER, cut
+from slipway.packs.making.cutting import ENTRY_MARKER, WindowBuffers, cut
 from tests.conftest import ROOT
 from tests.slipway.packs.trees import noise
 
@@ -71,6 +71,25 @@ def test_chunks_depend_on_the_bytes_alone(entries: list[int], step: int, window:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cutting, "_WINDOW_BYTES", window)
         assert lengths(content, marked=marked, step=step, size=size) == usual
+
+
+def test_what_an_earlier_file_left_in_a_buffer_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second file ends within a marker, and the buffer still has the rest of one."""
+    monkeypatch.setattr(cutting, "_WINDOW_BYTES", 2**21)
+    buffers = WindowBuffers()
+    first = ENTRY_MARKER * (3 * 2**20 // len(ENTRY_MARKER))
+    second = entry(2_900_000) + entry(90_000) + ENTRY_MARKER[:7]
+
+    def shared(content: bytes) -> list[int]:
+        file, found = io.BytesIO(content), []
+        for window in cut(file.readinto, len(content), marked=True, buffers=buffers):
+            found += window.lengths
+            buffers.put_back(window)
+        return found
+
+    assert shared(first) == lengths(first, marked=True)
+    for end in range(7):
+        assert shared(second[: len(second) - end]) == lengths(second[: len(second) - end], marked=True)
 
 
 def test_a_large_entry_stands_alone_and_small_ones_share_runs() -> None:

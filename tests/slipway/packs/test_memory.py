@@ -41,6 +41,31 @@ with LocalContent(folder / 'tree1', first.index, ChunkPlaces(first.index)) as co
 print(peak())
 """
 )
+MANY_CHUNKS = (
+    """
+import sys
+from pathlib import Path
+from slipway.packs.chunk_content import LocalContent
+from slipway.packs.format.chunk_places import ChunkPlaces
+from slipway.packs.format.pack_format import CuttingRules
+from slipway.packs.making.build_writing import OlderBuild, write_build
+"""
+    + PEAK
+    + """
+class Nowhere:
+    def write(self, content):
+        return len(content)
+rules = CuttingRules(256, 1024, 4096, 1, 256, 256, 1024, 4096)
+folder = Path(sys.argv[1])
+first = write_build(folder / 'one', Nowhere(), build=1, rules=rules)
+assert first.index.chunk_count > 80_000, first.index.chunk_count
+with LocalContent(folder / 'one', first.index, ChunkPlaces(first.index)) as content:
+    older = OlderBuild(first.index, first.encoded, content)
+    second = write_build(folder / 'two', Nowhere(), build=2, older=older, rules=rules)
+assert len(second.delta) < 2000, len(second.delta)
+print(peak())
+"""
+)
 APPLYING = (
     """
 import hashlib, sys
@@ -103,3 +128,17 @@ def test_writing_and_applying_stay_within_their_bounds(folder: Path) -> None:
     """The bounds are the same at both sizes: 500 and 200 MiB at most."""
     assert measured(WRITING, folder) < 500
     assert measured(APPLYING, folder) < 200
+
+
+def test_memory_grows_by_little_with_the_number_of_chunks(tmp_path: Path) -> None:
+    """As many chunks as a build of 12 GiB has, and the update to the next build."""
+    for name in ("one", "two"):
+        (tmp_path / name / "mygame").mkdir(parents=True)
+    large = tmp_path / "one/mygame/images.rpa"
+    with large.open("wb") as file, Path("/dev/urandom").open("rb") as chance:
+        for _ in range(105):
+            file.write(chance.read(2**20))
+    (tmp_path / "two/mygame/images.rpa").hardlink_to(large)
+    (tmp_path / "two/mygame/script.rpy").write_text("label start:\n")
+
+    assert measured(MANY_CHUNKS, tmp_path) < 160

@@ -46,11 +46,14 @@ _numbers = itertools.count(1)
 
 
 class Gunicorn:
-    """A web server of the given settings. `start` waits until it answers; `kill` leaves nothing of it."""
+    """A web server of the given settings. `start` waits until it answers; `kill` leaves nothing of it. `folder` holds
+    the program that it runs; change it before the start."""
 
     def __init__(self, settings: Settings, log: Path, **environment: str) -> None:
         self.port = free_port()
         self.log = log
+        self.folder = ROOT
+        self.instance = Path(environment.get("SLIPWAY_INSTANCE", settings.instance))
         self._environment = _inherited() | environment_of(settings) | {"PORT": str(self.port)} | environment
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +73,7 @@ class Gunicorn:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "python:app.runtime.web_server.gunicorn_settings", "wsgi:app"],
-                cwd=ROOT,
+                cwd=self.folder,
                 env=self._environment | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -81,13 +84,14 @@ class Gunicorn:
 
     def wait(self) -> None:
         """Until it answers."""
-        wait_until(self._answers, 60, f"gunicorn answers; its log is {self.log}")
+        wait_until(self._answers, 180, f"gunicorn answers; its log is {self.log}")
 
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()[-3000:]
         try:
-            return urllib3.request("GET", f"{self.address}/api/openapi.json", retries=False, timeout=5).status == 200
+            # The first answer takes long on a busy machine. Asking again meanwhile would make it take longer.
+            return urllib3.request("GET", f"{self.address}/api/openapi.json", retries=False, timeout=60).status == 200
         except urllib3.exceptions.HTTPError:
             return False
 

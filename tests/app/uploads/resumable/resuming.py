@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -27,6 +27,10 @@ class Platform:
         environment |= {"SLIPWAY_APP_CRASH_FILE": str(self._file)}
         self.gunicorn = Gunicorn(world.settings, folder / "gunicorn.log", **environment)
         self.gunicorn.start()
+
+    @property
+    def address(self) -> str:
+        return self.gunicorn.address
 
     def crash_at(self, point: str) -> int:
         """Choose the point; returns the pid of the process that will die there."""
@@ -50,12 +54,21 @@ class Platform:
         self.gunicorn.kill()
 
 
+class Portal(Protocol):
+    """Where a client finds the portal, and the installation behind it."""
+
+    world: World
+
+    @property
+    def address(self) -> str: ...
+
+
 class Client:
     """A script with a key that asks again until it has an answer, however often the connection breaks."""
 
-    def __init__(self, platform: Platform, slug: str) -> None:
+    def __init__(self, platform: Portal, slug: str) -> None:
         self.slug = slug
-        self.url = f"{platform.gunicorn.address}/api/partners/games/{slug}"
+        self.url = f"{platform.address}/api/partners/games/{slug}"
         self._headers = {"Authorization": f"Bearer {platform.world.key}"}
         self._http = urllib3.PoolManager(retries=False, timeout=20)
 

@@ -8,6 +8,7 @@ from flask import Flask
 from app.packing.pack_removal import discard_pack
 from app.storage.bucket import bucket
 from app.uploads.resumable.archive_check import Outcome, examine
+from app.uploads.updates import assembly
 from app.uploads.updates.base_builds import find_base
 from tests.app.api.calling import refused
 from tests.app.uploads.resumable.databases import one_database
@@ -15,6 +16,7 @@ from tests.app.uploads.resumable.rows import builds, is_clean, row, transfers
 from tests.app.uploads.resumable.sending import Sender
 from tests.app.uploads.updates.packed_bases import PackedBase, build_numbered, published_base
 from tests.game_archives import game_archive
+from tests.slipway.packs.trees import noise
 
 
 def failed(sender: Sender, file: bytes, **fields: object) -> tuple[str, str]:
@@ -51,6 +53,27 @@ def test_another_partners_chunks_are_never_found(
     code, reason = failed(stranger, file, base=1)
     assert code == "invalid_update"
     assert "another build" in reason
+
+
+def test_files_that_repeat_one_chunk_do_not_grow_without_limit(
+    app: Flask, sender: Sender, base: PackedBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the quota, the size limit and the limits of archives. A few copies are fine."""
+    monkeypatch.setattr(assembly, "GROWTH_GRACE_BYTES", 10_000)
+    content = noise(400_000)
+    packed = find_base(build_numbered(1).game_id, 1).pack.pack_bytes
+    copies = assembly.MAX_GROWTH * (packed + len(content)) // len(content) + 1
+    names = [f"copy{number}" for number in range(copies)]
+    few = base.update_file(**dict.fromkeys(names[:3], content))
+    assert sender.published(few, base=1)["phase"] == "done"
+
+    file = base.update_file(**dict.fromkeys(names, content))
+    assert len(file) < 1.1 * len(content)
+    code, reason = failed(sender, file, base=1)
+
+    assert code == "invalid_update"
+    assert f"more than {assembly.MAX_GROWTH} times the " in reason
+    assert "`slipway push --full`" in reason
 
 
 def test_hostile_files_leave_nothing(app: Flask, sender: Sender, base: PackedBase) -> None:

@@ -213,6 +213,7 @@ def test_every_page_is_behind_the_sign_in_but_the_ones_that_cannot_be(app: Flask
         "/livez",
         "/readyz",
         "/version",
+        "/metrics",
         "/static/<path:filename>",
         "/static/dist/<file>",
     }

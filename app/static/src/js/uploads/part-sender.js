@@ -92,6 +92,17 @@ export class PartSender {
     return Math.min(this.partSize, this.file.size - (number - 1) * this.partSize);
   }
 
+  /**
+   * The file itself where it is one part: the browser's network process then reads it from the disk, and gets a slice
+   * through another process.
+   * @param {number} number
+   */
+  bodyOf(number) {
+    if (this.count === 1) return this.file;
+    const start = (number - 1) * this.partSize;
+    return this.file.slice(start, start + this.sizeOf(number));
+  }
+
   pause() {
     this.paused = true;
     this.callBack();
@@ -166,8 +177,7 @@ export class PartSender {
   put(number) {
     const url = this.urls.get(number);
     if (!url) return; // it is asked for
-    const start = (number - 1) * this.partSize;
-    const request = new StoragePut(url, this.file.slice(start, start + this.sizeOf(number)), {
+    const request = new StoragePut(url, this.bodyOf(number), {
       moved: (bytes) => {
         this.moved += bytes;
         this.changed();

@@ -1,0 +1,1 @@
+"""Members and keys of all partners, for the command line."""

@@ -1,0 +1,1 @@
+"""`/metrics` for Prometheus, and the counting of requests for it."""
