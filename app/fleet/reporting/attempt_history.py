@@ -93,7 +93,7 @@ def _continue(row: Replica, before: StateBefore, running: ReplicaAttempt | None,
     if before.phase in {"cached", "evicting"}:
         return None  # a copy that was complete is checked again
     switched = row.phase == before.phase == "downloading" and row.source != before.source
-    if running is not None and running.number == row.attempt and not switched:
+    if running is not None and running.number == _number(row) and not switched:
         running.source, running.source_build = row.source, row.source_build
         if row.phase == "verifying":
             _set_fetched(running, before, at)
@@ -122,12 +122,17 @@ def _end(
     return None if attempt is running else attempt
 
 
+def _number(row: Replica) -> int:
+    """Agents may leave the number of the first attempt out."""
+    return max(1, row.attempt)
+
+
 def _new_attempt(row: Replica, at: datetime) -> ReplicaAttempt:
     is_transfer = row.phase in {"downloading", "failed"}
     done = row.bytes_done if is_transfer else row.bytes_total
     return ReplicaAttempt(
         replica_id=row.id,
-        number=max(1, row.attempt),
+        number=_number(row),
         outcome="running",
         source=row.source,
         source_build=row.source_build,

@@ -67,6 +67,13 @@ def test_each_attempt_is_kept_with_its_outcome_and_reason(agent: FleetAgent, bui
     assert all(each.ended_at for each in attempts(build))
 
 
+def test_an_agent_that_leaves_the_number_out_makes_one_attempt(agent: FleetAgent, build: Build) -> None:
+    agent.report(held(build, "downloading"))
+    agent.report(held(build, "verifying"))
+    agent.report(held(build, "cached"))
+    assert outcomes(build) == [(1, "cached", None)]
+
+
 def test_the_rate_is_the_average_of_the_transfer_without_what_an_earlier_attempt_left(
     agent: FleetAgent, build: Build
 ) -> None:
