@@ -75,4 +75,5 @@ def test_a_page_of_another_bundle_is_left_with_a_whole_load(owner: Visitor) -> N
 def test_the_first_paint_is_light() -> None:
     """Script and styles of a page, gzipped; the budget of 120 kB is for these and the page."""
     total = sum((bundle.folder / f"{bundle.names()[name]}.gz").stat().st_size for name in ("main.js", "main.css"))
-    assert total < 64_000
+    # Of these, about 3 kB keep what was typed: signing in over the page, dialogs, two tabs, the archive's own words.
+    assert total < 70_000
