@@ -21,6 +21,7 @@ VALUES: dict[str, Any] = {
     "members.role": "owner",
     "invitations.role": "viewer",
     "replicas.phase": "cached",
+    "replica_attempts.outcome": "failed",
     "audit_entries.details": {"slug": "x"},
     "answered_requests.status": 201,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -22,19 +22,30 @@ from app.refusals import Conflict, Forbidden, InvalidRequest, NotFound, Unauthor
 from app.topics.names import KEYS_TOPIC
 
 ROLL_OVERLAP = timedelta(hours=24)
+MAX_LIFETIME_DAYS = 3650
 
 
 def create_key(
-    partner: Partner, app_name: str, scopes: Sequence[str], actor: Actor, name: str = ""
+    partner: Partner,
+    app_name: str,
+    scopes: Sequence[str],
+    actor: Actor,
+    name: str = "",
+    lifetime_days: int | None = None,
 ) -> tuple[ApiKey, str]:
-    """A key for an app of the partner (made if no app has this name), and its text, which is shown once."""
+    """A key for an app of the partner (made if no app has this name), and its text, which is shown once. It expires
+    after `lifetime_days`, or never."""
     app_name = checked_name(app_name, 100, "The app's name", "app")
     name = checked_name(name, 100, "The key's name", min_length=0)
     unknown = [scope for scope in scopes if scope not in SCOPES]
     if unknown or not scopes:
         raise InvalidRequest(f"A key's scopes are some of {', '.join(SCOPES)}.", {"scopes": "unknown or none"})
     scopes = [scope for scope in SCOPES if scope in scopes]  # each once, in one order
-    secret = new_secret("pp")
+    if lifetime_days is not None and not 1 <= lifetime_days <= MAX_LIFETIME_DAYS:
+        raise InvalidRequest(
+            f"A key expires after 1 to {MAX_LIFETIME_DAYS:,} days, or never.", {"expires": "out of range"}
+        )
+    made_at, secret = now(), new_secret("pp")
     partner_id = partner.id
     with writing() as session:
         _lock_names(session, partner_id)
@@ -50,6 +61,8 @@ def create_key(
             hint=hint(secret),
             scopes=scopes,
             created_by=actor.name,
+            created_at=made_at,
+            expires_at=made_at + timedelta(days=lifetime_days) if lifetime_days else None,
         )
         session.add(key)
         record(session, actor, "key.created", f"{app_name} · {key.hint}", partner_id=partner_id, scopes=scopes)
@@ -63,9 +76,19 @@ def authenticate(secret: str | None) -> ApiKey:
     key = db.session.scalar(select(ApiKey).where(ApiKey.secret_hash == fingerprint(secret)))
     if key is None:
         raise Unauthorized("This API key is unknown. Make one in the dashboard under Settings, API keys.")
-    if key.revoked_at or (key.expires_at and key.expires_at <= now()):
-        raise Unauthorized(f"The key {key.hint} was revoked or has expired. Make a new one in the dashboard.")
+    if key.revoked_at:
+        raise Unauthorized(f"The key {key.hint} was revoked. {_MAKE_ANOTHER}")
+    if key.expires_at and key.expires_at <= now():
+        why = "was rolled, and its overlap has ended" if key.rolled else "has expired"
+        raise Unauthorized(f"The key {key.hint} {why}: it worked until {_in_utc(key.expires_at)}. {_MAKE_ANOTHER}")
     return key
+
+
+_MAKE_ANOTHER = "Make another in the dashboard under Settings, API keys."
+
+
+def _in_utc(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 class ScopedKey(Protocol):
@@ -87,15 +110,20 @@ def require_scope(key: ScopedKey, scope: str) -> None:
 
 
 def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tuple[ApiKey, str]:
-    """A new key like this one, and its text, shown once. The old key works for `overlap` longer, so that nothing stops
-    while clients change to the new one. Raises Conflict for a key that is already about to expire."""
-    secret, key_id = new_secret("pp"), key.id
+    """A new key like this one, with the same lifetime, and its text, shown once. The old key works for `overlap`
+    longer, but not beyond its own end, so that nothing stops while clients change to the new one. Raises Conflict for
+    a key that was revoked, rolled or has expired."""
+    made_at, secret, key_id = now(), new_secret("pp"), key.id
     with writing() as session:
         # Rolling twice at the same moment must not make two keys: lock the row first, then read it.
         session.execute(select(ApiKey.id).where(ApiKey.id == key_id).with_for_update())
-        if key.revoked_at or key.expires_at:
+        if key.revoked_at or key.rolled:
             raise Conflict(f"The key {key.hint} was revoked or rolled already. Make a new key instead.")
-        key.expires_at = now() + overlap
+        if key.expires_at and key.expires_at <= made_at:
+            raise Conflict(f"The key {key.hint} has expired. Make a new key instead.")
+        lifetime = key.expires_at - key.created_at if key.expires_at else None
+        key.expires_at = end_after_roll(key, made_at, overlap)
+        key.rolled = True
         announce(KEYS_TOPIC)
         new = ApiKey(
             app=key.app,
@@ -104,12 +132,20 @@ def roll_key(key: ApiKey, actor: Actor, overlap: timedelta = ROLL_OVERLAP) -> tu
             hint=hint(secret),
             scopes=list(key.scopes),
             created_by=actor.name,
+            created_at=made_at,
+            expires_at=made_at + lifetime if lifetime else None,
         )
         session.add(new)
         record(
             session, actor, "key.rolled", f"{key.app.name} · {key.hint}", partner_id=key.app.partner_id, new=new.hint
         )
     return new, secret
+
+
+def end_after_roll(key: ApiKey, at: datetime, overlap: timedelta = ROLL_OVERLAP) -> datetime:
+    """Until when the key works if it is rolled at `at`. A roll never makes a key's life longer."""
+    end = at + overlap
+    return min(end, key.expires_at) if key.expires_at else end
 
 
 def is_active() -> ColumnElement[bool]:

@@ -61,10 +61,11 @@ class ServerPreview:
 
 @dataclass(frozen=True)
 class ReleasePreview:
-    """`live`: the live build's number. `changes`: False if the build is live already."""
+    """`live`: the live build's number, and `live_version` its label. `changes`: False if the build is live already."""
 
     build: Build
     live: int | None
+    live_version: str | None
     servers: Sequence[ServerPreview]
     sessions: int
 
@@ -101,10 +102,14 @@ def preview(game: Game, build: Build, *, measure: bool = False) -> ReleasePrevie
             PlaySession.game_id == game.id, PlaySession.build_id != build.id, PlaySession.ended_at.is_(None)
         )
     )
-    live = db.session.scalar(select(Build.number).where(Build.id == game.released_build_id))
+    live = db.session.execute(
+        select(Build.number, Build.version_label).where(Build.id == game.released_build_id)
+    ).one_or_none()
     live_id = game.released_build_id
     found = [_of_server(server, by_server[server.id], build, costs, at, live_id) for server in servers]
-    return ReleasePreview(build, live, found, sessions or 0)
+    return ReleasePreview(
+        build, live.number if live else None, live.version_label if live else None, found, sessions or 0
+    )
 
 
 def _replicas(game: Game) -> Sequence[Replica]:

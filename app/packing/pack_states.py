@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import selectinload
 
 from app.data.database import in_batches
@@ -33,6 +33,12 @@ def pack_states(build_ids: Collection[str]) -> dict[str, PackStatus]:
             select(BuildPack).where(BuildPack.build_id.in_(batch)).options(selectinload(BuildPack.updates))
         )
     }
+
+
+def unmade_packs() -> dict[str, int]:
+    """How many packs could not be made, by state: `no_room` and `failed`. One query."""
+    query = select(BuildPack.state, func.count().label("packs")).where(BuildPack.state.in_(("no_room", "failed")))
+    return {row.state: row.packs for row in db.session.execute(query.group_by(BuildPack.state))}
 
 
 def _status(pack: BuildPack) -> PackStatus:

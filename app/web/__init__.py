@@ -29,6 +29,7 @@ from app.web.images import gallery_page, image_page, image_picker, image_upload,
 from app.web.live import live_parts, shared_streams, stream_guard
 from app.web.operator import (
     add_server_page,
+    attention_page,
     audit_page,
     partner_list,
     retire_server_page,
@@ -37,6 +38,7 @@ from app.web.operator import (
     storage_page,
 )
 from app.web.operator import partner_page as operator_partner_page
+from app.web.operator import replica_page as operator_replica_page
 from app.web.operator import server_list as operator_server_list
 from app.web.reference import reference_page
 from app.web.servers import server_list
@@ -76,7 +78,9 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
     ),
     (
         operator_server_list,
+        attention_page,
         server_page,
+        operator_replica_page,
         add_server_page,
         roll_token_page,
         retire_server_page,

@@ -19,7 +19,7 @@ class BuildQuota(Shape):
 
 
 class KeyDetail(Shape):
-    """`expiresAt` is null unless the key was rolled. `maxArchiveBytes`: the largest archive that the platform accepts;
+    """`expiresAt`: when the key ends, or null. `maxArchiveBytes`: the largest archive that the platform accepts;
     `maxUnpackedBytes`: what an archive may unpack to."""
 
     app: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.data.models.base import Base, new_id, now
@@ -141,7 +141,8 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[str] = mapped_column(String(200))
     last_used_at: Mapped[datetime | None]
-    expires_at: Mapped[datetime | None]  # set when the key was rolled: both keys work until then
+    expires_at: Mapped[datetime | None]  # chosen when the key was made, or the end of the overlap after rolling it
+    rolled: Mapped[bool] = mapped_column(default=False, server_default=false())  # it has a successor
     revoked_at: Mapped[datetime | None]
 
     app: Mapped[App] = relationship(lazy="joined")

@@ -12,6 +12,7 @@ from app.data.models.base import Base, new_id, now
 from app.data.models.game import Build
 
 Source = Literal["archive", "pack", "update"]
+ATTEMPT_OUTCOMES = ("running", "cached", "failed", "stopped")
 PHASES = ("pending", "downloading", "verifying", "cached", "failed", "evicting", "removed")
 
 
@@ -83,6 +84,32 @@ class Replica(Base):
 
     server: Mapped[Server] = relationship(lazy="raise")
     build: Mapped[Build] = relationship(lazy="raise")
+
+
+class ReplicaAttempt(Base):
+    """One attempt of a server to fetch a build, as its reports showed it. The newest ones of each replica are kept.
+
+    Bytes are of the transfer: `first_bytes` in the first report of the attempt, which may include what an earlier
+    attempt left, and `last_bytes` when `fetched_at` or `ended_at` was set."""
+
+    __tablename__ = "replica_attempts"
+    __table_args__ = (
+        CheckConstraint(f"outcome IN {ATTEMPT_OUTCOMES}", name="outcome"),
+        Index("ix_replica_attempts_replica_id_id", "replica_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    replica_id: Mapped[int] = mapped_column(ForeignKey("replicas.id", ondelete="CASCADE"))
+    number: Mapped[int]  # as the agent counts: from 1 again after an attempt that got further than any before
+    outcome: Mapped[str] = mapped_column(String(16), default="running")
+    reason: Mapped[str | None] = mapped_column(String(500))
+    source: Mapped[Source | None] = mapped_column(String(16))
+    source_build: Mapped[int | None]
+    began_at: Mapped[datetime] = mapped_column(default=now)
+    fetched_at: Mapped[datetime | None]  # everything had arrived, and the check began
+    ended_at: Mapped[datetime | None]
+    first_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    last_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 _RUNNING = text("ended_at IS NULL")

@@ -16,6 +16,7 @@ from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server, Source
 from app.fleet.costs.sent_bytes import count_copies, lock_games
 from app.fleet.replicas import is_plan_current
+from app.fleet.reporting.attempt_history import StateBefore, record_attempts
 from app.fleet.reporting.unplanned_builds import adopt
 from app.fleet.transfers import bytes_arrived, record_arrived
 from app.topics.names import game_topic, partner_topic
@@ -89,16 +90,19 @@ def update_replicas(
     rows = {(row.game_id, row.build.number): row for row in _lock_replicas(session, found)}
     complete = [row for key, row in rows.items() if key in new_copies and row.cached_at is None]
     came = _bytes_arrived(server, report, rows, at)
+    before = {row.id: StateBefore.of(row) for row in rows.values()}
     for key, row in rows.items():
         if key in reported:
             _update_phase(row, reported[key], at)
         else:
             _reset_absent(row, at)
+    changed = [row for row in rows.values() if session.is_modified(row)]  # before a query writes them
+    record_attempts(session, changed, before, {row.id for row in complete}, at)
     held = {key: b for key, b in reported.items() if key not in rows and (b.phase in HOLDING or b.bytes_done)}
     for key, row in adopt(session, server, held).items():
         _update_phase(row, held[key], at)
         rows[key] = row
-    changed = [row for row in rows.values() if session.is_modified(row)]
+        changed.append(row)
     for row in changed:
         row.reported_at = at
     shown = {row.game_id for row in rows.values() if row.phase != "removed"} if announce_all else set()

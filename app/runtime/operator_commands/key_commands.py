@@ -36,10 +36,13 @@ _COLUMNS = {
 @click.option("--partner", required=True, help="The partner's name.")
 @click.option("--app", "app_name", default="CI", show_default=True, help="What the key is for.")
 @click.option("--scope", "scopes", multiple=True, default=["read", "write", "upload"], show_default=True)
-def key_create(partner: str, app_name: str, scopes: tuple[str, ...]) -> None:
+@click.option("--expires-in-days", type=int, help="After how many days the key is refused.  [default: never]")
+def key_create(partner: str, app_name: str, scopes: tuple[str, ...], expires_in_days: int | None) -> None:
     """Make an API key and print it, once."""
-    _, secret = create_key(partner_named(partner), app_name, scopes, COMMAND_LINE)
+    key, secret = create_key(partner_named(partner), app_name, scopes, COMMAND_LINE, lifetime_days=expires_in_days)
     click.echo(secret)
+    if key.expires_at:
+        click.echo(f"It expires on {key.expires_at:%Y-%m-%d at %H:%M} UTC.", err=True)
     click.echo("This is the only time the key is shown: store it now.", err=True)
 
 

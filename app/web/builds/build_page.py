@@ -155,7 +155,7 @@ def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Ph
     if build.file_name:
         facts.insert(0, ("File", (escape_invisible(build.file_name),)))
     if build.version_label:
-        facts.insert(0, ("Version", (escape_invisible(build.version_label),)))
+        facts.insert(0, ("Version", (build_words.version_words(build.version_label),)))
     if pack:
         stored = format_size(pack.bytes) if pack.bytes is not None else build_words.pack_words(pack)
         facts.append(("Pack for updates", (stored,)))

@@ -11,7 +11,6 @@ from app.data.models.game import Build, Game
 from app.web.builds import build_words
 from app.web.builds.transfer_words import update_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
-from slipway.archive.invisible_characters import escape_invisible
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page
 BUILDS_PER_PAGE = 50
@@ -106,7 +105,7 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
         sent_by=build.sent_by,
         received=Moment(build.created_at, "moment"),
         warnings=counted(len(build.warnings), "warning") if build.warnings else "",
-        version=escape_invisible(build.version_label or ""),
+        version=build_words.version_words(build.version_label),
         note=build.note or "",
         update=_update(build, table),
         updates=build_words.pack_words(table.packs.get(build.id)),

@@ -23,6 +23,7 @@ from app.web.frame.formats import (
     format_size,
     percent,
 )
+from slipway.archive.invisible_characters import escape_invisible
 
 # state -> (icon, word in lists of counts)
 STATES = {
@@ -185,7 +186,22 @@ _CELLS = {
 
 
 def row_note(row: MatrixRow, servers: int) -> str:
-    """The second line in the head of a build's row. `servers`: how many there are."""
+    """The second line in the head of a build's row: `1.4.2 · cached on 5 of 6`. `servers`: how many there are."""
+    state = _row_state(row, servers)
+    return f"{version_words(row.build.version_label)} · {state}" if row.build.version_label else state
+
+
+def version_words(label: str | None) -> str:
+    """The studio's own name for a build, or ""."""
+    return escape_invisible(label or "")
+
+
+def build_name(number: int, label: str | None) -> str:
+    """`Build 4 · 1.4.2`, or `Build 4` without a version label."""
+    return f"Build {number} · {version_words(label)}" if label else f"Build {number}"
+
+
+def _row_state(row: MatrixRow, servers: int) -> str:
     if row.live or row.build.first_released_at:
         kept = " to roll back" if not row.live and row.kept else ""
         return f"cached on {row.cached_on} of {servers}{kept}"

@@ -77,11 +77,12 @@ def page(slug: str, number: int) -> ResponseReturnValue:
 
 @pages.get("/games/<slug>/builds/<int:number>/changes/largest")
 def largest(slug: str, number: int) -> ResponseReturnValue:
-    """The largest changes, for the build's own page."""
+    """The largest changes, for the build's own page and for the question before a release."""
     game = my_game(slug)
     build = find_build(game, str(number))
-    other = default_other(game, build)
-    view = _view(game, build, other.number if other else None, "", "", CHANGES_ON_BUILD_PAGE)
+    against = query_number("against")
+    other = default_other(game, build) if against is None else None
+    view = _view(game, build, against or (other.number if other else None), "", "", CHANGES_ON_BUILD_PAGE)
     return render_template("builds/_largest_changes.html", view=view, slug=slug)
 
 

@@ -9,6 +9,7 @@ from app.data.models.game import Build, Game
 from app.fleet.active_servers import SERVERS_PER_PAGE, places_on_page
 from app.fleet.release_preview import ReleasePreview, ServerPreview
 from app.web.builds.build_rows import release_action
+from app.web.builds.build_words import build_name
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
 from app.web.servers.server_pages import ServerPage, server_page
 from slipway.client.transfer_line import transfer_line
@@ -30,12 +31,15 @@ class ServerWords:
 
 @dataclass(frozen=True)
 class QuestionWords:
-    """`button`: its label, or "" if there is nothing to release. `notes`: (icon, sentence)."""
+    """`button`: its label, or "" if there is nothing to release. `notes`: (icon, sentence). `compared_with`: the build
+    whose files are compared with those of the build to release, or None."""
 
     heading: str
     subject: Phrase
     live_now: str
     live_next: str
+    build_note: str
+    compared_with: int | None
     fetch: str
     instead_of: str
     servers: Sequence[ServerWords]  # those of the page
@@ -56,8 +60,10 @@ def question_words(game: Game, found: ReleasePreview, page: int) -> QuestionWord
     return QuestionWords(
         heading=heading if found.changes else f"Build {number} is live already",
         subject=(f"{game.title}, received ", Moment(build.created_at, "within"), f" from {build.sent_by}"),
-        live_now=f"Build {found.live}" if found.live else "None",
-        live_next=f"Build {number}",
+        live_now=build_name(found.live, found.live_version) if found.live else "None",
+        live_next=build_name(number, build.version_label),
+        build_note=build.note or "",
+        compared_with=found.live if found.changes else None,
         fetch=_at_most(found.bytes_to_fetch, found.preparing),
         instead_of=format_size(full_size) if found.bytes_to_fetch < full_size else "",
         servers=[_server(server, build, found.live) for server in _in_order(found, build)[places]],

@@ -5,10 +5,13 @@ from __future__ import annotations
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from app.fleet.replica_history import attempts_of_build
+from app.fleet.reporting.attempt_history import MAX_ATTEMPTS
 from app.fleet.rollout import replica_cell
 from app.fleet.rollout_states import Cell
 from app.refusals import NotFound
 from app.web.builds import build_words
+from app.web.builds.attempt_rows import attempt_rows
 from app.web.builds.transfer_words import source_words
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
@@ -19,7 +22,7 @@ pages.before_request(require_sign_in)
 
 @pages.get("/games/<slug>/builds/<int:number>/servers/<server_id>")
 def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
-    """The state with its details, and the button that retries."""
+    """The state with its details, the attempts so far, and the button that retries."""
     game = my_game(slug)
     cell = replica_cell(game, number, server_id)
     if cell is None:
@@ -31,6 +34,8 @@ def page(slug: str, number: int, server_id: str) -> ResponseReturnValue:
         server_id=server_id,
         words=build_words.cell_words(cell),
         facts=_facts(cell),
+        attempts=attempt_rows(attempts_of_build(game.id, number, server_id)),
+        max_attempts=MAX_ATTEMPTS,
         may_write=me().may_write,
     )
 

@@ -20,7 +20,11 @@ class NavigationEntry:
 
 # Name, endpoint, and the prefixes of the addresses that belong to it.
 _OPERATOR = (
-    ("Servers", "operator_servers.index", ("/operator/servers", "/operator/fleet", "/operator/add-server")),
+    (
+        "Servers",
+        "operator_servers.index",
+        ("/operator/servers", "/operator/fleet", "/operator/attention", "/operator/add-server"),
+    ),
     ("Partners", "operator_partners.index", ("/operator/partners",)),
     ("Storage", "operator_storage.page", ("/operator/storage",)),
     ("Audit", "operator_audit.page", ("/operator/audit",)),

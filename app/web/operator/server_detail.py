@@ -13,7 +13,16 @@ from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.server_builds import ServerBuild, server_builds
 from app.web.builds.build_words import STATES, short_reason
 from app.web.builds.transfer_words import source_words
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_rate, format_size, percent
+from app.web.frame.formats import (
+    NO_BREAK_SPACE,
+    Moment,
+    Phrase,
+    counted,
+    format_duration,
+    format_rate,
+    format_size,
+    percent,
+)
 from app.web.live.live_parts import Part, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.servers import server_words
@@ -139,7 +148,38 @@ def _notices(server: FleetServer) -> list[Notice]:
         waiting = server.tally.builds - server.tally.cached
         queued = f" {counted(waiting, 'build')} {'is' if waiting == 1 else 'are'} queued." if waiting else ""
         found.append(Notice("warn", "stopped", title, (f"Cached builds stay playable.{queued}",)))
+    elif server.contact and server.tally.cached + server.tally.failed < server.tally.builds:
+        found.append(_behind(server))
     return found
+
+
+def _behind(server: FleetServer) -> Notice:
+    """Which builds a server still misses, what it does about it, and how long that takes."""
+    tally = server.tally
+    missing = tally.builds - tally.cached
+    states = (
+        f"{count} {word}"
+        for count, word in (
+            (tally.failed, "failed"),
+            (tally.verifying, "verifying"),
+            (tally.downloading, "downloading"),
+            (tally.queued, "queued"),
+        )
+        if count
+    )
+    body: list[str | Moment] = [f"{', '.join(states)}. "]
+    if tally.bytes_to_fetch:
+        body.append(f"{format_size(tally.bytes_to_fetch)} to fetch")
+        if server.bytes_per_second:
+            left = format_duration(tally.bytes_to_fetch / server.bytes_per_second)
+            body.append(f", about {left} at {format_rate(server.bytes_per_second)}")
+        body.append(". ")
+    if tally.queued_since:
+        moving = tally.downloading or tally.verifying
+        why = "" if moving else " Nothing is being downloaded: its agent has not begun, or an update is being prepared."
+        body += ["The oldest queued build waits since ", Moment(tally.queued_since, "since"), f".{why}"]
+    title = f"Behind: {missing} of {counted(tally.builds, 'build')} {'is' if missing == 1 else 'are'} not cached yet"
+    return Notice("", "downloading", (title,), tuple(body))
 
 
 def _failure(server: FleetServer) -> Notice:

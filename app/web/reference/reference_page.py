@@ -82,7 +82,7 @@ def _reader() -> Reader:
     if partner is None:
         return Reader()
     first = oldest_game(partner)
-    keys = [key for _, found in apps_of(partner) for key in found if key.expires_at is None]
+    keys = [key for _, found in apps_of(partner) for key in found if not key.rolled]
     by_scope = {scope: key for key in reversed(keys) for scope in key.scopes}
     slug, game_id = (first.slug, first.id) if first else (EXAMPLE_SLUG, _EXAMPLE_ID)
     return Reader(slug, game_id, by_scope, keys[0] if keys else None)

@@ -6,7 +6,7 @@ from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
-from app.accounts.keys import ROLL_OVERLAP, key_of, revoke_key, roll_key
+from app.accounts.keys import end_after_roll, key_of, revoke_key, roll_key
 from app.data.models.base import now
 from app.data.models.partner import ApiKey
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
@@ -78,7 +78,7 @@ def _render_roll_form(key: ApiKey, form: RollForm) -> str:
         form=form,
         problem=summary_title(form, "The key is not rolled yet"),
         key=key,
-        until=Moment(key.expires_at or now() + ROLL_OVERLAP, "coming"),
+        until=Moment(end_after_roll(key, now()), "coming"),
     )
 
 

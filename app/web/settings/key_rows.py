@@ -11,11 +11,13 @@ from app.data.models.partner import ApiKey, App
 from app.web.frame.formats import Moment, Phrase
 
 _NEW_KEY_AGE = timedelta(days=7)
+_ENDS_SOON = timedelta(days=14)
 
 
 @dataclass(frozen=True)
 class KeyLine:
-    """One key. `used` is its last use, or when it expires. `ends`: whether it expires."""
+    """One key. `used` is its last use and when it expires. `ends_soon`: whether it needs a successor now; `rolled`:
+    whether it has one."""
 
     id: str
     name: str
@@ -23,7 +25,8 @@ class KeyLine:
     scopes: Sequence[str]
     created: Moment
     used: Phrase
-    ends: bool
+    ends_soon: bool
+    rolled: bool
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,13 @@ class NewKey:
     @property
     def note(self) -> Phrase:
         scopes = f"Scopes: {', '.join(self.key.scopes)}."
+        if self.key.expires_at:
+            ends: Phrase = (f"{scopes} It expires on ", Moment(self.key.expires_at, "day"), ".")
+        else:
+            ends = (scopes,)
         if self.old is None or self.old.expires_at is None:
-            return (scopes,)
-        return (f"{scopes} The old key {self.old.hint} works until ", Moment(self.old.expires_at, "coming"), ".")
+            return ends
+        return (*ends, f" The old key {self.old.hint} works until ", Moment(self.old.expires_at, "coming"), ".")
 
 
 def app_keys(app: App, keys: Sequence[ApiKey]) -> AppKeys:
@@ -56,11 +63,14 @@ def app_keys(app: App, keys: Sequence[ApiKey]) -> AppKeys:
 
 
 def _line(key: ApiKey) -> KeyLine:
-    name, used = key.name or "Unnamed", _last_use(key)
+    name, used, ends_soon = key.name or "Unnamed", _last_use(key), False
     if key.expires_at:
+        ends_soon = key.expires_at - now() < _ENDS_SOON
+        used = (*used, " · Expires ", Moment(key.expires_at, "end" if ends_soon else "day"))
+    if key.expires_at and key.rolled:
         name, used = f"{name}, old", ("Works until ", Moment(key.expires_at, "end"))
     created = Moment(key.created_at, "made")
-    return KeyLine(key.id, name, key.hint, key.scopes, created, used, key.expires_at is not None)
+    return KeyLine(key.id, name, key.hint, key.scopes, created, used, ends_soon, key.rolled)
 
 
 def _last_use(key: ApiKey) -> Phrase:

@@ -32,6 +32,10 @@ SCOPE_WORDS = {
 }
 
 
+# days -> words
+LIFETIMES = {"": "Never", "30": "After 30 days", "90": "After 90 days", "180": "After 180 days", "365": "After 1 year"}
+
+
 class KeyForm(SingleUseForm):
     app = SelectField("App", validate_choice=False)
     new_app = StringField("Name of the new app", [length_limit("An app's name", MAX_APP_NAME_LENGTH)])
@@ -45,6 +49,7 @@ class KeyForm(SingleUseForm):
         option_widget=CheckboxInput(),
         widget=ListWidget(prefix_label=False),
     )
+    expires = SelectField("Expires", choices=select_choices(LIFETIMES), default="")
     password = password_field()
 
     def __init__(self, apps: Sequence[App], **values: object) -> None:
@@ -59,6 +64,10 @@ class KeyForm(SingleUseForm):
     def validate_new_app(self, field: StringField) -> None:
         if not self.app.data and not (field.data or "").strip():
             raise ValidationError("Name the new app")
+
+    @property
+    def lifetime_days(self) -> int | None:
+        return int(self.expires.data) if self.expires.data else None
 
     @property
     def app_name(self) -> str:
@@ -94,7 +103,9 @@ def create() -> ResponseReturnValue:
         confirm_my_password(form.password.data)
         if not form.first_time():
             return already_created()
-        key, secret = create_key(my_partner(), form.app_name, form.scopes.data or [], my_actor(), form.name.data or "")
+        key, secret = create_key(
+            my_partner(), form.app_name, form.scopes.data or [], my_actor(), form.name.data or "", form.lifetime_days
+        )
     except FORM_REFUSALS as refusal:
         form.renew()
         answer = show_refusal(form, refusal, app="app" if form.app.data else "new_app")

@@ -51,7 +51,7 @@ def test_after_the_overlap_only_the_new_key_works(starlight: Partner) -> None:
     new, new_secret = keys.roll_key(old, CAST)
     with writing():
         old.expires_at = now()
-    with pytest.raises(Unauthorized, match="was revoked or has expired"):
+    with pytest.raises(Unauthorized, match="was rolled, and its overlap has ended: it worked until 2"):
         keys.authenticate(old_secret)
     assert keys.authenticate(new_secret).id == new.id
     assert living(starlight, "Pipeline") == [new.hint]
@@ -72,6 +72,48 @@ def test_a_key_is_rolled_once(starlight: Partner) -> None:
     keys.roll_key(old, CAST)
     with pytest.raises(Conflict, match="revoked or rolled already"):
         keys.roll_key(old, CAST)
+
+
+def test_a_key_expires_after_the_days_that_were_chosen(starlight: Partner) -> None:
+    key, secret = keys.create_key(starlight, "Pipeline", ["read"], CAST, lifetime_days=30)
+    assert key.expires_at == key.created_at + timedelta(days=30)
+    assert keys.authenticate(secret).id == key.id
+    with writing():
+        key.expires_at = now()
+    with pytest.raises(Unauthorized, match=r"has expired: it worked until 2\d{3}-.* UTC\. Make another in the"):
+        keys.authenticate(secret)
+    assert living(starlight, "Pipeline") == []
+
+
+@pytest.mark.parametrize("days", [0, -1, keys.MAX_LIFETIME_DAYS + 1])
+def test_a_lifetime_has_limits(starlight: Partner, days: int) -> None:
+    with pytest.raises(InvalidRequest, match="expires after 1 to 3,650 days, or never"):
+        keys.create_key(starlight, "Pipeline", ["read"], CAST, lifetime_days=days)
+
+
+def test_the_successor_of_a_key_that_expires_has_the_same_lifetime(starlight: Partner) -> None:
+    old, _ = keys.create_key(starlight, "Pipeline", ["read"], CAST, lifetime_days=90)
+    new, _ = keys.roll_key(old, CAST)
+    assert old.rolled
+    assert not new.rolled
+    assert old.expires_at is not None
+    assert old.expires_at - now() <= timedelta(hours=24)
+    assert new.expires_at == new.created_at + timedelta(days=90)
+
+
+def test_rolling_never_makes_a_key_work_longer(starlight: Partner) -> None:
+    old, secret = keys.create_key(starlight, "Pipeline", ["read"], CAST, lifetime_days=1)
+    end = now() + timedelta(hours=1)
+    with writing():
+        old.expires_at = end
+    keys.roll_key(old, CAST)
+    assert old.expires_at == end
+    with writing():
+        old.expires_at, old.rolled = now(), False
+    with pytest.raises(Conflict, match="has expired"):
+        keys.roll_key(old, CAST)
+    with pytest.raises(Unauthorized):
+        keys.authenticate(secret)
 
 
 def test_a_revoked_key_cannot_be_rolled(starlight: Partner) -> None:

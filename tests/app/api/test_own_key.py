@@ -60,5 +60,10 @@ def test_a_rolled_key_reads_when_it_ends(app: Flask, client: FlaskClient, cast: 
     assert shape(found["expiresAt"]) == "moment"
 
 
+def test_a_key_that_was_made_to_expire_reads_when(app: Flask, client: FlaskClient, cast: Cast) -> None:
+    _, secret = create_key(partner_named(cast.starlight.name), "CI", ["read"], CAST, lifetime_days=30)
+    assert shape(body(Script(client, secret).ask("GET", KEY))["expiresAt"]) == "moment"
+
+
 def test_without_a_key_it_is_401(client: FlaskClient, cast: Cast) -> None:
     refused(client.get(KEY), 401, "unauthorized")

@@ -41,6 +41,7 @@ OWNED = {
     "slug": ("games", "slug"),
     "partner_id": ("partners", "id"),
     "game_id": ("games", "id"),
+    "build_id": ("builds", "id"),
     "member_id": ("members", "id"),
     "invitation_id": ("invitations", "id"),
     "sign_in_id": ("sign_ins", "id"),
@@ -132,6 +133,7 @@ def world(app: Flask) -> World:
                 "servers.token_hash": fingerprint(f"srv_{marker}"),
                 "members.id": f"{marker}-owner",
                 "sign_ins.last_seen_at": now(),
+                "replica_attempts.reason": f"{marker}-attempt-reason",
             }
             rows[marker] = fill_tables(session.connection(), Base.metadata, marker, values)
         for marker in (STARLIGHT, MOONBASE):

@@ -114,6 +114,22 @@ def test_a_session_on_a_build_that_left_the_plan_long_ago_is_ignored(
     assert known("s-late") is None
 
 
+def test_a_build_without_a_row_hides_no_other_change_of_the_report(agent: FleetAgent, game: Game, cast: Cast) -> None:
+    known, unknown = new_build(game), new_build(new_game(cast.starlight.partner_id))
+    agent.report(held(known, "downloading", bytesDone=1))
+    before, without_row = replica(known, "srv-01"), replica(unknown, "srv-01")
+    assert before is not None
+    assert before.reported_at is not None
+    reported_at = before.reported_at
+    db.session.delete(without_row)
+    db.session.commit()
+    agent.report(held(known, "failed", attempt=1, reason="disk full"), held(unknown, "cached"))
+    after = replica(known, "srv-01")
+    assert after is not None
+    assert after.reported_at is not None
+    assert after.reported_at > reported_at, "its change is announced too"
+
+
 def test_a_session_goes_on_when_its_build_leaves_the_plan(agent: FleetAgent, game: Game) -> None:
     keep_previous(0)
     old = new_build(game)

@@ -101,6 +101,14 @@ def test_a_key_has_the_app_and_scopes_that_were_asked_for(shell: Shell, cast: Ca
     assert result.stdout.strip().endswith(key.hint[-4:])
 
 
+def test_a_key_ends_after_the_days_that_were_asked_for(shell: Shell, cast: Cast) -> None:
+    result = shell.run("key", "create", "--partner", "Moonbase", "--app", "Nightly", "--expires-in-days", "30")
+
+    key = next(key for key in db.session.scalars(select(ApiKey)) if key.app.name == "Nightly")
+    assert key.expires_at == key.created_at + timedelta(days=30)
+    assert f"It expires on {key.expires_at:%Y-%m-%d at %H:%M} UTC." in result.stderr
+
+
 def test_what_is_there_already_is_refused_in_one_line(shell: Shell, cast: Cast) -> None:
     assert "'starlight STUDIO' exists already" in shell.refused("partner", "create", "starlight STUDIO")
     member = ("member", "create", cast.operator, "--role", "operator")
@@ -119,6 +127,7 @@ def test_what_breaks_a_rule_is_refused_in_one_line(shell: Shell, cast: Cast) -> 
     assert "operator outside" in shell.refused(*new, *in_starlight, "--role", "operator", said=PASSWORD)
     assert "e-mail" in shell.refused("member", "create", "new", "--role", "operator", said=PASSWORD)
     assert "No partner named 'Nobody'" in shell.refused("key", "create", "--partner", "Nobody")
+    assert "1 to 3,650 days" in shell.refused("key", "create", *in_starlight, "--expires-in-days", "4000")
     assert "read, write, upload" in shell.refused("key", "create", *in_starlight, "--scope", "admin")
     assert "srv-04" in shell.refused("server", "add", "Server 4")
     assert not db.session.scalars(select(Member).where(Member.email.startswith("new"))).all()

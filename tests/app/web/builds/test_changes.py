@@ -96,6 +96,19 @@ def test_the_page_of_a_build_loads_the_largest_changes(owner: Visitor, two_build
     assert "There is no other build to compare with" in plain(owner.get(f"{PAGE}/builds/1").text)
 
 
+def test_the_question_before_a_release_loads_the_changes_since_the_live_build(
+    owner: Visitor, two_builds: tuple[Build, Build]
+) -> None:
+    page = owner.get(f"{PAGE}/builds/2/release").text
+    assert "Largest changes since build 1" in plain(page)
+    assert f'hx-get="{PAGE}/builds/2/changes/largest?against=1"' in page
+    assert f'href="{PAGE}/builds/2/changes?against=1"' in page, "without JavaScript it is a link"
+    part = owner.get(f"{PAGE}/builds/2/changes/largest?against=1").text
+    assert rows(part)[0].startswith("game/script.rpy Changed 26 B 12 kB")
+    assert "Largest changes" not in owner.get(f"{PAGE}/builds/1/release").text, "it is live already"
+    assert owner.get(f"{PAGE}/builds/2/changes/largest?against=9").status_code == 404
+
+
 def test_strangers_see_no_changes(stranger: Visitor, two_builds: tuple[Build, Build]) -> None:
     for path in ("changes", "changes/largest"):
         assert stranger.get(f"{PAGE}/builds/2/{path}").status_code == 404

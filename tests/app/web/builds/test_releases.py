@@ -7,9 +7,10 @@ import re
 import pytest
 from sqlalchemy import select
 
+from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
-from app.data.models.game import Game
+from app.data.models.game import Build, Game
 from app.data.models.server import Server
 from tests.app.web import scenes
 from tests.app.web.conftest import BOOSTED, HTMX, ONE_DATABASE, Visitor
@@ -75,6 +76,17 @@ def test_the_question_says_what_each_server_will_do(owner: Visitor, garden: str)
     assert "17 sessions stay on the build they started with until they end." in text
     assert "Servers keep running build 4 until build 5 is downloaded. You can undo this: rolling back" in text
     assert "Release build 5 to 6 servers" in text
+
+
+def test_version_labels_and_the_note_are_beside_the_numbers(owner: Visitor, garden: str) -> None:
+    with writing() as session:
+        for build in session.scalars(select(Build).where(Build.game_id == garden, Build.number.in_([4, 5]))):
+            build.version_label, build.note = f"1.{build.number} <rc>", "Fixes the harbour <scene>"
+    text = plain(owner.get(f"{PAGE}/builds/5/release").text)
+    assert "Live now Build 4 · 1.4 <rc>" in text
+    assert "Live next Build 5 · 1.5 <rc>" in text
+    assert "Note of build 5 Fixes the harbour <scene>" in text
+    assert "Build 4 Live 1.4 <rc> · cached on 1 of 6" in plain(owner.get(PAGE).text)
 
 
 def test_rolling_back_costs_nothing_where_the_build_still_is(owner: Visitor, garden: str) -> None:

@@ -22,7 +22,7 @@ def routes(app: Flask, method: str) -> Iterator[str]:
     """Every address of the area, with things in it that exist."""
     partner_id = db.session.scalars(select(Partner.id)).first()
     member_id = db.session.scalars(select(Member.id).where(Member.partner_id == partner_id)).first()
-    values = {"server_id": "srv-01", "partner_id": partner_id, "member_id": member_id}
+    values = {"server_id": "srv-01", "partner_id": partner_id, "member_id": member_id, "build_id": "build_x"}
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/operator") and method in (rule.methods or ()):

@@ -160,6 +160,29 @@ def test_the_facts_are_as_reported_and_unknown_without_contact(operator: Visitor
     assert "CPU — Memory —" in lost
 
 
+def test_a_server_that_is_behind_says_why_in_one_place(operator: Visitor, garden: str) -> None:
+    def details(server_id: str) -> str:
+        return part(operator.get(f"{PAGE}/{server_id}").text, "opened-builds")
+
+    loading = "Behind: 2 of 3 builds are not cached yet 1 downloading. 2.7 GB to fetch, about 51 s at 54.1 MB/s."
+    assert loading in details("srv-02")
+    assert "1 verifying, 1 queued. 7.2 GB to fetch" in details("srv-03")
+    assert "The oldest queued build waits since" in details("srv-03")
+    assert "Disk full: build 4" in details("srv-04")
+    assert "Behind" not in details("srv-04")  # the failure is all there is to say
+    assert "Behind" not in details("srv-06")  # without contact nobody can tell
+
+
+def test_a_server_that_has_all_is_not_behind_and_one_that_does_nothing_says_so(operator: Visitor, cast: Cast) -> None:
+    places = [On("srv-01"), On("srv-02", "pending", 0)]
+    scenes.add_game(cast.starlight.partner_id, "Paper Lanterns", "paper-lanterns", [Sent(on=places)])
+    scenes.servers_report()
+    assert "Behind" not in operator.get(f"{PAGE}/srv-01").text
+    text = part(operator.get(f"{PAGE}/srv-02").text, "opened-builds")
+    assert "Behind: 1 of 1 build is not cached yet 1 queued." in text
+    assert "Nothing is being downloaded: its agent has not begun, or an update is being prepared." in text
+
+
 def test_two_agents_on_one_token_are_told_to_the_operator(client: FlaskClient, operator: Visitor, cast: Cast) -> None:
     FleetAgent(client, cast.servers["srv-01"]).report()
     second = FleetAgent(client, cast.servers["srv-01"])

@@ -95,6 +95,36 @@ def test_making_a_key_shows_it_once(owner: Visitor, client: FlaskClient, cast: C
     assert secret not in owner.get("/settings/activity").text
 
 
+def test_a_key_can_be_made_to_expire_and_the_list_says_when(owner: Visitor, key: ApiKey) -> None:
+    assert "Never After 30 days After 90 days After 180 days After 1 year" in plain(owner.get(f"{PAGE}/new").text)
+    made = owner.post(PAGE, filled(owner, expires="90"))
+    assert "Scopes: read, upload. It expires on" in plain(made.text)
+    afresh()
+    ends = db.session.scalars(select(ApiKey).where(ApiKey.name == "Nightly")).one().expires_at
+    assert ends is not None
+    assert timedelta(days=89) < ends - now() <= timedelta(days=90)
+    listed = plain(owner.get(PAGE).text)
+    assert re.search(rf"Nightly pp_\S+ read upload .* Not used yet · Expires {ends.day} {ends:%b %Y} Roll", listed)
+    assert listed.count("Expires") == 1  # the other key never does
+    refused = owner.post(PAGE, filled(owner, name="Other", expires="-5"))
+    assert refused.status_code == 422
+    assert keys_named("Other") == 0
+
+
+def test_a_key_that_ends_soon_is_marked_and_can_be_rolled(owner: Visitor, key: ApiKey) -> None:
+    assert 'class="icon i-queued ending"' not in owner.get(PAGE).text
+    with writing():
+        key.expires_at = now() + timedelta(days=3)
+    page = owner.get(PAGE).text
+    assert 'class="icon i-queued ending"' in page
+    assert f"{PAGE}/{key.id}/roll" in page
+
+
+def keys_named(name: str) -> int:
+    afresh()
+    return db.session.scalar(select(func.count()).select_from(ApiKey).where(ApiKey.name == name)) or 0
+
+
 def test_sending_the_form_again_makes_no_second_key_and_shows_nothing(owner: Visitor, cast: Cast) -> None:
     form, before = filled(owner), keys_made()
     secret = shown_secret(owner.post(PAGE, form).text, "pp")

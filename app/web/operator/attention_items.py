@@ -1,0 +1,92 @@
+"""What needs an operator's attention besides servers, and the capacity of the platform at a glance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.accounts.partner_list import PartnerEntry
+from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer
+from app.web.frame.formats import Phrase, counted, format_size
+from app.web.frame.storage_banner import StorageOutage
+from app.web.servers import server_words
+
+FULL_PERCENT = 90  # of a disk or a quota
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing. `page`: the endpoint of the page where it can be changed, with `values`."""
+
+    icon: str
+    what: str
+    why: Phrase
+    page: str
+    values: dict[str, str]
+    link: str
+
+
+def other_items(outage: StorageOutage | None, packs: dict[str, int], partners: list[PartnerEntry]) -> list[Item]:
+    """Worst first. `packs`: how many packs are not made, by state."""
+    items = []
+    if outage:
+        why: Phrase = ("No answer since ", outage.since)
+        items.append(Item("failed", "Storage is unreachable", why, "operator_storage.page", {}, "Storage"))
+    if count := packs.get("no_room"):
+        why = ("The portal’s disk has no room to make them. Servers fetch archives meanwhile.",)
+        items.append(_packs(count, why))
+    if count := packs.get("failed"):
+        items.append(_packs(count, ("Making them failed several times. The builds’ pages have the reasons.",)))
+    items += [
+        _quota(partner)
+        for partner in partners
+        if disk_percent(partner.builds_bytes, partner.quota_bytes) >= FULL_PERCENT
+    ]
+    items += [
+        _partner(partner, "No owner yet", ("Nobody can invite members or make keys.",))
+        for partner in partners
+        if not partner.owners
+    ]
+    return items
+
+
+def disk_percent(used: int, total: int | None) -> int:
+    """0 without a limit, 100 for a limit of 0."""
+    if total is None:
+        return 0
+    return min(100, used * 100 // total) if total else 100
+
+
+def needs_attention(server: FleetServer) -> bool:
+    """Whether a server is in any state but healthy, or its disk is nearly full."""
+    full = bool(server.disk_total) and disk_percent(server.disk_used, server.disk_total) >= FULL_PERCENT
+    return full or server.state != "healthy"
+
+
+def capacity_figures(overview: FleetOverview, stored: int) -> list[server_words.Figure]:
+    """`stored`: bytes of builds and packs in storage."""
+    known = [server for server in overview.servers if server.disk_total]
+    free = overview.disk_total - overview.disk_used
+    full = sum(disk_percent(server.disk_used, server.disk_total) >= FULL_PERCENT for server in known)
+    return [
+        server_words.figure("Free on servers", format_size(free)),
+        ("Disks in use", f"{disk_percent(overview.disk_used, overview.disk_total or None)}", "%"),
+        ("Nearly full", f"{full:,}", f"of {counted(len(known), 'disk')}"),
+        server_words.figure("Still to send", format_size(overview.bytes_to_send)),
+        server_words.figure("Builds in storage", format_size(stored)),
+    ]
+
+
+def _packs(count: int, why: Phrase) -> Item:
+    is_are = "is" if count == 1 else "are"
+    return Item("warning", f"{counted(count, 'pack')} {is_are} not made", why, "operator_storage.page", {}, "Storage")
+
+
+def _quota(partner: PartnerEntry) -> Item:
+    limit = partner.quota_bytes or 0
+    why = f"{format_size(partner.builds_bytes)} of {format_size(limit)} used"
+    return _partner(partner, f"Quota at {disk_percent(partner.builds_bytes, limit)} %", (why,))
+
+
+def _partner(partner: PartnerEntry, what: str, why: Phrase) -> Item:
+    values = {"partner_id": partner.id}
+    return Item("warning", f"{partner.name}: {what}", why, "operator_partner.page", values, partner.name)

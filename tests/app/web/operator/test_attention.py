@@ -1,0 +1,158 @@
+"""Everything that needs attention on one page, capacity at a glance, and actions on several servers at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from app.data.database import writing
+from app.data.extensions import db
+from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Build
+from app.data.models.pack import BuildPack
+from app.data.models.partner import Partner
+from app.data.models.server import Server
+from app.fleet.servers import pause_server
+from tests.app.fleet.counting import statements
+from tests.app.web import fleet_scenes, scenes
+from tests.app.web.conftest import ONE_DATABASE, Visitor
+from tests.app.web.reading import afresh, plain, rows
+from tests.app.web.scenes import On, Sent
+from tests.conftest import CAST, Cast
+
+pytestmark = ONE_DATABASE
+PAGE = "/operator/attention"
+
+
+@pytest.fixture
+def operator(cast: Cast, signed_in: Callable[[str], Visitor]) -> Visitor:
+    return signed_in(cast.operator)
+
+
+@pytest.fixture
+def garden(cast: Cast, six_servers: list[str]) -> str:
+    """One game with one server in each state, on machines of 1.6 TB; its id."""
+    game_id = scenes.forking_paths(cast.starlight.partner_id)
+    scenes.servers_report(silent=["srv-06"])
+    fleet_scenes.machines()
+    return game_id
+
+
+def paused() -> list[str]:
+    afresh()
+    return list(db.session.scalars(db.select(Server.id).where(Server.paused_at.is_not(None)).order_by(Server.id)))
+
+
+def test_servers_that_need_attention_are_listed_worst_first_with_reasons_and_disks(
+    operator: Visitor, garden: str
+) -> None:
+    page = operator.get(PAGE).text
+    lines = rows(page)
+    assert [re.findall(r"srv-\d\d", line)[0] for line in lines] == ["srv-04", "srv-06", "srv-05"]
+    assert "Disk full since" in lines[0]
+    assert "99 % 1.59 of 1.6 TB" in lines[0]
+    assert "No contact since" in lines[1]
+    assert "Retrying 2 of 5" in lines[2]
+    assert "Need attention 3 All 6" in plain(page)
+    assert len(rows(operator.get(f"{PAGE}?show=all").text)) == 6
+    assert f'href="{PAGE}"' in operator.get("/operator/servers").text
+
+
+def test_a_healthy_server_with_a_nearly_full_disk_needs_attention(operator: Visitor, cast: Cast) -> None:
+    scenes.servers_report()
+    assert "All servers are healthy." in plain(operator.get(PAGE).text)
+    full = {"disk_total_bytes": fleet_scenes.TB, "disk_free_bytes": fleet_scenes.TB // 20}
+    fleet_scenes.columns("srv-02", **full)
+    (line,) = rows(operator.get(PAGE).text)
+    assert "srv-02" in line
+    assert "Healthy 95 %" in line
+
+
+def test_capacity_is_shown_at_a_glance(operator: Visitor, garden: str) -> None:
+    text = plain(operator.get(PAGE).text)
+    for figure in (
+        "Free on servers 3.7 TB",
+        "Disks in use 61 %",
+        "Nearly full 1 of 6 disks",
+        "Builds in storage 35.7 GB",
+    ):
+        assert figure in text
+    assert re.search(r"Still to send \d", text)
+
+
+def test_packs_quotas_and_partners_without_owners_are_listed(operator: Visitor, garden: str, cast: Cast) -> None:
+    with writing() as session:
+        builds = session.scalars(db.select(Build).where(Build.game_id == garden)).all()
+        for build, state in zip(builds, ("no_room", "failed", "failed"), strict=False):
+            session.merge(BuildPack(build_id=build.id, state=state))
+        session.get_one(Partner, cast.starlight.partner_id).build_quota_bytes = 36 * 10**9
+        session.add(Partner(name="Nobody's <Games>"))
+    page = operator.get(PAGE).text
+    text = plain(page)
+    assert "1 pack is not made The portal’s disk has no room to make them." in text
+    assert "2 packs are not made Making them failed several times." in text
+    assert "Starlight Studio: Quota at 99 % 35.7 GB of 36.0 GB used" in text
+    assert "Nobody's <Games>: No owner yet" in text
+    assert f'href="/operator/partners/{cast.starlight.partner_id}"' in page
+    assert "<Games>" not in page
+
+
+def test_without_anything_the_page_says_what_would_be_listed(operator: Visitor, cast: Cast) -> None:
+    text = plain(operator.get(PAGE).text)
+    assert "Nothing. Unreachable storage, packs that cannot be made, quotas over 90 %" in text
+
+
+def test_downloads_of_the_chosen_servers_are_paused_and_resumed(operator: Visitor, garden: str) -> None:
+    answer = operator.post(PAGE, {"action": "pause", "server": ["srv-01", "srv-03", "srv-03"], "show": "all"})
+    assert (answer.status_code, answer.location) == (303, f"{PAGE}?show=all")
+    assert paused() == ["srv-01", "srv-03"]
+    assert "Downloads of 2 servers are paused" in plain(operator.get(PAGE).text)
+    actions = db.session.scalars(db.select(AuditEntry.action).order_by(AuditEntry.id.desc()).limit(2)).all()
+    assert list(actions) == ["server.paused", "server.paused"]
+    operator.post(PAGE, {"action": "resume", "server": ["srv-01"]})
+    assert paused() == ["srv-03"]
+
+
+def test_failed_builds_of_the_chosen_servers_are_retried_and_refusals_are_named(operator: Visitor, garden: str) -> None:
+    pause_server("srv-05", True, CAST)
+    operator.post(PAGE, {"action": "retry", "server": ["srv-04", "srv-05", "srv-99"]})
+    assert scenes.retries_asked(garden) == 1
+    text = plain(operator.get(PAGE).text)
+    assert "1 server retries 1 build now. The downloads of 'srv-05' are paused" in text
+    assert "No server 'srv-99'" in text
+
+
+def test_nothing_chosen_and_unknown_actions_change_nothing(operator: Visitor, owner: Visitor, garden: str) -> None:
+    assert operator.post(PAGE, {"action": "pause"}).status_code == 303
+    assert "Choose at least 1 server" in plain(operator.get(PAGE).text)
+    assert operator.post(PAGE, {"action": "retire", "server": ["srv-01"]}).status_code == 400
+    assert owner.get(PAGE).status_code in {403, 404}
+    assert owner.post(PAGE, {"action": "pause", "server": ["srv-01"]}).status_code in {403, 404}
+    assert paused() == []
+
+
+def test_all_that_are_listed_are_chosen_without_a_script(operator: Visitor, garden: str) -> None:
+    def checked(address: str) -> int:
+        return len(re.findall(r'name="server"\s+value="[^"]+"\s+checked', operator.get(address).text))
+
+    assert checked(PAGE) == 0
+    assert "Choose all 3" in plain(operator.get(PAGE).text)
+    assert checked(f"{PAGE}?choose=all") == 3
+    assert checked(f"{PAGE}?show=all&choose=all") == 6
+
+
+def test_the_page_costs_the_same_for_many_builds_as_for_few(operator: Visitor, cast: Cast) -> None:
+    def queries(games: int) -> int:
+        for _ in range(games):
+            slug = f"game-{len(slugs)}"
+            slugs.append(slug)
+            scenes.add_game(cast.starlight.partner_id, slug, slug, [Sent(on=[On("srv-01", "failed", attempt=7)])])
+        scenes.servers_report()
+        with statements() as sent:
+            assert operator.get(PAGE).status_code == 200
+        return sent.queries
+
+    slugs: list[str] = []
+    assert queries(2) == queries(6) <= 25
