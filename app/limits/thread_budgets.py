@@ -111,3 +111,9 @@ images = Slots("images on their way", _IMAGES, retry_after=1)
 downloads = Slots("downloads through the app", _DOWNLOADS, retry_after=30)
 _LONG = (streams, waiting_polls, raw_uploads, comparisons, image_uploads, images, downloads)
 calls = Calls(128, retry_after=5)
+
+
+def may_open_live_page() -> bool:
+    """Whether a request for a live page may pass a full budget of calls. As many may be on their way to their view as
+    there are free places for live pages: requests that only look like theirs cannot use up all threads."""
+    return calls.in_use < calls.limit + streams.limit - streams.in_use
