@@ -24,8 +24,8 @@ from app.topics.names import KEYS_TOPIC, SIGN_INS_TOPIC
 
 
 def close_partner(partner: Partner, actor: Actor) -> int:
-    """Remove the partner's members, revoke its keys and delete its games, each as its page does. Repeatable. Returns the
-    number of games that were deleted now.
+    """Remove the partner's members, revoke its keys and delete its games. Repeatable. Returns the number of games that
+    were deleted now.
 
     The members go too: a partner that does not want to go could register a game between two runs of the command, and
     stay for ever."""

@@ -84,7 +84,7 @@ def _seen(own: Settings, base_url: str) -> dict[str, Any]:
             "SLIPWAY_INSTANCE?"
         )
     seen = json_object(answer.data)
-    if seen is None or not _SEEN <= seen.keys():
+    if seen is None or not seen.keys() >= _SEEN:
         raise _Wrong(f"{base_url} leads to another program, not to this portal.")
     return seen
 

@@ -59,8 +59,8 @@ def partner_list(as_json: bool) -> None:
 def partner_remove(name: str, with_games: bool, yes: bool, as_json: bool) -> None:
     """Remove the partner with this NAME or id, its members and keys. It may have no games.
 
-    With --with-games, its members and keys go at once, and its games are deleted. Servers then remove their builds, which takes some minutes: run the
-    command again after that.
+    With --with-games, its members and keys go at once, and its games are deleted. Servers then remove their builds,
+    which takes some minutes: run the command again after that.
     """
     partner = partner_named(name)
     entry = next(entry for entry in directory() if entry.id == partner.id)
