@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.accounts.actors import Actor
@@ -157,6 +157,18 @@ def remove_member(partner: Partner, member_id: str, actor: Actor) -> None:
         record(session, actor, "member.removed", member.name, partner_id=partner_id)
         session.delete(member)
         announce(SIGN_INS_TOPIC)  # the sign-ins were deleted with the member
+
+
+def remove_all_members(partner: Partner, actor: Actor) -> None:
+    """Remove every member and open invitation of a partner that is about to be removed. Repeatable."""
+    partner_id = partner.id
+    with writing() as session:
+        _lock_partner(session, partner_id)
+        for member in session.scalars(select(Member).where(Member.partner_id == partner_id).order_by(Member.id)).all():
+            record(session, actor, "member.removed", member.name, partner_id=partner_id)
+            session.delete(member)
+        session.execute(delete(Invitation).where(Invitation.partner_id == partner_id))
+        announce(SIGN_INS_TOPIC)  # the sign-ins were deleted with the members
 
 
 def remove_operator(member_id: str, actor: Actor) -> None:

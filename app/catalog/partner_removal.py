@@ -12,6 +12,7 @@ from app.accounts.actors import Actor
 from app.accounts.audit_log import record
 from app.accounts.directory.key_directory import all_keys
 from app.accounts.keys import revoke_key
+from app.accounts.members import remove_all_members
 from app.catalog.game_lookup import games_of
 from app.catalog.games import delete_game
 from app.data.database import announce, writing
@@ -23,8 +24,12 @@ from app.topics.names import KEYS_TOPIC, SIGN_INS_TOPIC
 
 
 def close_partner(partner: Partner, actor: Actor) -> int:
-    """Revoke the partner's keys and delete its games, each as its page does. Repeatable. Returns the number of games
-    that were deleted now."""
+    """Remove the partner's members, revoke its keys and delete its games. Repeatable. Returns the number of games that
+    were deleted now.
+
+    The members go too: a partner that does not want to go could register a game between two runs of the command, and
+    stay for ever."""
+    remove_all_members(partner, actor)
     for key in all_keys(partner):
         revoke_key(key, actor)
     games = db.session.scalars(games_of(partner)).all()

@@ -61,8 +61,8 @@ class Plan:
 def plan_for(server: RecognisedServer, since: int | None, wait: float) -> Plan:
     """The server's plan. If its version is `since`, waits up to `wait` seconds for a change.
 
-    No database connection is held while waiting. If all slots for waiting polls are in use, the answer comes at once,
-    with `poll_after_seconds` > 0.
+    No database connection is held while waiting. If all slots for waiting polls are in use, or this server's share of
+    them is, the answer comes at once, with `poll_after_seconds` > 0.
     """
     free_connection()  # all reads here are prepared ones
     server_id, topic = server.id, plan_topic(server.id)
@@ -70,11 +70,11 @@ def plan_for(server: RecognisedServer, since: int | None, wait: float) -> Plan:
     # The stored version, not the hub's: after a change by another process, this process's hub may be 2 s behind, and an
     # agent that gets two numbers in turn would poll without end.
     if since is not None and wait > 0 and server.plan_version == since:
-        if thread_budgets.waiting_polls.try_acquire():
+        if thread_budgets.waiting_polls.try_acquire(server_id):
             try:
                 hub.wait(topic, since, min(wait, MAX_WAIT_SECONDS))
             finally:
-                thread_budgets.waiting_polls.free()
+                thread_budgets.waiting_polls.free(server_id)
             poll_after = STOPPING_POLL_AFTER if hub.stopping else 0
         else:
             poll_after = thread_budgets.waiting_polls.retry_after

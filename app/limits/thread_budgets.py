@@ -22,12 +22,14 @@ OTHER_THREADS = _IMAGES + _IMAGE_UPLOADS + _DOWNLOADS
 
 
 class Slots:
-    """A bounded number of slots. One owner gets at most half of them (rounded up). `limit` is set once, at start."""
+    """A bounded number of slots. One owner gets at most `most_of_one` of them (None: half, rounded up). `limit` is set
+    once, at start."""
 
-    def __init__(self, what: str, limit: int, retry_after: int) -> None:
+    def __init__(self, what: str, limit: int, retry_after: int, most_of_one: int | None = None) -> None:
         self.what = what
         self.limit = limit
         self.retry_after = retry_after
+        self.most_of_one = most_of_one
         self.in_use = 0
         self._owned: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -35,25 +37,27 @@ class Slots:
     @property
     def share(self) -> int:
         """How many slots one owner may have."""
-        return (self.limit + 1) // 2
+        return (self.limit + 1) // 2 if self.most_of_one is None else self.most_of_one
 
-    def try_acquire(self) -> bool:
-        """Acquire a slot without an owner, if one is free."""
+    def try_acquire(self, owner: str | None = None) -> bool:
+        """Acquire a slot, if one is free and `owner` has less than its share."""
         with self._lock:
-            if self.in_use >= self.limit:
-                return False
-            self.in_use += 1
-            return True
+            return self._take(owner)
+
+    def _take(self, owner: str | None) -> bool:
+        if self.in_use >= self.limit or (owner is not None and self._owned[owner] >= self.share):
+            return False
+        self.in_use += 1
+        if owner is not None:
+            self._owned[owner] += 1
+        return True
 
     def acquire(self, owner: str | None = None, name: str = "") -> None:
         """Acquire a slot. Raises Unavailable if none is free, or if `owner` has its share. `name` is the owner's name
         in the refusal."""
         with self._lock:
             full = self.in_use >= self.limit
-            if not full and (owner is None or self._owned[owner] < self.share):
-                self.in_use += 1
-                if owner is not None:
-                    self._owned[owner] += 1
+            if self._take(owner):
                 return
         again = f"Try again in {self.retry_after} seconds."
         if full:
@@ -101,7 +105,9 @@ class Calls:
 
 
 streams = Slots("live pages", 1000, retry_after=3)
-waiting_polls = Slots("waiting polls", 512, retry_after=2)
+# An agent waits with one poll. Some more, because a restarted one leaves its last poll behind; not all, because one
+# token could keep every other server from waiting.
+waiting_polls = Slots("waiting polls", 512, retry_after=2, most_of_one=4)
 raw_uploads = Slots("uploads through the app", 8, retry_after=30)
 # They read two large objects and wait for each other, so they could use up all other threads.
 comparisons = Slots("comparisons of builds", 4, retry_after=10)
@@ -111,3 +117,9 @@ images = Slots("images on their way", _IMAGES, retry_after=1)
 downloads = Slots("downloads through the app", _DOWNLOADS, retry_after=30)
 _LONG = (streams, waiting_polls, raw_uploads, comparisons, image_uploads, images, downloads)
 calls = Calls(128, retry_after=5)
+
+
+def may_open_live_page() -> bool:
+    """Whether a request for a live page may pass a full budget of calls. As many may be on their way to their view as
+    there are free places for live pages: requests that only look like theirs cannot use up all threads."""
+    return calls.in_use < calls.limit + streams.limit - streams.in_use

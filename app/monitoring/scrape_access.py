@@ -39,7 +39,7 @@ def _has_token(environ: Mapping[str, Any], token: str | None) -> bool:
 def _is_from_this_machine(environ: Mapping[str, Any]) -> bool:
     """Whether the connection comes from loopback and not through a proxy. The name in the request must be one of
     loopback too: otherwise a page of another site, whose name points at this machine, could read the answer."""
-    if any(environ.get(name) for name in _FORWARDED):
+    if any(name in environ for name in _FORWARDED):  # an empty one too
         return False
     original: Mapping[str, Any] = environ.get("werkzeug.proxy_fix.orig", {})  # before TRUSTED_PROXIES was applied
     peer = original.get("REMOTE_ADDR") or environ.get("REMOTE_ADDR") or ""

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -23,11 +24,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MAX_CLIENTS = 8
-MAX_CLIENT_SECONDS = 10.0  # for a client to send its request, and between two reads of the answer
+MAX_CLIENT_SECONDS = 10.0  # for a client to send its request, and to read the answer
 
 
 class _Handler(WSGIRequestHandler):
     timeout = MAX_CLIENT_SECONDS
+
+    def handle(self) -> None:
+        """Answer, if the request arrives in time. The timeout is that of one read, and a client that sends a byte now
+        and then would keep its place for days."""
+        end = threading.Timer(MAX_CLIENT_SECONDS, self._stop_reading)
+        end.daemon = True
+        end.start()
+        try:
+            super().handle()
+        finally:
+            end.cancel()
+
+    def _stop_reading(self) -> None:
+        with suppress(OSError):  # it has gone
+            self.connection.shutdown(socket.SHUT_RD)
 
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002  # the library's own name for it
         """Log nothing: a scrape every few seconds is no news."""

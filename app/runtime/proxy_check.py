@@ -16,7 +16,9 @@ from app.config.settings import Settings, settings
 from app.process.check_result import CheckResult, failed, ok, skipped
 from app.process.request_probe import HEADER, PATH, probe_signature
 from app.storage.address_checks import tls_reason
+from slipway.client.json_documents import json_object
 
+_SEEN = {"scheme", "host", "address", "forwarded"}  # what the portal answers
 _FORGED = "192.0.2.1"  # of no machine (RFC 5737)
 _CONNECT_SECONDS = 10.0
 _BODY_SECONDS = 5.0
@@ -81,7 +83,9 @@ def _seen(own: Settings, base_url: str) -> dict[str, Any]:
             f"{base_url} answered {answer.status}. Is it this portal, started with the same SECRET_KEY and "
             "SLIPWAY_INSTANCE?"
         )
-    seen: dict[str, Any] = answer.json()
+    seen = json_object(answer.data)
+    if seen is None or not seen.keys() >= _SEEN:
+        raise _Wrong(f"{base_url} leads to another program, not to this portal.")
     return seen
 
 

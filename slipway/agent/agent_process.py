@@ -31,7 +31,12 @@ from slipway.agent.packs.pack_install import PackInstall
 from slipway.agent.packs.storage_client import StorageClient
 from slipway.agent.packs.update_sources import UpdateSources
 from slipway.agent.plan_poller import PlanPoller
-from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from slipway.agent.platform_client import (
+    PlatformClient,
+    PlatformRefused,
+    PlatformUnreachable,
+    make_platform_pool,
+)
 from slipway.agent.reporter import Reporter
 from slipway.agent.sessions.connection_file import Connection, write_connection
 from slipway.agent.sessions.session_files import SessionFiles
@@ -41,7 +46,6 @@ from slipway.agent.storage_addresses import StorageAddresses
 from slipway.agent.thread_supervisor import ThreadSupervisor
 from slipway.agent.verification.repair_folders import drop_abandoned_repairs
 from slipway.client.storage_connections import StorageConnections
-from slipway.client.transport import make_pool
 
 # The agent stops within two seconds. The last report must fit into that time.
 _LAST_REPORT_SECONDS = 1.2
@@ -60,7 +64,7 @@ class Agent:
         self._wake, self._prefetch_wake = Event(), Event()
         self._first_plan_applied = Event()
         self._settings = settings
-        pool = make_pool(_PLATFORM_CONNECTIONS, settings.ca_file)
+        pool = make_platform_pool(_PLATFORM_CONNECTIONS, settings.ca_file)
         client = PlatformClient(pool, settings.url, settings.token)
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)

@@ -169,6 +169,9 @@ class _WatchedResponse(HTTPResponse):
         super().begin()
         self._reader.head_is_read()
 
+    def _read_and_discard_trailer(self) -> None:
+        """The trailer of a chunked body may have no end. It stays unread: such a connection is not used again."""
+
 
 class _WatchedReader(io.RawIOBase):
     """A socket's bytes. Raises StorageUnreachable if fewer than MIN_BYTES_PER_SECOND came in a window of waiting, or if

@@ -10,16 +10,24 @@ from pathlib import Path
 import urllib3
 from urllib3 import exceptions
 
+from slipway.client.timed_responses import ResponseTooSlow, limit_responses
 
-def make_pool(connections: int = 8, ca_file: Path | None = None) -> urllib3.PoolManager:
+
+def make_pool(
+    connections: int = 8, ca_file: Path | None = None, response_seconds: float | None = None
+) -> urllib3.PoolManager:
     """A pool that always verifies certificates, against the system's authorities (and SSL_CERT_FILE) and those in
     `ca_file`.
 
     It makes no retries, because callers have their own back-off, and follows no redirects, because a secret must not
-    follow one. Bodies are written in blocks of 256 KiB, because the timeout applies to each write.
+    follow one. Bodies are written in blocks of 256 KiB, because the timeout applies to each write. With
+    `response_seconds`, a response must be complete so long after its first byte.
     """
     context = make_tls_context(ca_file)
-    return urllib3.PoolManager(maxsize=connections, retries=False, ssl_context=context, blocksize=1 << 18)
+    pool = urllib3.PoolManager(maxsize=connections, retries=False, ssl_context=context, blocksize=1 << 18)
+    if response_seconds is not None:
+        limit_responses(pool, response_seconds)
+    return pool
 
 
 def make_tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -41,7 +49,8 @@ def describe_network_error(error: BaseException) -> str:
     if isinstance(error, exceptions.ConnectTimeoutError) and not isinstance(error, exceptions.NewConnectionError):
         return "no connection in time"
     if isinstance(error, (exceptions.ReadTimeoutError, TimeoutError)):
-        return "no answer in time"
+        slow = next((one for one in (error, error.__cause__) if isinstance(one, ResponseTooSlow)), None)
+        return str(slow) if slow else "no answer in time"
     if isinstance(error, (exceptions.SSLError, ssl.SSLError)):
         certificate = _certificate_problem(error)
         return f"TLS failed: {certificate}" if certificate else "TLS failed"

@@ -134,3 +134,10 @@ def test_the_compose_file_is_whole() -> None:
     for name in ("setup", "portal", "worker"):
         service = found["services"][name]
         assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+
+
+def test_no_server_of_the_nginx_example_logs_links() -> None:
+    """Links for invitations and new passwords are secrets, also where somebody opens one by plain http."""
+    servers = (DEPLOY / "nginx/slipway.conf").read_text().split("\nserver {")[1:]
+    assert len(servers) == 3
+    assert all("\n    access_log off;" in server for server in servers)

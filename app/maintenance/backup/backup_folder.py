@@ -12,21 +12,26 @@ earlier snapshot stays complete.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gzip
 import json
 import os
+import re
 import shutil
+import stat
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from app.config.private_files import write_private
 from app.refusals import Conflict, NotFound
 
 FORMAT = 1
+_SNAPSHOT_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z")  # others could lead out of the folder
 
 
 @dataclass(frozen=True)
@@ -68,20 +73,49 @@ class BackupFolder:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._manifest.exists() and any(path.name not in {".lock", *_OWN} for path in self.folder.iterdir()):
             raise Conflict(f"{self.folder} holds other files and no backup. Name an empty folder, or a new one.")
-        self.folder.chmod(0o700)
-        with (self.folder / ".lock").open("w") as lock:
+        self._make_private()
+        with self._open_lock() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Conflict(f"Another backup is being written to {self.folder}. Wait until it ends.") from None
+            self.require_plain_files()
             yield
+
+    def _make_private(self) -> None:
+        try:
+            self.folder.chmod(0o700)
+        except PermissionError:
+            raise Conflict(
+                f"{self.folder} belongs to another user, who could change the backup. Name a folder of this user's own."
+            ) from None
+
+    def _open_lock(self) -> IO[bytes]:
+        path = self.folder / ".lock"
+        try:
+            return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "rb")
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _no_plain_file(path) from None
+            raise
+
+    def require_plain_files(self) -> None:
+        """Raises Conflict if the folder holds anything but files and folders. Through a link, a backup would delete and
+        overwrite files elsewhere; a pipe or a device has no end."""
+        for path in self.folder.rglob("*"):
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise _no_plain_file(path)
 
     def manifest(self) -> Manifest | None:
         """None without a complete backup. Raises Conflict for a damaged one, and for one of another format."""
         try:
             found = json.loads(self._manifest.read_text())
             if found["format"] == FORMAT:
-                return Manifest(**found)
+                manifest = Manifest(**found)
+                if _SNAPSHOT_NAME.fullmatch(manifest.snapshot):
+                    return manifest
+                raise ValueError(manifest.snapshot)
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError):
@@ -117,11 +151,19 @@ class BackupFolder:
         return self.objects.joinpath(*parts)
 
     def backed_up_objects(self, snapshot: str) -> Iterator[BackedUpObject]:
-        for line in read_lines(self.snapshot(snapshot) / "objects.jsonl.gz"):
-            yield BackedUpObject(**line)
+        path = self.snapshot(snapshot) / "objects.jsonl.gz"
+        for line in read_lines(path):
+            try:
+                yield BackedUpObject(**line)
+            except TypeError:
+                raise Conflict(f"The backup is damaged: {path} has a line that names no object.") from None
 
     def write_objects(self, snapshot: str, found: Iterable[BackedUpObject]) -> None:
         write_lines(self.snapshot(snapshot) / "objects.jsonl.gz", (asdict(one) for one in found))
+
+
+def _no_plain_file(path: Path) -> Conflict:
+    return Conflict(f"{path} is a link or a special file, and no part of a backup. Remove it.")
 
 
 _OWN = ("snapshots", "objects")  # an interrupted first backup left them
@@ -146,5 +188,5 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         with gzip.open(path, "rt", encoding="utf-8") as text:
             for line in text:
                 yield json.loads(line)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Conflict(f"The backup is damaged: {path} cannot be read ({error}).") from None

@@ -111,6 +111,7 @@ def restore_backup(folder: Path, done: Callable[[int, int], None] = lambda done,
     """Restore everything into an empty, migrated database. `done` is called with the numbers of restored and of all
     objects. May be repeated after a failure. Raises NotFound, Conflict, StorageError."""
     backup = BackupFolder(folder)
+    backup.require_plain_files()
     manifest = backup.required_manifest()
     if manifest.revision != newest_revision():
         raise Conflict(
@@ -118,9 +119,9 @@ def restore_backup(folder: Path, done: Callable[[int, int], None] = lambda done,
             f"this version has {newest_revision()}. Restore it with that version, then upgrade."
         )
     require_empty()
+    secret = _read_secret(backup.snapshot(manifest.snapshot) / _SECRET)  # before the rows: they cannot be loaded twice
     present = _restore_objects(backup, manifest, done)
     load_rows(backup.snapshot(manifest.snapshot), manifest.rows)
-    secret = (backup.snapshot(manifest.snapshot) / _SECRET).read_text()
     return RestoreResult(manifest, present, not _restore_secret(secret))
 
 
@@ -134,6 +135,15 @@ def _restore_objects(backup: BackupFolder, manifest: Manifest, done: Callable[[i
             restore_object(backup, wanted)
         done(count, manifest.objects)
     return present
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        if secret := path.read_text():
+            return secret
+    except (OSError, ValueError):
+        pass
+    raise Conflict(f"The backup is damaged: {path} cannot be read.")
 
 
 def _restore_secret(secret: str) -> bool:

@@ -53,14 +53,14 @@ def partner_list(as_json: bool) -> None:
 
 @partner_group.command("remove", cls=PlainCommand)
 @click.argument("name")
-@click.option("--with-games", is_flag=True, help="Revoke its keys and delete its games first.")
+@click.option("--with-games", is_flag=True, help="Remove its members and keys and delete its games first.")
 @yes_option
 @as_json_option
 def partner_remove(name: str, with_games: bool, yes: bool, as_json: bool) -> None:
     """Remove the partner with this NAME or id, its members and keys. It may have no games.
 
-    With --with-games, its games are deleted first. Servers then remove their builds, which takes some minutes: run the
-    command again after that.
+    With --with-games, its members and keys go at once, and its games are deleted. Servers then remove their builds,
+    which takes some minutes: run the command again after that.
     """
     partner = partner_named(name)
     entry = next(entry for entry in directory() if entry.id == partner.id)

@@ -39,9 +39,13 @@ _CUT_THREADS = 2
 _LOOK_SECONDS = 0.25  # the maximum delay before a time limit is noticed
 _REPORT_SECONDS = 60.0
 _RELAXED_LOAD = 0.5  # then an overload is over
-# Requests that a full budget does not refuse: a supervisor without an answer to /livez would restart the process, and
-# live pages have a budget of their own.
-_NEVER_SHED = re.compile(rb"GET /livez[ ?]|GET [^\r\n]*\r\n(?:[^\r\n]+\r\n)*?accept: *text/event-stream", re.IGNORECASE)
+# A supervisor without an answer would restart the process, so a full budget does not refuse this.
+_LIVEZ = re.compile(rb"GET /livez[ ?]")
+# Live pages have a budget of their own, but get their place in their view. The path is looked at too: the header alone
+# would let every request through.
+_LIVE_PAGE = re.compile(
+    rb"GET /[^\s?]*/live[ ?][^\r\n]*\r\n(?:[^\r\n]+\r\n)*?accept:[ \t]*text/event-stream", re.IGNORECASE
+)
 # An idle connection has no time limit; the kernel notices when its client is gone.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 75), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
@@ -274,7 +278,9 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             if load < _RELAXED_LOAD:
                 self._load_state.worked()
             return False
-        return not _NEVER_SHED.match(conn.sock.received)
+        if _LIVEZ.match(conn.sock.received):
+            return False
+        return not (thread_budgets.may_open_live_page() and _LIVE_PAGE.match(conn.sock.received))
 
     def _refuse_for_load(self, conn: Connection) -> None:
         limit, after = thread_budgets.calls.limit, thread_budgets.calls.retry_after

@@ -10,10 +10,14 @@ from slipway.agent.cache.build_store import BuildMarker, Inventory
 from slipway.agent.cache.cache_layout import CacheLayout
 from slipway.agent.exit_codes import ExitCode
 from slipway.agent.path_names import BuildKey, parse_identifier
-from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from slipway.agent.platform_client import (
+    PlatformClient,
+    PlatformRefused,
+    PlatformUnreachable,
+    make_platform_pool,
+)
 from slipway.agent.sessions.connection_file import NoConnection, read_connection
 from slipway.agent.sessions.session_files import Session, SessionFiles, now_iso, process_identity
-from slipway.client.transport import make_pool
 
 # A player is waiting: starting on the active build is better than a long wait for the platform.
 _PLATFORM_TIMEOUT_SECONDS = 3.0
@@ -135,7 +139,7 @@ def _platform_client(layout: CacheLayout) -> PlatformClient:
         connection = read_connection(layout)
     except NoConnection as error:
         raise SessionRefused(ExitCode.NO_AGENT, str(error)) from error
-    pool = make_pool(ca_file=connection.ca_file)
+    pool = make_platform_pool(ca_file=connection.ca_file)
     return PlatformClient(pool, connection.url, connection.token, timeout_seconds=_PLATFORM_TIMEOUT_SECONDS)
 
 

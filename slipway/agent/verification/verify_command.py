@@ -17,7 +17,12 @@ from slipway.agent.exit_codes import ExitCode
 from slipway.agent.packs.storage_client import StorageClient
 from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
-from slipway.agent.platform_client import PlatformClient, PlatformRefused, PlatformUnreachable
+from slipway.agent.platform_client import (
+    PlatformClient,
+    PlatformRefused,
+    PlatformUnreachable,
+    make_platform_pool,
+)
 from slipway.agent.sessions.connection_file import Connection, NoConnection, read_connection
 from slipway.agent.storage_addresses import StorageAddresses, parse_storage_hosts
 from slipway.agent.verification.build_check import BuildCheck, CheckedBuild, NotChecked, NotMended, Problems
@@ -25,7 +30,6 @@ from slipway.agent.verification.repair_folders import drop_repairs
 from slipway.client.printable import one_line
 from slipway.client.sizes import format_size
 from slipway.client.storage_connections import StorageConnections
-from slipway.client.transport import make_pool
 
 _MAX_LISTED_PROBLEMS = 50
 
@@ -57,7 +61,7 @@ def verify_cache(cache: Path, game_id: str | None, *, repair: bool, write: Write
 
 
 def _build_check(layout: CacheLayout, connection: Connection) -> BuildCheck:
-    pool = make_pool(ca_file=connection.ca_file)
+    pool = make_platform_pool(ca_file=connection.ca_file)
     client = PlatformClient(pool, connection.url, connection.token)
     addresses = StorageAddresses(connection.url, parse_storage_hosts(connection.storage_hosts))
     connections = StorageConnections(connection.ca_file)

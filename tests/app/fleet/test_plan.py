@@ -212,10 +212,26 @@ def test_a_poll_without_a_place_is_told_when_to_come_again(
     assert thread_budgets.waiting_polls.in_use == 0
 
 
+def test_one_token_cannot_take_the_places_of_all_servers(
+    app: Flask, threads: ThreadPoolExecutor, agent: FleetAgent, cast: Cast, game: Game
+) -> None:
+    other, version = FleetAgent(app.test_client(), cast.servers["srv-02"]), agent.plan()["version"]
+    futures = [waiting(app, threads, agent.token, version) for _ in range(4)]
+    plan, seconds = poll(app, agent.token, version)
+    assert plan["pollAfterSeconds"] > 0
+    assert seconds < WAIT
+    futures.append(waiting(app, threads, other.token, other.plan()["version"]))
+    new_build(game)
+    assert all(future.result(15)[0]["pollAfterSeconds"] == 0 for future in futures)
+    assert thread_budgets.waiting_polls.try_acquire("srv-01"), "all places were given back"
+    thread_budgets.waiting_polls.free("srv-01")
+
+
 @pytest.mark.settings(SLIPWAY_WAITING_POLLS="64")
 def test_waiting_polls_hold_no_database_connection(
-    app: Flask, threads: ThreadPoolExecutor, agent: FleetAgent, game: Game
+    app: Flask, threads: ThreadPoolExecutor, agent: FleetAgent, game: Game, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(thread_budgets.waiting_polls, "most_of_one", 64)
     version = agent.plan()["version"]
     db.session.rollback()
     pool = db.engine.pool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gzip
 import hashlib
 import io
 import json
@@ -320,6 +321,77 @@ def test_other_files_are_left_alone_and_one_backup_runs_at_a_time(app: Flask, ke
     (kept / "letters.txt").unlink()
     with BackupFolder(kept).locked(), pytest.raises(Conflict, match="Another backup"):
         make_backup(kept)
+
+
+@on_sqlite
+@pytest.mark.parametrize("name", ["snapshots", "objects", "objects/archives", ".lock", "manifest.json"])
+def test_a_folder_with_links_is_refused_and_what_they_lead_to_stays(
+    app: Flask, build: Build, kept: Path, tmp_path: Path, name: str
+) -> None:
+    """A folder that comes from elsewhere: a backup deletes what it does not know in it."""
+    foreign = tmp_path / "foreign"
+    (foreign / "letters").mkdir(parents=True)
+    letter = foreign / "letters" / "dear-all.txt"
+    letter.write_text("dear all")
+    link = kept / name
+    make_backup(kept)
+    if link.is_dir():
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.symlink_to(letter if "." in name else foreign, target_is_directory="." not in name)
+    for try_it in (make_backup, restore_backup):
+        with pytest.raises(Conflict, match=f"{name} is a link or a special file"):
+            try_it(kept)
+    assert letter.read_text() == "dear all"
+
+
+@on_sqlite
+def test_a_pipe_in_the_place_of_an_object_is_refused(app: Flask, build: Build, kept: Path) -> None:
+    make_backup(kept)
+    archive = BackupFolder(kept).object_path(build.object_key)
+    archive.unlink()
+    os.mkfifo(archive)
+    with pytest.raises(Conflict, match="is a link or a special file"):
+        restore_backup(kept)
+
+
+@on_sqlite
+def test_a_snapshot_outside_of_the_folder_is_refused(app: Flask, cast: Cast, kept: Path) -> None:
+    make_backup(kept)
+    manifest = kept / "manifest.json"
+    for name in ("../../elsewhere", "/etc", "..", ""):
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"snapshot": name}))
+        with pytest.raises(Conflict, match="The backup is damaged"):
+            restore_backup(kept)
+
+
+@on_sqlite
+def test_every_damage_of_a_file_is_told_before_a_row_is_written(
+    app: Flask, cast: Cast, kept: Path, other_settings: Callable[[str], Settings]
+) -> None:
+    make_backup(kept)
+    snapshot = kept / "snapshots" / BackupFolder(kept).required_manifest().snapshot
+    with second(other_settings("sqlite")) as other:
+        for name, damage in (
+            ("secret_key", b""),
+            ("secret_key", b"\xff\xff"),
+            ("secret_key", None),
+            ("members.jsonl.gz", _with_broken_deflate(snapshot / "members.jsonl.gz")),
+            ("objects.jsonl.gz", gzip.compress(b'{"key": "archives/a.tar.gz"}\n')),
+        ):
+            path = snapshot / name
+            intact = path.read_bytes()
+            path.unlink() if damage is None else path.write_bytes(damage)
+            assert f"The backup is damaged: {path}" in Shell(other).refused("restore", str(kept))
+            assert not any(within(other, all_rows).values())
+            path.write_bytes(intact)
+        assert Shell(other).run("restore", str(kept)).exit_code == 0
+
+
+def _with_broken_deflate(path: Path) -> bytes:
+    whole = path.read_bytes()
+    header = 10 + whole[10:].index(b"\0") + 1 if whole[3] & 8 else 10  # the name of the file comes first
+    return whole[:header] + b"\xff" * 8 + whole[header + 8 :]
 
 
 @on_sqlite

@@ -95,6 +95,29 @@ def test_idle_connections_use_up_their_places_and_no_threads(app: Flask, cast: C
     wait_until(answers, 30, "the places of closed connections are free")
 
 
+def test_clients_that_drip_lose_their_places(app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.runtime.metrics_listener.MAX_CLIENT_SECONDS", 1.0)
+    port = listen_for_scrapes(app, free_range(1), None)
+    assert port is not None
+
+    with ExitStack() as opened:
+        dripping = [opened.enter_context(socket.create_connection(("127.0.0.1", port), 30)) for _ in range(MAX_CLIENTS)]
+        still: list[socket.socket] = list(dripping)
+        for one in dripping:
+            one.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+
+        def all_are_closed() -> bool:
+            for one in list(still):
+                try:
+                    one.sendall(b"y")
+                except OSError:
+                    still.remove(one)
+            return not still
+
+        wait_until(all_are_closed, 30, "no client keeps its place by sending a byte now and then")
+    assert get(port).status == 200
+
+
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
     with ValkeyServer(port=free_port()) as server:

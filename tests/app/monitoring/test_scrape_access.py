@@ -40,6 +40,7 @@ ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7", "HTTP_HOST": "slipway.example.org"}
                 "HTTP_VIA",
             )
         ],
+        (HERE | {"HTTP_X_FORWARDED_FOR": ""}, False),
         # TRUSTED_PROXIES made a loopback address of what a client wrote.
         (HERE | {"werkzeug.proxy_fix.orig": {"REMOTE_ADDR": "192.0.2.7", "HTTP_HOST": "127.0.0.1"}}, False),
         (ELSEWHERE | {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}, True),

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from app.limits import thread_budgets
 from app.limits.thread_budgets import Slots
 from app.refusals import Unavailable
 
@@ -57,3 +58,16 @@ def test_many_threads_never_take_more_than_there_are() -> None:
         thread.join()
     assert slots.in_use == 0
     assert 0 < most[0] <= 4
+
+
+def test_requests_for_live_pages_pass_a_full_budget_only_while_there_are_places(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(thread_budgets.calls, "limit", 10)
+    monkeypatch.setattr(thread_budgets.streams, "limit", 5)
+    monkeypatch.setattr(thread_budgets.calls, "in_threads", 14)
+    assert thread_budgets.may_open_live_page()
+    monkeypatch.setattr(thread_budgets.calls, "in_threads", 15)
+    assert not thread_budgets.may_open_live_page(), "five are on their way already"
+    monkeypatch.setattr(thread_budgets.streams, "in_use", 5)
+    assert not thread_budgets.may_open_live_page(), "all five have their place, and ten calls are answered"

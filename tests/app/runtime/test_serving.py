@@ -160,6 +160,9 @@ def test_calls_over_the_budget_are_refused_at_once(tmp_path: Path) -> None:
         assert stream.status == 200, "live pages have a budget of their own"
         for _ in range(20):
             assert server.http.request("GET", f"{address}/").status == 503
+        for path in ("/", "/?next=/games/a/live", "/live-a"):
+            dressed_up = server.http.request("GET", f"{address}{path}", headers={"Accept": "text/event-stream"})
+            assert dressed_up.status == 503, "the header alone lets nothing through"
         assert server.log.read_text().count("too many calls") == 1
         assert not any(future.done() for future in waiting)
     finally:

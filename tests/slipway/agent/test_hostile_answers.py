@@ -33,6 +33,7 @@ from slipway.agent.platform_client import (
     PlatformRefused,
     PlatformUnreachable,
     ReportResponse,
+    make_platform_pool,
 )
 from slipway.agent.response_fields import MAX_BUILDS, MAX_BYTES, MAX_COUNTER, parse_wait_seconds
 from slipway.agent.settings import Settings
@@ -40,8 +41,8 @@ from slipway.client.backoff import Backoff
 from slipway.client.printable import MAX_LINE_LENGTH
 from slipway.client.retry_after import retry_after_seconds
 from slipway.client.storage_connections import StorageConnections
-from slipway.client.transport import make_pool
 from tests.slipway.agent.agent_process import AgentProcess
+from tests.slipway.agent.dripping_server import DrippingServer
 from tests.slipway.agent.hostile_answers import BODIES, JSON, RETRY_AFTER, answers, as_bytes, spoilt
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
 from tests.slipway.agent.raw_server import RawServer
@@ -239,7 +240,7 @@ def test_brackets_within_each_other_are_no_more_than_a_wrong_field() -> None:
 @pytest.mark.parametrize("asked", [1e-320, 0.001])
 def test_a_tiny_wait_is_no_busy_loop(asked: float, platform: Platform, server: PlatformServer, cache: Path) -> None:
     platform.raw_plans.append(_http(as_bytes(PLAN | {"builds": [], "evict": [], "pollAfterSeconds": asked})))
-    client = PlatformClient(make_pool(), server.url, TOKEN)
+    client = PlatformClient(make_platform_pool(), server.url, TOKEN)
     plan_poller = PlanPoller(client, Backoff(), Event(), on_plan=lambda: None)
     assert plan_poller._poll() >= 0.1
 
@@ -252,7 +253,7 @@ def raw() -> Iterator[RawServer]:
 
 @pytest.fixture
 def pool() -> urllib3.PoolManager:
-    return make_pool()
+    return make_platform_pool()
 
 
 @pytest.mark.slow
@@ -330,13 +331,35 @@ def test_an_answer_is_not_unpacked_in_memory(raw: RawServer, pool: urllib3.PoolM
         PlatformClient(pool, raw.url, TOKEN).plan(None, 0)
 
 
-def test_an_answer_that_drips_has_an_end(
-    raw: RawServer, pool: urllib3.PoolManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("slipway.agent.platform_client.MAX_RESPONSE_SECONDS", 0.0)  # every answer takes longer
-    raw.answer = b"HTTP/1.1 200 OK\r\n\r\n" + as_bytes(PLAN)
-    with pytest.raises(PlatformUnreachable, match="its response took longer than"):
-        PlatformClient(pool, raw.url, TOKEN).plan(None, 0)
+@pytest.mark.parametrize(
+    ("start", "drops"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", b"y", id="head"),
+        pytest.param(b"", b"HTTP/1.1 100 Continue\r\n\r\n", id="interim responses"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", b" ", id="body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n", id="chunks"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n", b"X: y\r\n", id="trailer"
+        ),
+    ],
+)
+def test_an_answer_that_drips_has_an_end(start: bytes, drops: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slipway.agent.platform_client.MAX_RESPONSE_SECONDS", 0.5)
+    with DrippingServer(start, drops) as server:
+        address = server.url.partition("/pack")[0]
+        with pytest.raises(PlatformUnreachable, match="its response took longer than"):
+            PlatformClient(make_platform_pool(), address, TOKEN).plan(None, 0)
+
+
+def test_a_trailer_of_storage_is_not_waited_for(raw: RawServer) -> None:
+    """It may have no end, at any speed."""
+    raw.answer = (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-0/1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\nx\r\n0\r\n" + b"X: y\r\n" * 400_000
+    )
+    with StorageConnections().get(raw.url, 0, 0) as response:
+        view = memoryview(bytearray(10))
+        assert (response.readinto(view), response.readinto(view)) == (1, 0)
 
 
 @pytest.mark.slow

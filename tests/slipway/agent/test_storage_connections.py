@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 import pytest
@@ -21,39 +20,11 @@ from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.client.storage_connections import StorageConnections, StorageUnreachable
+from tests.slipway.agent.dripping_server import DrippingServer
 from tests.slipway.agent.storage_server import StorageServer
 
 HEAD = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-99999/100000\r\nContent-Length: 100000\r\n\r\n"
 WINDOW_SECONDS = 0.4
-
-
-class DrippingServer:
-    """Sends `start` at once, and then one byte of `drops` every 20 milliseconds, without end."""
-
-    def __init__(self, start: bytes, drops: bytes) -> None:
-        self._start, self._drops = start, drops
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._stopped = Event()
-        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/pack?X-Amz-Signature=secret"
-
-    def __enter__(self) -> DrippingServer:
-        Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._stopped.set()
-        self._listening.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            connection, _ = self._listening.accept()
-            with connection:
-                connection.recv(65536)
-                connection.sendall(self._start)
-                sent = 0
-                while not self._stopped.wait(0.02):
-                    connection.sendall(self._drops[sent % len(self._drops) :][:1])
-                    sent += 1
 
 
 @pytest.fixture

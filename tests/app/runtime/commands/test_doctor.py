@@ -16,6 +16,7 @@ from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
 from tests.app.runtime.commands.conftest import Shell
 from tests.app.runtime.processes import free_port
+from tests.slipway.agent.raw_server import RawServer
 from tests.storage.conftest import seaweed as seaweed
 from tests.storage.seaweed import UPLOAD, SeaweedFS
 
@@ -149,3 +150,12 @@ def _allow(where: StorageSettings, origin: str) -> None:
     )
     url = presign(where, "PUT", "", {"cors": ""}, timedelta(minutes=1))
     assert urllib3.request("PUT", url, body=rule.encode(), retries=False).status == 200
+
+
+@pytest.mark.parametrize("body", [b"<h1>It works!</h1>", b"[]", b'{"scheme": "http"}', b"[" * 100_000])
+def test_another_program_at_the_base_url_is_named(doctor: Doctor, body: bytes) -> None:
+    """Many programs answer 200 to every path."""
+    with RawServer() as other:
+        other.answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        _, found = doctor.asked(unchanged, base_url=other.url)
+    assert found["proxy"] == f"failed {other.url} leads to another program, not to this portal."

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from app.accounts.directory.member_directory import member_with_email
+from app.accounts.directory.member_directory import all_invitations, all_members, member_with_email
 from app.accounts.keys import authenticate
 from app.accounts.members import invite
 from app.accounts.partners import partner_named
@@ -195,6 +195,7 @@ def test_a_partner_without_games_is_removed_with_all_that_is_its_own(
 def test_a_partner_with_games_goes_when_servers_and_sessions_have_let_go_of_them(
     shell: Shell, cast: Cast, client: FlaskClient
 ) -> None:
+    invite(partner_named("Starlight Studio"), "new@starlight.example", "owner", CAST)
     key = bearer(cast.starlight.key)
     client.post("/api/partners/games", json=GAME, headers=key)
     client.put(
@@ -207,17 +208,22 @@ def test_a_partner_with_games_goes_when_servers_and_sessions_have_let_go_of_them
         session.get_one(Server, "srv-01").last_report_at = now()
         playing = PlaySession(server_id="srv-01", game_id=game.id, build_id=game.released_build_id)
         session.add(playing)
+        session.flush()
+        session_id = playing.id
     assert "has 1 game. Delete them first" in shell.refused("partner", "remove", "Starlight Studio", "--yes")
 
     remove = ("partner", "remove", "Starlight Studio", "--with-games", "--yes")
     assert "The deletion of 1 game of Starlight Studio is not complete" in shell.refused(*remove)
 
     assert client.get("/api/partners/games", headers=key).status_code == 401
+    assert client.post("/api/partners/games", json=GAME | {"slug": "again"}, headers=key).status_code == 401
+    assert all_members(partner_named("Starlight Studio")) == [], "nobody can register a game before the second run"
+    assert all_invitations(partner_named("Starlight Studio")) == []
     assert audited("game.deleted").game_id == game.id
     assert sweep().games == 0
     assert "is not complete" in shell.refused(*remove)
     with writing() as session:
-        session.get_one(PlaySession, playing.id).ended_at = now()
+        session.get_one(PlaySession, session_id).ended_at = now()
         session.get_one(Server, "srv-01").last_report_at = now() - timedelta(days=2)
     assert sweep().games == 1
 
