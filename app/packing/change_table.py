@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from app.data.text_search import fold
 from slipway.packs.comparing import Change, ChangeKind
 
 _KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.CHANGED)
@@ -18,7 +19,8 @@ _ROW_BYTES = 3 * 8 + 1 + 80  # three sizes, the kind, and the objects around a p
 
 @dataclass(frozen=True)
 class ChangeFilter:
-    """`kind`: only these changes. `text`: only paths that contain it, in any case."""
+    """`kind`: only these changes. `text`: only paths that contain it, without regard to case, accents and the
+    Unicode form of a letter."""
 
     kind: ChangeKind | None = None
     text: str = ""
@@ -74,9 +76,11 @@ class ChangeTable:
 
     def _matching(self, chosen: ChangeFilter) -> Iterator[int]:
         kind = None if chosen.kind is None else _KINDS.index(chosen.kind)
-        text = chosen.text.lower()
+        part = fold(chosen.text)
+        if chosen.text and not part:
+            return  # only an accent, say: no path contains that
         for row, path in enumerate(self._paths):
-            if (kind is None or self._kinds[row] == kind) and (not text or text in path.lower()):
+            if (kind is None or self._kinds[row] == kind) and (not part or part in fold(path)):
                 yield row
 
     def _change(self, row: int) -> Change:

@@ -110,7 +110,7 @@ def test_killed_while_an_expired_upload_is_removed(world: World) -> None:
     with looking(world):
         game = db.session.get_one(Game, game_id)
         said = AnnouncedImage("card.png", "image/png", len(data), "ab" * 32)
-        presign(game, dashboard_app_id(world.partner_id), said)
+        presign(game, dashboard_app_id(world.partner_id), said, sign_type=True)
         with writing() as session:
             session.scalars(select(StagedAsset)).one().expires_at -= timedelta(hours=1)
         assert asset_quota(db.session(), world.partner_id).reserved == len(data)

@@ -14,7 +14,8 @@ Kind = Literal["added", "removed", "changed"]
 
 class ChangesQuery(Shape):
     """`against`: the number of the build to compare with; by default the live build, or for the live build itself the
-    one that was live before. `kind` and `q` (part of a path, in any case) filter. `limit`: 1 to 1,000."""
+    one that was live before. `kind` and `q` (part of a path, whatever its case and accents) filter.
+    `limit`: 1 to 1,000."""
 
     against: BuildNumber | None = None
     kind: Kind | None = None

@@ -13,6 +13,7 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.asset_list import ListedAsset, list_assets
 from app.images.image_addresses import address
+from app.images.image_limits import image_type
 from app.images.intake.confirmation import SentUpload, confirm
 from app.images.intake.presigning import AnnouncedImage, presign
 from app.images.object_keys import parse_checksum
@@ -32,14 +33,15 @@ bp = Blueprint("v1_assets", __name__, url_prefix="/api/v1/games/<game_id>/assets
     on_replay=RUN_AGAIN,
 )
 def presign_asset(caller: Caller, game: Game, body: schemas.PresignRequest) -> Result:
-    announced = AnnouncedImage(body.file_name, body.content_type, body.byte_size, parse_checksum(body.checksum))
-    presigned = presign(game, caller.app_id, announced)
+    content_type = image_type(body.content_type) or body.content_type
+    announced = AnnouncedImage(body.file_name, content_type, body.byte_size, parse_checksum(body.checksum))
+    presigned = presign(game, caller.app_id, announced, sign_type=body.content_type == content_type)
     return Result(
         schemas.PresignAnswer(
             signed_url=presigned.signed_url,
             key=presigned.key,
             public_url=address(presigned.key, request.url_root),
-            content_type=body.content_type,
+            content_type=content_type,
         ),
         headers={"Cache-Control": "no-store"},  # anybody that has the URL can upload
     )

@@ -41,8 +41,15 @@ def _image_type(text: str) -> str:
     return found
 
 
+def _named_image_type(text: str) -> str:
+    """The name as it was sent, if it is one of an accepted type."""
+    _image_type(text)
+    return text
+
+
 Name = Annotated[Text, Field(min_length=1, max_length=256)]
-ImageType = Annotated[Text, AfterValidator(_image_type), Field(json_schema_extra={"enum": list(IMAGE_TYPES)})]
+_TYPES = Field(json_schema_extra={"enum": list(IMAGE_TYPES)})
+ImageType = Annotated[Text, AfterValidator(_image_type), _TYPES]
 ImageChecksum = Annotated[
     Text, AfterValidator(_checksum), with_pattern("^sha256-[A-Za-z0-9+/_-]{42}[AEIMQUYcgkosw048]=?$")
 ]
@@ -73,7 +80,7 @@ class Paging(Shape):
 
 class PresignRequest(Shape):
     file_name: Annotated[StoredText, Field(min_length=1, max_length=256)]
-    content_type: ImageType
+    content_type: Annotated[Text, AfterValidator(_named_image_type), _TYPES]
     byte_size: ByteSize
     checksum: Annotated[
         Text, AfterValidator(_checksum), with_pattern("^sha256-[A-Za-z0-9+/_-]{42}[AEIMQUYcgkosw048]=?$")

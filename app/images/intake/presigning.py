@@ -42,8 +42,11 @@ class PresignedUpload:
     key: str
 
 
-def presign(game: Game, app_id: str, announced: AnnouncedImage) -> PresignedUpload:
+def presign(game: Game, app_id: str, announced: AnnouncedImage, *, sign_type: bool) -> PresignedUpload:
     """Reserve quota and sign the upload. The same file again is the same upload with a new URL.
+
+    Without `sign_type` the PUT may have any Content-Type: a client that announced `image/jpg` sends either that or the
+    name that we answer. Parts have no type, and the bytes decide in any case.
 
     Raises the errors of `stage`, StorageError, and DirectUploadsOff while storage is not safe to send to.
     """
@@ -51,7 +54,8 @@ def presign(game: Game, app_id: str, announced: AnnouncedImage) -> PresignedUplo
     free_connection()
     direct_uploads().require()  # before quota is reserved
     staged = stage(game_id, partner_id, app_id, announced)
-    url = staging_url(staged, content_type=announced.content_type, byte_size=announced.byte_size, lifetime=LIFETIME)
+    signed_type = announced.content_type if sign_type else None
+    url = staging_url(staged, content_type=signed_type, byte_size=announced.byte_size, lifetime=LIFETIME)
     return PresignedUpload(url, staged.key)
 
 

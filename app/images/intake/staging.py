@@ -38,9 +38,9 @@ class StagedUpload:
     transfer: str | None
 
 
-def staging_url(staged: StagedUpload, *, content_type: str, byte_size: int, lifetime: timedelta) -> str:
-    """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type`, and nothing else. Raises
-    StorageError; an upload that has just begun is then removed."""
+def staging_url(staged: StagedUpload, *, content_type: str | None, byte_size: int, lifetime: timedelta) -> str:
+    """A URL to which a browser or script may PUT exactly `byte_size` bytes of `content_type` (None: of any), and
+    nothing else. Raises StorageError; an upload that has just begun is then removed."""
     transfer = _active_transfer(staged)
     return part_url(staged.staging_key, transfer, PART, byte_size, lifetime, content_type=content_type)
 

@@ -55,6 +55,16 @@ def test_pages_hold_every_matching_change_once_and_largest_first(
     assert sum(table.counts(text).values()) == len([e for e in found if text.lower() in e.path.lower()])
 
 
+@pytest.mark.parametrize("text", ["café", "cafe\u0301", "CAFE", "Cafe\u0301/É"])
+def test_a_path_is_found_in_any_case_and_spelling(text: str) -> None:
+    """macOS stores the accents of a name as characters of their own (NFD)."""
+    paths = ["game/Café/École.rpy", "game/cafe\u0301/e\u0301cole.ogg", "game/script.rpy"]
+    table = ChangeTable([Change(path, ChangeKind.ADDED, None, 1, 1) for path in paths])
+    page = table.page(ChangeFilter(text=text), 0, 10)
+    assert [each.path for each in page.changes] == sorted(paths[:2])
+    assert table.counts("\u0301")[ChangeKind.ADDED] == 0, "nothing contains an accent alone"
+
+
 def test_nothing_changed() -> None:
     table = ChangeTable([])
     assert (len(table), table.new_bytes, table.page(ChangeFilter(), 0, 10).changes) == (0, 0, [])
