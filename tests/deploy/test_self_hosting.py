@@ -61,7 +61,7 @@ def test_the_doctor_finds_nothing_to_set(printed: dict[str, str]) -> None:
     (lines,) = (said.splitlines() for block, said in printed.items() if "doctor" in block)
     assert [line for line in lines[:-1] if not line.startswith(("ok ", "skipped "))] == []
     assert [line.split(":")[0].split() for line in lines if line.startswith("skipped")] == [["skipped", "redis"]]
-    assert lines[-1] == "12 checks, 0 failed."
+    assert lines[-1] == f"{len(lines) - 1} checks, 0 failed."
 
 
 def test_parts_go_straight_to_storage_and_the_agent_fetches_them(
