@@ -2,8 +2,8 @@
 
 Of the sandbox it applies RestrictAddressFamilies: the storage gateway asks the kernel for addresses by a socket.
 
-`python -m tests.deploy.systemctl enable --now slipway-web`. Settings: UNITS (folder of unit files), STATE (folder for logs and
-pids), NGINX_CONFIGURATION (main configuration), AS_USER (start as the unit's user, which needs root).
+`python -m tests.deploy.systemctl enable --now slipway-web`. Settings: UNITS (folder of unit files), STATE (folder for
+logs and pids), NGINX_CONFIGURATION (main configuration), AS_USER (start as the unit's user, which needs root).
 """
 
 from __future__ import annotations
