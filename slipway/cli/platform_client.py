@@ -128,7 +128,7 @@ class PlatformClient:
 
     def _unreachable(self, why: str) -> CommandError:
         remedy = "Check the address and the network, then try again."
-        if why.startswith("TLS failed: self-signed"):
+        if why.startswith(("TLS failed: self-signed", "TLS failed: unable to get local issuer")):
             remedy = "If the certificate is of a private authority, name its file in SSL_CERT_FILE."
         return CommandError(f"{self.url} cannot be reached: {why}. {remedy}", ExitCode.UNREACHABLE)
 

@@ -30,7 +30,7 @@ def key_named(text: str) -> ApiKey:
     ).all()
     if not found:
         # Somebody may have given the key itself, and messages end up in logs.
-        shown = hint(text) if text.startswith("pp_") and "…" not in text else text
+        shown = hint(text) if text.startswith("pp_") and len(text) > 24 else text
         raise NotFound(f"No active key has the id or hint '{shown}'. `flask key list` lists them.")
     if len(found) > 1:
         raise Conflict(f"{len(found)} keys have the hint {text}. Give the id of one: `flask key list` lists them.")
