@@ -39,13 +39,3 @@ def history(
     found = db.session.scalars(query).all()
     entries = found[:PAGE_SIZE]
     return HistoryPage(entries, entries[-1].id if len(found) > PAGE_SIZE else None)
-
-
-def refused_builds(game: Game, limit: int = 5) -> Sequence[AuditEntry]:
-    """The newest refusals of a game's archives. Nothing else of those archives is kept."""
-    return db.session.scalars(
-        select(AuditEntry)
-        .where(AuditEntry.game_id == game.id, AuditEntry.action == "build.refused")
-        .order_by(AuditEntry.id.desc())
-        .limit(limit)
-    ).all()

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from app.accounts.actors import Actor
-from app.accounts.audit_history import refused_builds
 from app.accounts.audit_log import record
+from app.catalog.refused_archives import RefusedArchive, refused_archives
 from app.data.cursors import number_position
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
-from app.data.models.audit_record import AuditEntry
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
@@ -106,12 +105,12 @@ def _live_before(game: Game) -> Build | None:
 
 @dataclass(frozen=True)
 class BuildTable:
-    """A game's builds as the dashboard's table shows them: newest first, with refused archives in between. `cached`:
-    build id → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of fetching these
-    builds; `older`: where the next page begins, or None at the end."""
+    """A game's builds as the dashboard's table shows them: newest first. `refused`: what was rejected
+    meanwhile; `cached`: build id → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of
+    fetching these builds; `older`: where the next page begins, or None at the end."""
 
     builds: Sequence[Build]
-    refused: Sequence[AuditEntry]
+    refused: Sequence[RefusedArchive]
     cached: Mapping[str, int]
     packs: Mapping[str, PackStatus]
     servers: int
@@ -122,8 +121,8 @@ class BuildTable:
 
 
 def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable:
-    """Eight queries for any number of builds. Refusals are sorted in by time; those older than this page's builds are
-    left out."""
+    """Eight queries for any number of builds. Refusals are on the first page, without those that are older than its
+    builds."""
     query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(Build.number < before)
@@ -131,11 +130,11 @@ def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable
     builds = found[:limit]
     more = len(found) > limit
     oldest = builds[-1].created_at if more else None
-    refused = refused_builds(game) if before is None else []
+    refused = refused_archives(game) if before is None else []
     live = live_build(game)
     return BuildTable(
         builds=builds,
-        refused=[entry for entry in refused if oldest is None or entry.at > oldest],
+        refused=[each for each in refused if oldest is None or each.newest.at > oldest],
         cached=cached_counts(game),
         packs=pack_states([build.id for build in builds]),
         servers=active_server_count(),

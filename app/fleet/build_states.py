@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from app.fleet.contact import is_recent
 
+# Most severe first.
 BuildState = Literal[
     "failed",
     "no_contact",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from app.data.models.game import Build
 from app.fleet.build_states import BuildState
@@ -21,19 +22,7 @@ class Ahead:
 
 
 # Most severe first: the order of all lines of counts, and of a page's title.
-SEVERITY: tuple[BuildState, ...] = (
-    "failed",
-    "no_contact",
-    "retrying",
-    "verifying",
-    "downloading",
-    "queued",
-    "removing",
-    "cached",
-    "not_started",
-    "not_sent",
-    "removed",
-)
+SEVERITY: tuple[BuildState, ...] = get_args(BuildState)
 
 
 def percent_of(done: int, total: int) -> int:

@@ -68,7 +68,8 @@ def _counted(released: Sequence[str], servers: Sequence[Server], at: datetime) -
             unsent[row.build_id][row.contact] -= row.servers
     for build_id, found in counts.items():
         for contact_of, missing in unsent[build_id].items():
-            found[state_of(None, _REPORTED[contact_of](at), at)] += max(0, missing)
+            if missing > 0:
+                found[state_of(None, _REPORTED[contact_of](at), at)] += missing
     return {build_id: Summary([], found) for build_id, found in counts.items()}
 
 

@@ -18,10 +18,10 @@ IN_FLIGHT = 3
 MAX_TRIES = 3
 
 
-def part_size(length: int | None, max_length: int) -> int:
-    """Bytes of every part but the last: 16 MiB, or more if 10,000 such parts are not enough."""
-    minimum = -(-(length if length is not None else max_length) // MAX_PARTS)
-    return max(PART, -(-minimum // MIB) * MIB)
+def part_size(length: int | None, max_length: int, wanted: int | None = None) -> int:
+    """Bytes of every part but the last: `wanted` or 16 MiB, or more if 10,000 such parts are not enough. Whole MiB."""
+    minimum = max(-(-(length if length is not None else max_length) // MAX_PARTS), wanted or PART)
+    return -(-minimum // MIB) * MIB
 
 
 class PartWriter:

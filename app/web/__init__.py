@@ -9,9 +9,17 @@ from typing import Any
 from flask import Flask
 
 from app.web.accounts import invitation, new_password, sign_in
-from app.web.builds import build_list, build_page, build_words, changes_page, release_page, replica_page
+from app.web.builds import (
+    build_list,
+    build_page,
+    build_words,
+    changes_page,
+    refusal_actions,
+    release_page,
+    replica_page,
+)
 from app.web.components import board_page, component_form, component_page, revisions_page
-from app.web.frame import security_headers, static_files, storage_banner, theme
+from app.web.frame import dialogs, security_headers, static_files, storage_banner, theme
 from app.web.frame.current_user import current_address, signed_in_member
 from app.web.frame.navigation import navigation
 from app.web.frame.query_parameters import refuse_nul
@@ -49,7 +57,7 @@ from app.web.settings import (
 AREAS: tuple[tuple[ModuleType, ...], ...] = (
     (theme, invitation, new_password),
     (game_list, new_game, game_page, game_details, game_activity),
-    (build_list, build_page, changes_page, release_page, replica_page),
+    (build_list, build_page, changes_page, refusal_actions, release_page, replica_page),
     (gallery_page, image_page, image_upload),
     (board_page, component_page, component_form, revisions_page),
     (server_list,),
@@ -115,6 +123,7 @@ def init_app(app: Flask) -> None:
     for part in (
         static_files,
         security_headers,
+        dialogs,
         sign_in,
         live_parts,
         shared_streams,

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
+import random
 import re
+import tarfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, FilePayload, Page, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Request, Route, expect
 
+from app.accounts.sign_ins import end_all
+from app.config.settings import MIB
+from app.data.database import writing
 from app.data.extensions import db
+from app.data.models.partner import Member
 from app.data.models.upload import Upload
+from app.storage import part_writer
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.browser.conftest import ZONE, wait_for
-from tests.conftest import Cast
+from tests.browser.conftest import ZONE, visit, wait_for
+from tests.conftest import PASSWORD, Cast
 from tests.faults.packing import packed_game
-from tests.game_archives import big_archive, game_archive
+from tests.game_archives import add_file, big_archive, game_archive
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE, pytest.mark.usefixtures("workers")]
 
@@ -139,7 +150,7 @@ def test_the_whole_page_takes_a_drop_and_says_what_it_becomes(lanterns: Page, co
     expect(row).to_have_attribute("data-phase", "failed")
     expect(row).to_contain_text("Rejected:")
     # The refusal stays, in the list of builds too, also on the other tabs.
-    expect(lanterns.locator("#builds tbody tr")).to_contain_text("Failed check")
+    expect(lanterns.locator("#builds .refusals summary")).to_contain_text("Failed check")
     lanterns.get_by_role("link", name="Details").click()
     expect(lanterns.locator("#uploads .upload")).to_contain_text("Rejected:")
     assert complaints == []
@@ -258,7 +269,7 @@ def test_a_reload_in_the_middle_and_the_file_again(
     expect(row).to_have_attribute("data-phase", "live", timeout=30_000)
     expect(page.locator("#builds tbody tr")).to_have_count(1)
     assert sorted(sent) == [2, 3]
-    assert page.evaluate("Object.values(localStorage).join()") == "{}"
+    assert page.evaluate("localStorage.getItem(Object.keys(localStorage).find((key) => /uploads/.test(key)))") == "{}"
     assert complaints == []
 
 
@@ -314,6 +325,7 @@ def test_a_first_file_waits_for_the_name_of_its_game(sign_in: SignIn, cast: Cast
     page = sign_in(cast.starlight.owner)
     page.locator("#drop-file").set_input_files(file("paper-lanterns-1.2.tar.gz", game_archive()))
     expect(page.get_by_role("heading", level=1)).to_have_text("Register a game")
+    expect(page.get_by_label("Launcher")).to_have_value("paper-lanterns.sh")
     expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
     expect(page.get_by_label("Title")).to_be_focused()
     expect(page.get_by_label("Slug")).to_have_value("paper-lanterns")
@@ -342,3 +354,89 @@ def test_the_slug_follows_the_title_until_it_is_written(sign_in: SignIn, cast: C
     page.get_by_label("Title").press_sequentially("!")
     expect(page.get_by_label("Slug")).to_have_value("own")
     expect(page.get_by_text("0 of 5,000 characters")).to_be_visible()
+
+
+def with_options(script: str) -> bytes:
+    """An archive whose game names itself, with members that have long names before that."""
+    unpacked = io.BytesIO()
+    with tarfile.open(fileobj=unpacked, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        add_file(tar, f"Lanterns/game/{'x' * 150}.txt", random.Random(1).randbytes(3000))
+        add_file(tar, "Lanterns/game/options.rpy", script.encode())
+        add_file(tar, "Lanterns/sub/other.sh", b"")
+        add_file(tar, "Lanterns/lanterns.sh", b"#!/bin/sh\n")
+    return gzip.compress(unpacked.getvalue())
+
+
+def test_the_form_is_filled_from_the_archive(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
+    page = sign_in(cast.starlight.owner)
+    script = (
+        'define config.name = _("Été: Lanterns & Kites")\n    define config.save_directory = "Lanterns-1698234567"\n'
+    )
+    page.locator("#drop-file").set_input_files(file("build.tar.gz", with_options(script)))
+    expect(page.get_by_label("Title")).to_have_value("Été: Lanterns & Kites")
+    expect(page.get_by_label("Launcher")).to_have_value("lanterns.sh")
+    expect(page.get_by_label("Save directory")).to_have_value("Lanterns-1698234567")
+    assert complaints == []
+
+
+def test_an_archive_that_says_nothing_leaves_the_form_empty(sign_in: SignIn, cast: Cast) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.locator("#drop-file").set_input_files(file("paper-kites.tar.gz", b"no archive"))
+    expect(page.get_by_label("Title")).to_have_value("Paper Kites")
+    expect(page.get_by_label("Launcher")).to_have_value("")
+
+
+def test_the_upload_of_a_colleague_is_shown_with_its_state(
+    lanterns: Page, archive: Path, chromium: Browser, site: LiveServer, cast: Cast, complaints: list[str]
+) -> None:
+    half_way(lanterns, archive)
+    expect(lanterns.locator("#uploads-here .upload")).to_be_visible()
+    expect(lanterns.locator("#other-uploads")).to_be_hidden()
+    context = visit(chromium, site.url, complaints)
+    theirs = context.new_page()
+    theirs.goto("/sign-in?next=/games/paper-lanterns")
+    theirs.get_by_label("Email").fill(cast.starlight.viewer)
+    theirs.get_by_label("Password", exact=True).fill(PASSWORD)
+    theirs.get_by_role("button", name="Sign in").click()
+    row = theirs.locator("#other-uploads li")
+    expect(row).to_contain_text("lanterns.tar.gz")
+    expect(row).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
+    lanterns.reload()
+    lanterns.unroute(LATER_PARTS)
+    expect(lanterns.locator("#uploads-here .upload")).to_contain_text("Stopped at 5.2 of 11.0\u00a0MB")
+    lanterns.locator("#drop-file").set_input_files(archive)
+    expect(theirs.locator("#other-uploads")).to_be_hidden()
+    expect(theirs.locator("#builds tbody tr")).to_have_count(1)
+    context.close()
+    assert complaints == []
+
+
+def test_a_slow_line_gets_smaller_parts(lanterns: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part_writer, "PART", 16 * MIB)
+    begun: list[Request] = []
+    lanterns.on("request", lambda one: begun.append(one) if one.url.endswith("/uploads") else None)
+    for rate, wanted in ((200_000, 5 * MIB), (1_200_000, 7 * MIB), (9_000_000, None)):
+        lanterns.evaluate("(rate) => localStorage.setItem('slipway-rate', rate)", rate)
+        lanterns.locator("#drop-file").set_input_files(file("lanterns.tar.gz", game_archive(seed=rate)))
+        expect(lanterns.locator("#uploads-here .upload").last).to_have_attribute("data-phase", "live")
+        assert json.loads(begun[-1].post_data or "").get("partSize") == wanted
+        answer = begun[-1].response()
+        assert answer is not None
+        assert answer.json()["partSize"] == (wanted or 16 * MIB)
+
+
+def test_an_upload_goes_on_after_signing_in_again(lanterns: Page, archive: Path, cast: Cast) -> None:
+    page = lanterns
+    half_way(page, archive)
+    member = db.session.query(Member).filter_by(email=cast.starlight.owner).one()
+    with writing() as session:
+        end_all(session, member)
+    page.unroute(LATER_PARTS)
+    page.get_by_role("button", name="Pause: lanterns.tar.gz").click()
+    page.get_by_role("button", name="Resume: lanterns.tar.gz").click()
+    dialog = page.get_by_role("dialog", name="You are no longer signed in")
+    dialog.get_by_label("Email").fill(cast.starlight.owner)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    row = page.locator("#uploads-here .upload")
+    expect(row).to_have_attribute("data-phase", "live")

@@ -3,10 +3,11 @@ without a way to read the rest."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from sqlalchemy import select, update
 
 from app.data.database import writing
@@ -15,8 +16,10 @@ from app.data.models.server import Server
 from app.fleet.servers import add_server
 from tests.app.web import asset_scenes, fleet_scenes, pack_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
-from tests.browser.conftest import with_fonts
+from tests.browser.conftest import visit, with_fonts
+from tests.chromium import ARGUMENTS, CHROMIUM
 from tests.conftest import CAST, PASSWORD, Cast
+from tests.live_server import LiveServer
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
 
@@ -95,3 +98,42 @@ def test_texts_neither_overlap_nor_are_cut_off(page: Page, cast: Cast, long_cont
             page.set_viewport_size({"width": width, "height": 900})
             found += [f"{path} at {width} px: {problem}" for problem in page.evaluate(LOOK)]
     assert not found, "\n".join(found)
+
+
+@pytest.fixture
+def large_text_page(chromium: Browser, site: LiveServer, complaints: list[str]) -> Iterator[Page]:
+    """A browser whose reader has set the text to twice its size."""
+    flags = [*ARGUMENTS, "--blink-settings=defaultFontSize=32"]
+    browser = chromium.browser_type.launch(executable_path=str(CHROMIUM), args=flags)
+    yield visit(browser, site.url, complaints).new_page()
+    browser.close()
+
+
+def test_text_of_twice_the_size_neither_overlaps_nor_is_cut_off(
+    large_text_page: Page, cast: Cast, long_content: None
+) -> None:
+    page = large_text_page
+    sign_in(page, cast.starlight.owner)
+    found: list[str] = []
+    for path in ("/games", GARDEN, f"{GARDEN}/assets", "/servers", "/settings/members", "/settings/keys"):
+        page.goto(path)
+        with_fonts(page)
+        assert page.evaluate("getComputedStyle(document.body).fontSize") == "28px"
+        for width in (768, 1280, 1920):
+            page.set_viewport_size({"width": width, "height": 900})
+            found += [f"{path} at {width} px: {problem}" for problem in page.evaluate(LOOK)]
+    assert not found, "\n".join(found)
+
+
+def test_rows_of_builds_are_one_line(page: Page, cast: Cast, long_content: None) -> None:
+    sign_in(page, cast.starlight.owner)
+    page.goto(f"{GARDEN}/builds")
+    with_fonts(page)
+    for width in (768, 1024, 1280, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        heights = page.locator(".builds tbody tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+        assert len(heights) == 5
+        assert max(heights) <= 40, (width, heights)
+    note = page.locator("#b5 .state .cut").last
+    assert note.get_attribute("title") == (f"{LONG}. " * 3)
+    assert page.locator("#b5 .sender .cut").get_attribute("title") == UNBROKEN

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText, Text
 from app.api.partners.build_schemas import BuildNumber
+from app.config.settings import MIB
 from app.validation import with_pattern
 
 
@@ -34,6 +35,8 @@ FileName = Annotated[
 ]
 # JavaScript cannot count further exactly, and no storage accepts as much.
 Size = Annotated[int, Field(ge=1, le=2**53 - 1)]
+# From the least that every storage accepts. Parts above a few dozen MiB only cost more when they break.
+PartSize = Annotated[int, Field(ge=5 * MIB, le=64 * MIB)]
 Checksum = Annotated[
     Text,
     StringConstraints(max_length=80),
@@ -48,7 +51,8 @@ Phase = Literal["uploading", "checking", "done", "failed"]
 class UploadRequest(Shape):
     """`release`: whether the build goes live by itself. The default is the game's setting. `versionLabel`: your own
     name for the build, such as "1.4.2". `base`: the file is an update file that was made against this build
-    (docs/pack-format.md)."""
+    (docs/pack-format.md). `partSize`: bytes per part, smaller for a slow line; the response has the size that is used.
+    """
 
     file_name: FileName
     size: Size
@@ -57,6 +61,7 @@ class UploadRequest(Shape):
     version_label: VersionLabel | None = None
     release: bool | None = None
     base: BuildNumber | None = None
+    part_size: PartSize | None = None
 
 
 class PartsRequest(Shape):

@@ -53,6 +53,7 @@ def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
         body.release,
         base=body.base,
         version_label=body.version_label or None,
+        part_size=body.part_size,
     )
     return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
 

@@ -32,6 +32,16 @@ class AuditEntry(Base):
     details: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
+class DismissedRefusal(Base):
+    """A member has read that an archive was rejected and removed it from the list of builds. The entry itself stays."""
+
+    __tablename__ = "dismissed_refusals"
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("audit_entries.id", ondelete="CASCADE"), primary_key=True)
+    dismissed_by: Mapped[str] = mapped_column(String(200))
+    dismissed_at: Mapped[datetime] = mapped_column(default=now)
+
+
 class AnsweredRequest(Base):
     """The answer to a POST with an Idempotency-Key, for 24 hours."""
 

@@ -18,6 +18,9 @@ import "./js/frame/tab-title.js";
 import "./js/live/new-builds.js";
 import "./js/frame/toasts.js";
 import "./js/frame/dialog.js";
+import "./js/frame/failed-requests.js";
+import "./js/frame/sign-in-again.js";
+import "./js/forms/unsaved-changes.js";
 import "./js/frame/side-navigation.js";
 import "./js/frame/sign-out-broadcast.js";
 

@@ -18,9 +18,10 @@ class PartLayout:
     part_size: int
 
     @classmethod
-    def of(cls, size: int) -> PartLayout:
-        """The layout of a new upload of `size` bytes (at least 1)."""
-        return cls(size, part_size(size, size))
+    def of(cls, size: int, wanted: int | None = None) -> PartLayout:
+        """The layout of a new upload of `size` bytes (at least 1). `wanted`: the part size that the client asks for,
+        which is rounded up to whole MiB; larger parts are used where 10,000 such parts are not enough."""
+        return cls(size, part_size(size, size, wanted))
 
     @property
     def count(self) -> int:

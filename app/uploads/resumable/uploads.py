@@ -44,7 +44,8 @@ class PartsLost(Refusal):
 @dataclass(frozen=True)
 class NewUpload:
     """What the client announces before the first byte. `sha256` is lowercase hex; `release` None: as the game's
-    setting. `base`: the file is an update file that was made against this build; None: it is an archive."""
+    setting. `base`: the file is an update file that was made against this build; None: it is an archive. `part_size`:
+    the bytes per part that the client asks for; None: the server chooses."""
 
     file_name: str
     size: int
@@ -53,6 +54,7 @@ class NewUpload:
     release: bool | None = None
     version_label: str | None = None
     base: int | None = None
+    part_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor, rese
             reserved_bytes=reserve(session, partner_id, reserved),
             file_name=new.file_name,
             size=new.size,
-            part_size=PartLayout.of(new.size).part_size,
+            part_size=PartLayout.of(new.size, new.part_size).part_size,
             announced_sha256=new.sha256,
             note=new.note,
             version_label=new.version_label,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from flask_wtf.csrf import generate_csrf
 from wtforms import EmailField, HiddenField, PasswordField, SelectField
 from wtforms.validators import InputRequired, Length
 
@@ -19,6 +21,7 @@ from app.refusals import RateLimited, Unavailable
 from app.web.frame.browser_sign_in import sign_in_browser, sign_out_browser
 from app.web.frame.current_user import current_address, load_user, local_address, signed_in_member
 from app.web.frame.forms import PASSWORD_TOO_LONG, select_choices
+from app.web.frame.typed_fields import seal, typed_fields, unseal
 
 pages = Blueprint("sign_in", __name__)
 
@@ -38,14 +41,18 @@ class SignInForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     # Shown when one address and password belong to several accounts.
     account = SelectField("Account", choices=[], validate_choice=False)
     next = HiddenField()
+    typed = HiddenField()  # sealed fields of the form that was sent without a sign-in
 
 
 @pages.get("/sign-in")
 def form() -> ResponseReturnValue:
-    """The form. Visitors that are already signed in are redirected."""
-    if signed_in_member():
+    """The form; for the script, the content of a dialog. Visitors that are already signed in are redirected."""
+    member = signed_in_member()
+    if member and _in_dialog():
+        return _session_renewed(member)
+    if member:
         return redirect(local_address(request.args.get("next"), url_for("games.index")))
-    return render_template("accounts/sign_in.html", form=SignInForm(next=request.args.get("next", "")))
+    return _render(SignInForm(next=request.args.get("next", "")))
 
 
 @pages.post("/sign-in")
@@ -72,6 +79,10 @@ def enter() -> ResponseReturnValue:
         advice = "You have several accounts with this password. Choose one and enter the password again."
         return _form_again(form, "Not signed in yet", advice)
     sign_in_browser(chosen[0])
+    if _in_dialog():
+        return _session_renewed(chosen[0])
+    if typed := unseal(form.typed.data or ""):
+        return render_template("accounts/send_again.html", typed=typed)
     return redirect(local_address(form.next.data, url_for("games.index")), 303)
 
 
@@ -89,8 +100,29 @@ def _form_again(
     if advice:
         form.form_errors.append(advice)
     headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    if _in_dialog():
+        headers["HX-Retarget"] = "#sign-in-again"
     with _rendering:
-        return Response(render_template("accounts/sign_in.html", form=form, problem=problem), status, headers)
+        return Response(_render(form, problem=problem), status, headers)
+
+
+def _in_dialog() -> bool:
+    """Whether the script shows the form over a page, whose session has ended (js/frame/sign-in-again.js)."""
+    return bool(htmx and not htmx.boosted)
+
+
+def _render(form: SignInForm, **context: str) -> str:
+    if not _in_dialog():
+        return render_template("accounts/sign_in.html", form=form, **context)
+    for field in form:  # the page behind the dialog may have the same ids
+        field.id = field.label.field_id = f"again-{field.id}"
+    return render_template("accounts/sign_in_dialog.html", form=form, **context)
+
+
+def _session_renewed(member: Member) -> Response:
+    """Tells the page behind the dialog who is signed in, and its new CSRF token."""
+    session = {"token": generate_csrf(), "member": member.id}
+    return Response("", 204, {"HX-Trigger": json.dumps({"session-renewed": session})})
 
 
 def _account(member: Member) -> str:
@@ -98,12 +130,25 @@ def _account(member: Member) -> str:
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:
-    """The response when a page needs a signed-in member: a redirect to the form, or 401 for fragments and streams."""
+    """The response when a page needs a signed-in member: a redirect to the form, or 401 for fragments and streams. A
+    form that was sent keeps what was typed: the script asks to sign in over its page, without one the sign-in does."""
+    if request.method not in {"GET", "HEAD"}:
+        return _ask_before_form()
     if htmx.boosted or not (htmx or "text/event-stream" in request.accept_mimetypes.values()):
-        target = url_for("sign_in.form", next=current_address()) if request.method == "GET" else url_for("sign_in.form")
+        target = url_for("sign_in.form", next=current_address())
         # A boosted page keeps its <head>; the sign-in page needs its own CSRF token, so it is loaded whole.
         return Response("", 200, {"HX-Redirect": target}) if htmx.boosted else redirect(target)
     return Response("Signed out. Reload the page to sign in.\n", 401, {"HX-Refresh": "true"}, mimetype="text/plain")
+
+
+def _ask_before_form() -> ResponseReturnValue:
+    if htmx:
+        return Response("You are no longer signed in. Sign in, then try again.\n", 401, mimetype="text/plain")
+    typed = typed_fields()
+    if typed is None:
+        return redirect(url_for("sign_in.form"))
+    form = SignInForm(formdata=None, typed=seal(typed))
+    return _form_again(form, "You are no longer signed in", "What you typed is kept. Sign in to send it.", 401)
 
 
 def init_app(app: Flask) -> None:

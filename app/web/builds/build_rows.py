@@ -1,4 +1,4 @@
-"""Rows of the builds table: builds, and rejected archives, which have no number."""
+"""Lines of the list of builds: builds as rows of a table, and rejected archives, which have no number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.catalog.build_list import BuildTable, build_table
-from app.data.models.audit_record import AuditEntry
+from app.catalog.refused_archives import RefusedArchive
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
 from app.web.builds.transfer_words import update_words
@@ -19,21 +19,20 @@ BUILDS_PER_PAGE = 50
 
 @dataclass(frozen=True)
 class BuildLine:
-    """One row, with its HTML id. `number`: None for a rejected archive. `what_to_do`: how to correct a rejected
-    archive. `warnings`: how many its check found, in words. `version`: the studio's own name for the build. `update`:
-    what a server with the live build fetches, and on how many servers the build is already: `0 B` and `on 5 of 6`.
-    `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or "" for the live build.
+    """One row, with its HTML id. `warnings`: how many its check found, in words. `version`: the studio's own name for
+    the build. `update`: what a server with the live build fetches, and on how many servers the build is already:
+    `0 B` and `on 5 of 6`. `updates`: what is done for its pack, or why there is none. `action`: Release, Roll back, or
+    "" for the live build.
     """
 
     id: str
-    number: int | None
+    number: int
     live: bool
     icon: str
     state: Phrase
     size: str
     sent_by: str
     received: Moment
-    what_to_do: str = ""
     warnings: str = ""
     version: str = ""
     note: str = ""
@@ -43,10 +42,24 @@ class BuildLine:
 
 
 @dataclass(frozen=True)
+class RefusalLine:
+    """Archives that were rejected for the same reason. `entry`: the newest audit entry; `state`: what is wrong;
+    `what_to_do`: how to correct it; `times`: how often it happened, if more than once; `facts`: file, size, sender."""
+
+    entry: int
+    state: str
+    what_to_do: str
+    times: str
+    facts: str
+    received: Moment
+
+
+@dataclass(frozen=True)
 class BuildLines:
-    """One page of rows, newest first. `older`: where the next page begins, or None."""
+    """One page of rows, newest first. `refused`: lines above them; `older`: where the next page begins, or None."""
 
     lines: Sequence[BuildLine] = field(default_factory=list)
+    refused: Sequence[RefusalLine] = field(default_factory=list)
     total: int = 0
     older: int | None = None
 
@@ -55,20 +68,15 @@ def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> B
     """One page of a game's builds and rejected archives. A constant number of queries."""
     table = build_table(game, max_lines, before)
     lines = [_build(build, table) for build in table.builds]
-    lines += [_rejected(entry) for entry in table.refused]
-    lines.sort(key=lambda line: line.received.at, reverse=True)
-    return BuildLines(lines, table.total, table.older)
+    return BuildLines(lines, [_refusal(each) for each in table.refused], table.total, table.older)
 
 
 def count_note(page: BuildLines) -> str:
     """`14, newest first`."""
     if not page.total:
         return ""
-    return (
-        f"{len([x for x in page.lines if x.number])} of {page.total:,}, newest first"
-        if page.older
-        else (f"{page.total:,}, newest first")
-    )
+    shown = f"{len(page.lines)} of {page.total:,}" if page.older else f"{page.total:,}"
+    return f"{shown}, newest first"
 
 
 def release_action(number: int, live: int | None) -> str:
@@ -106,18 +114,17 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
     )
 
 
-def _rejected(entry: AuditEntry) -> BuildLine:
-    known = entry.details or {}
-    state, what_to_do = build_words.refusal_words(str(known.get("code") or ""), str(known.get("reason") or ""))
+def _refusal(refused: RefusedArchive) -> RefusalLine:
+    known = refused.newest.details or {}
+    state, what_to_do = build_words.refusal_words(refused.code, refused.reason)
     sent = int(known.get("bytes") or 0)
-    return BuildLine(
-        f"refused-{entry.id}",
-        None,
-        False,
-        "failed",
-        state,
-        format_size(sent) if sent else "",
-        entry.actor,
-        Moment(entry.at, "moment"),
-        what_to_do,
+    file_name = escape_invisible(str(known.get("file_name") or ""))
+    facts = [file_name, format_size(sent) if sent else "", f"sent by {refused.newest.actor}"]
+    return RefusalLine(
+        entry=refused.newest.id,
+        state=state,
+        what_to_do=what_to_do,
+        times=counted(refused.times, "time") if refused.times > 1 else "",
+        facts=", ".join(fact for fact in facts if fact),
+        received=Moment(refused.newest.at, "moment"),
     )

@@ -279,11 +279,11 @@ def pack_words(pack: PackStatus | None) -> str:
     return f"Servers fetch the archive. {pack.reason}"
 
 
-def refusal_words(code: str, reason: str) -> tuple[Phrase, str]:
+def refusal_words(code: str, reason: str) -> tuple[str, str]:
     """(state, what to do) of a rejected archive. "Failed check" is for archives that break a rule."""
     problem, _, remedy = reason.partition(". ")
     word = "Failed check" if code == "invalid_archive" else "Rejected"
-    return (f"{word}: {problem.rstrip('.')}",), remedy
+    return f"{word}: {problem.rstrip('.')}", remedy
 
 
 def tab_title(name: str, found: Counter[str]) -> str:

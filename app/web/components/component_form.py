@@ -6,7 +6,6 @@ from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import FloatField, SelectField, StringField
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
@@ -17,11 +16,13 @@ from app.components.components import component_of_draft, save_components
 from app.components.revisions import draft_of
 from app.components.wanted_component import WantedComponent
 from app.data.database import free_connection
-from app.data.extensions import db, htmx
+from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.component_words import KINDS, kind_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
+from app.web.frame.dialogs import in_dialog
+from app.web.frame.edit_form import EditForm
 from app.web.frame.forms import FORM_REFUSALS, one_line, select_choices, show_refusal, summary_title
 from app.web.games.game_header import header_context
 
@@ -45,7 +46,7 @@ class Millimetres(FloatField):
             raise ValueError(f"Enter a number of millimetres, such as 63.5. You entered {text}") from None
 
 
-class ComponentForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class ComponentForm(EditForm):
     """One component of the draft."""
 
     kind = SelectField("Kind", choices=select_choices({kind: kind_name(kind) for kind in KINDS}))
@@ -88,13 +89,10 @@ def edit(slug: str, component_id: str) -> ResponseReturnValue:
     game = my_game(slug)
     require_write("Changing components")
     component = component_of_draft(game, component_id)
-    filled: dict[str, Any] = {"kind": component.kind, "name": component.name, "external_key": component.external_key}
-    filled |= {
-        "parent": component.parent_external_key or "",
-        "width_mm": component.width_mm,
-        "height_mm": component.height_mm,
-    }
-    return _show(game, _form(game, data=filled), component)
+    stored = _stored(component)
+    form = _form(game, data={"kind": component.kind, "external_key": component.external_key, **stored})
+    form.fill(stored)
+    return _show(game, form, component)
 
 
 @pages.post("/games/<slug>/components/<component_id>/details")
@@ -107,6 +105,16 @@ def change(slug: str, component_id: str) -> ResponseReturnValue:
     return _save(game, form, component)
 
 
+def _stored(component: ShownComponent) -> dict[str, Any]:
+    """The values that the form changes, as data of its fields."""
+    return {
+        "name": component.name,
+        "parent": component.parent_external_key or "",
+        "width_mm": component.width_mm,
+        "height_mm": component.height_mm,
+    }
+
+
 def _writable(slug: str, what: str) -> Game:
     game_id = my_game(slug).id
     require_write(what)
@@ -116,7 +124,7 @@ def _writable(slug: str, what: str) -> Game:
 
 def _save(game: Game, form: ComponentForm, component: ShownComponent | None) -> ResponseReturnValue:
     slug, game_id = game.slug, game.id
-    if not form.validate():
+    if not form.validate() or (component and form.merge(_stored(component))):
         return _show(game, form, component), 422
     kind, key = form.kind.data, (form.external_key.data or "").strip()
     wanted = form.wanted(kind, key, new=component is None)
@@ -160,7 +168,7 @@ def _show(game: Game, form: ComponentForm, component: ShownComponent | None) -> 
         "problem": summary_title(form, "The component is not saved yet"),
         "back": url_for("components.page", slug=slug),
     }
-    if htmx and not htmx.boosted:
+    if in_dialog():
         return render_template("components/component_form.html", layout="images/in_dialog.html", **shown)
     return render_template(
         "components/component_form.html", layout="components/in_page.html", **shown, **header_context(game)

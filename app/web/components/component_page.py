@@ -13,13 +13,13 @@ from app.components.component_views import ShownComponent
 from app.components.components import component_of, component_of_draft, delete_component
 from app.components.revisions import revision_of
 from app.components.sides import MAX_SIDE_LENGTH, put_on_side
-from app.data.extensions import htmx
 from app.data.models.game import Game
 from app.images.gallery import GalleryFilter, gallery
 from app.refusals import InvalidRequest
 from app.web.components.component_cards import faces
 from app.web.components.component_words import kind_name, millimetres
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
+from app.web.frame.dialogs import in_dialog
 from app.web.frame.formats import Moment, Phrase
 from app.web.frame.forms import select_choices, show_refusal, summary_title
 from app.web.frame.query_parameters import query_number
@@ -103,7 +103,7 @@ def _show(game: Game, component: ShownComponent, form: SideForm) -> str:
         "may_write": me().may_write and not finalized,
         "back": url_for("components.page", slug=game.slug, revision=finalized or None),
     }
-    if htmx and not htmx.boosted:
+    if in_dialog():
         return render_template("components/component.html", layout="images/in_dialog.html", **shown)
     return render_template(
         "components/component.html", layout="components/in_page.html", **shown, **header_context(game)

@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from app.components.board import FreezeSummary, freeze_summary
 from app.components.revisions import Changes, RevisionSummary, changes, finalize, list_revisions
-from app.data.extensions import htmx
 from app.data.models.game import Game
 from app.images.asset_refusals import RevisionFinalized
 from app.web.components.board_view import changes_words
 from app.web.components.component_words import counted_kind, kind_name
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
+from app.web.frame.dialogs import in_dialog
 from app.web.frame.formats import Moment, Phrase, counted, format_size
 from app.web.games.game_header import header_context
 
@@ -68,7 +68,7 @@ def make_final(slug: str, number: int) -> ResponseReturnValue:
 
 def _ask(template: str, game: Game, **context: Any) -> str:
     shown = {"slug": game.slug, "back": url_for("components.page", slug=game.slug), **context}
-    if htmx and not htmx.boosted:
+    if in_dialog():
         return render_template(template, layout="images/in_dialog.html", **shown)
     return render_template(template, layout="components/in_page.html", **shown, **header_context(game))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, render_template, request, session
+from flask import Response, current_app, g, render_template, request, session
 from flask_login import login_user, logout_user
 
 from app.accounts.sign_ins import begin_sign_in, end_sign_in
@@ -21,6 +21,7 @@ def sign_in_browser(member: Member) -> None:
     browser = browser_name(request.user_agent.string)
     found, token = begin_sign_in(member, request.remote_addr, browser, replaces=sign_in_token())
     session.clear()
+    g.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)  # where Flask-WTF keeps the token of the earlier session
     session.permanent = True
     login_user(SignedInUser(found, found.member, token))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 from urllib.parse import urlsplit
 
-from flask import g, request
+from flask import current_app, g, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -84,6 +84,11 @@ def require_sign_in() -> ResponseReturnValue | None:
         return cast(ResponseReturnValue, login.unauthorized())
     sign_ins.record_seen(found)
     return None
+
+
+def needs_sign_in() -> bool:
+    """Whether the view of this request is behind `require_sign_in`."""
+    return require_sign_in in current_app.before_request_funcs.get(request.blueprint, ())
 
 
 def me() -> Member:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import cast
 
 from flask import Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, generate_csrf
 from werkzeug.exceptions import HTTPException
 
 from app.catalog.game_lookup import games_of
-from app.data.extensions import db, htmx
+from app.data.extensions import db, htmx, login
 from app.data.models.game import Game
 from app.process.logs import request_id
 from app.refusals import NotFound, RateLimited, Refusal, Unavailable
-from app.web.frame.current_user import signed_in_member
+from app.web.frame.current_user import needs_sign_in, signed_in_member
 from app.web.frame.formats import Moment
+from app.web.frame.typed_fields import TypedFields, typed_fields
 
 _TITLES = {
     400: "This request was not understood",
@@ -29,6 +32,8 @@ _TITLES = {
     429: "Too many requests",
     503: "Not available right now",
 }
+
+_ACCEPTED_LATER = {409, 429, 503}  # the same form may be accepted later
 
 
 @dataclass(frozen=True)
@@ -45,18 +50,15 @@ def answer_refusal(refusal: Refusal, status: int) -> ResponseReturnValue:
     slug = (request.view_args or {}).get("slug")
     if isinstance(refusal, NotFound) and slug and "games" in request.path:
         return _no_game(slug, refusal)
-    return _page(status, _TITLES.get(status, "This was not done"), refusal.message, headers)
+    typed = typed_fields() if status in _ACCEPTED_LATER else None
+    return _page(status, _TITLES.get(status, "This was not done"), refusal.message, headers, typed)
 
 
 def answer_http_error(error: HTTPException) -> ResponseReturnValue:
     """The page for an error that Flask raises."""
     status = error.code or 500
     if isinstance(error, CSRFError):
-        message = (
-            "The form came from a page of an earlier session, so nothing was done. "
-            "Go back, reload the page, and send it again."
-        )
-        return _page(400, "This form is out of date", message)
+        return _out_of_date()
     if status < 400:
         return error.get_response()
     messages = {
@@ -64,6 +66,23 @@ def answer_http_error(error: HTTPException) -> ResponseReturnValue:
         405: f"{request.path} does not accept {request.method}. Use the buttons of its page.",
     }
     return _page(status, _TITLES.get(status, error.name), messages.get(status, error.description or error.name))
+
+
+def _out_of_date() -> ResponseReturnValue:
+    """The response to a form whose CSRF token is of an earlier session. A script gets the token of this session, with
+    which it sends the form again if the same member is signed in."""
+    member = signed_in_member()
+    if member is None and needs_sign_in():
+        return cast(ResponseReturnValue, login.unauthorized())
+    message = "The form came from a page of an earlier session, so nothing was done."
+    if htmx:
+        session = {"token": generate_csrf(), "member": member.id if member else ""}
+        return _line(
+            400, f"{message} Press the button again.", {"HX-Trigger": json.dumps({"session-renewed": session})}
+        )
+    typed = typed_fields()
+    advice = "Check what you typed, then send it again." if typed else "Go back, and do it again."
+    return _page(400, "This form is out of date", f"{message} {advice}", typed=typed)
 
 
 def answer_unexpected(request_id: str) -> ResponseReturnValue:
@@ -110,18 +129,32 @@ def _no_game(slug: str, refusal: NotFound) -> ResponseReturnValue:
     return Response(render_template("frame/no_game.html", **known, request_id=request_id(), at=_now()), 404)
 
 
-def _page(status: int, title: str, message: str, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+def _page(
+    status: int,
+    title: str,
+    message: str,
+    headers: dict[str, str] | None = None,
+    typed: TypedFields | None = None,
+) -> ResponseReturnValue:
     if _wants_line():
         return _line(status, message, headers)
     page = render_template(
-        "frame/refusal.html", status=status, heading=title, message=message, request_id=request_id(), at=_now()
+        "frame/refusal.html",
+        status=status,
+        heading=title,
+        message=message,
+        request_id=request_id(),
+        at=_now(),
+        typed=typed,
     )
     return Response(page, status, headers)
 
 
 def _wants_line() -> bool:
-    """Fragments and streams get one line of text instead of a page."""
-    return bool(htmx and not htmx.boosted) or "text/event-stream" in request.accept_mimetypes.values()
+    """Fragments and streams get one line of text instead of a page. So do forms that the script sends: the page stays,
+    with what was typed, and shows the line."""
+    is_form = request.method not in {"GET", "HEAD"}
+    return bool(htmx and (is_form or not htmx.boosted)) or "text/event-stream" in request.accept_mimetypes.values()
 
 
 def _line(status: int, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -59,7 +59,7 @@ def delete(slug: str) -> ResponseReturnValue:
     if (deletion.typed.data or "").strip() != game.slug:
         message = f"Type {game.slug} to delete it. You entered {deletion.typed.data or 'nothing'}"
         deletion.typed.errors = [*deletion.typed.errors, message]
-        return _page(game, GameForm(formdata=None, data=GameForm.of(game).data), deletion), 422
+        return _page(game, GameForm.of(game), deletion), 422
     title = game.title
     delete_game(game, my_actor())
     flash(f"{title} is deleted")

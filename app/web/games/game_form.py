@@ -6,19 +6,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, StringField, TextAreaField
 
 from app.catalog.game_metadata import REQUIRED, checked
 from app.data.models.game import Game
 from app.refusals import InvalidRequest
+from app.web.frame.edit_form import EditForm
 
 # Fields that hold a list: name -> separator.
 _LISTS = {"tags": ",", "languages": ",", "screenshots": "\n"}
 _OPTIONAL = ("thumbnail", "screenshots", "release_date", "content_rating", "languages")
+_EDITED = (*REQUIRED, *_OPTIONAL, "auto_release")
 
 
-class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class GameForm(EditForm):
     """It has no validators: `checked_values` applies the rules of the domain and puts errors beside their fields."""
 
     title = StringField("Title")
@@ -38,10 +39,10 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     @classmethod
     def of(cls, game: Game) -> GameForm:
         """The form with the values of a game."""
-        return cls(
-            formdata=None,
-            data=as_typed({name: getattr(game, name) for name in (*REQUIRED, *_OPTIONAL, "auto_release")}),
-        )
+        stored = as_typed({name: getattr(game, name) for name in _EDITED})
+        form = cls(formdata=None, data=stored)
+        form.fill(stored)
+        return form
 
     def checked_values(self, *names: str) -> dict[str, Any]:
         """The named fields as they are stored. If one is invalid, adds the errors to the form and returns {}."""
@@ -55,9 +56,10 @@ class GameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
     def changes(self, game: Game) -> dict[str, Any]:
         """The values that differ from the game, as they are stored. Unchanged fields are not checked: a game created
-        through /api/v1 may be completed step by step."""
+        through /api/v1 may be completed step by step. Adds an error to each field that somebody else changed too."""
         before = GameForm.of(game)
-        names = [name for name in (*REQUIRED, *_OPTIONAL, "auto_release") if self._value(name) != before._value(name)]
+        self.merge({name: before[name].data for name in _EDITED})
+        names = [name for name in _EDITED if self._value(name) != before._value(name)]
         return self.checked_values(*names)
 
     def add_error(self, name: str, message: str) -> None:

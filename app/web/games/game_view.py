@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import quote
 
 from app.catalog.game_lookup import game_with_live_build
 from app.catalog.release_history import newest_release
+from app.config.settings import settings
 from app.data.models.game import Game
+from app.data.models.upload import Upload
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
+from app.uploads.resumable.current_uploads import current_uploads
 from app.web.builds import build_words
-from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, count_note, list_build_lines
+from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
-from app.web.frame.formats import Phrase, counted, format_size, some_names
+from app.web.frame.formats import Moment, Phrase, counted, format_size, some_names
 from app.web.servers.server_pages import ServerPage, server_page
+from slipway.archive.invisible_characters import escape_invisible
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,21 @@ class ServerView:
     id: str
     region: str
     reported: Phrase
+
+
+@dataclass(frozen=True)
+class UploadLine:
+    """An upload under way. `size` in bytes, `lifetime` in seconds after its last part."""
+
+    id: str
+    url: str
+    name: str
+    state: str
+    size: int
+    size_words: str
+    sent_by: str
+    started: Moment
+    lifetime: int
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,7 @@ class GameView:
     released: Phrase
     release_next: int | None  # a ready build that is newer than the live one
     builds: Sequence[BuildLine]
+    refused: Sequence[RefusalLine]
     builds_note: str
     all_builds: bool  # whether the page links to a list with more builds
     counts: Sequence[Count]
@@ -57,6 +78,7 @@ class GameView:
     waiting_servers: str  # without a build: the servers that will fetch the first one
     rows: Sequence[RowView]
     may_write: bool
+    uploads: Sequence[UploadLine]
     changes_at: datetime | None
 
 
@@ -75,6 +97,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         released=_released(game),
         release_next=_next(builds.lines),
         builds=builds.lines,
+        refused=builds.refused,
         builds_note=count_note(builds),
         all_builds=builds.older is not None,
         counts=build_words.count_labels(found.counts),
@@ -86,6 +109,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         waiting_servers=_waiting_servers(found),
         rows=[_row(row, found.total) for row in found.rows],
         may_write=may_write,
+        uploads=[_upload(game.slug, upload) for upload in current_uploads(game.id)],
         changes_at=found.lost_at,
     )
 
@@ -103,9 +127,22 @@ def _waiting_servers(found: Matrix) -> str:
     return f"{counted(found.total, 'server')} {'is' if found.total == 1 else 'are'} ready: {names}."
 
 
+def _upload(slug: str, upload: Upload) -> UploadLine:
+    return UploadLine(
+        id=upload.id,
+        url=f"/games/{quote(slug)}/uploads/{upload.id}",
+        name=escape_invisible(upload.file_name or "An archive"),
+        state="Checking" if upload.state == "checking" else "Uploading",
+        size=upload.size,
+        size_words=format_size(upload.size),
+        sent_by=upload.sent_by,
+        started=Moment(upload.created_at),
+        lifetime=int(settings().upload_lifetime.total_seconds()),
+    )
+
+
 def _next(lines: Sequence[BuildLine]) -> int | None:
-    newest = next((line for line in lines if line.number), None)
-    return newest.number if newest and newest.action == "Release" else None
+    return lines[0].number if lines and lines[0].action == "Release" else None
 
 
 def _released(game: Game) -> Phrase:

@@ -19,15 +19,17 @@ from app.web.games.game_form import GameForm
 pages = Blueprint("new_game", __name__)
 pages.before_request(require_sign_in)
 
+MAX_FILLED = 200  # characters of a value in the address
+
 _FIELDS = (*REQUIRED, "thumbnail", "screenshots", "release_date", "content_rating", "languages", "auto_release")
 
 
 @pages.get("/games/new")
 def page() -> ResponseReturnValue:
-    """The empty form. A file that was dropped on the list may have given the title already."""
+    """The empty form, or filled with what an archive that was dropped on the list says about its game."""
     require_write("Registering games")
-    title = request.args.get("title", "")[:200]
-    filled = {"title": title, "slug": slug_of(title) if title else "", "developer": my_partner().name}
+    filled = {name: request.args.get(name, "")[:MAX_FILLED] for name in ("title", "launcher", "renpy_dir")}
+    filled |= {"slug": slug_of(filled["title"]) if filled["title"] else "", "developer": my_partner().name}
     return _page(GameForm(data=filled | {"auto_release": True}))
 
 

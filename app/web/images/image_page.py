@@ -11,7 +11,6 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField
 
 from app.components.image_deletion import UNDO_WINDOW, delete_asset, restore_asset
-from app.data.extensions import htmx
 from app.data.models.game import Game
 from app.images.asset_refusals import RevisionFinalized
 from app.images.gallery import AssetDetail, asset_detail
@@ -20,6 +19,7 @@ from app.images.originals import original_url
 from app.refusals import InvalidRequest, QuotaExceeded
 from app.web.components.component_words import dimensions, kind_name
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
+from app.web.frame.dialogs import in_dialog
 from app.web.frame.formats import Moment, Phrase, format_duration, format_size
 from app.web.frame.forms import select_choices
 from app.web.frame.image_tags import image_url, picture
@@ -58,7 +58,7 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
         "may_write": me().may_write,
         "back": url_for("assets.page", slug=slug),
     }
-    if htmx and not htmx.boosted:
+    if in_dialog():
         return render_template("images/image.html", layout="images/in_dialog.html", **shown)
     return render_template("images/image.html", layout="images/in_page.html", **shown, **header_context(game))
 

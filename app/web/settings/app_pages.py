@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 from wtforms import StringField
 
 from app.accounts.keys import app_of, create_app, rename_app
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
+from app.web.frame.edit_form import EditForm
 from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
 from app.web.settings.confirm_question import render_question
 from app.web.settings.text_fields import MAX_APP_NAME_LENGTH, length_limit, name_field
@@ -19,7 +19,7 @@ pages = Blueprint("apps", __name__)
 pages.before_request(require_sign_in)
 
 
-class AppForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class AppForm(EditForm):
     name = name_field("Name", "Name the app", noun="An app's name", maximum=MAX_APP_NAME_LENGTH)
     description = StringField("Description", [length_limit("A description", MAX_DESCRIPTION_LENGTH)])
 
@@ -52,7 +52,9 @@ def rename_form(app_id: str) -> ResponseReturnValue:
     """The form with the current name and description."""
     require_owner("Renaming apps")
     app = app_of(my_partner(), app_id)
-    return _render(AppForm(name=app.name, description=app.description), app_id)
+    form = AppForm(name=app.name, description=app.description)
+    form.fill({"name": app.name, "description": app.description})
+    return _render(form, app_id)
 
 
 @pages.post("/settings/apps/<app_id>")
@@ -60,8 +62,8 @@ def rename(app_id: str) -> ResponseReturnValue:
     """Change name and description. The keys do not change."""
     require_owner("Renaming apps")
     partner, form = my_partner(), AppForm()
-    app_of(partner, app_id)
-    if not form.validate_on_submit():
+    stored = app_of(partner, app_id)
+    if not form.validate_on_submit() or form.merge({"name": stored.name, "description": stored.description}):
         return _render(form, app_id), 422
     try:
         app = rename_app(partner, app_id, form.name.data or "", form.description.data or "", my_actor())

@@ -9,7 +9,7 @@ from typing import Any, Self
 from flask import request
 
 from app.data.models.audit_record import AuditEntry
-from app.web.frame.formats import NO_BREAK_SPACE, Moment, format_size
+from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_size
 
 # Action -> words. Pages show the subject after them.
 ACTION_WORDS = {
@@ -27,6 +27,7 @@ ACTION_WORDS = {
     "revision.finalized": "Finalized",
     "build.ready": "Sent",
     "build.refused": "Rejected",
+    "build.refusals_dismissed": "Dismissed rejected archives of",
     "build.released": "Released",
     "build.noted": "Changed the note of",
     "build.deleted": "Deleted",
@@ -74,6 +75,8 @@ def details(entry: AuditEntry) -> str:
     known: dict[str, Any] = entry.details or {}
     if entry.action == "build.refused":
         return str(known.get("reason") or "")
+    if entry.action == "build.refusals_dismissed":
+        return counted(int(known.get("entries") or 0), "archive")
     if entry.action in {"build.ready", "asset.confirmed"} and isinstance(known.get("size"), int):
         return format_size(known["size"])
     if entry.action == "partner.quota_set":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf import FlaskForm
 
 from app.accounts.partners import rename_partner
 from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
+from app.web.frame.edit_form import EditForm
 from app.web.frame.formats import Moment
 from app.web.frame.forms import FORM_REFUSALS, show_refusal, summary_title
 from app.web.settings.text_fields import name_field
@@ -16,7 +16,7 @@ pages = Blueprint("partner", __name__)
 pages.before_request(require_sign_in)
 
 
-class PartnerForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
+class PartnerForm(EditForm):
     name = name_field("Name", "Name the partner")
 
 
@@ -29,7 +29,9 @@ def index() -> ResponseReturnValue:
 @pages.get("/settings/partner")
 def page() -> ResponseReturnValue:
     """The page."""
-    return _page(PartnerForm(name=my_partner().name))
+    form = PartnerForm(name=my_partner().name)
+    form.fill({"name": my_partner().name})
+    return _page(form)
 
 
 @pages.post("/settings/partner")
@@ -37,7 +39,7 @@ def rename() -> ResponseReturnValue:
     """Rename the partner. No URL contains the name, so none changes."""
     require_owner("Renaming the partner")
     form = PartnerForm()
-    if not form.validate_on_submit():
+    if not form.validate_on_submit() or form.merge({"name": my_partner().name}):
         return _page(form), 422
     try:
         rename_partner(my_partner(), form.name.data or "", my_actor())

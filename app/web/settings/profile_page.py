@@ -29,7 +29,7 @@ class NameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     password = password_field("Current password")
-    new = new_password_field("New password")
+    new_password = new_password_field("New password")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,9 @@ def change() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(password=form), 422, _at_page()
     try:
-        change_password(me(), form.password.data or "", form.new.data or "", my_actor(), here=current_sign_in())
+        change_password(
+            me(), form.password.data or "", form.new_password.data or "", my_actor(), here=current_sign_in()
+        )
     except FORM_REFUSALS as refusal:
         status, headers = show_refusal(form, refusal)
         return _page(password=form), status, headers | _at_page()

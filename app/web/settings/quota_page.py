@@ -76,7 +76,7 @@ def _limits() -> list[tuple[str, str]]:
     now = settings()
     return [
         ("API calls", f"{rate_words(now.api_rate, 'call')} for each key"),
-        ("Builds sent by API", f"{rate_words(now.upload_rate, 'upload')} for each key, including refused archives"),
+        ("Builds sent by API", f"{rate_words(now.upload_rate, 'upload')} for each key, including rejected archives"),
         ("An image", f"at most {format_limit(MAX_IMAGE_BYTES)}, {MAX_IMAGE_PIXELS // 10**6} million pixels"),
         ("A build, packed", f"at most {format_limit(now.max_archive_bytes)}"),
         ("A build, unpacked", f"at most {format_limit(now.max_unpacked_bytes)}"),

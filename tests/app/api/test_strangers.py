@@ -47,6 +47,7 @@ OWNED = {
     "app_id": ("apps", "id"),
     "key_id": ("api_keys", "id"),
     "upload_id": ("uploads", "id"),
+    "entry_id": ("audit_entries", "id"),
     "asset_id": ("assets", "id"),
     "component_id": ("components", "id"),
     "session_id": ("play_sessions", "id"),

@@ -179,6 +179,7 @@ def test_the_database_counts_the_states_that_the_rows_have(
         name = f"bulk-{number}"
         token = add_server(name, "fra", STUDIO)[1]
         FleetAgent(client, token).report(held(build, phase, attempt=attempt, reason="x" if attempt else None))
+    add_server("bulk-new", "fra", STUDIO)
     agent.report(held(build, "cached"))
     last_heard("srv-01", 3600)
     other.report()
@@ -197,6 +198,7 @@ def test_the_database_counts_the_states_that_the_rows_have(
         "verifying": 1,
         "no_contact": 1,
         "not_sent": 1,
+        "not_started": 1,
         "removed": 1,
     }
     assert bool(found[game.id].states) == (max_states == 40)

@@ -242,7 +242,8 @@ def test_slow_readers_of_a_file(gunicorn: Gunicorn, person: Person) -> None:
 
 def test_beyond_the_last_place_the_oldest_slow_one_goes(world: World, tmp_path: Path) -> None:
     """A flood that fills every place does not shut out who comes after it, nor takes memory or files without end."""
-    server = Gunicorn(world.settings, tmp_path / "log", SLIPWAY_CONNECTIONS="64", SLIPWAY_HEADER_TIMEOUT="60").start()
+    places = {"SLIPWAY_CONNECTIONS": "64", "SLIPWAY_WAITING_POLLS": "32"}
+    server = Gunicorn(world.settings, tmp_path / "log", SLIPWAY_HEADER_TIMEOUT="60", **places).start()
     try:
         person = Person(world, server)
         person.is_alone()

@@ -10,7 +10,8 @@ import { csrfToken } from "./page-meta.js";
  */
 
 /**
- * Throws what fetch throws if the connection breaks or the signal ends it.
+ * Without a session the page asks to sign in (frame/sign-in-again.js). Throws what fetch throws if the connection
+ * breaks or the signal ends it.
  * @param {"GET" | "POST" | "DELETE"} method
  * @param {string} url
  * @param {AbortSignal} signal
@@ -23,6 +24,7 @@ export async function callApi(method, url, signal, body) {
   if (body) headers["Content-Type"] = "application/json";
   const response = await fetch(url, { method, headers, body: body && JSON.stringify(body), signal });
   const { ok, status } = response;
+  if (status === 401) document.dispatchEvent(new CustomEvent("signed-out"));
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
   return { ok, status, retryAfter, answer: isJson ? await response.json() : null };

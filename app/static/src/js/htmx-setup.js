@@ -9,11 +9,16 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
   // The server answers a page of another version of the bundle with a whole page load (app/web/frame/static_files.py).
   detail.headers["X-Bundle"] = bundleVersion();
   if (detail.verb !== "get") detail.headers["X-CSRFToken"] = csrfToken();
+  if (detail.elt.closest("#dialog")) detail.headers["X-Dialog"] = "yes"; // app/web/frame/dialogs.py
 });
 
-// A followed link shows the page that it leads to, "not found" too. A fragment that failed is never swapped in.
+// A followed link shows the page that it leads to, "not found" too. A form that needs a change is shown where the
+// server wants it. A fragment that failed, or a line of text, is never swapped in.
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.boosted && detail.xhr.status >= 400) {
+  const { xhr, boosted } = detail;
+  if (xhr.status < 400) return;
+  const isPage = boosted && !xhr.getResponseHeader("Content-Type")?.startsWith("text/plain");
+  if (isPage || xhr.getResponseHeader("HX-Retarget")) {
     detail.shouldSwap = true;
     detail.isError = false;
   }

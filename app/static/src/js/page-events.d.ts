@@ -2,14 +2,24 @@
 import type { HtmxBeforeSwapDetails, HtmxRequestConfig, HtmxResponseInfo } from "htmx.org";
 
 declare global {
+  /** A request that htmx made, of the element that triggered it. */
+  type HtmxRequest = HtmxResponseInfo & { elt: Element };
+
   interface DocumentEventMap {
     "htmx:configRequest": CustomEvent<HtmxRequestConfig>;
-    "htmx:beforeSend": CustomEvent<HtmxResponseInfo>;
-    "htmx:afterRequest": CustomEvent<HtmxResponseInfo>;
+    "htmx:beforeSend": CustomEvent<HtmxRequest>;
+    "htmx:afterRequest": CustomEvent<HtmxRequest>;
+    "htmx:sendError": CustomEvent<HtmxRequest>;
+    "htmx:timeout": CustomEvent<HtmxRequest>;
+    "htmx:responseError": CustomEvent<HtmxRequest>;
+    "htmx:confirm": CustomEvent<{ elt: Element; verb: string; issueRequest: (skipConfirmation?: boolean) => void }>;
+    "htmx:beforeHistoryUpdate": CustomEvent<{ history: { type: "push" | "replace"; path: string } }>;
     "htmx:beforeSwap": CustomEvent<HtmxBeforeSwapDetails>;
     "htmx:oobBeforeSwap": CustomEvent<{ target: HTMLElement; fragment: DocumentFragment }>;
     // After a swap without a request (a poll's answer) only the target is there.
     "htmx:afterSettle": CustomEvent<Partial<HtmxResponseInfo>>;
+    "signed-out": CustomEvent<null>;
+    "session-renewed": CustomEvent<{ token: string; member: string }>;
     theme: CustomEvent<{ value: "auto" | "light" | "dark" }>;
   }
 }

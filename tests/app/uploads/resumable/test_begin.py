@@ -205,3 +205,12 @@ def test_a_repeated_request_opens_one_upload(sender: Sender) -> None:
     answers = [sender.ask("POST", UPLOADS, {"Idempotency-Key": "once"}, json=request) for _ in range(2)]
     assert [body(answer, 201)["id"] for answer in answers] == [body(answers[0], 201)["id"]] * 2
     assert body(sender.uploads())["total"] == 1
+
+
+def test_a_client_on_a_slow_line_may_ask_for_smaller_parts(sender: Sender) -> None:
+    ask = {"fileName": "lanterns.tar.gz", "size": 12 * MIB}
+    for wanted, used in ((5 * MIB, 5 * MIB), (5 * MIB + 1, 6 * MIB), (64 * MIB, 64 * MIB)):
+        upload = body(sender.ask("POST", UPLOADS, json=ask | {"partSize": wanted}), 201)
+        assert upload["partSize"] == used
+    for wanted in (5 * MIB - 1, 64 * MIB + 1):
+        assert sender.ask("POST", UPLOADS, json=ask | {"partSize": wanted}).status_code == 400

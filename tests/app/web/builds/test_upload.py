@@ -118,7 +118,7 @@ def test_a_refusal_says_what_is_wrong_and_stays_on_the_page(owner: Visitor, game
     assert "zip" in failed["reason"].lower()
     page = owner.get(PAGE).text
     assert "Failed check: " in page
-    assert "No number" in page
+    assert 'aria-label="Rejected archives"' in page
     assert builds() == []
 
 

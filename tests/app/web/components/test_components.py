@@ -12,7 +12,7 @@ from tests.app.fleet.counting import statements
 from tests.app.web import asset_scenes, scenes
 from tests.app.web.asset_scenes import add_component, game_of
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
-from tests.app.web.reading import afresh, errors, plain, rows
+from tests.app.web.reading import afresh, errors, one_line, plain, rows
 from tests.conftest import Cast
 
 pytestmark = ONE_DATABASE
@@ -194,6 +194,8 @@ def test_finalizing_says_what_will_be_frozen_and_opens_the_next(
     assert "Revision 1 is finalized. The draft is revision 2" in owner.get(PAGE).text
     afresh()
     assert [(one.number, one.state) for one in list_revisions(game_of(game_id))] == [(2, "draft"), (1, "finalized")]
+    bar = one_line(owner.get(PAGE).text)
+    assert 'disabled title="Nothing has changed yet">Finalize revision 2</button>' in bar
     again = owner.post(f"{GAME}/revisions/1/finalization")
     assert "Revision 1 is finalized already" in owner.get(again.location).text
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from datetime import timedelta
+from html.parser import HTMLParser
 
 import pytest
 from flask import Flask
@@ -12,11 +14,15 @@ from sqlalchemy import event, select
 from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.server import Replica
+from app.fleet.servers import add_server
 from app.topics.names import partner_topic
+from app.web.frame.static_files import bundle
 from tests.app.web import scenes
-from tests.app.web.conftest import HTMX, Visitor
+from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.app.web.reading import plain
 from tests.app.web.scenes import On, Sent
-from tests.conftest import Cast
+from tests.conftest import CAST, Cast
+from tests.many_rows import Many, add_many
 
 
 @pytest.fixture
@@ -162,3 +168,40 @@ def test_the_script_reads_a_game_with_one_connection_at_a_time(app: Flask, owner
 
     assert answer.status_code == 200, answer.text
     assert set(taken) == {1}
+
+
+class _Elements(HTMLParser):
+    """Counts the elements of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.count += 1
+
+
+@ONE_DATABASE
+def test_the_first_paint_of_200_games_is_light(owner: Visitor, cast: Cast) -> None:
+    """At most 90 kB, gzipped, of what the first paint waits for, and at most 1,500 nodes."""
+    for number in range(4, 13):
+        add_server(f"srv-{number:02}", "fra", CAST)
+    servers = [f"srv-{number:02}" for number in range(1, 13)]
+    add_many(cast.starlight.partner_id, Many(games=140, builds=0, servers=0, entries=0, assets=0))
+    for number in range(60):
+        behind = number % 12
+        on = [On(server, "downloading" if place == behind else "cached") for place, server in enumerate(servers)]
+        title = f"The {number}th Chronicle of the Lighthouse Keepers"
+        scenes.add_game(cast.starlight.partner_id, title, f"chronicle-{number}", [Sent(on=on)])
+    scenes.servers_report()
+
+    page = owner.get("/games").text
+
+    assert "50 of 200 games" in plain(page)
+    assert page.count("Arriving on 1 of 12") == 50
+    files = sum((bundle.folder / f"{bundle.names()[name]}.gz").stat().st_size for name in ("main.js", "main.css"))
+    assert files + len(gzip.compress(page.encode(), 6)) <= 90_000
+    elements = _Elements()
+    elements.feed(page)
+    covers = 2 * 50  # an image and the canvas of its placeholder in each row
+    assert elements.count + covers <= 1_500

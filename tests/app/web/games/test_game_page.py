@@ -110,7 +110,7 @@ def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: s
 def test_every_part_of_the_fragment_has_its_place_in_the_page(owner: Visitor, garden: str) -> None:
     page, fragment = owner.get(PAGE).text, owner.get(f"{PAGE}/matrix").text
     parts = re.findall(r'hx-swap-oob="morph" id="([^"]+)"', fragment)
-    assert parts == ["game-state", "game-action", "builds", "fleet"]
+    assert parts == ["game-state", "game-action", "other-uploads", "builds", "fleet"]
     for part in parts:
         assert f'id="{part}"' in page
 

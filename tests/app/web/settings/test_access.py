@@ -151,7 +151,10 @@ def test_who_is_not_signed_in_is_asked_to(visitor: Visitor, places: dict[str, st
     before = state()
     for path in OWNERS_DEEDS + OWN_DEEDS:
         answer = visitor.post(path.format(**places), {"name": "x", "role": "owner"})
-        assert (answer.status_code, answer.location) == (302, "/sign-in"), path
+        assert answer.status_code == 401, path
+        assert "What you typed is kept. Sign in to send it." in answer.text
+        empty = visitor.post(path.format(**places))
+        assert (empty.status_code, empty.location) == (302, "/sign-in"), path
     assert state() == before
 
 

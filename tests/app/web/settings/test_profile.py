@@ -41,7 +41,7 @@ def test_a_new_password_signs_out_other_browsers_and_keeps_this_one(
     cast: Cast, signed_in: Callable[[str], Visitor], visitor: Visitor
 ) -> None:
     here, elsewhere = signed_in(cast.starlight.owner), signed_in(cast.starlight.owner)
-    assert here.post("/profile/password", {"password": PASSWORD, "new": NEW}).location == "/profile"
+    assert here.post("/profile/password", {"password": PASSWORD, "new_password": NEW}).location == "/profile"
     assert "Your password is changed. Other browsers are signed out." in here.get("/profile").text
     assert here.get("/games").status_code == 200
     assert elsewhere.get("/games").location == "/sign-in?next=/games"
@@ -53,13 +53,13 @@ def test_a_password_is_changed_with_the_present_one(owner: Visitor, visitor: Vis
     for present, new, said, field in (
         ("", NEW, "Enter your password", "password"),
         ("wrong wrong", NEW, "This is not your password. Nothing was changed.", "password"),
-        (PASSWORD, "", "Choose a password", "new"),
-        (PASSWORD, "eleven char", "The password needs at least 12 characters", "new"),
-        (PASSWORD, "x" * 1001, "A password has at most 1,000 characters", "new"),
+        (PASSWORD, "", "Choose a password", "new_password"),
+        (PASSWORD, "eleven char", "The password needs at least 12 characters", "new_password"),
+        (PASSWORD, "x" * 1001, "A password has at most 1,000 characters", "new_password"),
     ):
-        answer = owner.post("/profile/password", {"password": present, "new": new})
+        answer = owner.post("/profile/password", {"password": present, "new_password": new})
         assert errors(answer) == ["Your password is not changed yet: 1 thing to change", said]
-        assert f'aria-describedby="{"" if field == "password" else "new-hint "}{field}-error"' in answer.text
+        assert f'aria-describedby="{"" if field == "password" else "new_password-hint "}{field}-error"' in answer.text
         assert NEW not in answer.text
     assert visitor.sign_in(cast.starlight.owner).status_code == 303
 
@@ -67,8 +67,8 @@ def test_a_password_is_changed_with_the_present_one(owner: Visitor, visitor: Vis
 @pytest.mark.settings(SLIPWAY_SIGN_IN_RATE="2 per 5 minutes")
 def test_wrong_passwords_have_to_wait(owner: Visitor) -> None:
     for _ in range(2):
-        assert owner.post("/profile/password", {"password": "wrong", "new": NEW}).status_code == 422
-    answer = owner.post("/profile/password", {"password": PASSWORD, "new": NEW})
+        assert owner.post("/profile/password", {"password": "wrong", "new_password": NEW}).status_code == 422
+    answer = owner.post("/profile/password", {"password": PASSWORD, "new_password": NEW})
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 300
 

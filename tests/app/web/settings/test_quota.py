@@ -106,7 +106,7 @@ def test_the_limits_are_those_that_are_set(viewer: Visitor) -> None:
     words = plain(viewer.get(PAGE).text)
     for limit in (
         "API calls 100 calls per minute for each key",
-        "Builds sent by API 10 uploads per hour for each key, including refused archives",
+        "Builds sent by API 10 uploads per hour for each key, including rejected archives",
         "A build, packed at most 20 GiB",
         "Wrong passwords 5 attempts per 3 minutes, then a wait",
         "A rolled key works 24 h longer",

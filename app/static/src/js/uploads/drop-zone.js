@@ -5,6 +5,7 @@ import { all, byId, closest, create, need } from "../elements.js";
 import { addDropArea } from "../file-drop.js";
 import { announce } from "../frame/announcements.js";
 import htmx from "../htmx-setup.js";
+import { readArchiveFacts } from "./archive-facts.js";
 import { stoppedFor } from "./resume-stopped.js";
 import { uploads } from "./upload-queue.js";
 
@@ -60,7 +61,7 @@ async function take(files) {
     else if (reason) uploads.reject(file, gameOf(here), reason);
     else {
       uploads.add(file, gameOf(here), release);
-      if (!here.game) registerGame(file, here);
+      if (!here.game) await registerGame(file, here);
     }
   }
 }
@@ -82,15 +83,18 @@ function problemWith(file, { most, packed }) {
 }
 
 /**
- * Goes to the page where the file's game is registered, with a title made from the file's name.
+ * Goes to the page where the file's game is registered, filled with what the archive says about it. Without a title in
+ * the archive it is made from the file's name.
  * @param {File} file
  * @param {Target} target
  */
-function registerGame(file, { register = "" }) {
+async function registerGame(file, { register = "" }) {
+  const facts = await readArchiveFacts(file);
   const stem = file.name.replace(ARCHIVE, "").replace(/[-_]v?\d[\d.]*\w*$/, "");
   const words = stem.replace(/[-_]+/g, " ").trim();
-  const title = words.replace(/\b\p{L}/gu, (letter) => letter.toUpperCase());
-  const link = create("a", { href: `${register}?title=${encodeURIComponent(title)}` });
+  const title = facts.title || words.replace(/\b\p{L}/gu, (letter) => letter.toUpperCase());
+  const fields = new URLSearchParams({ title, launcher: facts.launcher, renpy_dir: facts.saveDirectory });
+  const link = create("a", { href: `${register}?${fields}` });
   need(document, "#main", HTMLElement).append(link);
   htmx.process(link); // a boosted link: a page load would end the upload
   link.click();

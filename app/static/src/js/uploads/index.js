@@ -3,4 +3,5 @@ import "./upload-tray.js";
 import "./drop-zone.js";
 import "./resume-stopped.js";
 import "./rollout-progress.js";
+import "./other-uploads.js";
 import "./storage-outage.js";

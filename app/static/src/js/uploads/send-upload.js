@@ -3,6 +3,7 @@
 import { MAX_DELAY, MAX_TRIES, retryDelay } from "../retry-delay.js";
 import { digestOf } from "../sha256.js";
 import { PartSender } from "./part-sender.js";
+import { wantedPartSize } from "./part-size.js";
 import { markCancelled, removeSaved, save } from "./saved-uploads.js";
 import * as api from "./upload-api.js";
 import { UploadRefusal } from "./upload-api.js";
@@ -69,7 +70,7 @@ async function untilChecked(upload, transfer, changed) {
 /** @param {Upload} upload */
 function begin({ game, name, size, release }) {
   if (!game) throw new Error(`${name} has no game yet.`);
-  return api.begin(game.uploadsUrl, { fileName: name, size, release });
+  return api.begin(game.uploadsUrl, { fileName: name, size, release, partSize: wantedPartSize() });
 }
 
 /**
@@ -158,6 +159,7 @@ function refuse(upload, { status, message }) {
     removeSaved(upload.id);
     upload.id = null; // trying again begins anew
   }
+  upload.signedOut = status === 401;
   upload.become({ name: "failed", reason: message, final: false });
 }
 

@@ -65,7 +65,7 @@ async function call(method, url, body) {
 
 /**
  * @param {string} uploadsUrl  of the game
- * @param {{fileName: string, size: number, release: boolean}} body
+ * @param {{fileName: string, size: number, release: boolean, partSize?: number}} body
  * @returns {Promise<UploadAnswer>}
  */
 export const begin = (uploadsUrl, body) => call("POST", uploadsUrl, body);

@@ -2,6 +2,7 @@
 // not touch them, and after a reload resume-stopped.js finds them again.
 import { Listeners } from "../listeners.js";
 import { MAX_TRIES } from "../retry-delay.js";
+import { rememberRate } from "./part-size.js";
 import { save } from "./saved-uploads.js";
 import { discard, sendUpload } from "./send-upload.js";
 import { Upload } from "./upload.js";
@@ -239,6 +240,7 @@ class UploadQueue {
     const stored = Math.min(parts.stored.size * parts.partSize, upload.size);
     if (upload.stored === stored) return;
     upload.stored = stored;
+    if (upload.progress.rate) rememberRate(upload.progress.rate);
     save(upload);
   }
 
@@ -260,3 +262,7 @@ class UploadQueue {
 
 export const uploads = new UploadQueue();
 addEventListener("online", () => uploads.retryNow());
+document.addEventListener("session-renewed", () => {
+  // After the page has its new token.
+  setTimeout(() => uploads.list.filter((upload) => upload.signedOut).forEach((upload) => uploads.retry(upload)));
+});

@@ -137,6 +137,9 @@ export class Upload extends Stateful {
   /** Whether its person has paused it. It is shown as paused once parts are sent. */
   paused = false;
 
+  /** It failed because the session had ended: it goes on after signing in. */
+  signedOut = false;
+
   /** @type {Transfer | null} */
   transfer = null;
 
@@ -201,6 +204,7 @@ export class Upload extends Stateful {
   // From the beginning, or from what storage has.
   waitAgain() {
     this.paused = false;
+    this.signedOut = false;
     if (!this.id) this.progress = new Progress();
     this.become(WAITING);
   }
