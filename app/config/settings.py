@@ -134,8 +134,9 @@ class Settings(Variables):
         """The bucket's settings. Raises SettingsError when there are none."""
         if self.storage is None:
             raise SettingsError(
-                "S3_ENDPOINT is not set, so there is nowhere to keep builds. Set S3_ENDPOINT, S3_ACCESS_KEY, "
-                "S3_SECRET_KEY and S3_BUCKET, or start with `make run`, which brings its own storage."
+                f"S3_ENDPOINT is not set, and the embedded storage of {self.instance} has never started, so there is "
+                "nowhere to keep builds. Set S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY and S3_BUCKET, or start the "
+                "embedded storage first: slipway-storage.service or `flask storage run`; `make run` brings its own."
             )
         return self.storage
 

@@ -22,6 +22,7 @@ from app.runtime.jobs import jobs
 from app.runtime.metrics_listener import listen_for_scrapes
 from app.runtime.operator_commands.key_commands import key_group
 from app.runtime.operator_commands.member_commands import member_group
+from app.runtime.operator_commands.output import counted
 from app.runtime.operator_commands.partner_commands import partner_group
 from app.runtime.operator_commands.quota_commands import quota_group
 from app.runtime.operator_commands.server_commands import server_group
@@ -62,9 +63,9 @@ def check_command() -> None:
     for transfer in found.transfers:
         click.echo(f"unfinished {transfer}")
     click.echo(
-        f"{found.builds} builds and {found.packs} packs: {len(found.missing)} objects missing; "
-        f"{len(found.orphans)} objects and "
-        f"{len(found.transfers)} unfinished transfers without a row (flask sweep removes them)."
+        f"{counted(found.builds, 'build')} and {counted(found.packs, 'pack')}: "
+        f"{counted(len(found.missing), 'object')} missing; {counted(len(found.orphans), 'object')} and "
+        f"{counted(len(found.transfers), 'unfinished transfer')} without a row (flask sweep removes them)."
     )
     if found.missing:
         raise SystemExit(1)
@@ -88,6 +89,7 @@ def doctor_command() -> None:
 def worker_command() -> None:
     """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: it frees the
     claims of its checks for the other workers."""
+    _ = settings().storage_settings  # it is read at the start only, so that a worker without one stays without one
     if missing := migration_missing(settings().database_url):
         raise click.ClickException(missing)
     requests = EndRequests()

@@ -127,10 +127,10 @@ class PlatformClient:
         raise CommandError(_with_remedy(path, status, message), _EXIT_CODES.get(status, ExitCode.REFUSED), word)
 
     def _unreachable(self, why: str) -> CommandError:
-        return CommandError(
-            f"{self.url} cannot be reached: {why}. Check the address and the network, then try again.",
-            ExitCode.UNREACHABLE,
-        )
+        remedy = "Check the address and the network, then try again."
+        if why.startswith(("TLS failed: self-signed", "TLS failed: unable to get local issuer")):
+            remedy = "If the certificate is of a private authority, name its file in SSL_CERT_FILE."
+        return CommandError(f"{self.url} cannot be reached: {why}. {remedy}", ExitCode.UNREACHABLE)
 
 
 _EXIT_CODES = {401: ExitCode.UNAUTHORIZED, 403: ExitCode.UNAUTHORIZED, 404: ExitCode.NOT_FOUND}

@@ -222,6 +222,22 @@ def test_no_page_scrolls_sideways(sign_in: SignIn, page: Page, cast: Cast, catal
         look()
 
 
+def test_on_a_narrow_page_every_button_of_a_build_is_inside_its_panel(
+    sign_in: SignIn, page: Page, cast: Cast, catalog: None
+) -> None:
+    sign_in(cast.starlight.owner)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/games/garden-of-forking-paths")
+    with_fonts(page)
+    expect(page.locator(".builds .actions a", has_text="Roll back")).not_to_have_count(0)
+    outside = page.eval_on_selector_all(
+        ".builds .actions a",
+        """links => links.filter(link => link.getBoundingClientRect().right >
+             link.closest(".panel").getBoundingClientRect().right).map(link => link.ariaLabel)""",
+    )
+    assert outside == []
+
+
 def test_on_a_narrow_page_other_builds_unfold(sign_in: SignIn, page: Page, cast: Cast, catalog: None) -> None:
     sign_in(cast.starlight.owner)
     page.set_viewport_size({"width": 360, "height": 740})

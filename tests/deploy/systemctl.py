@@ -1,7 +1,9 @@
 """Stands in for systemctl where systemd does not run: starts the programs of real unit files with their environment.
 
-`python systemctl.py enable --now slipway-web`. Settings: UNITS (folder of unit files), STATE (folder for logs and
-pids), NGINX_CONFIGURATION (main configuration), AS_USER (start as the unit's user, which needs root).
+Of the sandbox it applies RestrictAddressFamilies: the storage gateway asks the kernel for addresses by a socket.
+
+`python -m tests.deploy.systemctl enable --now slipway-web`. Settings: UNITS (folder of unit files), STATE (folder for
+logs and pids), NGINX_CONFIGURATION (main configuration), AS_USER (start as the unit's user, which needs root).
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from tests.deploy.address_families import restrict_address_families
 
 START_SECONDS = 120
 
@@ -64,6 +68,7 @@ def start(unit: Path, state: Path) -> None:
             user=service["User"] if os.environ.get("AS_USER") else None,
             group=service["Group"] if os.environ.get("AS_USER") else None,
             extra_groups=[] if os.environ.get("AS_USER") else None,
+            preexec_fn=lambda: restrict_address_families(service["RestrictAddressFamilies"].split()),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -89,6 +89,18 @@ def test_parts_go_straight_to_storage_and_the_agent_fetches_them(
     assert hashlib.sha256(fetched).hexdigest() == hashlib.sha256(archive.read_bytes()).hexdigest()
 
 
+def test_the_command_tells_what_to_do_about_a_certificate_of_ones_own(machine: Machine, key: str) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "slipway.cli", "games"],
+        env={"PATH": os.environ["PATH"], "HOME": str(machine.home), "SLIPWAY_URL": machine.url, "SLIPWAY_KEY": key},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert refused.returncode == 20
+    assert "name its file in SSL_CERT_FILE" in refused.stderr
+
+
 def test_live_pages_are_not_buffered(machine: Machine, key: str, http: urllib3.PoolManager) -> None:
     cookie = _sign_in(machine, http)
     stream = http.request("GET", f"{machine.url}/catalog/live", headers={"Cookie": cookie}, preload_content=False)

@@ -124,7 +124,7 @@ class Machine:
         included = self.folder / "etc/nginx/conf.d/*.conf"
         user = "root" if os.geteuid() == 0 else "nobody"  # workers write to folders of the test
         main.write_text(NGINX_MAIN.format(user=user, folder=self.state, included=included))
-        systemctl = f'exec {sys.executable} {ROOT / "tests/deploy/systemctl.py"} "$@"'
+        systemctl = f'PYTHONPATH={ROOT} exec {sys.executable} -m tests.deploy.systemctl "$@"'
         own = {"systemctl": systemctl, "nginx": f'exec /usr/sbin/nginx -c {main} "$@"'}
         for name, script in (_STANDS_IN | own).items():
             path = self._shims / name

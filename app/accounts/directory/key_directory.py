@@ -8,6 +8,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import contains_eager
 
 from app.accounts.keys import is_active
+from app.accounts.secrets import hint
 from app.data.extensions import db
 from app.data.models.partner import ApiKey, App, Partner
 from app.refusals import Conflict, NotFound
@@ -28,7 +29,9 @@ def key_named(text: str) -> ApiKey:
         select(ApiKey).where(is_active(), or_(ApiKey.id == text.strip(), ApiKey.hint == text.strip()))
     ).all()
     if not found:
-        raise NotFound(f"No active key has the id or hint '{text}'. `flask key list` lists them.")
+        # Somebody may have given the key itself, and messages end up in logs.
+        shown = hint(text) if text.startswith("pp_") and len(text) > 24 else text
+        raise NotFound(f"No active key has the id or hint '{shown}'. `flask key list` lists them.")
     if len(found) > 1:
         raise Conflict(f"{len(found)} keys have the hint {text}. Give the id of one: `flask key list` lists them.")
     return found[0]

@@ -45,7 +45,8 @@ def member_create(email: str, partner: str | None, name: str, role: str) -> None
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     member = create_member(partner_named(partner) if partner else None, email, name, role, password, COMMAND_LINE)
-    click.echo(f"{member.name} can sign in with {member.email} as {member.role}.")
+    who = f"{member.name} can sign in with {member.email}" if name else f"{member.email} can sign in"
+    click.echo(f"{who} as {member.role}.")
 
 
 @member_group.command("link", cls=PlainCommand)

@@ -140,10 +140,20 @@ def on_starting(server: Arbiter) -> None:
             "Slipway did not start: gunicorn was given a certificate, and the app speaks plain HTTP only. Leave out "
             "--certfile and --keyfile, and put a proxy that speaks TLS in front (docs/self-hosting.md)."
         )
-    # Another application than the portal (a test's) has no use for its tables.
-    if server.app.app_uri == PORTAL and (missing := migration_missing(_settings.database_url)):
-        raise SystemExit(f"Slipway did not start: {missing}")
+    # Another application than the portal (a test's) has no use for its storage and tables.
+    if server.app.app_uri == PORTAL:
+        _check_portal()
     _raise_open_files(needed=worker_connections + 512)
+
+
+def _check_portal() -> None:
+    """Refuse to serve without a bucket or with tables of another version. Both are read at the start only."""
+    try:
+        _ = _settings.storage_settings
+    except SettingsError as error:
+        raise SystemExit(f"Slipway did not start: {error}") from None
+    if missing := migration_missing(_settings.database_url):
+        raise SystemExit(f"Slipway did not start: {missing}")
 
 
 def _raise_open_files(needed: int) -> None:

@@ -30,10 +30,10 @@ def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
     return kept | {"SLIPWAY_INSTANCE": str(folder), "PORT": str(port), "SLIPWAY_WORK_IN_WEB": "off"} | more
 
 
-def refusal(folder: Path, *arguments: str, **settings: str) -> str:
+def refusal(folder: Path, *arguments: str, app: str = "tests.app.runtime.waiting_app:app", **settings: str) -> str:
     """What gunicorn says on standard error when it does not start."""
     ended = subprocess.run(
-        [*GUNICORN, *arguments, "tests.app.runtime.waiting_app:app"],
+        [*GUNICORN, *arguments, app],
         env=environment(folder, free_port(), **settings),
         capture_output=True,
         text=True,
@@ -114,6 +114,13 @@ def test_a_setting_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> No
 def test_a_certificate_is_refused_because_a_proxy_has_it(tmp_path: Path) -> None:
     said = refusal(tmp_path, "--certfile", "cert.pem", "--keyfile", "key.pem")
     assert "put a proxy that speaks TLS in front" in said
+
+
+def test_the_portal_does_not_serve_without_storage(tmp_path: Path) -> None:
+    """Storage is read at the start only: a portal without one would fail for every build until somebody restarts it."""
+    said = refusal(tmp_path, app="wsgi:app")
+    assert "Slipway did not start: S3_ENDPOINT is not set, and the embedded storage of " in said
+    assert "start the embedded storage first: slipway-storage.service or `flask storage run`" in said
 
 
 def test_the_first_signal_ends_waiting_at_once_and_uploads_after_the_drain(server: Server) -> None:

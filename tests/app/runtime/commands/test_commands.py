@@ -40,6 +40,10 @@ def test_an_installation_is_set_up_from_the_shell(client: FlaskClient, shell: Sh
         said=f"{PASSWORD}\n",
     )
     assert joined.stdout == "Mira can sign in with mira@kite.example as owner.\n"
+    unnamed = shell.run(
+        *("member", "create", "sol@kite.example", "--partner", "Kite Works", "--role", "viewer"), said=f"{PASSWORD}\n"
+    )
+    assert unnamed.stdout == "sol@kite.example can sign in as viewer.\n"
     member = find_account("mira@kite.example", PASSWORD)
     assert member is not None
     assert (member.partner_id, member.role) == (partner.id, "owner")
@@ -200,7 +204,7 @@ def test_check_finds_lost_and_superfluous_bytes_and_fails_for_lost_ones(
     )
     clean = shell.run("check")
     assert clean.exit_code == 0, clean.output
-    assert clean.stdout.startswith("1 builds and 0 packs: 0 objects missing; 0 objects")
+    assert clean.stdout.startswith("1 build and 0 packs: 0 objects missing; 0 objects")
 
     build = db.session.scalars(select(Build)).one()
     bucket().delete([build.object_key])

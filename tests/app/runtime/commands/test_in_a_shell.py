@@ -41,11 +41,12 @@ def test_what_needs_storage_says_so_where_none_is_set(tmp_path: Path) -> None:
     migrated = flask("db", "upgrade", SLIPWAY_INSTANCE=str(tmp_path))
     assert migrated.returncode == 0, migrated.stderr
 
-    ended = flask("check", SLIPWAY_INSTANCE=str(tmp_path))
+    for command in ("check", "worker"):
+        ended = flask(command, SLIPWAY_INSTANCE=str(tmp_path))
 
-    assert ended.returncode == 1
-    assert "S3_ENDPOINT is not set" in ended.stderr
-    assert "Traceback" not in ended.stderr
+        assert ended.returncode == 1
+        assert "S3_ENDPOINT is not set" in ended.stderr
+        assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.slow

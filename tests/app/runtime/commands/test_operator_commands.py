@@ -70,6 +70,8 @@ def test_keys_are_listed_without_secrets_and_revoked(shell: Shell, cast: Cast, c
     assert audited("key.revoked").partner_id == cast.starlight.partner_id
     assert len(listed(shell, "key", "list")) == 3
     assert "No active key has the id or hint" in shell.refused("key", "revoke", ci["id"], "--yes")
+    pasted = shell.refused("key", "revoke", cast.starlight.key, "--yes")
+    assert f"No active key has the id or hint '{ci['hint']}'" in pasted
 
 
 def test_nothing_is_removed_without_a_yes(shell: Shell, cast: Cast) -> None:
