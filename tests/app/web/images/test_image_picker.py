@@ -58,9 +58,11 @@ def test_who_may_choose(
     for query in ("for=cover", "for=screenshots", f"for=side&component={component}&side=back"):
         path = f"{PICKER}?{query}"
         assert owner.get(path).status_code == 200
-        for somebody, status in ((viewer, 403), (stranger, 404), (visitor, 401)):
+        for somebody, status in ((viewer, 403), (stranger, 404)):
             assert somebody.get(path).status_code == status, query
             assert somebody.post(path, {"asset": images["die.png"]}).status_code == status, query
+        assert visitor.get(path).status_code == 302, query
+        assert visitor.post(path, {"asset": images["die.png"]}).status_code == 401, query  # with what was chosen
     for wrong, status in (
         ("", 404),
         ("?for=nothing", 404),
