@@ -59,6 +59,8 @@ def form() -> ResponseReturnValue:
 def enter() -> ResponseReturnValue:
     """Sign in. An unknown address and a wrong password get the same response after the same time."""
     form = SignInForm()
+    if unseal(form.typed.data or "") is None:
+        form.typed.data = None  # it is not ours, and is not repeated
     if not form.validate_on_submit():
         return _form_again(form, "Not signed in yet")
     try:
