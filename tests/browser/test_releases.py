@@ -31,7 +31,7 @@ def test_an_older_build_is_released_and_the_way_back_is_one_click(
     opener.focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Roll back to build 3")
-    expect(dialog.get_by_role("heading")).to_be_focused()
+    expect(dialog.get_by_role("heading", level=2)).to_be_focused()
     expect(dialog).to_contain_text("0 B instead of 42.6\u00a0GB")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
