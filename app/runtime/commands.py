@@ -89,9 +89,9 @@ def doctor_command() -> None:
 def worker_command() -> None:
     """Run background work in this process, for installations with REDIS_URL. A signal ends it in order: it frees the
     claims of its checks for the other workers."""
-    _ = settings().storage_settings  # it is read at the start only, so that a worker without one stays without one
     if missing := migration_missing(settings().database_url):
         raise click.ClickException(missing)
+    _ = settings().storage_settings  # it is read at the start only, so that a worker without one stays without one
     requests = EndRequests()
     working = jobs(current_app)
     working.start_workers()

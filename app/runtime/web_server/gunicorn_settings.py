@@ -148,12 +148,12 @@ def on_starting(server: Arbiter) -> None:
 
 def _check_portal() -> None:
     """Refuse to serve without a bucket or with tables of another version. Both are read at the start only."""
+    if missing := migration_missing(_settings.database_url):
+        raise SystemExit(f"Slipway did not start: {missing}")
     try:
         _ = _settings.storage_settings
     except SettingsError as error:
         raise SystemExit(f"Slipway did not start: {error}") from None
-    if missing := migration_missing(_settings.database_url):
-        raise SystemExit(f"Slipway did not start: {missing}")
 
 
 def _raise_open_files(needed: int) -> None:
