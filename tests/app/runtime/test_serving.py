@@ -119,8 +119,7 @@ def test_a_certificate_is_refused_because_a_proxy_has_it(tmp_path: Path) -> None
 
 def test_the_portal_does_not_serve_without_storage(tmp_path: Path, empty_sqlite: Path) -> None:
     """Storage is read at the start only: a portal without one would fail for every build until somebody restarts it."""
-    (tmp_path / "instance").mkdir()
-    shutil.copy(empty_sqlite, tmp_path / "instance" / "slipway.db")
+    shutil.copy(empty_sqlite, tmp_path / "slipway.db")
     said = refusal(tmp_path, app="wsgi:app")
     assert "Slipway did not start: S3_ENDPOINT is not set, and the embedded storage of " in said
     assert "start the embedded storage first: slipway-storage.service or `flask storage run`" in said
