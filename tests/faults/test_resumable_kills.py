@@ -28,6 +28,7 @@ from app.data.models.upload import Upload
 from app.maintenance.build_sweep import check, sweep
 from app.refusals import NotFound
 from app.storage.bucket import bucket
+from app.storage.write_address_probe import is_of_a_probe
 from app.uploads.resumable.check_claims import due_checks
 from app.uploads.resumable.uploads import NewUpload, find_upload, open_upload
 from tests.app.runtime.processes import free_port, is_alive, wait_until
@@ -72,7 +73,9 @@ def left_after_a_sweep() -> list[str]:
     found = check()
     uploads = db.session.scalars(select(Upload.id)).all()
     db.session.rollback()
-    transfers = [transfer.key for transfer in bucket().open_multiparts("archives/")]
+    # A server that was killed while it probed storage at its start leaves a transfer, which is swept after an hour.
+    open_transfers = bucket().open_multiparts("archives/")
+    transfers = [transfer.key for transfer in open_transfers if not is_of_a_probe(transfer.key, transfer.begun)]
     return [*uploads, *(orphan.key for orphan in found.orphans), *found.missing, *transfers]
 
 

@@ -7,12 +7,16 @@ from typing import Any
 
 from flask import request, url_for
 
-_MAX_LENGTHS = {"revision": 10, "kind": 16, "q": 256, "problem": 16, "in": 40, "sort": 16, "page": 10}
+from app.web.frame.query_parameters import query_number
+
+_MAX_LENGTHS = {"kind": 16, "q": 256, "problem": 16, "in": 40, "sort": 16, "page": 10}
 
 
 def requested_filters() -> dict[str, Any]:
-    """The filters in the address of this request, without empty values; by name, for `url_for`."""
-    values = {name: request.args.get(name, "").strip()[:longest] for name, longest in _MAX_LENGTHS.items()}
+    """The filters in the address of this request, without empty values; by name, for `url_for`. Raises InvalidRequest
+    for a revision with an impossible number."""
+    values: dict[str, Any] = {"revision": query_number("revision")}
+    values |= {name: request.args.get(name, "").strip()[:longest] for name, longest in _MAX_LENGTHS.items()}
     return {name: value for name, value in values.items() if value}
 
 

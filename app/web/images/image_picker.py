@@ -97,7 +97,7 @@ def render_picker(game: Game, form: ImageForm) -> str:
 def _requested_choice() -> list[str]:
     """The chosen ids, without those that cannot be ids."""
     values = request.form.getlist("asset") or request.args.getlist("asset")
-    return [value for value in dict.fromkeys(values) if 0 < len(value) <= 40][:IMAGES_PER_PAGE]
+    return [value for value in dict.fromkeys(values) if 0 < len(value) <= 40 and value.isprintable()][:IMAGES_PER_PAGE]
 
 
 def _note(chosen: Sequence[GalleryImage], added: str) -> str:

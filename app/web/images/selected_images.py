@@ -75,9 +75,9 @@ def restore(slug: str) -> ResponseReturnValue:
 
 
 def _selected() -> list[str]:
-    """The selected ids, at most a page of them."""
+    """The selected ids, at most a page of them, without those that cannot be ids."""
     values = dict.fromkeys(request.values.getlist("asset"))
-    return [value for value in values if 0 < len(value) <= 40][:IMAGES_PER_PAGE]
+    return [value for value in values if 0 < len(value) <= 40 and value.isprintable()][:IMAGES_PER_PAGE]
 
 
 def _deleted_words(done: DeletedAssets) -> str:

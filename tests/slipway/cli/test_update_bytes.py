@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sqlalchemy import select
 
 from app.data.database import announce, writing
 from app.data.extensions import db
+from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackState
 from app.fleet.servers import add_server, retire_server
@@ -89,7 +91,12 @@ def set_pack(world: World, slug: str, number: int, state: PackState) -> None:
         query = select(Build.id).where(Build.game_id == world.game_id(slug), Build.number == number)
         build_id = db.session.scalars(query).one()
         with writing() as session:
-            session.get_one(BuildPack, build_id).state = state
+            pack = session.get_one(BuildPack, build_id)
+            pack.state = state
+            # While it is being made by a worker that still lives, no other one makes it.
+            pack.maker, pack.touched_at = (
+                ("a worker", now() + timedelta(hours=1)) if state == "making" else (None, now())
+            )
             announce(*topics_of(session, build_id))
 
 
@@ -107,7 +114,7 @@ def test_the_forecast_is_what_a_server_with_an_archive_copy_then_fetches(
 ) -> None:
     pushed(slipway, slug, archive_of(game_files()), tmp_path, "--no-release")
     wait_until(lambda: slipway("diff", 1, slug, "--against", 1).code == ExitCode.OK, 90, "the pack is ready")
-    set_pack(world, slug, 1, "failed")
+    set_pack(world, slug, 1, "making")
     assert slipway("release", 1, "--game", slug, "--yes").code == ExitCode.OK
     wait_until(lambda: server.plays(world, slug, 1), 90, "build 1 came as an archive")
     assert server.read == 0

@@ -97,7 +97,8 @@ def test_a_waiting_stream_of_whoever_is_out_ends_at_once_and_no_other(
         leaving.join(20)
         assert not leaving.is_alive()
         assert staying.is_alive()
-        assert waiters() == 1
+        wait_until(lambda: waiters() == 1, 20, "the other stream alone waits")
+        assert staying.is_alive()
 
 
 def test_signing_out_ends_the_streams_of_that_browser(
