@@ -61,8 +61,8 @@ def waiting(visitor: Visitor) -> Iterator[threading.Thread]:
 
 
 def waiters() -> int:
-    """How many streams of Moonbase's list of games wait for a change. The hub belongs to the process: threads that other
-    tests have left may wait for other topics."""
+    """How many streams of Moonbase's list of games wait for a change. The hub belongs to the process: threads of other
+    tests may wait for other topics."""
     moonbase = db.session.scalars(select(Partner.id).where(Partner.name == "Moonbase")).one()
     db.session.rollback()
     channel = hub._channels.get(partner_topic(moonbase))
