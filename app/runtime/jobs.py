@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.accounts.api_keys.key_uses import key_uses
 from app.config.settings import Settings
 from app.data.claims import LEASE
+from app.data.outages import outage_in
 from app.images.image_processes import derivation_processes
 from app.images.variant_jobs import derive
 from app.maintenance.build_sweep import sweep
@@ -254,12 +255,12 @@ class Jobs:
 
 
 def _without_outages(record: logging.LogRecord) -> bool:
-    """A filter: each thread of a consumer would log a traceback for each try while Redis is away."""
+    """A filter: each thread of a consumer would log a traceback for each try while Redis or the database is away."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, RedisError):
         redis_state.failed(type(error).__name__)
         return False
-    return True
+    return error is None or outage_in(error) is None
 
 
 def _queue(name: str, settings: Settings) -> Any:
