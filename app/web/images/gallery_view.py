@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -121,6 +122,12 @@ class GallerySubject:
     def _url(self, slug: str, **changed: str) -> str:
         query = urlencode(replace(self, **changed).query())
         return f"/games/{slug}/assets{'?' if query else ''}{query}"
+
+
+def possible_ids(values: Iterable[str]) -> list[str]:
+    """Chosen ids from a form or an address, at most a page of them, without those that cannot be ids."""
+    chosen = dict.fromkeys(values)
+    return [value for value in chosen if 0 < len(value) <= 40 and value.isprintable()][:IMAGES_PER_PAGE]
 
 
 def tile_of(slug: str, image: GalleryImage, query: str = "") -> Tile:

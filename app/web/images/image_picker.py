@@ -18,7 +18,7 @@ from app.web.frame.dialogs import in_dialog
 from app.web.frame.formats import counted, format_limit
 from app.web.frame.forms import show_refusal, summary_title
 from app.web.games.game_header import header_context
-from app.web.images.gallery_view import IMAGES_PER_PAGE, Tile, tile_of
+from app.web.images.gallery_view import IMAGES_PER_PAGE, Tile, possible_ids, tile_of
 from app.web.images.image_form import ImageForm
 from app.web.images.picker_purposes import requested_purpose
 
@@ -95,9 +95,7 @@ def render_picker(game: Game, form: ImageForm) -> str:
 
 
 def _requested_choice() -> list[str]:
-    """The chosen ids, without those that cannot be ids."""
-    values = request.form.getlist("asset") or request.args.getlist("asset")
-    return [value for value in dict.fromkeys(values) if 0 < len(value) <= 40 and value.isprintable()][:IMAGES_PER_PAGE]
+    return possible_ids(request.form.getlist("asset") or request.args.getlist("asset"))
 
 
 def _note(chosen: Sequence[GalleryImage], added: str) -> str:

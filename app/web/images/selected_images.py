@@ -15,7 +15,7 @@ from app.web.frame.current_user import my_actor, my_game, my_partner, require_si
 from app.web.frame.formats import counted
 from app.web.frame.toasts import flash_with_undo
 from app.web.images.gallery_filters import gallery_url, requested_filters
-from app.web.images.gallery_view import IMAGES_PER_PAGE
+from app.web.images.gallery_view import possible_ids
 
 pages = Blueprint("selected_images", __name__)
 pages.before_request(require_sign_in)
@@ -75,9 +75,7 @@ def restore(slug: str) -> ResponseReturnValue:
 
 
 def _selected() -> list[str]:
-    """The selected ids, at most a page of them, without those that cannot be ids."""
-    values = dict.fromkeys(request.values.getlist("asset"))
-    return [value for value in values if 0 < len(value) <= 40 and value.isprintable()][:IMAGES_PER_PAGE]
+    return possible_ids(request.values.getlist("asset"))
 
 
 def _deleted_words(done: DeletedAssets) -> str:
