@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select
 
@@ -52,6 +52,8 @@ def _summary(on: Mapping[str, _Phase], servers: Sequence[Server], at: datetime) 
 
 
 def _counted(released: Sequence[str], servers: Sequence[Server], at: datetime) -> dict[str, Summary]:
+    # Contact -> a time of a report with that contact.
+    reported = {"never": None, "lost": contact_begins(at) - timedelta(seconds=1), "recent": at}
     everywhere = Counter(_contact(server.last_report_at, at) for server in servers)
     unsent = {build_id: everywhere.copy() for build_id in released}
     counts: dict[str, Counter[str]] = {build_id: Counter() for build_id in released}
@@ -64,21 +66,13 @@ def _counted(released: Sequence[str], servers: Sequence[Server], at: datetime) -
     for batch in in_batches(released):
         for row in db.session.execute(query.where(Replica.build_id.in_(batch))):
             phase = _Phase(row.phase, SHOWN_RETRIES + 1 if row.gave_up else 0)
-            counts[row.build_id][state_of(phase, _REPORTED[row.contact](at), at)] += row.servers
+            counts[row.build_id][state_of(phase, reported[row.contact], at)] += row.servers
             unsent[row.build_id][row.contact] -= row.servers
     for build_id, found in counts.items():
         for contact_of, missing in unsent[build_id].items():
             if missing > 0:
-                found[state_of(None, _REPORTED[contact_of](at), at)] += missing
+                found[state_of(None, reported[contact_of], at)] += missing
     return {build_id: Summary([], found) for build_id, found in counts.items()}
-
-
-# Contact -> the time of a report with that contact.
-_REPORTED: dict[str, Callable[[datetime], datetime | None]] = {
-    "never": lambda at: None,
-    "recent": lambda at: at,
-    "lost": lambda at: datetime.min.replace(tzinfo=at.tzinfo),
-}
 
 
 def _contact(last_report_at: datetime | None, at: datetime) -> str:

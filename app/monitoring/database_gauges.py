@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import ColumnElement, Connection, case, func, select
@@ -20,7 +19,7 @@ from app.data.models.server import PHASES, PlaySession, Replica, Server
 from app.data.models.upload import RESUMABLE, Upload
 from app.data.unpooled_connections import unpooled_connection
 from app.fleet.active_servers import IS_ACTIVE
-from app.fleet.contact import CONTACT_SECONDS
+from app.fleet.contact import contact_begins
 from app.packing.due_packs import CLAIMS as PACK_CLAIMS
 from app.process.state_log import StateLog
 from app.uploads.resumable.check_claims import CLAIMS as CHECK_CLAIMS
@@ -52,7 +51,7 @@ def database_gauges() -> Iterator[GaugeMetricFamily]:
 
 
 def _servers(connection: Connection) -> Iterator[GaugeMetricFamily]:
-    in_contact = Server.last_report_at > now() - timedelta(seconds=CONTACT_SECONDS)
+    in_contact = Server.last_report_at >= contact_begins(now())
     query = select(
         _count_of(in_contact),
         _count_of(Server.last_report_at.is_not(None) & ~in_contact),

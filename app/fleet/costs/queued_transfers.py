@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
@@ -13,7 +12,6 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.server import Replica
 from app.fleet.costs.transfer_costs import NOT_BEGUN, bytes_to_fetch, transfer_costs
-from app.fleet.overviews.server_totals import Tally, tallies
 from app.fleet.replicas import builds_after_release
 
 
@@ -42,12 +40,3 @@ def queued_bytes(chosen: ColumnElement[bool]) -> Counter[str]:
                 cost = costs.for_server(replica.build, held)
                 found[server_id] += bytes_to_fetch(replica, cost)
     return found
-
-
-def exact_tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
-    """By server id, with the bytes of queued builds."""
-    queued, found = queued_bytes(chosen), tallies(chosen)
-    return {
-        server_id: replace(tally, bytes_to_fetch=tally.bytes_to_fetch + queued[server_id])
-        for server_id, tally in found.items()
-    }

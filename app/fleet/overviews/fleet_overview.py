@@ -17,8 +17,7 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact, places_on_page
-from app.fleet.costs.queued_transfers import exact_tallies
-from app.fleet.overviews.server_totals import Failure, Tally, worst_failures
+from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import last_hour, with_current_rate
 from app.refusals import NotFound
 
@@ -54,6 +53,12 @@ class FleetServer:
     sessions: int
     bytes_per_second: int
     keep_previous: int
+
+    @property
+    def disk_percent(self) -> int | None:
+        """Rounded; None if the server has not reported its disk."""
+        return round(self.disk_used * 100 / self.disk_total) if self.disk_total else None
+
     last_hour: list[int] = field(default_factory=list)
 
 
@@ -94,8 +99,8 @@ class FleetOverview:
 
 
 def fleet_overview(page: int | None = None) -> FleetOverview:
-    """All active servers. Five queries. Only for the servers on `page` (None: for all) is the last hour read, which is
-    up to 60 rows for each."""
+    """All active servers. Five queries, and four more while builds are queued. Only for the servers on `page` (None:
+    for all) is the last hour read, which is up to 60 rows for each."""
     servers = _fleet_servers(active_servers())
     servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
     shown = places_on_page(page, len(servers))
@@ -129,7 +134,7 @@ def _fleet_servers(servers: Sequence[Server], server_id: str | None = None) -> l
     if server_id is not None:
         planned = and_(planned, Replica.server_id == server_id)
         running = running.where(PlaySession.server_id == server_id)
-    sums, failures = exact_tallies(planned), worst_failures(planned)
+    sums, failures = tallies(planned), worst_failures(planned)
     sessions = {row.server_id: row.running for row in db.session.execute(running.group_by(PlaySession.server_id))}
     return [
         _fleet_server(server, sums.get(server.id, Tally()), failures.get(server.id), sessions.get(server.id, 0), at)

@@ -17,8 +17,7 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import active_servers, has_contact, places_on_page
-from app.fleet.costs.queued_transfers import exact_tallies
-from app.fleet.overviews.server_totals import Failure, Tally, worst_failures
+from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import last_hour, with_current_rate
 
 # Worst first: the order of the table.
@@ -65,13 +64,13 @@ class PartnerOverview:
 
 
 def partner_overview(partner_id: str, page: int | None = None) -> PartnerOverview:
-    """Five queries for any number of servers and games. Only for the servers on `page` (None: for all) is the
-    last hour read, which is up to 60 rows for each."""
+    """Five queries for any number of servers and games, and four more while builds are queued. Only for the servers on
+    `page` (None: for all) is the last hour read, which is up to 60 rows for each."""
     at = now()
     of_partner = (Game.partner_id == partner_id, Game.deleted_at.is_(None))
     released = db.session.scalar(select(func.count()).where(*of_partner, Game.released_build_id.is_not(None))) or 0
     theirs = and_(*of_partner, Game.released_build_id == Replica.build_id)
-    sums, failures = exact_tallies(theirs), worst_failures(theirs)
+    sums, failures = tallies(theirs), worst_failures(theirs)
     servers = [
         _partner_server(server, sums.get(server.id, Tally()), failures.get(server.id), released, at)
         for server in active_servers()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from app.data.extensions import db
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica
 from app.fleet.build_states import SHOWN_RETRIES
+from app.fleet.costs.queued_transfers import queued_bytes
 from app.fleet.costs.transfer_costs import NOT_BEGUN
 
 
@@ -33,7 +34,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Tally:
-    """Replicas of one server, counted by phase. `bytes_to_fetch`: of transfers that have begun."""
+    """Replicas of one server, counted by phase. `bytes_to_fetch`: exact, as the matrix shows them."""
 
     builds: int = 0
     cached: int = 0
@@ -75,8 +76,12 @@ def tallies(chosen: ColumnElement[bool]) -> dict[str, Tally]:
         func.min(case((Replica.phase == "pending", Replica.since))),
     )
     rows = db.session.execute(query.join(Game, Replica.game_id == Game.id).where(chosen).group_by(Replica.server_id))
-    # Postgres's sums are numerics.
-    return {server_id: Tally(*map(int, values), queued_since=since) for server_id, *values, since in rows}
+    queued = queued_bytes(chosen)
+    found: dict[str, Tally] = {}
+    for server_id, *values, since in rows:
+        tally = Tally(*map(int, values), queued_since=since)  # Postgres's sums are numerics
+        found[server_id] = replace(tally, bytes_to_fetch=tally.bytes_to_fetch + queued[server_id])
+    return found
 
 
 def worst_failures(chosen: ColumnElement[bool]) -> dict[str, Failure]:

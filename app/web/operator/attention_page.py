@@ -18,7 +18,7 @@ from app.web.frame.current_user import my_actor
 from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, Phrase, counted
 from app.web.frame.storage_banner import storage_outage
-from app.web.operator.attention_items import capacity_figures, disk_percent, needs_attention, other_items
+from app.web.operator.attention_items import capacity_figures, needs_attention, other_items
 from app.web.operator.operator_access import require_operator
 from app.web.servers import server_words
 
@@ -96,7 +96,7 @@ def _choice(server: FleetServer) -> ServerChoice:
         icon=server_words.STATE_ICONS[server.state],
         words=server_words.fleet_state(server),
         bad=server.state in {"failed", "conflict"},
-        disk=disk_percent(server.disk_used, server.disk_total) if server.disk_total else None,
+        disk=server.disk_percent,
         disk_words=server_words.part_of_total(server.disk_used, server.disk_total, 2) if server.disk_total else "",
     )
 

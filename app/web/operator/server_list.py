@@ -150,7 +150,7 @@ def _row(server: FleetServer, selected: FleetServer | None, page: int) -> Row:
         words=server_words.fleet_state(server),
         tone={"failed": "bad", "conflict": "bad", "healthy": ""}.get(server.state, "strong"),
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
-        disk_percent=round(server.disk_used * 100 / server.disk_total) if server.disk_total else None,
+        disk_percent=server.disk_percent,
         disk=server_words.part_of_total(server.disk_used, server.disk_total, 2) if server.disk_total else "",
         cached=f"{server.tally.cached} of {server.tally.builds}" if server.tally.builds else "",
         sessions=f"{server.sessions:,}" if server.contact else "",
