@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 
 from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from flask_wtf.csrf import generate_csrf
 from wtforms import EmailField, HiddenField, PasswordField, SelectField
 from wtforms.validators import InputRequired, Length
 
@@ -18,7 +16,7 @@ from app.data.extensions import htmx, login
 from app.data.models.partner import Member
 from app.process.metrics import count_refusal
 from app.refusals import RateLimited, Unavailable
-from app.web.frame.browser_sign_in import sign_in_browser, sign_out_browser
+from app.web.frame.browser_sign_in import session_renewed, sign_in_browser, sign_out_browser
 from app.web.frame.current_user import current_address, load_user, local_address, signed_in_member
 from app.web.frame.forms import PASSWORD_TOO_LONG, select_choices
 from app.web.frame.typed_fields import seal, typed_fields, unseal
@@ -122,9 +120,8 @@ def _render(form: SignInForm, **context: str) -> str:
 
 
 def _session_renewed(member: Member) -> Response:
-    """Tells the page behind the dialog who is signed in, and its new CSRF token."""
-    session = {"token": generate_csrf(), "member": member.id}
-    return Response("", 204, {"HX-Trigger": json.dumps({"session-renewed": session})})
+    """For the page behind the dialog."""
+    return Response("", 204, session_renewed(member))
 
 
 def _account(member: Member) -> str:

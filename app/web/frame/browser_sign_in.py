@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from flask import Response, current_app, g, render_template, request, session
 from flask_login import login_user, logout_user
+from flask_wtf.csrf import generate_csrf
 
 from app.accounts.sign_ins import begin_sign_in, end_sign_in
 from app.data.models.base import now
@@ -46,3 +49,10 @@ def closed_link_page(heading: str, refusal: NotFound) -> Response:
         at=Moment(now(), "exact"),
     )
     return Response(page, 404)
+
+
+def session_renewed(member: Member | None) -> dict[str, str]:
+    """A header that tells the page behind a request of the script who is signed in now, and the CSRF token of this
+    session (js/frame/sign-in-again.js)."""
+    renewed = {"token": generate_csrf(), "member": member.id if member else ""}
+    return {"HX-Trigger": json.dumps({"session-renewed": renewed})}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -10,7 +9,7 @@ from typing import cast
 
 from flask import Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf.csrf import CSRFError, generate_csrf
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from app.catalog.game_lookup import games_of
@@ -18,6 +17,7 @@ from app.data.extensions import db, htmx, login
 from app.data.models.game import Game
 from app.process.logs import request_id
 from app.refusals import NotFound, RateLimited, Refusal, Unavailable
+from app.web.frame.browser_sign_in import session_renewed
 from app.web.frame.current_user import needs_sign_in, signed_in_member
 from app.web.frame.formats import Moment
 from app.web.frame.typed_fields import TypedFields, typed_fields
@@ -76,10 +76,7 @@ def _out_of_date() -> ResponseReturnValue:
         return cast(ResponseReturnValue, login.unauthorized())
     message = "The form came from a page of an earlier session, so nothing was done."
     if htmx:
-        session = {"token": generate_csrf(), "member": member.id if member else ""}
-        return _line(
-            400, f"{message} Press the button again.", {"HX-Trigger": json.dumps({"session-renewed": session})}
-        )
+        return _line(400, f"{message} Press the button again.", session_renewed(member))
     typed = typed_fields()
     advice = "Check what you typed, then send it again." if typed else "Go back, and do it again."
     return _page(400, "This form is out of date", f"{message} {advice}", typed=typed)
