@@ -65,25 +65,30 @@ def plan_for(server: RecognisedServer, since: int | None, wait: float) -> Plan:
     them is, the answer comes at once, with `poll_after_seconds` > 0.
     """
     free_connection()  # all reads here are prepared ones
-    server_id, topic = server.id, plan_topic(server.id)
-    poll_after = 0
+    server_id = server.id
     # The stored version, not the hub's: after a change by another process, this process's hub may be 2 s behind, and an
     # agent that gets two numbers in turn would poll without end.
-    if since is not None and wait > 0 and server.plan_version == since:
-        if thread_budgets.waiting_polls.try_acquire(server_id):
-            try:
-                hub.wait(topic, since, min(wait, MAX_WAIT_SECONDS))
-            finally:
-                thread_budgets.waiting_polls.free(server_id)
-            poll_after = STOPPING_POLL_AFTER if hub.stopping else 0
-        else:
-            poll_after = thread_budgets.waiting_polls.retry_after
+    if since is None or wait <= 0 or server.plan_version != since:
+        return _read_plan(server_id)
+    slots = thread_budgets.waiting_polls
+    if not slots.try_acquire(server_id):
+        return _read_plan(server_id, slots.retry_after)
+    try:
+        hub.wait(plan_topic(server_id), since, min(wait, MAX_WAIT_SECONDS))
+        # Still in its slot: after a release, the polls of a whole fleet read here, and must not count as calls, which
+        # would be refused meanwhile.
+        return _read_plan(server_id, STOPPING_POLL_AFTER if hub.stopping else 0)
+    finally:
+        slots.free(server_id)
+
+
+def _read_plan(server_id: str, poll_after: int = 0) -> Plan:
     with _reading:
         # The version before the rows: after a change in between, the agent only polls once more.
-        return _read_plan(server_id, newest_version(topic), poll_after)
+        return _plan_of(server_id, newest_version(plan_topic(server_id)), poll_after)
 
 
-def _read_plan(server_id: str, version: int, poll_after: int) -> Plan:
+def _plan_of(server_id: str, version: int, poll_after: int) -> Plan:
     rows = _PLACED.all(server=server_id)
     paused = any(row.paused for row in rows)
     planned = [row for row in rows if (_stays_while_paused(row) if paused else row.wanted or row.kept)]

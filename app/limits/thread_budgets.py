@@ -119,7 +119,8 @@ _LONG = (streams, waiting_polls, raw_uploads, comparisons, image_uploads, images
 calls = Calls(128, retry_after=5)
 
 
-def may_open_live_page() -> bool:
-    """Whether a request for a live page may pass a full budget of calls. As many may be on their way to their view as
-    there are free places for live pages: requests that only look like theirs cannot use up all threads."""
-    return calls.in_use < calls.limit + streams.limit - streams.in_use
+def may_pass(slots: Slots) -> bool:
+    """Whether a request that gets one of these slots in its view may pass a full budget of calls. As many may be on
+    their way to their view as there are free slots: requests that only look like such ones cannot use up all
+    threads."""
+    return calls.in_use < calls.limit + slots.limit - slots.in_use

@@ -36,6 +36,7 @@ SignIn = Callable[[str], Page]
 GZIP = "application/gzip"
 ARCHIVE = packed_game(7, 11_000_000).archive  # three parts
 LATER_PARTS = re.compile(r"partNumber=[2-9]")
+LIVE_UPDATES = re.compile(r"/games/[^/]+/(live|matrix)")
 
 # A file let go over the page, as the browser tells of it.
 DROP = """([name, size]) => {
@@ -425,18 +426,44 @@ def test_a_slow_line_gets_smaller_parts(lanterns: Page, monkeypatch: pytest.Monk
         assert answer.json()["partSize"] == (wanted or 16 * MIB)
 
 
-def test_an_upload_goes_on_after_signing_in_again(lanterns: Page, archive: Path, cast: Cast) -> None:
-    page = lanterns
-    half_way(page, archive)
+def sign_in_again(page: Page, email: str) -> None:
+    dialog = page.get_by_role("dialog", name="You are no longer signed in")
+    dialog.get_by_label("Email").fill(email)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(dialog).to_be_hidden()
+
+
+def end_session(cast: Cast) -> None:
     member = db.session.query(Member).filter_by(email=cast.starlight.owner).one()
     with writing() as session:
         end_all(session, member)
+
+
+def test_an_upload_goes_on_after_signing_in_again(lanterns: Page, archive: Path, cast: Cast) -> None:
+    page = lanterns
+    page.route(LIVE_UPDATES, lambda route: route.abort())  # otherwise these notice the end of the session first
+    page.reload()
+    half_way(page, archive)
+    end_session(cast)
     page.unroute(LATER_PARTS)
     page.get_by_role("button", name="Pause: lanterns.tar.gz").click()
     page.get_by_role("button", name="Resume: lanterns.tar.gz").click()
-    dialog = page.get_by_role("dialog", name="You are no longer signed in")
-    dialog.get_by_label("Email").fill(cast.starlight.owner)
-    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
-    dialog.get_by_role("button", name="Sign in").click()
-    row = page.locator("#uploads-here .upload")
-    expect(row).to_have_attribute("data-phase", "live")
+    sign_in_again(page, cast.starlight.owner)
+    expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")
+
+
+def test_live_updates_that_find_no_session_do_not_leave_a_page_with_an_upload(
+    lanterns: Page, archive: Path, cast: Cast
+) -> None:
+    page = lanterns
+    page.evaluate("window.sameDocument = true")
+    half_way(page, archive)
+    end_session(cast)
+    sign_in_again(page, cast.starlight.owner)  # it is asked without a press
+    page.unroute(LATER_PARTS)
+    page.get_by_role("button", name="Pause: lanterns.tar.gz").click()
+    page.get_by_role("button", name="Resume: lanterns.tar.gz").click()
+    expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")
+    expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
+    assert page.evaluate("window.sameDocument")

@@ -79,7 +79,7 @@ def confirm(game: Game, app_id: str, sent: SentUpload, actor: Actor) -> str:
     asset_id = _publish(upload, known.id) if known and _is_as_sent(known, sent) else None
     if asset_id is None:
         try:
-            staging.join(staging_key, transfer, sent.byte_size)
+            staging.join(upload.staged_id, staging_key, transfer, sent.byte_size)
             asset_id = _fetch_and_publish(upload, staging_key, sha256, sent)
         except WrongBytes:
             count_upload("image", "refused", sent.byte_size)

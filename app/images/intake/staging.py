@@ -8,11 +8,18 @@ part. Also, the address of a part ends with its transfer; the address of an obje
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import update
+
 from app.data.database import free_connection, writing
+from app.data.heartbeat import heartbeat
 from app.data.models.asset import StagedAsset
+from app.data.models.base import now
 from app.images.image_quota import free_bytes, lock_partner
 from app.images.intake.verification import wrong_size
 from app.process.crash_points import crash_point
@@ -24,6 +31,10 @@ from app.storage.write_addresses import part_url
 log = logging.getLogger(__name__)
 
 PART = 1
+
+# A worker that dies while it joins keeps others waiting for the length of the lease; a heartbeat extends it.
+_JOIN_LEASE = timedelta(seconds=12)
+_JOIN_PATIENCE = 20.0
 
 
 @dataclass(frozen=True)
@@ -89,20 +100,58 @@ def _drop_unsent(staged: StagedUpload) -> None:
     free_connection()
 
 
-def join(staging_key: str, transfer: str | None, byte_size: int) -> None:
+def join(staged_id: str, staging_key: str, transfer: str | None, byte_size: int) -> None:
     """Make the object of the part that arrived. Does nothing if there is no part, or if this was done before. Raises
-    WrongBytes if the part does not have the announced size, DirectUploadsOff, or StorageError."""
-    parts = bucket().parts(staging_key, transfer) if transfer else None
-    if not transfer or not parts:
+    WrongBytes if the part does not have the announced size, DirectUploadsOff, StorageError, or Unavailable while
+    another call of the same confirm does not get an answer from storage."""
+    if not transfer:
         return
-    direct_uploads().require()  # otherwise it may be a copy of an object that its sender may not read
-    if len(parts) != 1 or parts[0].size != byte_size:
-        raise wrong_size(sum(part.size for part in parts), byte_size)
-    try:
-        bucket().complete_multipart(staging_key, transfer, [parts[0].etag])
-    except ObjectGone:  # the same confirm was sent twice, and the other one was faster
-        log.info("a staged image was joined or dropped by another call")
+    with _only_join(staged_id):
+        parts = bucket().parts(staging_key, transfer)
+        if not parts:
+            return
+        direct_uploads().require()  # otherwise it may be a copy of an object that its sender may not read
+        if len(parts) != 1 or parts[0].size != byte_size:
+            raise wrong_size(sum(part.size for part in parts), byte_size)
+        try:
+            bucket().complete_multipart(staging_key, transfer, [parts[0].etag])
+        except ObjectGone:
+            log.info("a staged image was dropped by another call")
     crash_point("staged-joined")
+
+
+@contextmanager
+def _only_join(staged_id: str) -> Iterator[None]:
+    """No other call joins this upload during the block. Two at once leave an object of 0 bytes in the embedded storage:
+    the second call empties the file that the first one has joined, just before the first one puts it into place."""
+    deadline = time.monotonic() + _JOIN_PATIENCE
+    while not _claim_join(staged_id):
+        if time.monotonic() > deadline:
+            raise Unavailable("The same upload is being confirmed now. Nothing was changed; confirm it again.", 5)
+        time.sleep(0.05)
+    mine = update(StagedAsset).where(StagedAsset.id == staged_id)
+    try:
+        with heartbeat(
+            _JOIN_LEASE.total_seconds() / 4,
+            f"staged image {staged_id}",
+            lambda: mine.values(joined_until=now() + _JOIN_LEASE),
+        ):
+            yield
+    finally:
+        with writing() as session:
+            session.execute(mine.values(joined_until=None))
+        free_connection()
+
+
+def _claim_join(staged_id: str) -> bool:
+    """False while another call has it. An upload that has ended has nothing to join, so anybody may."""
+    with writing() as session:
+        row = session.get(StagedAsset, staged_id, with_for_update=True)
+        is_free = row is None or row.joined_until is None or row.joined_until < now()
+        if row is not None and is_free:
+            row.joined_until = now() + _JOIN_LEASE
+    free_connection()
+    return is_free
 
 
 def drop(staging_key: str, transfer: str | None) -> None:

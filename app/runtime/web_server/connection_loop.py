@@ -41,8 +41,9 @@ _REPORT_SECONDS = 60.0
 _RELAXED_LOAD = 0.5  # then an overload is over
 # A supervisor without an answer would restart the process, so a full budget does not refuse this.
 _LIVEZ = re.compile(rb"GET /livez[ ?]")
-# Live pages have a budget of their own, but get their place in their view. The path is looked at too: the header alone
-# would let every request through.
+# Live pages and waiting polls have budgets of their own, but get their places in their views. For a live page the path
+# is looked at too: the header alone would let every request through.
+_POLL = re.compile(rb"GET /[^\s?]*/servers/self/plan[ ?]")
 _LIVE_PAGE = re.compile(
     rb"GET /[^\s?]*/live[ ?][^\r\n]*\r\n(?:[^\r\n]+\r\n)*?accept:[ \t]*text/event-stream", re.IGNORECASE
 )
@@ -280,7 +281,10 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
             return False
         if _LIVEZ.match(conn.sock.received):
             return False
-        return not (thread_budgets.may_open_live_page() and _LIVE_PAGE.match(conn.sock.received))
+        places = {_POLL: thread_budgets.waiting_polls, _LIVE_PAGE: thread_budgets.streams}
+        return not any(
+            thread_budgets.may_pass(slots) and kind.match(conn.sock.received) for kind, slots in places.items()
+        )
 
     def _refuse_for_load(self, conn: Connection) -> None:
         limit, after = thread_budgets.calls.limit, thread_budgets.calls.retry_after

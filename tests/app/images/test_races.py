@@ -12,18 +12,19 @@ from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.components.image_deletion import restore_asset
 from app.data.database import writing
 from app.data.extensions import db
-from app.data.models.asset import Asset, Blob, QuotaEntry
+from app.data.models.asset import Asset, Blob, QuotaEntry, StagedAsset
+from app.data.models.base import now
 from app.data.models.game import Game
 from app.images.asset_refusals import AssetNotFound
 from app.images.blobs import claim_blob
 from app.images.image_quota import asset_quota, settle
 from app.maintenance.image_sweep import sweep_assets
-from app.storage.bucket import bucket
+from app.storage.bucket import Bucket, bucket
 from tests.app.api.v1.calling import Studio, announced, answered, put
 from tests.app.images.images import checksum, picture
 from tests.conftest import CAST, Cast
@@ -80,6 +81,46 @@ def test_the_same_confirm_many_times_at_once_makes_one_asset(app: Flask, studio:
 
     assert answers == [200] * 6
     assert len(studio.assets()) == 1
+    assert_whole(cast)
+
+
+def test_one_of_many_confirms_joins_the_sent_bytes_while_the_others_wait(
+    app: Flask, studio: Studio, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two calls that complete one transfer at once leave an empty object in the embedded storage."""
+    data = picture()
+    presigned = answered(studio.presign(data))
+    put(presigned["signedUrl"], data, "image/png")
+    complete, at_work, most, lock = Bucket.complete_multipart, [0], [0], threading.Lock()
+
+    def counted(self: Bucket, key: str, multipart_id: str, etags: Sequence[str]) -> None:
+        with lock:
+            at_work[0] += 1
+            most[0] = max(most[0], at_work[0])
+        threading.Event().wait(0.3)  # long enough for the others to come
+        try:
+            complete(self, key, multipart_id, etags)
+        finally:
+            with lock:
+                at_work[0] -= 1
+
+    monkeypatch.setattr(Bucket, "complete_multipart", counted)
+
+    answers = at_once(app, [lambda: fresh(app, studio).confirm(presigned, data).status_code for _ in range(4)])
+
+    assert answers == [200] * 4
+    assert most[0] == 1
+    assert_whole(cast)
+
+
+def test_a_join_whose_worker_died_is_taken_over_after_its_lease(app: Flask, studio: Studio, cast: Cast) -> None:
+    data = picture()
+    presigned = answered(studio.presign(data))
+    put(presigned["signedUrl"], data, "image/png")
+    with writing() as session:
+        session.execute(update(StagedAsset).values(joined_until=now() + timedelta(seconds=2)))
+
+    assert studio.confirm(presigned, data).status_code == 200
     assert_whole(cast)
 
 

@@ -66,8 +66,8 @@ def test_requests_for_live_pages_pass_a_full_budget_only_while_there_are_places(
     monkeypatch.setattr(thread_budgets.calls, "limit", 10)
     monkeypatch.setattr(thread_budgets.streams, "limit", 5)
     monkeypatch.setattr(thread_budgets.calls, "in_threads", 14)
-    assert thread_budgets.may_open_live_page()
+    assert thread_budgets.may_pass(thread_budgets.streams)
     monkeypatch.setattr(thread_budgets.calls, "in_threads", 15)
-    assert not thread_budgets.may_open_live_page(), "five are on their way already"
+    assert not thread_budgets.may_pass(thread_budgets.streams), "five are on their way already"
     monkeypatch.setattr(thread_budgets.streams, "in_use", 5)
-    assert not thread_budgets.may_open_live_page(), "all five have their place, and ten calls are answered"
+    assert not thread_budgets.may_pass(thread_budgets.streams), "all five have their place, and ten calls are answered"

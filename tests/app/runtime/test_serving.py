@@ -167,9 +167,18 @@ def test_calls_over_the_budget_are_refused_at_once(tmp_path: Path) -> None:
         assert server.http.request("GET", f"{address}/livez").status == 200, "nobody restarts a busy process"
         stream = server.http.request("GET", f"{address}/games/a/live", headers={"Accept": "text/event-stream"})
         assert stream.status == 200, "live pages have a budget of their own"
+        for path in ("/api/servers/self/plan", "/api/v2/servers/self/plan?since=3&wait=25"):
+            poll = server.http.request("GET", f"{address}{path}")
+            assert poll.status != 503, "polls have a budget of their own"
         for _ in range(20):
             assert server.http.request("GET", f"{address}/").status == 503
-        for path in ("/", "/?next=/games/a/live", "/live-a"):
+        for path in (
+            "/",
+            "/?next=/games/a/live",
+            "/live-a",
+            "/?next=/api/servers/self/plan",
+            "/api/servers/self/planned",
+        ):
             dressed_up = server.http.request("GET", f"{address}{path}", headers={"Accept": "text/event-stream"})
             assert dressed_up.status == 503, "the header alone lets nothing through"
         assert server.log.read_text().count("too many calls") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from app.data.database import announce, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build
-from app.data.models.pack import BuildPack, PackState
+from app.data.models.pack import BuildPack, PackState, PackUpdate
 from app.fleet.servers import add_server, retire_server
 from app.packing.pack_topics import topics_of
 from slipway.cli.exit_codes import ExitCode
@@ -32,25 +33,33 @@ from tests.slipway.cli.cli_process import Slipway
 pytestmark = pytest.mark.slow
 NAME = "srv-bytes"
 
-# The agent as ever; it also writes down how many bytes of packs it has read.
+# The agent as ever; it also writes down how many bytes it has read from each object of packs.
 COUNTING = """
-import os, sys
+import json, os, sys
+from collections import Counter
 from pathlib import Path
 from threading import Lock
+from urllib.parse import urlsplit
 from slipway.agent.command import main
-from slipway.agent.packs.storage_client import OpenRange
+from slipway.agent.packs.storage_client import OpenRange, StorageClient
 
-read, lock, total = OpenRange.readinto, Lock(), 0
+open_range, readinto = StorageClient.open_range, OpenRange.readinto
+lock, counts = Lock(), Counter()
+
+def opened(self, stored, *arguments):
+    found = open_range(self, stored, *arguments)
+    found.path = urlsplit(stored.url).path
+    return found
 
 def counted(self, view):
-    global total
-    count = read(self, view)
+    count = readinto(self, view)
     with lock:
-        total += count
-        Path(os.environ["COUNTED"]).write_text(str(total))
+        counts[self.path] += count
+        Path(os.environ["COUNTED"] + ".new").write_text(json.dumps(counts))
+        os.replace(os.environ["COUNTED"] + ".new", os.environ["COUNTED"])
     return count
 
-OpenRange.readinto = counted
+StorageClient.open_range, OpenRange.readinto = opened, counted
 sys.exit(main())
 """
 
@@ -62,9 +71,14 @@ class Server:
     cache: Path
     counter: Path
 
-    @property
-    def read(self) -> int:
-        return int(self.counter.read_text()) if self.counter.exists() else 0
+    def read(self, world: World, slug: str) -> int:
+        """Bytes from the packs and updates of this game. The server holds other tests' games too."""
+        with world.app.app_context():
+            builds = select(Build.id).where(Build.game_id == world.game_id(slug))
+            packs = db.session.scalars(select(BuildPack.folder).where(BuildPack.build_id.in_(builds))).all()
+            updates = db.session.scalars(select(PackUpdate.folder).where(PackUpdate.build_id.in_(builds))).all()
+        counts = json.loads(self.counter.read_text()) if self.counter.exists() else {}
+        return sum(count for path, count in counts.items() if any(f"/{one}/" in path for one in [*packs, *updates]))
 
     def plays(self, world: World, slug: str, number: int) -> bool:
         link = self.cache / world.game_id(slug) / "current"
@@ -117,7 +131,7 @@ def test_the_forecast_is_what_a_server_with_an_archive_copy_then_fetches(
     set_pack(world, slug, 1, "making")
     assert slipway("release", 1, "--game", slug, "--yes").code == ExitCode.OK
     wait_until(lambda: server.plays(world, slug, 1), 90, "build 1 came as an archive")
-    assert server.read == 0
+    assert server.read(world, slug) == 0
     set_pack(world, slug, 1, "ready")
     index = server.cache / ".slipway" / "whole" / f"{world.game_id(slug)}.1.index"
     wait_until(index.exists, 90, "the agent has fetched the index of build 1")
@@ -133,10 +147,10 @@ def test_the_forecast_is_what_a_server_with_an_archive_copy_then_fetches(
         result["message"]
     )
 
-    before = server.read
+    before = server.read(world, slug)
     assert slipway("release", 2, "--game", slug, "--yes").code == ExitCode.OK
     wait_until(lambda: server.plays(world, slug, 2), 90, "build 2 came as an update")
-    assert server.read - before == listed
+    assert server.read(world, slug) - before == listed
 
     def sent_bytes() -> int:
         return int(urllib3.request("GET", f"{url}/builds/2", headers=bearer(world.key)).json()["sentBytes"])

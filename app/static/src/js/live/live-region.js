@@ -4,6 +4,7 @@
 //   <div sse-connect="…/live" sse-swap="live" hx-swap="none" data-poll="…/matrix" data-etag="…"> … </div>
 //
 // The stream itself is that of htmx-ext-sse: it opens the EventSource, swaps what arrives and reconnects after a 503.
+import { wouldLose } from "../frame/leaving.js";
 import htmx from "../htmx-setup.js";
 import { serverNow } from "../times/local-times.js";
 import { showFreshness } from "./freshness.js";
@@ -15,7 +16,8 @@ const MAX_SILENCE = 40_000; // the server sends a beat every 12 s; a connection 
 const MAX_POLL_WAIT = 30_000;
 const POLL_TIMEOUT = 10_000;
 
-const GONE = [401, 403, 404]; // signed out, or no longer there
+const SIGNED_OUT = 401;
+const GONE = [SIGNED_OUT, 403, 404]; // or no longer there
 
 export class LiveRegion {
   heardAt = serverNow();
@@ -117,6 +119,10 @@ export class LiveRegion {
       headers: { "HX-Request": "true", "If-None-Match": this.etag },
       signal: AbortSignal.timeout(POLL_TIMEOUT),
     });
+    if (response.status === SIGNED_OUT && wouldLose()) {
+      document.dispatchEvent(new CustomEvent("signed-out")); // frame/sign-in-again.js
+      throw new Error("signed out");
+    }
     if (GONE.includes(response.status)) {
       location.reload();
       return null;

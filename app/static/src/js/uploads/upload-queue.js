@@ -179,9 +179,10 @@ class UploadQueue {
     return this.list.filter((upload) => !upload.ended);
   }
 
-  /** What leaving the page would stop. */
-  get sending() {
-    return this.running.filter((upload) => !upload.is("checking"));
+  /** What leaving the page would stop, and failed uploads that can be tried again: only this page has their files. */
+  get unsent() {
+    const again = this.list.filter(({ state }) => state.name === "failed" && !state.final);
+    return [...this.running.filter((upload) => !upload.is("checking")), ...again];
   }
 
   run() {

@@ -92,5 +92,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 addEventListener("beforeunload", (event) => {
-  if (uploads.sending.length) event.preventDefault();
+  if (uploads.unsent.length) event.preventDefault();
 });
