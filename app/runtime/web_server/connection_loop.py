@@ -12,7 +12,6 @@ import re
 import selectors
 import socket
 import time
-from collections import OrderedDict, deque
 from functools import partial
 from typing import Any
 
@@ -33,8 +32,6 @@ from app.runtime.web_server.request_gathering import CONTINUE, Stage
 from app.runtime.web_server.transfer_pace import TooSlow
 
 _ACCEPTED_AT_ONCE = 64
-_AT_ONCE = int(__import__("os").environ.get("ATONCE", "2"))
-_QUICK_SECONDS = float(__import__("os").environ.get("QUICKS", "0.003"))
 _LINGER = 5.0  # seconds for a client to notice the answer and stop sending
 _STOP_SECONDS = 2.0  # the same after the worker stops, also for a request that may be on its way
 # Requests whose bodies never came are answered a few at a time: many at once would delay all other requests.
@@ -68,8 +65,6 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
         self.waiting = WaitingConnections()
         self._rest = bytearray(256 * 1024)  # bytes from lingering clients are read into this and ignored
         self._cut_threads = 0
-        self._ready: deque[Connection] = deque()
-        self._quick: OrderedDict[Connection, float] = OrderedDict()
         self._look_at = 0.0
         self._load_state = StateLog(
             self.log,
@@ -102,9 +97,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     def _turn(self) -> None:
         self.notify()
-        self.wait_for_and_dispatch_events(timeout=_QUICK_SECONDS if self._ready else _LOOK_SECONDS)
-        if self._ready:
-            self._start_ready()
+        self.wait_for_and_dispatch_events(timeout=_LOOK_SECONDS)
         now = time.monotonic()
         if now < self._look_at:  # checking every connection after every event would be most of the work
             return
@@ -277,17 +270,7 @@ class ConnectionLoop(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no
 
     def enqueue_req(self, conn: Connection) -> None:
         thread_budgets.calls.in_threads += 1
-        self._ready.append(conn)
-        self._start_ready()
-
-    def _start_ready(self) -> None:
-        now = time.monotonic()
-        while self._quick and next(iter(self._quick.values())) < now:
-            self._quick.popitem(last=False)
-        while self._ready and len(self._quick) < _AT_ONCE:
-            conn = self._ready.popleft()
-            self._quick[conn] = now + _QUICK_SECONDS
-            super().enqueue_req(conn)
+        super().enqueue_req(conn)
 
     def is_overloaded(self, conn: Connection) -> bool:
         """Whether a complete request gets no thread, because too many are being answered."""

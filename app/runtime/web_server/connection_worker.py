@@ -108,7 +108,6 @@ class ConnectionWorker(ConnectionLoop):
 
     def finish_request(self, conn: Connection, done: Future[bool | None]) -> None:
         thread_budgets.calls.in_threads -= 1
-        self._quick.pop(conn, None)
         if conn.is_cut:
             conn.is_cut = False
             self._cut_threads -= 1
