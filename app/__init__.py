@@ -114,7 +114,6 @@ _POSTGRES_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
 def _configure(app: Flask, settings: Settings) -> None:
     on_sqlite = settings.database_url.startswith("sqlite")
     waits = {"connect_args": {"timeout": 15} if on_sqlite else _POSTGRES_WAITS, "pool_timeout": _POOL_SECONDS}
-    waits |= {} if on_sqlite else {"pool_pre_ping": True}
     app.config.update(
         SLIPWAY=settings,
         SECRET_KEY=settings.secret_key,
