@@ -110,7 +110,7 @@ export function drawRow(upload) {
 }
 
 /** @param {Upload} upload */
-const expectedBuild = (upload) => (upload.game && !upload.ended ? `becomes build ${upload.game.nextBuild}` : "");
+const expectedBuild = ({ game, ended }) => (ended ? "" : `becomes build ${game?.nextBuild ?? 1}`);
 
 /**
  * @param {HTMLElement} row
@@ -156,7 +156,7 @@ function drawExpiry(kept, { state }) {
  */
 function stepOf({ state, progress }) {
   if (state.name === "held") return progress.sent ? "uploading" : "waiting";
-  if (state.name === "paused") return "uploading";
+  if (state.name === "paused" || state.name === "sent") return "uploading";
   return state.name === "live" ? "ready" : state.name;
 }
 
