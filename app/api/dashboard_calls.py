@@ -39,7 +39,13 @@ def init_app(app: Flask, current_caller: Callable[[], MemberCaller]) -> None:
         ("cancel_upload_without_game", "DELETE", "/uploads/<upload_id>", partners, uploads_without_game.cancel),
         ("sign_parts_without_game", "POST", "/uploads/<upload_id>/parts", partners, uploads_without_game.sign),
         ("give_game", "POST", "/uploads/<upload_id>/game", partners, uploads_without_game.give),
-        ("complete_upload_without_game", "POST", "/uploads/<upload_id>/complete", partners, uploads_without_game.complete),
+        (
+            "complete_upload_without_game",
+            "POST",
+            "/uploads/<upload_id>/complete",
+            partners,
+            uploads_without_game.complete,
+        ),
         ("presign_asset", "POST", f"{GAME}/assets/presign", v1, assets.presign_asset),
         ("confirm_asset", "POST", f"{GAME}/assets/upload-complete", v1, assets.confirm_asset),
     ):

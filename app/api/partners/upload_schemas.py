@@ -50,8 +50,8 @@ Phase = Literal["uploading", "checking", "done", "failed"]
 
 
 class UploadRequestWithoutGame(Shape):
-    """`versionLabel`: your own name for the build, such as "1.4.2". `partSize`: bytes per part, smaller for a slow line;
-    the response has the size that is used. Whether the build goes live by itself is the setting of its later game."""
+    """`versionLabel`: your own name for the build, such as "1.4.2". `partSize`: bytes per part, smaller for a slow
+    line; the response has the size that is used. Whether the build goes live by itself is the setting of its game."""
 
     file_name: FileName
     size: Size
@@ -116,7 +116,8 @@ class CheckProgress(Shape):
 
 
 class UploadRow(Shape):
-    """`game` is the slug of the upload's game, null while it has none. `receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is
+    """`game` is the slug of the upload's game, null while it has none. `receivedBytes` is null when storage did not
+    report it. `error` and `reason` explain a failed upload. `build` is
     the number of the build that a done upload became, and `released` whether that build went live. `base` is the build
     that an update file needs, null for an archive."""
 

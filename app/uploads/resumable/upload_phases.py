@@ -60,7 +60,9 @@ def announce_upload(session: Session, upload: Upload) -> Game | None:
     return game
 
 
-def record_upload(session: Session, actor: Actor, action: str, upload: Upload, game: Game | None, **details: Any) -> None:
+def record_upload(
+    session: Session, actor: Actor, action: str, upload: Upload, game: Game | None, **details: Any
+) -> None:
     """Add an audit entry about an upload: of its game, or of its partner while it has none. Inside writing()."""
     name = upload.file_name or "an archive"
     subject = f"{game.title}, {name}" if game else name

@@ -17,6 +17,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import PartnerIdentity
 from app.data.models.upload import RESUMABLE, Upload
+from app.process.crash_points import crash_point
 from app.refusals import Conflict, NotFound
 from app.uploads.resumable.upload_phases import announce_upload, lock_upload
 from app.uploads.resumable.uploads import NewUpload, open_transfer, require_size
@@ -76,6 +77,7 @@ def give_game(upload: Upload, game: Game) -> Upload:
             raise Conflict(
                 "The upload belongs to another game already. Send the archive again for this game.", "upload_has_game"
             )
+    crash_point("game-given")
     return row
 
 

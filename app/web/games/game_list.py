@@ -23,13 +23,13 @@ from app.fleet.rollout_summaries import summaries
 from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
 from app.topics.names import partner_topic
+from app.uploads.resumable.current_uploads import current_uploads_of_partner
 from app.web.builds import build_words
 from app.web.builds.build_words import StatusLabel
 from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
-from app.uploads.resumable.current_uploads import current_uploads_of_partner
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
 from app.web.games.upload_lines import WITHOUT_GAME_TITLE, UploadLine, upload_line
 from app.web.live.live_parts import RenderedParts, render_part

@@ -16,7 +16,7 @@ from app.web.builds import build_words
 from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
-from app.web.frame.formats import Moment, Phrase, counted, format_size, some_names
+from app.web.frame.formats import Phrase, counted, format_size, some_names
 from app.web.games.upload_lines import UploadLine, upload_line
 from app.web.servers.server_pages import ServerPage, server_page
 

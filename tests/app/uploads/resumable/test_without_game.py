@@ -29,7 +29,7 @@ from tests.game_archives import game_archive
 
 EARLY = "/api/partners/uploads"
 ARCHIVE = game_archive()
-OTHER_FIELDS = {"note": "First light", "versionLabel": "1.0"}
+OTHER_FIELDS: dict[str, Any] = {"note": "First light", "versionLabel": "1.0"}
 
 
 @pytest.fixture
@@ -123,9 +123,7 @@ def test_what_it_cannot_be_given_is_refused(sender: Sender, stranger: Sender, ea
     assert stored.game_id is None
 
 
-def test_a_game_that_was_deleted_meanwhile_gets_nothing(
-    app: Flask, sender: Sender, early: dict[str, Any]
-) -> None:
+def test_a_game_that_was_deleted_meanwhile_gets_nothing(app: Flask, sender: Sender, early: dict[str, Any]) -> None:
     game = find_game(partner(), "paper-lanterns")
     upload = find_upload_of_partner(partner(), early["id"])
     assert sender.delete().status_code == 204
@@ -218,9 +216,7 @@ def test_it_goes_with_its_partner(app: Flask, sender: Sender, early: dict[str, A
 @one_database
 def test_a_repeated_beginning_is_the_same_upload(sender: Sender) -> None:
     fields = {"fileName": "lanterns.tar.gz", "size": len(ARCHIVE)}
-    first, again = (
-        body(sender.ask("POST", EARLY, {"Idempotency-Key": "once"}, json=fields), 201) for _ in range(2)
-    )
+    first, again = (body(sender.ask("POST", EARLY, {"Idempotency-Key": "once"}, json=fields), 201) for _ in range(2))
     assert first["id"] == again["id"]
     put_parts(again, ARCHIVE)
 

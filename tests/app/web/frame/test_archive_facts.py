@@ -42,7 +42,8 @@ def test_the_directory_and_the_executable_script_in_it_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"), [("Game/notes.sh", 0o644), ("Game/lib/start.sh", 0o755), ("start.sh", 0o755), ("Game/a.py", 0o755)]
+    ("name", "mode"),
+    [("Game/notes.sh", 0o644), ("Game/lib/start.sh", 0o755), ("start.sh", 0o755), ("Game/a.py", 0o755)],
 )
 def test_a_file_that_the_server_would_not_start_is_no_launcher(name: str, mode: int) -> None:
     assert facts(packed((name, 10, mode)))["launcher"] == ""  # type: ignore[index]  # a dict

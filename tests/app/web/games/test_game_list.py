@@ -212,7 +212,7 @@ def test_uploads_are_listed_under_their_game_and_apart_without_one(
 ) -> None:
     scenes.add_game(cast.starlight.partner_id, "Moth Season", "moth-season")
     token = {"X-CSRFToken": owner.token()}
-    ids = []
+    ids: list[str] = []
     for path in ("/uploads", "/games/moth-season/uploads"):
         body = {"fileName": f"file{len(ids)}.tar.gz", "size": 1000}
         answer = owner.send("POST", path, json=body, headers=token)

@@ -1,5 +1,5 @@
-// Uploads that this window does not send: those of colleagues, of other tabs, of the command line. The server lists them
-// on the page of their game and in the list of games; how far they are is read here.
+// Uploads that this window does not send: those of colleagues, of other tabs, of the command line. The server lists
+// them on the page of their game and in the list of games; how far they are is read here.
 import { sizeOf } from "../byte-sizes.js";
 import { counted } from "../counted.js";
 import { all, need, setText } from "../elements.js";

@@ -3,8 +3,8 @@ import { all, byId, needId } from "../elements.js";
 import { uploads } from "./upload-queue.js";
 
 /**
- * The data attributes of #sends, on a page that takes archives. Those of the game are missing on a page where a new game
- * begins with its archive.
+ * The data attributes of #sends, on a page that takes archives. Those of the game are missing on a page where a new
+ * game begins with its archive.
  * @typedef {object} Target
  * @property {string} [game]    slug
  * @property {string} [title]

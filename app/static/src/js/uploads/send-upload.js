@@ -123,7 +123,7 @@ const isPartsLost = (error) => error instanceof UploadRefusal && [404, 409].incl
  */
 async function sendParts(upload, transfer, { parts, urls = [], partSize }, changed) {
   if (parts.length * partSize >= upload.size) return;
-  if (!upload.file) throw new Error(`The file ${upload.name} is not there.`);
+  if (!upload.file) throw new UploadRefusal("Storage does not have all of it any more.", { status: 410 });
   const sign = (/** @type {number[]} */ numbers) => api.sign(upload.url, numbers);
   const sender = new PartSender(upload.file, partSize, { arrived: parts, urls, sign, changed });
   sender.paused = upload.paused;
