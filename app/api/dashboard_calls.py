@@ -19,8 +19,8 @@ GAME = "/games/<slug>"
 
 
 def init_app(app: Flask, current_caller: Callable[[], MemberCaller]) -> None:
-    """Register the calls under /games/<slug> and /uploads. `current_caller` returns the member of the current request. It raises
-    Unauthorized, Forbidden or InvalidRequest."""
+    """Register the calls under /games/<slug> and /uploads. `current_caller` returns the member of the current request.
+    It raises Unauthorized, Forbidden or InvalidRequest."""
 
     def require_member(context: CallContext) -> None:
         context.arguments["caller"] = current_caller()

@@ -117,9 +117,9 @@ class CheckProgress(Shape):
 
 class UploadRow(Shape):
     """`game` is the slug of the upload's game, null while it has none. `receivedBytes` is null when storage did not
-    report it. `error` and `reason` explain a failed upload. `build` is
-    the number of the build that a done upload became, and `released` whether that build went live. `base` is the build
-    that an update file needs, null for an archive."""
+    report it. `error` and `reason` explain a failed upload. `build` is the number of the build that a done upload
+    became, and `released` whether that build went live. `base` is the build that an update file needs, null for an
+    archive."""
 
     id: str
     game: str | None

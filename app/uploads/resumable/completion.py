@@ -20,9 +20,9 @@ def complete(upload: Upload, sha256: str | None = None) -> Upload:
     returns the state. `sha256` (lowercase hex): of all bytes, from a client that did not know it when it began.
 
     Raises Conflict (`no_game`) while the upload has no game, ChecksumMismatch if another checksum was announced,
-    DirectUploadsOff, and Conflict (`parts_missing`) or
-    InvalidRequest naming the parts that are missing or of another size; the upload then stays open. The worker that
-    checks joins the parts, so that a crash at any point is continued there."""
+    DirectUploadsOff, and Conflict (`parts_missing`) or InvalidRequest naming the parts that are missing or of another
+    size; the upload then stays open. The worker that checks joins the parts, so that a crash at any point is continued
+    there."""
     if upload.state != "uploading":
         return upload
     if upload.game_id is None:

@@ -10,7 +10,7 @@ const OPTIONS = /^[^/]+\/game\/options\.rpy$/;
 const LAUNCHER = /^[^/]+\/[^/]+\.sh$/;
 export const ARCHIVE = /\.(tar\.gz|tgz)$/i;
 // A version, a platform: "-1.2-linux".
-const SUFFIXES = /([-_. ](v?\d[\d.]*\w*|linux|pc|x86|all|market|release))+$/i;
+const SUFFIXES = /([-_ ](v?\d[\d.]*\w*|linux|pc|x86|all|market|release))+$/i;
 const GENERIC = /^(build|game|archive|dist|release|linux|pc|upload)?$/i; // names of files that name no game
 
 /**
