@@ -399,7 +399,11 @@ def test_a_new_games_upload_survives_a_reload_and_ends_when_the_form_is_left(
     # After another reload no file is needed: storage has all of it.
     page.reload()
     expect(row).to_contain_text("Sent 11.0\u00a0MB")
+    page.goto("/games")
+    page.get_by_role("button", name="Register its game: lanterns.tar.gz").click()
+    expect(row).to_contain_text("Sent 11.0\u00a0MB")
     fill_in(page)
+    page.get_by_label("Launcher").fill(LAUNCHER)
     page.get_by_label("Title").fill("Lanterns")
     page.get_by_label("Slug").fill("lanterns")
     page.get_by_role("button", name="Register the game").click()

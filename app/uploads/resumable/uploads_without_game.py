@@ -70,7 +70,6 @@ def give_game(upload: Upload, game: Game) -> Upload:
         if row is None:
             raise _no_upload(upload.id)
         if row.game_id is None:
-            announce_upload(session, row)  # it leaves the partner's list of uploads without a game
             row.game_id = game.id
             announce_upload(session, row)
         elif row.game_id != game.id:

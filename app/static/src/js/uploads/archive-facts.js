@@ -92,7 +92,7 @@ async function* members(bytes, isWanted) {
     else if (type === "x") longName = /\d+ path=(.*)\n/.exec(decoder.decode(content))?.[1] ?? "";
     else {
       longName = "";
-      const isProgram = /[0\0]/.test(type || "0") && (octal(header, 100, 8) & 0o111) > 0;
+      const isProgram = (type || "0") === "0" && (octal(header, 100, 8) & 0o111) > 0;
       yield { name: name.replace(/^\.\//, ""), isProgram, content: decoder.decode(content) };
     }
   }

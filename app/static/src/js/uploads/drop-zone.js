@@ -25,7 +25,7 @@ async function take(files) {
     if (stopped) {
       if (game && !stopped.game) uploads.assign(stopped, game);
       uploads.resume(stopped, file);
-      if (!game) await openForm(file);
+      if (!game) await openForm(file.name, file);
     } else if (reason) uploads.reject(file, game, reason);
     else if (game) uploads.add(file, gameOf(here) ?? game, release);
     else await beginGame(file);

@@ -14,20 +14,24 @@ let formFile = "";
 
 /** @param {File} file */
 export async function beginGame(file) {
-  uploads.addWithoutGame(file, newGameUrls().uploadsUrl);
-  await openForm(file);
+  const begun = uploads.withoutGame(file.name);
+  if (begun?.size !== file.size) uploads.addWithoutGame(file, newGameUrls().uploadsUrl);
+  await openForm(file.name, file);
 }
+
+export const isFormOpen = () => form() !== null;
 
 /**
  * Goes to the form, filled in with what the archive says about its game.
- * @param {File} file
+ * @param {string} name  of the file
+ * @param {File | null} file  null after a reload, when only its name is known
  */
-export async function openForm(file) {
-  if (form()) return;
-  const facts = await readArchiveFacts(file);
-  const title = facts.title || titleOf(file.name, facts.directory);
+export async function openForm(name, file) {
+  if (isFormOpen()) return;
+  const facts = await readArchiveFacts(file ?? new File([], name));
+  const title = facts.title || titleOf(name, facts.directory);
   const { launcher, saveDirectory } = facts;
-  const fields = new URLSearchParams({ file: file.name, title, launcher, renpy_dir: saveDirectory });
+  const fields = new URLSearchParams({ file: name, title, launcher, renpy_dir: saveDirectory });
   const link = create("a", { href: `${newGameUrls().registerUrl}?${fields}` });
   need(document, "#main", HTMLElement).append(link);
   htmx.process(link); // a boosted link: a page load would end the upload

@@ -152,6 +152,6 @@ document.addEventListener("change", async ({ target }) => {
   if (problem) uploads.refuseFile(upload, problem);
   else {
     uploads.resume(upload, file);
-    if (!upload.game) openForm(file);
+    if (!upload.game) openForm(file.name, file);
   }
 });

@@ -218,7 +218,7 @@ class UploadQueue {
     for (const [place, upload] of this.list.entries()) {
       if (upload.transfer || upload.ended) continue;
       const before = this.list.slice(0, place).filter((one) => !one.ended && !one.paused);
-      const ahead = before.filter((one) => one.game?.slug === upload.game?.slug).length;
+      const ahead = upload.game ? before.filter((one) => one.game?.slug === upload.game?.slug).length : 0;
       const room = this.list.filter((one) => one.transfer && !one.paused).length < MAX_AT_ONCE;
       if (!this.held && !ahead && room) {
         this.#start(upload);

@@ -2,6 +2,7 @@
 import { all, fromTemplate, need, setText } from "../elements.js";
 import { announce } from "../frame/announcements.js";
 import { localise } from "../times/local-times.js";
+import { isFormOpen, openForm } from "./new-game.js";
 import { chooseAgain } from "./resume-stopped.js";
 import { uploads } from "./upload-queue.js";
 import { words } from "./upload-words.js";
@@ -43,6 +44,12 @@ const ACTIONS = [
     isShown: (upload) => upload.is("stopped"),
     label: () => "Choose the file again",
     act: chooseAgain,
+  },
+  {
+    name: "register",
+    isShown: (upload) => upload.is("sent") && !upload.game && !isFormOpen(),
+    label: () => "Register its game",
+    act: (upload) => openForm(upload.name, upload.file),
   },
   {
     name: "retry",
