@@ -88,7 +88,8 @@ def test_bytes_that_arrived_are_counted_for_the_partner(agent: FleetAgent, game:
 
     db.session.rollback()
     assert (db.session.scalar(select(func.sum(TransferMinute.bytes))) or 0) - before == 150
-    assert db.session.scalars(select(TransferMinute.partner_id)).all() == [game.partner_id]
+    owners = db.session.execute(select(TransferMinute.partner_id, TransferMinute.game_id)).tuples().all()
+    assert owners == [(game.partner_id, game.id)]
 
 
 def pauses(agent: FleetAgent, build: Build) -> None:
