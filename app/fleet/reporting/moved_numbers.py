@@ -159,6 +159,8 @@ _COLUMNS: Any = (
     Replica.game_id,
     Game.partner_id,
     Build.number,
+    Build.size,
+    Build.unpacked_bytes,
     Replica.wanted,
     Replica.phase,
     Replica.attempt,
@@ -241,8 +243,9 @@ def _bytes_arrived(
     seconds = (report.at - last_report_at).total_seconds()
     for b in report.builds:
         row = held[b.game_id, b.build]
-        game = OwnedGame(row.partner_id, row.game_id)
-        came[game] += bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+        more = bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+        # As in reported_builds.py: a report may contain any number.
+        came[OwnedGame(row.partner_id, row.game_id)] += min(more, row.size + row.unpacked_bytes)
     return +came
 
 

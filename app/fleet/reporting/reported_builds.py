@@ -148,9 +148,7 @@ def _find_replicas(
     becoming_cached = {
         key
         for row in found
-        if row.phase != "cached"
-        and (key := (row.game_id, row.number)) in reported
-        and reported[key].phase == "cached"
+        if row.phase != "cached" and (key := (row.game_id, row.number)) in reported and reported[key].phase == "cached"
     }
     return _Found(sorted(row.id for row in found), new_copies, becoming_cached)
 

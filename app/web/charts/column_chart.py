@@ -103,6 +103,4 @@ def _column(place: int, point: Point, top: float, unit: Unit, is_complete: bool)
     height = max(1, round(point.amount / top * HEIGHT)) if point.amount else 0
     amount = f"{unit.number(point.amount)}{NO_BREAK_SPACE}{unit.name}"
     so_far = "" if is_complete else " so far"
-    return Column(
-        STEP * place + GAP // 2, HEIGHT - height, height, f"{point.tooltip}: {amount}{so_far}", is_complete
-    )
+    return Column(STEP * place + GAP // 2, HEIGHT - height, height, f"{point.tooltip}: {amount}{so_far}", is_complete)

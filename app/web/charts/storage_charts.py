@@ -33,9 +33,7 @@ def games_chart(
     """`shown`: the largest, largest first. `more`: what is not shown, or "". `url_of`: a game's page, or "".
     `with_partner`: name the partner of each game. None if there are no builds."""
     bars = [(usage, usage.title, (_second(usage, with_partner),), url_of(usage)) for usage in shown]
-    return _chart(
-        "storage-games", "By game", bars, "Game", ("Builds", [f"{usage.builds:,}" for usage in shown]), more
-    )
+    return _chart("storage-games", "By game", bars, "Game", ("Builds", [f"{usage.builds:,}" for usage in shown]), more)
 
 
 def _second(usage: GameUsage, with_partner: bool) -> str:

@@ -53,6 +53,4 @@ def page(slug: str) -> ResponseReturnValue:
 
 
 def _charts(game: Game) -> GameCharts:
-    return GameCharts(
-        days_chart(transfer_history(game.id).days), rollout_chart(rollout_times(game), now())
-    )
+    return GameCharts(days_chart(transfer_history(game.id).days), rollout_chart(rollout_times(game), now()))

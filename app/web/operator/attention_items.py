@@ -77,3 +77,19 @@ def capacity_figures(overview: FleetOverview, stored: int) -> list[server_words.
         server_words.figure("Still to send", format_size(overview.bytes_to_send)),
         server_words.figure("Builds in storage", format_size(stored)),
     ]
+
+
+def _packs(count: int, why: Phrase) -> Item:
+    is_are = "is" if count == 1 else "are"
+    return Item("warning", f"{counted(count, 'pack')} {is_are} not made", why, "operator_storage.page", {}, "Storage")
+
+
+def _quota(partner: PartnerEntry) -> Item:
+    limit = partner.quota_bytes or 0
+    why = f"{format_size(partner.builds_bytes)} of {format_size(limit)} used"
+    return _partner(partner, f"Quota at {quota_percent(partner.builds_bytes, limit)} %", (why,))
+
+
+def _partner(partner: PartnerEntry, what: str, why: Phrase) -> Item:
+    values = {"partner_id": partner.id}
+    return Item("warning", f"{partner.name}: {what}", why, "operator_partner.page", values, partner.name)

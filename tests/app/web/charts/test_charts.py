@@ -131,7 +131,10 @@ def test_storage_is_compared_with_the_largest_in_one_unit() -> None:
 
 def test_a_deleted_game_says_so_and_its_partner_is_named_for_operators() -> None:
     game = GameUsage("Low Tide", "low-tide", True, "p1", "Kite", 2, GB, 0)
-    for with_partner, words in ((True, "Kite, deleted, freed soon, 2 builds"), (False, "deleted, freed soon, 2 builds")):
+    for with_partner, words in (
+        (True, "Kite, deleted, freed soon, 2 builds"),
+        (False, "deleted, freed soon, 2 builds"),
+    ):
         chart = games_chart([game], "", lambda _: "", with_partner=with_partner)
         assert chart is not None
         assert text(chart.bars[0].second) == words

@@ -86,7 +86,9 @@ def test_games_are_drawn_against_the_largest_with_their_packs(owner: Visitor, pa
     bars = re.findall(r'<rect class="(full|light)" x="(\d+)" width="(\d+)" height="10">', page)
     assert bars == [("full", "0", "750"), ("light", "750", "250"), ("full", "0", "180")]
     words = plain(page)
-    assert "Game Builds Archives (GB) Packs (GB) Together (GB) Low Tide 2 30.0 10.0 40.0 Night Ferry 1 7.2 0 7.2" in words
+    assert (
+        "Game Builds Archives (GB) Packs (GB) Together (GB) Low Tide 2 30.0 10.0 40.0 Night Ferry 1 7.2 0 7.2" in words
+    )
 
 
 def test_a_deleted_game_counts_until_it_is_swept(owner: Visitor, partner: Partner) -> None:
