@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from app.web.charts.units import Unit, round_top
 from app.web.frame.formats import NO_BREAK_SPACE, Phrase, plain_text
@@ -23,13 +24,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Column:
-    """One drawn column. Its left upper corner is at (`x`, `y`); `height` 0: nothing to draw."""
+    """One drawn column. Its left upper corner is at (`x`, `y`); `height` 0: nothing to draw; `look`: "open" until its
+    time has ended."""
 
     x: int
     y: int
     height: int
     tooltip: str
-    is_complete: bool
+    look: Literal["full", "open"]
 
 
 @dataclass(frozen=True)
@@ -103,4 +105,10 @@ def _column(place: int, point: Point, top: float, unit: Unit, is_complete: bool)
     height = max(1, round(point.amount / top * HEIGHT)) if point.amount else 0
     amount = f"{unit.number(point.amount)}{NO_BREAK_SPACE}{unit.name}"
     so_far = "" if is_complete else " so far"
-    return Column(STEP * place + GAP // 2, HEIGHT - height, height, f"{point.tooltip}: {amount}{so_far}", is_complete)
+    return Column(
+        x=STEP * place + GAP // 2,
+        y=HEIGHT - height,
+        height=height,
+        tooltip=f"{point.tooltip}: {amount}{so_far}",
+        look="full" if is_complete else "open",
+    )

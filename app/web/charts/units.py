@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Largest values of a scale, times a power of ten. Half of each is as round.
-_ROUND = (1, 2, 4, 6, 8, 10)
+_ROUND = (1, 2, 3, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True)

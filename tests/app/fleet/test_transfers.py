@@ -116,8 +116,8 @@ def test_two_games_of_a_partner_count_together_and_each_alone(agent: FleetAgent,
     agent.report()
     report_later(agent, held(first, "cached"), held(second, "cached"))
     assert minutes() == {("srv-01", cast.starlight.partner_id): 700}
-    by_game = db.session.execute(select(TransferMinute.game_id, TransferMinute.bytes)).tuples().all()
-    assert dict(by_game) == {first.game_id: 300, second.game_id: 400}
+    by_game = db.session.execute(select(TransferMinute.game_id, TransferMinute.bytes)).all()
+    assert {row.game_id: row.bytes for row in by_game} == {first.game_id: 300, second.game_id: 400}
 
 
 def test_what_an_agent_finds_when_it_starts_did_not_come_now(

@@ -61,12 +61,12 @@ def rollouts(game_id: str, *seconds: float | None) -> None:
         values = {name: getattr(live, name) for name in ("build_id", "build_number", "released_at", "released_by")}
         session.delete(live)
         session.flush()
-        for ago, took in zip(reversed(range(1, len(seconds) + 1)), seconds, strict=True):
-            released_at = at - timedelta(days=3 * ago)
+        for number, took in enumerate(seconds, 1):
+            released_at = at - timedelta(days=3 * (len(seconds) + 1 - number))
             session.add(
                 Release(
                     game_id=game_id,
-                    build_number=ago,
+                    build_number=number,
                     released_at=released_at,
                     released_by="CI",
                     cached_everywhere_at=None if took is None else released_at + timedelta(seconds=took),

@@ -62,7 +62,9 @@ def hours(game_id: str | None = None) -> dict[str, int]:
 
 
 def test_old_minutes_move_to_their_hours_and_no_byte_is_lost(owned: OwnedGame) -> None:
-    arrived(owned, (MINUTE, 1), (RETENTION - MINUTE, 2), (RETENTION + MINUTE, 4), (5 * HOUR, 8), (5 * HOUR + MINUTE, 16))
+    arrived(
+        owned, (MINUTE, 1), (RETENTION - MINUTE, 2), (RETENTION + MINUTE, 4), (5 * HOUR, 8), (5 * HOUR + MINUTE, 16)
+    )
     arrived(owned, (5 * HOUR, 32), server_id="srv-02")
     before = transfer_history(owned.game_id)
 

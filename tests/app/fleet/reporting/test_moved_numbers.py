@@ -88,7 +88,7 @@ def test_bytes_that_arrived_are_counted_for_the_partner(agent: FleetAgent, game:
 
     db.session.rollback()
     assert (db.session.scalar(select(func.sum(TransferMinute.bytes))) or 0) - before == 150
-    owners = db.session.execute(select(TransferMinute.partner_id, TransferMinute.game_id)).tuples().all()
+    owners = db.session.execute(select(TransferMinute.partner_id, TransferMinute.game_id)).all()
     assert owners == [(game.partner_id, game.id)]
 
 

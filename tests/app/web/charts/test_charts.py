@@ -50,7 +50,7 @@ def test_columns_are_as_high_as_their_part_of_a_round_scale() -> None:
 def test_the_largest_is_named_and_the_last_is_not_complete() -> None:
     chart = drawn(days_chart(days(50 * GB, 200 * GB, 100 * GB)))
     assert text(chart.summary) == "350 GB in 3 days. Most: 200 GB, 13 Mar."
-    assert [column.is_complete for column in chart.columns] == [True, True, False]
+    assert [column.look for column in chart.columns] == ["full", "full", "open"]
     assert [text(column.tooltip) for column in chart.columns][1:] == ["13 Mar: 200 GB", "14 Mar: 100 GB so far"]
     assert [(text(row.label), row.number) for row in chart.rows][:2] == [("12 Mar", "50.0"), ("13 Mar", "200")]
     assert chart.number_heading == "Transferred (GB)"

@@ -33,7 +33,7 @@ def test_the_largest_amount_chooses_the_unit() -> None:
 
 @pytest.mark.parametrize(
     ("largest", "top"),
-    [(0.3, 0.4), (1, 1), (1.1, 2), (2.1, 4), (41, 60), (213, 400), (401, 600), (999, 1000), (1000, 1000)],
+    [(1, 1), (1.1, 2), (2.1, 3), (41, 50), (213, 300), (401, 500), (610, 800), (999, 1000), (1000, 1000)],
 )
 def test_scales_end_at_a_round_number_in_their_unit(largest: float, top: float) -> None:
     assert round_top(largest * 10**9, GB) == pytest.approx(top * 10**9)
