@@ -50,6 +50,7 @@ OPERATOR_PAGES = (
     "/operator/servers",
     "/operator/servers/srv-04",
     "/operator/partners",
+    "/operator/capacity",
     "/operator/storage",
     "/operator/audit",
 )
@@ -88,6 +89,8 @@ def long_content(cast: Cast, six_servers: list[str]) -> None:
             )
         session.execute(update(Server).where(Server.id == "srv-01").values(region="southeast-asia-2"))
     asset_scenes.one_of_each(garden_id)
+    fleet_scenes.months_of_transfers(garden_id)
+    fleet_scenes.rollouts(garden_id, 210, 95, None, 1900, 340)
 
 
 def sign_in(page: Page, email: str) -> None:
