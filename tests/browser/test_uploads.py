@@ -331,6 +331,7 @@ def fill_in(page: Page) -> None:
 
 def new_game_is_begun(page: Page, archive: Path) -> None:
     """The archive of a new game was chosen. Its form is open, and it is half sent."""
+    page.evaluate("localStorage.removeItem('slipway-rate')")  # parts of the default size
     held: list[Route] = []
     page.route(LATER_PARTS, lambda route: held.append(route))
     sent = parts_sent(page)
