@@ -329,8 +329,8 @@ def fill_in(page: Page) -> None:
     page.get_by_label("Description").fill("Lanterns, made of paper.")
 
 
-def new_game_is_begun(page: Page, archive: Path) -> None:
-    """The archive of a new game was chosen. Its form is open, and it is half sent."""
+def new_game_is_begun(page: Page, archive: Path) -> list[Route]:
+    """The archive of a new game was chosen. Its form is open, and it is half sent: the other parts are held."""
     page.evaluate("localStorage.removeItem('slipway-rate')")  # parts of the default size
     held: list[Route] = []
     page.route(LATER_PARTS, lambda route: held.append(route))
@@ -339,6 +339,7 @@ def new_game_is_begun(page: Page, archive: Path) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Register a game")
     expect(page.locator("#uploads-here .upload")).to_contain_text("Uploading 47\u00a0%")
     wait_for(page, lambda: len(sent) == 1 and len(held) == 2)
+    return held
 
 
 def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
@@ -347,7 +348,7 @@ def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
     page = sign_in(cast.starlight.owner)
     page.evaluate("window.sameDocument = true")
     archive = archive.rename(archive.with_name("paper-lanterns-1.2-linux.tar.gz"))
-    new_game_is_begun(page, archive)
+    held = new_game_is_begun(page, archive)
     expect(page.get_by_label("Launcher")).to_have_value(LAUNCHER)
     expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
     expect(page.get_by_label("Title")).to_be_focused()
@@ -359,9 +360,9 @@ def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
     theirs = signed_in(context, cast.starlight.viewer, "/games")
     expect(theirs.locator("#other-uploads li")).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
 
+    for route in held:
+        route.continue_()
     page.unroute(LATER_PARTS)
-    page.get_by_role("button", name="Pause: ").click()
-    page.get_by_role("button", name="Resume: ").click()
     expect(page.locator("#uploads-here .upload")).to_contain_text("its check begins when its game is registered")
     fill_in(page)
     page.get_by_label("Launcher").fill("wrong")
