@@ -49,6 +49,14 @@ DROP = """([name, size]) => {
     }
 }"""
 
+# A file dragged over the page, or away from it.
+DRAG = """(type) => {
+    const files = new DataTransfer();
+    files.items.add(new File([new Uint8Array(1)], "game.tar.gz"));
+    document.querySelector("h1").dispatchEvent(
+        new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: files}));
+}"""
+
 # Whether each file that the page sends to storage is the file itself or a slice of it.
 RECORD_BODIES = """() => {
     window.bodies = [];
@@ -384,6 +392,11 @@ def test_a_new_games_upload_survives_a_reload_and_ends_when_the_form_is_left(
 ) -> None:
     scenes.add_game(cast.starlight.partner_id, "Night Ferry", "night-ferry")
     page = sign_in(cast.starlight.owner)
+    page.evaluate(DRAG, "dragenter")
+    expect(page.locator("h1")).to_have_text("Let go to begin a new game")
+    expect(page.get_by_text("It is sent while you name its game.")).to_be_visible()
+    page.evaluate(DRAG, "dragleave")
+    expect(page.locator("h1")).to_have_text("Games")
     new_game_is_begun(page, archive)
     page.on("dialog", lambda dialog: dialog.accept() if dialog.type == "beforeunload" else None)
     page.reload()
