@@ -49,6 +49,14 @@ DROP = """([name, size]) => {
     }
 }"""
 
+# A file dragged over the page, or away from it.
+DRAG = """(type) => {
+    const files = new DataTransfer();
+    files.items.add(new File([new Uint8Array(1)], "game.tar.gz"));
+    document.querySelector("h1").dispatchEvent(
+        new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: files}));
+}"""
+
 # Whether each file that the page sends to storage is the file itself or a slice of it.
 RECORD_BODIES = """() => {
     window.bodies = [];
@@ -329,8 +337,9 @@ def fill_in(page: Page) -> None:
     page.get_by_label("Description").fill("Lanterns, made of paper.")
 
 
-def new_game_is_begun(page: Page, archive: Path) -> None:
-    """The archive of a new game was chosen. Its form is open, and it is half sent."""
+def new_game_is_begun(page: Page, archive: Path) -> list[Route]:
+    """The archive of a new game was chosen. Its form is open, and it is half sent: the other parts are held."""
+    page.evaluate("localStorage.removeItem('slipway-rate')")  # parts of the default size
     held: list[Route] = []
     page.route(LATER_PARTS, lambda route: held.append(route))
     sent = parts_sent(page)
@@ -338,6 +347,7 @@ def new_game_is_begun(page: Page, archive: Path) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Register a game")
     expect(page.locator("#uploads-here .upload")).to_contain_text("Uploading 47\u00a0%")
     wait_for(page, lambda: len(sent) == 1 and len(held) == 2)
+    return held
 
 
 def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
@@ -346,7 +356,7 @@ def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
     page = sign_in(cast.starlight.owner)
     page.evaluate("window.sameDocument = true")
     archive = archive.rename(archive.with_name("paper-lanterns-1.2-linux.tar.gz"))
-    new_game_is_begun(page, archive)
+    held = new_game_is_begun(page, archive)
     expect(page.get_by_label("Launcher")).to_have_value(LAUNCHER)
     expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
     expect(page.get_by_label("Title")).to_be_focused()
@@ -358,9 +368,9 @@ def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
     theirs = signed_in(context, cast.starlight.viewer, "/games")
     expect(theirs.locator("#other-uploads li")).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
 
+    for route in held:
+        route.continue_()
     page.unroute(LATER_PARTS)
-    page.get_by_role("button", name="Pause: ").click()
-    page.get_by_role("button", name="Resume: ").click()
     expect(page.locator("#uploads-here .upload")).to_contain_text("its check begins when its game is registered")
     fill_in(page)
     page.get_by_label("Launcher").fill("wrong")
@@ -382,6 +392,11 @@ def test_a_new_games_upload_survives_a_reload_and_ends_when_the_form_is_left(
 ) -> None:
     scenes.add_game(cast.starlight.partner_id, "Night Ferry", "night-ferry")
     page = sign_in(cast.starlight.owner)
+    page.evaluate(DRAG, "dragenter")
+    expect(page.locator("h1")).to_have_text("Let go to begin a new game")
+    expect(page.get_by_text("It is sent while you name its game.")).to_be_visible()
+    page.evaluate(DRAG, "dragleave")
+    expect(page.locator("h1")).to_have_text("Games")
     new_game_is_begun(page, archive)
     page.on("dialog", lambda dialog: dialog.accept() if dialog.type == "beforeunload" else None)
     page.reload()
