@@ -42,9 +42,8 @@ def make_release(game: Game, number: int, actor: Actor) -> ReleaseResult:
         if made:
             set_live_build(session, game, build, actor)
         newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
-        found = session.scalars(
-            newest.execution_options(populate_existing=True)
-        ).one()  # an UPDATE may have set its time
+        # Read again: the time at which it is cached everywhere may have been set by an UPDATE.
+        found = session.scalars(newest.execution_options(populate_existing=True)).one()
     if made:
         enqueue("make_packs", build.id)
         if game.keep_builds is not None:

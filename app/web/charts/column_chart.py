@@ -51,7 +51,6 @@ class ColumnChart:
     id: str
     title: str
     summary: Phrase
-    unit: str
     scale: tuple[str, str, str]
     ticks: Sequence[Phrase]
     columns: Sequence[Column]
@@ -90,7 +89,6 @@ def column_chart(words: ColumnWords, points: Sequence[Point], unit: Unit, summar
         id=words.id,
         title=words.title,
         summary=summary,
-        unit=unit.name,
         scale=(f"{unit.number(top)}{NO_BREAK_SPACE}{unit.name}", unit.number(top / 2), "0"),
         ticks=[point.label for point in points[:: words.tick_step]],
         columns=[_column(place, point, top, unit, place != last) for place, point in enumerate(points)],

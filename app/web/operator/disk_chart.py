@@ -19,7 +19,8 @@ def disk_chart(servers: Sequence[FleetServer], url_of: Callable[[str], str]) -> 
     if not known:
         return None
     shown, rest = known[:MAX_SHOWN_DISKS], len(known) - MAX_SHOWN_DISKS
-    unit = byte_unit(server.disk_total for server in shown)
+    # Smaller than the disks' own: room of some gigabytes on a disk of terabytes must be a number too.
+    unit = byte_unit(server.disk_total // 100 for server in shown)
     least = known[0]
     return BarChart(
         id="disks",

@@ -66,7 +66,7 @@ def test_hours_are_moments_in_the_readers_zone() -> None:
         "14 Mar, 04:00 UTC",
     ]
     assert not any(isinstance(tick[0], str) for tick in chart.ticks)
-    assert chart.unit == "MB"
+    assert chart.number_heading == "Transferred (MB)"
 
 
 def test_a_chart_of_nothing_is_none() -> None:
