@@ -203,6 +203,7 @@ def _write(
             sink,  # type: ignore[arg-type]  # write() is all it calls
             build=build.number,
             older=older.content if older else None,
+            work=folder,
             progress=worked,
             cancelled=cancelled,
         )
