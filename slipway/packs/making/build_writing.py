@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +32,9 @@ class OlderBuild:
     content: ChunkContent
 
 
+ReadOlder = Callable[[], OlderBuild | None]
+
+
 @dataclass(frozen=True)
 class WrittenBuild:
     """What was written. `index_object` is to be stored, and so are `delta` and `patch`, the way from the older build;
@@ -50,6 +54,7 @@ def write_build(
     *,
     build: int,
     older: OlderBuild | None = None,
+    read_older: ReadOlder | None = None,
     rules: CuttingRules = RULES,
     work: Path | None = None,
     progress: Progress | None = None,
@@ -57,12 +62,14 @@ def write_build(
 ) -> WrittenBuild:
     """Cut the directory `root`, write its pack to `sink` and make the other objects.
 
+    `read_older` is called after cutting, in the place of `older`: its table takes memory only from then on.
     `progress` gets unpacked bytes worked through, twice the directory's in the end. `work` is a folder whose disk has
     room for 32 bytes per chunk; None: the system's for temporary files. Raises as `cut_tree` and `write_pack`.
     """
     check = _check(cancelled)
     with HashFile(work) as hashes:
         cut = cut_tree(root, rules=rules, hashes=hashes, progress=progress, cancelled=cancelled)
+        older = read_older() if read_older else older
         records = _records(cut, root, older, check) if older else []
         index = write_pack(
             cut,
@@ -78,6 +85,7 @@ def write_build(
         chunks = replace(index.chunks, hashes=hashes_in(encoded, index.chunk_count))
         index = Index(index.rules, index.generations, index.entries, chunks)
         patch = _patch(records, cut, index, encoded, older) if older and records else None
+    del cut, records  # zstd needs the memory now
     delta = compress_index(encoded, older.encoded, check) if older else None
     return WrittenBuild(index, encoded, reference_to(encoded), compress_index(encoded, check=check), delta, patch)
 

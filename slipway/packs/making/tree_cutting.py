@@ -15,7 +15,7 @@ from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.packs.chunk_lookup import ChunkNumbering, GrowingHashes
 from slipway.packs.format.entry_rules import EntryRules
 from slipway.packs.format.index import Chunks, Entries, Generation, Index
-from slipway.packs.format.pack_format import MAX_REFERENCES, RULES, CuttingRules
+from slipway.packs.format.pack_format import HASH_BYTES, MAX_REFERENCES, RULES, CuttingRules
 from slipway.packs.format.refusals import TransferCancelled, TreeUnsuitable
 from slipway.packs.making.cutting import Window, WindowBuffers, cut, has_entry_markers
 from slipway.packs.making.tree_listing import Found, list_tree
@@ -89,7 +89,7 @@ class _TreeCutting:
         self._buffers = WindowBuffers()
         self._batch: list[Window] = []
         self._batch_bytes = self._done_bytes = self._chunks_cut = 0
-        self._waiting: deque[tuple[Future[list[bytes]], list[Window]]] = deque()
+        self._waiting: deque[tuple[Future[bytes], list[Window]]] = deque()
 
     def add(self, found: Found) -> None:
         """The next entry; a file is read."""
@@ -143,9 +143,10 @@ class _TreeCutting:
 
     def _take_hashed(self) -> None:
         hashed, batch = self._waiting.popleft()
+        digests = hashed.result()
         lengths = (length for window in batch for length in window.lengths)
-        for digest, length in zip(hashed.result(), lengths, strict=True):
-            chunk = self._known.number(digest)
+        for start, length in zip(range(0, len(digests), HASH_BYTES), lengths, strict=True):
+            chunk = self._known.number(digests[start : start + HASH_BYTES])
             if chunk == len(self._lengths):
                 self._lengths.append(length)
             self._entries.references.append(chunk)
@@ -156,11 +157,12 @@ class _TreeCutting:
             self._progress(self._done_bytes)
 
 
-def _hashes(batch: list[Window]) -> list[bytes]:
-    found = []
+def _hashes(batch: list[Window]) -> bytes:
+    """Those of all chunks, joined."""
+    found = bytearray()
     for content, lengths in batch:
         start = 0
         for length in lengths:
-            found.append(hashlib.sha256(content[start : start + length]).digest())
+            found += hashlib.sha256(content[start : start + length]).digest()
             start += length
-    return found
+    return bytes(found)

@@ -23,7 +23,7 @@ from app.data.models.game import Build
 from app.data.models.pack import BuildPack
 from app.packing import pack_making
 from app.packing.due_packs import MAX_MAKINGS, PAUSE_AFTER_FAILURE, PAUSE_WITHOUT_ROOM, due_packs
-from app.packing.pack_claims import PackHeartbeat, claim_pack, finish, free_claim
+from app.packing.pack_claims import NoRoom, PackHeartbeat, claim_pack, finish, free_claim
 from app.packing.pack_making import Outcome, make_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.pack_writing import store
@@ -254,13 +254,16 @@ def test_a_disk_that_is_too_full_is_tried_again_later(
     assert make_pack(build.id) is Outcome.READY
 
 
-def test_the_budget_counts_the_hashes_of_all_chunks(
-    build: Build, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_budget_counts_the_hashes_of_all_chunks(build: Build, settings: Settings) -> None:
     files = build.unpacked_bytes + 4096 * build.members
-    monkeypatch.setattr(settings, "pack_disk_bytes", files)
-    assert make_pack(build.id) is Outcome.ENDED
-    assert "allows" in (row(build).reason or "")
+    with (
+        pytest.raises(NoRoom, match=f"allows {files:,}"),
+        work_folder(settings.model_copy(update={"pack_disk_bytes": files}), build),
+    ):
+        pass
+    hashes = 32 * (build.members + build.unpacked_bytes // 2**14)
+    with work_folder(settings.model_copy(update={"pack_disk_bytes": files + hashes}), build):
+        pass
 
 
 def test_the_hashes_are_on_the_disk_that_was_checked(
