@@ -151,8 +151,8 @@ def test_memory_is_the_same_for_few_and_for_many_chunks(tmp_path: Path) -> None:
     (tmp_path / "two/mygame/images.rpa").hardlink_to(large)
     (tmp_path / "two/mygame/script.rpy").write_text("label start:\n")
 
-    for build, limit in (("first", 80), ("update", 100)):
+    for build, growth in (("first", 5), ("update", 10)):  # an update has the older build's table in memory too
         few, many = (measured(MANY_CHUNKS, tmp_path, size, build) for size in ("usual", "small"))
         print(f"{build}: peaks {few:.1f} and {many:.1f} MiB")  # noqa: T201 - for the log of a failed run
-        assert many - few < 5
-        assert many < limit
+        assert many - few < growth
+        assert many < 80
