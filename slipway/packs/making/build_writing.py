@@ -69,6 +69,7 @@ def write_build(
     check = _check(cancelled)
     with HashFile(work) as hashes:
         cut = cut_tree(root, rules=rules, hashes=hashes, progress=progress, cancelled=cancelled)
+        content_bytes = cut.content_bytes
         older = read_older() if read_older else older
         records = _records(cut, root, older, check) if older else []
         index = write_pack(
@@ -78,7 +79,7 @@ def write_build(
             build=build,
             older=older.index if older else None,
             last=[chunk for record in records for chunk in record.made],
-            progress=(lambda done: progress(cut.content_bytes + done)) if progress else None,
+            progress=(lambda done: progress(content_bytes + done)) if progress else None,
             cancelled=cancelled,
         )
         encoded = encode_index(index)
