@@ -132,9 +132,9 @@ def _make(claim: PackClaim) -> Outcome:
         with work_folder(settings(), claim.build) as folder:
             _unpack_archive(claim, folder, heartbeat, cancelled)
             crash_point("archive-unpacked")
-            older = _older(claim.build, cancelled)
+            older = _OlderPack(claim.build, cancelled)
             made, written = _write(claim, folder, older, heartbeat, cancelled)
-        updates = [_store_update(claim, made, written, older)] if older else []
+        updates = [_store_update(claim, made, written, older.found)] if older.found else []
         crash_point("pack-objects-stored")
         left = finish(claim, made, updates)
         if left is None:
@@ -178,7 +178,7 @@ class _Pieces:
 def _write(
     claim: PackClaim,
     folder: Path,
-    older: _Older | None,
+    older: _OlderPack,
     heartbeat: PackHeartbeat,
     cancelled: Callable[[], bool],
 ) -> tuple[BuildPack, WrittenBuild]:
@@ -202,7 +202,8 @@ def _write(
             folder,
             sink,  # type: ignore[arg-type]  # write() is all it calls
             build=build.number,
-            older=older.content if older else None,
+            read_older=older.read,
+            work=folder,
             progress=worked,
             cancelled=cancelled,
         )
@@ -221,6 +222,19 @@ def _store_update(claim: PackClaim, made: BuildPack, written: WrittenBuild, olde
     old = StoredIndex(older.content.index, older.content.encoded)
     store_update(update, made.index_bytes, new, old, UpdateObjects(written.delta, written.patch))
     return update
+
+
+class _OlderPack:
+    """What this pack is an update of. It is read when it is needed."""
+
+    def __init__(self, build: Build, cancelled: Callable[[], bool]) -> None:
+        self._build, self._cancelled = build, cancelled
+        self.found: _Older | None = None
+
+    def read(self) -> OlderBuild | None:
+        """Raises StorageError."""
+        self.found = _older(self._build, self._cancelled)
+        return self.found.content if self.found else None
 
 
 def _older(build: Build, cancelled: Callable[[], bool]) -> _Older | None:

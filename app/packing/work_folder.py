@@ -17,6 +17,8 @@ from app.packing.pack_claims import NoRoom
 
 _PREFIX = "slipway-pack-"
 _FILE_OVERHEAD = 4096  # bytes of the disk that a file takes beside its content, at most
+_HASH_BYTES = 32  # per chunk, in a file beside the build
+_MIN_CHUNK_BYTES = 16 * 2**10  # but for the last chunk of each file
 _AGAIN = "It is tried again every 10 minutes. The operator finds the figures in the log."
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -83,7 +85,7 @@ def _lock(folder: Path, *, wait: bool = True) -> int:
 
 def _full(parent: Path, build: Build) -> NoRoom:
     return NoRoom(
-        f"The portal's disk filled up while build {build.number} was unpacked. {_AGAIN}",
+        f"The portal's disk filled up while the pack of build {build.number} was made. {_AGAIN}",
         f"the disk of {parent} filled up meanwhile; {shutil.disk_usage(parent).free:,} bytes are free now",
     )
 
@@ -103,6 +105,7 @@ def check_free(settings: Settings, build: Build) -> None:
 
 def _check_room(parent: Path, settings: Settings, build: Build) -> None:
     needed = build.unpacked_bytes + build.members * _FILE_OVERHEAD
+    needed += _HASH_BYTES * (build.members + build.unpacked_bytes // _MIN_CHUNK_BYTES)
     budget = settings.pack_disk_bytes
     if budget is not None and needed > budget:
         raise NoRoom(

@@ -64,6 +64,7 @@ def test_killed_at_eight_random_moments(platform: Platform, machine: Machine) ->
 
 
 @pytest.mark.soak
-def test_killed_at_a_hundred_random_moments(platform: Platform, machine: Machine) -> None:
+@pytest.mark.timeout(7200)
+def test_killed_at_two_hundred_random_moments(platform: Platform, machine: Machine) -> None:
     seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
-    survives_kills(platform, machine, seed, kills=100)
+    survives_kills(platform, machine, seed, kills=int(os.environ.get("SLIPWAY_SOAK_KILLS") or 200))

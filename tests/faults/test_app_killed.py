@@ -243,10 +243,12 @@ def survives_kills(
 
 
 @pytest.mark.soak
-def test_killed_at_a_hundred_random_moments(world: World, gunicorn: Gunicorn, first: Packed) -> None:
+@pytest.mark.timeout(7200)
+def test_killed_at_two_hundred_random_moments(world: World, gunicorn: Gunicorn, first: Packed) -> None:
     """Every process of the server at once. A game for each ten: after each kill every build is read and compared."""
     seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
+    kills = int(os.environ.get("SLIPWAY_SOAK_KILLS") or 200)
     gunicorn.start()
-    for round_number in range(10):
+    for round_number in range(-(-kills // 10)):
         slug = with_build(world, first)
         survives_kills(world, gunicorn, slug, first, seed + 100 * round_number, 10, gunicorn.kill, gunicorn.start)

@@ -47,10 +47,10 @@ class ChunkPlaces:
     def __init__(self, index: Index) -> None:
         references, starts, lengths = index.entries.references, index.entries.reference_starts, index.chunks.lengths
         count = len(references)
-        self._entries = array("I", bytes(4 * count))
-        self._offsets = array("Q", bytes(8 * count))
-        self._first = array("I", bytes(4 * index.chunk_count))  # a reference and one; so is the next
-        self._next = array("I", bytes(4 * count))
+        self._entries = array("I", [0]) * count
+        self._offsets = array("Q", [0]) * count
+        self._first = array("I", [0]) * index.chunk_count  # a reference and one; so is the next
+        self._next = array("I", [0]) * count
         for entry in index.files():
             offset = 0
             for reference in range(starts[entry], starts[entry + 1]):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from slipway.packs.format.pack_format import HASH_BYTES, CuttingRules
 
@@ -58,11 +58,20 @@ class Entries:
     references: array[int]
 
 
+class Hashes(Protocol):
+    """The hashes of chunk 0, 1, 2 …, joined: bytes, or something that reads them elsewhere. Parts begin and end with a
+    hash."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> bytes | bytearray | memoryview: ...
+
+
 @dataclass(frozen=True)
 class Chunks:
     """One row per chunk, in the order of the pack. `lengths` unpacked, `stored` in the pack; bytes."""
 
-    hashes: bytes
+    hashes: Hashes
     lengths: array[int]
     stored: array[int]
 
@@ -120,7 +129,7 @@ class Index:
         return (entry for entry, kind in enumerate(self.entries.kinds) if kind in (Kind.FILE, Kind.PROGRAM))
 
     def hash(self, chunk: int) -> bytes:
-        return self.chunks.hashes[chunk * HASH_BYTES : (chunk + 1) * HASH_BYTES]
+        return bytes(self.chunks.hashes[chunk * HASH_BYTES : (chunk + 1) * HASH_BYTES])
 
     def length(self, chunk: int) -> int:
         return self.chunks.lengths[chunk]

@@ -13,7 +13,7 @@ from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
 from slipway.packs.format.entry_rules import EntryRules
 from slipway.packs.format.index import Chunks, Entries, Generation, Index, Kind
-from slipway.packs.format.index_encoding import HEADER, MAGIC
+from slipway.packs.format.index_encoding import HEADER, MAGIC, hashes_in
 from slipway.packs.format.number_reader import BadNumber, NumberReader
 from slipway.packs.format.pack_format import (
     HASH_BYTES,
@@ -146,7 +146,8 @@ class _Sections:
         return NumberReader(self._take(self._reference_bytes))
 
     def chunks(self) -> Chunks:
-        hashes = self._take(HASH_BYTES * self.chunk_count)
+        hashes = hashes_in(self._encoded, self.chunk_count)
+        self._position += len(hashes)
         return Chunks(hashes, self._column("I", self.chunk_count), self._column("I", self.chunk_count))
 
     def _take(self, count: int) -> bytes:

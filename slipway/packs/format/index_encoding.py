@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from slipway.packs.format.index import Index, Kind
-from slipway.packs.format.pack_format import HASH_SHA256, MAX_INDEX_BYTES, VERSION
+from slipway.packs.format.index import Hashes, Index, Kind
+from slipway.packs.format.pack_format import HASH_BYTES, HASH_SHA256, MAX_INDEX_BYTES, VERSION
 from slipway.packs.format.refusals import TreeUnsuitable
 
 MAGIC = b"SlipwIdx"
 # magic, version, hash; the cutting rules; entries, chunks, generations, links; bytes of paths, targets, references
 HEADER = struct.Struct("<8sHH 8I 4I 3Q")
+_HASHES_AT_ONCE = 2**11
 
 
 def encode_index(index: Index) -> bytes:
@@ -42,7 +44,8 @@ def encode_index(index: Index) -> bytes:
         sum(map(len, targets)),
         len(references),
     )
-    encoded = b"".join(
+    table = io.BytesIO()  # its value is no copy
+    table.writelines(
         [
             header,
             little_endian(array("I", chain.from_iterable(index.generations))),
@@ -52,11 +55,12 @@ def encode_index(index: Index) -> bytes:
             *entries.paths,
             *targets,
             references,
-            index.chunks.hashes,
-            little_endian(index.chunks.lengths),
-            little_endian(index.chunks.stored),
         ]
     )
+    table.writelines(_pieces(index.chunks.hashes))
+    table.write(little_endian(index.chunks.lengths))
+    table.write(little_endian(index.chunks.stored))
+    encoded = table.getvalue()
     if len(encoded) > MAX_INDEX_BYTES:
         raise TreeUnsuitable(
             f"The index takes {len(encoded)} bytes, {MAX_INDEX_BYTES} are allowed: "
@@ -65,11 +69,25 @@ def encode_index(index: Index) -> bytes:
     return encoded
 
 
-def little_endian(column: array[int]) -> bytes:
+def hashes_in(encoded: bytes, chunk_count: int) -> memoryview:
+    """Those of an encoded index with so many chunks, without a copy: its last columns have equal lengths per chunk."""
+    hashes, columns = HASH_BYTES * chunk_count, 2 * 4 * chunk_count
+    end = len(encoded) - columns
+    return memoryview(encoded)[end - hashes : end]
+
+
+def little_endian(column: array[int]) -> array[int]:
+    """The column as it is stored; the column itself where the processor stores it so."""
     if sys.byteorder == "big":
         column = column[:]
         column.byteswap()
-    return column.tobytes()
+    return column
+
+
+def _pieces(hashes: Hashes) -> Iterator[bytes | bytearray | memoryview]:
+    """They may be in a file, so they are never in memory twice."""
+    size = _HASHES_AT_ONCE * HASH_BYTES
+    return (hashes[start : start + size] for start in range(0, len(hashes), size))
 
 
 def _encode_references(index: Index) -> bytes:

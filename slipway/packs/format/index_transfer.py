@@ -14,9 +14,11 @@ from slipway.packs.format.zstd_frames import BadFrame, Check, Effort, Tables, co
 
 _SMALL = 2**20
 # An index is mostly hashes, in which nothing repeats. Small tables find the rest as well as large ones do, which take
-# 80 MiB for 200,000 chunks. Beside an older index, unchanged stretches are long: one hit finds each.
+# 80 MiB for 200,000 chunks. Beside an older index, unchanged stretches are long: one hit finds each, if the tables keep
+# one place in a few. With one in 12, zstd found nothing any more.
 _TABLES = Tables(hash_log=18, chain_log=18)
-_DELTA_TABLES = Tables(hash_log=22, chain_log=18)
+_MIN_DELTA_LOG, _MAX_DELTA_LOG = 18, 22
+_BYTES_PER_PLACE = 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,12 @@ def compress_index(encoded: bytes, older: bytes = b"", check: Check | None = Non
     in `compress`."""
     if len(encoded) + len(older) <= _SMALL:
         return compress(encoded, older, Effort.BEST, check=check)
-    return compress(encoded, older, Effort.LARGE, _DELTA_TABLES if older else _TABLES, check)
+    return compress(encoded, older, Effort.LARGE, _delta_tables(len(older)) if older else _TABLES, check)
+
+
+def _delta_tables(older_bytes: int) -> Tables:
+    places = (older_bytes // _BYTES_PER_PLACE).bit_length()
+    return Tables(hash_log=min(max(places, _MIN_DELTA_LOG), _MAX_DELTA_LOG), chain_log=18)
 
 
 def decompress_index(frame: bytes, reference: IndexReference, older: bytes = b"") -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple
@@ -52,12 +53,13 @@ def compress(
     if check is None:
         return compressor.compress(content)
     stream = compressor.compressobj(size=len(content))
-    frame = bytearray()
+    frame = io.BytesIO()  # its value is no copy
     view = memoryview(content)
     for start in range(0, len(view), _PIECE_BYTES):
         check()
-        frame += stream.compress(view[start : start + _PIECE_BYTES])
-    return bytes(frame + stream.flush())
+        frame.write(stream.compress(view[start : start + _PIECE_BYTES]))
+    frame.write(stream.flush())
+    return frame.getvalue()
 
 
 def _parameters(size: int, prefix: int, effort: Effort, tables: Tables | None) -> zstandard.ZstdCompressionParameters:

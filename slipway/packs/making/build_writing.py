@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,12 +11,13 @@ from slipway.packs.chunk_content import ChunkContent, LocalContent
 from slipway.packs.chunk_lookup import ChunkLookup
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Index
-from slipway.packs.format.index_encoding import encode_index
+from slipway.packs.format.index_encoding import encode_index, hashes_in
 from slipway.packs.format.index_transfer import IndexReference, compress_index, reference_to
 from slipway.packs.format.pack_format import RULES, CuttingRules
 from slipway.packs.format.patch_format import encode_patch
 from slipway.packs.format.refusals import TransferCancelled
 from slipway.packs.format.zstd_frames import Check
+from slipway.packs.making.hash_file import HashFile
 from slipway.packs.making.pack_writing import write_pack
 from slipway.packs.making.patch_making import NewRecord, make_records
 from slipway.packs.making.tree_cutting import Cancelled, Progress, cut_tree
@@ -28,6 +30,9 @@ class OlderBuild:
     index: Index
     encoded: bytes
     content: ChunkContent
+
+
+ReadOlder = Callable[[], OlderBuild | None]
 
 
 @dataclass(frozen=True)
@@ -49,35 +54,46 @@ def write_build(
     *,
     build: int,
     older: OlderBuild | None = None,
+    read_older: ReadOlder | None = None,
     rules: CuttingRules = RULES,
+    work: Path | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> WrittenBuild:
     """Cut the directory `root`, write its pack to `sink` and make the other objects.
 
-    `progress` gets unpacked bytes worked through, twice the directory's in the end. Raises as `cut_tree` and
-    `write_pack`.
+    `read_older` is called after cutting, in the place of `older`: its table takes memory only from then on.
+    `progress` gets unpacked bytes worked through, twice the directory's in the end. `work` is a folder whose disk has
+    room for 32 bytes per chunk; None: the system's for temporary files. Raises as `cut_tree` and `write_pack`.
     """
     check = _check(cancelled)
-    cut = cut_tree(root, rules=rules, progress=progress, cancelled=cancelled)
-    records: list[NewRecord] = []
-    if older:
-        with LocalContent(root, cut, ChunkPlaces(cut)) as content:
-            records = make_records(cut, content, older.index, older.content, check)
-    index = write_pack(
-        cut,
-        root,
-        sink,
-        build=build,
-        older=older.index if older else None,
-        last=[chunk for record in records for chunk in record.made],
-        progress=(lambda done: progress(cut.content_bytes + done)) if progress else None,
-        cancelled=cancelled,
-    )
-    encoded = encode_index(index)
+    with HashFile(work) as hashes:
+        cut = cut_tree(root, rules=rules, hashes=hashes, progress=progress, cancelled=cancelled)
+        content_bytes = cut.content_bytes
+        older = read_older() if read_older else older
+        records = _records(cut, root, older, check) if older else []
+        index = write_pack(
+            cut,
+            root,
+            sink,
+            build=build,
+            older=older.index if older else None,
+            last=[chunk for record in records for chunk in record.made],
+            progress=(lambda done: progress(content_bytes + done)) if progress else None,
+            cancelled=cancelled,
+        )
+        encoded = encode_index(index)
+        chunks = replace(index.chunks, hashes=hashes_in(encoded, index.chunk_count))
+        index = Index(index.rules, index.generations, index.entries, chunks)
+        patch = _patch(records, cut, index, encoded, older) if older and records else None
+    del cut, records  # zstd needs the memory now
     delta = compress_index(encoded, older.encoded, check) if older else None
-    patch = _patch(records, cut, index, encoded, older) if older and records else None
     return WrittenBuild(index, encoded, reference_to(encoded), compress_index(encoded, check=check), delta, patch)
+
+
+def _records(cut: Index, root: Path, older: OlderBuild, check: Check | None) -> list[NewRecord]:
+    with LocalContent(root, cut, ChunkPlaces(cut)) as content:
+        return make_records(cut, content, older.index, older.content, check)
 
 
 def _check(cancelled: Cancelled | None) -> Check | None:

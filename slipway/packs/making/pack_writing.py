@@ -14,13 +14,13 @@ from slipway.packs.chunk_content import LocalContent
 from slipway.packs.chunk_lookup import ChunkLookup
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Chunks, Entries, Generation, Index
-from slipway.packs.format.pack_format import MAX_GENERATIONS
+from slipway.packs.format.pack_format import HASH_BYTES, MAX_GENERATIONS
 from slipway.packs.format.refusals import TransferCancelled, TreeUnsuitable
 from slipway.packs.making.chunk_packing import ChunkPacker
 from slipway.packs.making.tree_cutting import Cancelled, Progress
 
-_BATCH_BYTES = 4 * 2**20  # packed by one thread at a time
-_BATCHES_WAITING = 6
+_BATCH_BYTES = 2 * 2**20  # packed by one thread at a time
+_BATCHES_WAITING = 4
 _THREADS = 2
 
 
@@ -85,7 +85,7 @@ def order_chunks(
     known = ChunkLookup(older)
     at_end = set(last)
     new = array("I")
-    kept = array("I", bytes(4 * older.chunk_count))  # by number in `older`: number in `cut` and one, or 0
+    kept = array("I", [0]) * older.chunk_count  # by number in `older`: number in `cut` and one, or 0
     for chunk in range(cut.chunk_count):
         number = known.find(cut.hash(chunk))
         if number is not None:
@@ -176,16 +176,28 @@ class _Packing:
 
 
 def reordered(cut: Index, order: array[int], generations: list[Generation], stored: array[int]) -> Index:
-    """The same index with its chunks in another order; `stored` has their stored lengths, in that order."""
-    numbers = array("I", bytes(4 * len(order)))
+    """The same index with its chunks in another order; `stored` has their stored lengths, in that order. It reads the
+    hashes of `cut`."""
+    numbers = array("I", [0]) * len(order)
     for number, chunk in enumerate(order):
         numbers[chunk] = number
     references = array("I", (numbers[chunk] for chunk in cut.entries.references))
     entries = Entries(
         cut.entries.paths, cut.entries.kinds, cut.entries.targets, cut.entries.reference_starts, references
     )
-    hashes = bytearray()
-    for chunk in order:
-        hashes += cut.hash(chunk)
     lengths = array("I", map(cut.length, order))
-    return Index(cut.rules, generations, entries, Chunks(bytes(hashes), lengths, stored))
+    return Index(cut.rules, generations, entries, Chunks(_ReorderedHashes(cut, order), lengths, stored))
+
+
+class _ReorderedHashes:
+    """The hashes of an index in another order, each read where it was."""
+
+    def __init__(self, cut: Index, order: array[int]) -> None:
+        self._cut, self._order = cut, order
+
+    def __len__(self) -> int:
+        return HASH_BYTES * len(self._order)
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, end, _ = part.indices(len(self))
+        return b"".join(map(self._cut.hash, self._order[start // HASH_BYTES : end // HASH_BYTES]))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.archive_rejected import ArchiveRejected
-from slipway.packs.chunk_lookup import ChunkNumbering
+from slipway.packs.chunk_lookup import ChunkNumbering, GrowingHashes
 from slipway.packs.format.entry_rules import EntryRules
 from slipway.packs.format.index import Chunks, Entries, Generation, Index
-from slipway.packs.format.pack_format import MAX_REFERENCES, RULES, CuttingRules
+from slipway.packs.format.pack_format import HASH_BYTES, MAX_REFERENCES, RULES, CuttingRules
 from slipway.packs.format.refusals import TransferCancelled, TreeUnsuitable
 from slipway.packs.making.cutting import Window, WindowBuffers, cut, has_entry_markers
 from slipway.packs.making.tree_listing import Found, list_tree
@@ -32,6 +32,7 @@ def cut_tree(
     root: Path,
     *,
     rules: CuttingRules = RULES,
+    hashes: GrowingHashes | None = None,
     limits: ArchiveLimits | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
@@ -39,9 +40,12 @@ def cut_tree(
     """The index of what lies in `root` (an unpacked game's parent: the top directory is the first entry).
 
     Its chunks are in the order of the files and count as stored raw, all of one generation: `write_pack` makes the
-    lasting one from it. `progress` gets the bytes cut so far. Raises TreeUnsuitable, TransferCancelled, OSError.
+    lasting one from it. The index reads its hashes from `hashes`, which was empty; None: from memory. `progress` gets
+    the bytes cut so far. Raises TreeUnsuitable, TransferCancelled, OSError.
     """
-    return cut_entries(root, list_tree(root), rules=rules, limits=limits, progress=progress, cancelled=cancelled)
+    return cut_entries(
+        root, list_tree(root), rules=rules, hashes=hashes, limits=limits, progress=progress, cancelled=cancelled
+    )
 
 
 def cut_entries(
@@ -49,13 +53,14 @@ def cut_entries(
     entries: Iterable[Found],
     *,
     rules: CuttingRules = RULES,
+    hashes: GrowingHashes | None = None,
     limits: ArchiveLimits | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Index:
     """As `cut_tree`, of some of the entries below `root`: in the order of `list_tree`, with all directories above."""
     with ThreadPoolExecutor(2, thread_name_prefix="hash") as pool, TreeFiles(root) as files:
-        cutting = _TreeCutting(pool, files, rules, progress, cancelled)
+        cutting = _TreeCutting(pool, files, rules, bytearray() if hashes is None else hashes, progress, cancelled)
         admitted = EntryRules(limits or ArchiveLimits(), None)
         for found in entries:
             try:
@@ -72,18 +77,19 @@ class _TreeCutting:
         pool: ThreadPoolExecutor,
         files: TreeFiles,
         rules: CuttingRules,
+        hashes: GrowingHashes,
         progress: Progress | None,
         cancelled: Cancelled | None,
     ) -> None:
-        self._pool, self._files, self._rules = pool, files, rules
+        self._pool, self._files, self._rules, self._hashes = pool, files, rules, hashes
         self._progress, self._cancelled = progress, cancelled
         self._entries = Entries([], bytearray(), {}, array("I", [0]), array("I"))
-        self._known = ChunkNumbering()
+        self._known = ChunkNumbering(hashes)
         self._lengths = array("I")
         self._buffers = WindowBuffers()
         self._batch: list[Window] = []
         self._batch_bytes = self._done_bytes = self._chunks_cut = 0
-        self._waiting: deque[tuple[Future[list[bytes]], list[Window]]] = deque()
+        self._waiting: deque[tuple[Future[bytes], list[Window]]] = deque()
 
     def add(self, found: Found) -> None:
         """The next entry; a file is read."""
@@ -99,7 +105,7 @@ class _TreeCutting:
         self._submit()
         while self._waiting:
             self._take_hashed()
-        chunks = Chunks(self._known.hashes, self._lengths, self._lengths)
+        chunks = Chunks(self._hashes, self._lengths, self._lengths)
         generations = [Generation(0, len(self._lengths))] if self._lengths else []
         return Index(self._rules, generations, self._entries, chunks)
 
@@ -137,9 +143,10 @@ class _TreeCutting:
 
     def _take_hashed(self) -> None:
         hashed, batch = self._waiting.popleft()
+        digests = hashed.result()
         lengths = (length for window in batch for length in window.lengths)
-        for digest, length in zip(hashed.result(), lengths, strict=True):
-            chunk = self._known.number(digest)
+        for start, length in zip(range(0, len(digests), HASH_BYTES), lengths, strict=True):
+            chunk = self._known.number(digests[start : start + HASH_BYTES])
             if chunk == len(self._lengths):
                 self._lengths.append(length)
             self._entries.references.append(chunk)
@@ -150,11 +157,12 @@ class _TreeCutting:
             self._progress(self._done_bytes)
 
 
-def _hashes(batch: list[Window]) -> list[bytes]:
-    found = []
+def _hashes(batch: list[Window]) -> bytes:
+    """Those of all chunks, joined."""
+    found = bytearray()
     for content, lengths in batch:
         start = 0
         for length in lengths:
-            found.append(hashlib.sha256(content[start : start + length]).digest())
+            found += hashlib.sha256(content[start : start + length]).digest()
             start += length
-    return found
+    return bytes(found)

@@ -23,13 +23,15 @@ from app.data.models.game import Build
 from app.data.models.pack import BuildPack
 from app.packing import pack_making
 from app.packing.due_packs import MAX_MAKINGS, PAUSE_AFTER_FAILURE, PAUSE_WITHOUT_ROOM, due_packs
-from app.packing.pack_claims import PackHeartbeat, claim_pack, finish, free_claim
+from app.packing.pack_claims import NoRoom, PackHeartbeat, claim_pack, finish, free_claim
 from app.packing.pack_making import Outcome, make_pack
 from app.packing.pack_work import make_due_packs
 from app.packing.pack_writing import store
 from app.packing.work_folder import work_folder
 from app.process import shutdown
 from app.storage.bucket import StorageError, bucket
+from slipway.packs.making import build_writing
+from slipway.packs.making.hash_file import HashFile
 from tests.app.fleet.acting import STUDIO
 from tests.app.packing.scenes import Studio, game_files, pack_objects_stored, pack_of, ready_pack
 from tests.app.runtime.processes import wait_until
@@ -252,13 +254,46 @@ def test_a_disk_that_is_too_full_is_tried_again_later(
     assert make_pack(build.id) is Outcome.READY
 
 
+def test_the_budget_counts_the_hashes_of_all_chunks(build: Build, settings: Settings) -> None:
+    files = build.unpacked_bytes + 4096 * build.members
+    with (
+        pytest.raises(NoRoom, match=f"allows {files:,}"),
+        work_folder(settings.model_copy(update={"pack_disk_bytes": files}), build),
+    ):
+        pass
+    hashes = 32 * (build.members + build.unpacked_bytes // 2**14)
+    with work_folder(settings.model_copy(update={"pack_disk_bytes": files + hashes}), build):
+        pass
+
+
+def test_the_hashes_are_on_the_disk_that_was_checked(
+    build: Build, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path | None] = []
+
+    class Watched(HashFile):
+        def __init__(self, folder: Path | None) -> None:
+            folders.append(folder)
+            super().__init__(folder)
+
+    monkeypatch.setattr(build_writing, "HashFile", Watched)
+    assert make_pack(build.id) is Outcome.READY
+    assert [folder.parent for folder in folders if folder] == [settings.instance / "packs"]
+
+
+@pytest.mark.parametrize(("module", "name"), [(pack_making, "unpack"), (HashFile, "extend")])
 def test_a_disk_that_fills_up_meanwhile_is_no_failure(
-    build: Build, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    build: Build,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    module: object,
+    name: str,
 ) -> None:
     def full(*_: object) -> NoReturn:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pack_making, "unpack", full)
+    monkeypatch.setattr(module, name, full)
     assert make_pack(build.id) is Outcome.ENDED
     assert row(build).state == "no_room"
     assert "filled up" in (row(build).reason or "")

@@ -225,7 +225,8 @@ def test_killed_at_six_random_moments(
 
 
 @pytest.mark.soak
-def test_killed_at_fifty_random_moments(
+@pytest.mark.timeout(7200)
+def test_killed_at_two_hundred_random_moments(
     platform: Platform,
     storage: StorageServer,
     start_process: StartProcess,
@@ -235,4 +236,5 @@ def test_killed_at_fifty_random_moments(
     user: str,
 ) -> None:
     seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
-    survives_kills(50, seed, platform, storage, start_process, cache, games, packs, user)
+    kills = int(os.environ.get("SLIPWAY_SOAK_KILLS") or 200)
+    survives_kills(kills, seed, platform, storage, start_process, cache, games, packs, user)

@@ -237,11 +237,13 @@ def test_repairs_killed_at_random_moments_end_with_a_whole_build(
 
 
 @pytest.mark.soak
-def test_thirty_repairs_killed_at_random_moments_end_with_a_whole_build(
+@pytest.mark.timeout(7200)
+def test_two_hundred_repairs_killed_at_random_moments_end_with_a_whole_build(
     top: Path, verify: Verify, start_verify: Callable[..., subprocess.Popen[bytes]], game: Game
 ) -> None:
     seed = int(os.environ.get("SLIPWAY_SOAK_SEED") or random.SystemRandom().randrange(10**9))
-    kill_repairs(30, seed, top, verify, start_verify, game)
+    kills = int(os.environ.get("SLIPWAY_SOAK_KILLS") or 200)
+    kill_repairs(kills, seed, top, verify, start_verify, game)
 
 
 def kill_repairs(
