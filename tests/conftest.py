@@ -143,6 +143,8 @@ def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Setting
             "SLIPWAY_SIGN_IN_RATE": "10000 per minute",
             "SLIPWAY_SIGN_IN_ADDRESS_RATE": "10000 per minute",
             "SLIPWAY_SIGN_IN_ACCOUNT_RATE": "10000 per minute",
+            # Most tests run no worker, so a component call would wait in vain for the sizes of its images.
+            "ASSET_DERIVE_WAIT": "0",
         }
         | more
     )

@@ -14,7 +14,7 @@ import pytest
 
 from slipway.agent.command import main
 from slipway.agent.exit_codes import ExitCode
-from tests.slipway.agent.agent_process import ROOT, AgentProcess, environment
+from tests.slipway.agent.agent_process import IMPATIENT, ROOT, AgentProcess, environment
 from tests.slipway.agent.platform_server import TOKEN, Platform, PlatformServer
 from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.storage_server import StorageServer
@@ -279,11 +279,11 @@ def test_it_needs_nothing_of_the_web_application(tmp_path: Path) -> None:
 
 
 def test_a_session_that_the_platform_ignores_is_logged_once(platform: Platform, start_process: StartProcess) -> None:
-    receipt = b'{"accepted": true, "planVersion": 1, "reportAfterSeconds": 1, "ignoredSessions": ["s-old", "\\u001b"]}'
+    receipt = b'{"accepted": true, "planVersion": 1, "reportAfterSeconds": 0, "ignoredSessions": ["s-old", "\\u001b"]}'
     named = receipt.replace(b', "\\u001b"', b"")
     for body in (receipt, named, named.replace(b'"s-old"', b""), named):
         platform.raw_receipts.append(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-    process = start_process()
+    process = start_process(program=IMPATIENT)
     wait_for(lambda: not platform.raw_receipts and platform.reports, "five reports", seconds=60)
     lines = [line for line in process.log.splitlines() if "ignores this session" in line]
     assert [line.split(" WARNING ")[1] for line in lines] == [
