@@ -68,6 +68,37 @@ NOT_FAST = ("postgres", "slow", "soak", "browser")
 ONCE = (*FACES, str(ROOT / "tests" / "app" / "uploads" / "resumable"))
 
 
+# Files of half a minute and more. They are handed out first: started last, one of them would decide when the run ends.
+LONG = {
+    str(ROOT / "tests" / f"{name}.py"): place
+    for place, name in enumerate(
+        (
+            "browser/test_journey",
+            "app/runtime/test_supervisor",
+            "app/runtime/test_serving",
+            "test_hostile_values",
+            "app/api/clients/test_schemathesis",
+            "app/packing/test_memory",
+            "deploy/test_self_hosting",
+            "deploy/test_compose",
+            "faults/test_resumable_kills",
+            "faults/test_app_killed",
+            "faults/test_update_kills",
+            "faults/test_pack_kills",
+            "manyhosts/test_outages",
+            "manyhosts/test_journeys",
+            "slipway/agent/test_process",
+            "slipway/agent/test_threads",
+            "slipway/agent/test_pack_memory",
+            "slipway/agent/test_hostile_answers",
+            "slipway/packs/test_resuming",
+            "slipway/packs/test_memory",
+            "test_wheel",
+        )
+    )
+}
+
+
 # `make test` uses the same examples every time; `make soak` searches with random ones.
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("searching", derandomize=False)
@@ -92,6 +123,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if question in asked:
                 item.add_marker(pytest.mark.slow)
             asked.add(question)
+    items.sort(key=lambda item: LONG.get(str(item.path), len(LONG)))
 
 
 @pytest.fixture(scope="session")
