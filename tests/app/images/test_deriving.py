@@ -144,7 +144,7 @@ def test_stopping_gives_the_work_back_at_once(app: Flask, studio: Studio, proces
         running_workers = pool.submit(work)
         wait_until(lambda: blob().derive_attempts == 1 and processes._busy == 1, 20, "a child is at work")
         processes.stop()
-        running_workers.result(2)
+        running_workers.result(30)
 
     found = blob()
     assert (found.derivation, found.derive_attempts) == ("pending", 0)

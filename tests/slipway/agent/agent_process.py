@@ -111,7 +111,7 @@ class AgentProcess:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def wait(self, seconds: float = 15.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Its exit code, negative for a signal."""
         return self._process.wait(seconds)
 
