@@ -31,6 +31,7 @@ from tests.app.images.images import picture
 from tests.conftest import CAST, Cast
 from tests.key_checks import is_key_check
 
+
 @pytest.fixture
 def game(studio: Studio) -> Game:
     return db.session.get_one(Game, studio.game_id)

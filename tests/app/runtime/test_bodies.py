@@ -146,9 +146,7 @@ def test_clients_that_drip_are_given_up_as_well(
 ) -> None:
     """A byte now and then does not prolong the time: a small body has TIMEOUT in all, a large one must keep a rate."""
     framings = ("Content-Length: 3000", "Content-Length: 20000000", "Transfer-Encoding: chunked")
-    dripping = {
-        framing: Sending(world, gunicorn, slug, "upload", framing).send(b"7d0\r\n") for framing in framings
-    }
+    dripping = {framing: Sending(world, gunicorn, slug, "upload", framing).send(b"7d0\r\n") for framing in framings}
     unanswered = {sending.socket: sending for sending in dripping.values()}
     began = time.monotonic()
     while unanswered and time.monotonic() - began < 20:

@@ -25,6 +25,7 @@ from tests.app.api.v1.test_components import face, save
 from tests.app.images.images import checksum, picture
 from tests.conftest import CAST, Cast
 
+
 def other_app(client: FlaskClient, studio: Studio, cast: Cast) -> Studio:
     """Another app of the same partner, working on the same game."""
     partner = db.session.get_one(Partner, cast.starlight.partner_id)

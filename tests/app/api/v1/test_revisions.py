@@ -10,6 +10,7 @@ from tests.app.api.v1.calling import Studio, answered, refused
 from tests.app.api.v1.test_components import CARD, DECK, face, save
 from tests.app.images.images import picture
 
+
 def finalize(studio: Studio, number: int | str) -> Any:
     return studio.at("POST", f"/revisions/{number}/finalize")
 
