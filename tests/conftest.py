@@ -45,7 +45,7 @@ from app.limits import thread_budgets
 from app.storage.bucket import Bucket
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
-from tests import shared_caches
+from tests import quick_apps
 from tests.chromium import chromium as chromium
 
 ROOT = Path(__file__).parent.parent
@@ -298,10 +298,10 @@ def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
     app.extensions["slipway_direct_uploads"].learn(finding)
     app.testing = True
     app.test_client_class = Client
-    app.jinja_env.bytecode_cache = shared_caches.templates
+    app.jinja_env.bytecode_cache = quick_apps.templates
     app.extensions["slipway_bucket"].make()
     with app.app_context():
-        db.engine._compiled_cache = shared_caches.statements
+        db.engine._compiled_cache = quick_apps.statements
         yield app
         db.session.remove()
         db.engine.dispose()
