@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import LONG, ROOT
 
 PACKAGES = ("app", "slipway", "bench", "migrations", "tests")
 # What is made or fetched by tools, and not ours to keep tidy.
@@ -251,6 +251,11 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [name for name, tree in sources(*among(*PACKAGES)) if tree.body and not ast.get_docstring(tree)]
 
     assert silent == []
+
+
+def test_files_that_begin_first_are_there() -> None:
+    """A file that was renamed would begin last again."""
+    assert [path for path in LONG if not Path(path).exists()] == []
 
 
 def test_tests_wait_on_conditions_and_never_sleep() -> None:
