@@ -20,7 +20,17 @@ from app import web
 from app.accounts.api_keys import key_uses, recognised_keys
 from app.api import api_rate_limits, dashboard_calls, health, kept_answers, openapi, public_images, v1
 from app.api.metrics import request_counts, scrape
-from app.api.partners import build_changes, build_download, builds, games, keys, raw_upload, releases, uploads
+from app.api.partners import (
+    build_changes,
+    build_download,
+    builds,
+    games,
+    keys,
+    raw_upload,
+    releases,
+    uploads,
+    uploads_without_game,
+)
 from app.api.servers import agent_calls
 from app.config.settings import MIB, Settings, load_settings
 from app.data.extensions import csrf, db, htmx, limiter, login, migrate
@@ -77,6 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         games.bp,
         raw_upload.bp,
         uploads.bp,
+        uploads_without_game.bp,
         build_changes.bp,
         builds.bp,
         build_download.bp,
@@ -114,7 +125,6 @@ _POSTGRES_WAITS = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
 def _configure(app: Flask, settings: Settings) -> None:
     on_sqlite = settings.database_url.startswith("sqlite")
     waits = {"connect_args": {"timeout": 15} if on_sqlite else _POSTGRES_WAITS, "pool_timeout": _POOL_SECONDS}
-    waits |= {} if on_sqlite else {"pool_pre_ping": True}
     app.config.update(
         SLIPWAY=settings,
         SECRET_KEY=settings.secret_key,

@@ -26,7 +26,7 @@ from bench.upload import make_archive
 from tests.chromium import ARGUMENTS, CHROMIUM
 
 ROUNDS = 3
-SMALL_ROUNDS = 10
+SMALL_ROUNDS = 40
 TIMEOUT_MS = 600_000
 
 

@@ -104,7 +104,7 @@ def _our_rate(stage: BenchServer) -> float:
         blob_ids = db.session.scalars(select(Blob.id)).all()
         _wait_for_sizes(len(blob_ids))  # those of the uploads, which also warm up
         with writing() as session:
-            session.execute(update(Blob).values(derivation="pending", derive_at=now()))
+            session.execute(update(Blob).values(derivation="pending", derive_attempts=0, derive_at=now()))
         begun = time.monotonic()
         for blob_id in blob_ids:
             jobs(app).enqueue("derive_image", blob_id)

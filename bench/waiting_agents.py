@@ -22,14 +22,14 @@ class WaitingAgent:
 
     token: str
     connection: socket.socket
-    version: int = 0
+    version: int | None = None
     live_build: int = 0
     planned_at: float = 0.0
     received: bytearray = field(default_factory=bytearray)
 
     def poll(self) -> None:
         """Wait for a plan after `version`. Without one yet, ask for the current plan."""
-        query = f"?since={self.version}&wait={WAIT_SECONDS}" if self.version else ""
+        query = f"?since={self.version}&wait={WAIT_SECONDS}" if self.version is not None else ""
         head = (
             f"GET /api/servers/self/plan{query} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {self.token}\r\n\r\n"
         )

@@ -16,16 +16,18 @@ from app.data.models.audit_record import AuditEntry
 from app.data.models.base import now
 from app.data.models.game import Build, Game, Release
 from app.data.models.partner import App
-from app.data.models.server import Replica, Server
+from app.data.models.server import Replica, Server, TransferHour, TransferMinute
 from app.topics.names import catalog_topic
 
 SLUG = "many-0"  # of the game with builds, assets and entries
 _HELD = 3  # newest builds that every server has a row of
+_TRANSFERRED = 5  # games with hours of transfers
 
 
 @dataclass(frozen=True)
 class Many:
-    """`live`: games beside the first one with one build, which is live and cached on all servers."""
+    """`live`: games beside the first one with one build, which is live and cached on all servers. `hours`: in which
+    servers fetched builds of some games."""
 
     games: int
     builds: int
@@ -33,6 +35,7 @@ class Many:
     entries: int
     assets: int
     live: int = 0
+    hours: int = 0
 
 
 def add_many(partner_id: str, many: Many) -> None:
@@ -47,6 +50,8 @@ def add_many(partner_id: str, many: Many) -> None:
             (Release, _releases(many, at)),
             (Replica, _replicas(many, at)),
             (AuditEntry, _entries(partner_id, many, at)),
+            (TransferHour, _hours(many, at)),
+            (TransferMinute, _minutes(partner_id, many, at)),
         ):
             _insert(entity, rows)
         app_id = session.scalars(select(App.id).where(App.partner_id == partner_id, App.name == "CI")).one()
@@ -139,6 +144,7 @@ def _releases(many: Many, at: datetime) -> Iterator[dict[str, Any]]:
             "build_number": number,
             "released_at": moment,
             "released_by": "CI",
+            "cached_everywhere_at": moment + timedelta(minutes=number % 50),
         }
 
 
@@ -184,6 +190,25 @@ def _entries(partner_id: str, many: Many, at: datetime) -> Iterator[dict[str, An
             "subject": "Many 0",
             "details": {},
         }
+
+
+def _hours(many: Many, at: datetime) -> Iterator[dict[str, Any]]:
+    for ago in range(many.hours):
+        for game in range(_TRANSFERRED):
+            hour = at.replace(minute=0, second=0, microsecond=0) - timedelta(hours=ago)
+            yield {"hour": hour, "game_id": f"game_many{game}", "bytes": 10**9 + ago}
+
+
+def _minutes(partner_id: str, many: Many, at: datetime) -> Iterator[dict[str, Any]]:
+    for server in range(many.servers if many.hours else 0):
+        for ago in range(20):
+            yield {
+                "server_id": f"many-{server:04}",
+                "minute": at.replace(second=0, microsecond=0) - timedelta(minutes=ago),
+                "partner_id": partner_id,
+                "game_id": f"game_many{ago % _TRANSFERRED}",
+                "bytes": 10**7,
+            }
 
 
 def _blobs(partner_id: str, many: Many, at: datetime) -> Iterator[dict[str, Any]]:

@@ -80,6 +80,7 @@ OPERATOR_PAGES = [
     ("operator-add-server", "/operator/add-server"),
     ("operator-partners", "/operator/partners"),
     ("operator-partner-new", "/operator/partners/new"),
+    ("operator-capacity", "/operator/capacity"),
     ("operator-storage", "/operator/storage"),
     ("operator-audit", "/operator/audit"),
 ]
@@ -145,6 +146,8 @@ def _seed() -> None:
     scenes.servers_report(silent=["srv-06"])
     fleet_scenes.machines()
     fleet_scenes.last_hour(studios[0].partner_id)
+    fleet_scenes.months_of_transfers(garden_id)
+    fleet_scenes.rollouts(garden_id, 210, 95, None, 1900, 340)
 
 
 def _report(app: Flask) -> None:

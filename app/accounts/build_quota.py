@@ -51,8 +51,8 @@ def build_quota(session: Session, partner: PartnerIdentity) -> BuildQuota:
     )
     reserved = session.scalar(
         select(func.coalesce(func.sum(Upload.reserved_bytes), 0))
-        .join(Game, Upload.game_id == Game.id)
-        .where(Game.partner_id == partner.id)
+        .outerjoin(Game, Upload.game_id == Game.id)
+        .where(func.coalesce(Game.partner_id, Upload.partner_id) == partner.id)
     )
     limit = session.scalar(select(Partner.build_quota_bytes).where(Partner.id == partner.id))
     return BuildQuota(int(archives or 0), int(packs or 0), int(reserved or 0), limit)

@@ -36,6 +36,7 @@ EXAMPLES: dict[str, Any] = {
     "etag": "9b2cf535f27731c974343645a3985328",
     "externalKey": "my-card-001",
     "fileName": "paper-lanterns-1.2.tar.gz",
+    "game": "paper-lanterns",
     "gameId": "game_7kq2m4n8p0r3s5t7v9w1x3",
     "height": 1050,
     "heightMm": 88.9,

@@ -23,7 +23,6 @@ from app.api import conditions, idempotency
 from app.api.api_rate_limits import Limit
 from app.api.envelopes import Envelope
 from app.api.json_shapes import Shape, encode, parse_fields
-from app.data.models.game import Game
 
 View = Callable[..., Any]
 RUN_AGAIN: Literal["run again"] = "run again"
@@ -71,7 +70,7 @@ class Call:
     raw_response: str | None = None
     takes_checksum: bool = False
     errors: tuple[int, ...] = ()
-    target: Callable[[Game, str], Any] | None = None
+    target: Callable[[Any, str], Any] | None = None
     on_replay: ReplayView | None = None
     waits_for_storage: bool = False
     free_refusals: tuple[type[Exception], ...] = ()
@@ -130,7 +129,7 @@ class Api:
         raw_response: str | None = None,
         takes_checksum: bool = False,
         errors: tuple[int, ...] = (),
-        target: Callable[[Game, str], Any] | None = None,
+        target: Callable[[Any, str], Any] | None = None,
         on_replay: ReplayView | None = None,
         waits_for_storage: bool = False,
         free_refusals: tuple[type[Exception], ...] = (),

@@ -76,7 +76,8 @@ RUN_ONCE: frozenset[Step] = frozenset({apply_rate_limit, record_key_use})
 
 
 def look_up_game(context: CallContext) -> None:
-    """404 for a game that is not the caller's, or a target that is not in it. The lookup is the authorisation."""
+    """404 for a game that is not the caller's, or a target that is not in it; without a game in the path, for a target
+    that is not the caller's. The lookup is the authorisation."""
     if not context.call.finds_game:
         free_connection_unless_writing()  # of a member's sign-in: the view's own query takes another
         return
@@ -88,7 +89,7 @@ def look_up_game(context: CallContext) -> None:
         found["game"] = game_by_id(partner, rest.pop("game_id"))
     if context.call.target:
         (name,) = rest
-        found["target"] = context.call.target(found["game"], rest.pop(name))
+        found["target"] = context.call.target(found.get("game", partner), rest.pop(name))
     for name in context.path:
         context.arguments.pop(name, None)
     context.arguments |= found | rest

@@ -81,6 +81,7 @@ def publish_build(game_id: str, received: ReceivedArchive, actor: Actor) -> Publ
         if newest and newest.sha256 == received.sha256:
             live = game.released_build_id == newest.id
             _conclude(session, upload, newest, released=live, unchanged=True)
+            announce(game_topic(game.id), partner_topic(game.partner_id))
             return PublishedBuild(newest, live, unchanged=True)
         build = _number(session, game, received, actor)
         request_pack(session, build)
@@ -108,9 +109,7 @@ def _conclude(session: Session, upload: Upload, build: Build, *, released: bool,
     upload.bytes_read, upload.files_read = upload.size, build.members
     upload.build_number, upload.released = build.number, released
     upload.expires_at = now() + RESULT_LIFETIME
-    if unchanged:
-        announce(game_topic(upload.game_id))
-    else:
+    if not unchanged:
         # From here on, they count as the build's bytes. An update file is not the build's, and is removed later.
         upload.reserved_bytes = upload.size if upload.archive_key else 0
         upload.multipart_id = None

@@ -14,6 +14,7 @@ from app.data.database import announce, lock_for_update, writing
 from app.data.models.base import now
 from app.data.models.game import Build, Game, Release
 from app.fleet.active_servers import active_servers
+from app.fleet.history.rollout_times import record_cached_everywhere
 from app.fleet.replicas import replan
 from app.packing.pack_requests import await_pack
 from app.refusals import NotFound
@@ -41,7 +42,9 @@ def make_release(game: Game, number: int, actor: Actor) -> ReleaseResult:
         if made:
             set_live_build(session, game, build, actor)
         newest = select(Release).where(Release.game_id == game.id).order_by(Release.id.desc()).limit(1)
-        found = session.scalars(newest).one()
+        found = session.scalars(
+            newest.execution_options(populate_existing=True)
+        ).one()  # an UPDATE may have set its time
     if made:
         enqueue("make_packs", build.id)
         if game.keep_builds is not None:
@@ -67,4 +70,5 @@ def set_live_build(session: Session, game: Game, build: Build, actor: Actor) -> 
     session.flush()
     await_pack(session, build, at)
     replan(session, game, active_servers(session))
+    record_cached_everywhere(session, [game.id], at)  # a rollback may find a copy on every server
     announce(catalog_topic(game.partner_id))

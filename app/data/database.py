@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import select
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from flask import g
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.data.extensions import db
@@ -50,6 +51,22 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
     cursor.close()
     # SQLite's own lower() only changes ASCII letters: "école" would not find "École" as it does on Postgres.
     connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+@event.listens_for(Engine, "checkout")
+def _replace_closed(connection: Any, record: object, proxy: object) -> None:
+    """Replace a connection of the pool that the database has closed meanwhile. An idle connection has something to read
+    only then. To ask the server instead, as SQLAlchemy's `pool_pre_ping` does, takes as long as a short query."""
+    if isinstance(connection, sqlite3.Connection):
+        return
+    if connection.closed or _is_readable(connection.fileno()):
+        raise DisconnectionError
+
+
+def _is_readable(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _lower(value: str | float | bytes | None) -> str | float | bytes | None:

@@ -93,7 +93,14 @@ class _Compiled:
     def _alone(self, engine: Engine, parameters: Any) -> Sequence[Sequence[Any]]:
         connection = engine.raw_connection()
         try:
-            return self._execute(engine, connection, parameters)
+            if engine.dialect.name != "postgresql":
+                return self._execute(engine, connection, parameters)
+            # Without a transaction: BEGIN and ROLLBACK around one SELECT would be two more round trips.
+            driver: Any = connection.driver_connection
+            driver.autocommit = True
+            rows = self._execute(engine, connection, parameters)
+            driver.autocommit = False
+            return rows
         except engine.dialect.loaded_dbapi.Error:
             connection.invalidate()  # whatever broke, the next request gets a new one
             raise

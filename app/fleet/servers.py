@@ -20,6 +20,8 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
 from app.data.prepared_reads import PreparedRead
+from app.fleet.costs.sent_bytes import lock_games
+from app.fleet.history.rollout_times import games_awaiting, record_cached_everywhere
 from app.fleet.play_sessions import end_all
 from app.fleet.replicas import plan_new_server, replan_on_server
 from app.refusals import Conflict, InvalidRequest, NotFound, Unauthorized
@@ -80,7 +82,10 @@ def retire_server(server_id: str, actor: Actor) -> None:
         if server is None:
             raise NotFound(f"No server '{server_id}'.")
         if server.retired_at is None:
+            awaiting = games_awaiting(session, server_id)
+            lock_games(session, awaiting)
             server.retired_at = now()
+            record_cached_everywhere(session, awaiting, server.retired_at)
             end_all(session, server)
             record(session, actor, "server.retired", server_id)
             _announce_everywhere(session, server_id)

@@ -1,13 +1,14 @@
-"""Bytes per minute that arrived, by server and partner, for the dashboard's lines of the last hour."""
+"""Bytes per minute that arrived, by server and game: for the dashboard's lines of the last hour, and for the totals per
+hour that a sweep makes of them (app/fleet/history/transfer_hours.py)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,9 +16,16 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.server import TransferMinute
 
-RETENTION = timedelta(hours=3)
+RETENTION = timedelta(hours=3)  # then a sweep adds them to their hours
 SHOWN_MINUTES = 60
 RATE_WINDOW = 5.0  # seconds over which agents measure their reported rate
+
+
+class OwnedGame(NamedTuple):
+    """A game and its partner, by id."""
+
+    partner_id: str
+    game_id: str
 
 
 class BytesBefore(Protocol):
@@ -60,7 +68,7 @@ def bytes_arrived(
 
 
 def _add_statement(insert: Any) -> Any:
-    keys = ["server_id", "partner_id", "minute"]
+    keys = ["server_id", "minute", "partner_id", "game_id"]
     added = TransferMinute.bytes + insert.excluded.bytes
     return insert.on_conflict_do_update(index_elements=keys, set_={"bytes": added})
 
@@ -72,18 +80,18 @@ _ADD = {
 }
 
 
-def record_arrived(session: Session, server_id: str, by_partner: Mapping[str, int], at: datetime) -> None:
-    """Add bytes by partner id to the current minute. Inside writing()."""
-    record_all_arrived(session, {server_id: by_partner}, at)
+def record_arrived(session: Session, server_id: str, by_game: Mapping[OwnedGame, int], at: datetime) -> None:
+    """Add bytes by game to the current minute. Inside writing()."""
+    record_all_arrived(session, {server_id: by_game}, at)
 
 
-def record_all_arrived(session: Session, by_server: Mapping[str, Mapping[str, int]], at: datetime) -> None:
-    """Add bytes by server id and partner id to the current minute. Inside writing()."""
+def record_all_arrived(session: Session, by_server: Mapping[str, Mapping[OwnedGame, int]], at: datetime) -> None:
+    """Add bytes by server id and game to the current minute. Inside writing()."""
     minute = at.replace(second=0, microsecond=0)
     rows = [
-        {"server_id": server_id, "partner_id": partner_id, "minute": minute, "bytes": count}
-        for server_id, by_partner in sorted(by_server.items())
-        for partner_id, count in sorted(by_partner.items())
+        {"server_id": server_id, "minute": minute, "partner_id": partner_id, "game_id": game_id, "bytes": count}
+        for server_id, by_game in sorted(by_server.items())
+        for (partner_id, game_id), count in sorted(by_game.items())
         if count > 0
     ]
     if rows:
@@ -117,8 +125,3 @@ def with_current_rate(hour: list[int] | None, bytes_per_second: int) -> list[int
     minutes = list(hour or [0] * SHOWN_MINUTES)
     minutes[-1] = max(minutes[-1], bytes_per_second * 60)
     return minutes
-
-
-def delete_old_transfers(session: Session) -> None:
-    """Inside writing()."""
-    session.execute(delete(TransferMinute).where(TransferMinute.minute < now() - RETENTION))

@@ -23,8 +23,8 @@ from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import PlaySession, Replica, Server
 from app.data.models.upload import RAW, Upload
-from app.fleet import transfers
 from app.fleet.active_servers import IS_ACTIVE
+from app.fleet.history import transfer_hours
 from app.maintenance.expected_objects import build_objects
 from app.maintenance.image_check import check_assets
 from app.maintenance.image_sweep import sweep_assets
@@ -90,7 +90,7 @@ def sweep(young: timedelta = MIN_ORPHAN_AGE) -> SweepResult:
     _sweep_orphans(swept, young)
     with writing() as session:
         session.execute(delete(AnsweredRequest).where(AnsweredRequest.created_at < now() - ANSWER_LIFETIME))
-        transfers.delete_old_transfers(session)
+        transfer_hours.add_up_minutes(session)
         sign_ins.delete_old_sign_ins(session)
     return swept
 

@@ -25,6 +25,7 @@ POINTS = (
     "resumable-row-written",
     "resumable-opened",
     "resumable-ready",
+    "game-given",
     "parts-verified",
     "completion-written",
     "check-claimed",

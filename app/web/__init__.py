@@ -31,6 +31,7 @@ from app.web.operator import (
     add_server_page,
     attention_page,
     audit_page,
+    capacity_page,
     partner_list,
     retire_server_page,
     roll_token_page,
@@ -79,6 +80,7 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
     (
         operator_server_list,
         attention_page,
+        capacity_page,
         server_page,
         operator_replica_page,
         add_server_page,

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.storage.availability import storage_status
-from tests.app.web import asset_scenes, scenes
+from tests.app.web import asset_scenes, fleet_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.conftest import Cast
 
@@ -99,6 +99,7 @@ def test_nothing_is_found(
     scenes.catalog(cast.starlight.partner_id)
     scenes.servers_report(silent=["srv-06"])
     asset_scenes.one_of_each(garden_of(cast))
+    fleet_scenes.months_of_transfers(garden_of(cast))
     for path in PAGES:
         page.goto(path)
         found[path] = findings(page)

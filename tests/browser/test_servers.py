@@ -30,6 +30,7 @@ OPERATOR_PAGES = [
     "/operator/add-server",
     "/operator/partners",
     "/operator/partners/new",
+    "/operator/capacity",
     "/operator/storage",
     "/operator/audit",
 ]

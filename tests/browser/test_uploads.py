@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Request, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, FilePayload, Page, Request, Route, expect
 
 from app.accounts.sign_ins import end_all
 from app.config.settings import MIB
@@ -26,7 +26,7 @@ from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import ZONE, visit, wait_for
 from tests.conftest import PASSWORD, Cast
-from tests.faults.packing import packed_game
+from tests.faults.packing import LAUNCHER, packed_game
 from tests.game_archives import add_file, big_archive, game_archive
 from tests.live_server import LiveServer
 
@@ -322,27 +322,115 @@ def test_a_bar_is_never_full_before_the_answer(lanterns: Page) -> None:
     expect(bar).to_have_attribute("aria-valuenow", re.compile(r"^\d{1,2}$"))
 
 
-def test_a_first_file_waits_for_the_name_of_its_game(sign_in: SignIn, cast: Cast, complaints: list[str]) -> None:
-    page = sign_in(cast.starlight.owner)
-    page.locator("#drop-file").set_input_files(file("paper-lanterns-1.2.tar.gz", game_archive()))
+def fill_in(page: Page) -> None:
+    """What the archive does not say of its game."""
+    page.get_by_label("Save directory").fill("PaperLanterns-1")
+    page.get_by_label("Tags").fill("Visual Novel")
+    page.get_by_label("Description").fill("Lanterns, made of paper.")
+
+
+def new_game_is_begun(page: Page, archive: Path) -> None:
+    """The archive of a new game was chosen. Its form is open, and it is half sent."""
+    held: list[Route] = []
+    page.route(LATER_PARTS, lambda route: held.append(route))
+    sent = parts_sent(page)
+    page.locator("#drop-file").set_input_files(archive)
     expect(page.get_by_role("heading", level=1)).to_have_text("Register a game")
-    expect(page.get_by_label("Launcher")).to_have_value("paper-lanterns.sh")
+    expect(page.locator("#uploads-here .upload")).to_contain_text("Uploading 47\u00a0%")
+    wait_for(page, lambda: len(sent) == 1 and len(held) == 2)
+
+
+def test_a_new_games_archive_is_sent_while_its_form_is_filled_in(
+    sign_in: SignIn, archive: Path, chromium: Browser, site: LiveServer, cast: Cast, complaints: list[str]
+) -> None:
+    page = sign_in(cast.starlight.owner)
+    page.evaluate("window.sameDocument = true")
+    archive = archive.rename(archive.with_name("paper-lanterns-1.2-linux.tar.gz"))
+    new_game_is_begun(page, archive)
+    expect(page.get_by_label("Launcher")).to_have_value(LAUNCHER)
     expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
     expect(page.get_by_label("Title")).to_be_focused()
     expect(page.get_by_label("Slug")).to_have_value("paper-lanterns")
-    expect(page.locator("#uploads .upload")).to_contain_text("starts when the game has a name")
-    page.get_by_label("Save directory").fill("PaperLanterns-1")
+    expect(page.get_by_text("From the archive. Correct it if it is wrong.")).to_have_count(2)
+
+    # A colleague sees it in the list of games, which has no game of it yet.
+    context = visit(chromium, site.url, complaints)
+    theirs = signed_in(context, cast.starlight.viewer, "/games")
+    expect(theirs.locator("#other-uploads li")).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
+
+    page.unroute(LATER_PARTS)
+    page.get_by_role("button", name="Pause: ").click()
+    page.get_by_role("button", name="Resume: ").click()
+    expect(page.locator("#uploads-here .upload")).to_contain_text("its check begins when its game is registered")
+    fill_in(page)
     page.get_by_label("Launcher").fill("wrong")
-    page.get_by_label("Description").fill("Lanterns, made of paper.")
     page.get_by_role("button", name="Register the game").click()
-    expect(page.locator("#summary")).to_be_focused()
-    expect(page.locator("#summary")).to_contain_text("The game is not registered yet: 2 things to change")
-    page.get_by_label("Launcher").fill("paper-lanterns.sh")
-    page.get_by_label("Tags").fill("Visual Novel")
+    expect(page.locator("#summary")).to_contain_text("The game is not registered yet: 1 thing to change")
+    expect(page.locator("#uploads-here .upload")).to_contain_text("its check begins when its game is registered")
+    page.get_by_label("Launcher").fill(LAUNCHER)
     page.get_by_role("button", name="Register the game").click()
     page.wait_for_url("**/games/paper-lanterns")
     expect(page.locator("#uploads-here .upload")).to_have_attribute("data-phase", "live")
     expect(page.get_by_text("Live: build 1")).to_be_visible()
+    assert page.evaluate("window.sameDocument")
+    context.close()
+    assert complaints == []
+
+
+def test_a_new_games_upload_survives_a_reload_and_ends_when_the_form_is_left(
+    sign_in: SignIn, archive: Path, cast: Cast, complaints: list[str]
+) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Night Ferry", "night-ferry")
+    page = sign_in(cast.starlight.owner)
+    new_game_is_begun(page, archive)
+    page.on("dialog", lambda dialog: dialog.accept() if dialog.type == "beforeunload" else None)
+    page.reload()
+    row = page.locator("#uploads-here .upload")
+    expect(row).to_contain_text("Stopped at 5.2 of 11.0\u00a0MB")
+    expect(page.get_by_label("Launcher")).to_have_value(LAUNCHER)
+    page.unroute(LATER_PARTS)
+    sent = parts_sent(page)
+    with page.expect_file_chooser() as chooser:
+        row.get_by_role("button", name="Choose the file again").click()
+    chooser.value.set_files(archive)
+    expect(row).to_contain_text("Sent 11.0\u00a0MB")
+    assert sorted(sent) == [2, 3]
+
+    # After another reload no file is needed: storage has all of it.
+    page.reload()
+    expect(row).to_contain_text("Sent 11.0\u00a0MB")
+    page.goto("/games")
+    page.get_by_role("button", name="Register its game: lanterns.tar.gz").click()
+    expect(row).to_contain_text("Sent 11.0\u00a0MB")
+    fill_in(page)
+    page.get_by_label("Launcher").fill(LAUNCHER)
+    page.get_by_label("Title").fill("Lanterns")
+    page.get_by_label("Slug").fill("lanterns")
+    page.get_by_role("button", name="Register the game").click()
+    expect(row).to_have_attribute("data-phase", "live")
+    expect(page).to_have_url(re.compile("/games/lanterns$"))
+
+    page.get_by_role("link", name="Games", exact=True).first.click()
+    expect(page.locator("h1")).to_have_text("Games")
+    new_game_is_begun(page, archive)
+    questions: list[str] = []
+
+    def answer(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        if len(questions) == 1:
+            dialog.dismiss()
+        else:
+            dialog.accept()
+
+    page.on("dialog", answer)
+    page.get_by_role("link", name="Cancel").click()
+    wait_for(page, lambda: len(questions) == 1)
+    expect(row).to_contain_text("Uploading")
+    page.get_by_role("link", name="Cancel").click()
+    expect(page.locator("h1")).to_have_text("Games")
+    expect(page.locator(".upload")).to_have_count(1)  # the one that is live
+    assert questions == ["lanterns.tar.gz has no game yet. Leave and cancel its upload?"] * 2
+    wait_for(page, lambda: [upload.state for upload in rows_of_uploads()] == ["done"])
     assert complaints == []
 
 
@@ -364,7 +452,8 @@ def with_options(script: str) -> bytes:
         add_file(tar, f"Lanterns/game/{'x' * 150}.txt", random.Random(1).randbytes(3000))
         add_file(tar, "Lanterns/game/options.rpy", script.encode())
         add_file(tar, "Lanterns/sub/other.sh", b"")
-        add_file(tar, "Lanterns/lanterns.sh", b"#!/bin/sh\n")
+        add_file(tar, "Lanterns/notes.sh", b"#!/bin/sh\n")
+        add_file(tar, "Lanterns/lanterns.sh", b"#!/bin/sh\n", 0o755)
     return gzip.compress(unpacked.getvalue())
 
 
@@ -387,6 +476,16 @@ def test_an_archive_that_says_nothing_leaves_the_form_empty(sign_in: SignIn, cas
     expect(page.get_by_label("Launcher")).to_have_value("")
 
 
+def signed_in(context: BrowserContext, email: str, path: str) -> Page:
+    """Somebody else at their own browser, on this page."""
+    page = context.new_page()
+    page.goto(f"/sign-in?next={path}")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    return page
+
+
 def test_the_upload_of_a_colleague_is_shown_with_its_state(
     lanterns: Page, archive: Path, chromium: Browser, site: LiveServer, cast: Cast, complaints: list[str]
 ) -> None:
@@ -394,11 +493,11 @@ def test_the_upload_of_a_colleague_is_shown_with_its_state(
     expect(lanterns.locator("#uploads-here .upload")).to_be_visible()
     expect(lanterns.locator("#other-uploads")).to_be_hidden()
     context = visit(chromium, site.url, complaints)
+    listed = signed_in(context, cast.starlight.viewer, "/games").locator("#game-paper-lanterns .row-uploads")
+    expect(listed).to_contain_text("lanterns.tar.gz")
+    expect(listed).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
     theirs = context.new_page()
-    theirs.goto("/sign-in?next=/games/paper-lanterns")
-    theirs.get_by_label("Email").fill(cast.starlight.viewer)
-    theirs.get_by_label("Password", exact=True).fill(PASSWORD)
-    theirs.get_by_role("button", name="Sign in").click()
+    theirs.goto("/games/paper-lanterns")
     row = theirs.locator("#other-uploads li")
     expect(row).to_contain_text("lanterns.tar.gz")
     expect(row).to_contain_text("Uploading 47\u00a0% · 5.2 of 11.0\u00a0MB")
@@ -408,6 +507,7 @@ def test_the_upload_of_a_colleague_is_shown_with_its_state(
     lanterns.locator("#drop-file").set_input_files(archive)
     expect(theirs.locator("#other-uploads")).to_be_hidden()
     expect(theirs.locator("#builds tbody tr")).to_have_count(1)
+    expect(listed).to_have_count(0)
     context.close()
     assert complaints == []
 

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from app.data.database import writing
 from app.data.models.game import Build, Game
 from app.data.models.server import Server
+from app.data.models.upload import RESUMABLE, Upload
 from app.fleet.servers import add_server
 from tests.app.web import asset_scenes, fleet_scenes, pack_scenes, scenes
 from tests.app.web.conftest import ONE_DATABASE
@@ -49,6 +50,7 @@ OPERATOR_PAGES = (
     "/operator/servers",
     "/operator/servers/srv-04",
     "/operator/partners",
+    "/operator/capacity",
     "/operator/storage",
     "/operator/audit",
 )
@@ -74,8 +76,21 @@ def long_content(cast: Cast, six_servers: list[str]) -> None:
             .where(Build.game_id == garden_id, Build.number == 5)
             .values(note=f"{LONG}. " * 3, version_label="2026.11.29-release-candidate-3+linux", sent_by=UNBROKEN)
         )
+        for owner in ({"game_id": garden_id}, {"partner_id": partner_id}):
+            session.add(
+                Upload(
+                    **owner,
+                    kind=RESUMABLE,
+                    object_key=f"archives/{min(owner)}",
+                    file_name=f"{UNBROKEN}.tar.gz",
+                    size=9_999_999_999,
+                    sent_by=UNBROKEN,
+                )
+            )
         session.execute(update(Server).where(Server.id == "srv-01").values(region="southeast-asia-2"))
     asset_scenes.one_of_each(garden_id)
+    fleet_scenes.months_of_transfers(garden_id)
+    fleet_scenes.rollouts(garden_id, 210, 95, None, 1900, 340)
 
 
 def sign_in(page: Page, email: str) -> None:

@@ -141,3 +141,31 @@ def test_no_server_of_the_nginx_example_logs_links() -> None:
     servers = (DEPLOY / "nginx/slipway.conf").read_text().split("\nserver {")[1:]
     assert len(servers) == 3
     assert all("\n    access_log off;" in server for server in servers)
+
+
+def test_the_operators_command_gets_the_settings_as_systemd_reads_them(tmp_path: Path) -> None:
+    """A shell that sources the file runs what stands in it."""
+    settings = tmp_path / "portal.env"
+    ran = tmp_path / "ran"
+    url = "postgresql://slipway@/slipway?host=/run/postgresql&connect_timeout=5"
+    settings.write_text(
+        f"# of the portal\n\nDATABASE_URL={url}\nPLATFORM_NAME='Kite Works'\nS3_SECRET_KEY=\"a$(touch {ran})b\"\n"
+        f"S3_REGION=`touch {ran}`"
+    )
+    script = (DEPLOY / "bin/slipway-portal").read_text()
+    for there, here in {
+        "/etc/slipway/portal.env": str(settings),
+        "/var/lib/slipway": str(tmp_path),
+        "runuser -u slipway -- /opt/slipway/bin/slipway-portal": "env -0",
+    }.items():
+        assert there in script
+        script = script.replace(there, here)
+
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+
+    found = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+    assert found["DATABASE_URL"] == url
+    assert found["PLATFORM_NAME"] == "Kite Works"
+    assert found["S3_SECRET_KEY"] == f"a$(touch {ran})b"
+    assert found["S3_REGION"] == f"`touch {ran}`"
+    assert not ran.exists()

@@ -157,6 +157,29 @@ def test_killed_while_a_refused_upload_is_tidied_up(
     everything_expires(world)
 
 
+def test_killed_around_an_upload_without_a_game(
+    platform: Platform, world: World, client: Client, packed: Packed
+) -> None:
+    early = Client(platform, client.slug)
+    early.url = f"{platform.address}/api/partners"
+    pid = platform.crash_at("resumable-opened")
+    assert early.once("POST", "/uploads", {"fileName": "a.tar.gz", "size": len(packed.archive)}) is None
+    crashed(platform, pid, "resumable-opened")
+
+    upload = early.begin(packed.archive)
+    early.send(upload, packed.archive)
+    given = ("POST", f"/uploads/{upload['id']}/game", {"game": client.slug})
+    pid = platform.crash_at("game-given")
+    assert early.once(*given) is None
+    crashed(platform, pid, "game-given")
+
+    assert early.ask(*given)[1]["game"] == client.slug
+    client.complete(upload)
+    assert early.finished(upload)["build"] == 1
+    assert world.builds(client.slug) == [(1, packed.sha256)]
+    everything_expires(world)
+
+
 def test_killed_while_an_upload_is_cancelled(platform: Platform, world: World, client: Client, packed: Packed) -> None:
     upload = client.begin(packed.archive)
     assert client.put(upload, packed.archive, 1) == 200

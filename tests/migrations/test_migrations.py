@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import CheckConstraint, Connection, Inspector, MetaData, inspect, select, text
 
 from app.data.extensions import db
+from app.data.models.game import Release
 from tests.conftest import ROOT
 from tests.filled_tables import MOMENT, fill_tables
 
@@ -211,3 +213,26 @@ def test_what_only_the_new_version_allows_gets_names_of_its_own_on_the_way_down(
     assert [row.email for row in members] == ["mira@kite.example", "second-members-id@renamed.invalid"]
     assert len({row.session_stamp for row in members}) == 2
     upgrade(MIGRATIONS)
+
+
+def test_live_builds_that_all_servers_have_get_the_time_of_their_last_copy(bare_app: Flask) -> None:
+    """0020: until then nothing recorded when a release was cached everywhere."""
+    upgrade(MIGRATIONS)
+    copied = {"replicas.cached_at": MOMENT + timedelta(minutes=5), "releases.cached_everywhere_at": None}
+    with db.engine.begin() as connection:
+        fill_tables(connection, db.metadata, "first", copied)
+    recorded = text("SELECT cached_everywhere_at IS NOT NULL FROM releases ORDER BY id")
+
+    downgrade(MIGRATIONS, revision="0019")
+    upgrade(MIGRATIONS)
+    with db.engine.connect() as connection:
+        assert [bool(each) for each in connection.scalars(recorded)] == [True]
+        found = connection.execute(select(Release.released_at, Release.cached_everywhere_at)).one()
+    assert found.cached_everywhere_at - found.released_at == timedelta(minutes=5)
+
+    with db.engine.begin() as connection:  # another server, which lacks the first build, and another game
+        fill_tables(connection, db.metadata, "second", copied | {"members.role": "viewer"})
+    downgrade(MIGRATIONS, revision="0019")
+    upgrade(MIGRATIONS)
+    with db.engine.connect() as connection:
+        assert [bool(each) for each in connection.scalars(recorded)] == [False, False]

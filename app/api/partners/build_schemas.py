@@ -106,7 +106,9 @@ class PreviewQuery(Shape):
 
 
 class ReleaseRow(Shape):
-    """`live`: whether this is the newest release. `buildKept`: whether the build can be released again."""
+    """`live`: whether this is the newest release. `buildKept`: whether the build can be released again.
+    `cachedEverywhereAt`: when every server had a copy of the build; null until then, and if another release came
+    first."""
 
     id: int
     build: int
@@ -114,6 +116,7 @@ class ReleaseRow(Shape):
     released_by: str
     live: bool
     build_kept: bool
+    cached_everywhere_at: Moment | None
 
 
 class ReleaseList(Shape):

@@ -80,6 +80,7 @@ def _row(release: Release, *, live: bool) -> schemas.ReleaseRow:
         released_by=release.released_by,
         live=live,
         build_kept=release.build_id is not None,
+        cached_everywhere_at=release.cached_everywhere_at,
     )
 
 

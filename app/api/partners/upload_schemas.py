@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText, Text
 from app.api.partners.build_schemas import BuildNumber
+from app.catalog.game_metadata import Slug
 from app.config.settings import MIB
 from app.validation import with_pattern
 
@@ -46,6 +47,24 @@ Checksum = Annotated[
 VersionLabel = Annotated[StoredText, Field(max_length=100)]
 Note = Annotated[OptionalLongText, Field(max_length=2000)]
 Phase = Literal["uploading", "checking", "done", "failed"]
+
+
+class UploadRequestWithoutGame(Shape):
+    """`versionLabel`: your own name for the build, such as "1.4.2". `partSize`: bytes per part, smaller for a slow
+    line; the response has the size that is used. Whether the build goes live by itself is the setting of its game."""
+
+    file_name: FileName
+    size: Size
+    checksum: Checksum | None = None
+    note: Note | None = None
+    version_label: VersionLabel | None = None
+    part_size: PartSize | None = None
+
+
+class GameOfUpload(Shape):
+    """`game`: the slug of one of your games, which has been registered meanwhile."""
+
+    game: Slug
 
 
 class UploadRequest(Shape):
@@ -97,11 +116,13 @@ class CheckProgress(Shape):
 
 
 class UploadRow(Shape):
-    """`receivedBytes` is null when storage did not report it. `error` and `reason` explain a failed upload. `build` is
-    the number of the build that a done upload became, and `released` whether that build went live. `base` is the build
-    that an update file needs, null for an archive."""
+    """`game` is the slug of the upload's game, null while it has none. `receivedBytes` is null when storage did not
+    report it. `error` and `reason` explain a failed upload. `build` is the number of the build that a done upload
+    became, and `released` whether that build went live. `base` is the build that an update file needs, null for an
+    archive."""
 
     id: str
+    game: str | None
     file_name: str
     size: int
     part_size: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from flask import Blueprint
 
@@ -12,8 +11,8 @@ from app.api.api_rate_limits import PARTS_LIMIT, UPLOAD_LIMIT
 from app.api.apis import PARTNERS
 from app.api.partners import upload_schemas as schemas
 from app.api.partners.checksum_header import announced_sha256
+from app.api.partners.upload_answers import part_addresses, upload_detail, upload_list, upload_opened
 from app.api.pipeline import RUN_AGAIN, Result
-from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.upload import Upload
 from app.topics.queue import enqueue
@@ -22,13 +21,10 @@ from app.uploads.resumable.uploads import UploadState, find_upload
 
 bp = Blueprint("partner_uploads", __name__, url_prefix="/api/partners/games/<slug>/uploads")
 
-# For responses with presigned addresses: anybody that has one can use it until it expires.
-NO_STORE = {"Cache-Control": "no-store"}
-
 
 def replay_begin(caller: Caller, game: Game, body: schemas.UploadRequest, replay_data: Mapping[str, str]) -> Result:
     """A repeated request gets the upload that the first one began, in its current state, with new addresses."""
-    return _upload_opened(uploads.read_upload(find_upload(game, replay_data["upload"])))
+    return upload_opened(uploads.read_upload(find_upload(game, replay_data["upload"])), game.slug)
 
 
 @bp.post("")
@@ -55,7 +51,7 @@ def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
         version_label=body.version_label or None,
         part_size=body.part_size,
     )
-    return _upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []))
+    return upload_opened(UploadState(uploads.open_upload(game, new, caller.actor), []), game.slug)
 
 
 @bp.get("")
@@ -68,7 +64,7 @@ def begin(caller: Caller, game: Game, body: schemas.UploadRequest) -> Result:
 )
 def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Result:
     found = uploads.list_uploads(game, query.phase)
-    return Result(schemas.UploadList(uploads=[schemas.UploadRow(**_row(state)) for state in found], total=len(found)))
+    return Result(upload_list([(state, game.slug) for state in found]))
 
 
 @bp.get("/<upload_id>")
@@ -81,7 +77,7 @@ def list_uploads(caller: Caller, game: Game, query: schemas.UploadQuery) -> Resu
     waits_for_storage=True,
 )
 def read(caller: Caller, game: Game, target: Upload) -> Result:
-    return Result(_detail(uploads.read_upload(target)))
+    return Result(upload_detail(uploads.read_upload(target), game.slug))
 
 
 @bp.post("/<upload_id>/parts")
@@ -96,8 +92,7 @@ def read(caller: Caller, game: Game, target: Upload) -> Result:
     on_replay=RUN_AGAIN,
 )
 def sign(caller: Caller, game: Game, target: Upload, body: schemas.PartsRequest) -> Result:
-    signed = part_urls.sign_parts(target, body.part_numbers)
-    return Result(schemas.PartUrls(urls=_urls(signed), urls_expire_at=signed.expires_at), headers=NO_STORE)
+    return part_addresses(part_urls.sign_parts(target, body.part_numbers))
 
 
 @bp.post("/<upload_id>/complete")
@@ -113,7 +108,7 @@ def complete(caller: Caller, game: Game, target: Upload) -> Result:
     upload = completion.complete(target, announced_sha256())
     if upload.state == "checking":
         enqueue("check_upload", upload.id)
-    return Result(_detail(UploadState(upload, [])))
+    return Result(upload_detail(UploadState(upload, []), game.slug))
 
 
 @bp.delete("/<upload_id>")
@@ -121,52 +116,3 @@ def complete(caller: Caller, game: Game, target: Upload) -> Result:
 def cancel(caller: Caller, game: Game, target: Upload) -> Result:
     uploads.cancel(target, caller.actor)
     return Result(None, 204)
-
-
-def _upload_opened(state: UploadState) -> Result:
-    uploading = state.upload.state == "uploading"
-    signed = part_urls.first_parts(state.upload) if uploading else part_urls.SignedParts([], now())
-    shape = schemas.UploadOpened(**vars(_detail(state)), urls=_urls(signed), urls_expire_at=signed.expires_at)
-    return Result(shape, 201, NO_STORE, replay_data={"upload": state.upload.id})
-
-
-def _detail(state: UploadState) -> schemas.UploadDetail:
-    arrived = [
-        schemas.ArrivedPart(part_number=part.number, size=part.size, etag=part.etag) for part in state.parts or []
-    ]
-    became = uploads.build_of(state.upload)
-    return schemas.UploadDetail(
-        **_row(state),
-        parts=arrived,
-        unchanged=became is not None and became.object_key != state.upload.build_key,
-        warnings=became.warnings if became else [],
-    )
-
-
-def _row(state: UploadState) -> dict[str, Any]:
-    upload = state.upload
-    return {
-        "id": upload.id,
-        "file_name": upload.file_name or "",
-        "size": upload.size,
-        "part_size": upload.part_size,
-        "parts_count": state.layout.count,
-        "phase": upload.state,
-        "received_bytes": state.received_bytes,
-        "checksum": f"sha256:{upload.announced_sha256}" if upload.announced_sha256 else None,
-        "note": upload.note,
-        "version_label": upload.version_label,
-        "sent_by": upload.sent_by,
-        "created_at": upload.created_at,
-        "expires_at": None if upload.state == "checking" else state.expires_at,
-        "check": schemas.CheckProgress(bytes_read=upload.bytes_read, files_read=upload.files_read),
-        "error": upload.reason_code,
-        "reason": upload.reason,
-        "build": upload.build_number,
-        "released": upload.released,
-        "base": upload.base_number,
-    }
-
-
-def _urls(signed: part_urls.SignedParts) -> list[schemas.PartUrl]:
-    return [schemas.PartUrl(part_number=part.number, url=part.url, size=part.size) for part in signed.parts]

@@ -128,3 +128,5 @@ class Release(Base):
     build_number: Mapped[int]
     released_at: Mapped[datetime] = mapped_column(default=now)
     released_by: Mapped[str] = mapped_column(String(200))
+    # When every active server had a copy, while the build was live. None: not yet, or another release came first.
+    cached_everywhere_at: Mapped[datetime | None]

@@ -143,11 +143,27 @@ class PlaySession(Base):
 
 
 class TransferMinute(Base):
-    """Bytes of one partner's builds that arrived on one server within one minute. Kept for some hours."""
+    """Bytes of one game's builds that arrived on one server within one minute. After some hours, a sweep adds them to
+    `TransferHour`."""
 
     __tablename__ = "transfer_minutes"
+    __table_args__ = (Index("ix_transfer_minutes_game_id_minute", "game_id", "minute"),)
 
     server_id: Mapped[str] = mapped_column(ForeignKey("servers.id", ondelete="CASCADE"), primary_key=True)
-    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), primary_key=True)
     minute: Mapped[datetime] = mapped_column(primary_key=True, index=True)
+    partner_id: Mapped[str] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), primary_key=True)
+    # No foreign key: these bytes were transferred, also after the game is deleted. Empty in rows of before 0020.
+    game_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class TransferHour(Base):
+    """Bytes of one game's builds that arrived on all servers within one hour. Complete once its minutes are some hours
+    old. Kept for some months, also after the game is deleted."""
+
+    __tablename__ = "transfer_hours"
+    __table_args__ = (Index("ix_transfer_hours_game_id_hour", "game_id", "hour"),)
+
+    hour: Mapped[datetime] = mapped_column(primary_key=True)
+    game_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     bytes: Mapped[int] = mapped_column(BigInteger, default=0)

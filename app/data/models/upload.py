@@ -20,12 +20,16 @@ class Upload(Base):
 
     A raw upload exists as long as its request. A resumable one is `uploading`, `checking`, then `done` or `failed`, and
     is kept until it expires. `discarding` means that it is being removed; lists leave it out.
+
+    A resumable upload may begin before its game exists. Until it is given a game, it stays `uploading`, or has failed.
     """
 
     __tablename__ = "uploads"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True, default=lambda: new_id("upload"))
-    game_id: Mapped[str] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
+    game_id: Mapped[str | None] = mapped_column(ForeignKey("games.id", ondelete="CASCADE"), index=True)
+    # The owner of an upload that began without a game; None for the others, which their game's partner owns.
+    partner_id: Mapped[str | None] = mapped_column(ForeignKey("partners.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column("door", String(16), default=RAW, server_default=RAW)
     object_key: Mapped[str] = mapped_column(String(200), unique=True)
     multipart_id: Mapped[str | None] = mapped_column(String(1024))  # the storage's own id of the multipart transfer
@@ -61,6 +65,14 @@ class Upload(Base):
     # Only for update files (docs/pack-format.md), from which the archive is assembled.
     base_number: Mapped[int | None]  # the build whose pack has the other chunks; kept when the build is deleted
     archive_key: Mapped[str | None] = mapped_column(String(200), unique=True)  # each attempt writes to a new one
+
+    @property
+    def required_game_id(self) -> str:
+        """The game of an upload that has one, such as every raw upload and every upload that is checked. Raises
+        ValueError."""
+        if self.game_id is None:
+            raise ValueError(f"upload {self.id} has no game yet")
+        return self.game_id
 
     @property
     def build_key(self) -> str:

@@ -21,6 +21,7 @@ from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_fai
 from app.fleet.transfers import last_hour, with_current_rate
 from app.refusals import NotFound
 
+NEAR_FLOOR_PERCENT = 10  # of a disk
 # Worst first: the order of the table.
 SERVER_STATES = ("failed", "conflict", "no_contact", "retrying", "unwell", "paused", "not_started", "healthy")
 
@@ -48,6 +49,7 @@ class FleetServer:
     memory_percent: float | None
     disk_used: int
     disk_total: int
+    disk_floor: int
     tally: Tally
     failure: Failure | None
     sessions: int
@@ -58,6 +60,16 @@ class FleetServer:
     def disk_percent(self) -> int | None:
         """Rounded; None if the server has not reported its disk."""
         return round(self.disk_used * 100 / self.disk_total) if self.disk_total else None
+
+    @property
+    def room(self) -> int:
+        """Bytes that builds can still take: free, above the floor that downloads leave free."""
+        return max(0, self.disk_total - self.disk_used - self.disk_floor)
+
+    @property
+    def is_near_floor(self) -> bool:
+        """Whether little of its disk is left for builds. False for a server that has not reported its disk."""
+        return bool(self.disk_total) and self.room * 100 <= self.disk_total * NEAR_FLOOR_PERCENT
 
     last_hour: list[int] = field(default_factory=list)
 
@@ -92,6 +104,10 @@ class FleetOverview:
     @property
     def disk_total(self) -> int:
         return sum(server.disk_total for server in self.servers)
+
+    @property
+    def room(self) -> int:
+        return sum(server.room for server in self.servers)
 
     @property
     def sessions(self) -> int:
@@ -171,6 +187,7 @@ def _fleet_server(server: Server, tally: Tally, failure: Failure | None, session
         memory_percent=server.memory_percent,
         disk_used=max(0, total - (server.disk_free_bytes or 0)),
         disk_total=total,
+        disk_floor=server.disk_floor_bytes or 0,
         tally=tally,
         failure=failure if contact else None,
         sessions=sessions,

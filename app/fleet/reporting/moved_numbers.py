@@ -26,7 +26,7 @@ from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.contact import is_time_to_announce_all
 from app.fleet.reporting.report_coalescing import is_older_than_skipped
 from app.fleet.reporting.reported_builds import ReportedBuild, numbers_after, state_after
-from app.fleet.transfers import bytes_arrived, record_all_arrived
+from app.fleet.transfers import OwnedGame, bytes_arrived, record_all_arrived
 from app.topics.names import FLEET_TOPIC, game_topic, partner_topic
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _write(session: Session, reports: Mapping[str, MovedReport]) -> list[MovedRe
         and sessions[server_id] == report.session_ids
         and _only_numbers_moved(report, rows[server_id])
     ]
-    came: dict[str, Counter[str]] = {}
+    came: dict[str, Counter[OwnedGame]] = {}
     moved: list[dict[str, Any]] = []
     for report in written:
         server, held = servers[report.server_id], rows[report.server_id]
@@ -159,6 +159,8 @@ _COLUMNS: Any = (
     Replica.game_id,
     Game.partner_id,
     Build.number,
+    Build.size,
+    Build.unpacked_bytes,
     Replica.wanted,
     Replica.phase,
     Replica.attempt,
@@ -233,15 +235,17 @@ def _is_unreported(row: Row[Any]) -> bool:
 
 def _bytes_arrived(
     report: MovedReport, held: Mapping[tuple[str, int], Row[Any]], last_report_at: datetime | None
-) -> Counter[str]:
-    """By partner: bytes since the last report."""
-    came = Counter[str]()
+) -> Counter[OwnedGame]:
+    """By game: bytes since the last report."""
+    came = Counter[OwnedGame]()
     if last_report_at is None:
         return came
     seconds = (report.at - last_report_at).total_seconds()
     for b in report.builds:
         row = held[b.game_id, b.build]
-        came[row.partner_id] += bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+        more = bytes_arrived(row, b.phase, b.bytes_done, b.bytes_total, b.bytes_per_second, seconds)
+        # As in reported_builds.py: a report may contain any number.
+        came[OwnedGame(row.partner_id, row.game_id)] += min(more, row.size + row.unpacked_bytes)
     return +came
 
 

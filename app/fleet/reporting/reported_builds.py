@@ -15,10 +15,11 @@ from app.data.database import announce, in_batches
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server, Source
 from app.fleet.costs.sent_bytes import count_copies, lock_games
+from app.fleet.history.rollout_times import record_cached_everywhere
 from app.fleet.replicas import is_plan_current
 from app.fleet.reporting.attempt_history import StateBefore, record_attempts
 from app.fleet.reporting.unplanned_builds import adopt
-from app.fleet.transfers import bytes_arrived, record_arrived
+from app.fleet.transfers import OwnedGame, bytes_arrived, record_arrived
 from app.topics.names import game_topic, partner_topic
 
 MOVING = {"downloading", "verifying", "evicting"}
@@ -85,10 +86,10 @@ def update_replicas(
     """Update the server's replicas from the report. Unchanged rows are not written. Returns the games whose flags
     `wanted` and `kept` do not fit any more. `server` is as before the report."""
     reported = {(b.game_id, b.build): b for b in report.builds}
-    found, new_copies = _find_replicas(session, server, report, reported)
-    lock_games(session, {game_id for game_id, _ in new_copies})
-    rows = {(row.game_id, row.build.number): row for row in _lock_replicas(session, found)}
-    complete = [row for key, row in rows.items() if key in new_copies and row.cached_at is None]
+    found = _find_replicas(session, server, report, reported)
+    lock_games(session, {game_id for game_id, _ in found.new_copies | found.becoming_cached})
+    rows = {(row.game_id, row.build.number): row for row in _lock_replicas(session, found.ids)}
+    complete = [row for key, row in rows.items() if key in found.new_copies and row.cached_at is None]
     came = _bytes_arrived(server, report, rows, at)
     before = {row.id: StateBefore.of(row) for row in rows.values()}
     for key, row in rows.items():
@@ -107,19 +108,27 @@ def update_replicas(
         row.reported_at = at
     shown = {row.game_id for row in rows.values() if row.phase != "removed"} if announce_all else set()
     partners = _announce_games(session, shown.union(row.game_id for row in changed))
-    by_partner = Counter[str]()
-    for game_id in came.keys() & partners.keys():
-        by_partner[partners[game_id]] += came[game_id]
-    record_arrived(session, server.id, by_partner, at)
+    by_game = {OwnedGame(partners[game_id], game_id): came[game_id] for game_id in came.keys() & partners.keys()}
+    record_arrived(session, server.id, by_game, at)
     count_copies(session, complete, list(rows.values()))
+    record_cached_everywhere(session, {game_id for game_id, _ in found.becoming_cached}, at)
     return _out_of_line(session, server, list(rows.values()))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Replicas of one server that its report may change. `new_copies`: builds that it has completed since its last
+    report; `becoming_cached`: those and others that the report names as cached, and the last one did not."""
+
+    ids: Sequence[int]
+    new_copies: set[Key]
+    becoming_cached: set[Key]
 
 
 def _find_replicas(
     session: Session, server: Server, report: ReportedBuilds, reported: Mapping[Key, ReportedBuild]
-) -> tuple[list[int], set[Key]]:
-    """The ids of the server's replicas that exist there, should exist, or are named by the report; and the builds among
-    them that it has completed since its last report."""
+) -> _Found:
+    """The server's replicas that exist there, should exist, or are named by the report."""
     named = select(Replica.id, Replica.game_id, Build.number, Replica.phase, Replica.cached_at)
     named = named.join(Replica.build).where(Replica.server_id == server.id)
     found = list(session.execute(named.where(or_(Replica.wanted, Replica.phase != "removed"))))
@@ -136,7 +145,12 @@ def _find_replicas(
         and reported[key].phase == "cached"
         and (continues or row.phase in IN_TRANSFER)
     }
-    return sorted(row.id for row in found), new_copies
+    becoming_cached = {
+        key
+        for row in found
+        if row.phase != "cached" and (key := (row.game_id, row.number)) in reported and reported[key].phase == "cached"
+    }
+    return _Found(sorted(row.id for row in found), new_copies, becoming_cached)
 
 
 def _lock_replicas(session: Session, row_ids: Sequence[int]) -> Sequence[Replica]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from functools import partial as bound
 
 import click
 from flask.cli import AppGroup
@@ -12,8 +14,10 @@ from app.accounts.directory.member_directory import all_invitations, all_members
 from app.accounts.members import remove_member, remove_operator
 from app.accounts.partners import create_member, partner_named
 from app.accounts.password_links import link_for_email
+from app.accounts.password_rules import check_password
 from app.config.settings import settings
 from app.config.web_address import local_address, with_web_address
+from app.refusals import InvalidRequest
 from app.runtime.operator_commands.output import (
     as_json_option,
     confirm,
@@ -41,12 +45,22 @@ account_operator_option = click.option(
 def member_create(email: str, partner: str | None, name: str, role: str) -> None:
     """Make an account with EMAIL that can sign in. The password is prompted for, or read from standard input."""
     if sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        acceptable = bound(_acceptable_password, names=(name, email, partner or ""))
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, value_proc=acceptable)
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     member = create_member(partner_named(partner) if partner else None, email, name, role, password, COMMAND_LINE)
     who = f"{member.name} can sign in with {member.email}" if name else f"{member.email} can sign in"
     click.echo(f"{who} as {member.role}.")
+
+
+def _acceptable_password(password: str, names: Sequence[str]) -> str:
+    """For a prompt, which shows the message and asks again."""
+    try:
+        check_password(password, *names)
+    except InvalidRequest as refused:
+        raise click.BadParameter(refused.message) from None
+    return password
 
 
 @member_group.command("link", cls=PlainCommand)

@@ -83,13 +83,13 @@ def _examine(upload: Upload) -> PublishedBuild:
         join_parts(upload)
         received = read_archive(upload, heartbeat) if upload.base_number is None else _assemble(upload, heartbeat)
         crash_point("archive-read")
-        return publish_build(upload.game_id, received, sender_of(upload))
+        return publish_build(upload.required_game_id, received, sender_of(upload))
 
 
 def read_archive(upload: Upload, heartbeat: Heartbeat) -> ReceivedArchive:
     """Hash and inspect the joined object in one pass. Raises InvalidArchive, ChecksumMismatch, ClaimLost if the
     heartbeat lost the claim, or Unavailable if the object cannot be read now."""
-    launcher = db.session.get_one(Game, upload.game_id).launcher
+    launcher = db.session.get_one(Game, upload.required_game_id).launcher
     free_connection()
     inspector = Inspector(ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes), launcher)
     checker = InspectionThread(inspector)

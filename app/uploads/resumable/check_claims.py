@@ -81,7 +81,7 @@ class Heartbeat(ClaimHeartbeat):
     def __init__(self, app: Flask, upload: Upload) -> None:
         self.bytes_read = 0
         self.files_read = 0
-        super().__init__(app, CLAIMS, upload.id, upload.checker, self._read, [game_topic(upload.game_id)])
+        super().__init__(app, CLAIMS, upload.id, upload.checker, self._read, [game_topic(upload.required_game_id)])
 
     def _read(self) -> dict[str, int]:
         return {"bytes_read": self.bytes_read, "files_read": self.files_read}

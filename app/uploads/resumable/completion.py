@@ -19,11 +19,16 @@ def complete(upload: Upload, sha256: str | None = None) -> Upload:
     """Begin the check of an upload whose parts were all sent. May be called again, or after a lost answer: then it only
     returns the state. `sha256` (lowercase hex): of all bytes, from a client that did not know it when it began.
 
-    Raises ChecksumMismatch if another checksum was announced, DirectUploadsOff, and Conflict (`parts_missing`) or
-    InvalidRequest naming the parts that are missing or of another size; the upload then stays open. The worker that
-    checks joins the parts, so that a crash at any point is continued there."""
+    Raises Conflict (`no_game`) while the upload has no game, ChecksumMismatch if another checksum was announced,
+    DirectUploadsOff, and Conflict (`parts_missing`) or InvalidRequest naming the parts that are missing or of another
+    size; the upload then stays open. The worker that checks joins the parts, so that a crash at any point is continued
+    there."""
     if upload.state != "uploading":
         return upload
+    if upload.game_id is None:
+        raise Conflict(
+            "The upload has no game yet. Register the game, give it the upload, then complete it.", "no_game"
+        )
     if sha256 is not None:
         _require_same_checksum(upload, sha256)
     free_connection()
@@ -39,7 +44,7 @@ def complete(upload: Upload, sha256: str | None = None) -> Upload:
             raise NotFound(f"The upload '{upload.id}' was cancelled a moment ago.")
         if row.state == "uploading":
             row.announced_sha256 = sha256 or row.announced_sha256
-            begin_checking(row)
+            begin_checking(session, row)
     crash_point("completion-written")
     return row
 

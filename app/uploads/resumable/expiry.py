@@ -9,19 +9,17 @@ from datetime import timedelta
 from sqlalchemy import and_, or_, select
 
 from app.accounts.actors import Actor
-from app.accounts.audit_log import record
 from app.config.settings import settings
 from app.data.claims import LEASE
-from app.data.database import announce, free_connection, writing
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import crash_point
 from app.storage.bucket import StoredPart, bucket
-from app.topics.names import game_topic
 from app.uploads.discarding import discard_marked
-from app.uploads.resumable.upload_phases import lock_upload, remove_leftovers
+from app.uploads.resumable.upload_phases import announce_upload, lock_upload, record_upload, remove_leftovers
 
 SWEEP = Actor("sweep")
 MAX_OPENING_TIME = timedelta(minutes=10)  # a row without a transfer for this long belongs to a process that died
@@ -66,7 +64,7 @@ def _ending() -> Sequence[Upload]:
     orphaned = and_(Game.deleted_at.is_not(None), or_(Upload.state != "checking", unclaimed))
     found = db.session.scalars(
         select(Upload)
-        .join(Game, Upload.game_id == Game.id)
+        .outerjoin(Game, Upload.game_id == Game.id)
         .where(Upload.kind == RESUMABLE, Upload.state != "discarding", or_(never_opened, expired, orphaned))
     ).all()
     free_connection()
@@ -94,16 +92,15 @@ def _mark(upload: Upload, parts: Sequence[StoredPart]) -> bool:
         row = lock_upload(session, upload.id)
         if row is None or row.state != upload.state or row.checker != upload.checker:
             return False
-        game = session.get_one(Game, row.game_id)
-        if parts and game.deleted_at is None:
+        game = announce_upload(session, row)
+        is_kept = game is None or game.deleted_at is None
+        if parts and is_kept:
             row.expires_at = max(part.modified for part in parts) + settings().upload_lifetime
             if row.expires_at > now():
                 return False
-        if row.state == "uploading" and game.deleted_at is None and row.multipart_id:
+        if row.state == "uploading" and is_kept and row.multipart_id:
             arrived = sum(part.size for part in parts)
-            name = row.file_name or "an archive"
-            record(session, SWEEP, "upload.expired", f"{game.title}, {name}", game=game, bytes=arrived, of=row.size)
+            record_upload(session, SWEEP, "upload.expired", row, game, bytes=arrived, of=row.size)
         row.state = "discarding"
         row.checker = None
-        announce(game_topic(row.game_id))
         return True

@@ -7,6 +7,7 @@ sweep if the process died in between.
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -21,7 +22,7 @@ from app.data.models.upload import RESUMABLE, Upload
 from app.process.crash_points import crash_point
 from app.refusals import Refusal
 from app.storage.bucket import bucket
-from app.topics.names import game_topic
+from app.topics.names import game_topic, partner_topic
 from app.uploads.discarding import abort_transfers, delete_objects_unless_built
 
 log = logging.getLogger(__name__)
@@ -39,13 +40,33 @@ def sender_of(upload: Upload) -> Actor:
     return Actor(upload.sent_by, upload.sent_from)
 
 
-def begin_checking(upload: Upload) -> None:
+def begin_checking(session: Session, upload: Upload) -> None:
     """Every part has arrived: from now on, workers may check it. Inside writing(), with the row locked."""
     upload.state = "checking"
     upload.checker = None
     upload.bytes_read = upload.files_read = 0
     upload.touched_at = now()
-    announce(game_topic(upload.game_id))
+    announce_upload(session, upload)
+
+
+def announce_upload(session: Session, upload: Upload) -> Game | None:
+    """Announce that an upload has begun, ended or changed its phase, to its game's page and to its partner's list of
+    games. Returns the game, or None while it has none. Inside writing()."""
+    if upload.game_id is None:
+        announce(partner_topic(str(upload.partner_id)))
+        return None
+    game = session.get_one(Game, upload.game_id)
+    announce(game_topic(game.id), partner_topic(game.partner_id))
+    return game
+
+
+def record_upload(
+    session: Session, actor: Actor, action: str, upload: Upload, game: Game | None, **details: Any
+) -> None:
+    """Add an audit entry about an upload: of its game, or of its partner while it has none. Inside writing()."""
+    name = upload.file_name or "an archive"
+    subject = f"{game.title}, {name}" if game else name
+    record(session, actor, action, subject, partner_id=upload.partner_id, game=game, **details)
 
 
 def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
@@ -55,19 +76,19 @@ def fail(session: Session, upload: Upload, refusal: Refusal) -> None:
     upload.checker = None
     upload.reason_code, upload.reason = refusal.code, refusal.message
     upload.expires_at = now() + settings().upload_lifetime
-    game = session.get_one(Game, upload.game_id)
+    game = announce_upload(session, upload)
     record(
         session,
         sender_of(upload),
         "build.refused",
-        game.title,
+        game.title if game else upload.file_name or "an archive",
+        partner_id=upload.partner_id,
         game=game,
         code=refusal.code,
         reason=refusal.message,
         bytes=upload.size,
         file_name=upload.file_name,
     )
-    announce(game_topic(upload.game_id))
 
 
 def remove_leftovers(upload: Upload) -> None:

@@ -13,10 +13,9 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.accounts.actors import Actor
-from app.accounts.audit_log import record
 from app.accounts.build_quota import reserve
 from app.config.settings import settings
-from app.data.database import announce, free_connection, writing
+from app.data.database import free_connection, writing
 from app.data.extensions import db
 from app.data.models.base import new_id, now
 from app.data.models.game import Build, Game
@@ -25,11 +24,10 @@ from app.process.crash_points import crash_point
 from app.refusals import NotFound, Refusal
 from app.storage.bucket import StorageError, StoredPart, bucket
 from app.storage.direct_uploads import direct_uploads
-from app.topics.names import game_topic
 from app.uploads.discarding import discard
 from app.uploads.raw.incoming_body import too_large
 from app.uploads.resumable.part_layout import PartLayout
-from app.uploads.resumable.upload_phases import fail, lock_upload
+from app.uploads.resumable.upload_phases import announce_upload, fail, lock_upload, record_upload
 from app.uploads.updates.base_builds import find_base
 
 MAX_PARTS_LISTED = 50
@@ -86,11 +84,22 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     """Begin an upload: its row, its quota, its transfer in the bucket. Raises PayloadTooLarge, QuotaExceeded,
     DirectUploadsOff or StorageError before a byte is sent, NotFound or Conflict (`no_pack`) if the base cannot be used.
     Then nothing is kept."""
-    if new.size > settings().max_archive_bytes:
-        raise too_large(settings().max_archive_bytes)
+    require_size(new.size)
     game_id, partner_id = game.id, game.partner_id
     # An archive assembled from an update file is about as large as its base. The check reserves the exact size.
     reserved = new.size + (find_base(game_id, new.base).build.size if new.base is not None else 0)
+    return open_transfer(partner_id, game_id, new, actor, reserved)
+
+
+def require_size(size: int) -> None:
+    """Raise PayloadTooLarge for an archive that has more bytes than the limit."""
+    if size > settings().max_archive_bytes:
+        raise too_large(settings().max_archive_bytes)
+
+
+def open_transfer(partner_id: str, game_id: str | None, new: NewUpload, actor: Actor, reserved: int) -> Upload:
+    """Write the row of an upload, with `reserved` bytes of quota, and begin its transfer. `game_id` None: it has no
+    game yet. Raises QuotaExceeded, DirectUploadsOff or StorageError; then nothing is kept."""
     free_connection()
     direct_uploads().require()
     upload = _write_row(game_id, partner_id, new, actor, reserved)
@@ -110,12 +119,13 @@ def open_upload(game: Game, new: NewUpload, actor: Actor) -> Upload:
     return upload
 
 
-def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor, reserved: int) -> Upload:
+def _write_row(game_id: str | None, partner_id: str, new: NewUpload, actor: Actor, reserved: int) -> Upload:
     upload_id = new_id("upload")
     with writing() as session:
         upload = Upload(
             id=upload_id,
             game_id=game_id,
+            partner_id=None if game_id else partner_id,
             kind=RESUMABLE,
             object_key=f"archives/{upload_id}.{'tar.gz' if new.base is None else 'update'}",
             sent_by=actor.name,
@@ -132,7 +142,7 @@ def _write_row(game_id: str, partner_id: str, new: NewUpload, actor: Actor, rese
             expires_at=now() + settings().upload_lifetime,
         )
         session.add(upload)
-        announce(game_topic(game_id))
+        announce_upload(session, upload)
     return upload
 
 
@@ -209,13 +219,11 @@ def cancel(upload: Upload, actor: Actor) -> None:
         row = lock_upload(session, upload.id)
         if row is None:
             return
+        game = announce_upload(session, row)
         if row.state in {"uploading", "checking"}:
-            game = session.get_one(Game, row.game_id)
-            name = row.file_name or "an archive"
-            record(session, actor, "upload.cancelled", f"{game.title}, {name}", game=game, bytes=row.size)
+            record_upload(session, actor, "upload.cancelled", row, game, bytes=row.size)
         row.state = "discarding"
         row.checker = None
-        announce(game_topic(row.game_id))
     discard(row)
 
 

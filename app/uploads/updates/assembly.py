@@ -95,7 +95,7 @@ def assemble(upload: Upload, heartbeat: Heartbeat) -> AssembledArchive:
 def _find_base(upload: Upload) -> BaseBuild:
     assert upload.base_number is not None
     try:
-        return find_base(upload.game_id, upload.base_number)
+        return find_base(upload.required_game_id, upload.base_number)
     except (NotFound, Conflict) as error:
         raise _unusable(upload) from error
 
@@ -118,7 +118,7 @@ def _check_checksum(store: Bucket, upload: Upload, heartbeat: Heartbeat) -> None
 
 
 def _assemble(store: Bucket, upload: Upload, base: BaseBuild, heartbeat: Heartbeat) -> AssembledArchive:
-    game = db.session.get_one(Game, upload.game_id)
+    game = db.session.get_one(Game, upload.required_game_id)
     launcher, partner_id = game.launcher, game.partner_id
     free_connection()
     limits = ArchiveLimits(unpacked_bytes=settings().max_unpacked_bytes)

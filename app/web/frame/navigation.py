@@ -23,7 +23,7 @@ _OPERATOR = (
     (
         "Servers",
         "operator_servers.index",
-        ("/operator/servers", "/operator/fleet", "/operator/attention", "/operator/add-server"),
+        ("/operator/servers", "/operator/fleet", "/operator/attention", "/operator/capacity", "/operator/add-server"),
     ),
     ("Partners", "operator_partners.index", ("/operator/partners",)),
     ("Storage", "operator_storage.page", ("/operator/storage",)),

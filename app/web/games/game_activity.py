@@ -1,11 +1,21 @@
-"""The audit log of one game."""
+"""What happened to one game: charts of its transfers and releases, and its audit log."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.accounts.audit_history import history
+from app.data.models.base import now
+from app.data.models.game import Game
+from app.fleet.history.rollout_times import rollout_times
+from app.fleet.history.transfer_hours import transfer_history
+from app.web.charts.bar_chart import BarChart
+from app.web.charts.column_chart import ColumnChart
+from app.web.charts.rollout_chart import rollout_chart
+from app.web.charts.transfer_charts import days_chart
 from app.web.frame.current_user import my_game, require_sign_in
 from app.web.frame.query_parameters import query_number
 from app.web.games.game_header import header_context
@@ -13,6 +23,14 @@ from app.web.settings.audit_words import AuditLine
 
 pages = Blueprint("game_activity", __name__)
 pages.before_request(require_sign_in)
+
+
+@dataclass(frozen=True)
+class GameCharts:
+    """The charts above the first page of entries. None: nothing to draw yet."""
+
+    transferred: ColumnChart | None
+    rollouts: BarChart | None
 
 
 @pages.get("/games/<slug>/activity")
@@ -24,4 +42,15 @@ def page(slug: str) -> ResponseReturnValue:
     lines = [AuditLine.of(entry) for entry in found.entries]
     older = url_for("game_activity.page", slug=slug, before=found.older) if found.older else ""
     newest = url_for("game_activity.page", slug=slug) if before else ""
-    return render_template("games/game_activity.html", lines=lines, older=older, newest=newest, **header_context(game))
+    return render_template(
+        "games/game_activity.html",
+        lines=lines,
+        older=older,
+        newest=newest,
+        charts=None if before else _charts(game),
+        **header_context(game),
+    )
+
+
+def _charts(game: Game) -> GameCharts:
+    return GameCharts(days_chart(transfer_history(game.id).days), rollout_chart(rollout_times(game), now()))

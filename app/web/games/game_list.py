@@ -23,6 +23,7 @@ from app.fleet.rollout_summaries import summaries
 from app.images.game_pictures import covers_of
 from app.images.shown_images import ShownImage
 from app.topics.names import partner_topic
+from app.uploads.resumable.current_uploads import current_uploads_of_partner
 from app.web.builds import build_words
 from app.web.builds.build_words import StatusLabel
 from app.web.frame.current_user import me, my_partner, require_sign_in
@@ -30,6 +31,7 @@ from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
+from app.web.games.upload_lines import WITHOUT_GAME_TITLE, UploadLine, upload_line
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words
@@ -59,6 +61,7 @@ class GameLine:
     tags: Sequence[str]
     updated: Moment
     cover: Picture | None
+    uploads: Sequence[UploadLine]
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class GameListSubject:
         page = games_page(partner, self.filter, self.status, GAMES_PER_PAGE)
         counts = game_counts(partner, self.filter)
         servers = active_servers()
-        lines = _lines(page.games, servers)
+        uploads = [(upload.game_id, upload_line(upload)) for upload in current_uploads_of_partner(partner)]
+        lines = _lines(page.games, servers, uploads)
         rows = tuple(
             render_part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in lines
         )
@@ -101,6 +105,13 @@ class GameListSubject:
             parts=(
                 render_part(app, "games-segments", "games/_game_segments.html", segments=segments),
                 render_part(app, "games-count", "games/_game_count.html", count=self._count(lines, counts)),
+                render_part(
+                    app,
+                    "other-uploads",
+                    "builds/_other_uploads.html",
+                    uploads=[line for game_id, line in uploads if game_id is None],
+                    title=WITHOUT_GAME_TITLE,
+                ),
                 render_part(
                     app,
                     "games-table",
@@ -150,6 +161,8 @@ def index() -> ResponseReturnValue:
         query=urlencode(subject.query()),
         live=current_parts(subject, _GONE),
         made_at=Moment(now()),
+        max_bytes=settings().max_archive_bytes,
+        packed=format_limit(settings().max_archive_bytes),
     )
 
 
@@ -176,25 +189,43 @@ def _first_use() -> ResponseReturnValue:
     return render_template(
         "games/first_use.html",
         partner=partner,
+        uploads=[upload_line(upload) for upload in current_uploads_of_partner(partner)],
         max_bytes=settings().max_archive_bytes,
         packed=format_limit(settings().max_archive_bytes),
         unpacked=format_limit(settings().max_unpacked_bytes),
+        title=WITHOUT_GAME_TITLE,
         register=register_lines(base_url(), partner.name),
         upload=upload_lines(base_url(), EXAMPLE_SLUG),
     )
 
 
-def _lines(games: Sequence[Game], servers: Sequence[Server]) -> list[GameLine]:
+def _lines(
+    games: Sequence[Game], servers: Sequence[Server], uploads: Sequence[tuple[str | None, UploadLine]]
+) -> list[GameLine]:
     found = summaries(games, servers, MAX_MARKS)
     builds = live_builds(games)
     covers = covers_of([game.id for game in games])
     return [
-        _line(game, builds.get(game.released_build_id or ""), found[game.id], len(servers), covers.get(game.id))
+        _line(
+            game,
+            builds.get(game.released_build_id or ""),
+            found[game.id],
+            len(servers),
+            covers.get(game.id),
+            [line for game_id, line in uploads if game_id == game.id],
+        )
         for game in games
     ]
 
 
-def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover: ShownImage | None) -> GameLine:
+def _line(
+    game: Game,
+    build: Build | None,
+    summary: Summary,
+    servers: int,
+    cover: ShownImage | None,
+    uploads: Sequence[UploadLine],
+) -> GameLine:
     return GameLine(
         slug=game.slug,
         title=game.title,
@@ -206,6 +237,7 @@ def _line(game: Game, build: Build | None, summary: Summary, servers: int, cover
         tags=game.tags,
         updated=Moment(game.updated_at, "brief"),
         cover=picture(cover, *THUMBNAIL_BOX) if cover else None,
+        uploads=uploads,
     )
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from app.catalog.game_lookup import game_with_live_build
 from app.catalog.release_history import newest_release
-from app.config.settings import settings
 from app.data.models.game import Game
-from app.data.models.upload import Upload
 from app.fleet.rollout import matrix
 from app.fleet.rollout_states import Matrix, MatrixRow
 from app.uploads.resumable.current_uploads import current_uploads
@@ -19,9 +16,9 @@ from app.web.builds import build_words
 from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLine, count_note, list_build_lines
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
-from app.web.frame.formats import Moment, Phrase, counted, format_size, some_names
+from app.web.frame.formats import Phrase, counted, format_size, some_names
+from app.web.games.upload_lines import UploadLine, upload_line
 from app.web.servers.server_pages import ServerPage, server_page
-from slipway.archive.invisible_characters import escape_invisible
 
 
 @dataclass(frozen=True)
@@ -29,21 +26,6 @@ class ServerView:
     id: str
     region: str
     reported: Phrase
-
-
-@dataclass(frozen=True)
-class UploadLine:
-    """An upload under way. `size` in bytes, `lifetime` in seconds after its last part."""
-
-    id: str
-    url: str
-    name: str
-    state: str
-    size: int
-    size_words: str
-    sent_by: str
-    started: Moment
-    lifetime: int
 
 
 @dataclass(frozen=True)
@@ -109,7 +91,7 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         waiting_servers=_waiting_servers(found),
         rows=[_row(row, found.total) for row in found.rows],
         may_write=may_write,
-        uploads=[_upload(game.slug, upload) for upload in current_uploads(game.id)],
+        uploads=[upload_line(upload) for upload in current_uploads(game.id)],
         changes_at=found.lost_at,
     )
 
@@ -125,20 +107,6 @@ def _waiting_servers(found: Matrix) -> str:
         return ""
     names = some_names([server.id for server in found.servers], found.total)
     return f"{counted(found.total, 'server')} {'is' if found.total == 1 else 'are'} ready: {names}."
-
-
-def _upload(slug: str, upload: Upload) -> UploadLine:
-    return UploadLine(
-        id=upload.id,
-        url=f"/games/{quote(slug)}/uploads/{upload.id}",
-        name=escape_invisible(upload.file_name or "An archive"),
-        state="Checking" if upload.state == "checking" else "Uploading",
-        size=upload.size,
-        size_words=format_size(upload.size),
-        sent_by=upload.sent_by,
-        started=Moment(upload.created_at),
-        lifetime=int(settings().upload_lifetime.total_seconds()),
-    )
 
 
 def _next(lines: Sequence[BuildLine]) -> int | None:

@@ -47,7 +47,7 @@ def render_game(app: Flask, view: GameView, version: int) -> RenderedParts:
         parts=(
             part("game-state", "games/_game_state.html"),
             part("game-action", "games/_game_action.html"),
-            part("other-uploads", "builds/_other_uploads.html"),
+            part("other-uploads", "builds/_other_uploads.html", uploads=view.uploads, title="Uploads by others"),
             part("builds", "builds/_latest_builds.html"),
             fleet,
         ),

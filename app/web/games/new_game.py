@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -20,43 +22,53 @@ pages = Blueprint("new_game", __name__)
 pages.before_request(require_sign_in)
 
 MAX_FILLED = 200  # characters of a value in the address
+MAX_FILE_NAME = 255
+_READ = ("title", "launcher", "renpy_dir")  # what a browser reads from an archive
 
 _FIELDS = (*REQUIRED, "thumbnail", "screenshots", "release_date", "content_rating", "languages", "auto_release")
 
 
 @pages.get("/games/new")
 def page() -> ResponseReturnValue:
-    """The empty form, or filled with what an archive that was dropped on the list says about its game."""
+    """The empty form, or filled with what an archive that was dropped on the list says about its game, and that is sent
+    meanwhile."""
     require_write("Registering games")
-    filled = {name: request.args.get(name, "")[:MAX_FILLED] for name in ("title", "launcher", "renpy_dir")}
-    filled |= {"slug": slug_of(filled["title"]) if filled["title"] else "", "developer": my_partner().name}
-    return _page(GameForm(data=filled | {"auto_release": True}))
+    read = {name: request.args.get(name, "")[:MAX_FILLED] for name in _READ}
+    filled = {"slug": slug_of(read["title"]) if read["title"] else "", "developer": my_partner().name}
+    return _page(
+        GameForm(data=read | filled | {"auto_release": True}),
+        file=request.args.get("file", "")[:MAX_FILE_NAME],
+        read={name for name in _READ if read[name]},
+    )
 
 
 @pages.post("/games/new")
 def register() -> ResponseReturnValue:
     """Register the game and redirect to its page. An empty slug is made from the title."""
     require_write("Registering games")
-    form = GameForm()
+    form, file = GameForm(), request.form.get("file", "")[:MAX_FILE_NAME]
     form.slug.data = (form.slug.data or "").strip() or _proposed(form.title.data or "")
     values = form.checked_values("slug", *_FIELDS)
     if form.has_errors:
         _check_slug(form)
-        return _page(form), 422
+        return _page(form, file), 422
     try:
         game = register_game(my_partner(), values.pop("slug"), values, my_actor())
     except SlugTaken:
         form.add_slug_taken()
-        return _page(form), 422
-    flash(f"{game.title} is registered. Send its first build")
+        return _page(form, file), 422
+    flash(f"{game.title} is registered. {'Its first build is being sent' if file else 'Send its first build'}")
     return redirect(url_for("game.page", slug=game.slug), 303)
 
 
-def _page(form: GameForm) -> str:
+def _page(form: GameForm, file: str, read: Collection[str] = ()) -> str:
+    """`file`: the archive that is sent meanwhile, or "". `read`: the fields that were filled from it."""
     taken = form.slug.errors and "taken" in form.slug.errors[0]
     return render_template(
         "games/new_game.html",
         form=form,
+        file=file,
+        read=read,
         problem=summary_title(form, "The game is not registered yet"),
         proposal=_proposed(form.title.data or "") if taken else "",
     )

@@ -10,7 +10,7 @@ from app.web.frame.formats import Phrase, counted, format_size
 from app.web.frame.storage_banner import StorageOutage
 from app.web.servers import server_words
 
-FULL_PERCENT = 90  # of a disk or a quota
+FULL_PERCENT = 90  # of a quota
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def other_items(outage: StorageOutage | None, packs: dict[str, int], partners: l
     items += [
         _quota(partner)
         for partner in partners
-        if disk_percent(partner.builds_bytes, partner.quota_bytes) >= FULL_PERCENT
+        if quota_percent(partner.builds_bytes, partner.quota_bytes) >= FULL_PERCENT
     ]
     items += [
         _partner(partner, "No owner yet", ("Nobody can invite members or make keys.",))
@@ -49,7 +49,7 @@ def other_items(outage: StorageOutage | None, packs: dict[str, int], partners: l
     return items
 
 
-def disk_percent(used: int, total: int | None) -> int:
+def quota_percent(used: int, total: int | None) -> int:
     """0 without a limit, 100 for a limit of 0."""
     if total is None:
         return 0
@@ -58,19 +58,22 @@ def disk_percent(used: int, total: int | None) -> int:
 
 def needs_attention(server: FleetServer) -> bool:
     """Whether a server is in any state but healthy, or its disk is nearly full."""
-    full = bool(server.disk_total) and disk_percent(server.disk_used, server.disk_total) >= FULL_PERCENT
-    return full or server.state != "healthy"
+    return server.is_near_floor or server.state != "healthy"
 
 
 def capacity_figures(overview: FleetOverview, stored: int) -> list[server_words.Figure]:
-    """`stored`: bytes of builds and packs in storage."""
+    """`stored`: bytes of builds and packs in storage. Every server caches every released build, so the server with the
+    least room decides what still fits."""
     known = [server for server in overview.servers if server.disk_total]
-    free = overview.disk_total - overview.disk_used
-    full = sum(disk_percent(server.disk_used, server.disk_total) >= FULL_PERCENT for server in known)
+    near = sum(server.is_near_floor for server in known)
+    least = min(known, key=lambda server: (server.room, server.id), default=None)
+    figures = [server_words.figure("Room for builds", format_size(overview.room))]
+    if least:
+        number, unit = server_words.figure("", format_size(least.room))[1:]
+        figures.append(("Least room", number, f"{unit} on {least.id}"))
     return [
-        server_words.figure("Free on servers", format_size(free)),
-        ("Disks in use", f"{disk_percent(overview.disk_used, overview.disk_total or None)}", "%"),
-        ("Nearly full", f"{full:,}", f"of {counted(len(known), 'disk')}"),
+        *figures,
+        ("Near their floor", f"{near:,}", f"of {counted(len(known), 'disk')}"),
         server_words.figure("Still to send", format_size(overview.bytes_to_send)),
         server_words.figure("Builds in storage", format_size(stored)),
     ]
@@ -84,7 +87,7 @@ def _packs(count: int, why: Phrase) -> Item:
 def _quota(partner: PartnerEntry) -> Item:
     limit = partner.quota_bytes or 0
     why = f"{format_size(partner.builds_bytes)} of {format_size(limit)} used"
-    return _partner(partner, f"Quota at {disk_percent(partner.builds_bytes, limit)} %", (why,))
+    return _partner(partner, f"Quota at {quota_percent(partner.builds_bytes, limit)} %", (why,))
 
 
 def _partner(partner: PartnerEntry, what: str, why: Phrase) -> Item:

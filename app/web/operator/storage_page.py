@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flask import Blueprint, Flask, Response, render_template
+from flask import Blueprint, Flask, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.database import free_connection
@@ -14,6 +14,8 @@ from app.data.models.base import now
 from app.maintenance import build_sweep
 from app.storage.bucket import StorageError
 from app.uploads.storage_totals import Totals, totals
+from app.uploads.storage_usage import storage_use
+from app.web.charts.storage_charts import games_chart, partners_chart
 from app.web.frame.formats import Moment, counted, format_size
 from app.web.frame.storage_banner import storage_outage
 from app.web.live.live_parts import RenderedParts, render_part
@@ -26,6 +28,7 @@ pages.before_request(require_operator)
 
 REFRESH_INTERVAL = timedelta(seconds=5)
 MAX_SHOWN_NAMES = 50  # of each kind of finding
+MAX_SHOWN_BARS = 10  # partners, and games
 _GONE = "There is no storage to show."
 
 
@@ -108,10 +111,28 @@ def check() -> ResponseReturnValue:
 
 
 def _page(found: CheckResult | None = None, problem: str = "") -> str:
-    live = current_parts(StorageSubject(), _GONE)
+    use = storage_use(MAX_SHOWN_BARS)
+    free_connection()
+    rest = use.game_count - len(use.games)
     return render_template(
-        "operator/storage.html", live=live, found=found, problem=problem, shown=MAX_SHOWN_NAMES, made_at=Moment(now())
+        "operator/storage.html",
+        live=current_parts(StorageSubject(), _GONE),
+        partners=partners_chart(use.partners, use.partner_count, _partner_address),
+        games=games_chart(
+            use.games,
+            f"{counted(rest, 'more game')} {'uses' if rest == 1 else 'use'} less." if rest > 0 else "",
+            lambda game: _partner_address(game.partner_id),
+            with_partner=True,
+        ),
+        found=found,
+        problem=problem,
+        shown=MAX_SHOWN_NAMES,
+        made_at=Moment(now()),
     )
+
+
+def _partner_address(partner_id: str) -> str:
+    return url_for("operator_partner.page", partner_id=partner_id)
 
 
 def _facts(found: Totals) -> list[server_words.Figure]:

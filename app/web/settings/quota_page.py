@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.accounts.build_quota import BuildQuota, build_quota
@@ -16,6 +14,7 @@ from app.images.gallery import quota_summary
 from app.images.image_limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from app.limits.rate_limits import rate_words
 from app.uploads.storage_usage import GameUsage, usage_by_game
+from app.web.charts.storage_charts import games_chart
 from app.web.frame.current_user import my_partner, require_sign_in
 from app.web.frame.formats import counted, format_duration, format_limit, format_size
 from app.web.images.gallery_view import quota_words
@@ -24,16 +23,6 @@ pages = Blueprint("quota", __name__)
 pages.before_request(require_sign_in)
 
 MAX_SHOWN_GAMES = 10
-
-
-@dataclass(frozen=True)
-class UsageLine:
-    """Storage used by one game. `slug` is "" for a deleted game whose bytes are not removed yet."""
-
-    title: str
-    slug: str
-    builds: str
-    size: str
 
 
 @pages.get("/settings/quota")
@@ -49,16 +38,18 @@ def page() -> ResponseReturnValue:
         limit=format_size(quota.limit) if quota.limit is not None else "",
         facts=_facts(quota),
         images=quota_words(quota_summary(partner.id)),
-        games=[_line(game) for game in games[:MAX_SHOWN_GAMES]],
-        more=counted(len(games) - MAX_SHOWN_GAMES, "smaller game") if len(games) > MAX_SHOWN_GAMES else "",
+        games=games_chart(games[:MAX_SHOWN_GAMES], _more(len(games)), _address, with_partner=False),
         limits=_limits(),
     )
 
 
-def _line(game: GameUsage) -> UsageLine:
-    return UsageLine(
-        game.title, "" if game.deleted else game.slug, counted(game.builds, "build"), format_size(game.size)
-    )
+def _more(games: int) -> str:
+    rest = games - MAX_SHOWN_GAMES
+    return f"{counted(rest, 'smaller game')} {'is' if rest == 1 else 'are'} not shown." if rest > 0 else ""
+
+
+def _address(game: GameUsage) -> str:
+    return "" if game.deleted else url_for("game.page", slug=game.slug)
 
 
 def _facts(quota: BuildQuota) -> list[tuple[str, str]]:

@@ -14,8 +14,7 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server, TransferMinute
 from app.fleet import transfers
-from app.fleet.transfers import RETENTION, bytes_arrived, last_hour, record_arrived
-from app.maintenance.build_sweep import sweep
+from app.fleet.transfers import OwnedGame, bytes_arrived, last_hour, record_arrived
 from tests.app.fleet.acting import FleetAgent, held, last_heard, new_build, new_game
 from tests.conftest import Cast
 
@@ -112,11 +111,13 @@ def test_made_up_numbers_count_as_the_build_at_most(agent: FleetAgent, game: Gam
     assert db.session.scalar(select(func.sum(TransferMinute.bytes))) == build.size + build.unpacked_bytes
 
 
-def test_two_games_of_a_partner_count_together(agent: FleetAgent, cast: Cast, game: Game) -> None:
+def test_two_games_of_a_partner_count_together_and_each_alone(agent: FleetAgent, cast: Cast, game: Game) -> None:
     first, second = new_build(game, 300), new_build(new_game(cast.starlight.partner_id), 400)
     agent.report()
     report_later(agent, held(first, "cached"), held(second, "cached"))
     assert minutes() == {("srv-01", cast.starlight.partner_id): 700}
+    by_game = db.session.execute(select(TransferMinute.game_id, TransferMinute.bytes)).all()
+    assert {row.game_id: row.bytes for row in by_game} == {first.game_id: 300, second.game_id: 400}
 
 
 def test_what_an_agent_finds_when_it_starts_did_not_come_now(
@@ -143,8 +144,8 @@ def test_the_last_hour_is_sixty_minutes_oldest_first(cast: Cast, monkeypatch: py
     ours, theirs = cast.starlight.partner_id, cast.moonbase.partner_id
     with writing() as session:
         for ago, partner_id, count in ((0, ours, 5), (0, ours, 2), (0, theirs, 1), (59, ours, 9), (60, ours, 100)):
-            record_arrived(session, "srv-01", {partner_id: count}, at - timedelta(minutes=ago))
-        record_arrived(session, "srv-02", {ours: 0}, at)
+            record_arrived(session, "srv-01", {OwnedGame(partner_id, "x"): count}, at - timedelta(minutes=ago))
+        record_arrived(session, "srv-02", {OwnedGame(ours, "x"): 0}, at)
     servers = ["srv-01", "srv-02"]
     found = last_hour(servers, ours)
     assert list(found) == ["srv-01"]
@@ -152,12 +153,3 @@ def test_the_last_hour_is_sixty_minutes_oldest_first(cast: Cast, monkeypatch: py
     assert sum(last_hour(servers, theirs)["srv-01"]) == 1
     assert sum(last_hour(servers)["srv-01"]) == sum(found["srv-01"]) + 1
     assert last_hour(["srv-02"]) == {}
-
-
-def test_a_sweep_forgets_minutes_after_some_hours(cast: Cast) -> None:
-    at = now()
-    with writing() as session:
-        for ago in (RETENTION - timedelta(minutes=5), RETENTION + timedelta(minutes=5)):
-            record_arrived(session, "srv-01", {cast.starlight.partner_id: 1}, at - ago)
-    sweep()
-    assert minutes() == {("srv-01", cast.starlight.partner_id): 1}

@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from app.data.database import announce, writing
 from app.data.models.base import now
-from app.data.models.server import Server
-from app.fleet.transfers import record_arrived
+from app.data.models.game import Release
+from app.data.models.server import Server, TransferHour
+from app.fleet.transfers import OwnedGame, record_arrived
 from app.topics.names import FLEET_TOPIC, partner_topic
 
 TB, MB = 10**12, 10**6
@@ -37,9 +38,42 @@ def last_hour(partner_id: str) -> None:
         for index, server in enumerate(session.scalars(select(Server).order_by(Server.id))):
             for ago in range(1, 60):
                 wave = 1.2 + math.sin(ago / (3 + index)) + 0.35 * math.sin(ago * (2 + index))
-                record_arrived(
-                    session, server.id, {partner_id: round(300 * MB * max(0.0, wave))}, at - timedelta(minutes=ago)
+                amount = {OwnedGame(partner_id, "game_of_scenes"): round(300 * MB * max(0.0, wave))}
+                record_arrived(session, server.id, amount, at - timedelta(minutes=ago))
+
+
+def months_of_transfers(game_id: str) -> None:
+    """A month of releases of one game, one every few days, each fetched within some hours."""
+    hour = now().replace(minute=0, second=0, microsecond=0)
+    with writing() as session:
+        for days in range(1, 28, 4):
+            for hours, amount in enumerate((90, 210, 40), 24 * days):
+                found = TransferHour(hour=hour - timedelta(hours=hours), game_id=game_id, bytes=amount * 1000 * MB)
+                session.add(found)
+
+
+def rollouts(game_id: str, *seconds: float | None) -> None:
+    """Releases before the live one, oldest first, and how long each took to be cached everywhere."""
+    at = now()
+    with writing() as session:
+        live = session.scalars(select(Release).where(Release.game_id == game_id).order_by(Release.id.desc())).first()
+        assert live is not None
+        values = {name: getattr(live, name) for name in ("build_id", "build_number", "released_at", "released_by")}
+        session.delete(live)
+        session.flush()
+        for number, took in enumerate(seconds, 1):
+            released_at = at - timedelta(days=3 * (len(seconds) + 1 - number))
+            session.add(
+                Release(
+                    game_id=game_id,
+                    build_number=number,
+                    released_at=released_at,
+                    released_by="CI",
+                    cached_everywhere_at=None if took is None else released_at + timedelta(seconds=took),
                 )
+            )
+            session.flush()
+        session.add(Release(game_id=game_id, **values))
 
 
 def columns(server_id: str, **values: object) -> None:

@@ -21,8 +21,8 @@ from tests.many_rows import SLUG, Many, add_many
 
 pytestmark = pytest.mark.both_databases
 
-FEW = Many(games=120, builds=60, servers=60, entries=120, assets=60, live=25)
-MANY = Many(games=1500, builds=300, servers=150, entries=5000, assets=1500, live=60)
+FEW = Many(games=120, builds=60, servers=60, entries=120, assets=60, live=25, hours=100)
+MANY = Many(games=1500, builds=300, servers=150, entries=5000, assets=1500, live=60, hours=2000)
 CALLS = {
     "/api/partners/games?limit=100": 40_000,
     "/api/partners/games?limit=100&status=active": 40_000,
@@ -45,6 +45,7 @@ PAGES = {
     f"/games/{SLUG}/activity": 100_000,
     f"/games/{SLUG}/assets": 300_000,
     "/settings/activity": 100_000,
+    "/settings/quota": 60_000,
 }
 OPERATORS_PAGES = {
     "/operator/servers": 150_000,
@@ -52,11 +53,30 @@ OPERATORS_PAGES = {
     "/operator/servers/many-0007": 100_000,
     "/operator/audit": 100_000,
     "/operator/partners": 40_000,
+    "/operator/capacity": 60_000,
+    "/operator/storage": 60_000,
 }
 EVERYTHING = CALLS | AGENTS_CALLS | PAGES | OPERATORS_PAGES  # and the most bytes of each
 # These show sums over all builds and games.
-TOTALS = {"/operator/servers", "/operator/servers?page=2", "/operator/partners"}
-LARGE = ("games", "builds", "replicas", "audit_entries", "assets", "blobs", "releases")
+TOTALS = {
+    "/operator/servers",
+    "/operator/servers?page=2",
+    "/operator/partners",
+    "/operator/capacity",
+    "/operator/storage",
+    "/settings/quota",
+}
+LARGE = (
+    "games",
+    "builds",
+    "replicas",
+    "audit_entries",
+    "assets",
+    "blobs",
+    "releases",
+    "transfer_hours",
+    "transfer_minutes",
+)
 
 
 class Reader:
@@ -122,7 +142,8 @@ def test_many_rows_cost_no_more_queries_and_no_larger_answers(reader: Reader, ca
 def empty_tables() -> None:
     db.session.rollback()
     db.session.execute(text("UPDATE games SET released_build_id = NULL"))
-    for table in ("replicas", "releases", "assets", "blobs", "audit_entries", "builds", "games"):
+    tables = ("replicas", "releases", "assets", "blobs", "audit_entries", "builds", "games", "transfer_hours")
+    for table in tables:
         db.session.execute(text(f"DELETE FROM {table}"))
     db.session.execute(text("DELETE FROM servers WHERE id LIKE 'many-%'"))
     db.session.commit()

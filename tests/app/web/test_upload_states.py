@@ -14,6 +14,7 @@ UPLOAD_STATES: dict[str, dict[str, Any]] = {
     "held": {"retry": {"tries": 1, "maxTries": 10, "at": 0, "cause": None}},
     "uploading": {},
     "paused": {},
+    "sent": {},
     "checking": {"filesRead": 3, "bytesRead": 500},
     "stopped": {"since": 0, "expiresAt": None, "problem": ""},
     "ready": {"build": 7, "unchanged": False},
@@ -22,9 +23,10 @@ UPLOAD_STATES: dict[str, dict[str, Any]] = {
 }
 UPLOAD_STEPS = {
     "waiting": {"waiting", "held", "uploading"},
-    "held": {"waiting", "held", "uploading", "paused", "checking", "stopped", "ready", "live", "failed"},
-    "uploading": {"held", "uploading", "paused", "checking", "stopped", "ready", "live", "failed"},
-    "paused": {"held", "uploading", "paused", "checking", "stopped", "ready", "live", "failed"},
+    "held": {"waiting", "held", "uploading", "paused", "sent", "checking", "stopped", "ready", "live", "failed"},
+    "uploading": {"held", "uploading", "paused", "sent", "checking", "stopped", "ready", "live", "failed"},
+    "paused": {"held", "uploading", "paused", "sent", "checking", "stopped", "ready", "live", "failed"},
+    "sent": {"held", "uploading", "sent", "checking", "stopped", "ready", "live", "failed"},
     "checking": {"checking", "stopped", "ready", "live", "failed"},
     "stopped": {"stopped", "waiting"},
     "ready": set(),

@@ -18,6 +18,7 @@ declare global {
     "htmx:oobBeforeSwap": CustomEvent<{ target: HTMLElement; fragment: DocumentFragment }>;
     // After a swap without a request (a poll's answer) only the target is there.
     "htmx:afterSettle": CustomEvent<Partial<HtmxResponseInfo>>;
+    abandoned: Event; // of a form that was left with changes (forms/unsaved-changes.js)
     "signed-out": CustomEvent<null>;
     "session-renewed": CustomEvent<{ token: string; member: string }>;
     theme: CustomEvent<{ value: "auto" | "light" | "dark" }>;

@@ -88,7 +88,21 @@ def test_bytes_that_arrived_are_counted_for_the_partner(agent: FleetAgent, game:
 
     db.session.rollback()
     assert (db.session.scalar(select(func.sum(TransferMinute.bytes))) or 0) - before == 150
-    assert db.session.scalars(select(TransferMinute.partner_id)).all() == [game.partner_id]
+    owners = db.session.execute(select(TransferMinute.partner_id, TransferMinute.game_id)).all()
+    assert owners == [(game.partner_id, game.id)]
+
+
+def test_made_up_numbers_count_as_the_build_at_most(
+    agent: FleetAgent, build: Build, said: dict[str, Any], alone: list[int]
+) -> None:
+    before, most = db.session.scalar(select(func.sum(TransferMinute.bytes))) or 0, 2**53 - 1
+    largest = build.size + build.unpacked_bytes
+
+    agent.report(said | {"bytesTotal": most, "bytesDone": most, "bytesPerSecond": most})
+
+    db.session.rollback()
+    assert alone == []
+    assert (db.session.scalar(select(func.sum(TransferMinute.bytes))) or 0) - before == largest
 
 
 def pauses(agent: FleetAgent, build: Build) -> None:

@@ -89,6 +89,20 @@ def test_an_operator_belongs_to_no_partner(shell: Shell) -> None:
     assert (member.partner_id, member.role, member.name) == (None, "operator", "olga@slipway.example")
 
 
+def test_at_a_terminal_a_password_that_cannot_be_used_is_asked_for_again(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
+    typed = f"short\nmira@kite.example\n{PASSWORD}\n{PASSWORD}\n"
+
+    done = shell.run("member", "create", "mira@kite.example", "--role", "operator", said=typed)
+
+    assert done.exit_code == 0, done.output
+    assert "The password has 5 characters; it needs at least 12." in done.output
+    assert "This password is made of your name" in done.output
+    assert find_account("mira@kite.example", PASSWORD) is not None
+
+
 def test_a_password_may_end_in_spaces_and_comes_from_any_system(shell: Shell) -> None:
     shell.run("member", "create", "a@b.example", "--role", "operator", said="twelve letters \r\nnot read\n")
 

@@ -93,17 +93,17 @@ def test_the_heartbeat_tells_progress_and_hears_of_the_end(
     upload_id = sender.sent(game_archive())
     taken = claim_check(upload_id)
     assert taken is not None
-    before = stored_version(game_topic(taken.game_id))
+    before = stored_version(game_topic(taken.required_game_id))
     heartbeat = Heartbeat(app, taken)
     heartbeat.bytes_read, heartbeat.files_read = 1000, 7
     with heartbeat:
         wait_until(lambda: sender.state(upload_id)["check"] == {"bytesRead": 1000, "filesRead": 7}, 30, "it was told")
         db.session.rollback()
-        told = stored_version(game_topic(taken.game_id))
+        told = stored_version(game_topic(taken.required_game_id))
         assert told == before + 1
         touched = row(upload_id).touched_at  # type: ignore[union-attr]  # it is there
         wait_until(lambda: row(upload_id).touched_at > touched, 30, "it says so without news too")  # type: ignore[union-attr]
-        assert stored_version(game_topic(taken.game_id)) == told
+        assert stored_version(game_topic(taken.required_game_id)) == told
         assert not heartbeat.lost.is_set()
         assert sender.cancel(upload_id).status_code == 204
         assert heartbeat.lost.wait(10)

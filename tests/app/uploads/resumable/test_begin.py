@@ -36,6 +36,7 @@ def test_the_answer_says_all_that_sending_needs(sender: Sender) -> None:
     upload = sender.begun(game_archive(), checksum="A" * 64, note="First light", versionLabel="1.4.2")
     assert shape(upload) == {
         "id": "str",
+        "game": "str",
         "fileName": "str",
         "size": "int",
         "partSize": "int",

@@ -230,7 +230,7 @@ def test_a_worker_that_wakes_up_late_publishes_nothing(app: Flask, sender: Sende
     age(upload_id, LEASE)
     assert claim_check(upload_id) is not None
     with pytest.raises(ClaimLost):
-        publish_build(frozen.game_id, received, CAST)
+        publish_build(frozen.required_game_id, received, CAST)
     assert builds() == []
 
 

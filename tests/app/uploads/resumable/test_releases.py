@@ -66,6 +66,7 @@ def test_releasing_and_rolling_back_are_the_same_deed(sender: Sender, game: Game
         "releasedBy": "str",
         "live": "bool",
         "buildKept": "bool",
+        "cachedEverywhereAt": "null",
     }
     assert (made["build"], made["live"], live(sender)) == (2, True, 2)
     assert (release(sender, 1)["build"], live(sender)) == (1, 1)

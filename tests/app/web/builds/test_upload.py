@@ -213,3 +213,28 @@ def test_the_policy_lets_pages_send_to_storage_and_nowhere_else(app: Flask, owne
     policy = owner.get(PAGE).headers["Content-Security-Policy"]
     storage = app.config["SLIPWAY"].storage.public_endpoint
     assert f"connect-src 'self' {storage};" in policy
+
+
+def test_an_archive_is_sent_before_its_game_is_registered(
+    owner: Visitor, viewer: Visitor, stranger: Visitor, game: str
+) -> None:
+    archive = game_archive()
+    fields = {"fileName": "lanterns.tar.gz", "size": len(archive)}
+    assert "your role is viewer" in refusal(ask(viewer, "POST", "/uploads", fields), 403)
+    assert owner.send("POST", "/uploads", json=fields).status_code == 400, "without a token"
+    upload = told(ask(owner, "POST", "/uploads", fields))
+    address = f"/uploads/{upload['id']}"
+    assert put(upload["urls"][0]["url"], archive) == 200
+    refusal(ask(owner, "POST", f"{address}/complete"), 409)
+    for method, path, json in (
+        ("DELETE", address, None),
+        ("POST", f"{address}/complete", None),
+        ("POST", f"{address}/parts", {"partNumbers": [1]}),
+        ("POST", f"{address}/game", {"game": "paper-lanterns"}),
+    ):
+        refusal(ask(viewer, method, path, json), 403)
+        refusal(ask(stranger, method, path, json), 404)
+    assert told(ask(owner, "POST", f"{address}/game", {"game": "paper-lanterns"}))["game"] == "paper-lanterns"
+    assert told(ask(owner, "POST", f"{address}/complete"))["phase"] == "checking"
+    assert examine(upload["id"]) is Outcome.DONE
+    assert told(viewer.get(address))["build"] == 1

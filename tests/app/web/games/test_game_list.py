@@ -205,3 +205,35 @@ def test_the_first_paint_of_200_games_is_light(owner: Visitor, cast: Cast) -> No
     elements.feed(page)
     covers = 2 * 50  # an image and the canvas of its placeholder in each row
     assert elements.count + covers <= 1_500
+
+
+def test_uploads_are_listed_under_their_game_and_apart_without_one(
+    owner: Visitor, viewer: Visitor, stranger: Visitor, cast: Cast
+) -> None:
+    scenes.add_game(cast.starlight.partner_id, "Moth Season", "moth-season")
+    token = {"X-CSRFToken": owner.token()}
+    ids: list[str] = []
+    for path in ("/uploads", "/games/moth-season/uploads"):
+        body = {"fileName": f"file{len(ids)}.tar.gz", "size": 1000}
+        answer = owner.send("POST", path, json=body, headers=token)
+        assert answer.json is not None
+        ids.append(answer.json["id"])
+
+    page = viewer.get("/games").text
+    row = page.split('id="game-moth-season"')[1].split("</tbody>")[0]
+    apart = page.split('id="other-uploads"')[1].split('id="games-table"')[0]
+    assert (f'data-upload="{ids[1]}"' in row, "file1.tar.gz" in row, ids[0] in row) == (True, True, False)
+    assert ("Uploads without a game yet" in apart, ids[0] in apart, ids[1] in apart) == (True, True, False)
+    for upload_id in ids:
+        assert f'data-to="/uploads/{upload_id}"' in page
+        assert viewer.get(f"/uploads/{upload_id}").status_code == 200
+        assert stranger.get(f"/uploads/{upload_id}").status_code == 404
+    assert not any(upload_id in stranger.get("/games").text for upload_id in ids)
+
+    # Each change is announced to the list.
+    changed = [owner.get("/catalog/parts").headers["ETag"]]
+    for upload_id in ids:
+        assert owner.send("DELETE", f"/uploads/{upload_id}", headers=token).status_code == 204
+        changed.append(owner.get("/catalog/parts").headers["ETag"])
+    assert len(set(changed)) == 3
+    assert "data-upload=" not in owner.get("/games").text

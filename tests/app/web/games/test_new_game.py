@@ -190,3 +190,18 @@ def test_strangers_find_nothing_and_the_signed_out_are_asked(
     assert visitor.get(path).status_code == 302
     assert stranger.post("/games/paper-lanterns/deletion", {"typed": "paper-lanterns"}).status_code == 404
     assert stored().deleted_at is None
+
+
+def test_the_form_shows_what_was_read_from_the_archive_and_remembers_the_file(owner: Visitor) -> None:
+    page = owner.get("/games/new?file=lanterns.tar.gz&title=Paper+Lanterns&launcher=paper-lanterns.sh&renpy_dir=").text
+    assert page.count("From the archive. Correct it if it is wrong.") == 2
+    assert page.count('data-file="lanterns.tar.gz"') == 2
+    assert 'value="paper-lanterns"' in page
+    assert "From the archive" not in owner.get("/games/new").text
+    assert 'id="uploads-here"' not in owner.get("/games/new").text
+
+    refused = owner.post("/games/new", LANTERNS | {"tags": "", "file": "lanterns.tar.gz"})
+    assert refused.status_code == 422
+    assert refused.text.count('data-file="lanterns.tar.gz"') == 2
+    assert owner.post("/games/new", LANTERNS | {"file": "lanterns.tar.gz"}).status_code == 303
+    assert "Paper Lanterns is registered. Its first build is being sent" in owner.get("/games/paper-lanterns").text

@@ -73,9 +73,9 @@ def test_a_healthy_server_with_a_nearly_full_disk_needs_attention(operator: Visi
 def test_capacity_is_shown_at_a_glance(operator: Visitor, garden: str) -> None:
     text = plain(operator.get(PAGE).text)
     for figure in (
-        "Free on servers 3.7 TB",
-        "Disks in use 61 %",
-        "Nearly full 1 of 6 disks",
+        "Room for builds 3.7 TB",
+        "Least room 8.0 GB on srv-04",
+        "Near their floor 1 of 6 disks",
         "Builds in storage 35.7 GB",
     ):
         assert figure in text

@@ -126,3 +126,18 @@ def test_a_check_of_unreachable_storage_says_that_nothing_was_checked(
     assert answer.status_code == 503
     assert "Nothing was checked" in answer.text
     assert "Storage is unreachable" in answer.text
+
+
+def test_storage_is_shown_by_partner_and_by_game(operator: Visitor, cast: Cast) -> None:
+    assert "No builds are stored yet." in plain(operator.get(PAGE).text)
+    scenes.add_game(cast.moonbase.partner_id, "Night Ferry", "night-ferry", [Sent(7_200_000_000)])
+    for number in range(12):
+        scenes.add_game(cast.starlight.partner_id, f"Tide {number:02}", f"tide-{number}", [Sent(2_000_000_000)])
+    page = operator.get(PAGE).text
+    text = plain(page)
+    assert re.search(r"By partner Largest: .+, 24\.0 GB\. .* 12 games 24\.0 GB .* 1 game 7\.2 GB", text)
+    assert "By game Largest: Night Ferry, 7.2 GB." in text
+    assert "Tide 08" in text
+    assert "Tide 09" not in text
+    assert "3 more games use less." in text
+    assert f'href="/operator/partners/{cast.moonbase.partner_id}"' in page

@@ -76,18 +76,33 @@ def test_the_largest_games_come_first(owner: Visitor, partner: Partner) -> None:
     assert "Low Tide 2 builds 30.0 GB Night Ferry 1 build 7.2 GB" in words
 
 
+def test_games_are_drawn_against_the_largest_with_their_packs(owner: Visitor, partner: Partner) -> None:
+    with writing() as session:
+        build = session.scalars(select(Build).where(Build.size == 20 * GB)).one()
+        packed = {"state": "ready", "folder": "packs/x", "pack_bytes": 9 * GB, "index_bytes": GB}
+        session.add(BuildPack(build_id=build.id, **packed))
+    page = owner.get(PAGE).text
+    assert "Largest: Low Tide, 40.0 GB." in plain(page)
+    bars = re.findall(r'<rect class="(full|light)" x="(\d+)" width="(\d+)" height="10">', page)
+    assert bars == [("full", "0", "750"), ("light", "750", "250"), ("full", "0", "180")]
+    words = plain(page)
+    assert (
+        "Game Builds Archives (GB) Packs (GB) Together (GB) Low Tide 2 30.0 10.0 40.0 Night Ferry 1 7.2 0 7.2" in words
+    )
+
+
 def test_a_deleted_game_counts_until_it_is_swept(owner: Visitor, partner: Partner) -> None:
     with writing() as session:
         session.scalars(select(Game).where(Game.slug == "low-tide")).one().deleted_at = now()
     page = owner.get(PAGE).text
-    assert "Low Tide deleted, freed soon 2 builds 30.0 GB" in plain(page)
+    assert "Low Tide deleted, freed soon, 2 builds 30.0 GB" in plain(page)
     assert 'href="/games/low-tide"' not in page
 
 
 def test_more_games_than_are_shown_are_counted(owner: Visitor, cast: Cast) -> None:
     for index in range(12):
         scenes.add_game(cast.starlight.partner_id, f"Game {index}", f"game-{index}", [Sent(GB)])
-    assert "Largest games and 2 smaller games" in plain(owner.get(PAGE).text)
+    assert "2 smaller games are not shown." in plain(owner.get(PAGE).text)
 
 
 def test_a_stranger_sees_their_own(stranger: Visitor, partner: Partner) -> None:

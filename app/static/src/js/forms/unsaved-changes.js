@@ -1,5 +1,7 @@
 // Leaving a page, or closing a dialog, whose form has changes that are not saved asks first. Such a form has
-// `data-unsaved`: "yes" where what was typed came back with an error, so that its values are not the saved ones.
+// `data-unsaved`: "yes" where what was typed came back with an error, so that its values are not the saved ones. With
+// `data-question` leaving asks that question, also when nothing was typed. A form that was left gets the event
+// `abandoned`.
 import { all } from "../elements.js";
 
 const QUESTION = "What you changed here is not saved. Leave without saving?";
@@ -23,17 +25,25 @@ function isChanged(field) {
   );
 }
 
+/** @param {HTMLFormElement} form */
+const isUnsaved = (form) =>
+  !sent.has(form) &&
+  (form.dataset.unsaved === "yes" || "question" in form.dataset || [...form.elements].some(isChanged));
+
 /** @param {ParentNode} root */
-const hasUnsaved = (root = document) =>
-  all(root, "form[data-unsaved]", HTMLFormElement).some(
-    (form) => !sent.has(form) && (form.dataset.unsaved === "yes" || [...form.elements].some(isChanged)),
-  );
+const unsavedForms = (root) => all(root, "form[data-unsaved]", HTMLFormElement).filter(isUnsaved);
 
 /**
  * Whether nothing is lost by leaving the page, or closing this part of it; or the person wants to.
  * @param {ParentNode} root
  */
-export const mayLeave = (root = document) => !hasUnsaved(root) || confirm(QUESTION);
+export function mayLeave(root = document) {
+  const forms = unsavedForms(root);
+  if (!forms.length) return true;
+  if (!confirm(forms.find(({ dataset }) => dataset.question)?.dataset.question ?? QUESTION)) return false;
+  for (const form of forms) form.dispatchEvent(new Event("abandoned", { bubbles: true }));
+  return true;
+}
 
 function forget() {
   for (const form of all(document, "form[data-unsaved]", HTMLFormElement)) sent.add(form);
@@ -58,8 +68,8 @@ document.addEventListener("htmx:confirm", (event) => {
 addEventListener(
   "popstate",
   (event) => {
-    if (!hasUnsaved() || document.querySelector("dialog[open]")) return;
-    if (confirm(QUESTION)) forget();
+    if (document.querySelector("dialog[open]")) return;
+    if (mayLeave()) forget();
     else {
       event.stopImmediatePropagation();
       history.forward();
@@ -69,5 +79,5 @@ addEventListener(
 );
 
 addEventListener("beforeunload", (event) => {
-  if (hasUnsaved()) event.preventDefault();
+  if (unsavedForms(document).length) event.preventDefault();
 });

@@ -2,16 +2,23 @@
 // The server reads the whole archive later and decides.
 
 const MAX_PACKED = 8_000_000; // bytes of the file that are read
+const MAX_UNPACKED = 64_000_000; // bytes that they are unpacked to
+const MAX_MEMBERS = 2000;
 const MAX_OPTIONS = 500_000; // bytes of options.rpy
 const BLOCK = 512; // of a tar file
 const OPTIONS = /^[^/]+\/game\/options\.rpy$/;
 const LAUNCHER = /^[^/]+\/[^/]+\.sh$/;
+export const ARCHIVE = /\.(tar\.gz|tgz)$/i;
+// A version, a platform: "-1.2-linux".
+const SUFFIXES = /([-_ ](v?\d[\d.]*\w*|linux|pc|x86|all|market|release))+$/i;
+const GENERIC = /^(build|game|archive|dist|release|linux|pc|upload)?$/i; // names of files that name no game
 
 /**
  * Each is "" where the beginning of the archive does not name it.
  * @typedef {object} ArchiveFacts
  * @property {string} title
- * @property {string} launcher   file name
+ * @property {string} directory  the top one
+ * @property {string} launcher   file name of the first executable script in it
  * @property {string} saveDirectory
  */
 
@@ -19,6 +26,7 @@ const LAUNCHER = /^[^/]+\/[^/]+\.sh$/;
 class ByteReader {
   /** @type {Uint8Array} */
   #chunk = new Uint8Array();
+  #left = MAX_UNPACKED;
 
   /** @param {ReadableStreamDefaultReader<Uint8Array>} reader */
   constructor(reader) {
@@ -30,6 +38,8 @@ class ByteReader {
    * @param {number} count
    */
   async next(count, keep = true) {
+    this.#left -= count;
+    if (this.#left < 0) return null;
     const kept = new Uint8Array(keep ? count : 0);
     for (let have = 0; have < count; ) {
       if (!this.#chunk.length) {
@@ -56,6 +66,13 @@ const decoder = new TextDecoder();
 const text = (bytes, start, length) => decoder.decode(bytes.subarray(start, start + length)).replace(/\0.*$/s, "");
 
 /**
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ * @param {number} length
+ */
+const octal = (bytes, start, length) => Number.parseInt(text(bytes, start, length).trim() || "0", 8) || 0;
+
+/**
  * The members of a tar file, with the content of those that are wanted.
  * @param {ByteReader} bytes
  * @param {(name: string) => boolean} isWanted
@@ -66,7 +83,7 @@ async function* members(bytes, isWanted) {
     const type = text(header, 156, 1);
     const prefix = text(header, 257, 5) === "ustar" ? text(header, 345, 155) : "";
     const name = longName || (prefix && type !== "L" ? `${prefix}/` : "") + text(header, 0, 100);
-    const length = Number.parseInt(text(header, 124, 12).trim() || "0", 8) || 0;
+    const length = octal(header, 124, 12);
     const isName = type === "x" || type === "L"; // a header that carries the name of the next member
     const content = await bytes.next(length, isName || (isWanted(name) && length <= MAX_OPTIONS));
     if (!content) return;
@@ -75,7 +92,8 @@ async function* members(bytes, isWanted) {
     else if (type === "x") longName = /\d+ path=(.*)\n/.exec(decoder.decode(content))?.[1] ?? "";
     else {
       longName = "";
-      yield { name: name.replace(/^\.\//, ""), content: decoder.decode(content) };
+      const isProgram = (type || "0") === "0" && (octal(header, 100, 8) & 0o111) > 0;
+      yield { name: name.replace(/^\.\//, ""), isProgram, content: decoder.decode(content) };
     }
   }
 }
@@ -95,19 +113,22 @@ function setting(script, name) {
  * @returns {Promise<ArchiveFacts>}
  */
 export async function readArchiveFacts(file) {
-  const facts = { title: "", launcher: "", saveDirectory: "" };
+  const facts = { title: "", directory: "", launcher: "", saveDirectory: "" };
   let readsOptions = false;
+  let count = 0;
   const unpacked = file.slice(0, MAX_PACKED).stream().pipeThrough(new DecompressionStream("gzip"));
   const reader = unpacked.getReader();
   try {
-    for await (const { name, content } of members(new ByteReader(reader), (path) => OPTIONS.test(path))) {
-      if (!facts.launcher && LAUNCHER.test(name)) facts.launcher = name.split("/")[1];
+    for await (const { name, isProgram, content } of members(new ByteReader(reader), (path) => OPTIONS.test(path))) {
+      facts.directory ||= name.split("/")[0];
+      if (!facts.launcher && isProgram && LAUNCHER.test(name)) facts.launcher = name.split("/")[1];
       if (OPTIONS.test(name)) {
         facts.title = setting(content, "config\\.name");
         facts.saveDirectory = setting(content, "config\\.save_directory");
         readsOptions = true;
       }
-      if (facts.launcher && readsOptions) break;
+      count += 1;
+      if ((facts.launcher && readsOptions) || count >= MAX_MEMBERS) break;
     }
   } catch {
     return facts; // the beginning ends in the middle, or it is no archive
@@ -115,4 +136,19 @@ export async function readArchiveFacts(file) {
     reader.cancel().catch(() => {});
   }
   return facts;
+}
+
+/**
+ * A title made from the file's name, or from the archive's directory where the file's name names no game:
+ * "paper-lanterns-1.2-linux" is "Paper Lanterns".
+ * @param {string} fileName
+ * @param {string} directory
+ */
+export function titleOf(fileName, directory) {
+  const stem = fileName.replace(ARCHIVE, "").replace(SUFFIXES, "");
+  const name = GENERIC.test(stem) ? directory.replace(SUFFIXES, "").replace(/(\p{Ll})(\p{Lu})/gu, "$1 $2") : stem;
+  return (name || stem)
+    .replace(/[-_]+/g, " ")
+    .trim()
+    .replace(/\b\p{L}/gu, (letter) => letter.toUpperCase());
 }

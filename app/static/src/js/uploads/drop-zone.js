@@ -1,68 +1,34 @@
-// Archives come to a game: dropped anywhere on one of its pages, or chosen. On the page of a partner without games an
-// archive waits in the tray until its game is registered.
+// Archives come to a page: dropped anywhere on it, or chosen. On a game's page they become its builds. On the list of
+// games, one archive begins a new game.
 import { size } from "../byte-sizes.js";
-import { all, byId, closest, create, need } from "../elements.js";
+import { byId, closest } from "../elements.js";
 import { addDropArea } from "../file-drop.js";
-import { announce } from "../frame/announcements.js";
-import htmx from "../htmx-setup.js";
-import { readArchiveFacts } from "./archive-facts.js";
+import { ARCHIVE } from "./archive-facts.js";
+import { beginGame, openForm } from "./new-game.js";
+import { gameOf, nextBuild, pageTarget } from "./page-target.js";
 import { stoppedFor } from "./resume-stopped.js";
 import { uploads } from "./upload-queue.js";
 
-const ARCHIVE = /\.(tar\.gz|tgz)$/i;
+/** @typedef {import("./page-target.js").Target} Target */
 
-/**
- * The data attributes of #sends, on a page that takes archives. Those of the game are missing where the game has no
- * name yet.
- * @typedef {object} Target
- * @property {string} [game]    slug
- * @property {string} [title]
- * @property {string} [to]      where uploads are begun
- * @property {string} [detail]  where the game is read
- * @property {string} [next]    number of the next build
- * @property {string} [fresh]   "1": the game has no builds yet
- * @property {string} [release] "1": builds go live by themselves
- * @property {string} [most]    largest archive, in bytes
- * @property {string} [packed]  the same in words
- * @property {string} [register]  the page where a game is registered
- */
-
-/** @returns {Target | null} */
-const target = () => byId("sends", HTMLElement)?.dataset ?? null;
-
-/**
- * The number that the next build will have if nobody else sends one.
- * @param {Target} target
- */
-function nextBuild({ game, next }) {
-  const builds = all(document, "#builds tr[id^=b]", HTMLElement).map((row) => Number(row.id.slice(1)) || 0);
-  const before = uploads.running.filter((upload) => upload.game && upload.game.slug === game).length;
-  return Math.max(Number(next), Math.max(0, ...builds) + 1) + before;
-}
-
-/**
- * The game of the page, or null while it has no name.
- * @param {Target} target
- */
-function gameOf({ game, title = "", to = "", detail = "", next }) {
-  if (!game) return null;
-  return { slug: game, title, uploadsUrl: to, detailUrl: detail, nextBuild: nextBuild({ game, next }) };
-}
+const ONE_ARCHIVE = "A new game begins with one archive. Register the game, then send the others from its page.";
 
 /** @param {File[]} files */
 async function take(files) {
-  const here = target();
+  const here = pageTarget();
   if (!here) return;
+  const game = gameOf(here);
   const release = byId("drop-release", HTMLInputElement)?.checked ?? here.release === "1";
-  for (const file of files) {
-    const stopped = here.game ? await stoppedFor(file, here.game) : null;
-    const reason = problemWith(file, here);
-    if (stopped) uploads.resume(stopped, file);
-    else if (reason) uploads.reject(file, gameOf(here), reason);
-    else {
-      uploads.add(file, gameOf(here), release);
-      if (!here.game) await registerGame(file, here);
-    }
+  for (const [place, file] of files.entries()) {
+    const stopped = await stoppedFor(file, here.game);
+    const reason = problemWith(file, here) || (!game && place ? ONE_ARCHIVE : "");
+    if (stopped) {
+      if (game && !stopped.game) uploads.assign(stopped, game);
+      uploads.resume(stopped, file);
+      if (!game) await openForm(file.name, file);
+    } else if (reason) uploads.reject(file, game, reason);
+    else if (game) uploads.add(file, gameOf(here) ?? game, release);
+    else await beginGame(file);
   }
 }
 
@@ -82,34 +48,16 @@ function problemWith(file, { most, packed }) {
   return file.size === 0 ? "It is empty. Package the game’s folder again." : "";
 }
 
-/**
- * Goes to the page where the file's game is registered, filled with what the archive says about it. Without a title in
- * the archive it is made from the file's name.
- * @param {File} file
- * @param {Target} target
- */
-async function registerGame(file, { register = "" }) {
-  const facts = await readArchiveFacts(file);
-  const stem = file.name.replace(ARCHIVE, "").replace(/[-_]v?\d[\d.]*\w*$/, "");
-  const words = stem.replace(/[-_]+/g, " ").trim();
-  const title = facts.title || words.replace(/\b\p{L}/gu, (letter) => letter.toUpperCase());
-  const fields = new URLSearchParams({ title, launcher: facts.launcher, renpy_dir: facts.saveDirectory });
-  const link = create("a", { href: `${register}?${fields}` });
-  need(document, "#main", HTMLElement).append(link);
-  htmx.process(link); // a boosted link: a page load would end the upload
-  link.click();
-}
-
 /** @param {number} count */
 function preview(count) {
-  const here = target();
-  if (!here?.game) return "You name its game on the next screen.";
+  const here = pageTarget();
+  if (!here?.game) return "It is sent while you name its game.";
   const becomes = count > 1 ? `${count} files become builds` : `It becomes build ${nextBuild(here)}`;
   return `${becomes} of ${here.title}.`;
 }
 
 addDropArea({
-  isHere: () => target() !== null,
+  isHere: () => pageTarget() !== null,
   box: () => byId("drop", HTMLElement),
   preview,
   take,
@@ -119,17 +67,4 @@ addDropArea({
 document.addEventListener("click", (event) => {
   const button = closest(event, ".use-curl", HTMLElement);
   button?.setAttribute("aria-expanded", String(button.getAttribute("aria-expanded") !== "true"));
-});
-
-// A game was registered for a waiting file: its page is the first one after that.
-document.addEventListener("htmx:afterSettle", () => {
-  const waiting = uploads.list.filter((upload) => !upload.game && !upload.ended);
-  const here = target();
-  const registered = here?.fresh === "1" && document.querySelector("#toasts .toast");
-  if (!waiting.length || !here?.game || !registered) return;
-  for (const upload of waiting) {
-    const game = gameOf(here);
-    if (game) uploads.assign(upload, game);
-  }
-  announce(`${waiting[0].shownName} is sent to ${here.title}`);
 });

@@ -1,8 +1,8 @@
-// Uploads to the game of this page that this window does not send: those of colleagues, of other tabs, of the command
-// line. The server lists them; how far they are is read here.
+// Uploads that this window does not send: those of colleagues, of other tabs, of the command line. The server lists
+// them on the page of their game and in the list of games; how far they are is read here.
 import { sizeOf } from "../byte-sizes.js";
 import { counted } from "../counted.js";
-import { all, byId, need, setText } from "../elements.js";
+import { all, need, setText } from "../elements.js";
 import { onLoad } from "../htmx-setup.js";
 import { serverNow } from "../times/local-times.js";
 import { read, UploadRefusal } from "./upload-api.js";
@@ -16,19 +16,18 @@ const QUIET = 120_000; // milliseconds without a part, after which an upload cou
 /** What was last read of each, by its id: the server renders the list anew whenever the game changes. */
 const known = new Map();
 
-const rows = () => all(document, "#other-uploads [data-upload]", HTMLElement);
+/** @param {ParentNode} root */
+const rows = (root = document) => all(root, "[data-upload]", HTMLElement);
 
 /** Hides what has a row of its own in this window, and shows how far the others are. */
 function draw() {
-  const list = byId("other-uploads", HTMLElement);
-  if (!list) return;
   const ours = new Set(uploads.list.map(({ id }) => id));
   for (const row of rows()) {
     const { upload = "" } = row.dataset;
     row.hidden = ours.has(upload);
     if (known.has(upload)) setText(need(row, ".phase", HTMLElement), known.get(upload));
   }
-  list.hidden = rows().every((row) => row.hidden);
+  for (const list of all(document, "[data-uploads]", HTMLElement)) list.hidden = rows(list).every((row) => row.hidden);
 }
 
 /**

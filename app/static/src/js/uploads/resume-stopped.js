@@ -5,6 +5,7 @@ import { needId } from "../elements.js";
 import { onLoad } from "../htmx-setup.js";
 import { escapeInvisible } from "../invisible.js";
 import { digestOf } from "../sha256.js";
+import { openForm } from "./new-game.js";
 import { member, removeSaved, savedUploads } from "./saved-uploads.js";
 import { discardSaved } from "./send-upload.js";
 import { read, UploadRefusal } from "./upload-api.js";
@@ -30,8 +31,11 @@ const urlOf = ({ to, key }) => `${to}/${key}`;
  * @returns {UploadFacts}
  */
 function factsOf({ key, game, title, to, detail = "", becomes, name, size: bytes, partSize, head, release, received }) {
-  const target = { slug: game, title, uploadsUrl: to, detailUrl: detail, nextBuild: becomes };
-  return { file: null, id: key, game: target, name, size: bytes, partSize, head, release, stored: received };
+  // What began without a game keeps its own address, which is another one than that of its game's uploads.
+  const own = `/games/${game}/uploads`;
+  const target = game ? { slug: game, title, uploadsUrl: own, detailUrl: detail, nextBuild: becomes } : null;
+  const file = null;
+  return { file, id: key, game: target, uploadsUrl: to, name, size: bytes, partSize, head, release, stored: received };
 }
 
 async function restore() {
@@ -62,14 +66,15 @@ async function ask(entry) {
 async function show(entry) {
   const answer = await ask(entry);
   if (answer === undefined) return;
-  const facts = factsOf(entry);
+  const facts = factsOf({ ...entry, game: entry.game || (answer?.game ?? "") });
   if (answer && answer.phase !== "uploading") {
     uploads.addChecking(facts);
     return;
   }
   if (isClaimedElsewhere(entry.key)) return; // the other window answered late
   const stored = answer?.receivedBytes ?? entry.received ?? 0;
-  uploads.addStopped({ ...facts, stored }, { since: entry.at, expiresAt: answer?.expiresAt ?? null });
+  if (answer && stored >= entry.size) uploads.addSent({ ...facts, stored });
+  else uploads.addStopped({ ...facts, stored }, { since: entry.at, expiresAt: answer?.expiresAt ?? null });
 }
 
 onLoad(() => {
@@ -115,12 +120,12 @@ async function problemWith(file, upload) {
 }
 
 /**
- * The stopped upload of this game that a dropped file belongs to, or null.
+ * The stopped upload that a dropped file belongs to, of this game or without a game yet; or null.
  * @param {File} file
- * @param {string} slug
+ * @param {string | undefined} slug  undefined where the page has no game
  */
 export async function stoppedFor(file, slug) {
-  for (const upload of uploads.list.filter((one) => one.is("stopped") && one.game?.slug === slug)) {
+  for (const upload of uploads.list.filter((one) => one.is("stopped") && (!one.game || one.game.slug === slug))) {
     const alike = upload.name === file.name && upload.size === file.size;
     if (alike && !(await problemWith(file, upload))) return upload;
   }
@@ -145,5 +150,8 @@ document.addEventListener("change", async ({ target }) => {
   const problem = await problemWith(file, upload);
   if (!upload.is("stopped")) return;
   if (problem) uploads.refuseFile(upload, problem);
-  else uploads.resume(upload, file);
+  else {
+    uploads.resume(upload, file);
+    if (!upload.game) openForm(file.name, file);
+  }
 });

@@ -8,16 +8,16 @@ import { byId } from "../elements.js";
  * A saved upload. Pages of older and newer versions read and write it too: fields may be missing.
  * @typedef {object} SavedUpload
  * @property {string} key     the upload's id at the server
- * @property {string} game    slug
+ * @property {string} game    slug; "" while it has no game
  * @property {string} title   of the game
- * @property {string} to      where the game's uploads are begun
+ * @property {string} to      where it was begun
  * @property {string} [detail]  where the game is read
  * @property {number} becomes the expected number of the build
  * @property {string} name    of the file
  * @property {number} size    bytes
  * @property {number} partSize
  * @property {string} [head]  SHA-256 of the first part
- * @property {boolean} release
+ * @property {boolean} [release]
  * @property {number} [received]  bytes that storage had acknowledged
  * @property {boolean} [dropped]  cancelled, but the server has not been told yet
  * @property {number} at      Date.now() when it was written
@@ -51,15 +51,15 @@ function change(action) {
  * Saves an upload as it is now. One that has not begun is not saved.
  * @param {Upload} upload
  */
-export function save({ id, game, name, size, partSize, head, release, stored }) {
-  if (!id || !game) return;
+export function save({ id, game, uploadsUrl, name, size, partSize, head, release, stored }) {
+  if (!id) return;
   write({
     key: id,
-    game: game.slug,
-    title: game.title,
-    to: game.uploadsUrl,
-    detail: game.detailUrl,
-    becomes: game.nextBuild,
+    game: game?.slug ?? "",
+    title: game?.title ?? "",
+    to: uploadsUrl,
+    detail: game?.detailUrl,
+    becomes: game?.nextBuild ?? 1,
     name,
     size,
     partSize,

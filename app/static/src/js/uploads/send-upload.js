@@ -20,6 +20,7 @@ const DIGEST_DELAY = 2000; // milliseconds; many uploads are over by then, and n
 const MAX_ROUNDS = 3; // of parts that storage lost after it had acknowledged them
 const HIDDEN_INTERVAL = 5000; // milliseconds between two looks at a check, in a hidden tab
 const MAX_INTERVAL = 1000; // the same in a visible one
+const MAX_TIMER = 2 ** 31 - 1; // milliseconds; the longest that browsers can wait for
 
 /** @param {number} milliseconds */
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -58,7 +59,8 @@ async function untilChecked(upload, transfer, changed) {
     if (!upload.head) setTimeout(() => saveHead(upload, transfer), DIGEST_DELAY);
     try {
       await sendParts(upload, transfer, answer, changed);
-      answer = await insist(upload, transfer, changed, () => api.complete(upload.url));
+      await giveGame(upload, transfer, changed);
+      if (!transfer.cancelled) answer = await insist(upload, transfer, changed, () => api.complete(upload.url));
     } catch (error) {
       if (transfer.cancelled || round >= MAX_ROUNDS || !isPartsLost(error)) throw error;
       answer = await insist(upload, transfer, changed, () => api.read(upload.url));
@@ -68,9 +70,43 @@ async function untilChecked(upload, transfer, changed) {
 }
 
 /** @param {Upload} upload */
-function begin({ game, name, size, release }) {
-  if (!game) throw new Error(`${name} has no game yet.`);
-  return api.begin(game.uploadsUrl, { fileName: name, size, release, partSize: wantedPartSize() });
+function begin(upload) {
+  const { game, name, size, release } = upload;
+  upload.uploadsUrl = game?.uploadsUrl ?? upload.uploadsUrl;
+  // `release` is left out where the later game's setting decides.
+  return api.begin(upload.uploadsUrl, { fileName: name, size, release, partSize: wantedPartSize() });
+}
+
+/**
+ * Waits until its game is registered, then tells the server which game it is.
+ * @param {Upload} upload
+ * @param {Transfer} transfer
+ * @param {Changed} changed
+ */
+async function giveGame(upload, transfer, changed) {
+  while (!upload.game && !transfer.cancelled) {
+    upload.become({ name: "sent" });
+    changed();
+    await transfer.wait(MAX_TIMER);
+  }
+  if (upload.hasNewGame && !transfer.cancelled) {
+    await insist(upload, transfer, changed, () => api.give(upload.url, upload.game?.slug ?? ""));
+  }
+}
+
+/**
+ * Tells the server at once which game an upload has been given, so that colleagues see it there. If that fails,
+ * giveGame() repeats it.
+ * @param {Upload} upload
+ */
+export async function tellGame(upload) {
+  save(upload);
+  if (!upload.id) return;
+  try {
+    await api.give(upload.url, upload.game?.slug ?? "");
+  } catch (error) {
+    if (!(error instanceof UploadRefusal)) throw error;
+  }
 }
 
 /**
@@ -86,7 +122,8 @@ const isPartsLost = (error) => error instanceof UploadRefusal && [404, 409].incl
  * @param {Changed} changed
  */
 async function sendParts(upload, transfer, { parts, urls = [], partSize }, changed) {
-  if (!upload.file) throw new Error(`The file ${upload.name} is not there.`);
+  if (parts.length * partSize >= upload.size) return;
+  if (!upload.file) throw new UploadRefusal("Storage does not have all of it any more.", { status: 410 });
   const sign = (/** @type {number[]} */ numbers) => api.sign(upload.url, numbers);
   const sender = new PartSender(upload.file, partSize, { arrived: parts, urls, sign, changed });
   sender.paused = upload.paused;

@@ -8,6 +8,7 @@ const TIMEOUT = 60_000; // milliseconds; completing lists every part in storage
  * An upload as the API answers it. Only what the page uses is named here; see docs/uploads.md.
  * @typedef {object} UploadAnswer
  * @property {string} id
+ * @property {string | null} game     slug; null while it has none
  * @property {number} partSize  bytes
  * @property {"uploading" | "checking" | "done" | "failed"} phase
  * @property {number | null} receivedBytes  null where storage did not answer
@@ -64,8 +65,8 @@ async function call(method, url, body) {
 }
 
 /**
- * @param {string} uploadsUrl  of the game
- * @param {{fileName: string, size: number, release: boolean, partSize?: number}} body
+ * @param {string} uploadsUrl  of the game, or of uploads without one
+ * @param {{fileName: string, size: number, release?: boolean, partSize?: number}} body
  * @returns {Promise<UploadAnswer>}
  */
 export const begin = (uploadsUrl, body) => call("POST", uploadsUrl, body);
@@ -83,6 +84,14 @@ export const read = (url) => call("GET", url);
  * @returns {Promise<{urls: PartUrl[]}>}
  */
 export const sign = (url, partNumbers) => call("POST", `${url}/parts`, { partNumbers });
+
+/**
+ * Gives an upload that began without a game the game with this slug.
+ * @param {string} url
+ * @param {string} game
+ * @returns {Promise<UploadAnswer>}
+ */
+export const give = (url, game) => call("POST", `${url}/game`, { game });
 
 /**
  * @param {string} url

@@ -4,7 +4,7 @@ import { Listeners } from "../listeners.js";
 import { MAX_TRIES } from "../retry-delay.js";
 import { rememberRate } from "./part-size.js";
 import { save } from "./saved-uploads.js";
-import { discard, sendUpload } from "./send-upload.js";
+import { discard, sendUpload, tellGame } from "./send-upload.js";
 import { Upload } from "./upload.js";
 import { unclaim } from "./window-claims.js";
 
@@ -50,11 +50,21 @@ class UploadQueue {
 
   /**
    * @param {File} file
-   * @param {Game | null} game  null while it has no name yet
+   * @param {Game} game
    * @param {boolean} release
    */
   add(file, game, release) {
     this.#push({ file, name: file.name, size: file.size, release, game });
+    this.run();
+  }
+
+  /**
+   * A file whose game is not registered yet.
+   * @param {File} file
+   * @param {string} uploadsUrl  where such uploads begin
+   */
+  addWithoutGame(file, uploadsUrl) {
+    this.#push({ file, name: file.name, size: file.size, game: null, uploadsUrl });
     this.run();
   }
 
@@ -65,7 +75,7 @@ class UploadQueue {
    * @param {string} reason
    */
   reject(file, game, reason) {
-    const facts = { file, name: file.name, size: file.size, release: false, game };
+    const facts = { file, name: file.name, size: file.size, game };
     this.changed(this.#push(facts, { name: "failed", reason, final: true }));
   }
 
@@ -80,12 +90,23 @@ class UploadQueue {
   }
 
   /**
+   * Its game is registered.
    * @param {Upload} upload
    * @param {Game} game
    */
   assign(upload, game) {
     upload.game = game;
+    tellGame(upload);
+    upload.transfer?.retryNow(); // if it waits for its game
     this.run();
+  }
+
+  /**
+   * The upload of this file whose game is not registered yet; null if there is none.
+   * @param {string | undefined} name
+   */
+  withoutGame(name) {
+    return this.list.find((upload) => upload.name === name && !upload.game && !upload.decided) ?? null;
   }
 
   // --- what a reload left
@@ -104,6 +125,14 @@ class UploadQueue {
    */
   addChecking(facts) {
     this.#start(this.#push(facts, { name: "checking", filesRead: 0, bytesRead: 0 }));
+  }
+
+  /**
+   * Every byte of it is stored, but the server has not been told so: the file is not needed again.
+   * @param {UploadFacts} facts
+   */
+  addSent(facts) {
+    this.#start(this.#push(facts, { name: "sent" }));
   }
 
   /**
@@ -189,9 +218,9 @@ class UploadQueue {
     for (const [place, upload] of this.list.entries()) {
       if (upload.transfer || upload.ended) continue;
       const before = this.list.slice(0, place).filter((one) => !one.ended && !one.paused);
-      const ahead = before.filter((one) => one.game?.slug === upload.game?.slug).length;
+      const ahead = upload.game ? before.filter((one) => one.game?.slug === upload.game?.slug).length : 0;
       const room = this.list.filter((one) => one.transfer && !one.paused).length < MAX_AT_ONCE;
-      if (upload.game && !this.held && !ahead && room) {
+      if (!this.held && !ahead && room) {
         this.#start(upload);
         continue;
       }

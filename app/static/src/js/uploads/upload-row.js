@@ -2,6 +2,7 @@
 import { all, fromTemplate, need, setText } from "../elements.js";
 import { announce } from "../frame/announcements.js";
 import { localise } from "../times/local-times.js";
+import { isFormOpen, openForm } from "./new-game.js";
 import { chooseAgain } from "./resume-stopped.js";
 import { uploads } from "./upload-queue.js";
 import { words } from "./upload-words.js";
@@ -43,6 +44,12 @@ const ACTIONS = [
     isShown: (upload) => upload.is("stopped"),
     label: () => "Choose the file again",
     act: chooseAgain,
+  },
+  {
+    name: "register",
+    isShown: (upload) => upload.is("sent") && !upload.game && !isFormOpen(),
+    label: () => "Register its game",
+    act: (upload) => openForm(upload.name, upload.file),
   },
   {
     name: "retry",
@@ -110,7 +117,7 @@ export function drawRow(upload) {
 }
 
 /** @param {Upload} upload */
-const expectedBuild = (upload) => (upload.game && !upload.ended ? `becomes build ${upload.game.nextBuild}` : "");
+const expectedBuild = ({ game, ended }) => (ended ? "" : `becomes build ${game?.nextBuild ?? 1}`);
 
 /**
  * @param {HTMLElement} row
@@ -156,7 +163,7 @@ function drawExpiry(kept, { state }) {
  */
 function stepOf({ state, progress }) {
   if (state.name === "held") return progress.sent ? "uploading" : "waiting";
-  if (state.name === "paused") return "uploading";
+  if (state.name === "paused" || state.name === "sent") return "uploading";
   return state.name === "live" ? "ready" : state.name;
 }
 

@@ -13,8 +13,9 @@ const here = () => byId("uploads-here", HTMLElement);
 /** @param {Upload} upload */
 function place(upload) {
   const page = here();
-  const isHere = page && upload.game && page.dataset.game === upload.game.slug;
-  const parent = isHere ? page : byId("uploads-rows", HTMLElement);
+  const { game, file } = page?.dataset ?? {}; // `file`: on the form for a new game
+  const isHere = upload.game ? upload.game.slug === game : upload === uploads.withoutGame(file);
+  const parent = page && isHere ? page : byId("uploads-rows", HTMLElement);
   const row = elementOf(upload);
   if (parent && row.parentElement !== parent) parent.append(row);
 }

@@ -40,7 +40,7 @@ export function words(upload) {
   const sent = sizeOf(progress.sent, upload.size);
   switch (state.name) {
     case "waiting":
-      return ["Waiting", waitsFor(upload, state.ahead)];
+      return ["Waiting", state.ahead ? ` · ${state.ahead} ahead of it` : ""];
     case "held":
       return [progress.sent ? `Held at ${sent}` : "Held", ` · ${heldBy(state.retry)}`];
     case "paused":
@@ -49,6 +49,8 @@ export function words(upload) {
       return [`Stopped at ${sent}`, stoppedFacts(state)];
     case "uploading":
       return [`Uploading ${progress.percent}${NO_BREAK}%`, ["", sent, ...speed(upload)].join(" · ")];
+    case "sent":
+      return [`Sent ${size(upload.size)}`, " · its check begins when its game is registered"];
     case "checking":
       return ["Checking", checkFacts(state, upload.size)];
     case "ready":
@@ -59,15 +61,6 @@ export function words(upload) {
     case "failed":
       return [progress.sent && progress.sent < upload.size ? `Stopped at ${sent}` : "Rejected", `: ${state.reason}`];
   }
-}
-
-/**
- * @param {Upload} upload
- * @param {number} ahead
- */
-function waitsFor({ game }, ahead) {
-  if (!game) return " · starts when the game has a name";
-  return ahead ? ` · ${ahead} ahead of it` : "";
 }
 
 /** @param {Retry | null} retry */

@@ -1,7 +1,7 @@
 // One upload of a build: what it is, and the states that it goes through. This file holds no network calls and no
 // elements: send-upload.js moves an upload from state to state, upload-row.js shows it.
 //
-//     waiting <-> held ──> uploading <-> paused, held ──> checking ──> ready or live
+//     waiting <-> held ──> uploading <-> paused, held ──> (sent) ──> checking ──> ready or live
 //
 // Each of them may fail, and a failed upload may wait again. A reload leaves "stopped", which waits again with its
 // file.
@@ -34,7 +34,7 @@ import { Stateful } from "../stateful.js";
  */
 
 /**
- * Not begun: `ahead` uploads of the same game go first, or its game has no name yet.
+ * Not begun: `ahead` uploads of the same game go first.
  * @typedef {{name: "waiting", ahead: number}} Waiting
  *
  * Cannot go on now. Without `retry` it has not begun, because storage is unreachable, and begins by itself.
@@ -42,6 +42,9 @@ import { Stateful } from "../stateful.js";
  *
  * @typedef {{name: "uploading"}} Uploading
  * @typedef {{name: "paused"}} Paused
+ *
+ * Every byte is stored; its game is not registered yet.
+ * @typedef {{name: "sent"}} Sent
  *
  * Every byte is stored; the server reads the archive.
  * @typedef {{name: "checking", filesRead: number, bytesRead: number}} Checking
@@ -60,15 +63,16 @@ import { Stateful } from "../stateful.js";
  * `final`: the same file would fail again.
  * @typedef {{name: "failed", reason: string, final: boolean}} Failed
  *
- * @typedef {Waiting | Held | Uploading | Paused | Checking | Stopped | Ready | Live | Failed} UploadState
+ * @typedef {Waiting | Held | Uploading | Paused | Sent | Checking | Stopped | Ready | Live | Failed} UploadState
  */
 
 /** @type {Record<UploadState["name"], UploadState["name"][]>} */
 const NEXT = {
   waiting: ["waiting", "held", "uploading"],
-  held: ["held", "waiting", "uploading", "paused", "checking", "ready", "live", "stopped", "failed"],
-  uploading: ["uploading", "held", "paused", "checking", "ready", "live", "stopped", "failed"],
-  paused: ["paused", "uploading", "held", "checking", "ready", "live", "stopped", "failed"],
+  held: ["held", "waiting", "uploading", "paused", "sent", "checking", "ready", "live", "stopped", "failed"],
+  uploading: ["uploading", "held", "paused", "sent", "checking", "ready", "live", "stopped", "failed"],
+  paused: ["paused", "uploading", "held", "sent", "checking", "ready", "live", "stopped", "failed"],
+  sent: ["sent", "uploading", "held", "checking", "ready", "live", "stopped", "failed"],
   checking: ["checking", "ready", "live", "stopped", "failed"],
   stopped: ["stopped", "waiting"],
   ready: [],
@@ -111,13 +115,14 @@ export class Transfer {
 }
 
 /**
- * What an upload is made from. After a reload the last five are known from before.
+ * What an upload is made from. After a reload the last four are known from before.
  * @typedef {object} UploadFacts
  * @property {File | null} file
  * @property {string} name
  * @property {number} size  in bytes
- * @property {boolean} release  whether the build is to go live by itself
- * @property {Game | null} game
+ * @property {boolean} [release]  whether the build is to go live by itself; else its game's setting decides
+ * @property {Game | null} game  null while it is not registered
+ * @property {string} [uploadsUrl]  where it is or was begun, if not at its game
  * @property {string | null} [id]
  * @property {number} [partSize]
  * @property {string} [head]
@@ -147,13 +152,15 @@ export class Upload extends Stateful {
    * @param {UploadFacts} facts
    * @param {UploadState} state
    */
-  constructor({ file, name, size, release, game, id = null, partSize = 0, head = "", stored = 0 }, state = WAITING) {
+  constructor(facts, state = WAITING) {
     super(state, NEXT);
+    const { file, name, size, release, game, id = null, partSize = 0, head = "", stored = 0 } = facts;
     this.file = file;
     this.name = name;
     this.size = size;
     this.release = release;
     this.game = game;
+    this.uploadsUrl = facts.uploadsUrl ?? game?.uploadsUrl ?? "";
     /** Its id at the server, once it has begun. */
     this.id = id;
     this.partSize = partSize;
@@ -172,8 +179,13 @@ export class Upload extends Stateful {
 
   /** Its address at the server. Throws before it has begun. */
   get url() {
-    if (!this.game || !this.id) throw new Error(`The upload of ${this.name} has not begun.`);
-    return `${this.game.uploadsUrl}/${this.id}`;
+    if (!this.id) throw new Error(`The upload of ${this.name} has not begun.`);
+    return `${this.uploadsUrl}/${this.id}`;
+  }
+
+  /** It has a game that the server may not know of. */
+  get hasNewGame() {
+    return this.game !== null && this.uploadsUrl !== this.game.uploadsUrl;
   }
 
   /** It waits for nothing but its person. */
@@ -197,7 +209,7 @@ export class Upload extends Stateful {
 
   begin() {
     this.transfer = new Transfer();
-    if (!this.is("checking")) this.become({ name: "uploading" });
+    if (!this.is("sent", "checking")) this.become({ name: "uploading" });
     return this.transfer;
   }
 

@@ -1,0 +1,41 @@
+"""Uploads under way as lines of a page: on their game's page, and in the list of games."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.config.settings import settings
+from app.data.models.upload import Upload
+from app.web.frame.formats import Moment, format_size
+from slipway.archive.invisible_characters import escape_invisible
+
+WITHOUT_GAME_TITLE = "Uploads without a game yet"
+
+
+@dataclass(frozen=True)
+class UploadLine:
+    """An upload under way. `size` in bytes, `lifetime` in seconds after its last part. `url`: where it is read."""
+
+    id: str
+    url: str
+    name: str
+    state: str
+    size: int
+    size_words: str
+    sent_by: str
+    started: Moment
+    lifetime: int
+
+
+def upload_line(upload: Upload) -> UploadLine:
+    return UploadLine(
+        id=upload.id,
+        url=f"/uploads/{upload.id}",
+        name=escape_invisible(upload.file_name or "An archive"),
+        state="Checking" if upload.state == "checking" else "Uploading",
+        size=upload.size,
+        size_words=format_size(upload.size),
+        sent_by=upload.sent_by,
+        started=Moment(upload.created_at),
+        lifetime=int(settings().upload_lifetime.total_seconds()),
+    )
