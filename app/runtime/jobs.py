@@ -264,8 +264,7 @@ def _without_outages(record: logging.LogRecord) -> bool:
 
 
 def _queue(name: str, settings: Settings, *, create_tables: bool = False) -> Any:
-    """One of the queues. In SQLite all are in the same tables, which take four writes to disk at each start of a
-    process if each queue creates them."""
+    """In SQLite, all queues are in the same tables. One of them creates the tables, because that waits for the disk."""
     if settings.redis_url:
         return RedisHuey(name, url=settings.redis_url, results=True)
     file = str(settings.instance / "queue.db")
