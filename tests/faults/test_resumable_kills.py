@@ -288,6 +288,7 @@ def worker(world: World, redis_url: str, **more: str) -> Iterator[subprocess.Pop
         process.wait()
 
 
+@pytest.mark.timeout(600)
 def test_a_worker_killed_in_the_midst_of_a_check_is_followed_by_another(
     apart: World, packed: Packed, valkey: ValkeyServer, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.slipway.packs.trees import noise
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SIZE = 400  # MiB
 
 PEAK = """
@@ -101,7 +101,7 @@ print(peak())
 def measured(program: str, folder: Path) -> float:
     """The peak RSS in MiB that the program prints."""
     done = subprocess.run(
-        [sys.executable, "-c", program, folder], cwd=ROOT, capture_output=True, text=True, timeout=170, check=True
+        [sys.executable, "-c", program, folder], cwd=ROOT, capture_output=True, text=True, timeout=400, check=True
     )
     return float(done.stdout)
 

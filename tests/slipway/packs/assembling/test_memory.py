@@ -12,7 +12,7 @@ from tests.slipway.packs.assembling.updates import game, update_of_tree
 from tests.slipway.packs.test_memory import PEAK, measured
 from tests.slipway.packs.trees import Tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SIZE = 400  # MiB
 
 ASSEMBLING = (
