@@ -12,7 +12,7 @@ run: .venv/.server app/static/dist/manifest.json ## start everything: storage, d
 	@exec .venv/bin/python -m app.runtime.supervisor
 
 # Three workers on two cores: tests that start processes spend most of their time waiting.
-test: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## every test except soak (under 10 minutes)
+test: .venv/.dev node_modules/.dev app/static/dist/manifest.json ## every test except soak (under 15 minutes on two cores)
 	.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 test-fast: .venv/.dev app/static/dist/manifest.json ## the inner loop: SQLite only, no browser, no slow tests (under a minute)

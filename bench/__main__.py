@@ -6,22 +6,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import (
-    browser_upload,
-    cli,
-    dashboard,
-    fleet_reports,
-    games_list,
-    images,
-    live_updates,
-    many,
-    packs,
-    packs_fleet,
-    reads,
-    release_to_all,
-    upload,
-)
-from bench.figures import save_figures
+from bench.fleet import fleet_reports, release_to_all
+from bench.harness.figures import save_figures
+from bench.packs import fleet_updates, pack_bench
+from bench.uploads import browser_upload, cli, upload
+from bench.web import dashboard, games_list, images, live_updates, many, reads
 
 BENCHES = {
     "upload": upload.run,
@@ -35,8 +24,8 @@ BENCHES = {
     "many": many.run,
     "dashboard": dashboard.run,
     "assets": images.run,
-    "packs": packs.run,
-    "fleet": packs_fleet.run,
+    "packs": pack_bench.run,
+    "fleet": fleet_updates.run,
 }
 
 

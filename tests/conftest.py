@@ -45,7 +45,7 @@ from app.limits import thread_budgets
 from app.storage.bucket import Bucket
 from app.storage.embedded_server import EmbeddedStorage, StorageAccess
 from app.storage.write_address_probe import Finding, probe_write_addresses
-from tests import shared_caches
+from tests import quick_apps
 from tests.chromium import chromium as chromium
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +66,37 @@ BODIES = tuple(
 # The inner loop (make test-fast) skips tests with these markers, and runs one test per file of ONCE.
 NOT_FAST = ("postgres", "slow", "soak", "browser")
 ONCE = (*FACES, str(ROOT / "tests" / "app" / "uploads" / "resumable"))
+
+
+# Files of half a minute and more. They are handed out first: started last, one of them would decide when the run ends.
+LONG = {
+    str(ROOT / "tests" / f"{name}.py"): place
+    for place, name in enumerate(
+        (
+            "browser/test_journey",
+            "app/runtime/test_supervisor",
+            "app/runtime/test_serving",
+            "test_hostile_values",
+            "app/api/clients/test_schemathesis",
+            "app/packing/test_memory",
+            "deploy/test_self_hosting",
+            "deploy/test_compose",
+            "faults/test_resumable_kills",
+            "faults/test_app_killed",
+            "faults/test_update_kills",
+            "faults/test_pack_kills",
+            "manyhosts/test_outages",
+            "manyhosts/test_journeys",
+            "slipway/agent/test_process",
+            "slipway/agent/test_threads",
+            "slipway/agent/test_pack_memory",
+            "slipway/agent/test_hostile_answers",
+            "slipway/packs/test_resuming",
+            "slipway/packs/test_memory",
+            "test_wheel",
+        )
+    )
+}
 
 
 # `make test` uses the same examples every time; `make soak` searches with random ones.
@@ -92,6 +123,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if question in asked:
                 item.add_marker(pytest.mark.slow)
             asked.add(question)
+    items.sort(key=lambda item: LONG.get(str(item.path), len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -143,6 +175,8 @@ def settings_for(instance: Path, storage: StorageAccess, **more: str) -> Setting
             "SLIPWAY_SIGN_IN_RATE": "10000 per minute",
             "SLIPWAY_SIGN_IN_ADDRESS_RATE": "10000 per minute",
             "SLIPWAY_SIGN_IN_ACCOUNT_RATE": "10000 per minute",
+            # Most tests run no worker, so a component call would wait in vain for the sizes of its images.
+            "ASSET_DERIVE_WAIT": "0",
         }
         | more
     )
@@ -264,10 +298,10 @@ def app(settings: Settings, finding: Finding) -> Iterator[Flask]:
     app.extensions["slipway_direct_uploads"].learn(finding)
     app.testing = True
     app.test_client_class = Client
-    app.jinja_env.bytecode_cache = shared_caches.templates
+    app.jinja_env.bytecode_cache = quick_apps.templates
     app.extensions["slipway_bucket"].make()
     with app.app_context():
-        db.engine._compiled_cache = shared_caches.statements
+        db.engine._compiled_cache = quick_apps.statements
         yield app
         db.session.remove()
         db.engine.dispose()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import LONG, ROOT
 
 PACKAGES = ("app", "slipway", "bench", "migrations", "tests")
 # What is made or fetched by tools, and not ours to keep tidy.
@@ -216,7 +216,7 @@ def test_arrows_point_down() -> None:
     assert upwards == []
 
 
-@pytest.mark.parametrize("package", ["app", "slipway"])
+@pytest.mark.parametrize("package", ["app", "slipway", "bench"])
 def test_no_two_modules_import_each_other(package: str) -> None:
     """Neither directly nor around a corner, neither at the top nor lazily: the order below must be possible."""
     TopologicalSorter(edges(package)).prepare()
@@ -236,7 +236,7 @@ def test_faces_hold_no_sql() -> None:
 
 
 def test_no_folder_has_to_be_searched() -> None:
-    folders = Counter(path.parent for package in ("app", "slipway") for path in files(ROOT / package))
+    folders = Counter(path.parent for package in ("app", "slipway", "bench") for path in files(ROOT / package))
 
     assert {str(folder.relative_to(ROOT)): count for folder, count in folders.items() if count > 20} == {}
 
@@ -251,6 +251,11 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [name for name, tree in sources(*among(*PACKAGES)) if tree.body and not ast.get_docstring(tree)]
 
     assert silent == []
+
+
+def test_files_that_begin_first_are_there() -> None:
+    """A file that was renamed would begin last again."""
+    assert [path for path in LONG if not Path(path).exists()] == []
 
 
 def test_tests_wait_on_conditions_and_never_sleep() -> None:

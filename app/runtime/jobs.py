@@ -53,7 +53,7 @@ class Jobs:
     """The job queues of one app."""
 
     def __init__(self, app: Flask, settings: Settings) -> None:
-        self.huey = _queue("slipway", settings)
+        self.huey = _queue("slipway", settings, create_tables=True)
         # In a queue of its own, so that a thousand images do not delay a sweep or a health check.
         self.images = _queue("slipway-images", settings)
         # Checking an archive takes minutes.
@@ -263,10 +263,12 @@ def _without_outages(record: logging.LogRecord) -> bool:
     return error is None or outage_in(error) is None
 
 
-def _queue(name: str, settings: Settings) -> Any:
+def _queue(name: str, settings: Settings, *, create_tables: bool = False) -> Any:
+    """In SQLite, all queues are in the same tables. One of them creates the tables, because that waits for the disk."""
     if settings.redis_url:
         return RedisHuey(name, url=settings.redis_url, results=True)
-    return SqliteHuey(name, filename=str(settings.instance / "queue.db"), results=True)
+    file = str(settings.instance / "queue.db")
+    return SqliteHuey(name, filename=file, results=True, create_tables=create_tables)
 
 
 def jobs(app: Flask) -> Jobs:

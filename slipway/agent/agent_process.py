@@ -64,56 +64,20 @@ class Agent:
         self._wake, self._prefetch_wake = Event(), Event()
         self._first_plan_applied = Event()
         self._settings = settings
-        pool = make_platform_pool(_PLATFORM_CONNECTIONS, settings.ca_file)
-        client = PlatformClient(pool, settings.url, settings.token)
+        client = PlatformClient(
+            make_platform_pool(_PLATFORM_CONNECTIONS, settings.ca_file), settings.url, settings.token
+        )
         self.inventory = Inventory(self.layout)
         self.sessions = SessionFiles(self.layout)
-        space = DiskSpace(settings.cache, settings.disk_floor)
+        self._space = DiskSpace(settings.cache, settings.disk_floor)
         self.plan_poller = PlanPoller(client, settings.platform_backoff, self.stopping, on_plan=self._plan_changed)
-        self.reporter = Reporter(
-            client,
-            BootIds(self.layout),
-            settings.cache,
-            self.sessions,
-            space,
-            self.plan_poller,
-            settings.platform_backoff,
-            settings.pace,
-            self._first_plan_applied,
-            self.stopping,
-            failing=lambda: self.supervisor.failing,
-        )
-        statuses = self.reporter.statuses
-        bandwidth, connections = Bandwidth(settings.bandwidth), StorageConnections(settings.ca_file)
+        self.reporter = self._make_reporter(client)
+        connections, bandwidth = StorageConnections(settings.ca_file), Bandwidth(settings.bandwidth)
         storage = StorageClient(connections, self._storage_addresses, bandwidth)
         sources = UpdateSources(self.layout, self.inventory, storage)
-        archives = ArchiveInstall(
-            self.layout, self.inventory, connections, self._storage_addresses, bandwidth, space, statuses
-        )
-        fetch = BuildFetch(
-            self.layout,
-            self.inventory,
-            archives,
-            PackInstall(self.layout, sources, storage, space, statuses),
-            BuildPlacing(self.layout, self.inventory, self.sessions),
-            space,
-        )
+        fetch = self._make_fetch(connections, bandwidth, storage, sources)
         self.workers = FetchThreads(fetch.run, settings.downloads, on_done=self._wake.set)
-        failed_builds = FailedBuilds(settings.build_backoff)
-        self.reconciler = CacheReconciler(
-            self.layout,
-            self.inventory,
-            self.sessions,
-            self.plan_poller,
-            self.workers,
-            statuses,
-            failed_builds,
-            Evictions(self.layout, self.inventory, self.sessions, statuses, failed_builds, space),
-            settings.pace,
-            self._wake,
-            self._first_plan_applied,
-            self.stopping,
-        )
+        self.reconciler = self._make_reconciler()
         self.watch = SessionWatch(
             self.sessions, client, settings.pace.sessions, self.stopping, on_change=self._sessions_changed
         )
@@ -128,6 +92,63 @@ class Agent:
             "index-prefetch": prefetch.run,
         }
         self.supervisor = ThreadSupervisor(runs, self.stopping, self.reporter.report_now, settings.thread_backoff)
+
+    def _make_reporter(self, client: PlatformClient) -> Reporter:
+        return Reporter(
+            client,
+            BootIds(self.layout),
+            self._settings.cache,
+            self.sessions,
+            self._space,
+            self.plan_poller,
+            self._settings.platform_backoff,
+            self._settings.pace,
+            self._first_plan_applied,
+            self.stopping,
+            failing=lambda: self.supervisor.failing,
+        )
+
+    def _make_fetch(
+        self,
+        connections: StorageConnections,
+        bandwidth: Bandwidth,
+        storage: StorageClient,
+        sources: UpdateSources,
+    ) -> BuildFetch:
+        statuses = self.reporter.statuses
+        return BuildFetch(
+            self.layout,
+            self.inventory,
+            ArchiveInstall(
+                self.layout,
+                self.inventory,
+                connections,
+                self._storage_addresses,
+                bandwidth,
+                self._space,
+                statuses,
+            ),
+            PackInstall(self.layout, sources, storage, self._space, statuses),
+            BuildPlacing(self.layout, self.inventory, self.sessions),
+            self._space,
+        )
+
+    def _make_reconciler(self) -> CacheReconciler:
+        statuses, failed_builds = self.reporter.statuses, FailedBuilds(self._settings.build_backoff)
+        return CacheReconciler(
+            self.layout,
+            self.inventory,
+            self.sessions,
+            self.plan_poller,
+            self.workers,
+            statuses,
+            failed_builds,
+            Evictions(self.layout, self.inventory, self.sessions, statuses, failed_builds, self._space),
+            self._settings.pace,
+            self._wake,
+            self._first_plan_applied,
+            self.stopping,
+        )
 
     @property
     def _storage_addresses(self) -> StorageAddresses:
@@ -207,7 +228,7 @@ def run(settings: Settings) -> ExitCode:
         not signals
     ):  # a signal that the kernel delivers to another thread ends no wait, but its handler still runs here
         with suppress(Empty):
-            stop_requests.get(timeout=1.0)
+            stop_requests.get(timeout=settings.pace.threads)
         agent.supervisor.check_threads()
         if agent.supervisor.exhausted_thread:
             break

@@ -30,11 +30,12 @@ _MAX_IGNORED_SESSIONS = 10_000  # ids of ignored sessions
 
 @dataclass(frozen=True)
 class Intervals:
-    """Seconds between reports (`busy`, `idle`), and between checks of the sessions."""
+    """Seconds between reports (`busy`, `idle`), and between checks of the sessions and of the agent's threads."""
 
     busy: float = 1.0
     idle: float = 10.0
     sessions: float = 1.0
+    threads: float = 1.0
 
 
 class FinalReportSent(Exception):

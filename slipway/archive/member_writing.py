@@ -8,10 +8,9 @@ names are rejected once more.
 import errno
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from slipway.archive.archive_member import Kind, Member
+from slipway.closing_context import ClosingContext
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -19,7 +18,7 @@ _DIRECTORY_MODE, _FILE_MODE, _PROGRAM_MODE = 0o755, 0o644, 0o755
 _MAX_MTIME = 2**33  # year 2242; some file systems reject later times
 
 
-class TreeWriter:
+class TreeWriter(ClosingContext):
     """A MemberSink (slipway/archive/inspection.py) that writes to disk. It keeps the directories of the current
     path open."""
 
@@ -77,14 +76,6 @@ class TreeWriter:
             self._file = None
         while self._chain:
             os.close(self._chain.pop())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _close_file(self) -> None:
         if self._file is None:

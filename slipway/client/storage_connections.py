@@ -14,12 +14,12 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from urllib3.util import Url, parse_url, wait_for_read
 
 from slipway.client.transport import describe_network_error, make_tls_context
+from slipway.closing_context import ClosingContext
 
 MIN_BYTES_PER_SECOND = 1 << 10
 WINDOW_SECONDS = 60.0
@@ -103,7 +103,7 @@ class StorageConnections:
         return connection
 
 
-class StorageResponse:
+class StorageResponse(ClosingContext):
     """The body of a response, for one thread."""
 
     def __init__(
@@ -146,14 +146,6 @@ class StorageResponse:
             self._connections.keep(self._key, self._connection)
         else:
             self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _WatchedResponse(HTTPResponse):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
+from slipway.closing_context import ClosingContext
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Index
 from slipway.packs.making.chunk_packing import ChunkUnpacker
@@ -23,7 +23,7 @@ class ChunkContent(Protocol):
         ...
 
 
-class LocalContent:
+class LocalContent(ClosingContext):
     """Reads chunks from the files of a directory, each checked by its hash. For one thread."""
 
     def __init__(self, root: Path, index: Index, places: ChunkPlaces) -> None:
@@ -64,14 +64,6 @@ class LocalContent:
     def close(self) -> None:
         self._close_file()
         self._files.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class PackContent:

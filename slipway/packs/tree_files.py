@@ -6,15 +6,15 @@ import errno
 import os
 import stat
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from slipway.closing_context import ClosingContext
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _READ_ONCE = 2**30
 
 
-class TreeFiles:
+class TreeFiles(ClosingContext):
     """Holds open the directories down to the last file; paths that follow each other cost one call. For one thread."""
 
     def __init__(self, root: Path) -> None:
@@ -51,14 +51,6 @@ class TreeFiles:
         """Let go of the directories."""
         while self._chain:
             os.close(self._chain.pop())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_at(descriptor: int, view: memoryview, offset: int) -> int:

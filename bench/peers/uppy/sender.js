@@ -1,4 +1,4 @@
-// Uppy's own S3 multipart, as its documentation sets it up for credentials in the page. bench/uppy.py bundles it.
+// Uppy's own S3 multipart, as its documentation sets it up for credentials in the page. bench/peers/uppy.py bundles it.
 import AwsS3 from "@uppy/aws-s3";
 import Uppy from "@uppy/core";
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from threading import Event
-from types import TracebackType
-from typing import Self
 
 from slipway.agent.cache.bandwidth import Bandwidth
 from slipway.agent.cache.download import FetchFailed, UrlRejected
@@ -14,6 +12,7 @@ from slipway.agent.packs.pack_offer import StoredObject
 from slipway.agent.storage_addresses import StorageAddresses
 from slipway.client.printable import one_line
 from slipway.client.storage_connections import StorageConnections, StorageResponse, StorageUnreachable
+from slipway.closing_context import ClosingContext
 
 _PIECE_BYTES = 1 << 18
 # Compared as text, because a number may have any length.
@@ -64,7 +63,7 @@ class StorageClient:
         return bytes(content)
 
 
-class OpenRange:
+class OpenRange(ClosingContext):
     """The bytes of one range, in order (a RangeReader of `slipway.packs`). For one thread."""
 
     def __init__(
@@ -99,14 +98,6 @@ class OpenRange:
 
     def close(self) -> None:
         self._response.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _check_response(response: StorageResponse, start: int, end: int, size: int) -> None:

@@ -57,7 +57,7 @@ def waiting(app: Flask, threads: ThreadPoolExecutor, token: str, since: int) -> 
     """A poll that has begun to wait."""
     before = thread_budgets.waiting_polls.in_use
     future = threads.submit(poll, app, token, since)
-    wait_until(lambda: thread_budgets.waiting_polls.in_use > before, 10, "the poll is waiting")
+    wait_until(lambda: thread_budgets.waiting_polls.in_use > before, 30, "the poll is waiting")
     return future
 
 
@@ -238,7 +238,7 @@ def test_waiting_polls_hold_no_database_connection(
     assert isinstance(pool, QueuePool)
     futures = [threads.submit(poll, app, agent.token, version) for _ in range(60)]  # more than the pool's 48
     wait_until(lambda: thread_budgets.waiting_polls.in_use == 60, 20, "60 polls are waiting")
-    wait_until(lambda: pool.checkedout() == 0, 10, "no connection is held")
+    wait_until(lambda: pool.checkedout() == 0, 30, "no connection is held")
     new_build(game)
     assert {future.result(20)[0]["builds"][0]["build"] for future in futures} == {1}
 

@@ -31,8 +31,6 @@ from tests.app.images.images import picture
 from tests.conftest import CAST, Cast
 from tests.key_checks import is_key_check
 
-pytestmark = pytest.mark.settings(ASSET_DERIVE_WAIT="0")
-
 
 @pytest.fixture
 def game(studio: Studio) -> Game:
@@ -194,7 +192,7 @@ def test_undo_after_the_same_file_was_uploaded_again_makes_no_second_one(studio:
     assert studio.assets()[0]["componentId"]
 
 
-@pytest.mark.settings(ASSET_QUOTA_BYTES="12000", ASSET_DERIVE_WAIT="0")
+@pytest.mark.settings(ASSET_QUOTA_BYTES="12000")
 def test_undo_needs_its_room_back(studio: Studio, game: Game) -> None:
     studio.upload(picture(seed=1), fileName="first.png")
     asset_id = ids(studio)["first.png"]

@@ -17,7 +17,6 @@ from tests.app.images.images import opened, picture, saved
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.parametrize("database_url", ["sqlite"], indirect=True),
-    pytest.mark.settings(ASSET_DERIVE_WAIT="0"),
 ]
 
 

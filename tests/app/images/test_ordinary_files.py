@@ -26,7 +26,6 @@ from tests.app.api.v1.calling import Studio, answered, put, refused
 from tests.app.images.hostile import chunk
 from tests.app.images.images import opened, picture, saved
 
-WAITS_NOT = pytest.mark.settings(ASSET_DERIVE_WAIT="0")
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 200
 MALFORMED = b"\0\0\x11\0\0\x01\x04\0"
 
@@ -82,7 +81,6 @@ WHOLE = {
 }
 
 
-@WAITS_NOT
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -99,7 +97,6 @@ def test_metadata_is_never_a_reason_to_refuse_an_image(studio: Studio, name: str
     assert opened(studio.client.get(f"{presigned['publicUrl']}.v1-256.webp").data).size == (64, 40)
 
 
-@WAITS_NOT
 @pytest.mark.parametrize(
     "data",
     [
@@ -211,7 +208,6 @@ def test_a_known_type_that_is_not_accepted_is_named(studio: Studio, sent: str, n
     assert f"must be one of image/png, image/jpeg, image/webp, image/gif; the file is {name}. Export it as" in message
 
 
-@WAITS_NOT
 def test_an_error_of_the_app_is_a_reason_and_not_a_pending_image(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,7 +229,6 @@ def test_an_error_of_the_app_is_a_reason_and_not_a_pending_image(
     assert blob.derive_error == "The sizes could not be made because of an error in the app, 3 times."
 
 
-@WAITS_NOT
 def test_an_image_that_ends_its_worker_again_and_again_is_given_up(studio: Studio) -> None:
     studio.upload(picture())
     blob = db.session.query(Blob).one()
@@ -246,7 +241,6 @@ def test_an_image_that_ends_its_worker_again_and_again_is_given_up(studio: Studi
     assert blob.derive_error == "The file could not be decoded: the worker ended, 3 times."
 
 
-@WAITS_NOT
 def test_while_storage_is_away_a_pending_image_says_so(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     studio.upload(picture())
 

@@ -51,12 +51,12 @@ def test_stopping_ends_the_children_and_whoever_waits_for_them(big: Path) -> Non
     known = decoders()
     with ThreadPoolExecutor(2) as pool:
         working, waiting = pool.submit(processes.derive, big), pool.submit(processes.derive, big)
-        wait_until(lambda: len(decoders() - known) >= 2, 10, "a child decodes")
+        wait_until(lambda: len(decoders() - known) >= 2, 30, "a child decodes")
         processes.stop()
         for done in (working, waiting):
             with pytest.raises(Interrupted):
-                done.result(2)
-    wait_until(lambda: not decoders() - known, 5, "every decoder ended")
+                done.result(25)
+    wait_until(lambda: not decoders() - known, 30, "every decoder ended")
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_a_decoder_that_is_killed_is_told_apart_and_the_next_one_works(big: Path
     try:
         with ThreadPoolExecutor(1) as pool:
             working = pool.submit(processes.derive, big)
-            wait_until(lambda: len(decoders() - known) >= 2, 10, "a child decodes")
+            wait_until(lambda: len(decoders() - known) >= 2, 30, "a child decodes")
             newest(decoders() - known).kill()
             with pytest.raises(DecoderDied):
                 working.result(10)

@@ -67,7 +67,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 @pytest.fixture
 def settings(gateway: Gateway, tmp_path: Path, database_url: str) -> Settings:
-    return settings_for(tmp_path / "instance", gateway.access, DATABASE_URL=database_url, ASSET_DERIVE_WAIT="0")
+    return settings_for(tmp_path / "instance", gateway.access, DATABASE_URL=database_url)
 
 
 def rows() -> dict[str, int]:

@@ -72,21 +72,21 @@ def test_nothing_changed() -> None:
 
 
 @pytest.mark.slow
-def test_two_hundred_thousand_changes_take_little_memory_and_time() -> None:
+def test_fifty_thousand_changes_take_little_memory_and_time() -> None:
     def many() -> list[Change]:
         kinds = list(ChangeKind)
         return [
             Change(f"game/images/chapter {n // 500}/picture {n:06}.webp", kinds[n % 3], n, n % 7919, n % 911)
-            for n in range(200_000)
+            for n in range(50_000)
         ]
 
     tracemalloc.start()
     table = ChangeTable(many())
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert kept < 40 * 2**20
+    assert kept < 10 * 2**20
     assert kept < 2 * table.memory_bytes, "the cache counts what a table really takes"
     began = time.process_time()
-    page = table.page(ChangeFilter(ChangeKind.ADDED, "picture 1"), 100_000, 200)
+    page = table.page(ChangeFilter(ChangeKind.ADDED, "picture 0"), 10_000, 200)
     assert len(page.changes) == 200
     assert time.process_time() - began < 5, "a tenth of a second on an idle machine"

@@ -73,8 +73,7 @@ def test_no_post_is_lost_on_a_connection_that_was_idle(gunicorn: Gunicorn, world
     limits = [HEAD_SECONDS, 5.0, 6.0]
     pauses = [spread.choice(limits) + spread.uniform(-0.5, 0.5) for _ in range(150)]
     with both_cores_busy():
-        statuses = once_each(gunicorn, world, pauses) + once_each(gunicorn, world, pauses[::-1])
-    assert statuses == [400] * 300
+        assert once_each(gunicorn, world, pauses) == [400] * 150
 
 
 @pytest.mark.soak

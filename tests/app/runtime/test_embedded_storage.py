@@ -120,7 +120,7 @@ def test_a_deleted_object_gives_its_disk_space_back(tmp_path: Path) -> None:
         put(access, "big", os.urandom(12 * 1024**2))
         assert used() - empty >= 12 * 1024**2
         client(access).remove_object(BUCKET, "big")
-        wait_until(lambda: used() - empty < 1024**2, 10, "the blocks of a deleted object are gone")
+        wait_until(lambda: used() - empty < 1024**2, 30, "the blocks of a deleted object are gone")
 
 
 def test_its_secret_is_in_a_file_for_the_owner_only_and_in_no_command_line(tmp_path: Path) -> None:
@@ -193,6 +193,6 @@ def test_it_does_not_outlive_its_owner_and_starts_again_after(tmp_path: Path) ->
         gateway = int(read_line(owner, deadline=40))
         assert is_alive(gateway)
         owner.kill()
-    wait_until(lambda: not is_alive(gateway), 5, "the gateway ended with its owner")
+    wait_until(lambda: not is_alive(gateway), 30, "the gateway ended with its owner")
     with EmbeddedStorage(tmp_path / "storage") as access:
         put(access, "a")

@@ -45,7 +45,7 @@ def send_as_somebody_else(pid: int, which: str) -> None:
 def test_each_signal_of_one_sender_counts() -> None:
     with counting(20) as process:
         process.terminate()
-        wait_until(lambda: not signal_pending(process.pid), 5, "the first is taken")
+        wait_until(lambda: not signal_pending(process.pid), 30, "the first is taken")
         process.terminate()
         assert read_line(process, 20).strip() == "2"
 
@@ -61,7 +61,7 @@ def test_what_make_hands_on_is_the_same_request_once_more() -> None:
     long_echo = "from app.runtime.supervisor import signals as echo; echo._ECHO_SECONDS = 600\n" + COUNTING
     with counting(2, long_echo) as process:
         send_as_somebody_else(process.pid, "TERM")
-        wait_until(lambda: not signal_pending(process.pid), 5, "the first is taken")
+        wait_until(lambda: not signal_pending(process.pid), 30, "the first is taken")
         process.terminate()
         assert read_line(process, 20).strip() == "1"
 
@@ -70,7 +70,7 @@ def test_what_make_hands_on_is_the_same_request_once_more() -> None:
 def test_another_signal_is_another_request_whoever_sends_it() -> None:
     with counting(20) as process:
         send_as_somebody_else(process.pid, "INT")
-        wait_until(lambda: not signal_pending(process.pid), 5, "the first is taken")
+        wait_until(lambda: not signal_pending(process.pid), 30, "the first is taken")
         process.terminate()
         assert read_line(process, 20).strip() == "2"
 
@@ -79,7 +79,7 @@ def test_another_signal_is_another_request_whoever_sends_it() -> None:
 def test_a_hangup_is_ignored_under_nohup_and_a_stop_otherwise() -> None:
     with counting(20) as process:
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: not signal_pending(process.pid), 5, "the hangup is taken")
+        wait_until(lambda: not signal_pending(process.pid), 30, "the hangup is taken")
         process.send_signal(signal.SIGHUP)
         assert read_line(process, 20).strip() == "2"
     command = ["nohup", sys.executable, "-c", COUNTING, "1"]
@@ -158,11 +158,11 @@ def test_killing_a_child_takes_its_whole_group(tmp_path: Path) -> None:
     script = "sleep 600 & echo $!; wait"
     child = Child("web", lambda: spawn(["sh", "-c", script], os.environ, tmp_path / "w.log", ()), tmp_path / "w.log")
     child.start()
-    wait_until(lambda: (tmp_path / "w.log").read_text().strip().isdecimal(), 10, "the grandchild runs")
+    wait_until(lambda: (tmp_path / "w.log").read_text().strip().isdecimal(), 30, "the grandchild runs")
     grandchild = int((tmp_path / "w.log").read_text())
     assert is_alive(grandchild)
     child.kill()
-    wait_until(lambda: not is_alive(grandchild), 5, "the grandchild ended")
+    wait_until(lambda: not is_alive(grandchild), 30, "the grandchild ended")
     assert not child.running
 
 

@@ -74,7 +74,7 @@ class Server:
     def ask(self, path: str) -> Future[str]:
         """Returned once a worker thread has the request."""
         answer = self._pool.submit(self.get, path)
-        wait_until(lambda: f"begun: {path}" in self.log.read_text(), 10, f"{path} is being worked on")
+        wait_until(lambda: f"begun: {path}" in self.log.read_text(), 30, f"{path} is being worked on")
         return answer
 
     def close(self) -> None:
@@ -215,11 +215,11 @@ def test_a_second_signal_ends_everything_at_once(tmp_path: Path, again: signal.S
         pids = tree(server.process.pid)
         server.ask("/until-killed")
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "Handling signal: term" in server.log.read_text(), 10, "the first signal is being handled")
+        wait_until(lambda: "Handling signal: term" in server.log.read_text(), 30, "the first signal is being handled")
         began = time.monotonic()
         server.process.send_signal(again)
-        server.process.wait(10)
-        assert time.monotonic() - began < 3
+        server.process.wait(60)
+        assert time.monotonic() - began < 20, "without the drain"
         assert not any(is_alive(pid) for pid in pids)
     finally:
         server.close()
@@ -231,7 +231,7 @@ def test_a_worker_does_not_outlive_a_killed_master(server: Server) -> None:
     server.ask("/until-killed")
     server.process.kill()
     server.process.wait()
-    wait_until(lambda: not is_alive(workers[0]), 5, "the worker ended with its master")
+    wait_until(lambda: not is_alive(workers[0]), 30, "the worker ended with its master")
 
 
 def test_there_are_files_and_stacks_for_every_thread(lasting: Server) -> None:
@@ -256,7 +256,7 @@ def test_links_that_let_somebody_in_are_in_no_log(lasting: Server) -> None:
     lasting.get("/invitations/inv_s3cr3t")
     lasting.get("//Invitations/inv_s3cr3t")
     lasting.get("/new-password/pwd_s3cr3t")
-    wait_until(lambda: "GET /new-password/" in lasting.log.read_text(), 10, "the access log has the requests")
+    wait_until(lambda: "GET /new-password/" in lasting.log.read_text(), 30, "the access log has the requests")
     assert "GET /invitations/" in lasting.log.read_text()
     assert "s3cr3t" not in lasting.log.read_text()
 
@@ -278,7 +278,7 @@ def test_what_cannot_be_read_is_in_no_log(lasting: Server, sent: bytes) -> None:
         client.shutdown(socket.SHUT_WR)
         assert b" 4" in b"".join(iter(lambda: client.recv(65536), b""))
     said = "Invalid request from ip=127.0.0.1: "
-    wait_until(lambda: lasting.log.read_text().count(said) > before, 10, "the log says that a request was refused")
+    wait_until(lambda: lasting.log.read_text().count(said) > before, 30, "the log says that a request was refused")
     assert "s3cr3t" not in lasting.log.read_text()
 
 

@@ -65,30 +65,6 @@ def test_everything_is_there_when_it_says_so(run: Run) -> None:
         assert secret not in run.output
 
 
-def test_one_signal_ends_every_process_within_ten_seconds_even_during_an_upload(make_run: Start) -> None:
-    run = make_run().start()
-    run.register("paper-lanterns")
-    with run.open_upload("paper-lanterns"):
-        began = time.monotonic()
-        run.signal(signal.SIGINT)
-        run.process.wait(20)
-    assert time.monotonic() - began < 10
-    assert run.left() == {}
-
-
-def test_a_second_signal_ends_everything_at_once(make_run: Start) -> None:
-    run = make_run().start()
-    run.register("paper-lanterns")
-    with run.open_upload("paper-lanterns"):
-        run.signal(signal.SIGTERM)
-        wait_until(lambda: run.said("Stopping"), 10, "the first signal was taken")
-        began = time.monotonic()
-        run.signal(signal.SIGTERM)
-        assert run.process.wait(10) == 130
-        wait_until(lambda: run.left() == {}, 10, "the kernel has ended what was killed")
-    assert time.monotonic() - began < 2
-
-
 @pytest.mark.parametrize("moment", ["starts in", "storage", pytest.param("database", marks=pytest.mark.soak)])
 def test_a_signal_while_it_starts_ends_it_too(make_run: Start, moment: str) -> None:
     run = make_run().launch()
@@ -101,17 +77,50 @@ def test_a_signal_while_it_starts_ends_it_too(make_run: Start, moment: str) -> N
     assert run.left() == {}
 
 
-def test_nothing_outlives_a_kill_and_the_next_run_has_everything(make_run: Start) -> None:
-    run = make_run().start()
-    run.register("paper-lanterns")
-    before = run.demo
-    run.signal(signal.SIGKILL)
-    run.process.wait()
-    again = make_run(port=run.port).start()  # at once: what the kernel is still ending must not get in its way
-    assert run.left() == {}
-    assert again.demo == before
-    status, answer = again.api("GET", "/games/paper-lanterns")
+def test_an_instance_outlives_a_kill_a_stop_and_a_move(make_run: Start, tmp_path: Path) -> None:
+    first = make_run("first").start()
+    first.register("paper-lanterns")
+    before = first.demo
+    first.signal(signal.SIGKILL)
+    first.process.wait()
+    again = make_run("first", port=first.port).start()  # at once: what the kernel still ends must not get in its way
+    assert first.left() == {}, "nothing outlives a kill"
+    assert again.demo == before, "and the next run has everything"
+    assert again.api("GET", "/games/paper-lanterns")[0] == 200
+    one_signal_ends_every_process_within_ten_seconds(again)
+
+    (tmp_path / "first").rename(tmp_path / "moved")
+    other = make_run("other").launch()
+    moved = make_run("moved").start()
+    wait_until(lambda: other.said("Slipway is running"), 90, "both run")
+    status, answer = moved.api("GET", "/games/paper-lanterns")
     assert (status, answer["title"]) == (200, "Paper Lanterns")
+    assert other.api("GET", "/games/paper-lanterns")[0] == 404
+    assert moved.demo["password"] == before["password"]
+    assert other.demo["password"] != before["password"]
+    assert all(server["cacheDir"].startswith(str(tmp_path / "moved")) for server in moved.demo["servers"])
+    assert not (tmp_path / "first").exists()
+    a_second_signal_ends_everything_at_once(moved)
+
+
+def one_signal_ends_every_process_within_ten_seconds(run: Run) -> None:
+    with run.open_upload("paper-lanterns"):
+        began = time.monotonic()
+        run.signal(signal.SIGINT)
+        run.process.wait(20)
+    assert time.monotonic() - began < 10
+    assert run.left() == {}
+
+
+def a_second_signal_ends_everything_at_once(run: Run) -> None:
+    with run.open_upload("paper-lanterns"):
+        run.signal(signal.SIGTERM)
+        wait_until(lambda: run.said("Stopping"), 30, "the first signal was taken")
+        began = time.monotonic()
+        run.signal(signal.SIGTERM)
+        assert run.process.wait(10) == 130
+        wait_until(lambda: run.left() == {}, 30, "the kernel has ended what was killed")
+    assert time.monotonic() - began < 4, "without the time that the upload may take"
 
 
 def test_what_dies_is_started_again(run: Run) -> None:
@@ -127,24 +136,6 @@ def test_what_dies_is_started_again(run: Run) -> None:
     wait_until(run.healthy, 60, "healthy again")
     assert run.demo["storage"]["endpoint"] == endpoint
     assert not any(is_alive(pid) for pid in killed.values())
-
-
-def test_a_moved_instance_runs_beside_a_new_one(make_run: Start, tmp_path: Path) -> None:
-    first = make_run("first").start()
-    first.register("paper-lanterns")
-    before = first.demo
-    first.signal(signal.SIGTERM)
-    assert first.process.wait(20) == 0
-    (tmp_path / "first").rename(tmp_path / "moved")
-    other = make_run("other").launch()
-    moved = make_run("moved").start()
-    wait_until(lambda: other.said("Slipway is running"), 90, "both run")
-    assert moved.api("GET", "/games/paper-lanterns")[0] == 200
-    assert other.api("GET", "/games/paper-lanterns")[0] == 404
-    assert moved.demo["password"] == before["password"]
-    assert other.demo["password"] != before["password"]
-    assert all(server["cacheDir"].startswith(str(tmp_path / "moved")) for server in moved.demo["servers"])
-    assert not (tmp_path / "first").exists()
 
 
 def test_the_same_instance_is_not_started_twice(run: Run) -> None:
@@ -182,7 +173,7 @@ def test_a_setting_that_cannot_work_ends_it_with_the_reason_and_nothing_running(
 ) -> None:
     run = make_run(**setting).launch()
     wait_until(lambda: run.processes() == {} or run.process.poll() is not None, 90, "it ended")
-    assert run.process.wait(5) == 1
+    assert run.process.wait(60) == 1
     assert run.said(reason)
     assert not run.said("Traceback")
     assert run.left() == {}

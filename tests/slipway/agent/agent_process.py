@@ -14,6 +14,21 @@ from slipway.agent.crash_points import FAULT_VARIABLE, VARIABLE
 from tests.slipway.agent.platform_server import TOKEN
 
 ROOT = Path(__file__).parents[3]
+# `slipway-agent run --url … --cache …` with short waits: for what the agent does again and again.
+IMPATIENT = """
+import os, sys
+from pathlib import Path
+from slipway.agent import logs
+from slipway.agent.agent_process import run
+from slipway.agent.reporter import Intervals
+from slipway.agent.settings import Settings
+from slipway.client.backoff import Backoff
+logs.start_logging()
+url, cache = sys.argv[3], Path(sys.argv[5])
+backoff = Backoff(initial_delay=0.01, max_delay=0.02)
+pace = Intervals(busy=0.1, idle=0.2, sessions=0.1, threads=0.05)
+sys.exit(run(Settings(url, os.environ["SLIPWAY_TOKEN"], cache, disk_floor=1 << 20, pace=pace, thread_backoff=backoff)))
+"""
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -96,7 +111,7 @@ class AgentProcess:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
-    def wait(self, seconds: float = 15.0) -> int:
+    def wait(self, seconds: float = 60.0) -> int:
         """Its exit code, negative for a signal."""
         return self._process.wait(seconds)
 

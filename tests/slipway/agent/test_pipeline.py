@@ -125,7 +125,7 @@ def test_an_expired_address_is_replaced_at_once(
     storage.faults.tear_after = [200_000]
     platform.release("g1", 1, game)
     start_agent()
-    assert storage.holding.wait(10)
+    assert storage.holding.wait(60)
     storage.expire_all()
     storage.go_on.set()
     wait_for(lambda: platform.phase("g1", 1) == "cached", "build 1 cached")
@@ -204,7 +204,7 @@ def test_a_build_that_is_no_longer_wanted_stops_arriving(
     storage.faults.hold_after = 300_000
     platform.release("g1", 1, game)
     start_agent()
-    assert storage.holding.wait(10)
+    assert storage.holding.wait(60)
     platform.delete_game("g1")
     platform.release("g2", 1, update)
     storage.go_on.set()

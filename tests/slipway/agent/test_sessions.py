@@ -88,7 +88,7 @@ def test_a_launch_script_learns_where_the_build_lies(
 ) -> None:
     command = [sys.executable, "-m", "slipway.agent", "session", "start", "g1", "--pid", str(player.pid)]
     command += ["--cache", str(cache)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=15)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     answer = dict(line.split("=", 1) for line in done.stdout.splitlines())
     assert answer["path"] == str(cache / "g1" / "1" / game.top_directory)

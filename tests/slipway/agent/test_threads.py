@@ -19,7 +19,7 @@ from slipway.agent.path_names import BuildKey
 from slipway.agent.plan import WantedBuild
 from slipway.agent.thread_supervisor import MAX_THREAD_FAILURES, STABLE_SECONDS, ThreadSupervisor
 from slipway.client.backoff import Backoff
-from tests.slipway.agent.agent_process import AgentProcess
+from tests.slipway.agent.agent_process import IMPATIENT, AgentProcess
 from tests.slipway.agent.platform_server import Platform
 from tests.slipway.agent.sample_games import Game, make_game
 from tests.slipway.agent.wait_for import wait_for
@@ -27,19 +27,6 @@ from tests.slipway.agent.wait_for import wait_for
 StartProcess = Callable[..., AgentProcess]
 
 SUPERVISED = ("reconciler", "plan-poller", "reporter", "session-watch", "index-prefetch")
-# `slipway-agent run --url … --cache …`, with waits short enough for a test to see a thread given up.
-IMPATIENT = """
-import os, sys
-from pathlib import Path
-from slipway.agent import logs
-from slipway.client.backoff import Backoff
-from slipway.agent.agent_process import run
-from slipway.agent.settings import Settings
-logs.start_logging()
-url, cache = sys.argv[3], Path(sys.argv[5])
-backoff = Backoff(initial_delay=0.01, max_delay=0.02)
-sys.exit(run(Settings(url, os.environ["SLIPWAY_TOKEN"], cache, thread_backoff=backoff)))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +43,7 @@ def test_there_is_a_fault_for_each_thread_that_is_supervised() -> None:
 def test_a_thread_that_dies_is_logged_and_started_again(
     name: str, platform: Platform, start_process: StartProcess, game: Game
 ) -> None:
-    process = start_process(fault_at=f"{name}*2")
+    process = start_process(fault_at=f"{name}*2", program=IMPATIENT)
     wait_for(lambda: process.log.count("a thread failed; restarting it") == 2, "two failures logged", seconds=60)
     deaths = [line for line in process.log.splitlines() if "a thread failed" in line]
     assert all(f" ERROR a thread failed; restarting it thread={name} failures=" in line for line in deaths)

@@ -9,7 +9,7 @@ from threading import Event
 _NEVER = Event()
 
 
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 15.0) -> None:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """Return as soon as `condition()` is true; fail when it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

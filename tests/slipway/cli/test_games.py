@@ -16,7 +16,8 @@ from app.data.models.game import Game
 from slipway.cli.commands import slipway as program
 from slipway.cli.exit_codes import ExitCode
 from slipway.cli.game_arguments import split_game_and_build
-from tests.app.uploads.raw.live import STUDIO, World
+from tests.app.uploads.raw.live import STUDIO, Gunicorn, World
+from tests.app.uploads.raw.sending import upload
 from tests.game_archives import game_archive
 from tests.slipway.cli.cli_process import ROOT, Slipway
 from tests.slipway.cli.game_folders import LAUNCHER
@@ -183,10 +184,9 @@ def test_a_version_label_is_shown_with_the_build(slipway: Slipway, slug: str, tm
 
 
 @pytest.mark.slow
-def test_all_builds_can_be_listed(slipway: Slipway, slug: str, tmp_path: Path) -> None:
+def test_all_builds_can_be_listed(slipway: Slipway, world: World, gunicorn: Gunicorn, slug: str) -> None:
     for number in range(12):
-        (tmp_path / "a.tar.gz").write_bytes(game_archive(seed=number))
-        slipway("push", tmp_path / "a.tar.gz", slug, "--quiet")
+        assert upload(gunicorn.port, world.key, slug, game_archive(seed=number)).status == 200
     status = slipway("status", slug)
     assert f"12 builds in all: run `slipway builds {slug}` to list more." in status.out
     found = slipway("builds", slug, "--json").result

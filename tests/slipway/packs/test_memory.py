@@ -1,4 +1,4 @@
-"""Memory does not grow with the size of a build: peaks of child processes, at two sizes."""
+"""Memory does not grow with the size of a build: peaks of child processes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 from tests.slipway.packs.trees import noise
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+SIZE = 400  # MiB
 
 PEAK = """
 def peak():
@@ -114,27 +115,24 @@ def measured(program: str, folder: Path, *arguments: str) -> float:
     return float(done.stdout)
 
 
-@pytest.fixture(scope="module", params=[64, 400], ids="{} MiB".format)
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two versions of so many MiB: one large file, many small ones, and a binary with edits everywhere."""
-    size: int = request.param
-    folder = tmp_path_factory.mktemp(f"{size}")
-    (folder / "tree1/mygame/small").mkdir(parents=True)
-    with (folder / "tree1/mygame/large.rpa").open("wb") as file, Path("/dev/urandom").open("rb") as chance:
-        for _ in range(size):
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two versions of a build: one large file of SIZE, many small ones, and a binary with edits everywhere."""
+    (tmp_path / "tree1/mygame/small").mkdir(parents=True)
+    with (tmp_path / "tree1/mygame/large.rpa").open("wb") as file, Path("/dev/urandom").open("rb") as chance:
+        for _ in range(SIZE):
             file.write(chance.read(2**20))
     for number in range(2000):
-        (folder / f"tree1/mygame/small/{number}").write_text(f"{number}\n" * 300)
+        (tmp_path / f"tree1/mygame/small/{number}").write_text(f"{number}\n" * 300)
     binary = noise(20 * 2**20)
-    (folder / "tree1/mygame/runtime.so").write_bytes(binary)
-    shutil.copytree(folder / "tree1", folder / "tree2")
+    (tmp_path / "tree1/mygame/runtime.so").write_bytes(binary)
+    shutil.copytree(tmp_path / "tree1", tmp_path / "tree2")
     edited = b"".join(binary[at : at + 9000] + b"edit" for at in range(0, len(binary), 9004))
-    (folder / "tree2/mygame/runtime.so").write_bytes(edited)
-    return folder
+    (tmp_path / "tree2/mygame/runtime.so").write_bytes(edited)
+    return tmp_path
 
 
 def test_writing_and_applying_stay_within_their_bounds(folder: Path) -> None:
-    """The bounds are the same at both sizes: 500 and 200 MiB at most."""
     assert measured(WRITING, folder) < 500
     assert measured(APPLYING, folder) < 200
 

@@ -102,7 +102,7 @@ def test_after_kills_at_any_point_no_chunk_is_fetched_twice(
     into = tmp_path / "installed"
     into.mkdir()
     chance = random.Random(17)
-    limits = [chance.choice([chance.randint(1, 12), -chance.randint(1, 4)]) for _ in range(8)] + [0]
+    limits = [chance.choice([chance.randint(1, 12), -chance.randint(1, 4)]) for _ in range(4)] + [0]
     for limit in limits:
         killed(case, into, limit)
         in_place = chunks_in_place(second.written.index, into)

@@ -25,8 +25,6 @@ from tests.app.api.v1.test_components import face, save
 from tests.app.images.images import checksum, picture
 from tests.conftest import CAST, Cast
 
-pytestmark = pytest.mark.settings(ASSET_DERIVE_WAIT="0")
-
 
 def other_app(client: FlaskClient, studio: Studio, cast: Cast) -> Studio:
     """Another app of the same partner, working on the same game."""
@@ -347,7 +345,7 @@ def test_presigning_again_reserves_once(studio: Studio, cast: Cast) -> None:
     assert used(cast) == (len(data), 0)
 
 
-@pytest.mark.settings(ASSET_QUOTA_BYTES="100000", ASSET_DERIVE_WAIT="0")
+@pytest.mark.settings(ASSET_QUOTA_BYTES="100000")
 def test_the_quota_is_inclusive_and_counts_what_is_on_its_way(studio: Studio, cast: Cast) -> None:
     body = announced(picture())
     answered(studio.at("POST", "/assets/presign", json=body | {"byteSize": 99_999}))

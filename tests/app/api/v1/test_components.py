@@ -13,8 +13,6 @@ from tests.app.api.v1.calling import Studio, answered, refused
 from tests.app.images.images import picture
 from tests.conftest import Cast
 
-pytestmark = pytest.mark.settings(ASSET_DERIVE_WAIT="0")
-
 CARD: dict[str, Any] = {"kind": "tile", "name": "My Card", "externalKey": "my-card-001"}
 DECK: dict[str, Any] = {"kind": "deck", "name": "Main deck", "externalKey": "main-deck"}
 

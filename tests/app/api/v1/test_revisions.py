@@ -10,8 +10,6 @@ from tests.app.api.v1.calling import Studio, answered, refused
 from tests.app.api.v1.test_components import CARD, DECK, face, save
 from tests.app.images.images import picture
 
-pytestmark = pytest.mark.settings(ASSET_DERIVE_WAIT="0")
-
 
 def finalize(studio: Studio, number: int | str) -> Any:
     return studio.at("POST", f"/revisions/{number}/finalize")

@@ -39,7 +39,7 @@ def test_the_row_is_touched_while_nothing_comes(
             if self.tell() == 0:
                 with writing() as session:
                     session.execute(update(Upload).values(touched_at=now() - 2 * STALE_UPLOAD_AGE))
-                wait_until(is_fresh, 10, "its row is touched")
+                wait_until(is_fresh, 30, "its row is touched")
                 assert sweep().uploads == 0
             return super().read(size)
 

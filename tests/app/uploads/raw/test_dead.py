@@ -44,7 +44,7 @@ def begun(world: World, gunicorn: Gunicorn, slug: str, archive: bytes) -> RawUpl
     """An upload of which the first part is stored and half of the rest has been sent."""
     sending = RawUpload(gunicorn.port, world.key, slug, Content_Length=str(len(archive)))
     sending.send(archive[: 17 * MIB])
-    wait_until(lambda: world.uploads() == 1, 10, "it has begun")
+    wait_until(lambda: world.uploads() == 1, 30, "it has begun")
     return sending
 
 
@@ -72,7 +72,7 @@ def test_what_a_killed_process_received_is_swept_when_the_next_one_starts(
     else:
         worker = gunicorn.worker
         os.kill(worker, signal.SIGKILL)  # gunicorn starts another one by itself
-        wait_until(lambda: not is_alive(worker), 10, "the worker is gone")
+        wait_until(lambda: not is_alive(worker), 30, "the worker is gone")
     world.is_clean()
     assert upload(gunicorn.port, world.key, slug, archive).status == 200
 

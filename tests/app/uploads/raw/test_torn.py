@@ -183,7 +183,7 @@ def test_a_client_that_is_slow_but_sends_is_waited_for(
         for number in range(pieces):
             sending.send(made[len(made) * number // pieces : len(made) * (number + 1) // pieces])
             last = time.monotonic() + 1.5 * PATIENCE / pieces
-            wait_until(lambda until=last: time.monotonic() > until, 10, "a pause")  # type: ignore[misc]
+            wait_until(lambda until=last: time.monotonic() > until, 30, "a pause")  # type: ignore[misc]
         assert sending.answer().status == 200
 
 
@@ -293,7 +293,7 @@ def test_beyond_the_last_place_an_upload_is_told_when_to_come_again(
     share = (SLOTS + 1) // 2
     places = [(world.key, slug)] * share + [(other_key, other_slug)] * (SLOTS - share)
     held = [RawUpload(gunicorn.port, key, game, Content_Length=str(len(archive))) for key, game in places]
-    wait_until(lambda: world.uploads() == SLOTS, 10, "every place is taken")
+    wait_until(lambda: world.uploads() == SLOTS, 30, "every place is taken")
     answer = upload(gunicorn.port, world.key, slug, game_archive(seed=3))
     assert (answer.status, answer.code) == (503, "service_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
@@ -312,7 +312,7 @@ def test_one_partner_never_takes_every_place(world: World, gunicorn: Gunicorn, s
     other_key, other_slug = world.other_partner()
     share = (SLOTS + 1) // 2
     held = [RawUpload(gunicorn.port, world.key, slug, Content_Length=str(len(archive))) for _ in range(share)]
-    wait_until(lambda: world.uploads() == share, 10, "the share is used")
+    wait_until(lambda: world.uploads() == share, 30, "the share is used")
     answer = upload(gunicorn.port, world.key, slug, game_archive(seed=3))
     assert (answer.status, answer.code) == (503, "service_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
@@ -330,7 +330,7 @@ def test_a_game_that_is_deleted_meanwhile_gets_no_build(
     doomed = world.new_game()
     with RawUpload(gunicorn.port, world.key, doomed, Content_Length=str(len(archive))) as sending:
         sending.send(archive[:MIB])
-        wait_until(lambda: world.uploads() == 1, 10, "it has begun")
+        wait_until(lambda: world.uploads() == 1, 30, "it has begun")
         deleted = urllib3.request(
             "DELETE", f"{gunicorn.address}/api/partners/games/{doomed}", headers=bearer(world.key)
         )
@@ -372,7 +372,7 @@ def test_a_stopping_server_cuts_what_takes_too_long_and_says_so(
     try:
         with RawUpload(server.port, world.key, slug, Content_Length=str(len(archive))) as sending:
             sending.send(archive[:MIB])
-            wait_until(lambda: world.uploads() == 1, 10, "it has begun")
+            wait_until(lambda: world.uploads() == 1, 30, "it has begun")
             server.stop()
             answer = sending.answer()
     finally:
@@ -388,7 +388,7 @@ def test_a_stopping_server_lets_a_quick_upload_finish(world: World, slug: str, a
     try:
         with RawUpload(server.port, world.key, slug, Content_Length=str(len(archive))) as sending:
             sending.send(archive[:MIB])
-            wait_until(lambda: world.uploads() == 1, 10, "it has begun")
+            wait_until(lambda: world.uploads() == 1, 30, "it has begun")
             assert server.process is not None
             server.process.terminate()
             answer = sending.send(archive[MIB:]).answer()

@@ -97,12 +97,12 @@ def test_the_heartbeat_tells_progress_and_hears_of_the_end(
     heartbeat = Heartbeat(app, taken)
     heartbeat.bytes_read, heartbeat.files_read = 1000, 7
     with heartbeat:
-        wait_until(lambda: sender.state(upload_id)["check"] == {"bytesRead": 1000, "filesRead": 7}, 10, "it was told")
+        wait_until(lambda: sender.state(upload_id)["check"] == {"bytesRead": 1000, "filesRead": 7}, 30, "it was told")
         db.session.rollback()
         told = stored_version(game_topic(taken.required_game_id))
         assert told == before + 1
         touched = row(upload_id).touched_at  # type: ignore[union-attr]  # it is there
-        wait_until(lambda: row(upload_id).touched_at > touched, 10, "it says so without news too")  # type: ignore[union-attr]
+        wait_until(lambda: row(upload_id).touched_at > touched, 30, "it says so without news too")  # type: ignore[union-attr]
         assert stored_version(game_topic(taken.required_game_id)) == told
         assert not heartbeat.lost.is_set()
         assert sender.cancel(upload_id).status_code == 204

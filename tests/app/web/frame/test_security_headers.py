@@ -91,14 +91,9 @@ def pages(cast: Cast, six_servers: list[str], owner: Visitor) -> dict[str, str]:
 
 
 @ONE_DATABASE
-def test_no_page_holds_anything_that_the_policy_would_block(pages: dict[str, str]) -> None:
+def test_no_page_holds_what_the_policy_would_block_and_references_find_their_ids(pages: dict[str, str]) -> None:
     for path, html in pages.items():
         assert lint(html).found == [], path
-
-
-@ONE_DATABASE
-def test_ids_are_unique_and_what_refers_to_them_finds_them(pages: dict[str, str]) -> None:
-    for path, html in pages.items():
         if path.endswith(("/matrix", "/parts")):
             continue  # a fragment refers to the page it goes into
         found = lint(html)

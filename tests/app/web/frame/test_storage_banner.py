@@ -81,7 +81,7 @@ def test_it_is_asked_in_the_background_and_not_by_every_page(app: Flask) -> None
     found._due = 0
     first = found.outage(asked.release)
     assert first is not None
-    assert asked.acquire(timeout=5)
+    assert asked.acquire(timeout=30)
     again = found.outage(asked.release)
     assert again is not None
     assert again.since == first.since

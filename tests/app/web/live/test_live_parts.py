@@ -170,7 +170,7 @@ def test_streams_end_when_the_process_stops(parts: LiveParts, game_id: str) -> N
     thread.start()
     try:
         hub.stop()
-        assert ended.wait(5)
+        assert ended.wait(30)
     finally:
         hub.stopping = False
         thread.join()

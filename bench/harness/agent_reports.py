@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from http.client import HTTPConnection
 
-from bench.bench_server import BenchServer
+from bench.harness.bench_server import BenchServer
 
 
 class Agent:

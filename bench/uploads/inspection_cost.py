@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.config.settings import MIB
 from app.uploads.raw.incoming_body import PIECE
-from bench.bench_server import verdict
+from bench.harness.bench_server import verdict
 from slipway.archive.archive_limits import ArchiveLimits
 from slipway.archive.gunzip import Gunzip
 from slipway.archive.inspection import Inspector

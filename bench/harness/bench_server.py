@@ -24,10 +24,10 @@ from app.accounts.partners import create_member, create_partner
 from app.config.settings import load_settings
 from app.fleet.servers import add_server
 from app.storage.embedded_server import EmbeddedStorage
-from bench.figures import last_figure, note_figure
+from bench.harness.figures import last_figure, note_figure
 from tests.app.runtime.processes import free_port
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PASSWORD = "measure twice, cut once"
 EMAIL = "owner@bench.example"
 

@@ -5,7 +5,6 @@ By hand, sizes and tools can be chosen: `python -m bench.packs --size 1024 --no-
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import packs_rivals
-from bench.bench_server import verdict
-from bench.packs_data import CHANGES, MIB, Game
+from bench.harness.bench_server import verdict
+from bench.packs import rivals
+from bench.packs.sample_games import CHANGES, MIB, Game
 from slipway.packs.chunk_content import LocalContent
 from slipway.packs.format.chunk_places import ChunkPlaces
 from slipway.packs.format.index import Index
@@ -33,7 +32,7 @@ MEMORY = Path("/dev/shm")
 ROUNDS = 3
 # Beside xdelta3, by change; everything is to be less than rsync.
 LIMITS = dict(zip(CHANGES, (1.0, 1.1, 1.1, 1.0, 1.0), strict=True))
-APPLY = Path(__file__).with_name("packs_apply.py")
+APPLY = Path(__file__).with_name("apply_step.py")
 
 
 def run(directory: Path, size: int = SIZE, *, rivals: bool = True) -> bool:
@@ -160,10 +159,10 @@ def _compare(work: Path, old: Path, new: Path, sent: int, limit: float) -> bool:
     tars = work / "v1.tar", work / "v2.tar"
     met = True
     for name, rival, sides, target in (
-        ("xdelta3", packs_rivals.xdelta3, tars, limit),
-        ("rsync", packs_rivals.rsync, (old, new), 1.0),
-        ("casync", packs_rivals.casync, (old, new), None),
-        ("zstd --patch-from", packs_rivals.zstd, tars, None),
+        ("xdelta3", rivals.xdelta3, tars, limit),
+        ("rsync", rivals.rsync, (old, new), 1.0),
+        ("casync", rivals.casync, (old, new), None),
+        ("zstd --patch-from", rivals.zstd, tars, None),
     ):
         other = rival(*sides, work)
         if other is None:
@@ -187,12 +186,3 @@ def _measured(what: str, work: Path, root: Path) -> tuple[float, float]:
     done = subprocess.run([sys.executable, APPLY, what, work, root], check=True, capture_output=True, text=True)
     seconds, peak = done.stdout.split()
     return float(seconds), float(peak)
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=SIZE // MIB, help="of the game, in MiB")
-    parser.add_argument("--no-rivals", action="store_true", help="leave the other tools out")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="slipway-bench-packs-") as name:
-        sys.exit(0 if run(Path(name), options.size * MIB, rivals=not options.no_rivals) else 1)

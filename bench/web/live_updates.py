@@ -16,8 +16,16 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from bench.agent_reports import Agent
-from bench.bench_server import BenchServer, cpu_seconds, percentile, register_game, rss_mib, running_server, verdict
+from bench.harness.agent_reports import Agent
+from bench.harness.bench_server import (
+    BenchServer,
+    cpu_seconds,
+    percentile,
+    register_game,
+    rss_mib,
+    running_server,
+    verdict,
+)
 from tests.game_archives import game_archive
 
 PAGES = 1000
@@ -45,7 +53,7 @@ def run(directory: Path) -> bool:
     met &= verdict("RSS above idle", seen.memory, 60, least=False, unit=" MiB")
     met &= verdict("JSON p95 meanwhile", percentile(seen.json_times, 0.95) * 1000, 50, least=False, unit=" ms")
     print("  with one thread per page:")
-    threads = _seen(directory / "threads", "bench.thread_per_page:app")
+    threads = _seen(directory / "threads", "bench.web.thread_per_page:app")
     print(f"  event p95 {percentile(threads.late, 0.95) * 1000:.0f} ms, RSS above idle {threads.memory:.0f} MiB")
     return verdict("CPU of the web process over one thread per page", seen.cpu / threads.cpu, 0.5, least=False) and met
 
@@ -56,7 +64,7 @@ def _seen(directory: Path, application: str) -> Seen:
         _send_build(stage)
         idle = rss_mib(stage.worker)
         simulator = subprocess.Popen(
-            [sys.executable, "-m", "bench.live_page_clients", str(stage.port), str(PAGES), str(SECONDS + 5)],
+            [sys.executable, "-m", "bench.web.live_page_clients", str(stage.port), str(PAGES), str(SECONDS + 5)],
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ,

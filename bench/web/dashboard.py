@@ -27,10 +27,10 @@ from app.data.models.partner import Partner
 from app.data.models.server import Server
 from app.fleet.servers import add_server
 from app.topics.names import game_topic
-from bench.agent_reports import Agent
-from bench.bench_server import EMAIL, PASSWORD, BenchServer, percentile, running_server, verdict
-from bench.browser_tabs import delays
-from bench.live_page_clients import signed_in
+from bench.harness.agent_reports import Agent
+from bench.harness.bench_server import EMAIL, PASSWORD, BenchServer, percentile, running_server, verdict
+from bench.web.browser_tabs import delays
+from bench.web.live_page_clients import signed_in
 from tests.app.web.scenes import On, Sent, add_game
 
 BUILDS, SERVERS = 50, 20

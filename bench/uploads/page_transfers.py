@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from bench.bench_server import EMAIL, PASSWORD
+from bench.harness.bench_server import EMAIL, PASSWORD
 
 _OWN_INPUT = (
     """document.body.append(Object.assign(document.createElement("input"), {type: "file", id: "bench-file"}))"""

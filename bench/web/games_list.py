@@ -13,7 +13,7 @@ from app.config.settings import load_settings
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from bench.bench_server import BenchServer, percentile, running_server, verdict
+from bench.harness.bench_server import BenchServer, percentile, running_server, verdict
 
 GAMES = 1000
 SECONDS = 5.0

@@ -17,9 +17,9 @@ from app.accounts.keys import create_key
 from app.config.settings import load_settings
 from app.data.extensions import db
 from app.data.models.partner import Partner
-from bench.bench_server import BenchServer, percentile, running_server, verdict
-from bench.live_page_clients import signed_in
-from bench.postgres import running_postgres
+from bench.harness.bench_server import BenchServer, percentile, running_server, verdict
+from bench.harness.postgres import running_postgres
+from bench.web.live_page_clients import signed_in
 from tests.many_rows import SLUG, Many, add_many
 
 MANY = Many(games=10_000, builds=1000, servers=500, entries=100_000, assets=50_000, live=50)

@@ -32,7 +32,7 @@ from app.images.decoding.variants import derive as bare_derive
 from app.images.image_limits import MAX_IMAGE_PIXELS, VARIANT_SIZES
 from app.images.image_processes import derivation_processes
 from app.runtime.jobs import jobs
-from bench.bench_server import BenchServer, percentile, register_game, running_server, verdict
+from bench.harness.bench_server import BenchServer, percentile, register_game, running_server, verdict
 
 IMAGES = int(os.environ.get("SLIPWAY_BENCH_IMAGES", "30"))
 ROUNDS = 5

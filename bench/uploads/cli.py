@@ -14,8 +14,8 @@ from pathlib import Path
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
-from bench.bench_server import ROOT, BenchServer, register_game, running_server, verdict
-from bench.upload import make_archive
+from bench.harness.bench_server import ROOT, BenchServer, register_game, running_server, verdict
+from bench.uploads.upload import make_archive
 
 ROUNDS = 3
 TARGET = 0.9

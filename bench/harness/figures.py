@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
-FILE = Path(__file__).parent / "figures.json"
+FILE = Path(__file__).parents[1] / "figures.json"
 
 
 class Figure(TypedDict):

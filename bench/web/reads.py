@@ -26,10 +26,10 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.topics.names import catalog_topic
-from bench.bench_server import ROOT, BenchServer, percentile, running_server, verdict
-from bench.directus import Directus, running_directus
-from bench.peer_missing import PeerMissing
-from bench.wrk import Load, load, require_wrk
+from bench.harness.bench_server import ROOT, BenchServer, percentile, running_server, verdict
+from bench.harness.wrk import Load, load, require_wrk
+from bench.peers.directus import Directus, running_directus
+from bench.peers.peer_missing import PeerMissing
 from tests.app.runtime.processes import free_port
 
 GAMES = 1000
@@ -183,7 +183,7 @@ def _bare_flask(directory: Path) -> Iterator[str]:
             "gunicorn",
             "-c",
             "python:app.runtime.web_server.gunicorn_settings",
-            "bench.bare_flask:app",
+            "bench.web.bare_flask:app",
         ],
         cwd=ROOT,
         env=os.environ | environment | {"SLIPWAY_DRAIN_SECONDS": "1"},

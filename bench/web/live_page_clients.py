@@ -1,4 +1,4 @@
-"""`python -m bench.live_page_clients PORT PAGES SECONDS`: PAGES open live pages, at the lowest cost.
+"""`python -m bench.web.live_page_clients PORT PAGES SECONDS`: PAGES open live pages, at the lowest cost.
 
 Prints `open` when every stream has begun, and at the end, as JSON, when each percentage was received on each page.
 """
@@ -16,7 +16,7 @@ from http.cookiejar import CookieJar
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, build_opener
 
-from bench.bench_server import EMAIL, PASSWORD
+from bench.harness.bench_server import EMAIL, PASSWORD
 
 PERCENT = re.compile(rb">\s*(\d+)\s?(?:\xc2\xa0|&nbsp;|\xe2\x80\xaf)?\s?%")
 

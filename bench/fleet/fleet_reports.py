@@ -20,9 +20,9 @@ from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.partner import Partner
 from app.data.models.server import Replica, Server
-from bench.bench_server import BenchServer, rss_mib, running_server, verdict
-from bench.postgres import running_postgres
-from bench.wrk import require_wrk
+from bench.harness.bench_server import BenchServer, rss_mib, running_server, verdict
+from bench.harness.postgres import running_postgres
+from bench.harness.wrk import require_wrk
 from tests.many_rows import Many, add_many
 
 SERVERS = 500

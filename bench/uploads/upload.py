@@ -25,7 +25,7 @@ from isal import igzip
 from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.url_signing import presign
-from bench.bench_server import (
+from bench.harness.bench_server import (
     BenchServer,
     cpu_seconds,
     peak_mib,
@@ -35,7 +35,7 @@ from bench.bench_server import (
     running_server,
     verdict,
 )
-from bench.inspection_cost import inspection_cost
+from bench.uploads.inspection_cost import inspection_cost
 
 ROUNDS = 5
 INCOMPRESSIBLE = 0.8
@@ -51,7 +51,7 @@ def run(directory: Path) -> bool:
     print(f"  archives of {', '.join(f'{path.stat().st_size / MIB:.0f}' for path in (one, coded, four))} MiB")
     met = inspection_cost(coded)
     for name, application, target in (
-        ("inspection off", "bench.without_inspection:app", 0.85),
+        ("inspection off", "bench.uploads.without_inspection:app", 0.85),
         ("inspection on", "wsgi:app", 0.5),
     ):
         (directory / name).mkdir()

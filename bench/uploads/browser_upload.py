@@ -18,11 +18,12 @@ from app.config.settings import GIB, MIB, load_settings
 from app.storage.bucket import Bucket
 from app.storage.part_writer import PART
 from app.storage.url_signing import presign
-from bench import page_transfers, uppy
-from bench.bench_server import BenchServer, cpu_seconds, register_game, running_server, verdict
-from bench.cli import curl_seconds
-from bench.peer_missing import PeerMissing
-from bench.upload import make_archive
+from bench.harness.bench_server import BenchServer, cpu_seconds, register_game, running_server, verdict
+from bench.peers import uppy
+from bench.peers.peer_missing import PeerMissing
+from bench.uploads import page_transfers
+from bench.uploads.cli import curl_seconds
+from bench.uploads.upload import make_archive
 from tests.chromium import ARGUMENTS, CHROMIUM
 
 ROUNDS = 3

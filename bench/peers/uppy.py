@@ -10,9 +10,9 @@ from playwright.sync_api import Page
 
 from app.config.storage_settings import StorageSettings
 from app.storage.part_writer import PART
-from bench.peer_missing import PeerMissing
+from bench.peers.peer_missing import PeerMissing
 
-PEER = Path(__file__).parent / "peers" / "uppy"
+PEER = Path(__file__).parent / "uppy"
 _BUNDLE = PEER / "node_modules" / ".sender.js"
 _SEND = """([storage]) => sendWithUppy(document.getElementById("bench-file").files[0], storage)"""
 

@@ -6,8 +6,8 @@ import time
 
 from playwright.sync_api import Page, sync_playwright
 
-from bench.agent_reports import Agent
-from bench.bench_server import BenchServer
+from bench.harness.agent_reports import Agent
+from bench.harness.bench_server import BenchServer
 from tests.chromium import ARGUMENTS, CHROMIUM
 
 CELL = "#c{build}-srv-01"

@@ -19,10 +19,10 @@ from app.data.database import writing
 from app.data.models.base import now
 from app.data.models.game import Build
 from app.data.models.pack import BuildPack, PackUpdate
-from bench.bench_server import BenchServer, percentile, rss_mib, running_server, verdict
-from bench.fleet_reports import seed_servers, server_token
-from bench.postgres import running_postgres
-from bench.waiting_agents import WaitingFleet
+from bench.fleet.fleet_reports import seed_servers, server_token
+from bench.fleet.waiting_agents import WaitingFleet
+from bench.harness.bench_server import BenchServer, percentile, rss_mib, running_server, verdict
+from bench.harness.postgres import running_postgres
 from tests.many_rows import SLUG, Many
 
 SERVERS = 500

@@ -1,4 +1,4 @@
-"""Reads an object in ranges and drops the bytes: `packs_raw_reader.py URL BYTES`, from standard input's first line on.
+"""Reads an object in ranges and drops the bytes: `raw_reader.py URL BYTES`, from standard input's first line on.
 
 It prints `ready` when it waits, and ends when it has read everything.
 """

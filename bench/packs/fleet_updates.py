@@ -29,10 +29,10 @@ from app.data.models.pack import BuildPack
 from app.data.models.server import Server
 from app.fleet.servers import add_server
 from app.storage.bucket import bucket
-from bench.bench_server import BenchServer, register_game, running_server, verdict
-from bench.packs_data import CHANGES, MIB, TOP
-from bench.packs_data import Game as GameFolder
-from bench.packs_floor import print_floor
+from bench.harness.bench_server import BenchServer, register_game, running_server, verdict
+from bench.packs.install_floor import print_floor
+from bench.packs.sample_games import CHANGES, MIB, TOP
+from bench.packs.sample_games import Game as GameFolder
 from slipway.agent.packs.index_files import read_index
 from slipway.packs.format.index_decoding import decode_own_index
 from tests.slipway.agent.agent_process import AgentProcess, ordinary_user
@@ -41,7 +41,7 @@ MEMORY = Path("/dev/shm")  # so that no disk is measured
 SIZE = int(os.environ.get("SLIPWAY_BENCH_MIB", "1024")) * MIB
 AGENTS = 10
 AGENTS_SIZE = min(SIZE, 150 * MIB)
-READER = Path(__file__).with_name("packs_raw_reader.py")
+READER = Path(__file__).with_name("raw_reader.py")
 DEADLINE = 600.0
 
 

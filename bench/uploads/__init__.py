@@ -1,0 +1,1 @@
+"""Benches of uploads, through the app and straight to storage."""

@@ -1,0 +1,1 @@
+"""Benches of pages and of calls that read."""
