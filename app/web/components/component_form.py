@@ -12,19 +12,21 @@ from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from app.accounts.partners import dashboard_app_id
 from app.components.component_kinds import PARENTS
 from app.components.component_views import ShownComponent, list_components
-from app.components.components import component_of_draft, save_components
+from app.components.components import SavedComponent, component_of_draft, save_components
 from app.components.revisions import draft_of
+from app.components.sides import offered_sides
 from app.components.wanted_component import WantedComponent
 from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
-from app.web.components.board_filters import board_url, requested_filters
-from app.web.components.component_words import KINDS, kind_name
+from app.web.components.board_filters import board_url, requested_filters, side_picker_url
+from app.web.components.component_words import KINDS, kind_name, side_name
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
 from app.web.frame.edit_form import EditForm
 from app.web.frame.forms import FORM_REFUSALS, one_line, select_choices, show_refusal, summary_title
+from app.web.frame.toasts import flash_with_question
 from app.web.games.game_header import header_context
 
 pages = Blueprint("component_form", __name__)
@@ -134,8 +136,19 @@ def _save(game: Game, form: ComponentForm, component: ShownComponent | None) -> 
     except FORM_REFUSALS as refusal:
         status, headers = show_refusal(form, _in_words(refusal), **_FORM_NAMES)
         return _show(db.session.get_one(Game, game_id), form, component), status, headers
-    flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
+    _flash_saved(slug, saved)
     return redirect(board_url(slug, saved.component.id), 303)
+
+
+def _flash_saved(slug: str, saved: SavedComponent) -> None:
+    """A new component has no image yet: its toast opens the picker of its first side."""
+    component = saved.component
+    sides = offered_sides(component)
+    if saved.created and sides:
+        label = f"Choose image of {side_name(sides[0])}"
+        flash_with_question(f"{component.name} is added", label, side_picker_url(slug, component.id, sides[0]))
+    else:
+        flash(f"{component.name} is {'added' if saved.created else 'saved'}")
 
 
 def _in_words(refusal: Refusal) -> Refusal:
