@@ -19,7 +19,11 @@ _LISTEN = """(() => {
     if (window.listensToEffort) return;
     window.listensToEffort = true;
     const report = (kind, name = "") => window.reportEffort(kind, name);
-    addEventListener("pointerdown", (event) => { if (event.isTrusted && event.button === 0) report("click"); }, true);
+    addEventListener("pointerdown", (event) => {
+        if (!event.isTrusted || event.button !== 0) return;
+        report("click");
+        if (scrollY > 0) report("scrolled", event.target.textContent.trim());
+    }, true);
     addEventListener("keydown", (event) => { if (event.isTrusted && event.key === "Enter") report("click"); }, true);
     addEventListener("drop", () => report("field", "dropped files"), true);
     addEventListener("input", ({ isTrusted, target }) => {
@@ -39,6 +43,7 @@ class Effort:
 
     def __init__(self, *contexts: BrowserContext) -> None:
         self.clicks = self.fields = 0
+        self.below_fold: list[str] = []
         self._last_field = ""
         for context in contexts:
             self.listen(context)
@@ -54,19 +59,24 @@ class Effort:
         """The job begins here; what came before, such as signing in, does not count."""
         page.evaluate("0")  # every earlier report has arrived
         self.clicks = self.fields = 0
+        self.below_fold.clear()
         self._last_field = ""
 
-    def assert_documented(self, job: str, page: Page) -> None:
-        """The job took exactly what the table says."""
+    def assert_documented(self, job: str, page: Page, *, has_long_form: bool = False) -> None:
+        """The job took exactly what the table says, and all its clicks but those below a long form were on the first
+        screenful of their pages."""
         page.evaluate("0")
         counted = (self.clicks, self.fields)
         assert counted == documented_efforts()[job], f"{job}: {self.clicks} clicks and {self.fields} fields"
+        assert has_long_form or not self.below_fold, f"{job}: the page was scrolled to {self.below_fold}"
 
     def _record(self, _: Any, kind: str, name: str) -> None:
         """Letters typed one after another are one field. A field that is changed after a click counts again."""
         if kind == "click":
             self.clicks += 1
             self._last_field = ""
+        elif kind == "scrolled":
+            self.below_fold.append(name)
         elif name != self._last_field:
             self.fields += 1
             self._last_field = name

@@ -81,7 +81,7 @@ def test_a_session_that_ended_is_renewed_over_the_page(
     dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     dialog.get_by_role("button", name="Sign in").click()
     expect_saved(page)
-    effort.assert_documented("Save a form after the session has expired", page)
+    effort.assert_documented("Save a form after the session has expired", page, has_long_form=True)
     assert unexpected(complaints) == []
 
 
