@@ -1,5 +1,5 @@
-"""Addresses of the board and of what returns to it. The board's filters are kept in the addresses of its actions, so
-that each returns to the same list."""
+"""The board's filters in addresses. They are kept in the addresses of its actions, so that each returns to the same
+list."""
 
 from __future__ import annotations
 
@@ -24,15 +24,3 @@ def board_url(slug: str, component_id: str = "") -> str:
     """The board with the filters of this request, at one component."""
     anchor = f"c-{component_id}" if component_id else None
     return url_for("components.page", slug=slug, _anchor=anchor, **requested_filters())
-
-
-def side_picker_url(slug: str, component_id: str, side: str) -> str:
-    """The picker of the image of one side, which returns to the board."""
-    return url_for(
-        "image_picker.page",
-        slug=slug,
-        side=side,
-        component=component_id,
-        back=board_url(slug, component_id),
-        **{"for": "side"},
-    )

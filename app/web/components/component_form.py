@@ -20,13 +20,13 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
-from app.web.components.board_filters import board_url, requested_filters, side_picker_url
-from app.web.components.component_words import KINDS, kind_name, side_name
+from app.web.components.board_filters import board_url, requested_filters
+from app.web.components.component_words import KINDS, kind_name
+from app.web.components.side_picker import flash_first_side
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
 from app.web.frame.edit_form import EditForm
 from app.web.frame.forms import FORM_REFUSALS, one_line, select_choices, show_refusal, summary_title
-from app.web.frame.toasts import flash_with_question
 from app.web.games.game_header import header_context
 
 pages = Blueprint("component_form", __name__)
@@ -143,12 +143,11 @@ def _save(game: Game, form: ComponentForm, component: ShownComponent | None) -> 
 def _flash_saved(slug: str, saved: SavedComponent) -> None:
     """A new component has no image yet: its toast opens the picker of its first side."""
     component = saved.component
-    sides = offered_sides(component)
-    if saved.created and sides:
-        label = f"Choose image of {side_name(sides[0])}"
-        flash_with_question(f"{component.name} is added", label, side_picker_url(slug, component.id, sides[0]))
+    message = f"{component.name} is {'added' if saved.created else 'saved'}"
+    if saved.created and offered_sides(component):
+        flash_first_side(slug, component, message)
     else:
-        flash(f"{component.name} is {'added' if saved.created else 'saved'}")
+        flash(message)
 
 
 def _in_words(refusal: Refusal) -> Refusal:

@@ -17,9 +17,10 @@ from app.components.revisions import revision_of
 from app.components.sides import offered_sides, put_on_side
 from app.data.models.game import Game
 from app.refusals import InvalidRequest
-from app.web.components.board_filters import board_url, requested_filters, side_picker_url
+from app.web.components.board_filters import board_url, requested_filters
 from app.web.components.component_cards import faces
 from app.web.components.component_words import kind_name, millimetres, side_name
+from app.web.components.side_picker import side_picker_url
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
 from app.web.frame.formats import Moment, Phrase
