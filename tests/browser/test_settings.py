@@ -74,7 +74,7 @@ def test_a_key_is_made_used_rolled_and_revoked(
     first = make_key(page, "Release pipeline")
     expect(page.get_by_role("heading", name="Copy the new key for Build farm now")).to_be_focused()
     page.locator(".shown-once .copy").click()
-    effort.assert_documented("Make an API key and copy it", page)
+    effort.assert_documented("Create an API key and copy it", page)
     assert call(site, first) == "200"
 
     page.reload()
