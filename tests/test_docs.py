@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.effort import documented_efforts
 from tests.conftest import ROOT
 
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")])
@@ -62,3 +63,10 @@ def test_every_decision_is_listed_in_order_under_its_own_title() -> None:
 
     assert [(name, title) for _, title, name in listed] == titles
     assert [int(number) for number, _, _ in listed] == [int(path.name[:4]) for path in files]
+
+
+def test_every_job_of_the_dashboards_table_is_counted_by_one_test() -> None:
+    sources = [path.read_text() for path in (ROOT / "tests" / "browser").glob("test_*.py")]
+    counted = [job for source in sources for job in re.findall(r"\.assert_documented\(\s*\"([^\"]+)\"", source)]
+
+    assert sorted(counted) == sorted(documented_efforts())

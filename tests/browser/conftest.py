@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 from app.config.settings import MIB
 from app.storage import part_writer
 from tests.app.web.conftest import six_servers
+from tests.browser.effort import Effort
 from tests.conftest import PASSWORD
 from tests.live_server import LiveServer
 from tests.running_workers import running_workers
@@ -93,6 +94,12 @@ def context(chromium: Browser, site: LiveServer, complaints: list[str]) -> Itera
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
+
+
+@pytest.fixture
+def effort(context: BrowserContext) -> Effort:
+    """Counts what is done in the pages of `context`."""
+    return Effort(context)
 
 
 @pytest.fixture

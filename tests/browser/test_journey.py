@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.app.runtime.making import Run
 from tests.browser.conftest import visit
+from tests.browser.effort import Effort
 from tests.game_archives import big_archive
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -93,17 +94,19 @@ def test_a_dropped_file_gets_to_three_servers_and_a_lost_server_comes_back(
     expect(page.get_by_role("heading", name="Launch your first game")).to_be_visible()
     page.evaluate("window.sameDocument = true")
 
+    effort = Effort(context)
     page.locator("#drop-file").set_input_files(archive)
     expect(page.get_by_label("Title")).to_have_value("Paper Lanterns")
     expect(page.get_by_label("Title")).to_be_focused()
     page.get_by_label("Save directory").fill("PaperLanterns-1")
-    page.get_by_label("Launcher").fill("paper-lanterns.sh")
+    expect(page.get_by_label("Launcher")).to_have_value("paper-lanterns.sh")
     page.get_by_label("Tags").fill("Visual Novel")
     page.get_by_label("Description").fill("Lanterns, made of paper.")
     page.get_by_role("button", name="Register the game").click()
     expect(page.locator("#uploads-here .upload")).to_contain_text("Live on 3 of 3", timeout=60_000)
     for server in ("srv-01", "srv-02", "srv-03"):
         expect(page.locator(f"#c1-{server}")).to_contain_text("Cached", timeout=60_000)
+    effort.assert_documented("Register the first game and get its build to every server", page, has_long_form=True)
     assert page.evaluate("window.sameDocument")
 
     # Two windows see the same.

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
+from tests.browser.effort import Effort
 from tests.conftest import PASSWORD, Cast
 from tests.live_server import LiveServer
 
@@ -18,7 +19,7 @@ GARDEN = "/games/garden-of-forking-paths"
 
 
 def test_an_older_build_is_released_and_the_way_back_is_one_click(
-    sign_in: Callable[[str], Page], cast: Cast, six_servers: list[str], complaints: list[str]
+    sign_in: Callable[[str], Page], cast: Cast, six_servers: list[str], effort: Effort, complaints: list[str]
 ) -> None:
     scenes.forking_paths(cast.starlight.partner_id)
     scenes.servers_report(silent=["srv-06"])
@@ -40,12 +41,14 @@ def test_an_older_build_is_released_and_the_way_back_is_one_click(
     dialog.get_by_role("link", name="Cancel").click()
     expect(dialog).to_be_hidden()
 
+    effort.begin(page)
     opener.click()
     dialog.get_by_role("button", name="Roll back to build 3 on 6 servers").click()
     toast = page.locator(".toast")
     expect(toast).to_contain_text("Build 3 is live")
     expect(page.locator("#game-state")).to_contain_text("Live: build 3")
     expect(page.locator("tr#b3")).to_contain_text("Live since")
+    effort.assert_documented("Roll back to an older build", page)
     toast.get_by_role("link", name="Release 4").click()
     page.get_by_role("button", name="Release build 4 to 6 servers").click()
     expect(page.locator("#game-state")).to_contain_text("Live: build 4")

@@ -18,6 +18,7 @@ from app.data.extensions import db
 from app.data.models.partner import Member, Partner
 from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import visit, with_fonts
+from tests.browser.effort import Effort
 from tests.browser.test_axe import LOOKS, findings
 from tests.conftest import CAST, PASSWORD, Cast
 from tests.live_server import LiveServer
@@ -64,13 +65,16 @@ def call(site: LiveServer, secret: str) -> str:
 
 
 def test_a_key_is_made_used_rolled_and_revoked(
-    site: LiveServer, partner: Partner, sign_in: SignIn, cast: Cast, complaints: list[str]
+    site: LiveServer, partner: Partner, sign_in: SignIn, cast: Cast, effort: Effort, complaints: list[str]
 ) -> None:
     page = sign_in(cast.starlight.owner)
+    effort.begin(page)
     page.get_by_role("link", name="Settings", exact=True).first.click()
     page.get_by_role("link", name="API keys").click()
     first = make_key(page, "Release pipeline")
     expect(page.get_by_role("heading", name="Copy the new key for Build farm now")).to_be_focused()
+    page.locator(".shown-once .copy").click()
+    effort.assert_documented("Create an API key and copy it", page)
     assert call(site, first) == "200"
 
     page.reload()
@@ -175,25 +179,37 @@ def test_a_role_is_saved_by_its_button_which_is_there_when_it_differs(
 
 
 def test_somebody_is_invited_and_joins_in_another_browser(
-    chromium: Browser, site: LiveServer, partner: Partner, sign_in: SignIn, cast: Cast, complaints: list[str]
+    chromium: Browser,
+    site: LiveServer,
+    partner: Partner,
+    sign_in: SignIn,
+    cast: Cast,
+    effort: Effort,
+    complaints: list[str],
 ) -> None:
     page = sign_in(cast.starlight.owner)
-    page.goto("/settings/members")
+    effort.begin(page)
+    page.get_by_role("link", name="Settings", exact=True).first.click()
+    page.get_by_role("link", name="Members", exact=True).click()
     page.get_by_label("Email").fill("kim@starlight.example")
     page.get_by_label("Role", exact=True).select_option("viewer")
     page.get_by_role("button", name="Make invitation").click()
     link = page.get_by_role("region", name="The link", exact=True).inner_text().strip()
+    page.locator(".shown-once .copy").click()
+    effort.assert_documented("Invite a member and copy the link", page)
     page.reload()
     expect(page.get_by_role("region", name="The link", exact=True)).to_have_count(0)
 
     other = visit(chromium, site.url, complaints)
     joining = other.new_page()
+    effort_of_joining = Effort(other)
     joining.goto(link)
     expect(joining.get_by_label("Your name")).to_be_focused()
     joining.keyboard.type("Kim")
     joining.get_by_label("Password", exact=True).fill("a new long password")
     joining.get_by_role("button", name="Join and sign in").click()
     expect(joining.locator(".toast")).to_contain_text("Welcome to Starlight Studio")
+    effort_of_joining.assert_documented("Join with an invitation", joining)
     joining.goto("/settings/members")
     expect(joining.get_by_role("row", name="kim@starlight.example")).to_contain_text("Kim you")
     other.close()

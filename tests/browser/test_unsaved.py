@@ -18,6 +18,7 @@ from app.web.games import game_details
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
 from tests.browser.conftest import wait_for
+from tests.browser.effort import Effort
 from tests.conftest import CAST, PASSWORD, Cast
 
 pytestmark = [pytest.mark.browser, ONE_DATABASE]
@@ -67,12 +68,30 @@ def expect_saved(page: Page) -> None:
     expect(page.get_by_label("Description")).to_have_value("Typed, and not saved yet.")
 
 
-def test_a_session_that_ended_is_renewed_over_the_page(details: Page, cast: Cast, complaints: list[str]) -> None:
+def test_a_session_that_ended_is_renewed_over_the_page(
+    details: Page, cast: Cast, effort: Effort, complaints: list[str]
+) -> None:
+    page = details
+    end_session(cast)
+    effort.begin(page)
+    save(page)
+    dialog = page.get_by_role("dialog", name="You are no longer signed in")
+    expect(dialog.get_by_label("Email")).to_be_focused()
+    dialog.get_by_label("Email").fill(cast.starlight.owner)
+    dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    dialog.get_by_role("button", name="Sign in").click()
+    expect_saved(page)
+    effort.assert_documented("Save a form after the session has expired", page, has_long_form=True)
+    assert unexpected(complaints) == []
+
+
+def test_a_wrong_password_keeps_the_dialog_of_an_ended_session(
+    details: Page, cast: Cast, complaints: list[str]
+) -> None:
     page = details
     end_session(cast)
     save(page)
     dialog = page.get_by_role("dialog", name="You are no longer signed in")
-    expect(dialog.get_by_label("Email")).to_be_focused()
     dialog.get_by_label("Email").fill(cast.starlight.owner)
     dialog.get_by_label("Password", exact=True).fill("wrong" + PASSWORD)
     dialog.get_by_role("button", name="Sign in").click()

@@ -12,8 +12,9 @@ from wtforms.validators import DataRequired, Length, NumberRange, Optional
 from app.accounts.partners import dashboard_app_id
 from app.components.component_kinds import PARENTS
 from app.components.component_views import ShownComponent, list_components
-from app.components.components import component_of_draft, save_components
+from app.components.components import SavedComponent, component_of_draft, save_components
 from app.components.revisions import draft_of
+from app.components.sides import offered_sides
 from app.components.wanted_component import WantedComponent
 from app.data.database import free_connection
 from app.data.extensions import db
@@ -21,6 +22,7 @@ from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
 from app.web.components.board_filters import board_url, requested_filters
 from app.web.components.component_words import KINDS, kind_name
+from app.web.components.side_picker import flash_first_side
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
 from app.web.frame.edit_form import EditForm
@@ -134,8 +136,18 @@ def _save(game: Game, form: ComponentForm, component: ShownComponent | None) -> 
     except FORM_REFUSALS as refusal:
         status, headers = show_refusal(form, _in_words(refusal), **_FORM_NAMES)
         return _show(db.session.get_one(Game, game_id), form, component), status, headers
-    flash(f"{saved.component.name} is {'added' if saved.created else 'saved'}")
+    _flash_saved(slug, saved)
     return redirect(board_url(slug, saved.component.id), 303)
+
+
+def _flash_saved(slug: str, saved: SavedComponent) -> None:
+    """A new component has no image yet: its toast opens the picker of its first side."""
+    component = saved.component
+    message = f"{component.name} is {'added' if saved.created else 'saved'}"
+    if saved.created and offered_sides(component):
+        flash_first_side(slug, component, message)
+    else:
+        flash(message)
 
 
 def _in_words(refusal: Refusal) -> Refusal:

@@ -20,6 +20,7 @@ from app.refusals import InvalidRequest
 from app.web.components.board_filters import board_url, requested_filters
 from app.web.components.component_cards import faces
 from app.web.components.component_words import kind_name, millimetres, side_name
+from app.web.components.side_picker import side_picker_url
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
 from app.web.frame.formats import Moment, Phrase
@@ -88,14 +89,11 @@ def _component(game: Game, component_id: str) -> ShownComponent:
 
 
 def _side_lines(slug: str, component: ShownComponent, sides: Sequence[str]) -> list[SideLine]:
-    query: dict[str, Any] = {"for": "side", "component": component.id, "back": board_url(slug, component.id)}
     lines = []
     for side in sides:
         image = component.faces.get(side)
         asset_url = url_for("asset.page", slug=slug, asset_id=image.asset_id) if image else ""
-        lines.append(
-            SideLine(side, side_name(side), asset_url, url_for("image_picker.page", slug=slug, side=side, **query))
-        )
+        lines.append(SideLine(side, side_name(side), asset_url, side_picker_url(slug, component.id, side)))
     return lines
 
 
