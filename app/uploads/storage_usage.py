@@ -17,6 +17,7 @@ from app.data.pack_sizes import pack_sizes
 class GameUsage:
     """Stored builds of one game with their packs. A deleted game counts until its objects are deleted."""
 
+    game_id: str
     title: str
     slug: str
     deleted: bool
@@ -35,7 +36,7 @@ def usage_by_game(partner: Partner) -> Sequence[GameUsage]:
     )
     total = func.sum(Build.size) + func.coalesce(func.max(packs.c.bytes), 0)
     rows = db.session.execute(
-        select(Game.title, Game.slug, Game.deleted_at, func.count(Build.id), total)
+        select(Game.id, Game.title, Game.slug, Game.deleted_at, func.count(Build.id), total)
         .join(Build, Build.game_id == Game.id)
         .outerjoin(packs, packs.c.game_id == Game.id)
         .where(Game.partner_id == partner.id)
@@ -43,6 +44,6 @@ def usage_by_game(partner: Partner) -> Sequence[GameUsage]:
         .order_by(total.desc(), Game.title)
     )
     return [
-        GameUsage(title, slug, deleted_at is not None, builds, int(size))
-        for title, slug, deleted_at, builds, size in rows
+        GameUsage(game_id, title, slug, deleted_at is not None, builds, int(size))
+        for game_id, title, slug, deleted_at, builds, size in rows
     ]

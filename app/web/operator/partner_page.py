@@ -28,6 +28,7 @@ from app.web.settings.password_confirmation import (
     password_link_question,
     require_password,
 )
+from app.web.settings.quota_page import largest_games
 from app.web.settings.text_fields import email_field
 
 pages = Blueprint("operator_partner", __name__)
@@ -121,6 +122,7 @@ def _render(
         invitations=open_invitations(partner),
         found=found,
         words=_quota_words(found),
+        largest=largest_games(partner),
         quota=quota or QuotaForm(formdata=None, quota="" if limit is None else f"{limit / GB:.10g}"),
         owner=owner or OwnerForm(formdata=None),
         form=invalid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, render_template
@@ -12,12 +13,16 @@ from app.accounts.keys import ROLL_OVERLAP
 from app.accounts.members import INVITATION_LIFETIME
 from app.config.settings import MIB, settings
 from app.data.extensions import db
+from app.data.models.partner import Partner
 from app.images.gallery import quota_summary
+from app.images.game_pictures import covers_of
 from app.images.image_limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
+from app.images.shown_images import ShownImage
 from app.limits.rate_limits import rate_words
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.current_user import my_partner, require_sign_in
 from app.web.frame.formats import counted, format_duration, format_limit, format_size
+from app.web.frame.image_tags import Picture, game_thumbnail
 from app.web.images.gallery_view import quota_words
 
 pages = Blueprint("quota", __name__)
@@ -27,9 +32,18 @@ MAX_SHOWN_GAMES = 10
 
 
 @dataclass(frozen=True)
+class LargestGames:
+    """The partner's largest games. `more`: how many smaller ones there are, in words, or ""."""
+
+    lines: Sequence[UsageLine]
+    more: str
+
+
+@dataclass(frozen=True)
 class UsageLine:
     """Storage used by one game. `slug` is "" for a deleted game whose bytes are not removed yet."""
 
+    cover: Picture | None
     title: str
     slug: str
     builds: str
@@ -41,7 +55,6 @@ def page() -> ResponseReturnValue:
     """The page."""
     partner = my_partner()
     quota = build_quota(db.session(), partner)
-    games = usage_by_game(partner)
     return render_template(
         "settings/quota.html",
         quota=quota,
@@ -49,15 +62,27 @@ def page() -> ResponseReturnValue:
         limit=format_size(quota.limit) if quota.limit is not None else "",
         facts=_facts(quota),
         images=quota_words(quota_summary(partner.id)),
-        games=[_line(game) for game in games[:MAX_SHOWN_GAMES]],
-        more=counted(len(games) - MAX_SHOWN_GAMES, "smaller game") if len(games) > MAX_SHOWN_GAMES else "",
+        largest=largest_games(partner),
         limits=_limits(),
     )
 
 
-def _line(game: GameUsage) -> UsageLine:
+def largest_games(partner: Partner) -> LargestGames:
+    """By the size of their builds, for members and operators."""
+    games = usage_by_game(partner)
+    shown, more = games[:MAX_SHOWN_GAMES], len(games) - MAX_SHOWN_GAMES
+    covers = covers_of([game.game_id for game in shown])
+    lines = [_line(game, covers.get(game.game_id)) for game in shown]
+    return LargestGames(lines, counted(more, "smaller game") if more > 0 else "")
+
+
+def _line(game: GameUsage, cover: ShownImage | None) -> UsageLine:
     return UsageLine(
-        game.title, "" if game.deleted else game.slug, counted(game.builds, "build"), format_size(game.size)
+        cover=game_thumbnail(cover),
+        title=game.title,
+        slug="" if game.deleted else game.slug,
+        builds=counted(game.builds, "build"),
+        size=format_size(game.size),
     )
 
 
