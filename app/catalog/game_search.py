@@ -51,7 +51,7 @@ def named_games(partner: PartnerIdentity) -> list[NamedGame]:
         .with_only_columns(Game.id, Game.slug, Game.title)
         .order_by(Game.updated_at.desc(), Game.id.desc())
     )
-    return [NamedGame(id, slug, title, search_words(title), search_words(slug)) for id, slug, title in rows]
+    return [NamedGame(game_id, slug, title, search_words(title), search_words(slug)) for game_id, slug, title in rows]
 
 
 def matching_games(games: Sequence[NamedGame], wanted: Sequence[str]) -> list[tuple[int, NamedGame]]:

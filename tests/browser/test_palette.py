@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from tests.app.web import scenes
 from tests.app.web.conftest import ONE_DATABASE
@@ -21,7 +23,7 @@ SignIn = Callable[[str], Page]
 @pytest.fixture
 def catalog(cast: Cast) -> None:
     partner_id = cast.starlight.partner_id
-    scenes.add_game(partner_id, "Moth Season", "moth-season", age=scenes.timedelta(days=1))
+    scenes.add_game(partner_id, "Moth Season", "moth-season", age=timedelta(days=1))
     scenes.add_game(partner_id, "Paper Lanterns", "paper-lanterns", [Sent() for _ in range(12)])
 
 
@@ -66,7 +68,12 @@ def test_the_keyboard_finds_and_opens(sign_in: SignIn, cast: Cast, catalog: None
     expect(title).to_have_value("Moth Seasons")
     # Opening another page would lose it: that is asked first.
     asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
     page.keyboard.press("Control+k")
     expect(field).to_have_attribute("aria-expanded", "true")
     page.keyboard.press("Enter")
@@ -77,14 +84,13 @@ def test_the_keyboard_finds_and_opens(sign_in: SignIn, cast: Cast, catalog: None
     title.fill("Moth Season")
     # Enter before the results are there opens the first of them.
     waiting: list[Route] = []
-    page.route("**/search/results?q=paper*", waiting.append)
+    page.route("**/search/results?q=paper*", lambda route: waiting.append(route))
     page.keyboard.press("Control+k")
     expect(field).to_have_attribute("aria-expanded", "true")
     with page.expect_request("**/search/results?q=paper*12"):
         page.keyboard.type("paper-lanterns 12")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(lambda address: address.endswith("/moth-season/details"))
-    page.unroute("**/search/results?q=paper*")
+    expect(page).to_have_url(re.compile("/moth-season/details$"))
     waiting[-1].continue_()
     page.wait_for_url("**/games/paper-lanterns/builds/12")
     expect(page.get_by_role("heading", name="Build 12")).to_be_visible()
@@ -92,9 +98,7 @@ def test_the_keyboard_finds_and_opens(sign_in: SignIn, cast: Cast, catalog: None
     assert complaints == []
 
 
-def test_the_button_opens_it_and_a_lost_server_is_reported(
-    sign_in: SignIn, cast: Cast, catalog: None, complaints: list[str]
-) -> None:
+def test_the_button_opens_it_and_a_lost_server_is_reported(sign_in: SignIn, cast: Cast, catalog: None) -> None:
     page = sign_in(cast.starlight.owner)
     page.set_viewport_size({"width": 360, "height": 700})
     button = page.get_by_role("link", name="Search")
@@ -107,10 +111,9 @@ def test_the_button_opens_it_and_a_lost_server_is_reported(
     )
     page.unroute("**/search/results*")
     page.locator("#palette-text").fill("moth s")
-    page.get_by_role("option", name="Moth Season").click()
+    page.get_by_role("option", name="Moth Season moth-season").click()
     page.wait_for_url("**/games/moth-season")
     button.click()
     page.get_by_role("button", name="Close").click()
     expect(page.locator("#palette")).to_be_hidden()
     expect(button).to_be_focused()
-    assert complaints == []

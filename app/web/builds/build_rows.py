@@ -45,7 +45,8 @@ class BuildLine:
 @dataclass(frozen=True)
 class RefusalLine:
     """Archives that were rejected for the same reason. `entry`: the newest audit entry; `state`: what is wrong;
-    `what_to_do`: how to correct it, with a `command` or ""; `times`: how often it happened, if more than once; `facts`: file, size, sender."""
+    `what_to_do`: how to correct it, with a `command` or ""; `times`: how often it happened, if more than once; `facts`:
+    file, size, sender."""
 
     entry: int
     state: str

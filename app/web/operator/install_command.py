@@ -1,4 +1,4 @@
-"""Shell commands that install an agent and its token on a game server: what docs/agents.md describes, ready to paste."""
+"""Shell commands that install an agent and its token on a game server: those of docs/agents.md, ready to paste."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from flask import url_for
 
@@ -48,9 +49,9 @@ class _Found:
     pages: list[Result] = field(default_factory=list)
     actions: list[Result] = field(default_factory=list)
 
-    def add_place(self, rank: int, place: Place, subject: str = "", **values: str) -> None:
+    def add_place(self, rank: int, place: Place, subject: str = "", **values: Any) -> None:
         """`subject`: the game or the server whose place it is."""
-        url = url_for(place.endpoint, _anchor=place.anchor or None, **values)
+        url = url_for(place.endpoint, **values) + (f"#{place.anchor}" if place.anchor else "")
         name = f"{place.name}: {subject}" if subject else place.name
         (self.actions if place.is_action else self.pages).append(Result(rank, name, url))
 

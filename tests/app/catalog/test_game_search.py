@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import update
 
@@ -21,8 +23,8 @@ from tests.conftest import Cast
 def partner(cast: Cast) -> Partner:
     """Starlight Studio with three games, the last changed first: Paper Lanterns, Lantern Moths, Low Tide."""
     partner_id = cast.starlight.partner_id
-    scenes.add_game(partner_id, "Low Tide", "low-tide", [Sent()], age=scenes.timedelta(days=3))
-    moths = scenes.add_game(partner_id, "Lantern Moths", "moths", [Sent(), Sent()], age=scenes.timedelta(days=2))
+    scenes.add_game(partner_id, "Low Tide", "low-tide", [Sent()], age=timedelta(days=3))
+    moths = scenes.add_game(partner_id, "Lantern Moths", "moths", [Sent(), Sent()], age=timedelta(days=2))
     scenes.add_game(partner_id, "Paper Lanterns", "paper-lanterns", [Sent() for _ in range(12)])
     scenes.add_game(cast.moonbase.partner_id, "Lanterns of the Moon", "lanterns", [Sent()])
     with writing() as session:

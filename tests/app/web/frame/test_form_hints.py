@@ -29,17 +29,15 @@ PARTNER_PAGES = (
 OPERATOR_PAGES = ("/operator/add-server", "/operator/servers/srv-01", "/operator/partners/new", "/operator/partners/{}")
 # Their labels say everything.
 SELF_EXPLANATORY = {"Current password"}
-FIELD = re.compile(r'<div class="field[ "].*?</(?:div|textarea|select)>', re.DOTALL)
-CONTROL = re.compile(r"<(?:input|select|textarea)[^>]*>")
 
 
 def fields(page: str) -> dict[str, str]:
-    """Label -> the tag of its control, of each labelled field."""
+    """Label -> the tag of its control, of each field of a form (check boxes have their words beside them)."""
     found = {}
-    for block in FIELD.findall(page):
-        label, control = re.search(r"<label[^>]*>(.*?)</label>", block), CONTROL.search(block)
-        if label and control:
-            found[label[1]] = control[0]
+    for control_id, label in re.findall(r'<label for="([^"]+)">([^<]+)</label>', page):
+        control = re.search(rf'<(?:input|select|textarea)[^>]* id="{control_id}"[^>]*>', page)
+        assert control, label
+        found[label] = control[0]
     return found
 
 
@@ -89,7 +87,7 @@ def test_examples_are_real_values(cast: Cast, owner: Visitor) -> None:
 def _example(page: str, label: str) -> str:
     """The value after "such as" in a field's hint."""
     found = re.search(
-        rf'<label for="[^"]*">{label}</label>\s*<p class="hint"[^>]*>.*?such as (.*?)\.(?: It |</p>)', page
+        rf'<label for="[^"]*">{label}</label>(?:</div>)?\s*<p class="hint"[^>]*>.*?such as (.*?)\.(?: It |</p>)', page
     )
     assert found, label
     return found[1]

@@ -182,7 +182,7 @@ def test_rolling_says_what_happens_and_then_shows_the_new_token(
     assert "stops working now" in question
     page = roll(operator, "srv-01")
     token = token_in(page)
-    assert command(page).endswith("&& systemctl restart slipway-agent")
+    assert command(page).endswith("&&\nsystemctl restart slipway-agent")
     plan = "/api/servers/self/plan"
     assert visitor.get(plan, headers=bearer(cast.servers["srv-01"])).status_code == 401
     assert visitor.get(plan, headers=bearer(token)).status_code == 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -27,7 +28,7 @@ NOT_OFFERED = {"/", "/search", "/search/results", "/settings", "/settings/keys/e
 @pytest.fixture
 def catalog(cast: Cast, six_servers: list[str]) -> None:
     partner_id = cast.starlight.partner_id
-    scenes.add_game(partner_id, "Members of the Choir", "choir", age=scenes.timedelta(days=1))
+    scenes.add_game(partner_id, "Members of the Choir", "choir", age=timedelta(days=1))
     scenes.add_game(partner_id, "Paper Lanterns", "paper-lanterns", [Sent() for _ in range(12)])
     scenes.add_game(cast.moonbase.partner_id, "Paper Moon", "paper-moon", [Sent()])
 

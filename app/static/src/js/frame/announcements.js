@@ -8,6 +8,7 @@ const COLLECT = 400; // milliseconds
 let waiting = [];
 let timer = 0;
 
+/** @returns {HTMLElement | null} */
 function region() {
   const dialog = all(document, "dialog:modal", HTMLDialogElement).at(-1);
   if (!dialog) return byId("status", HTMLElement);

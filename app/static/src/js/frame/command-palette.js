@@ -39,10 +39,11 @@ const isCurrent = () =>
 /** @param {KeyboardEvent} event */
 function handleKey(event) {
   const count = options().length;
+  /** @type {Record<string, number>} */
   const places = { ArrowDown: chosen() + 1, ArrowUp: chosen() - 1 + count, Home: 0, End: count - 1 };
   opensFirst = event.key === "Enter" && !isCurrent();
   if (event.key === "Enter") options()[isCurrent() ? chosen() : -1]?.click();
-  else if (count && event.key in places) choose(places[/** @type {keyof places} */ (event.key)] % count);
+  else if (count && event.key in places) choose((places[event.key] ?? 0) % count);
   else return;
   event.preventDefault();
 }
@@ -50,7 +51,8 @@ function handleKey(event) {
 document.addEventListener("keydown", (event) => {
   const dialog = palette();
   if (!dialog || event.isComposing) return;
-  if (event.key?.toLowerCase() === "k" && (isApple ? event.metaKey : event.ctrlKey) && !event.shiftKey && !event.altKey) {
+  const isShortcut = (isApple ? event.metaKey : event.ctrlKey) && !event.shiftKey && !event.altKey;
+  if (isShortcut && event.key.toLowerCase() === "k") {
     event.preventDefault();
     if (dialog.open) dialog.close();
     else open(dialog);
