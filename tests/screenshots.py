@@ -73,12 +73,14 @@ PARTNER_PAGES = [
     ("settings-appearance", "/settings/appearance"),
     ("profile", "/profile"),
     ("reference", "/reference"),
+    ("search", "/search?q=paths"),
 ]
 OPERATOR_PAGES = [
     ("operator-servers", "/operator/servers?server=srv-04"),
     ("operator-server", "/operator/servers/srv-04"),
     ("operator-add-server", "/operator/add-server"),
     ("operator-partners", "/operator/partners"),
+    ("operator-attention", "/operator/attention"),
     ("operator-partner-new", "/operator/partners/new"),
     ("operator-capacity", "/operator/capacity"),
     ("operator-storage", "/operator/storage"),
@@ -235,6 +237,12 @@ class Camera:
         if self.wants("uploads"):
             with self.window("owner@starlight.example") as page:
                 self._uploads(page)
+        if self.wants("palette"):
+            with self.window("owner@starlight.example") as page:
+                self._palette(page)
+        if self.wants("operator-token"):
+            with self.window("operator@slipway.example") as page:
+                self._new_token(page)
         if self.wants("release-dialog"):
             with self.window("owner@starlight.example") as page:
                 self._question(page)
@@ -293,9 +301,34 @@ class Camera:
     def _question(self, page: Page) -> None:
         page.goto(GARDEN)
         page.get_by_role("link", name="Release build 5").first.click()
+        self._take_dialog(page, "release-dialog")
+
+    def _palette(self, page: Page) -> None:
+        page.goto(GARDEN)
+        page.keyboard.press("Control+k")
+        page.get_by_role("option").first.wait_for()
+        self._take_dialog(page, "palette")
+        page.get_by_role("combobox").fill("garden 3")
+        page.get_by_role("option", name="build 3").wait_for()
+        self._take_dialog(page, "palette-build")
+
+    def _new_token(self, page: Page) -> None:
+        page.goto("/operator/servers/srv-06/token")
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Roll the token").click()
+        page.locator(".shown-once").wait_for()
+        self.take(page, "operator-token-rolled")
+        page.goto("/operator/add-server")
+        page.get_by_label("Id").fill(f"srv-{self.theme}-{self.width}")
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Add the server").click()
+        page.locator(".shown-once").wait_for()
+        self.take(page, "operator-token")
+
+    def _take_dialog(self, page: Page, name: str) -> None:
         page.locator("dialog[open]").wait_for()
         page.evaluate("document.fonts.ready")
-        page.screenshot(path=FOLDER / f"release-dialog-{self.width}-{self.theme}.png", animations="disabled")
+        page.screenshot(path=FOLDER / f"{name}-{self.width}-{self.theme}.png", animations="disabled")
         self.taken += 1
 
 

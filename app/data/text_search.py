@@ -6,9 +6,11 @@ extension.
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+_SEPARATORS = re.compile(r"[\W_]+")
 _LEFT_OUT = {"Mn", "Cf"}  # accents, and characters that show nothing
 
 
@@ -24,3 +26,26 @@ def contains(wanted: str, texts: Iterable[str]) -> bool:
     """Whether one of the texts contains `wanted`. Nothing contains a text without letters, digits or signs."""
     part = fold(wanted)
     return bool(part) and any(part in fold(text) for text in texts)
+
+
+def search_words(text: str) -> list[str]:
+    """The words of a text for `match_rank`, folded: "Paper-Lanterns 12" has three."""
+    return _SEPARATORS.sub(" ", fold(text)).split()
+
+
+def match_rank(wanted: Sequence[str], words: Sequence[str]) -> int | None:
+    """How well a text with these words matches the wanted ones: 0 if it is them, 1 if it begins with them, 2 if each is
+    the beginning of a word, 3 if each is a part of a word, and None if one is in no word. No words match any text."""
+    if any(not any(part in word for word in words) for part in wanted):
+        return None
+    text, begins = " ".join(words), " ".join(wanted)
+    if text == begins:
+        return 0
+    if text.startswith(begins):
+        return 1
+    return 2 if all(any(word.startswith(part) for word in words) for part in wanted) else 3
+
+
+def best_rank(wanted: Sequence[str], texts: Iterable[Sequence[str]]) -> int | None:
+    """The lowest rank of several texts; None if none matches."""
+    return min((rank for words in texts if (rank := match_rank(wanted, words)) is not None), default=None)

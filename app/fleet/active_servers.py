@@ -23,6 +23,14 @@ def active_servers(session: Session | None = None) -> Sequence[Server]:
     return (session or db.session()).scalars(select(Server).where(IS_ACTIVE).order_by(Server.id)).all()
 
 
+def server_places() -> list[tuple[str, str]]:
+    """(id, region) of every active server, in id order."""
+    return [
+        (row.id, row.region)
+        for row in db.session.execute(select(Server.id, Server.region).where(IS_ACTIVE).order_by(Server.id))
+    ]
+
+
 def places_on_page(page: int | None, total: int) -> slice:
     """The places of the servers that a page shows, of `total` servers. Pages are numbered from 1, and a page beyond the
     last one is the last. None: all servers."""

@@ -36,6 +36,7 @@ class Attempt:
 class ReplicaOnServer:
     """One build on one server, for operators."""
 
+    game_id: str
     game: str
     partner: str
     build: int
@@ -62,7 +63,7 @@ def attempts_of_build(game_id: str, number: int, server_id: str) -> list[Attempt
 def replica_on_server(build_id: str, server_id: str) -> ReplicaOnServer | None:
     """None if the server never had to do with the build, or is not active."""
     row = db.session.execute(
-        select(Game.title, Partner.name, Build.number)
+        select(Game.id, Game.title, Partner.name, Build.number)
         .select_from(Replica)
         .join(Server, Replica.server_id == Server.id)
         .join(Build, Replica.build_id == Build.id)

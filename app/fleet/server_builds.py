@@ -25,6 +25,7 @@ class ServerBuild:
     a pack."""
 
     key: str  # the build's id, which tells rows apart
+    game_id: str
     game: str
     partner: str
     build: int
@@ -90,6 +91,7 @@ def server_builds(server_id: str, max_rows: int) -> ServerBuilds:
 def _holding(replica: Replica, build: Build, game: Game, partner: str, sessions: int, state: BuildState) -> ServerBuild:
     return ServerBuild(
         key=build.id,
+        game_id=game.id,
         game=game.title,
         partner=partner,
         build=build.number,

@@ -18,6 +18,7 @@ from app.data.pack_sizes import pack_sizes
 class GameUsage:
     """Stored builds of one game with their packs, in bytes. A deleted game counts until its objects are deleted."""
 
+    game_id: str
     title: str
     slug: str
     deleted: bool
@@ -108,6 +109,7 @@ def _by_game() -> Select[Any]:
     archives, stored = func.sum(Build.size), func.coalesce(func.max(packs.c.bytes), 0)
     return (
         select(
+            Game.id,
             Game.title,
             Game.slug,
             Game.deleted_at.is_not(None),
@@ -127,6 +129,6 @@ def _by_game() -> Select[Any]:
 
 def _game_usages(query: Select[Any]) -> list[GameUsage]:
     return [
-        GameUsage(title, slug, bool(deleted), partner_id, partner, builds, int(archives), int(packs))
-        for title, slug, deleted, partner_id, partner, builds, archives, packs in db.session.execute(query)
+        GameUsage(game_id, title, slug, bool(deleted), partner_id, partner, builds, int(archives), int(packs))
+        for game_id, title, slug, deleted, partner_id, partner, builds, archives, packs in db.session.execute(query)
     ]

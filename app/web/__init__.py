@@ -41,6 +41,7 @@ from app.web.operator import (
 from app.web.operator import partner_page as operator_partner_page
 from app.web.operator import replica_page as operator_replica_page
 from app.web.operator import server_list as operator_server_list
+from app.web.palette import palette_page
 from app.web.reference import reference_page
 from app.web.servers import server_list
 from app.web.settings import (
@@ -64,6 +65,7 @@ AREAS: tuple[tuple[ModuleType, ...], ...] = (
     (gallery_page, image_page, image_picker, image_upload, selected_images),
     (board_page, component_page, component_form, revisions_page),
     (server_list,),
+    (palette_page,),
     (
         partner_page,
         members_page,

@@ -112,6 +112,7 @@ def test_of_two_equal_images_the_second_is_already_here(sign_in: SignIn, cast: C
     drop(page, one=picture(), two=picture())
     second = page.locator("#image-uploads .tile", has_text="two.png")
     expect(second).to_contain_text("Already here")
+    expect(second).to_contain_text("The gallery has it as one.png.")
     expect(page.locator("#assets-tiles .tile")).to_have_count(1)
     expect(page.locator("#assets-tiles .tile")).to_contain_text("one.png")
     second.get_by_role("button", name="Dismiss: two.png").click()

@@ -179,7 +179,7 @@ def test_a_server_is_added_and_its_command_copied(
     page.get_by_role("button", name="Copy").first.click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     copied = page.evaluate("navigator.clipboard.readText()")
-    assert re.search(r"<<< 'srv_[\w-]{40,}' && .* run --url http://127\.0\.0\.1:\d+ ", copied)
+    assert re.search(r"<<< 'srv_[\w-]{40,}' &&\necho SLIPWAY_URL=http://127\.0\.0\.1:\d+ > ", copied)
     page.get_by_role("link", name="I have stored it").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("srv-07")
     page.go_back()

@@ -18,6 +18,7 @@ import "./js/frame/tab-title.js";
 import "./js/live/new-builds.js";
 import "./js/frame/toasts.js";
 import "./js/frame/dialog.js";
+import "./js/frame/command-palette.js";
 import "./js/frame/failed-requests.js";
 import "./js/frame/sign-in-again.js";
 import "./js/forms/unsaved-changes.js";

@@ -26,7 +26,7 @@ class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
     """Whether new builds are released, and how many old ones are kept."""
 
     auto_release = BooleanField("Release when ready")
-    keep_builds = IntegerField("Keep the newest", [Optional(), NumberRange(1, 1000, _KEEP_RANGE)])
+    keep_builds = IntegerField("Builds to keep", [Optional(), NumberRange(1, 1000, _KEEP_RANGE)])
 
 
 @pages.get("/games/<slug>/builds")

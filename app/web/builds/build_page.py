@@ -23,8 +23,9 @@ from app.web.builds import build_words
 from app.web.builds.build_rows import release_action
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
-from app.web.frame.formats import Moment, Phrase, counted, format_size
+from app.web.frame.formats import Copyable, Fact, Moment, counted, format_size
 from app.web.frame.forms import FORM_REFUSALS, readable_lines, show_refusal, summary_title
+from app.web.frame.shown_commands import archive_name, start_lines
 from app.web.games.game_header import header_context, join_words
 from app.web.settings.confirm_question import render_question
 from slipway.archive.invisible_characters import escape_invisible
@@ -76,7 +77,7 @@ def download(slug: str, number: int) -> ResponseReturnValue:
     free_connection()
     if bucket().stat(key) is None:
         raise NotFound(f"The archive of build {number} is not in storage. Tell the operator (flask check lists it).")
-    answer = redirect(bucket().browser_url(key, DOWNLOAD_LIFETIME, f"{slug}-{number}.tar.gz"), 302, Response)
+    answer = redirect(bucket().browser_url(key, DOWNLOAD_LIFETIME, archive_name(slug, number)), 302, Response)
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -128,6 +129,7 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
         state=build_words.build_state(build, build.number == live),
         action=release_action(build.number, live),
         facts=_facts(found, pack_states([build.id]).get(build.id)),
+        start=start_lines(archive_name(game.slug, build.number), build.top_directory, build.launcher),
         warnings=build.warnings,
         form=form,
         problem=summary_title(form, "The note is not saved yet"),
@@ -135,20 +137,20 @@ def _page(game: Game, build: Build, form: NoteForm) -> str:
     )
 
 
-def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[tuple[str, Phrase]]:
+def _facts(found: ReleasePreview, pack: PackStatus | None) -> list[Fact]:
     """(label, value) of all facts that apply."""
     build, servers = found.build, found.servers
     cached_on = [server.server_id for server in servers if server.state == "cached"]
     cached = f"{len(cached_on)} of {len(servers)}" + (f": {join_words(cached_on)}" if cached_on else "")
-    facts: list[tuple[str, Phrase]] = [
+    facts: list[Fact] = [
         ("Received", (Moment(build.created_at, "moment"),)),
         ("Sent by", (build.sent_by,)),
         ("Cached on", (cached,)),
         ("Packed", (format_size(build.size),)),
         ("Sent to servers", (sent_words(build.sent_bytes, build.saved_bytes),)),
         ("Unpacked", (f"{format_size(build.unpacked_bytes)} in {counted(build.members, 'file')}",)),
-        ("Launcher", (build.launcher,)),
-        ("SHA-256", (build.sha256,)),
+        ("Launcher", Copyable(build.launcher, "launcher")),
+        ("SHA-256", Copyable(build.sha256, "SHA-256")),
     ]
     if build.released_at:
         facts.insert(1, ("Last released", (Moment(build.released_at, "moment"),)))

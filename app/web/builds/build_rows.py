@@ -9,6 +9,7 @@ from app.catalog.build_list import BuildTable, build_table
 from app.catalog.refused_archives import RefusedArchive
 from app.data.models.game import Build, Game
 from app.web.builds import build_words
+from app.web.builds.packaging_command import split_command
 from app.web.builds.transfer_words import update_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
 from slipway.archive.invisible_characters import escape_invisible
@@ -44,11 +45,13 @@ class BuildLine:
 @dataclass(frozen=True)
 class RefusalLine:
     """Archives that were rejected for the same reason. `entry`: the newest audit entry; `state`: what is wrong;
-    `what_to_do`: how to correct it; `times`: how often it happened, if more than once; `facts`: file, size, sender."""
+    `what_to_do`: how to correct it, with a `command` or ""; `times`: how often it happened, if more than once; `facts`:
+    file, size, sender."""
 
     entry: int
     state: str
     what_to_do: str
+    command: str
     times: str
     facts: str
     received: Moment
@@ -116,7 +119,8 @@ def _build(build: Build, table: BuildTable) -> BuildLine:
 
 def _refusal(refused: RefusedArchive) -> RefusalLine:
     known = refused.newest.details or {}
-    state, what_to_do = build_words.refusal_words(refused.code, refused.reason)
+    state, advice = build_words.refusal_words(refused.code, refused.reason)
+    what_to_do, command = split_command(advice)
     sent = int(known.get("bytes") or 0)
     file_name = escape_invisible(str(known.get("file_name") or ""))
     facts = [file_name, format_size(sent) if sent else "", f"sent by {refused.newest.actor}"]
@@ -124,6 +128,7 @@ def _refusal(refused: RefusedArchive) -> RefusalLine:
         entry=refused.newest.id,
         state=state,
         what_to_do=what_to_do,
+        command=command,
         times=counted(refused.times, "time") if refused.times > 1 else "",
         facts=", ".join(fact for fact in facts if fact),
         received=Moment(refused.newest.at, "moment"),

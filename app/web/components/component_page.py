@@ -23,7 +23,7 @@ from app.web.components.component_words import kind_name, millimetres, side_name
 from app.web.components.side_picker import side_picker_url
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
-from app.web.frame.formats import Moment, Phrase
+from app.web.frame.formats import Copyable, Fact, Moment
 from app.web.frame.forms import select_choices
 from app.web.frame.query_parameters import query_number
 from app.web.games.game_header import header_context
@@ -117,10 +117,10 @@ def _show(game: Game, component: ShownComponent) -> str:
     )
 
 
-def _facts(component: ShownComponent) -> list[tuple[str, Phrase]]:
-    facts: list[tuple[str, Phrase]] = [
+def _facts(component: ShownComponent) -> list[Fact]:
+    facts: list[Fact] = [
         ("Kind", (kind_name(component.kind),)),
-        ("External key", (component.external_key,)),
+        ("External key", Copyable(component.external_key, "external key")),
     ]
     if component.parent_external_key:
         facts.append(("Part of", (f"{kind_name(component.parent_kind or '')} {component.parent_external_key}",)))

@@ -49,6 +49,18 @@ class Moment:
 Phrase = tuple[str | Moment, ...]
 
 
+@dataclass(frozen=True)
+class Copyable:
+    """A value with a button that copies it, such as an id. `label`: what it is, after "Copy the"."""
+
+    copied: str
+    label: str
+
+
+# (label, value) of a list of facts. Templates render it with the `facts` macro.
+Fact = tuple[str, str | Phrase | Copyable]
+
+
 def plain_text(text: Phrase) -> str:
     """A phrase as one string, with its moments in UTC."""
     return "".join(part if isinstance(part, str) else part.plain for part in text)

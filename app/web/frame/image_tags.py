@@ -10,6 +10,7 @@ from app.images.shown_images import ShownImage
 
 # A ThumbHash has no more detail than this.
 _CANVAS = 32
+_THUMBNAIL_BOX = (104, 48)  # of a game's cover in a row of a table, in CSS pixels, sharp on dense screens
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ def picture(image: ShownImage, width: int, height: int) -> Picture:
         placeholder=image.placeholder,
         canvas=_canvas(image.width_px, image.height_px),
     )
+
+
+def game_thumbnail(cover: ShownImage | None) -> Picture | None:
+    """A game's cover for a row of a table (the `thumb` macro)."""
+    return picture(cover, *_THUMBNAIL_BOX) if cover else None
 
 
 def _scale(image: ShownImage, width: int, height: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from flask import request
 
 from app.config.settings import settings
@@ -37,6 +39,16 @@ def upload_lines(base: str, slug: str) -> list[str]:
         f"  -H {_KEY} \\",
         '  -H "Content-Type: application/gzip"',
     ]
+
+
+def archive_name(slug: str, number: int) -> str:
+    """The file name of a downloaded build."""
+    return f"{slug}-{number}.tar.gz"
+
+
+def start_lines(archive: str, top_directory: str, launcher: str) -> list[str]:
+    """The commands that unpack a downloaded build and start it, for bash on Linux."""
+    return [f"tar xzf {shlex.quote(archive)}", f"cd {shlex.quote(top_directory)} && {shlex.quote(f'./{launcher}')}"]
 
 
 def key_quote(line: str) -> tuple[str, str, str]:

@@ -29,7 +29,7 @@ from app.web.builds.build_words import StatusLabel
 from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, counted, format_limit, format_size
-from app.web.frame.image_tags import Picture, picture
+from app.web.frame.image_tags import Picture, game_thumbnail
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
 from app.web.games.upload_lines import WITHOUT_GAME_TITLE, UploadLine, upload_line
 from app.web.live.live_parts import RenderedParts, render_part
@@ -43,7 +43,6 @@ pages.before_request(require_sign_in)
 STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
 GAMES_PER_PAGE = 50
 MAX_MARKS = 16  # servers with a mark of their own in each row; beyond it, the row has only its words
-THUMBNAIL_BOX = (104, 48)
 _GONE = "This partner no longer exists."
 
 
@@ -236,7 +235,7 @@ def _line(
         size=format_size(build.size) if build else "",
         tags=game.tags,
         updated=Moment(game.updated_at, "brief"),
-        cover=picture(cover, *THUMBNAIL_BOX) if cover else None,
+        cover=game_thumbnail(cover),
         uploads=uploads,
     )
 

@@ -20,7 +20,7 @@ from app.refusals import InvalidRequest, QuotaExceeded
 from app.web.components.component_words import dimensions, kind_name
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.dialogs import in_dialog
-from app.web.frame.formats import Moment, Phrase, format_duration, format_size
+from app.web.frame.formats import Copyable, Fact, Moment, format_duration, format_size
 from app.web.frame.forms import select_choices
 from app.web.frame.image_tags import image_url, picture
 from app.web.frame.toasts import flash_with_undo
@@ -154,13 +154,14 @@ def _place_form(game: Game, detail: AssetDetail) -> PlaceForm:
     return form
 
 
-def _facts(detail: AssetDetail) -> Sequence[tuple[str, Phrase]]:
+def _facts(detail: AssetDetail) -> Sequence[Fact]:
     tile, image = detail.tile, detail.tile.image
-    facts: list[tuple[str, Phrase]] = [
+    facts: list[Fact] = [
         ("Size", (f"{dimensions(image.width_px, image.height_px)} pixels",)),
         ("File", (f"{_TYPES[image.mime_type]}, {format_size(image.byte_size)}",)),
         ("Added", (Moment(tile.created_at), f" by {tile.sent_by}")),
         ("App", (tile.app_name,)),
+        ("ID", Copyable(image.asset_id, "id of the image")),
     ]
     if tile.is_cover or tile.screenshot:
         shown = ["Cover"] if tile.is_cover else []

@@ -1,35 +1,68 @@
-"""Shell commands that install a server's token and start its agent: one line to paste on the game server."""
+"""Shell commands that install an agent and its token on a game server: those of docs/agents.md, ready to paste."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.web.frame.shown_commands import base_url
 
-# The same paths as in docs/agents.md.
+# The same paths as in docs/agents.md and in the service file.
 PROGRAM = "/opt/slipway/bin/slipway-agent"
-TOKEN_FILE = "/etc/slipway-agent.token"  # noqa: S105 (a path)
+SETTINGS = "/etc/slipway"
+TOKEN_FILE = f"{SETTINGS}/agent.token"
+ADDRESS_FILE = f"{SETTINGS}/agent.env"
 CACHE = "/srv/games"
 USER = "slipway"
+SERVICE_FILE = "/etc/systemd/system/slipway-agent.service"
+# A copy of deploy/systemd/slipway-agent.service: the wheel has the templates, but not `deploy`.
+_SERVICE_TEMPLATE = "operator/slipway-agent.service"
+
+
+def wheel_name() -> str:
+    """The file that `make dist` builds of this version."""
+    return f"slipway-{version('slipway')}-py3-none-any.whl"
+
+
+def install_lines() -> list[str]:
+    """For root's shell on a new game server, in the folder with the wheel: everything but the token and the address."""
+    return [
+        f"id {USER} &>/dev/null || useradd --system --shell /usr/sbin/nologin {USER}",
+        f"python3 -m venv {Path(PROGRAM).parents[1]}",
+        f"{Path(PROGRAM).parent}/pip install ./{wheel_name()}",
+        f"install -d -g {USER} -m 0750 {SETTINGS}",
+        f"install -d -o {USER} -g {USER} -m 0755 {CACHE}",
+        f"cat > {SERVICE_FILE} << 'END'",
+        *render_template(_SERVICE_TEMPLATE).splitlines(),
+        "END",
+        "systemctl daemon-reload",
+    ]
 
 
 def _write_token(token: str) -> str:
     # Through standard input, because every user of a machine can read the arguments of a command.
-    return f"install -m 600 -o {USER} /dev/stdin {TOKEN_FILE} <<< '{token}'"
+    return f"install -m 0600 -o {USER} /dev/stdin {TOKEN_FILE} <<< '{token}'"
 
 
-def install_line(base: str, token: str) -> str:
-    """For root's shell: write the token into a file that only the agent's user can read, and start the agent."""
-    run = f"runuser -u {USER} -- {PROGRAM} run --url {base} --cache {CACHE} --token-file {TOKEN_FILE}"
-    return f"{_write_token(token)} && {run}"
+def start_lines(base: str, token: str) -> list[str]:
+    """For root's shell (bash): store the token, which only the agent's user can read, and the address; start the agent
+    now and at boot."""
+    return [
+        f"{_write_token(token)} &&",
+        f"echo {shlex.quote(f'SLIPWAY_URL={base}')} > {ADDRESS_FILE} &&",
+        "systemctl enable slipway-agent && systemctl restart slipway-agent",
+    ]
 
 
-def replace_line(token: str) -> str:
-    """For root's shell: replace the token and restart the agent, which reads its token at start."""
-    return f"{_write_token(token)} && systemctl restart slipway-agent"
+def replace_lines(token: str) -> list[str]:
+    """For root's shell (bash): replace the token and restart the agent, which reads its token at start."""
+    return [f"{_write_token(token)} &&", "systemctl restart slipway-agent"]
 
 
 @dataclass(frozen=True)
@@ -41,8 +74,16 @@ class NewToken:
     rolled: bool = False
 
     @property
-    def line(self) -> str:
-        return replace_line(self.token) if self.rolled else install_line(base_url(), self.token)
+    def lines(self) -> Sequence[str]:
+        return replace_lines(self.token) if self.rolled else start_lines(base_url(), self.token)
+
+    @property
+    def install(self) -> Sequence[str]:
+        return install_lines()
+
+    @property
+    def wheel(self) -> str:
+        return wheel_name()
 
 
 def already_shown(server_id: str) -> ResponseReturnValue:

@@ -19,6 +19,7 @@ from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.current_user import my_actor
 from app.web.frame.formats import Moment, counted, format_size
 from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, show_refusal, summary_title
+from app.web.operator.largest_games import largest_games
 from app.web.operator.operator_access import require_operator
 from app.web.operator.partner_list import GB, quota_bytes, quota_field
 from app.web.settings.member_rows import NewInvitation
@@ -121,6 +122,7 @@ def _render(
         invitations=open_invitations(partner),
         found=found,
         words=_quota_words(found),
+        largest=largest_games(partner),
         quota=quota or QuotaForm(formdata=None, quota="" if limit is None else f"{limit / GB:.10g}"),
         owner=owner or OwnerForm(formdata=None),
         form=invalid,

@@ -7,8 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from app.fleet.replica_history import replica_on_server
 from app.fleet.reporting.attempt_history import MAX_ATTEMPTS
+from app.images.game_pictures import covers_of
 from app.refusals import NotFound
 from app.web.builds.attempt_rows import attempt_rows
+from app.web.frame.image_tags import game_thumbnail
 from app.web.operator.operator_access import require_operator
 
 pages = Blueprint("operator_replica", __name__)
@@ -25,6 +27,7 @@ def page(server_id: str, build_id: str) -> ResponseReturnValue:
         "operator/replica.html",
         server_id=server_id,
         replica=replica,
+        cover=game_thumbnail(covers_of([replica.game_id]).get(replica.game_id)),
         attempts=attempt_rows(replica.attempts),
         max_attempts=MAX_ATTEMPTS,
     )

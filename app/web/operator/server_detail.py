@@ -11,10 +11,14 @@ from app.data.models.base import now
 from app.fleet.build_states import SHOWN_RETRIES
 from app.fleet.overviews.fleet_overview import FleetServer
 from app.fleet.server_builds import ServerBuild, server_builds
+from app.images.game_pictures import covers_of
+from app.images.shown_images import ShownImage
 from app.web.builds.build_words import STATES, short_reason
 from app.web.builds.transfer_words import source_words
 from app.web.frame.formats import (
     NO_BREAK_SPACE,
+    Copyable,
+    Fact,
     Moment,
     Phrase,
     counted,
@@ -23,6 +27,7 @@ from app.web.frame.formats import (
     format_size,
     percent,
 )
+from app.web.frame.image_tags import Picture, game_thumbnail
 from app.web.live.live_parts import Part, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.servers import server_words
@@ -49,6 +54,7 @@ class BuildLine:
     """One build on the server."""
 
     key: str
+    cover: Picture | None
     game: str
     partner: str
     build: int
@@ -72,7 +78,7 @@ class ServerDetail:
     notices: Sequence[Notice]
     lines: Sequence[BuildLine]
     note: str
-    facts: Sequence[tuple[str, Phrase]]
+    facts: Sequence[Fact]
     last_hour: Sparkline | None  # only on its own page
     now: str
     token_hint: str
@@ -90,6 +96,7 @@ def detail_parts(app: Flask, server: FleetServer, *, own_page: bool) -> tuple[Pa
 def _detail(server: FleetServer, own_page: bool) -> ServerDetail:
     maximum = MAX_BUILDS_ON_OWN_PAGE if own_page else MAX_BUILDS_BELOW_LIST
     held = server_builds(server.id, maximum)
+    covers = covers_of({each.game_id for each in held.shown})
     silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return ServerDetail(
         id=server.id,
@@ -97,7 +104,7 @@ def _detail(server: FleetServer, own_page: bool) -> ServerDetail:
         paused=server.paused_at is not None,
         own_page=own_page,
         notices=_notices(server),
-        lines=[_line(server, each) for each in held.shown],
+        lines=[_line(server, each, covers.get(each.game_id)) for each in held.shown],
         note=f"{len(held.shown):,} of {held.count:,}, worst first" if held.count > maximum else "",
         facts=_facts(server, own_page),
         last_hour=sparkline(server.last_hour, silent) if own_page else None,
@@ -207,7 +214,7 @@ def _failure(server: FleetServer) -> Notice:
     return Notice(tone, icon, (title,), tuple(body), "" if server.paused_at else "retry")
 
 
-def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
+def _line(server: FleetServer, held: ServerBuild, cover: ShownImage | None) -> BuildLine:
     icon, words = _build_state(held, server.paused_at is not None)
     if held.before in {"cached", "removing"}:
         on_disk = format_size(held.bytes_unpacked)
@@ -217,6 +224,7 @@ def _line(server: FleetServer, held: ServerBuild) -> BuildLine:
         on_disk = format_size(held.bytes_total if held.before == "verifying" else 0)
     return BuildLine(
         key=held.key,
+        cover=game_thumbnail(cover),
         game=held.game,
         partner=held.partner,
         build=held.build,
@@ -253,14 +261,15 @@ def _build_state(held: ServerBuild, paused: bool) -> tuple[str, Phrase]:
     return icon, (f"{word.capitalize()}, kept for rolling back" if held.kept else word.capitalize(),)
 
 
-def _facts(server: FleetServer, own_page: bool) -> list[tuple[str, Phrase]]:
+def _facts(server: FleetServer, own_page: bool) -> list[Fact]:
     """(label, value). Without contact, CPU, memory and sessions are "—"."""
 
     def known(value: float | None) -> Phrase:
         return (f"{value:.1f}{NO_BREAK_SPACE}%",) if server.contact and value is not None else ("—",)
 
-    facts: list[tuple[str, Phrase]] = [
-        ("Reported", (Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",))
+    facts: list[Fact] = [
+        ("ID", Copyable(server.id, "id of the server")),
+        ("Reported", (Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",)),
     ]
     if server.since:
         facts.append(("State since", (Moment(server.since, "moment"),)))

@@ -130,7 +130,7 @@ def test_storage_is_compared_with_the_largest_in_one_unit() -> None:
 
 
 def test_a_deleted_game_says_so_and_its_partner_is_named_for_operators() -> None:
-    game = GameUsage("Low Tide", "low-tide", True, "p1", "Kite", 2, GB, 0)
+    game = GameUsage("game_1", "Low Tide", "low-tide", True, "p1", "Kite", 2, GB, 0)
     for with_partner, words in (
         (True, "Kite, deleted, freed soon, 2 builds"),
         (False, "deleted, freed soon, 2 builds"),

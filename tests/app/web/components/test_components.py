@@ -191,7 +191,7 @@ def test_a_component_is_added_and_changed(owner: Visitor, game_id: str, deck: di
     assert 'value="63.5"' in form
     owner.post(f"{PAGE}/{made.id}/details", {"name": "Ash", "parent": "main-deck", "width_mm": "", "height_mm": "88,9"})
     words = plain(owner.get(f"{PAGE}/{made.id}").text)
-    assert "Kind Card External key ember Part of Deck main-deck Size 88.9 mm" in words
+    assert "Kind Card External key ember Copy the external key Part of Deck main-deck Size 88.9 mm" in words
     assert "Ash is saved" in words
     owner.post(f"{PAGE}/{made.id}/deletion")
     assert owner.get(f"{PAGE}/{made.id}").status_code == 404
@@ -223,7 +223,7 @@ def test_sides_are_a_fixed_choice_with_words_of_their_own(
 ) -> None:
     ember = f"{PAGE}/{deck['Ember']}"
     page = owner.get(ember).text
-    assert '<input class="input' not in page, "nobody types the name of a side"
+    assert '<input class="input' not in page.partition("</main>")[0], "nobody types the name of a side"
     assert "Front Change image of Front Clear Front Back No image Choose image of Back" in plain(page)
     put_on_side(game_of(game_id), deck["Ember"], "spine", deck["back.png"], CAST)  # as a call may name it
     assert "spine Change image of spine Clear spine" in plain(owner.get(ember).text)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -18,9 +19,10 @@ from app.accounts.secrets import fingerprint
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.server import Server
+from app.web.operator.install_command import wheel_name
 from tests.app.runtime.processes import wait_until
 from tests.app.web.conftest import ONE_DATABASE, Visitor
-from tests.conftest import PASSWORD, Cast, bearer
+from tests.conftest import PASSWORD, ROOT, Cast, bearer
 from tests.live_server import LiveServer
 
 pytestmark = ONE_DATABASE
@@ -42,7 +44,7 @@ def fields(page: str) -> dict[str, str]:
 
 
 def command(page: str) -> str:
-    """The line that the page shows with the token."""
+    """The command that the page shows with the token."""
     found = re.search(r'aria-label="The command with the token">(.*?)\n?</pre>', page, re.DOTALL)
     assert found, page
     return html.unescape(re.sub(r"<[^>]+>", "", found[1])).strip()
@@ -76,9 +78,9 @@ def test_a_server_is_added_and_its_token_shown_in_a_command(operator: Visitor, c
     assert "<h1>srv-04 is added</h1>" in page
     line, token = command(page), token_in(page)
     assert line == (
-        f"install -m 600 -o slipway /dev/stdin /etc/slipway-agent.token <<< '{token}' && "
-        "runuser -u slipway -- /opt/slipway/bin/slipway-agent run --url http://localhost --cache /srv/games "
-        "--token-file /etc/slipway-agent.token"
+        f"install -m 0600 -o slipway /dev/stdin /etc/slipway/agent.token <<< '{token}' &&\n"
+        "echo SLIPWAY_URL=http://localhost > /etc/slipway/agent.env &&\n"
+        "systemctl enable slipway-agent && systemctl restart slipway-agent"
     )
     found = server("srv-04")
     assert found
@@ -136,9 +138,31 @@ def test_adding_takes_the_password_once_more(operator: Visitor, cast: Cast) -> N
     token_in(add(operator, "srv-04", **fields(answer.text)))
 
 
-def test_the_page_says_how_an_agent_is_installed(operator: Visitor, cast: Cast) -> None:
-    page = html.unescape(add(operator, "srv-04"))
-    assert "python3 -m venv /opt/slipway && /opt/slipway/bin/pip install /path/to/slipway" in page
+def shown_lines(page: str, label: str) -> list[str]:
+    """The lines of a command of the page."""
+    found = re.search(rf'aria-label="{label}">(.*?)</pre>', page, re.DOTALL)
+    assert found, page
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1])).splitlines()
+
+
+def test_the_page_has_the_commands_that_install_an_agent(operator: Visitor, cast: Cast) -> None:
+    """They are those of docs/agents.md, with the whole service file, so that they run as they stand."""
+    lines = shown_lines(add(operator, "srv-04"), "Commands that install the agent")
+    begin = lines.index("cat > /etc/systemd/system/slipway-agent.service << 'END'")
+    end = lines.index("END")
+    service = (ROOT / "deploy/systemd/slipway-agent.service").read_text()
+    assert lines[begin + 1 : end] == service.splitlines()
+    documented = (ROOT / "docs/agents.md").read_text()
+    for line in (*lines[:begin], *lines[end + 1 :]):
+        shown = line.replace(f"./{wheel_name()}", "slipway-*.whl").removeprefix("id slipway &>/dev/null || ")
+        assert f"\n{shown}\n" in documented
+    assert subprocess.run(["bash", "-n"], input="\n".join(lines), text=True, check=False).returncode == 0
+
+
+def test_the_page_names_the_wheel_that_is_built(operator: Visitor, cast: Cast) -> None:
+    lines = shown_lines(add(operator, "srv-04"), "Commands that build and copy the wheel")
+    assert lines == ["make dist", f"scp dist/slipway-{version('slipway')}-py3-none-any.whl root@srv-04:"]
+    assert "dist:" in (ROOT / "Makefile").read_text()
 
 
 # --- rolling
@@ -158,7 +182,7 @@ def test_rolling_says_what_happens_and_then_shows_the_new_token(
     assert "stops working now" in question
     page = roll(operator, "srv-01")
     token = token_in(page)
-    assert command(page).endswith("&& systemctl restart slipway-agent")
+    assert command(page).endswith("&&\nsystemctl restart slipway-agent")
     plan = "/api/servers/self/plan"
     assert visitor.get(plan, headers=bearer(cast.servers["srv-01"])).status_code == 401
     assert visitor.get(plan, headers=bearer(token)).status_code == 200
@@ -203,13 +227,17 @@ def test_the_command_starts_an_agent_and_its_token_is_in_no_command_line(
 ) -> None:
     page = add(operator, "srv-04")
     token, token_file = token_in(page), tmp_path / "agent.token"
-    # The users and places of a game server, put into this machine's.
+    (service,) = [
+        line for line in shown_lines(page, "Commands that install the agent") if line.startswith("ExecStart=")
+    ]
+    # What systemd does with the service file, and the users and places of a game server put into this machine's.
+    start = f"set -a && . /etc/slipway/agent.env && exec {service.removeprefix('ExecStart=')}"
     line = (
         command(page)
+        .replace("systemctl enable slipway-agent && systemctl restart slipway-agent", start)
         .replace("/opt/slipway/bin/slipway-agent", str(AGENT))
-        .replace("runuser -u slipway -- ", "exec ")
         .replace("-o slipway ", "")
-        .replace("/etc/slipway-agent.token", str(token_file))
+        .replace("/etc/slipway", str(tmp_path))
         .replace("/srv/games", str(tmp_path / "games"))
         .replace("http://localhost", address)
     )

@@ -120,15 +120,17 @@ async function read(file) {
  * @param {object} callbacks
  * @param {(bytes: number) => void} callbacks.moved  called with the bytes that have left
  * @param {() => void} callbacks.sent  called when all have
- * @param {(key: string) => boolean} callbacks.isKnown  whether this gallery has the image, or another upload sends it
+ * @param {(key: string) => string} callbacks.nameOf  the name under which this gallery has the image, or another upload
+ *   sends it; else ""
  * @returns {Promise<string>}
  */
-export async function sendImage({ file, gallery }, signal, { moved, sent, isKnown }) {
+export async function sendImage({ file, gallery }, signal, { moved, sent, nameOf }) {
   const byteSize = file.size;
   const announced = { fileName: file.name.slice(0, MAX_NAME), byteSize, ...(await read(file)) };
   /** @type {Presigned} */
   const { signedUrl, key, publicUrl, contentType } = await call(gallery.presign, announced, signal);
-  if (isKnown(key)) throw new ImageRefusal("Already here", "The gallery has it.", { final: true });
+  const known = nameOf(key);
+  if (known) throw new ImageRefusal("Already here", `The gallery has it as ${known}.`, { final: true });
   await put(signedUrl, file, contentType, signal, moved);
   sent();
   await call(gallery.confirm, { key, publicUrl, byteSize, contentType }, signal);

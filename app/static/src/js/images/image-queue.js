@@ -35,8 +35,8 @@ class ImageQueue {
   /** Storage is unreachable: nothing begins. */
   held = false;
 
-  /** Whether the page shows an image. @type {(key: string) => boolean} */
-  isShown = () => false;
+  /** The name under which the page shows an image, or "". @type {(key: string) => string} */
+  shownName = () => "";
 
   /**
    * An image has changed, been added or been removed; null: any of them may have.
@@ -114,14 +114,14 @@ class ImageQueue {
       image.become({ name: "checking" });
       this.#changed(image);
     };
-    const isKnown = (/** @type {string} */ key) => {
-      const isSent = this.list.some((other) => other.key === key && !other.is("failed"));
+    const nameOf = (/** @type {string} */ key) => {
+      const same = this.list.find((other) => other.key === key && !other.is("failed"));
       image.key = key;
       this.run();
-      return isSent || this.isShown(key);
+      return this.shownName(key) || (same?.shownName ?? "");
     };
     try {
-      const key = await sendImage(image, signal, { moved, sent, isKnown });
+      const key = await sendImage(image, signal, { moved, sent, nameOf });
       image.become({ name: "stored", key, since: performance.now() });
     } catch (error) {
       if (signal.aborted) return;

@@ -176,7 +176,8 @@ function drawProgress(tile, percent, text) {
 
 const drawAll = () => images.list.forEach(draw);
 
-images.isShown = (key) => document.querySelector(`#assets-tiles [data-key="${CSS.escape(key)}"]`) !== null;
+images.shownName = (key) =>
+  find(document, `#assets-tiles [data-key="${CSS.escape(key)}"] .name`, HTMLElement)?.textContent ?? "";
 images.changes.add((image) => {
   if (!image) drawAll();
   else if (images.list.includes(image)) draw(image);
@@ -192,7 +193,7 @@ onLoad(drawAll);
 function givesWay(image) {
   if (image.state.name !== "stored") return false;
   const late = performance.now() - image.state.since > MAX_STORED;
-  return late || images.isShown(image.state.key) || !isHere(image);
+  return late || images.shownName(image.state.key) !== "" || !isHere(image);
 }
 
 setInterval(() => {

@@ -1,0 +1,1 @@
+"""The command palette: a search over what the member may open."""
