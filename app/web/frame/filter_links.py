@@ -1,4 +1,4 @@
-"""Links that filter a list by one property, with the number of entries behind each."""
+"""Links that filter a list by one property."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FilterLink:
-    """For the `segment_links` macro. `current`: the list is filtered by it now."""
+    """For the `segment_links` macro. `count`: the number of entries behind it, None if they are not counted. `current`:
+    the list is filtered by it now."""
 
     label: str
-    count: int
+    count: int | None
     url: str
     current: bool

@@ -25,7 +25,7 @@ from app.web.frame.forms import select_choices
 from app.web.frame.image_tags import image_url, picture
 from app.web.frame.toasts import flash_with_undo
 from app.web.games.game_header import header_context
-from app.web.images.gallery_filters import gallery_url, requested_filters
+from app.web.images.gallery_filters import gallery_url, requested_gallery
 
 pages = Blueprint("asset", __name__)
 pages.before_request(require_sign_in)
@@ -55,7 +55,7 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
         "shown_on": _shown_on(slug, detail),
         "original": url_for("asset.original", slug=slug, asset_id=asset_id),
         "place": form,
-        "filters": requested_filters(),
+        "filters": dict(requested_gallery(game).values),
         "undo": format_duration(UNDO_WINDOW.total_seconds()),
         "may_write": me().may_write,
         "back": gallery_url(game),
@@ -77,7 +77,7 @@ def original(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/deletion")
 def delete(slug: str, asset_id: str) -> ResponseReturnValue:
     """Delete the image from all places that show it. The toast has an undo button."""
-    game, filters = my_game(slug), requested_filters()
+    game, filters = my_game(slug), dict(requested_gallery(game).values)
     require_write("Deleting images")
     name = asset_detail(game, asset_id).tile.file_name
     try:
@@ -142,7 +142,7 @@ def screenshot(slug: str, asset_id: str) -> ResponseReturnValue:
 
 
 def _back(slug: str, asset_id: str) -> ResponseReturnValue:
-    return redirect(url_for("asset.page", slug=slug, asset_id=asset_id, **requested_filters()), 303)
+    return redirect(url_for("asset.page", slug=slug, asset_id=asset_id, **dict(requested_gallery(game).values)), 303)
 
 
 def _place_form(game: Game, detail: AssetDetail) -> PlaceForm:
