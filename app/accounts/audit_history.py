@@ -84,7 +84,10 @@ def _searched(query: Select[AuditEntry], wanted: HistoryFilter, words: Callable[
         row.id
         for row in rows
         if (not wanted.actor or row.actor == wanted.actor)
-        and (not wanted.text or contains(wanted.text, (row.actor, row.address or "", f"{words(row.action)} {row.subject}")))
+        and (
+            not wanted.text
+            or contains(wanted.text, (row.actor, row.address or "", f"{words(row.action)} {row.subject}"))
+        )
     ]
     shown = matching[:PAGE_SIZE]
     by_id = {entry.id: entry for entry in db.session.scalars(select(AuditEntry).where(AuditEntry.id.in_(shown)))}

@@ -1,5 +1,5 @@
-"""Orders of lists, and pages in them. A page begins after a cursor, which names a position in the order and not a row, so
-that rows that come or go move nothing to another page."""
+"""Orders of lists, and pages in them. A page begins after a cursor, which names a position in the order and not a row:
+rows that come or go move nothing to another page."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ ListOrders = Mapping[str, ListOrder]
 
 def number_order(value: ColumnElement[int]) -> ListOrder:
     """By a number that no two rows share. Its cursor is the number."""
-    return ListOrder(value, None, lambda number, _: str(number), lambda cursor: tuple_(literal(number_position(cursor))))
+    return ListOrder(
+        value, None, lambda number, _: str(number), lambda cursor: tuple_(literal(number_position(cursor)))
+    )
 
 
 def time_order(value: ColumnElement[Any], row_id: ColumnElement[Any]) -> ListOrder:

@@ -9,7 +9,6 @@ from app.api.apis import PARTNERS
 from app.api.partners import build_schemas as schemas
 from app.api.partners.build_download import DOWNLOAD_URL_LIFETIME
 from app.api.pipeline import Result
-from app.catalog.build_filters import BuildFilter
 from app.catalog.build_list import ListedBuild, find_build, list_builds, listed_build, set_note
 from app.catalog.retention import delete_build
 from app.data.models.base import now

@@ -18,7 +18,7 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.server import PlaySession, Replica, Server
 from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact
-from app.fleet.overviews.server_filters import ServerFilter, matching_servers, shown_servers
+from app.fleet.overviews.server_filters import ALL_SERVERS, ServerFilter, matching_servers, shown_servers
 from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import last_hour, with_current_rate
 from app.refusals import NotFound
@@ -115,7 +115,7 @@ class FleetOverview:
         return sum(server.sessions for server in self.servers)
 
 
-def fleet_overview(wanted: ServerFilter = ServerFilter()) -> FleetOverview:
+def fleet_overview(wanted: ServerFilter = ALL_SERVERS) -> FleetOverview:
     """All active servers, and those that are `wanted`. Five queries, and four more while builds are queued. Only for
     the servers that are shown is the last hour read, which is up to 60 rows for each."""
     servers = _fleet_servers(active_servers())

@@ -19,7 +19,7 @@ from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import active_servers, has_contact
-from app.fleet.overviews.server_filters import ServerFilter, matching_servers, shown_servers
+from app.fleet.overviews.server_filters import ALL_SERVERS, ServerFilter, matching_servers, shown_servers
 from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import last_hour, with_current_rate
 
@@ -84,7 +84,7 @@ class PartnerOverview:
     counts: Counter[str]
 
 
-def partner_overview(partner_id: str, wanted: ServerFilter = ServerFilter()) -> PartnerOverview:
+def partner_overview(partner_id: str, wanted: ServerFilter = ALL_SERVERS) -> PartnerOverview:
     """All active servers, and those that are `wanted`. Five queries for any number of servers and games, and four more
     while builds are queued. Only for the servers that are shown is the last hour read, which is up to 60 rows for
     each."""

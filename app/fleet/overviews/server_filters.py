@@ -36,9 +36,10 @@ class ServerFilter:
     page: int | None = None
 
 
-def matching_servers(
-    servers: Sequence[S], wanted: ServerFilter, orders: Mapping[str, Callable[[S], Any]]
-) -> list[S]:
+ALL_SERVERS = ServerFilter()
+
+
+def matching_servers(servers: Sequence[S], wanted: ServerFilter, orders: Mapping[str, Callable[[S], Any]]) -> list[S]:
     """The servers of all pages, in order. `orders`: the name of an order -> what it compares, ascending; None comes
     last. A minus sign before the name reverses an order. The default is that of `servers`."""
     found = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField
@@ -17,8 +17,8 @@ from app.web.builds.live_build_list import BUILD_FILTERS, BuildListSubject
 from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.formats import Moment
 from app.web.frame.forms import summary_title
-from app.web.frame.list_address import requested_list
 from app.web.games.game_header import header_context
+from app.web.lists.list_address import requested_list
 from app.web.live.streams import current_parts, poll_response, stream_response
 
 pages = Blueprint("builds", __name__)

@@ -12,7 +12,7 @@ from app.data.models.game import Build, Game
 from app.web.builds import build_words
 from app.web.builds.transfer_words import update_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
-from app.web.frame.list_address import order_words
+from app.web.lists.list_address import order_words
 from slipway.archive.invisible_characters import escape_invisible
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page

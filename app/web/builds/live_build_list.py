@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 
@@ -11,7 +12,7 @@ from app.data.extensions import db
 from app.data.models.game import Game
 from app.topics.names import game_topic
 from app.web.builds.build_rows import BUILD_SORTS, BUILDS_PER_PAGE, BuildLines, count_note, list_build_lines
-from app.web.frame.list_address import ActiveFilter, ListAddress, quoted
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import RenderedParts, render_part
 
 # Filters by status: key in the address -> label.
@@ -51,7 +52,7 @@ class BuildListSubject:
         return self._parts(app, version, game, list_build_lines(game, wanted))
 
     def _parts(self, app: Flask, version: int, game: Game, found: BuildLines) -> RenderedParts:
-        shared = {"slug": game.slug, "may_write": self.may_write, "here": self.address.url()}
+        shared: dict[str, Any] = {"slug": game.slug, "may_write": self.may_write, "here": self.address.url()}
         rows = tuple(
             render_part(app, f"b{line.number}", "builds/_build_row.html", row=True, build=line, **shared)
             for line in found.lines

@@ -14,9 +14,9 @@ from app.fleet.release_preview import preview
 from app.web.builds.release_words import question_words
 from app.web.frame.current_user import local_address, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.forms import summary_title
-from app.web.frame.list_address import ListAddress
 from app.web.frame.toasts import flash_with_question
 from app.web.games.game_header import header_context
+from app.web.lists.list_address import ListAddress
 from app.web.servers.server_pages import requested_page
 from app.web.settings.confirm_question import render_question
 

@@ -11,8 +11,8 @@ from app.fleet.release_preview import ReleasePreview, ServerPreview
 from app.web.builds.build_rows import release_action
 from app.web.builds.build_words import build_name
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
-from app.web.frame.list_address import ListAddress
-from app.web.frame.numbered_pages import NumberedPage
+from app.web.lists.list_address import ListAddress
+from app.web.lists.numbered_pages import NumberedPage
 from app.web.servers.server_pages import server_page
 from slipway.client.transfer_line import transfer_line
 

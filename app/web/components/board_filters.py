@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from flask import url_for
 
-from app.web.frame.list_address import ListAddress, requested_list
 from app.web.frame.query_parameters import query_number
+from app.web.lists.list_address import ListAddress, requested_list
 
 SORTS = {"": "In the order sent", "name": "By name", "changed": "Changed last"}
 KIND_FILTERS: dict[str, tuple[str, frozenset[str]]] = {

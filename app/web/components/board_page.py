@@ -32,7 +32,7 @@ def page(slug: str) -> ResponseReturnValue:
         "components/board.html",
         **found,
         address=address,
-        kept=dict(address.values),
+        kept=address.kept,
         filters=subject.filters,
         writes=me().may_write and not subject.number,
         problems=PROBLEMS,

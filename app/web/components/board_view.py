@@ -17,9 +17,9 @@ from app.topics.names import assets_topic
 from app.web.components.board_filters import KIND_FILTERS, PROBLEMS
 from app.web.components.component_cards import Card, CardBuilder
 from app.web.components.component_words import counted_kind, kind_name, millimetres
-from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, Phrase, counted
-from app.web.frame.list_address import ActiveFilter, ListAddress, quoted
+from app.web.lists.filter_links import FilterLink
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import Part, RenderedParts, render_part
 
 # Cards shown per section on the board. The pages of one section show all.
@@ -95,7 +95,9 @@ class BoardSubject:
         revision = revision_of(game.id, self.number or None)
         draft = revision is None or revision.state == "draft"
         value = self.address.value
-        wanted = BoardFilter(value("q") or None, KIND_FILTERS[value("kind")][1], value("problem") or None, value("sort"))
+        wanted = BoardFilter(
+            value("q") or None, KIND_FILTERS[value("kind")][1], value("problem") or None, value("sort")
+        )
         found = board(game, revision, wanted)
         since = changes(game.id) if draft else None
         cards = CardBuilder(game.slug, found, since, urlencode(self.address.values))
@@ -112,11 +114,15 @@ class BoardSubject:
             title=f"Components: {game.title} · Slipway",
             parts=(
                 self._bar_part(app, game, since),
+                render_part(app, "board-segments", "components/_segments.html", segments=self._segments(found)),
                 render_part(
-                    app, "board-segments", "components/_segments.html", segments=self._segments(found)
-                ),
-                render_part(
-                    app, "board", "components/_board.html", rows=rows, filters=self.filters, address=self.address, pages=links
+                    app,
+                    "board",
+                    "components/_board.html",
+                    rows=rows,
+                    filters=self.filters,
+                    address=self.address,
+                    pages=links,
                 ),
             ),
             rows=rows,
@@ -148,7 +154,11 @@ class BoardSubject:
             key: sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
             for key, (_, kinds) in KIND_FILTERS.items()
         }
-        shown = {key: label for key, (label, _) in KIND_FILTERS.items() if counts[key] or key in ("", self.address.value("kind"))}
+        shown = {
+            key: label
+            for key, (label, _) in KIND_FILTERS.items()
+            if counts[key] or key in ("", self.address.value("kind"))
+        }
         return self._outside().links("kind", shown, counts)
 
     def _outside(self) -> ListAddress:

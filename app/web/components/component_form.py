@@ -158,9 +158,10 @@ def _form(game: Game, **filled: Any) -> ComponentForm:
 
 def _show(game: Game, form: ComponentForm, component: ShownComponent | None) -> str:
     slug = game.slug
-    to = url_for("component_form.add", slug=slug, **dict(requested_board(slug).values))
+    kept = requested_board(slug).kept
+    to = url_for("component_form.add", slug=slug, **kept)
     if component:
-        to = url_for("component_form.change", slug=slug, component_id=component.id, **dict(requested_board(slug).values))
+        to = url_for("component_form.change", slug=slug, component_id=component.id, **kept)
     shown = {
         "slug": slug,
         "form": form,

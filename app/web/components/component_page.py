@@ -109,7 +109,7 @@ def _show(game: Game, component: ShownComponent) -> str:
         "facts": _facts(component),
         "sides": _side_lines(game.slug, component, offered_sides(component) if may_write else list(component.faces)),
         "may_write": may_write,
-        "filters": dict(requested_board(game.slug).values),
+        "filters": requested_board(game.slug).kept,
         "back": board_url(game.slug),
     }
     if in_dialog():

@@ -27,8 +27,8 @@ from app.web.builds.build_words import StatusLabel
 from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.formats import Moment, counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
-from app.web.frame.list_address import ActiveFilter, ListAddress, quoted, requested_list
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words

@@ -12,8 +12,8 @@ from app.web.frame.current_user import my_actor, my_game, require_sign_in, requi
 from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
 from app.web.games.game_header import header_context, live_game, live_game_parts
+from app.web.lists.list_address import ListAddress
 from app.web.live.streams import poll_response, stream_response
-from app.web.frame.list_address import ListAddress
 from app.web.servers.server_pages import requested_page
 
 pages = Blueprint("game", __name__)

@@ -21,8 +21,8 @@ from app.web.builds.build_rows import BUILDS_ON_GAME_PAGE, BuildLine, RefusalLin
 from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size, some_names
-from app.web.frame.list_address import ListAddress
-from app.web.frame.numbered_pages import NumberedPage
+from app.web.lists.list_address import ListAddress
+from app.web.lists.numbered_pages import NumberedPage
 from app.web.servers.server_pages import server_page
 from slipway.archive.invisible_characters import escape_invisible
 

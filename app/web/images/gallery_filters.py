@@ -6,7 +6,7 @@ from __future__ import annotations
 from flask import url_for
 
 from app.data.models.game import Game
-from app.web.frame.list_address import ListAddress, requested_list
+from app.web.lists.list_address import ListAddress, requested_list
 
 USE_FILTERS = {"": None, "yes": True, "no": False}
 SORTS = {"": "Newest first", "oldest": "Oldest first", "name": "By name", "largest": "Largest first"}

@@ -51,7 +51,7 @@ def render_gallery(game: Game, form: ImageForm) -> str:
         "images/gallery.html",
         **found,
         address=address,
-        kept=dict(address.values),
+        kept=address.kept,
         filters=subject.filters,
         apps=apps,
         sorts=SORTS,

@@ -16,8 +16,8 @@ from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
 from app.web.frame.formats import counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
-from app.web.frame.list_address import ActiveFilter, ListAddress, quoted
 from app.web.images.gallery_filters import USE_FILTERS
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import RenderedParts, render_part
 
 IMAGES_PER_PAGE = 50
@@ -103,7 +103,9 @@ class GallerySubject:
                 render_part(app, "assets-segments", "images/_segments.html", segments=segments),
                 render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
                 render_part(app, "assets-pages", "images/_pages.html", links=links),
-                render_part(app, "assets-tiles", "images/_tiles.html", rows=rows, filters=self.filters, address=self.address),
+                render_part(
+                    app, "assets-tiles", "images/_tiles.html", rows=rows, filters=self.filters, address=self.address
+                ),
             ),
             rows=rows,
             version=version,

@@ -49,7 +49,7 @@ def delete(slug: str) -> ResponseReturnValue:
     if not asset_ids:
         flash(_NONE_SELECTED)
         return redirect(back, 303)
-    undo = {"slug": slug, **dict(requested_gallery(game).values)}
+    undo = {"slug": slug, **requested_gallery(game).kept}
     done = delete_assets(game, asset_ids, my_actor())
     if done.deleted:
         undo_url = url_for("selected_images.restore", asset=list(done.deleted), **undo)

@@ -12,7 +12,7 @@ from app.accounts.partner_list import partner_names
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
-from app.web.frame.list_address import ListAddress
+from app.web.lists.list_address import ListAddress
 from app.web.operator.operator_access import require_operator
 from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
 from app.web.settings.audit_words import AuditLine, action_words

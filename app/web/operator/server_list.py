@@ -14,8 +14,8 @@ from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer, fleet
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
 from app.web.frame.formats import Moment, Phrase, format_rate, format_size
-from app.web.frame.list_address import ActiveFilter, ListAddress, SortHead, order_words
-from app.web.frame.numbered_pages import NumberedPage
+from app.web.lists.list_address import ActiveFilter, ListAddress, SortHead, order_words
+from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
@@ -106,7 +106,7 @@ class FleetSubject:
     the same."""
 
     selected: str | None
-    address: ListAddress = ListAddress(PATH)
+    address: ListAddress
 
     @property
     def topic(self) -> str:

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from app.fleet.overviews.server_filters import ServerFilter
-from app.web.frame.filter_links import FilterLink
-from app.web.frame.list_address import ActiveFilter, ListAddress, Orders, quoted, requested_list
+from app.web.lists.filter_links import FilterLink
+from app.web.lists.list_address import ActiveFilter, ListAddress, Orders, quoted, requested_list
 
 # Key in the address -> (label, states). The key "" is for all.
 StateFilters = Mapping[str, tuple[str, frozenset[str]]]

@@ -14,8 +14,8 @@ from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
-from app.web.frame.list_address import ActiveFilter, ListAddress, SortHead, order_words
-from app.web.frame.numbered_pages import NumberedPage
+from app.web.lists.list_address import ActiveFilter, ListAddress, SortHead, order_words
+from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
@@ -95,7 +95,7 @@ class PartnerSubject:
     """The live parts of the list at an address. All members of a partner see the same."""
 
     partner_id: str
-    address: ListAddress = ListAddress(PATH)
+    address: ListAddress
 
     @property
     def topic(self) -> str:

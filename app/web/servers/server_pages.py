@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from app.fleet.active_servers import SERVERS_PER_PAGE
-from app.web.frame.list_address import ListAddress
-from app.web.frame.numbered_pages import NumberedPage, numbered_page
 from app.web.frame.query_parameters import query_number
+from app.web.lists.list_address import ListAddress
+from app.web.lists.numbered_pages import NumberedPage, numbered_page
 
 
 def requested_page() -> int:

@@ -1,5 +1,5 @@
-"""The audit log at an address: search, kind, person, days and order, for the logs of the platform, of a partner and of a
-game."""
+"""The audit log at an address: search, kind, person, days and order. For the logs of the platform, of a partner and of
+a game."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from app.accounts.audit_history import HistoryFilter, HistoryPage
 from app.data.models.game import Game
 from app.data.models.partner import Partner
-from app.web.frame.list_address import ActiveFilter, ListAddress, quoted, requested_list
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
 
 # Key in the address -> (label, prefix of the actions).
 KindFilters = Mapping[str, tuple[str, str]]

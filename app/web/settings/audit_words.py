@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from app.data.models.audit_record import AuditEntry
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_size
-from app.web.frame.list_address import ListAddress
+from app.web.lists.list_address import ListAddress
 
 # Action -> words. Pages show the subject after them.
 ACTION_WORDS = {

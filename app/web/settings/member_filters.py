@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from flask import url_for
 
-from app.accounts.member_list import INVITED, MemberFilter
-from app.web.frame.list_address import ActiveFilter, ListAddress, quoted, requested_list
+from app.accounts.directory.member_list import INVITED, MemberFilter
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
 
 # Filters by role: key in the address -> label.
 ROLE_FILTERS = {"": "All", "owner": "Owners", "developer": "Developers", "viewer": "Viewers", INVITED: "Invited"}
-# As in app/accounts/member_list.py.
+# As in app/accounts/directory/member_list.py.
 MEMBER_SORTS = {
     "role": "Owners first",
     "-role": "Viewers first",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.accounts.member_list import Person
+from app.accounts.directory.member_list import Person
 from app.data.models.partner import Invitation, Member
 from app.web.accounts.invitation import invitation_address
 from app.web.frame.current_user import me

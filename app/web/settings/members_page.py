@@ -10,15 +10,15 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField
 
 from app.accounts import members
-from app.accounts.member_list import INVITED, MEMBERS_PER_PAGE, list_members
+from app.accounts.directory.member_list import INVITED, MEMBERS_PER_PAGE, list_members
 from app.refusals import Refusal
 from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.browser_sign_in import sign_out_browser
 from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
 from app.web.frame.formats import counted
 from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, select_choices, show_refusal, summary_title
-from app.web.frame.list_address import order_words
-from app.web.frame.numbered_pages import numbered_page
+from app.web.lists.list_address import order_words
+from app.web.lists.numbered_pages import numbered_page
 from app.web.settings.confirm_question import render_question
 from app.web.settings.member_filters import (
     MEMBER_SORTS,
@@ -101,7 +101,7 @@ def remove_form(member_id: str) -> ResponseReturnValue:
         form=FlaskForm(),
         person=member,
         partner=my_partner(),
-        kept=dict(requested_members().values),
+        kept=requested_members().kept,
     )
 
 
@@ -151,7 +151,7 @@ def render_members(
         heading=counted(found.members, "member"),
         open_words=f"{counted(found.counts[INVITED], 'invitation')} open" if found.counts[INVITED] else "",
         address=address,
-        kept=dict(address.values),
+        kept=address.kept,
         filters=active_member_filters(address),
         segments=address.links("role", ROLE_FILTERS, found.counts | {"": found.counts.total()}),
         heads=address.heads(MEMBER_SORTS),

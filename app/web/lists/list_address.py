@@ -3,14 +3,15 @@ All lists use it, so that a reload, the Back button and a shared link show the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import request
 
-from app.web.frame.filter_links import FilterLink
 from app.web.frame.query_parameters import query_number
+from app.web.lists.filter_links import FilterLink
 
 MAX_VALUE_LENGTH = 256
 MAX_CURSOR_LENGTH = 1100  # a text of 256 characters, coded twice
@@ -57,13 +58,18 @@ class ListAddress:
         return int(self.value("page") or 1)
 
     @property
+    def kept(self) -> dict[str, Any]:
+        """The query for the addresses of actions, which return to the same list."""
+        return dict(self.values)
+
+    @property
     def query(self) -> str:
         """The query with its question mark, or ""."""
         return f"?{urlencode(self.values)}" if self.values else ""
 
     def with_values(self, **changed: str | int | None) -> ListAddress:
         """The address with other values. "", 0 and None remove a value."""
-        values = dict(self.values) | {name: str(value or "") for name, value in changed.items()}
+        values = self.kept | {name: str(value or "") for name, value in changed.items()}
         return replace(self, values=tuple((name, value) for name, value in values.items() if value))
 
     def first_page(self, **changed: str | int | None) -> ListAddress:
@@ -82,9 +88,7 @@ class ListAddress:
         first = self.first_page().url() if self.value("after") else ""
         return first, self.with_values(after=next_cursor).url() if next_cursor else ""
 
-    def links(
-        self, name: str, labels: Mapping[str, str], counts: Mapping[str, int] | None = None
-    ) -> list[FilterLink]:
+    def links(self, name: str, labels: Mapping[str, str], counts: Mapping[str, int] | None = None) -> list[FilterLink]:
         """One link per value of a filter. `counts` None: they are not counted."""
         return [
             FilterLink(

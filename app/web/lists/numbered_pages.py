@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.data.list_orders import places_on_page
-from app.web.frame.list_address import ListAddress
+from app.web.lists.list_address import ListAddress
 
 
 @dataclass(frozen=True)
