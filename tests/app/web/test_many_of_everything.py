@@ -27,7 +27,9 @@ CALLS = {
     "/api/partners/games?limit=100": 40_000,
     "/api/partners/games?limit=100&status=active": 40_000,
     f"/api/partners/games/{SLUG}": 2_000,
+    "/api/partners/games?limit=100&sort=-title": 40_000,
     f"/api/partners/games/{SLUG}/builds?limit=50": 30_000,
+    f"/api/partners/games/{SLUG}/builds?limit=50&sort=-size&status=released&q=CI": 30_000,
     f"/api/partners/games/{SLUG}/releases?limit=50": 30_000,
     "/api/v1/games?limit=100": 20_000,
     "/api/v1/games/game_many0/assets?limit=100": 60_000,
@@ -36,26 +38,41 @@ AGENTS_CALLS = {"/api/servers/self/plan": 2_000}
 PAGES = {
     "/games": 130_000,
     "/games?status=attention": 150_000,
+    "/games?sort=title&q=many": 130_000,
+    "/games?sort=-size&status=live": 130_000,
     f"/games/{SLUG}": 260_000,  # six builds on 50 servers
     f"/games/{SLUG}?page=2": 260_000,
     f"/games/{SLUG}/builds/1/release": 130_000,
     "/servers": 100_000,
     "/servers?page=2": 100_000,
+    "/servers?q=many&sort=-rate&status=up-to-date": 100_000,
     f"/games/{SLUG}/builds": 200_000,
+    f"/games/{SLUG}/builds?q=CI&sort=sender&status=released": 200_000,
+    f"/games/{SLUG}/builds?sort=size": 200_000,
     f"/games/{SLUG}/activity": 100_000,
     f"/games/{SLUG}/assets": 300_000,
     "/settings/activity": 100_000,
+    "/settings/activity?q=many&who=CI&kind=games&sort=at": 100_000,
+    "/settings/activity?from=2026-01-01": 100_000,
+    "/settings/members?q=owner&sort=-seen": 40_000,
 }
 OPERATORS_PAGES = {
     "/operator/servers": 150_000,
     "/operator/servers?page=2": 150_000,
     "/operator/servers/many-0007": 100_000,
+    "/operator/servers?q=many&sort=-disk": 150_000,
     "/operator/audit": 100_000,
+    "/operator/audit?q=many&sort=at": 100_000,
     "/operator/partners": 40_000,
 }
 EVERYTHING = CALLS | AGENTS_CALLS | PAGES | OPERATORS_PAGES  # and the most bytes of each
 # These show sums over all builds and games.
-TOTALS = {"/operator/servers", "/operator/servers?page=2", "/operator/partners"}
+TOTALS = {
+    "/operator/servers",
+    "/operator/servers?page=2",
+    "/operator/servers?q=many&sort=-disk",
+    "/operator/partners",
+}
 LARGE = ("games", "builds", "replicas", "audit_entries", "assets", "blobs", "releases")
 
 
