@@ -89,7 +89,7 @@ class GameListSubject:
         """The filters in use, in words."""
         text, tag, status = (self.address.value(name) for name in ("q", "tag", "status"))
         return self.address.active_filters(
-            q=quoted(text), tag=f"the tag {quoted(tag)}" if tag else "", status=STATUS_FILTERS[status] if status else ""
+            q=quoted(text), tag=f"Tag: {tag}" if tag else "", status=STATUS_FILTERS[status] if status else ""
         )
 
     @property

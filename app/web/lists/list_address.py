@@ -43,7 +43,7 @@ class ActiveFilter:
 
 @dataclass(frozen=True)
 class ListAddress:
-    """`values`: the query without empty values. Equal addresses show the same list."""
+    """`values`: the query without empty values, by name. Equal addresses show the same list."""
 
     path: str
     values: tuple[tuple[str, str], ...] = ()
@@ -70,7 +70,7 @@ class ListAddress:
     def with_values(self, **changed: str | int | None) -> ListAddress:
         """The address with other values. "", 0 and None remove a value."""
         values = self.kept | {name: str(value or "") for name, value in changed.items()}
-        return replace(self, values=tuple((name, value) for name, value in values.items() if value))
+        return replace(self, values=tuple(sorted((name, value) for name, value in values.items() if value)))
 
     def first_page(self, **changed: str | int | None) -> ListAddress:
         """The same from the first page: what a page holds changes with the filters and with the order."""

@@ -41,7 +41,8 @@ WARN_FROM, BAD_FROM = 90, 95  # percent of a disk
 STATE_FILTERS: StateFilters = {
     "": ("All", frozenset()),
     "attention": ("Needs attention", frozenset({"failed", "conflict", "retrying", "unwell"})),
-    "no-contact": ("No contact", frozenset({"no_contact", "not_started"})),
+    "no-contact": ("No contact", frozenset({"no_contact"})),
+    "not-started": ("Waiting for their agents", frozenset({"not_started"})),
     "paused": ("Paused", frozenset({"paused"})),
     "healthy": ("Healthy", frozenset({"healthy"})),
 }

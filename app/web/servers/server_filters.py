@@ -31,8 +31,9 @@ def server_filters(address: ListAddress, states: StateFilters) -> list[ActiveFil
 
 
 def state_links(address: ListAddress, states: StateFilters, counts: Counter[str]) -> list[FilterLink]:
-    """A link per filter, with the number of servers in its states, of all servers."""
+    """A link per filter with servers in its states, and their number, of all servers."""
     numbers = {
         key: sum(counts[state] for state in these) if these else counts.total() for key, (_, these) in states.items()
     }
-    return address.links("status", {key: label for key, (label, _) in states.items()}, numbers)
+    offered = {key: label for key, (label, _) in states.items() if numbers[key] or key in {"", address.value("status")}}
+    return address.links("status", offered, numbers)

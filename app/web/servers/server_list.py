@@ -38,7 +38,8 @@ _GONE = "This partner no longer exists."
 STATE_FILTERS: StateFilters = {
     "": ("All", frozenset()),
     "failing": ("Failing", frozenset({"failed", "retrying"})),
-    "no-contact": ("No contact", frozenset({"no_contact", "not_started"})),
+    "no-contact": ("No contact", frozenset({"no_contact"})),
+    "not-started": ("Not started yet", frozenset({"not_started"})),
     "arriving": ("Arriving", frozenset({"verifying", "downloading", "queued"})),
     "up-to-date": ("Up to date", frozenset({"up_to_date", "nothing"})),
 }

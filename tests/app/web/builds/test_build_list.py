@@ -121,7 +121,7 @@ def test_new_builds_stream_into_the_list_of_the_address(owner: Visitor, garden: 
 
 def test_actions_come_back_to_the_list_that_they_were_on(owner: Visitor, garden: str) -> None:
     here = f"{PAGE}?q=5&status=unreleased"
-    page = owner.get(here).text
+    page = one_line(owner.get(here).text)
     question = f"{GARDEN}/builds/5/release?next={quote(here)}"
     assert f'href="{question.replace("&", "&amp;")}"' in page
     asked = owner.get(question).text

@@ -92,11 +92,13 @@ def test_search_state_and_order_are_in_the_address(operator: Visitor, garden: st
     assert order("?sort=-disk") == ["srv-04", "srv-05", "srv-01", "srv-06", "srv-02", "srv-03"]
     assert order("?sort=name&status=healthy") == ["srv-01", "srv-02", "srv-03"]
     assert order("?q=SRV-05&status=attention") == ["srv-05"]
-    page = one_line(operator.get(f"{PAGE}?status=healthy&sort=name&server=srv-02").text)
-    query = "?status=healthy&amp;sort=name"
-    assert f'href="{PAGE}{query}&amp;server=srv-01#opened"' in page, "another server is opened in the same list"
+    page = one_line(operator.get(f"{PAGE}?server=srv-02&sort=name&status=healthy").text)
+    query = "?sort=name&amp;status=healthy"
+    assert f'href="{PAGE}?server=srv-01&amp;sort=name&amp;status=healthy#opened"' in page, (
+        "another server is opened in the same list"
+    )
     assert f'sse-connect="/operator/fleet/srv-02/live{query}"' in page
-    assert f'aria-sort="ascending"> <a id="sort-name" href="{PAGE}?status=healthy&amp;sort=-name"' in page
+    assert f'aria-sort="ascending"> <a id="sort-name" href="{PAGE}?sort=-name&amp;status=healthy"' in page
     assert "1 disk full 1 no contact 1 retrying 3 healthy" in part(page, "fleet-counts"), "counts are of all servers"
     assert "No servers match “sorcery”. Clear the filter" in plain(operator.get(f"{PAGE}?q=sorcery").text)
 

@@ -63,26 +63,26 @@ def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden
 
 
 def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) -> None:
-    page = one_line(owner.get(f"{PAGE}?q=srv-0&status=arriving&sort=-fetch").text)
+    page = one_line(owner.get(f"{PAGE}?q=srv-0&sort=-fetch&status=arriving").text)
     assert order(page) == ["srv-03", "srv-02"], "more to fetch comes first"
     assert "6 servers" in page, "the head counts all of them"
     segments = plain(page[page.index('id="servers-segments"') : page.index("</nav>", page.index("servers-segments"))])
     assert "All 6 Failing 2 No contact 1 Arriving 2 Up to date 1" in segments
     assert (
-        f'aria-sort="descending"> <a id="sort-fetch" href="{PAGE}?q=srv-0&amp;status=arriving&amp;sort=fetch"' in page
+        f'aria-sort="descending"> <a id="sort-fetch" href="{PAGE}?q=srv-0&amp;sort=fetch&amp;status=arriving"' in page
     )
     assert f'<a class="tag active" href="{PAGE}?q=srv-0&amp;sort=-fetch">Arriving' in page
-    query = "?q=srv-0&amp;status=arriving&amp;sort=-fetch"
+    query = "?q=srv-0&amp;sort=-fetch&amp;status=arriving"
     assert f'sse-connect="/servers/live{query}"' in page
     assert f'data-poll="/servers/parts{query}"' in page
     assert order(owner.get(f"{PAGE}?sort=-name").text) == [f"srv-0{n}" for n in range(6, 0, -1)]
     nothing = owner.get(f"{PAGE}?q=sorcery&status=failing").text
     assert "No servers match “sorcery” and “Failing”. Clear the filters" in plain(nothing)
-    assert "No servers match" not in plain(owner.get(f"{PAGE}?status=sorcery&sort=sorcery").text)
+    assert "No servers match" not in plain(owner.get(f"{PAGE}?sort=sorcery&status=sorcery").text)
 
 
 def test_rows_that_stream_in_are_those_of_the_address(owner: Visitor, cast: Cast, garden: str) -> None:
-    query = "?status=up-to-date&sort=-name"
+    query = "?sort=-name&status=up-to-date"
     assert order(owner.get(f"{PAGE}/parts{query}").text.replace(' hx-swap-oob="morph"', "")) == ["srv-01"]
     scenes.change(garden, 4, "srv-02", phase="cached")
     scenes.change(garden, 4, "srv-03", phase="cached")

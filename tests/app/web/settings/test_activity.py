@@ -129,7 +129,7 @@ def test_search_person_days_and_order_are_in_the_address(owner: Visitor, cast: C
     noor = owner.get(f"{PAGE}?q=ecole&who=Noor").text
     assert what(noor) == ["Revoked a key École 3"]
     assert f'href="{PAGE}?q=ecole">by “Noor”' in noor
-    assert f'<a href="{PAGE}?q=ecole&amp;who=Mira+Okafor" title="Only what Mira Okafor did">' in found
+    assert f'<a href="{PAGE}?q=a+key+ecole&amp;who=Mira+Okafor" title="Only what Mira Okafor did">' in found
     day = owner.get(f"{PAGE}?from=2026-11-14&to=2026-11-14").text
     assert what(day) == ["Made a key École 1"]
     assert 'type="date" id="from" name="from" value="2026-11-14"' in one_line(day)

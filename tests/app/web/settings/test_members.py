@@ -100,10 +100,10 @@ def test_pages_of_members(owner: Visitor, partner: Partner) -> None:
             session.add(Member(partner_id=partner.id, email=email, name=name, role="viewer", password_hash="x"))
     first = owner.get(f"{PAGE}?sort=email").text
     assert "People 1 to 50 of 63, email, A to Z" in plain(first)
-    assert f'<a class="button" href="{PAGE}?sort=email&amp;page=2">Next</a>' in first
-    second = owner.get(f"{PAGE}?sort=email&page=2").text
+    assert f'<a class="button" href="{PAGE}?page=2&amp;sort=email">Next</a>' in first
+    second = owner.get(f"{PAGE}?page=2&sort=email").text
     assert len(re.findall(r'<tr id="member_', first)) + len(re.findall(r'<tr id="member_', second)) == 63
-    assert f'href="{PAGE}?sort=email&amp;role=owner"' in second, "another filter begins at the first page"
+    assert f'href="{PAGE}?role=owner&amp;sort=email"' in second, "another filter begins at the first page"
 
 
 def test_being_here_is_remembered_to_a_few_minutes(owner: Visitor, cast: Cast) -> None:
@@ -251,7 +251,7 @@ def test_others_see_the_members_and_whom_to_ask(cast: Cast, signed_in: Callable[
     page = signed_in(getattr(cast.starlight, role)).get(PAGE).text
     assert cast.starlight.viewer in page
     assert f"Only owners can invite and remove members and change roles Your role is {role}. Ask Owner." in plain(page)
-    assert "<select" not in page
+    assert 'name="role"' not in page
     assert "Remove" not in page
 
 
@@ -303,7 +303,7 @@ def test_whatever_makes_an_owner_asks_for_the_password_again(owner: Visitor, par
         question = owner.post(path, form)
         assert question.status_code == 422
         assert re.search(rf"<h1>\s*{re.escape(asked)}\s*</h1>", question.text)
-        assert f'method="post" action="{path}"' in question.text
+        assert f'method="post" action="{path}"' in one_line(question.text)
         assert errors(owner.post(path, form | {"password": "wrong"}))[1:] == [
             "This is not your password. Nothing was changed."
         ]
