@@ -1,5 +1,5 @@
-"""A list in a real browser: searched while typing, sorted by its heads, live all the while, and the same after a reload,
-with the Back button and from a shared link."""
+"""A list in a real browser: searched while typing, sorted by its heads, and live. Its address shows the same list after
+a reload, with the Back button, and as a link."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ CALLS = {
     f"/api/partners/games/{SLUG}": 2_000,
     "/api/partners/games?limit=100&sort=-title": 40_000,
     f"/api/partners/games/{SLUG}/builds?limit=50": 30_000,
-    f"/api/partners/games/{SLUG}/builds?limit=50&sort=-size&status=released&q=CI": 30_000,
+    f"/api/partners/games/{SLUG}/builds?limit=50&sort=number&status=released&q=CI": 30_000,
     f"/api/partners/games/{SLUG}/releases?limit=50": 30_000,
     "/api/v1/games?limit=100": 20_000,
     "/api/v1/games/game_many0/assets?limit=100": 60_000,
