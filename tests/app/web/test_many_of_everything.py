@@ -45,7 +45,7 @@ PAGES = {
     f"/games/{SLUG}/builds/1/release": 130_000,
     "/servers": 100_000,
     "/servers?page=2": 100_000,
-    "/servers?q=many&sort=-rate&status=up-to-date": 100_000,
+    "/servers?q=many&sort=-rate": 100_000,
     f"/games/{SLUG}/builds": 200_000,
     f"/games/{SLUG}/builds?q=CI&sort=sender&status=released": 200_000,
     f"/games/{SLUG}/builds?sort=size": 200_000,
