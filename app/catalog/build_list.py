@@ -11,13 +11,14 @@ from sqlalchemy import func, select
 
 from app.accounts.actors import Actor
 from app.accounts.audit_log import record
+from app.catalog.build_filters import BuildFilter, FoundBuilds, find_builds
 from app.catalog.refused_archives import RefusedArchive, refused_archives
-from app.data.cursors import number_position
 from app.data.database import announce, lock_for_update, writing
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Build, Game
 from app.data.models.server import Replica, Server
+from app.data.text_search import contains
 from app.fleet.active_servers import active_server_count, is_cached
 from app.fleet.contact import contact_begins
 from app.fleet.costs.transfer_costs import TransferCosts, transfer_costs
@@ -51,24 +52,17 @@ class ListedBuild:
 
 @dataclass(frozen=True)
 class BuildPage:
-    """Newest first. `next_cursor` is where the next page begins, or None at the end."""
+    """`total`: of all pages. `next_cursor`: where the next page begins, or None at the end."""
 
     builds: Sequence[ListedBuild]
     total: int
     next_cursor: str | None
 
 
-def list_builds(game: Game, limit: int | None = None, cursor: str | None = None) -> BuildPage:
-    """Eight queries for any number of builds. Raises InvalidRequest for an unknown cursor."""
-    total = db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0
-    query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc())
-    if cursor is not None:
-        query = query.where(Build.number < number_position(cursor))
-    if limit is not None:
-        query = query.limit(limit + 1)
-    found = db.session.scalars(query).all()
-    builds = found if limit is None else found[:limit]
-    return BuildPage(_listed(game, builds), total, str(builds[-1].number) if len(builds) < len(found) else None)
+def list_builds(game: Game, wanted: BuildFilter) -> BuildPage:
+    """Eight queries for any number of builds, and one more for a text. Raises InvalidRequest for an unknown cursor."""
+    found = find_builds(game, wanted)
+    return BuildPage(_listed(game, found.builds), found.total, found.next_cursor)
 
 
 def listed_build(game: Game, build: Build) -> ListedBuild:
@@ -105,9 +99,10 @@ def _live_before(game: Game) -> Build | None:
 
 @dataclass(frozen=True)
 class BuildTable:
-    """A game's builds as the dashboard's table shows them: newest first. `refused`: what was rejected
-    meanwhile; `cached`: build id → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of
-    fetching these builds; `older`: where the next page begins, or None at the end."""
+    """A game's builds as the dashboard's table shows them. `refused`: what was rejected meanwhile; `cached`: build id
+    → how many of the `servers` have cached it; `packs`: build id → its pack; `costs`: of fetching these builds;
+    `counts`: of builds by status, for the text; `total`: of all pages; `next_cursor`: where the next page begins, or
+    None at the end."""
 
     builds: Sequence[Build]
     refused: Sequence[RefusedArchive]
@@ -116,33 +111,39 @@ class BuildTable:
     servers: int
     live: Build | None
     costs: TransferCosts
+    counts: Mapping[str, int]
     total: int
-    older: int | None
+    next_cursor: str | None
 
 
-def build_table(game: Game, limit: int, before: int | None = None) -> BuildTable:
-    """Eight queries for any number of builds. Refusals are on the first page, without those that are older than its
-    builds."""
-    query = select(Build).where(Build.game_id == game.id).order_by(Build.number.desc()).limit(limit + 1)
-    if before is not None:
-        query = query.where(Build.number < before)
-    found = db.session.scalars(query).all()
-    builds = found[:limit]
-    more = len(found) > limit
-    oldest = builds[-1].created_at if more else None
-    refused = refused_archives(game) if before is None else []
-    live = live_build(game)
+def build_table(game: Game, wanted: BuildFilter) -> BuildTable:
+    """Eight queries for any number of builds, and one more for a text. Raises InvalidRequest for an unknown cursor."""
+    found = find_builds(game, wanted)
+    builds, live = found.builds, live_build(game)
     return BuildTable(
         builds=builds,
-        refused=[each for each in refused if oldest is None or each.newest.at > oldest],
+        refused=_refused_meanwhile(game, wanted, found),
         cached=cached_counts(game),
         packs=pack_states([build.id for build in builds]),
         servers=active_server_count(),
         live=live,
         costs=transfer_costs({build.id for build in (*builds, *([live] if live else []))}),
-        total=db.session.scalar(select(func.count()).where(Build.game_id == game.id)) or 0,
-        older=builds[-1].number if more else None,
+        counts=found.counts,
+        total=found.total,
+        next_cursor=found.next_cursor,
     )
+
+
+def _refused_meanwhile(game: Game, wanted: BuildFilter, found: FoundBuilds) -> Sequence[RefusedArchive]:
+    """Rejected archives are on the first page, with the text of the filter. Beside the newest builds, those that are
+    older than these are left out."""
+    if wanted.after or wanted.status:
+        return []
+    refused = refused_archives(game)
+    if wanted.text:
+        return [each for each in refused if contains(wanted.text, each.texts)]
+    oldest = found.builds[-1].created_at if found.next_cursor and not wanted.sort else None
+    return [each for each in refused if oldest is None or each.newest.at > oldest]
 
 
 def live_build(game: Game) -> Build | None:

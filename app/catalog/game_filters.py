@@ -13,13 +13,15 @@ from app.data.text_search import contains, fold
 
 @dataclass(frozen=True)
 class GameFilter:
-    """The filters of a list. `limit` None: all; `after`: the cursor of the previous page."""
+    """The filters of a list. `limit` None: all; `after`: the cursor of the previous page; `sort`: the name of an order
+    of the list, "" for its default."""
 
     status: str | None = None
     tag: str | None = None
     text: str | None = None
     limit: int | None = None
     after: str | None = None
+    sort: str = ""
 
 
 def filter_games(query: Select[Game], wanted: GameFilter) -> Select[Game]:

@@ -7,14 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, case, exists, func, select, true, tuple_
+from sqlalchemy import ColumnElement, String, and_, case, exists, func, select, true
 
 from app.catalog.game_filters import GameFilter, filter_games
 from app.catalog.game_lookup import games_of
-from app.data.cursors import time_cursor, time_position
 from app.data.extensions import db
+from app.data.list_orders import (
+    chosen_order,
+    descending,
+    read_page,
+    require_cursor,
+    size_order,
+    text_order,
+    time_order,
+)
 from app.data.models.base import now
-from app.data.models.game import Game
+from app.data.models.game import Build, Game
 from app.data.models.partner import PartnerIdentity
 from app.data.models.server import Replica, Server
 from app.fleet.active_servers import IS_ACTIVE
@@ -26,12 +34,27 @@ MAX_TAGS = 200
 _WORST_FIRST = ("failed", "retrying", "downloading", "verifying")
 
 
+_BY_CHANGE = time_order(Game.updated_at.expression, Game.id.expression)
+_BY_TITLE = text_order(func.lower(Game.title), Game.id.expression)
+_LIVE_SIZE = select(Build.size).where(Build.id == Game.released_build_id).correlate(Game).scalar_subquery()
+_BY_SIZE = size_order(func.coalesce(_LIVE_SIZE, 0), Game.id.expression)  # of the live build, 0 without one
+# By the name in an address; the first one is the default.
+GAME_ORDERS = {
+    "-updated": descending(_BY_CHANGE),
+    "updated": _BY_CHANGE,
+    "title": _BY_TITLE,
+    "-title": descending(_BY_TITLE),
+    "-size": descending(_BY_SIZE),
+    "size": _BY_SIZE,
+}
+
+
 @dataclass(frozen=True)
 class GamesPage:
-    """The games that changed last come first. `older`: where the next page begins, or None at the end."""
+    """`next_cursor`: where the next page begins, or None at the end."""
 
     games: Sequence[Game]
-    older: str | None
+    next_cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -50,26 +73,23 @@ class GameCounts:
         return found.get(status, self.total)
 
 
-def require_page(after: str) -> None:
-    """Raise InvalidRequest unless this is a cursor of `games_page()`, or empty."""
-    if after:
-        time_position(after)
+def require_page(sort: str, after: str) -> None:
+    """Raise InvalidRequest unless `after` is empty or a cursor of `games_page()` in this order."""
+    require_cursor(chosen_order(GAME_ORDERS, sort), after)
 
 
 def games_page(partner: PartnerIdentity, wanted: GameFilter, status: str, limit: int) -> GamesPage:
-    """One page. `status`: live, waiting, attention, or "" for all. Raises InvalidRequest for an unknown cursor."""
-    query = filter_games(games_of(partner), wanted).order_by(Game.updated_at.desc(), Game.id.desc())
+    """One page. `status`: live, waiting, attention, or "" for all; `wanted.sort`: of GAME_ORDERS. Raises InvalidRequest
+    for an unknown cursor."""
+    query = filter_games(games_of(partner), wanted)
     if status in {"live", "waiting"}:
         query = query.where(
             Game.released_build_id.is_not(None) if status == "live" else Game.released_build_id.is_(None)
         )
     elif status == "attention":
         query = query.where(exists(select(1).where(*_reported_as("failed")).correlate(Game)))
-    if wanted.after:
-        query = query.where(tuple_(Game.updated_at, Game.id) < time_position(wanted.after))
-    found = db.session.scalars(query.limit(limit + 1)).all()
-    games = found[:limit]
-    return GamesPage(games, time_cursor(games[-1].updated_at, games[-1].id) if len(found) > limit else None)
+    rows, next_cursor = read_page(query, chosen_order(GAME_ORDERS, wanted.sort), limit, wanted.after)
+    return GamesPage([row.Game for row in rows], next_cursor)
 
 
 def game_counts(partner: PartnerIdentity, wanted: GameFilter) -> GameCounts:

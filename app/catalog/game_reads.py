@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, select, tuple_
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.sql import Select
 
 from app.catalog.game_filters import GameFilter, filter_games
 from app.catalog.game_lookup import no_game
-from app.data.cursors import time_cursor, time_position
 from app.data.database import free_connection, reading
+from app.data.list_orders import chosen_order, descending, text_order, time_order
 from app.data.models.asset import GamePicture
 from app.data.models.base import now
 from app.data.models.game import Build, Game, Status, status_of
@@ -62,6 +62,18 @@ _LISTED = (
     Game.updated_at,
     Game.released_build_id,
 )
+_BY_CREATION = time_order(Game.created_at.expression, Game.id.expression)
+_BY_CHANGE = time_order(Game.updated_at.expression, Game.id.expression)
+_BY_TITLE = text_order(func.lower(Game.title), Game.id.expression)
+# By the name in an address; the first one is the default, which is the order of the documented list.
+LISTED_ORDERS = {
+    "created": _BY_CREATION,
+    "-created": descending(_BY_CREATION),
+    "updated": _BY_CHANGE,
+    "-updated": descending(_BY_CHANGE),
+    "title": _BY_TITLE,
+    "-title": descending(_BY_TITLE),
+}
 _OF_PARTNER = (Game.partner_id == bindparam("partner"), Game.deleted_at.is_(None))
 
 
@@ -71,23 +83,23 @@ def catalog_version(partner: PartnerIdentity) -> int:
 
 
 def list_games(partner: PartnerIdentity, wanted: GameFilter) -> ListedGames:
-    """Oldest first, then by id. At most two queries for any number of games, and that of the filter. Raises
+    """`wanted.sort`: of LISTED_ORDERS. At most two queries for any number of games, and that of the filter. Raises
     InvalidRequest for an unknown cursor."""
     everything: Any = select(*_LISTED).where(Game.partner_id == partner.id, Game.deleted_at.is_(None))
     matching: Any = filter_games(everything, wanted)
-    page = matching.order_by(Game.created_at, Game.id)
-    if wanted.after:
-        page = page.where(tuple_(Game.created_at, Game.id) > time_position(wanted.after))
+    order = chosen_order(LISTED_ORDERS, wanted.sort)
+    page = order.of(matching, wanted.after)
     if wanted.limit is not None:
         page = page.limit(wanted.limit + 1)
     free_connection()  # of a session with which the filter has read
     with reading() as connection:
-        games = [ListedGame(*row) for row in connection.execute(page)]
-        is_everything = not wanted.after and (wanted.limit is None or len(games) <= wanted.limit)
-        total = len(games) if is_everything else connection.scalar(_count(matching)) or 0
-    more = wanted.limit is not None and len(games) > wanted.limit
-    games = games[: wanted.limit]
-    return ListedGames(games, total, time_cursor(games[-1].created_at, games[-1].id) if more else None)
+        rows = connection.execute(page).all()
+        more = wanted.limit is not None and len(rows) > wanted.limit
+        is_everything = not wanted.after and not more
+        total = len(rows) if is_everything else connection.scalar(_count(matching)) or 0
+    rows = rows[: wanted.limit]
+    next_cursor = order.cursor(rows[-1].order_value, rows[-1].id) if more else None
+    return ListedGames([ListedGame(*row[:-1]) for row in rows], total, next_cursor)
 
 
 def _count(matching: Any) -> Any:

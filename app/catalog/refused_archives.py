@@ -29,6 +29,11 @@ class RefusedArchive:
     reason: str
     times: int
 
+    @property
+    def texts(self) -> Sequence[str]:
+        """What a search looks at."""
+        return self.reason, str((self.newest.details or {}).get("file_name") or ""), self.newest.actor
+
 
 def refused_archives(game: Game) -> Sequence[RefusedArchive]:
     """The refusals that nobody has dismissed, newest first, one for each reason. One query."""

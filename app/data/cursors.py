@@ -47,15 +47,17 @@ def time_position(cursor: str) -> Tuple:
 
 
 def text_cursor(text: str, row_id: str) -> str:
-    """A cursor of a list that is ordered by a text and id."""
-    return encode_cursor(text.encode().hex(), row_id)
+    """A cursor of a list that is ordered by a text and id. The sign before the text tells it from a size."""
+    return encode_cursor(f"~{text.encode().hex()}", row_id)
 
 
 def text_position(cursor: str) -> Tuple:
     """The (text, id) of a cursor that `text_cursor` made. Raises InvalidRequest."""
     coded, row_id = decode_cursor(cursor, 2)
+    if not coded.startswith("~"):
+        raise unknown_cursor()
     try:
-        text = bytes.fromhex(coded).decode()
+        text = bytes.fromhex(coded[1:]).decode()
     except ValueError:
         raise unknown_cursor() from None
     if "\0" in text:  # Postgres does not accept it

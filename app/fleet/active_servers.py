@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from app.data import list_orders
 from app.data.extensions import db
 from app.data.models.server import Replica, Server
 from app.fleet.contact import is_recent
@@ -36,9 +37,7 @@ def places_on_page(page: int | None, total: int) -> slice:
     last one is the last. None: all servers."""
     if page is None:
         return slice(0, total)
-    last = max(1, -(-total // SERVERS_PER_PAGE))
-    first = (min(max(page, 1), last) - 1) * SERVERS_PER_PAGE
-    return slice(first, min(total, first + SERVERS_PER_PAGE))
+    return list_orders.places_on_page(page, total, SERVERS_PER_PAGE)
 
 
 def active_server_count() -> int:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Tuple, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, func, or_, select
 
-from app.data.cursors import size_cursor, size_position, text_cursor, text_position, time_cursor, time_position
 from app.data.extensions import db
+from app.data.list_orders import chosen_order, descending, read_page, size_order, text_order, time_order
 from app.data.models.asset import Asset, Blob, GamePicture
 from app.data.models.component import Component, ComponentFace, Revision
 from app.data.models.game import Game
@@ -33,24 +32,13 @@ class GalleryFilter:
     sort: str = ""
 
 
-@dataclass(frozen=True)
-class GalleryOrder:
-    """An order of the gallery: by `value`, and by id where that is equal. `cursor` and `position` write and read a
-    position in it."""
-
-    value: ColumnElement[Any]
-    is_descending: bool
-    cursor: Callable[[Any, str], str]
-    position: Callable[[str], Tuple]
-
-
-_AGE: ColumnElement[Any] = Asset.created_at.expression
-# By key in the address. Names are compared by the database, without regard to the case of ASCII letters at least.
+_BY_AGE = time_order(Asset.created_at.expression, Asset.id.expression)
+# By key in the address.
 ORDERS = {
-    "": GalleryOrder(_AGE, is_descending=True, cursor=time_cursor, position=time_position),
-    "oldest": GalleryOrder(_AGE, is_descending=False, cursor=time_cursor, position=time_position),
-    "name": GalleryOrder(func.lower(Asset.file_name), is_descending=False, cursor=text_cursor, position=text_position),
-    "largest": GalleryOrder(Blob.size.expression, is_descending=True, cursor=size_cursor, position=size_position),
+    "": descending(_BY_AGE),
+    "oldest": _BY_AGE,
+    "name": text_order(func.lower(Asset.file_name), Asset.id.expression),
+    "largest": descending(size_order(Blob.size.expression, Asset.id.expression)),
 }
 
 
@@ -107,19 +95,8 @@ def gallery(game: Game, wanted: GalleryFilter) -> GalleryPage:
     ).one()
     if wanted.used is not None:
         matching.append(_is_used() if wanted.used else ~_is_used())
-    order = ORDERS[wanted.sort]
-    query = assets_with_blobs().where(*matching).add_columns(order.value.label("value"))
-    if order.is_descending:
-        query = query.order_by(order.value.desc(), Asset.id.desc())
-    else:
-        query = query.order_by(order.value, Asset.id)
-    if wanted.after:
-        here, there = tuple_(order.value, Asset.id), order.position(wanted.after)
-        query = query.where(here < there if order.is_descending else here > there)
-    rows = db.session.execute(query.limit(wanted.limit + 1)).all()
-    more = len(rows) > wanted.limit
-    rows = rows[: wanted.limit]
-    last = order.cursor(rows[-1].value, rows[-1].Asset.id) if more else None
+    order = chosen_order(ORDERS, wanted.sort)
+    rows, last = read_page(assets_with_blobs().where(*matching), order, wanted.limit, wanted.after)
     return GalleryPage(gallery_images([row.Asset for row in rows]), GalleryCounts(int(all_), int(used)), last)
 
 

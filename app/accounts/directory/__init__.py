@@ -1,1 +1,1 @@
-"""Members and keys of all partners, for the command line."""
+"""Lists of members and keys."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from app.api.json_shapes import Moment, OptionalLongText, Sha256, Shape, StoredText
+from app.catalog.build_filters import BuildFilter
 from app.fleet.build_states import BuildState
 
 BuildNumber = Annotated[int, Field(ge=1, le=999_999_999)]
@@ -17,6 +18,19 @@ class PageQuery(Shape):
 
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
     cursor: StoredText | None = None
+
+
+class BuildQuery(PageQuery):
+    """`q` is in the number, version label, note, sender or file name. `status`: `released` (it is or was live),
+    `unreleased`, or `warnings` (its check found some). `sort`: newest first without it; a minus sign reverses an
+    order."""
+
+    q: StoredText | None = None
+    status: Literal["released", "unreleased", "warnings"] | None = None
+    sort: Literal["number", "-number", "size", "-size", "sender", "-sender"] | None = None
+
+    def filter(self) -> BuildFilter:
+        return BuildFilter(self.q or "", self.status or "", self.sort or "", self.limit, self.cursor)
 
 
 class BuildUpdate(Shape):

@@ -23,12 +23,12 @@ bp = Blueprint("partner_builds", __name__, url_prefix="/api/partners/games/<slug
 @PARTNERS.call(
     "List builds, newest first",
     scope="read",
-    query=schemas.PageQuery,
+    query=schemas.BuildQuery,
     responses={200: schemas.BuildList},
     errors=(400,),
 )
-def list_all(caller: Caller, game: Game, query: schemas.PageQuery) -> Result:
-    page = list_builds(game, query.limit, query.cursor)
+def list_all(caller: Caller, game: Game, query: schemas.BuildQuery) -> Result:
+    page = list_builds(game, query.filter())
     shape = schemas.BuildList(builds=[_row(found) for found in page.builds], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor

@@ -82,11 +82,13 @@ class GameChanges(Shape):
 
 
 class GameQuery(Shape):
-    """`limit`: 1 to 200. Without it, everything is returned."""
+    """`limit`: 1 to 200. Without it, everything is returned. `sort`: by time of creation, oldest first, without it; a
+    minus sign reverses an order."""
 
     status: Literal["active", "pending_upload"] | None = None
     tag: StoredText | None = None
     q: StoredText | None = None
+    sort: Literal["created", "-created", "updated", "-updated", "title", "-title"] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] | None = None
     cursor: StoredText | None = None
 

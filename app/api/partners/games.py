@@ -33,11 +33,15 @@ def list_games(caller: Caller, query: game_schemas.GameQuery) -> Response:
 
 
 def _list(partner: PartnerIdentity, query: game_schemas.GameQuery) -> game_schemas.GameList:
-    page = game_reads.list_games(partner, GameFilter(query.status, query.tag, query.q, query.limit, query.cursor))
+    page = game_reads.list_games(partner, _filter(query))
     shape = game_schemas.GameList.model_construct(games=[_row(game) for game in page.games], total=page.total)
     if page.next_cursor:
         shape.next_cursor = page.next_cursor
     return shape
+
+
+def _filter(query: game_schemas.GameQuery) -> GameFilter:
+    return GameFilter(query.status, query.tag, query.q, query.limit, query.cursor, query.sort or "")
 
 
 @bp.post("")

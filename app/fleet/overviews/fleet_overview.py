@@ -7,16 +7,18 @@ of a page does not grow with the number of builds or games.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select
 
 from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.server import PlaySession, Replica, Server
-from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact, places_on_page
+from app.fleet.active_servers import IS_ACTIVE, active_servers, has_contact
+from app.fleet.overviews.server_filters import ALL_SERVERS, ServerFilter, matching_servers, shown_servers
 from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import last_hour, with_current_rate
 from app.refusals import NotFound
@@ -74,11 +76,26 @@ class FleetServer:
     last_hour: list[int] = field(default_factory=list)
 
 
+# What each order compares, by its name in an address. "" is the order of SERVER_STATES, worst first.
+FLEET_ORDERS: dict[str, Callable[[FleetServer], Any]] = {
+    "state": lambda server: -SERVER_STATES.index(server.state),
+    "name": lambda server: server.id,
+    "reported": lambda server: server.reported_at,
+    "disk": lambda server: server.disk_percent,
+    "cached": lambda server: server.tally.cached if server.tally.builds else None,
+    "sessions": lambda server: server.sessions if server.contact else None,
+    "rate": lambda server: server.bytes_per_second if server.contact else None,
+}
+
+
 @dataclass(frozen=True)
 class FleetOverview:
-    """The servers, worst first, and their totals."""
+    """All servers, worst first, and their totals. `shown`: the page of those that match the filter, with their last
+    hour; `matching`: how many match it."""
 
-    servers: list[FleetServer]
+    servers: Sequence[FleetServer]
+    shown: Sequence[FleetServer]
+    matching: int
     counts: Counter[str]
 
     @property
@@ -114,14 +131,14 @@ class FleetOverview:
         return sum(server.sessions for server in self.servers)
 
 
-def fleet_overview(page: int | None = None) -> FleetOverview:
-    """All active servers. Five queries, and four more while builds are queued. Only for the servers on `page` (None:
-    for all) is the last hour read, which is up to 60 rows for each."""
+def fleet_overview(wanted: ServerFilter = ALL_SERVERS) -> FleetOverview:
+    """All active servers, and those that are `wanted`. Five queries, and four more while builds are queued. Only for
+    the servers that are shown is the last hour read, which is up to 60 rows for each."""
     servers = _fleet_servers(active_servers())
     servers.sort(key=lambda server: (SERVER_STATES.index(server.state), server.id))
-    shown = places_on_page(page, len(servers))
-    servers[shown] = _with_last_hour(servers[shown])
-    return FleetOverview(servers, Counter(server.state for server in servers))
+    matching = matching_servers(servers, wanted, FLEET_ORDERS)
+    shown = _with_last_hour(shown_servers(matching, wanted))
+    return FleetOverview(servers, shown, len(matching), Counter(server.state for server in servers))
 
 
 def find_fleet_server(server_id: str) -> FleetServer | None:

@@ -7,8 +7,10 @@ of a page does not grow with the number of builds or games.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, func, select
 
@@ -16,7 +18,8 @@ from app.data.extensions import db
 from app.data.models.base import now
 from app.data.models.game import Game
 from app.data.models.server import Replica, Server
-from app.fleet.active_servers import active_servers, has_contact, places_on_page
+from app.fleet.active_servers import active_servers, has_contact
+from app.fleet.overviews.server_filters import ALL_SERVERS, ServerFilter, matching_servers, shown_servers
 from app.fleet.overviews.server_totals import Failure, Tally, tallies, worst_failures
 from app.fleet.transfers import last_hour, with_current_rate
 
@@ -53,19 +56,38 @@ class PartnerServer:
     bytes_per_second: int
     last_hour: list[int] = field(default_factory=list)
 
+    @property
+    def contact(self) -> bool:
+        return self.state not in {"no_contact", "not_started"}
+
+
+# What each order compares, by its name in an address. "" is the order of PARTNER_STATES, worst first.
+PARTNER_ORDERS: dict[str, Callable[[PartnerServer], Any]] = {
+    "state": lambda server: -PARTNER_STATES.index(server.state),
+    "name": lambda server: server.id,
+    "reported": lambda server: server.reported_at,
+    "cached": lambda server: server.tally.cached if server.released else None,
+    "fetch": lambda server: server.tally.bytes_to_fetch if server.contact else None,
+    "rate": lambda server: server.bytes_per_second if server.contact else None,
+}
+
 
 @dataclass(frozen=True)
 class PartnerOverview:
-    """Worst first."""
+    """All servers, worst first. `shown`: the page of those that match the filter, with their last hour; `matching`: how
+    many match it."""
 
-    servers: list[PartnerServer]
+    servers: Sequence[PartnerServer]
+    shown: Sequence[PartnerServer]
+    matching: int
     released: int
     counts: Counter[str]
 
 
-def partner_overview(partner_id: str, page: int | None = None) -> PartnerOverview:
-    """Five queries for any number of servers and games, and four more while builds are queued. Only for the servers on
-    `page` (None: for all) is the last hour read, which is up to 60 rows for each."""
+def partner_overview(partner_id: str, wanted: ServerFilter = ALL_SERVERS) -> PartnerOverview:
+    """All active servers, and those that are `wanted`. Five queries for any number of servers and games, and four more
+    while builds are queued. Only for the servers that are shown is the last hour read, which is up to 60 rows for
+    each."""
     at = now()
     of_partner = (Game.partner_id == partner_id, Game.deleted_at.is_(None))
     released = db.session.scalar(select(func.count()).where(*of_partner, Game.released_build_id.is_not(None))) or 0
@@ -76,13 +98,13 @@ def partner_overview(partner_id: str, page: int | None = None) -> PartnerOvervie
         for server in active_servers()
     ]
     servers.sort(key=lambda server: (PARTNER_STATES.index(server.state), server.id))
-    shown = places_on_page(page, len(servers))
-    hours = last_hour([server.id for server in servers[shown]], partner_id)
-    servers[shown] = [
-        replace(server, last_hour=with_current_rate(hours.get(server.id), server.bytes_per_second))
-        for server in servers[shown]
+    matching = matching_servers(servers, wanted, PARTNER_ORDERS)
+    shown = shown_servers(matching, wanted)
+    hours = last_hour([server.id for server in shown], partner_id)
+    shown = [
+        replace(server, last_hour=with_current_rate(hours.get(server.id), server.bytes_per_second)) for server in shown
     ]
-    return PartnerOverview(servers, released, Counter(server.state for server in servers))
+    return PartnerOverview(servers, shown, len(matching), released, Counter(server.state for server in servers))
 
 
 def _partner_server(

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField
 from wtforms.validators import NumberRange, Optional
 
+from app.catalog.build_filters import require_page
 from app.catalog.games import update_game
+from app.data.models.base import now
 from app.data.models.game import Game
-from app.web.builds.build_rows import BUILDS_PER_PAGE, count_note, list_build_lines
-from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
+from app.web.builds.build_rows import BUILD_SORTS
+from app.web.builds.live_build_list import BUILD_FILTERS, BuildListSubject
+from app.web.frame.current_user import me, my_actor, my_game, require_sign_in, require_write
+from app.web.frame.formats import Moment
 from app.web.frame.forms import summary_title
-from app.web.frame.query_parameters import query_number
 from app.web.games.game_header import header_context
+from app.web.lists.list_address import requested_list
+from app.web.live.streams import current_parts, poll_response, stream_response
 
 pages = Blueprint("builds", __name__)
 pages.before_request(require_sign_in)
 
+_GONE = "This game no longer exists."
 _KEEP_RANGE = "Keep 1 to 1,000 builds, or leave the field empty to keep all"
 
 
@@ -31,10 +37,22 @@ class PolicyForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF has no types
 
 @pages.get("/games/<slug>/builds")
 def page(slug: str) -> ResponseReturnValue:
-    """One page of builds, newest first."""
+    """One page of builds. Search, filter, order and page are in the address."""
     game = my_game(slug)
     form = PolicyForm(formdata=None, auto_release=game.auto_release, keep_builds=game.keep_builds)
     return _page(game, form)
+
+
+@pages.get("/games/<slug>/builds/parts")
+def parts(slug: str) -> Response:
+    """The list's live parts for pages that poll."""
+    return poll_response(_requested_list(my_game(slug)), _GONE)
+
+
+@pages.get("/games/<slug>/builds/live")
+def live(slug: str) -> Response:
+    """The list's live parts as a stream."""
+    return stream_response(_requested_list(my_game(slug)))
 
 
 @pages.post("/games/<slug>/builds")
@@ -52,19 +70,28 @@ def change(slug: str) -> ResponseReturnValue:
     if changes:
         update_game(game, changes, my_actor())
     flash("The settings for builds are saved" if changes else "There was nothing to save")
-    return redirect(url_for("builds.page", slug=slug), 303)
+    return redirect(_requested_list(game).address.url(), 303)
+
+
+def _requested_list(game: Game) -> BuildListSubject:
+    """The list of the address. Raises InvalidRequest for an unknown cursor: a stream has answered 200 before it reads a
+    page."""
+    address = requested_list(f"/games/{game.slug}/builds", "after", orders=BUILD_SORTS, status=BUILD_FILTERS)
+    require_page(address.value("sort"), address.value("after"))
+    return BuildListSubject(game.id, me().may_write, address)
 
 
 def _page(game: Game, form: PolicyForm) -> str:
-    before = query_number("before")
-    found = list_build_lines(game, BUILDS_PER_PAGE, before)
+    subject = _requested_list(game)
+    context = header_context(game)
     return render_template(
         "builds/builds.html",
-        builds=found,
-        note=count_note(found),
-        newest=url_for("builds.page", slug=game.slug) if before else "",
-        older=url_for("builds.page", slug=game.slug, before=found.older) if found.older else "",
+        builds=current_parts(subject, _GONE),
+        address=subject.address,
+        filters=subject.filters,
+        sorts=BUILD_SORTS,
+        made_at=Moment(now()),
         form=form,
         problem=summary_title(form, "The settings for builds are not saved yet"),
-        **header_context(game),
+        **context,
     )

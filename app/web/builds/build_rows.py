@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from app.catalog.build_filters import BuildFilter
 from app.catalog.build_list import BuildTable, build_table
 from app.catalog.refused_archives import RefusedArchive
 from app.data.models.game import Build, Game
@@ -12,10 +13,20 @@ from app.web.builds import build_words
 from app.web.builds.packaging_command import split_command
 from app.web.builds.transfer_words import update_words
 from app.web.frame.formats import Moment, Phrase, counted, format_size
+from app.web.lists.list_address import order_words
 from slipway.archive.invisible_characters import escape_invisible
 
 BUILDS_ON_GAME_PAGE = 10  # on the game's page
 BUILDS_PER_PAGE = 50
+# As in app/catalog/build_filters.py.
+BUILD_SORTS = {
+    "-number": "Newest first",
+    "number": "Oldest first",
+    "-size": "Largest first",
+    "size": "Smallest first",
+    "sender": "Sender, A to Z",
+    "-sender": "Sender, Z to A",
+}
 
 
 @dataclass(frozen=True)
@@ -59,27 +70,31 @@ class RefusalLine:
 
 @dataclass(frozen=True)
 class BuildLines:
-    """One page of rows, newest first. `refused`: lines above them; `older`: where the next page begins, or None."""
+    """One page of rows. `refused`: lines above them; `counts`: of builds by status; `total`: of all pages;
+    `next_cursor`: where the next page begins, or None."""
 
     lines: Sequence[BuildLine] = field(default_factory=list)
     refused: Sequence[RefusalLine] = field(default_factory=list)
+    counts: Mapping[str, int] = field(default_factory=dict)
     total: int = 0
-    older: int | None = None
+    next_cursor: str | None = None
 
 
-def list_build_lines(game: Game, max_lines: int, before: int | None = None) -> BuildLines:
-    """One page of a game's builds and rejected archives. A constant number of queries."""
-    table = build_table(game, max_lines, before)
+def list_build_lines(game: Game, wanted: BuildFilter) -> BuildLines:
+    """One page of a game's builds and rejected archives. A constant number of queries. Raises InvalidRequest for an
+    unknown cursor."""
+    table = build_table(game, wanted)
     lines = [_build(build, table) for build in table.builds]
-    return BuildLines(lines, [_refusal(each) for each in table.refused], table.total, table.older)
+    refused = [_refusal(each) for each in table.refused]
+    return BuildLines(lines, refused, table.counts, table.total, table.next_cursor)
 
 
-def count_note(page: BuildLines) -> str:
+def count_note(page: BuildLines, sort: str = "") -> str:
     """`14, newest first`."""
     if not page.total:
         return ""
-    shown = f"{len(page.lines)} of {page.total:,}" if page.older else f"{page.total:,}"
-    return f"{shown}, newest first"
+    shown = f"{page.total:,}" if len(page.lines) == page.total else f"{len(page.lines)} of {page.total:,}"
+    return f"{shown}, {order_words(sort, BUILD_SORTS)}"
 
 
 def release_action(number: int, live: int | None) -> str:

@@ -16,10 +16,10 @@ from app.packing.change_table import ChangeFilter
 from app.process.metrics import count_refusal
 from app.refusals import Conflict, InvalidRequest, Unavailable
 from app.web.frame.current_user import my_game, require_sign_in
-from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import counted, format_size
 from app.web.frame.query_parameters import query_number
 from app.web.games.game_header import header_context
+from app.web.lists.filter_links import FilterLink
 from slipway.packs.comparing import Change, ChangeKind
 
 pages = Blueprint("build_changes", __name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import HiddenField
@@ -12,10 +12,11 @@ from app.catalog.releasing import make_release
 from app.data.models.game import Game
 from app.fleet.release_preview import preview
 from app.web.builds.release_words import question_words
-from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
+from app.web.frame.current_user import local_address, my_actor, my_game, require_sign_in, require_write
 from app.web.frame.forms import summary_title
 from app.web.frame.toasts import flash_with_question
 from app.web.games.game_header import header_context
+from app.web.lists.list_address import ListAddress
 from app.web.servers.server_pages import requested_page
 from app.web.settings.confirm_question import render_question
 
@@ -57,18 +58,25 @@ def release(slug: str, number: int) -> ResponseReturnValue:
         back = url_for("releases.question", slug=slug, number=before)
         label = f"Roll back to {before}" if before < number else f"Release {before}"
         flash_with_question(f"Build {number} is live", label, back)
-    return redirect(url_for("game.page", slug=slug), 303)
+    return redirect(_next_address(game), 303)
+
+
+def _next_address(game: Game) -> str:
+    """The list that the question was opened from, or the game's page."""
+    return local_address(request.values.get("next"), url_for("game.page", slug=game.slug))
 
 
 def _ask(game: Game, number: int, form: ReleaseForm, refused: ReleaseForm | None = None) -> str:
     found = preview(game, find_build(game, str(number)), measure=True)
-    words = question_words(game, found, requested_page())
+    address = ListAddress(url_for("releases.question", slug=game.slug, number=number))
+    address = address.with_values(next=request.values.get("next")).numbered_page(requested_page())
+    words = question_words(game, found, address)
     form.live.data = str(found.live or "")
     if refused:
         form.form_errors.extend(refused.form_errors)
     return render_question(
         "builds/release.html",
-        back=url_for("game.page", slug=game.slug),
+        back=_next_address(game),
         area="games",
         words=words,
         number=number,

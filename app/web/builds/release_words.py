@@ -11,7 +11,9 @@ from app.fleet.release_preview import ReleasePreview, ServerPreview
 from app.web.builds.build_rows import release_action
 from app.web.builds.build_words import build_name
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, Phrase, counted, format_size
-from app.web.servers.server_pages import ServerPage, server_page
+from app.web.lists.list_address import ListAddress
+from app.web.lists.numbered_pages import NumberedPage
+from app.web.servers.server_pages import server_page
 from slipway.client.transfer_line import transfer_line
 
 _PROBLEMS = ("failed", "no-contact", "stopped")  # icons of servers that will not fetch the build now, worst first
@@ -43,20 +45,19 @@ class QuestionWords:
     fetch: str
     instead_of: str
     servers: Sequence[ServerWords]  # those of the page
-    page: ServerPage
+    page: NumberedPage
     notes: Sequence[tuple[str, str]]
     button: str
     busy: str
 
 
-def question_words(game: Game, found: ReleasePreview, page: int) -> QuestionWords:
-    """`page`: of the servers, from 1. Totals are of all servers."""
+def question_words(game: Game, found: ReleasePreview, address: ListAddress) -> QuestionWords:
+    """`address`: of the question and the page of its servers. Totals are of all servers."""
     number, build = found.build.number, found.build
     back = release_action(number, found.live) == "Roll back"
     heading = f"Roll back to build {number}" if back else f"Release build {number}"
     full_size = sum(server.bytes_of for server in found.servers)
-    places = places_on_page(page, len(found.servers))
-    address = f"/games/{game.slug}/builds/{number}/release"
+    places = places_on_page(address.page, len(found.servers))
     return QuestionWords(
         heading=heading if found.changes else f"Build {number} is live already",
         subject=(f"{game.title}, received ", Moment(build.created_at, "within"), f" from {build.sent_by}"),
@@ -67,7 +68,7 @@ def question_words(game: Game, found: ReleasePreview, page: int) -> QuestionWord
         fetch=_at_most(found.bytes_to_fetch, found.preparing),
         instead_of=format_size(full_size) if found.bytes_to_fetch < full_size else "",
         servers=[_server(server, build, found.live) for server in _in_order(found, build)[places]],
-        page=server_page(page, len(found.servers), "those with a problem first", address),
+        page=server_page(len(found.servers), "those with a problem first", address),
         notes=list(_notes(found)),
         button=_button(heading, back, len(found.servers)) if found.changes else "",
         busy="Rolling back…" if back else "Releasing…",

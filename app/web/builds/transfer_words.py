@@ -8,9 +8,12 @@ from app.web.frame.formats import format_size
 
 def update_words(cost: TransferCost | None, cached_on: int, servers: int) -> tuple[str, str]:
     """(bytes, on how many servers it is already) of a build for servers that have the live build: `1.4 MB` or `0 B on 5
-    of 6`. `cost`: None without a live build, and while the update is being prepared."""
+    of 6`. `cost`: None without a live build, and while the update is being prepared. Both are "" for the
+    live build itself, which is no update from the live build."""
+    if cost is not None and cost.way == "none":
+        return "", ""
     on = f"on {cached_on} of {servers}" if cached_on else ""
-    if cost is None or cost.way == "none":  # the live build costs nothing
+    if cost is None:
         return "", on
     return (format_size(0), on) if cached_on else (format_size(cost.bytes), "")
 

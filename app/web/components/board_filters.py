@@ -3,24 +3,32 @@ list."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import request, url_for
+from flask import url_for
 
 from app.web.frame.query_parameters import query_number
+from app.web.lists.list_address import ListAddress, requested_list
 
-_MAX_LENGTHS = {"kind": 16, "q": 256, "problem": 16, "in": 40, "sort": 16, "page": 10}
+SORTS = {"": "In the order sent", "name": "By name", "changed": "Changed last"}
+KIND_FILTERS: dict[str, tuple[str, frozenset[str]]] = {
+    "": ("All", frozenset()),
+    "decks": ("Decks", frozenset({"deck", "bundle"})),
+    "boards": ("Boards", frozenset({"board"})),
+    "dice": ("Dice", frozenset({"die"})),
+    "tokens": ("Tokens", frozenset({"tokenSprite", "tokenModel"})),
+    "other": ("Other", frozenset({"tile", "container", "counter"})),
+}
+PROBLEMS = {"": "Any problem", "missing": "A side is missing", "pending": "Sizes are being made", "failed": "No sizes"}
 
 
-def requested_filters() -> dict[str, Any]:
-    """The filters in the address of this request, without empty values; by name, for `url_for`. Raises InvalidRequest
-    for a revision with an impossible number."""
-    values: dict[str, Any] = {"revision": query_number("revision")}
-    values |= {name: request.args.get(name, "").strip()[:longest] for name, longest in _MAX_LENGTHS.items()}
-    return {name: value for name, value in values.items() if value}
+def requested_board(slug: str) -> ListAddress:
+    """The board in the address of this request. Raises InvalidRequest for an impossible page or number of a
+    revision."""
+    address = requested_list(
+        url_for("components.page", slug=slug), "in", "page", orders=SORTS, kind=KIND_FILTERS, problem=PROBLEMS
+    )
+    return address.with_values(revision=query_number("revision"))
 
 
 def board_url(slug: str, component_id: str = "") -> str:
     """The board with the filters of this request, at one component."""
-    anchor = f"c-{component_id}" if component_id else None
-    return url_for("components.page", slug=slug, _anchor=anchor, **requested_filters())
+    return requested_board(slug).url(f"c-{component_id}" if component_id else "")

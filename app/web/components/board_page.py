@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
-from flask import Blueprint, Response, render_template, request, url_for
+from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.components.revisions import draft_of, revision_of
 from app.data.models.base import now
 from app.data.models.game import Game
-from app.web.components.board_view import KIND_FILTERS, PROBLEMS, SORTS, BoardSubject
+from app.web.components.board_filters import PROBLEMS, SORTS, requested_board
+from app.web.components.board_view import BoardSubject
 from app.web.frame.current_user import me, my_game, require_sign_in
 from app.web.frame.formats import Moment
-from app.web.frame.query_parameters import query_number
 from app.web.games.game_header import header_context
 from app.web.live.streams import current_parts, poll_response, stream_response
 
@@ -29,17 +27,19 @@ def page(slug: str) -> ResponseReturnValue:
     game = my_game(slug)
     subject = _requested_board(game)
     found = header_context(game)
-    query = urlencode(subject.query())
+    address = subject.address
     return render_template(
         "components/board.html",
         **found,
-        filters=subject,
+        address=address,
+        kept=address.kept,
+        filters=subject.filters,
         writes=me().may_write and not subject.number,
         problems=PROBLEMS,
         sorts=SORTS,
         board=current_parts(subject, _GONE),
-        parts_url=url_for("components.parts", slug=slug) + (f"?{query}" if query else ""),
-        live_url=url_for("components.live", slug=slug) + (f"?{query}" if query else ""),
+        parts_url=url_for("components.parts", slug=slug) + address.query,
+        live_url=url_for("components.live", slug=slug) + address.query,
         made_at=Moment(now()),
     )
 
@@ -58,21 +58,11 @@ def live(slug: str) -> Response:
 
 def _requested_board(game: Game) -> BoardSubject:
     """The board of the address. Raises RevisionNotFound."""
-    names = ("q", "kind", "problem", "in", "sort")
-    text, kind, problem, inside, sort = (request.args.get(name, "").strip() for name in names)
-    number = query_number("revision") or 0
+    address = requested_board(game.slug)
+    number = int(address.value("revision") or 0)
     if number:
         revision_of(game.id, number)
         draft = draft_of(game.id)
-        number = 0 if number == (draft.number if draft else 1) else number
-    return BoardSubject(
-        game.id,
-        me().may_write,
-        number,
-        text[:256],
-        kind if kind in KIND_FILTERS else "",
-        problem if problem in PROBLEMS else "",
-        inside[:40],
-        sort if sort in SORTS else "",
-        max(1, query_number("page") or 1),
-    )
+        if number == (draft.number if draft else 1):
+            address = address.with_values(revision=None)
+    return BoardSubject(game.id, me().may_write, address)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Flask
@@ -15,10 +14,12 @@ from app.components.revisions import Changes, changes, draft_of, list_revisions,
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.topics.names import assets_topic
+from app.web.components.board_filters import KIND_FILTERS, PROBLEMS
 from app.web.components.component_cards import Card, CardBuilder
 from app.web.components.component_words import counted_kind, kind_name, millimetres
-from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, Phrase, counted
+from app.web.lists.filter_links import FilterLink
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import Part, RenderedParts, render_part
 
 # Cards shown per section on the board. The pages of one section show all.
@@ -26,16 +27,6 @@ CARDS_PER_DECK = 5
 CARDS_OUTSIDE_DECKS = 40
 SECTIONS_PER_PAGE = 10
 CARDS_PER_PAGE = 50  # on the page of one section
-SORTS = {"": "In the order sent", "name": "By name", "changed": "Changed last"}
-KIND_FILTERS: dict[str, tuple[str, frozenset[str]]] = {
-    "": ("All", frozenset()),
-    "decks": ("Decks", frozenset({"deck", "bundle"})),
-    "boards": ("Boards", frozenset({"board"})),
-    "dice": ("Dice", frozenset({"die"})),
-    "tokens": ("Tokens", frozenset({"tokenSprite", "tokenModel"})),
-    "other": ("Other", frozenset({"tile", "container", "counter"})),
-}
-PROBLEMS = {"": "Any problem", "missing": "A side is missing", "pending": "Sizes are being made", "failed": "No sizes"}
 
 
 @dataclass(frozen=True)
@@ -66,36 +57,36 @@ class RevisionBar:
 
 @dataclass(frozen=True)
 class BoardSubject:
-    """A revision's components (0: the draft), filtered by the query of the address. `inside`: show only this section,
-    with all its cards; the id of its parent, or `none` for cards in no deck. `page`: of sections, or of the cards of
-    this one."""
+    """The components of a revision at an address."""
 
     game_id: str
     may_write: bool
-    number: int = 0
-    text: str = ""
-    kind: str = ""
-    problem: str = ""
-    inside: str = ""
-    sort: str = ""
-    page: int = 1
+    address: ListAddress
 
     @property
     def topic(self) -> str:
         return assets_topic(self.game_id)
 
-    def query(self) -> dict[str, str]:
-        """The query of the address, without empty values."""
-        number = str(self.number) if self.number else ""
-        page = str(self.page) if self.page > 1 else ""
-        found = {"revision": number, "kind": self.kind, "q": self.text, "problem": self.problem, "in": self.inside}
-        found |= {"sort": self.sort, "page": page}
-        return {name: value for name, value in found.items() if value}
+    @property
+    def number(self) -> int:
+        """The number of the revision, 0 for the draft."""
+        return int(self.address.value("revision") or 0)
 
-    def url(self, slug: str, **changed: Any) -> str:
-        """The address of the page with other filters."""
-        query = urlencode(replace(self, **changed).query())
-        return f"/games/{slug}/components{'?' if query else ''}{query}"
+    @property
+    def inside(self) -> str:
+        """Show only this section, with all its cards: the id of its parent, or `none` for cards in no deck. Pages are
+        those of its cards then, else of sections."""
+        return self.address.value("in")
+
+    @property
+    def filters(self) -> list[ActiveFilter]:
+        """The filters in use."""
+        kind, problem = self.address.value("kind"), self.address.value("problem")
+        return self.address.active_filters(
+            q=quoted(self.address.value("q")),
+            kind=KIND_FILTERS[kind][0] if kind else "",
+            problem=PROBLEMS[problem] if problem else "",
+        )
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
         game = db.session.get(Game, self.game_id)
@@ -103,15 +94,18 @@ class BoardSubject:
             return None
         revision = revision_of(game.id, self.number or None)
         draft = revision is None or revision.state == "draft"
-        wanted = BoardFilter(self.text or None, KIND_FILTERS[self.kind][1], self.problem or None, self.sort)
+        value = self.address.value
+        wanted = BoardFilter(
+            value("q") or None, KIND_FILTERS[value("kind")][1], value("problem") or None, value("sort")
+        )
         found = board(game, revision, wanted)
         since = changes(game.id) if draft else None
-        cards = CardBuilder(game.slug, found, since, urlencode(self.query()))
+        cards = CardBuilder(game.slug, found, since, urlencode(self.address.values))
         sections = self._wanted_sections(found)
-        places = _on_page(1 if self.inside else self.page, SECTIONS_PER_PAGE)
+        places = _on_page(1 if self.inside else self.address.page, SECTIONS_PER_PAGE)
         shown = [self._section(game.slug, one, cards) for one in sections[places]]
         total = len(sections[0].components) if self.inside and sections else len(sections)
-        links = self._page_links(game.slug, total)
+        links = self._page_links(total)
         writes = self.may_write and draft
         rows = tuple(
             render_part(app, f"in-{one.id}", "components/_section.html", section=one, may_write=writes) for one in shown
@@ -120,11 +114,15 @@ class BoardSubject:
             title=f"Components: {game.title} · Slipway",
             parts=(
                 self._bar_part(app, game, since),
+                render_part(app, "board-segments", "components/_segments.html", segments=self._segments(found)),
                 render_part(
-                    app, "board-segments", "components/_segments.html", segments=self._segments(game.slug, found)
-                ),
-                render_part(
-                    app, "board", "components/_board.html", rows=rows, filters=self, slug=game.slug, pages=links
+                    app,
+                    "board",
+                    "components/_board.html",
+                    rows=rows,
+                    filters=self.filters,
+                    address=self.address,
+                    pages=links,
                 ),
             ),
             rows=rows,
@@ -136,12 +134,12 @@ class BoardSubject:
             return found.sections
         return [one for one in found.sections if self.inside == (one.parent.id if one.parent else "none")]
 
-    def _page_links(self, slug: str, total: int) -> dict[str, str]:
+    def _page_links(self, total: int) -> dict[str, str]:
         """The addresses of the pages beside this one, or ""."""
-        per_page = CARDS_PER_PAGE if self.inside else SECTIONS_PER_PAGE
+        page, per_page = self.address.page, CARDS_PER_PAGE if self.inside else SECTIONS_PER_PAGE
         return {
-            "previous": self.url(slug, page=self.page - 1) if self.page > 1 else "",
-            "next": self.url(slug, page=self.page + 1) if self.page * per_page < total else "",
+            "previous": self.address.numbered_page(page - 1).url() if page > 1 else "",
+            "next": self.address.numbered_page(page + 1).url() if page * per_page < total else "",
         }
 
     def _bar_part(self, app: Flask, game: Game, since: Changes | None) -> Part:
@@ -151,18 +149,26 @@ class BoardSubject:
             revisions=[(one.number, one.state) for one in list_revisions(game)[:6]],
         )  # fmt: skip
 
-    def _segments(self, slug: str, found: Board) -> list[FilterLink]:
-        segments = []
-        for key, (label, kinds) in KIND_FILTERS.items():
-            count = sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
-            if count or not key or key == self.kind:
-                segments.append(FilterLink(label, count, self.url(slug, kind=key, inside="", page=1), key == self.kind))
-        return segments
+    def _segments(self, found: Board) -> list[FilterLink]:
+        counts = {
+            key: sum(found.kinds[kind] for kind in kinds) if kinds else found.kinds.total()
+            for key, (_, kinds) in KIND_FILTERS.items()
+        }
+        shown = {
+            key: label
+            for key, (label, _) in KIND_FILTERS.items()
+            if counts[key] or key in ("", self.address.value("kind"))
+        }
+        return self._outside().links("kind", shown, counts)
+
+    def _outside(self) -> ListAddress:
+        """The address of all sections."""
+        return self.address.first_page(**{"in": None})
 
     def _section(self, slug: str, section: Section, cards: CardBuilder) -> SectionView:
         parent, total = section.parent, len(section.components)
         max_cards = CARDS_PER_DECK if parent else CARDS_OUTSIDE_DECKS
-        places = _on_page(self.page, CARDS_PER_PAGE) if self.inside else slice(max_cards)
+        places = _on_page(self.address.page, CARDS_PER_PAGE) if self.inside else slice(max_cards)
         place = parent.id if parent else "none"
         return SectionView(
             id=place,
@@ -172,7 +178,7 @@ class BoardSubject:
             key=parent.external_key if parent else "",
             cards=[cards.card(one, alone=parent is None) for one in section.components[places]],
             total=total,
-            all_url=self.url(slug, inside=place, page=1) if total > max_cards and not self.inside else "",
+            all_url=self.address.first_page(**{"in": place}).url() if total > max_cards and not self.inside else "",
             adds=f"/games/{slug}/components/new" + (f"?parent={parent.external_key}" if parent else ""),
         )
 

@@ -20,7 +20,7 @@ from app.data.database import free_connection
 from app.data.extensions import db
 from app.data.models.game import Game
 from app.refusals import InvalidRequest, Refusal
-from app.web.components.board_filters import board_url, requested_filters
+from app.web.components.board_filters import board_url, requested_board
 from app.web.components.component_words import KINDS, kind_name
 from app.web.components.side_picker import flash_first_side
 from app.web.frame.current_user import my_actor, my_game, require_sign_in, require_write
@@ -170,9 +170,10 @@ def _form(game: Game, **filled: Any) -> ComponentForm:
 
 def _show(game: Game, form: ComponentForm, component: ShownComponent | None) -> str:
     slug = game.slug
-    to = url_for("component_form.add", slug=slug, **requested_filters())
+    kept = requested_board(slug).kept
+    to = url_for("component_form.add", slug=slug, **kept)
     if component:
-        to = url_for("component_form.change", slug=slug, component_id=component.id, **requested_filters())
+        to = url_for("component_form.change", slug=slug, component_id=component.id, **kept)
     shown = {
         "slug": slug,
         "form": form,

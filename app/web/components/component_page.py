@@ -17,7 +17,7 @@ from app.components.revisions import revision_of
 from app.components.sides import offered_sides, put_on_side
 from app.data.models.game import Game
 from app.refusals import InvalidRequest
-from app.web.components.board_filters import board_url, requested_filters
+from app.web.components.board_filters import board_url, requested_board
 from app.web.components.component_cards import faces
 from app.web.components.component_words import kind_name, millimetres, side_name
 from app.web.components.side_picker import side_picker_url
@@ -107,7 +107,7 @@ def _show(game: Game, component: ShownComponent) -> str:
         "facts": _facts(component),
         "sides": _side_lines(game.slug, component, offered_sides(component) if may_write else list(component.faces)),
         "may_write": may_write,
-        "filters": requested_filters(),
+        "filters": requested_board(game.slug).kept,
         "back": board_url(game.slug),
     }
     if in_dialog():

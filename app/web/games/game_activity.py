@@ -17,12 +17,21 @@ from app.web.charts.column_chart import ColumnChart
 from app.web.charts.rollout_chart import rollout_chart
 from app.web.charts.transfer_charts import days_chart
 from app.web.frame.current_user import my_game, require_sign_in
-from app.web.frame.query_parameters import query_number
 from app.web.games.game_header import header_context
-from app.web.settings.audit_words import AuditLine
+from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
+from app.web.settings.audit_words import AuditLine, action_words
 
 pages = Blueprint("game_activity", __name__)
 pages.before_request(require_sign_in)
+
+KINDS: KindFilters = {
+    "": ("All", ""),
+    "builds": ("Builds", "build."),
+    "uploads": ("Uploads", "upload."),
+    "details": ("Details", "game."),
+    "images": ("Images", "asset."),
+    "components": ("Components", "component"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,19 +44,15 @@ class GameCharts:
 
 @pages.get("/games/<slug>/activity")
 def page(slug: str) -> ResponseReturnValue:
-    """One page of entries, newest first."""
+    """One page of the log. Search, filters, order and page are in the address."""
     game = my_game(slug)
-    before = query_number("before")
-    found = history(game=game, before=before)
-    lines = [AuditLine.of(entry) for entry in found.entries]
-    older = url_for("game_activity.page", slug=slug, before=found.older) if found.older else ""
-    newest = url_for("game_activity.page", slug=slug) if before else ""
+    address = requested_log(url_for("game_activity.page", slug=slug), KINDS)
+    found = history(history_filter(address, KINDS, game=game), action_words)
     return render_template(
         "games/game_activity.html",
-        lines=lines,
-        older=older,
-        newest=newest,
-        charts=None if before else _charts(game),
+        entries=[AuditLine.of(entry, address) for entry in found.entries],
+        charts=None if address.query else _charts(game),
+        **log_context(address, KINDS, found),
         **header_context(game),
     )
 

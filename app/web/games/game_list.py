@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from dataclasses import dataclass
 
-from flask import Blueprint, Flask, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.catalog.game_lookup import GameFilter, live_builds
-from app.catalog.game_pages import GameCounts, game_counts, games_page, has_games, require_page, tags_in_use
+from app.catalog.game_pages import game_counts, games_page, has_games, require_page, tags_in_use
 from app.config.settings import settings
 from app.data.extensions import db
 from app.data.models.base import now
@@ -27,11 +26,11 @@ from app.uploads.resumable.current_uploads import current_uploads_of_partner
 from app.web.builds import build_words
 from app.web.builds.build_words import StatusLabel
 from app.web.frame.current_user import me, my_partner, require_sign_in
-from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, game_thumbnail
 from app.web.frame.shown_commands import EXAMPLE_SLUG, base_url, register_lines, upload_lines
 from app.web.games.upload_lines import WITHOUT_GAME_TITLE, UploadLine, upload_line
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted, requested_list
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words
@@ -41,6 +40,16 @@ pages.before_request(require_sign_in)
 
 # Filters by status: key in the address -> label.
 STATUS_FILTERS = {"": "All", "live": "Live", "waiting": "Waiting for a build", "attention": "Needs attention"}
+# As in app/catalog/game_pages.py.
+GAME_SORTS = {
+    "-updated": "Updated last",
+    "updated": "Updated first",
+    "title": "Title, A to Z",
+    "-title": "Title, Z to A",
+    "-size": "Largest first",
+    "size": "Smallest first",
+}
+PATH = "/games"
 GAMES_PER_PAGE = 50
 MAX_MARKS = 16  # servers with a mark of their own in each row; beyond it, the row has only its words
 _GONE = "This partner no longer exists."
@@ -65,32 +74,36 @@ class GameLine:
 
 @dataclass(frozen=True)
 class GameListSubject:
-    """A partner's games, filtered by the query of the address. `before`: where the page begins; "" for the newest."""
+    """The page of a partner's games at an address."""
 
     partner_id: str
-    text: str
-    tag: str
-    status: str
-    before: str = ""
+    address: ListAddress
 
     @property
     def filter(self) -> GameFilter:
-        return GameFilter(text=self.text or None, tag=self.tag or None, after=self.before or None)
+        value = self.address.value
+        return GameFilter(
+            text=value("q") or None, tag=value("tag") or None, after=value("after") or None, sort=value("sort")
+        )
+
+    @property
+    def filters(self) -> list[ActiveFilter]:
+        """The filters in use, in words."""
+        text, tag, status = (self.address.value(name) for name in ("q", "tag", "status"))
+        return self.address.active_filters(
+            q=quoted(text), tag=f"Tag: {tag}" if tag else "", status=STATUS_FILTERS[status] if status else ""
+        )
 
     @property
     def topic(self) -> str:
         return partner_topic(self.partner_id)
 
-    def query(self) -> dict[str, str]:
-        """The query of the address, without empty values."""
-        found = {"status": self.status, "q": self.text, "tag": self.tag, "before": self.before}
-        return {name: value for name, value in found.items() if value}
-
     def render(self, app: Flask, version: int) -> RenderedParts | None:
         partner = db.session.get(Partner, self.partner_id)
         if partner is None:
             return None
-        page = games_page(partner, self.filter, self.status, GAMES_PER_PAGE)
+        status = self.address.value("status")
+        page = games_page(partner, self.filter, status, GAMES_PER_PAGE)
         counts = game_counts(partner, self.filter)
         servers = active_servers()
         uploads = [(upload.game_id, upload_line(upload)) for upload in current_uploads_of_partner(partner)]
@@ -98,12 +111,13 @@ class GameListSubject:
         rows = tuple(
             render_part(app, f"game-{line.slug}", "games/_game_row.html", row=True, line=line) for line in lines
         )
-        segments = _segments(counts, self)
+        numbers = {key: counts.of_status(key) for key in STATUS_FILTERS}
+        segments = self.address.links("status", STATUS_FILTERS, numbers)
         return RenderedParts(
             title=build_words.tab_title("Games", counts.worst),
             parts=(
                 render_part(app, "games-segments", "games/_game_segments.html", segments=segments),
-                render_part(app, "games-count", "games/_game_count.html", count=self._count(lines, counts)),
+                render_part(app, "games-count", "games/_game_count.html", count=_count(lines, numbers[status])),
                 render_part(
                     app,
                     "other-uploads",
@@ -117,23 +131,15 @@ class GameListSubject:
                     "games/_game_table.html",
                     rows=rows,
                     servers=[s.id for s in servers] if len(servers) <= MAX_MARKS else [],
-                    filters=self,
-                    newest=self._address("") if self.before else "",
-                    older=self._address(page.older) if page.older else "",
+                    heads=self.address.heads(GAME_SORTS),
+                    filters=self.filters,
+                    links=self.address.page_links(page.next_cursor),
                 ),
             ),
             rows=rows,
             version=version,
             changes_at=server_words.next_change_at((server.last_report_at for server in servers), now()),
         )
-
-    def _count(self, lines: Sequence[GameLine], counts: GameCounts) -> str:
-        total = counts.of_status(self.status)
-        return counted(total, "game") if total == len(lines) else f"{len(lines)} of {counted(total, 'game')}"
-
-    def _address(self, before: str) -> str:
-        query = urlencode(replace(self, before=before).query())
-        return f"/games?{query}" if query else "/games"
 
 
 @pages.get("/")
@@ -148,16 +154,15 @@ def index() -> ResponseReturnValue:
     if me().is_operator:
         return redirect(url_for("operator_servers.index"))
     partner, subject = my_partner(), _requested_list()
-    if not (subject.text or subject.tag) and not has_games(partner):
+    if not subject.filters and not has_games(partner):
         return _first_use()
     return render_template(
         "games/game_list.html",
         partner=partner,
-        chosen=subject.status,
-        text=subject.text,
-        tag=subject.tag,
-        tags=tags_in_use(partner),
-        query=urlencode(subject.query()),
+        address=subject.address,
+        filters=subject.filters,
+        sorts=GAME_SORTS,
+        tag_choices=[(tag, tag) for tag in tags_in_use(partner)],
         live=current_parts(subject, _GONE),
         made_at=Moment(now()),
         max_bytes=settings().max_archive_bytes,
@@ -178,9 +183,9 @@ def live() -> Response:
 
 
 def _requested_list() -> GameListSubject:
-    text, tag, status, before = (request.args.get(name, "").strip() for name in ("q", "tag", "status", "before"))
-    require_page(before)  # a stream has answered 200 before it reads a page
-    return GameListSubject(my_partner().id, text, tag, status if status in STATUS_FILTERS else "", before)
+    address = requested_list(PATH, "tag", "after", orders=GAME_SORTS, status=STATUS_FILTERS)
+    require_page(address.value("sort"), address.value("after"))  # a stream has answered 200 before it reads a page
+    return GameListSubject(my_partner().id, address)
 
 
 def _first_use() -> ResponseReturnValue:
@@ -240,10 +245,5 @@ def _line(
     )
 
 
-def _segments(counts: GameCounts, subject: GameListSubject) -> list[FilterLink]:
-    segments = []
-    for key, label in STATUS_FILTERS.items():
-        query = urlencode(replace(subject, status=key, before="").query())
-        address = f"/games?{query}" if query else "/games"
-        segments.append(FilterLink(label, counts.of_status(key), address, key == subject.status))
-    return segments
+def _count(lines: Sequence[GameLine], total: int) -> str:
+    return counted(total, "game") if total == len(lines) else f"{len(lines)} of {counted(total, 'game')}"

@@ -12,8 +12,9 @@ from app.web.frame.current_user import my_actor, my_game, require_sign_in, requi
 from app.web.frame.formats import Moment
 from app.web.frame.shown_commands import base_url, upload_lines
 from app.web.games.game_header import header_context, live_game, live_game_parts
+from app.web.lists.list_address import ListAddress
 from app.web.live.streams import poll_response, stream_response
-from app.web.servers.server_pages import page_query, requested_page
+from app.web.servers.server_pages import requested_page
 
 pages = Blueprint("game", __name__)
 pages.before_request(require_sign_in)
@@ -27,7 +28,7 @@ def page(slug: str) -> ResponseReturnValue:
         "games/game.html",
         **header_context(game),
         upload=upload_lines(base_url(), game.slug),
-        query=page_query(requested_page()),
+        query=ListAddress("").numbered_page(requested_page()).query,
         made_at=Moment(now()),
     )
 

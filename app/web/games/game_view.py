@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.catalog.build_filters import BuildFilter
 from app.catalog.game_lookup import game_with_live_build
 from app.catalog.release_history import newest_release
 from app.data.models.game import Game
@@ -18,7 +19,9 @@ from app.web.builds.build_words import CellWords, Count, StatusLabel
 from app.web.builds.transfer_words import sent_words
 from app.web.frame.formats import Phrase, counted, format_size, some_names
 from app.web.games.upload_lines import UploadLine, upload_line
-from app.web.servers.server_pages import ServerPage, server_page
+from app.web.lists.list_address import ListAddress
+from app.web.lists.numbered_pages import NumberedPage
+from app.web.servers.server_pages import server_page
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class GameView:
     to_send: str
     sent: str  # what servers fetched of all builds, or ""
     servers: Sequence[ServerView]  # those of the page
-    page: ServerPage
+    page: NumberedPage
     waiting_servers: str  # without a build: the servers that will fetch the first one
     rows: Sequence[RowView]
     may_write: bool
@@ -70,8 +73,8 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
     if game is None:
         return None
     found = matrix(game, page)
-    builds = list_build_lines(game, BUILDS_ON_GAME_PAGE)
-    live = game.released_build
+    builds = list_build_lines(game, BuildFilter(limit=BUILDS_ON_GAME_PAGE))
+    live, address = game.released_build, ListAddress(f"/games/{game.slug}").numbered_page(page)
     return GameView(
         slug=game.slug,
         tab_title=build_words.tab_title(game.title, found.counts),
@@ -81,13 +84,13 @@ def game_view(game_id: str, may_write: bool, page: int) -> GameView | None:
         builds=builds.lines,
         refused=builds.refused,
         builds_note=count_note(builds),
-        all_builds=builds.older is not None,
+        all_builds=builds.next_cursor is not None,
         counts=build_words.count_labels(found.counts),
         sessions=counted(found.sessions, "session") if found.sessions else "",
         to_send=f"Bytes still to send: {format_size(found.bytes_to_send)}" if live else "",
         sent=f"Sent to servers: {sent_words(game.sent_bytes, game.saved_bytes)}" if game.sent_bytes else "",
         servers=[ServerView(s.id, s.region, build_words.reported_words(s)) for s in found.servers],
-        page=server_page(page, found.total, "in the order of their names", f"/games/{game.slug}", "#fleet"),
+        page=server_page(found.total, "in the order of their names", address, "fleet"),
         waiting_servers=_waiting_servers(found),
         rows=[_row(row, found.total) for row in found.rows],
         may_write=may_write,

@@ -3,22 +3,21 @@ list."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from flask import request, url_for
+from flask import url_for
 
 from app.data.models.game import Game
+from app.web.lists.list_address import ListAddress, requested_list
 
-_MAX_LENGTHS = {"used": 8, "q": 256, "app": 40, "sort": 16, "after": 1100}
+USE_FILTERS = {"": None, "yes": True, "no": False}
+SORTS = {"": "Newest first", "oldest": "Oldest first", "name": "By name", "largest": "Largest first"}
 
 
-def requested_filters() -> dict[str, Any]:
-    """The filters in the address of this request, without empty values; by name, for `url_for`."""
-    values = {name: request.args.get(name, "").strip()[:longest] for name, longest in _MAX_LENGTHS.items()}
-    return {name: value for name, value in values.items() if value}
+def requested_gallery(game: Game) -> ListAddress:
+    """The gallery in the address of this request."""
+    path = url_for("assets.page", slug=game.slug)
+    return requested_list(path, "app", "after", orders=SORTS, used=USE_FILTERS)
 
 
 def gallery_url(game: Game, asset_id: str = "") -> str:
     """The gallery with the filters of this request, at one image."""
-    anchor = f"asset-{asset_id}" if asset_id else None
-    return url_for("assets.page", slug=game.slug, _anchor=anchor, **requested_filters())
+    return requested_gallery(game).url(f"asset-{asset_id}" if asset_id else "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from flask import Blueprint, Response, render_template, url_for
 from flask.typing import ResponseReturnValue
 
@@ -15,8 +13,8 @@ from app.web.frame.current_user import my_game, require_sign_in
 from app.web.frame.formats import Moment, format_limit
 from app.web.frame.forms import summary_title
 from app.web.games.game_header import header_context
-from app.web.images.gallery_filters import requested_filters
-from app.web.images.gallery_view import SORTS, USE_FILTERS, GallerySubject
+from app.web.images.gallery_filters import SORTS, requested_gallery
+from app.web.images.gallery_view import GallerySubject
 from app.web.images.image_form import ImageForm
 from app.web.live.streams import current_parts, poll_response, stream_response
 
@@ -47,19 +45,21 @@ def live(slug: str) -> Response:
 def render_gallery(game: Game, form: ImageForm) -> str:
     """The page, with the errors of its form."""
     subject, apps = _requested_gallery(game), [(app.id, app.name) for app in apps_with_assets(game)]
+    address = subject.address
     found = header_context(game)
-    query = urlencode(subject.query())
     return render_template(
         "images/gallery.html",
         **found,
-        filters=subject,
+        address=address,
+        kept=address.kept,
+        filters=subject.filters,
         apps=apps,
         sorts=SORTS,
         form=form,
         problem=summary_title(form, "The image is not added"),
         gallery=current_parts(subject, _GONE),
-        parts_url=url_for("assets.parts", slug=game.slug) + (f"?{query}" if query else ""),
-        live_url=url_for("assets.live", slug=game.slug) + (f"?{query}" if query else ""),
+        parts_url=url_for("assets.parts", slug=game.slug) + address.query,
+        live_url=url_for("assets.live", slug=game.slug) + address.query,
         most_bytes=MAX_IMAGE_BYTES,
         each=format_limit(MAX_IMAGE_BYTES),
         types=",".join(IMAGE_TYPES),
@@ -68,13 +68,7 @@ def render_gallery(game: Game, form: ImageForm) -> str:
 
 
 def _requested_gallery(game: Game) -> GallerySubject:
-    asked = requested_filters()
-    used, sort = asked.get("used", ""), asked.get("sort", "")
-    return GallerySubject(
-        game.id,
-        asked.get("q", ""),
-        used if used in USE_FILTERS else "",
-        asked.get("app", ""),
-        asked.get("after", ""),
-        sort if sort in SORTS else "",
-    )
+    address = requested_gallery(game)
+    chosen = address.value("app")
+    names = {app.id: app.name for app in apps_with_assets(game)} if chosen else {}
+    return GallerySubject(game.id, address, names.get(chosen, chosen))

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from flask import Flask
 
 from app.data.extensions import db
 from app.data.models.game import Game
-from app.images.gallery import GalleryFilter, GalleryPage, QuotaSummary, gallery, quota_summary
+from app.images.gallery import GalleryFilter, QuotaSummary, gallery, quota_summary
 from app.images.gallery_images import GalleryImage
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
-from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import counted, format_limit, format_size
 from app.web.frame.image_tags import Picture, picture
+from app.web.images.gallery_filters import USE_FILTERS
+from app.web.lists.list_address import ActiveFilter, ListAddress, quoted
 from app.web.live.live_parts import RenderedParts, render_part
 
 IMAGES_PER_PAGE = 50
-USE_FILTERS = {"": None, "yes": True, "no": False}
-SORTS = {"": "Newest first", "oldest": "Oldest first", "name": "By name", "largest": "Largest first"}
+USE_LABELS = {"": "All", "yes": "In use", "no": "Not used"}
 TILE_BOX = (184, 112)
 
 
@@ -56,32 +56,33 @@ class QuotaWords:
 
 @dataclass(frozen=True)
 class GallerySubject:
-    """A game's images, filtered by the query of the address."""
+    """The page of a game's images at an address. `app_name`: of the app in the address, or ""."""
 
     game_id: str
-    text: str = ""
-    used: str = ""
-    app_id: str = ""
-    after: str = ""
-    sort: str = ""
+    address: ListAddress
+    app_name: str = ""
 
     @property
     def topic(self) -> str:
         return assets_topic(self.game_id)
 
-    def query(self) -> dict[str, str]:
-        """The query of the address, without empty values."""
-        found = {"used": self.used, "q": self.text, "app": self.app_id, "sort": self.sort, "after": self.after}
-        return {name: value for name, value in found.items() if value}
+    @property
+    def filters(self) -> list[ActiveFilter]:
+        """The filters in use."""
+        used = self.address.value("used")
+        return self.address.active_filters(
+            q=quoted(self.address.value("q")), used=USE_LABELS[used] if used else "", app=self.app_name
+        )
 
     def filter(self) -> GalleryFilter:
+        value = self.address.value
         return GalleryFilter(
-            self.text or None,
-            USE_FILTERS[self.used],
-            self.app_id or None,
+            value("q") or None,
+            USE_FILTERS[value("used")],
+            value("app") or None,
             IMAGES_PER_PAGE,
-            self.after or None,
-            self.sort,
+            value("after") or None,
+            value("sort"),
         )
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
@@ -89,39 +90,26 @@ class GallerySubject:
         if game is None or game.deleted_at is not None:
             return None
         page = gallery(game, self.filter())
-        tiles = [tile_of(game.slug, image, urlencode(self.query())) for image in page.images]
+        tiles = [tile_of(game.slug, image, urlencode(self.address.values)) for image in page.images]
         rows = tuple(render_part(app, f"asset-{one.id}", "images/_tile.html", tile=one) for one in tiles)
+        counts = {"": page.counts.all, "yes": page.counts.used, "no": page.counts.unused}
+        segments = self.address.links("used", USE_LABELS, counts)
+        links = self.address.page_links(page.next_cursor)
         quota = quota_words(quota_summary(game.partner_id))
         failed = sum(one.state == "failed" for one in tiles)
         return RenderedParts(
             title=f"{f'({failed} failed) ' if failed else ''}Assets: {game.title} · Slipway",
             parts=(
-                render_part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
+                render_part(app, "assets-segments", "images/_segments.html", segments=segments),
                 render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
-                render_part(app, "assets-pages", "images/_pages.html", pages=self._pages(game.slug, page)),
-                render_part(app, "assets-tiles", "images/_tiles.html", rows=rows, filters=self, slug=game.slug),
+                render_part(app, "assets-pages", "images/_pages.html", links=links),
+                render_part(
+                    app, "assets-tiles", "images/_tiles.html", rows=rows, filters=self.filters, address=self.address
+                ),
             ),
             rows=rows,
             version=version,
         )
-
-    def _segments(self, slug: str, page: GalleryPage) -> list[FilterLink]:
-        counts = {"": page.counts.all, "yes": page.counts.used, "no": page.counts.unused}
-        labels = {"": "All", "yes": "In use", "no": "Not used"}
-        return [
-            FilterLink(labels[key], count, self._url(slug, used=key, after=""), key == self.used)
-            for key, count in counts.items()
-        ]
-
-    def _pages(self, slug: str, page: GalleryPage) -> dict[str, str]:
-        return {
-            "first": self._url(slug, after="") if self.after else "",
-            "next": self._url(slug, after=page.next_cursor) if page.next_cursor else "",
-        }
-
-    def _url(self, slug: str, **changed: str) -> str:
-        query = urlencode(replace(self, **changed).query())
-        return f"/games/{slug}/assets{'?' if query else ''}{query}"
 
 
 def possible_ids(values: Iterable[str]) -> list[str]:

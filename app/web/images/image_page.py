@@ -25,7 +25,7 @@ from app.web.frame.forms import select_choices
 from app.web.frame.image_tags import image_url, picture
 from app.web.frame.toasts import flash_with_undo
 from app.web.games.game_header import header_context
-from app.web.images.gallery_filters import gallery_url, requested_filters
+from app.web.images.gallery_filters import gallery_url, requested_gallery
 
 pages = Blueprint("asset", __name__)
 pages.before_request(require_sign_in)
@@ -55,7 +55,7 @@ def page(slug: str, asset_id: str) -> ResponseReturnValue:
         "shown_on": _shown_on(slug, detail),
         "original": url_for("asset.original", slug=slug, asset_id=asset_id),
         "place": form,
-        "filters": requested_filters(),
+        "filters": requested_gallery(game).kept,
         "undo": format_duration(UNDO_WINDOW.total_seconds()),
         "may_write": me().may_write,
         "back": gallery_url(game),
@@ -77,14 +77,15 @@ def original(slug: str, asset_id: str) -> ResponseReturnValue:
 @pages.post("/games/<slug>/assets/<asset_id>/deletion")
 def delete(slug: str, asset_id: str) -> ResponseReturnValue:
     """Delete the image from all places that show it. The toast has an undo button."""
-    game, filters = my_game(slug), requested_filters()
+    game = my_game(slug)
     require_write("Deleting images")
+    filters = requested_gallery(game).kept
     name = asset_detail(game, asset_id).tile.file_name
     try:
         delete_asset(game, asset_id, my_actor())
     except RevisionFinalized as refusal:
         flash(refusal.message)
-        return _back(slug, asset_id)
+        return redirect(url_for("asset.page", slug=slug, asset_id=asset_id, **filters), 303)
     flash_with_undo(f"{name} is deleted", "Undo", url_for("asset.restore", slug=slug, asset_id=asset_id, **filters))
     return redirect(gallery_url(game), 303)
 
@@ -139,10 +140,6 @@ def screenshot(slug: str, asset_id: str) -> ResponseReturnValue:
     place_screenshot(game, asset_id, place, my_actor())
     flash(f"{name} is screenshot {place}" if place else f"{name} is not a screenshot")
     return redirect(gallery_url(game, asset_id), 303)
-
-
-def _back(slug: str, asset_id: str) -> ResponseReturnValue:
-    return redirect(url_for("asset.page", slug=slug, asset_id=asset_id, **requested_filters()), 303)
 
 
 def _place_form(game: Game, detail: AssetDetail) -> PlaceForm:

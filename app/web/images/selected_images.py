@@ -14,7 +14,7 @@ from app.storage.zipped_objects import ZippedObjects
 from app.web.frame.current_user import my_actor, my_game, my_partner, require_sign_in, require_write
 from app.web.frame.formats import counted
 from app.web.frame.toasts import flash_with_undo
-from app.web.images.gallery_filters import gallery_url, requested_filters
+from app.web.images.gallery_filters import gallery_url, requested_gallery
 from app.web.images.gallery_view import possible_ids
 
 pages = Blueprint("selected_images", __name__)
@@ -49,7 +49,7 @@ def delete(slug: str) -> ResponseReturnValue:
     if not asset_ids:
         flash(_NONE_SELECTED)
         return redirect(back, 303)
-    undo = {"slug": slug, **requested_filters()}
+    undo = {"slug": slug, **requested_gallery(game).kept}
     done = delete_assets(game, asset_ids, my_actor())
     if done.deleted:
         undo_url = url_for("selected_images.restore", asset=list(done.deleted), **undo)

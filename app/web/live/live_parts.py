@@ -36,7 +36,8 @@ HEARTBEAT = b"event: beat\ndata:\n\n"
 
 @dataclass(frozen=True)
 class Part:
-    """One element of the page, swapped by its id. `row`: a table section, which htmx needs inside a template."""
+    """One element of the page, swapped by its id. `row`: a section or a row of a table, which htmx needs inside a
+    template."""
 
     id: str
     html: str

@@ -12,12 +12,13 @@ from app.accounts.partner_list import directory
 from app.data.models.base import now
 from app.fleet.bulk_actions import BulkAction, BulkOutcome, act_on_servers
 from app.fleet.overviews.fleet_overview import FleetServer, fleet_overview
+from app.fleet.overviews.server_filters import ServerFilter
 from app.packing.pack_states import unmade_packs
 from app.refusals import InvalidRequest
 from app.web.frame.current_user import my_actor
-from app.web.frame.filter_links import FilterLink
 from app.web.frame.formats import Moment, Phrase, counted
 from app.web.frame.storage_banner import storage_outage
+from app.web.lists.filter_links import FilterLink
 from app.web.operator.attention_items import capacity_figures, needs_attention, other_items
 from app.web.operator.operator_access import require_operator
 from app.web.servers import server_words
@@ -45,7 +46,7 @@ class ServerChoice:
 @pages.get("/operator/attention")
 def page() -> ResponseReturnValue:
     """The page. `?show=all` lists all servers, `?choose=all` chooses those that are listed."""
-    overview = fleet_overview(1)
+    overview = fleet_overview(ServerFilter(page=1))
     worse = [server for server in overview.servers if needs_attention(server)]
     everything = request.args.get("show") == "all"
     partners = directory()

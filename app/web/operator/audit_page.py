@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from app.accounts.audit_history import history
@@ -12,9 +12,10 @@ from app.accounts.partner_list import partner_names
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
 from app.data.models.partner import Partner
-from app.web.frame.query_parameters import query_number
+from app.web.lists.list_address import ListAddress
 from app.web.operator.operator_access import require_operator
-from app.web.settings.audit_words import AuditLine, KindFilters, kind_links, selected_kind
+from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
+from app.web.settings.audit_words import AuditLine, action_words
 
 pages = Blueprint("operator_audit", __name__)
 pages.before_request(require_operator)
@@ -40,34 +41,26 @@ class OperatorAuditLine(AuditLine):
 
 @pages.get("/operator/audit")
 def page() -> ResponseReturnValue:
-    """The log, newest first, in pages. The filters are in the URL."""
-    kind = selected_kind(KINDS)
+    """One page of the log. Search, filters, order and page are in the address."""
+    address = requested_log("/operator/audit", KINDS, "partner")
     names = partner_names()
-    chosen = db.session.get(Partner, request.args.get("partner", ""))
-    before = query_number("before")
-    found = history(partner=chosen, action=KINDS[kind][1] or None, before=before)
-
-    def address(kind: str, before: int | None = None) -> str:
-        partner = chosen.id if chosen else None
-        return url_for("operator_audit.page", kind=kind or None, partner=partner, before=before)
-
+    chosen = db.session.get(Partner, address.value("partner"))
+    if chosen is None:
+        address = address.with_values(partner=None)
+    found = history(history_filter(address, KINDS, chosen), action_words)
     return render_template(
         "operator/audit.html",
-        entries=[_entry(entry, names) for entry in found.entries],
-        segments=kind_links(KINDS, address),
-        kind=kind,
-        chosen=chosen,
+        entries=[_entry(entry, names, address) for entry in found.entries],
         partners=list(names.items()),
-        filtered=bool(kind or chosen),
-        newest=address(kind) if before else "",
-        older=address(kind, found.older) if found.older else "",
+        **log_context(address, KINDS, found, partner=chosen.name if chosen else ""),
     )
 
 
-def _entry(entry: AuditEntry, names: dict[str, str]) -> OperatorAuditLine:
+def _entry(entry: AuditEntry, names: dict[str, str], address: ListAddress) -> OperatorAuditLine:
     partner = names.get(entry.partner_id or "", "")
     return OperatorAuditLine.of(
         entry,
+        address,
         partner="" if partner == entry.subject else partner,
         partner_id=entry.partner_id or "" if partner else "",
     )

@@ -82,18 +82,21 @@ class ServerDetail:
     last_hour: Sparkline | None  # only on its own page
     now: str
     token_hint: str
+    here: str  # the list that the page of an action returns to, or ""
 
 
-def detail_parts(app: Flask, server: FleetServer, *, own_page: bool) -> tuple[Part, Part]:
-    """The builds and facts of a server, for the list of servers and for the server's own page (`own_page`)."""
-    view = _detail(server, own_page)
+def detail_parts(app: Flask, server: FleetServer, here: str = "") -> tuple[Part, Part]:
+    """The builds and facts of a server: for the list of servers at the address `here`, or for the server's own
+    page."""
+    view = _detail(server, here)
     return (
         render_part(app, "opened-builds", "operator/servers/_server_builds.html", view=view),
         render_part(app, "opened-facts", "operator/servers/_server_facts.html", view=view),
     )
 
 
-def _detail(server: FleetServer, own_page: bool) -> ServerDetail:
+def _detail(server: FleetServer, here: str) -> ServerDetail:
+    own_page = not here
     maximum = MAX_BUILDS_ON_OWN_PAGE if own_page else MAX_BUILDS_BELOW_LIST
     held = server_builds(server.id, maximum)
     covers = covers_of({each.game_id for each in held.shown})
@@ -110,6 +113,7 @@ def _detail(server: FleetServer, own_page: bool) -> ServerDetail:
         last_hour=sparkline(server.last_hour, silent) if own_page else None,
         now=format_rate(server.bytes_per_second) if server.contact else "",
         token_hint=server.token_hint,
+        here=here,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Flask, Response, render_template, request
@@ -10,24 +10,59 @@ from flask.typing import ResponseReturnValue
 
 from app.data.database import free_connection
 from app.data.models.base import now
-from app.fleet.active_servers import places_on_page
 from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
 from app.web.frame.formats import Moment, Phrase, format_rate, format_size
+from app.web.lists.list_address import ActiveFilter, ListAddress, SortHead, order_words
+from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.operator.operator_access import require_operator
 from app.web.operator.server_detail import detail_parts
 from app.web.servers import server_words
-from app.web.servers.server_pages import ServerPage, page_query, requested_page, server_page
+from app.web.servers.server_filters import (
+    StateFilters,
+    requested_filter,
+    requested_servers,
+    server_filters,
+    state_links,
+)
+from app.web.servers.server_pages import server_page
 
 pages = Blueprint("operator_servers", __name__)
 pages.before_request(require_operator)
 
+PATH = "/operator/servers"
 _GONE = "There are no servers to show."
 WARN_FROM, BAD_FROM = 90, 95  # percent of a disk
+# Filters by state: key in the address -> (label, states). Each state has one.
+STATE_FILTERS: StateFilters = {
+    "": ("All", frozenset()),
+    "attention": ("Needs attention", frozenset({"failed", "conflict", "retrying", "unwell"})),
+    "no-contact": ("No contact", frozenset({"no_contact"})),
+    "not-started": ("Waiting for their agents", frozenset({"not_started"})),
+    "paused": ("Paused", frozenset({"paused"})),
+    "healthy": ("Healthy", frozenset({"healthy"})),
+}
+# Of FLEET_ORDERS (app/fleet/overviews/fleet_overview.py).
+FLEET_SORTS = {
+    "-state": "Worst first",
+    "state": "Worst last",
+    "name": "By name, A to Z",
+    "-name": "By name, Z to A",
+    "-reported": "Latest report first",
+    "reported": "Oldest report first",
+    "-disk": "Fullest disk first",
+    "disk": "Emptiest disk first",
+    "-cached": "Most builds first",
+    "cached": "Fewest builds first",
+    "-sessions": "Most sessions first",
+    "sessions": "Fewest sessions first",
+    "-rate": "Fastest first",
+    "rate": "Slowest first",
+}
 
 
 @dataclass(frozen=True)
@@ -60,33 +95,40 @@ class View:
     figures: Sequence[server_words.Figure]
     rows: Sequence[Row]
     selected: FleetServer | None
-    page: ServerPage
+    page: NumberedPage
+    address: ListAddress
+    heads: Mapping[str, SortHead]
+    filters: Sequence[ActiveFilter]
 
 
 @dataclass(frozen=True)
 class FleetSubject:
-    """The live parts of one page of the list, from 1. `selected`: the server with details below, or None. All operators
-    see the same."""
+    """The live parts of the list at an address. `selected`: the server with details below, or None. All operators see
+    the same."""
 
     selected: str | None
-    page: int = 1
+    address: ListAddress
 
     @property
     def topic(self) -> str:
         return FLEET_TOPIC
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
-        at, overview = now(), fleet_overview(self.page)
-        total = len(overview.servers)
+        at, overview = now(), fleet_overview(requested_filter(self.address, STATE_FILTERS))
         selected = next((server for server in overview.servers if server.id == self.selected), None)
-        rows_view = [_row(server, selected, self.page) for server in overview.servers[places_on_page(self.page, total)]]
+        rows_view = [_row(server, selected, self.address) for server in overview.shown]
+        order = order_words(self.address.value("sort"), FLEET_SORTS)
         view = View(
             server_words.fleet_counts(overview.servers, overview.counts),
             _figures(overview),
             rows_view,
             selected,
-            server_page(self.page, total, "worst first", "/operator/servers"),
+            server_page(overview.matching, order, self.address),
+            self.address,
+            self.address.heads(FLEET_SORTS),
+            server_filters(self.address, STATE_FILTERS),
         )
+        segments = state_links(self.address, STATE_FILTERS, overview.counts)
         rows = tuple(
             render_part(app, f"server-{row.id}", "operator/servers/_server_row.html", row=True, server=row)
             for row in rows_view
@@ -94,9 +136,10 @@ class FleetSubject:
         return RenderedParts(
             title=server_words.tab_title("Servers", overview.counts),
             parts=(
+                render_part(app, "servers-segments", "servers/_server_segments.html", segments=segments),
                 render_part(app, "fleet-counts", "operator/servers/_fleet_counts.html", view=view),
                 render_part(app, "fleet-figures", "operator/servers/_figures.html", view=view),
-                *(detail_parts(app, selected, own_page=False) if selected else ()),
+                *(detail_parts(app, selected, self.address.url()) if selected else ()),
                 render_part(app, "servers-table", "operator/servers/_servers_table.html", view=view, rows=rows),
             ),
             rows=rows,
@@ -109,16 +152,22 @@ class FleetSubject:
 def index() -> ResponseReturnValue:
     """The list. `?server=` selects a server; the default is the worst. The selection does not change while the page is
     open, so that no button changes its target under the pointer."""
-    page = requested_page()
-    servers = fleet_overview(page).servers
+    address = requested_servers(PATH, FLEET_SORTS, STATE_FILTERS)
+    overview = fleet_overview(requested_filter(address, STATE_FILTERS))
     free_connection()
     chosen = request.args.get("server")
-    selected = next((server for server in servers if server.id == chosen), None) or next(
-        (server for server in servers if server.state != "healthy"), None
+    selected = next((server for server in overview.servers if server.id == chosen), None) or next(
+        (server for server in overview.shown if server.state != "healthy"), None
     )
-    live = current_parts(FleetSubject(selected.id if selected else None, page), _GONE)
+    live = current_parts(FleetSubject(selected.id if selected else None, address), _GONE)
     return render_template(
-        "operator/servers.html", live=live, selected=selected, query=page_query(page), made_at=Moment(now())
+        "operator/servers.html",
+        live=live,
+        selected=selected,
+        address=address,
+        filters=server_filters(address, STATE_FILTERS),
+        sorts=FLEET_SORTS,
+        made_at=Moment(now()),
     )
 
 
@@ -126,23 +175,23 @@ def index() -> ResponseReturnValue:
 @pages.get("/operator/fleet/<server_id>/parts")
 def parts(server_id: str | None) -> Response:
     """The live parts for pages that poll."""
-    return poll_response(FleetSubject(server_id, requested_page()), _GONE)
+    return poll_response(FleetSubject(server_id, requested_servers(PATH, FLEET_SORTS, STATE_FILTERS)), _GONE)
 
 
 @pages.get("/operator/fleet/live", defaults={"server_id": None})
 @pages.get("/operator/fleet/<server_id>/live")
 def live(server_id: str | None) -> Response:
     """The live parts as a stream."""
-    return stream_response(FleetSubject(server_id, requested_page()))
+    return stream_response(FleetSubject(server_id, requested_servers(PATH, FLEET_SORTS, STATE_FILTERS)))
 
 
-def _row(server: FleetServer, selected: FleetServer | None, page: int) -> Row:
+def _row(server: FleetServer, selected: FleetServer | None, address: ListAddress) -> Row:
     silent = server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return Row(
         id=server.id,
         region=server.region,
         # Not url_for, which needs a request: all operators share this HTML.
-        url=f"/operator/servers{page_query(page)}{'&' if page > 1 else '?'}server={server.id}#opened",
+        url=address.with_values(server=server.id).url("opened"),
         page_url=f"/operator/servers/{server.id}",
         selected=selected is not None and selected.id == server.id,
         state=server.state,

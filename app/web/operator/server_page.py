@@ -57,7 +57,7 @@ class ServerSubject:
         words = server_words.fleet_state(server)
         tone = {"failed": "bad", "conflict": "bad", "retrying": "warn", "paused": "warn"}.get(server.state, "")
         chip = {"icon": server_words.STATE_ICONS[server.state], "words": words, "tone": tone}
-        builds, facts = detail_parts(app, server, own_page=True)
+        builds, facts = detail_parts(app, server)
         return RenderedParts(
             title=f"{server.id}: {plain_text(words)} · Slipway",
             parts=(render_part(app, "server-state", "operator/servers/_server_state.html", chip=chip), facts, builds),

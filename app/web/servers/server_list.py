@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Flask, Response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.data.models.base import now
-from app.fleet.active_servers import places_on_page
 from app.fleet.overviews.partner_overview import PartnerServer, partner_overview
 from app.topics.names import partner_topic
 from app.web.builds.build_words import Count
 from app.web.frame.current_user import me, my_partner, require_sign_in
 from app.web.frame.formats import Moment, Phrase, counted, format_rate, format_size
+from app.web.lists.list_address import ActiveFilter, ListAddress, SortHead, order_words
+from app.web.lists.numbered_pages import NumberedPage
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
 from app.web.servers import server_words
-from app.web.servers.server_pages import ServerPage, page_query, requested_page, server_page
+from app.web.servers.server_filters import (
+    StateFilters,
+    requested_filter,
+    requested_servers,
+    server_filters,
+    state_links,
+)
+from app.web.servers.server_pages import server_page
 
 pages = Blueprint("servers", __name__)
 pages.before_request(require_sign_in)
 
+PATH = "/servers"
 _GONE = "This partner no longer exists."
+# Filters by state: key in the address -> (label, states). Each state has one.
+STATE_FILTERS: StateFilters = {
+    "": ("All", frozenset()),
+    "failing": ("Failing", frozenset({"failed", "retrying"})),
+    "no-contact": ("No contact", frozenset({"no_contact"})),
+    "not-started": ("Not started yet", frozenset({"not_started"})),
+    "arriving": ("Arriving", frozenset({"verifying", "downloading", "queued"})),
+    "up-to-date": ("Up to date", frozenset({"up_to_date", "nothing"})),
+}
+# Of PARTNER_ORDERS (app/fleet/overviews/partner_overview.py).
+SERVER_SORTS = {
+    "-state": "Worst first",
+    "state": "Worst last",
+    "name": "By name, A to Z",
+    "-name": "By name, Z to A",
+    "-reported": "Latest report first",
+    "reported": "Oldest report first",
+    "-cached": "Most cached first",
+    "cached": "Fewest cached first",
+    "-fetch": "Most to fetch first",
+    "fetch": "Least to fetch first",
+    "-rate": "Fastest first",
+    "rate": "Slowest first",
+}
 
 
 @dataclass(frozen=True)
@@ -52,15 +85,18 @@ class View:
     counts: Sequence[Count]
     banner: tuple[Phrase, str] | None
     rows: Sequence[Row]
-    page: ServerPage
+    page: NumberedPage
+    address: ListAddress
+    heads: Mapping[str, SortHead]
+    filters: Sequence[ActiveFilter]
 
 
 @dataclass(frozen=True)
 class PartnerSubject:
-    """The live parts of one page of the list, from 1. All members of a partner see the same."""
+    """The live parts of the list at an address. All members of a partner see the same."""
 
     partner_id: str
-    page: int = 1
+    address: ListAddress
 
     @property
     def topic(self) -> str:
@@ -68,21 +104,26 @@ class PartnerSubject:
 
     def render(self, app: Flask, version: int) -> RenderedParts | None:
         at = now()
-        overview = partner_overview(self.partner_id, self.page)
-        total = len(overview.servers)
+        overview = partner_overview(self.partner_id, requested_filter(self.address, STATE_FILTERS))
+        order = order_words(self.address.value("sort"), SERVER_SORTS)
         view = View(
-            heading=counted(total, "server"),
+            heading=counted(len(overview.servers), "server"),
             counts=server_words.partner_counts(overview.counts),
             banner=server_words.no_contact_banner(overview.servers),
-            rows=[_row(server) for server in overview.servers[places_on_page(self.page, total)]],
-            page=server_page(self.page, total, "worst first", "/servers"),
+            rows=[_row(server) for server in overview.shown],
+            page=server_page(overview.matching, order, self.address),
+            address=self.address,
+            heads=self.address.heads(SERVER_SORTS),
+            filters=server_filters(self.address, STATE_FILTERS),
         )
+        segments = state_links(self.address, STATE_FILTERS, overview.counts)
         rows = tuple(
             render_part(app, f"server-{row.id}", "servers/_server_row.html", row=True, server=row) for row in view.rows
         )
         return RenderedParts(
             title=server_words.tab_title("Servers", overview.counts),
             parts=(
+                render_part(app, "servers-segments", "servers/_server_segments.html", segments=segments),
                 render_part(app, "servers-banner", "servers/_problem_banner.html", view=view),
                 render_part(app, "servers-head", "servers/_server_head.html", view=view),
                 render_part(app, "servers-table", "servers/_server_table.html", view=view, rows=rows),
@@ -100,7 +141,14 @@ def index() -> ResponseReturnValue:
         return redirect(url_for("operator_servers.index"))
     subject = _requested_list()
     live = current_parts(subject, _GONE)
-    return render_template("servers/server_list.html", live=live, query=page_query(subject.page), made_at=Moment(now()))
+    return render_template(
+        "servers/server_list.html",
+        live=live,
+        address=subject.address,
+        filters=server_filters(subject.address, STATE_FILTERS),
+        sorts=SERVER_SORTS,
+        made_at=Moment(now()),
+    )
 
 
 @pages.get("/servers/parts")
@@ -116,12 +164,11 @@ def live() -> Response:
 
 
 def _requested_list() -> PartnerSubject:
-    return PartnerSubject(my_partner().id, requested_page())
+    return PartnerSubject(my_partner().id, requested_servers(PATH, SERVER_SORTS, STATE_FILTERS))
 
 
 def _row(server: PartnerServer) -> Row:
-    contact = server.state not in {"no_contact", "not_started"}
-    silent = server_words.minutes_without_contact(server.reported_at, contact, now())
+    contact, silent = server.contact, server_words.minutes_without_contact(server.reported_at, server.contact, now())
     return Row(
         id=server.id,
         region=server.region,

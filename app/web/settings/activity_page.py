@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from app.accounts.audit_history import history
 from app.catalog.game_lookup import find_game, game_titles
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.frame.query_parameters import query_number
-from app.web.settings.audit_words import AuditLine, KindFilters, kind_links, selected_kind
+from app.web.settings.audit_filters import KindFilters, history_filter, log_context, requested_log
+from app.web.settings.audit_words import AuditLine, action_words
 
 pages = Blueprint("activity", __name__)
 pages.before_request(require_sign_in)
@@ -27,29 +27,19 @@ KINDS: KindFilters = {
 
 @pages.get("/settings/activity")
 def page() -> ResponseReturnValue:
-    """The log, newest first, in pages. The filters are in the URL."""
+    """One page of the log. Search, filters, order and page are in the address."""
     partner = my_partner()
     games = game_titles(partner)
-    kind = selected_kind(KINDS)
-    slug = request.args.get("game", "")
+    address = requested_log("/settings/activity", KINDS, "game")
+    slug = address.value("game")
     game = find_game(partner, slug) if slug else None
     if game is not None and (game.slug, game.title) not in games:
         games.insert(0, (game.slug, game.title))
-    before = query_number("before")
-    found = history(partner=partner, game=game, action=KINDS[kind][1] or None, before=before)
-
-    def address(kind: str, before: int | None = None) -> str:
-        return url_for("activity.page", kind=kind or None, game=slug or None, before=before)
-
+    found = history(history_filter(address, KINDS, partner, game), action_words)
     return render_template(
         "settings/activity.html",
         partner=partner,
-        entries=[AuditLine.of(entry) for entry in found.entries],
-        segments=kind_links(KINDS, address),
-        kind=kind,
-        game=game,
+        entries=[AuditLine.of(entry, address) for entry in found.entries],
         games=games,
-        filtered=bool(kind or game),
-        newest=address(kind) if before else "",
-        older=address(kind, found.older) if found.older else "",
+        **log_context(address, KINDS, found, game=game.title if game else ""),
     )

@@ -1,15 +1,13 @@
-"""The audit log as text: words for each action, rows and filter links."""
+"""The audit log as text: words for each action, and rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from flask import request
-
 from app.data.models.audit_record import AuditEntry
 from app.web.frame.formats import NO_BREAK_SPACE, Moment, counted, format_size
+from app.web.lists.list_address import ListAddress
 
 # Action -> words. Pages show the subject after them.
 ACTION_WORDS = {
@@ -95,50 +93,28 @@ def details(entry: AuditEntry) -> str:
 
 @dataclass(frozen=True)
 class AuditLine:
-    """One row of the log."""
+    """One row of the log. `who_url`: the log with only the actions of this person or key."""
 
     id: int
     at: Moment
     who: str
+    who_url: str
     address: str
     what: str
     subject: str
     details: str
 
     @classmethod
-    def of(cls, entry: AuditEntry, **more: str) -> Self:
-        """`more` are the fields that a subclass adds."""
+    def of(cls, entry: AuditEntry, log: ListAddress, **more: str) -> Self:
+        """`log`: the log that the row is in. `more`: the fields that a subclass adds."""
         return cls(
             id=entry.id,
             at=Moment(entry.at),
             who=entry.actor,
+            who_url=log.first_page(who=entry.actor).url(),
             address=entry.address or "",
             what=action_words(entry.action),
             subject="" if entry.subject == entry.actor else entry.subject,
             details=details(entry),
             **more,
         )
-
-
-@dataclass(frozen=True)
-class KindLink:
-    """A link that shows only entries of one kind."""
-
-    key: str
-    label: str
-    url: str
-
-
-# Key in the URL -> (label, prefix of the actions).
-KindFilters = Mapping[str, tuple[str, str]]
-
-
-def selected_kind(kinds: KindFilters) -> str:
-    """The kind in the current URL, or "" for all."""
-    kind = request.args.get("kind", "")
-    return kind if kind in kinds else ""
-
-
-def kind_links(kinds: KindFilters, address: Callable[[str], str]) -> list[KindLink]:
-    """One link per kind. `address` returns the URL for a key."""
-    return [KindLink(key, label, address(key)) for key, (label, _) in kinds.items()]

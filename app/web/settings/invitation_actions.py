@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, url_for
+from flask import Blueprint, flash, redirect
 from flask.typing import ResponseReturnValue
 
 from app.accounts import members
 from app.web.frame.current_user import my_actor, my_partner, require_owner, require_sign_in
 from app.web.frame.forms import FORM_REFUSALS, SingleUseForm
+from app.web.settings.member_filters import members_url
 from app.web.settings.member_rows import NewInvitation
 from app.web.settings.members_page import RoleForm, already_invited, new_owner_question, render_members, render_refusal
 from app.web.settings.password_confirmation import PasswordQuestion, require_password
@@ -30,7 +31,7 @@ def change_role(invitation_id: str) -> ResponseReturnValue:
     except FORM_REFUSALS as refusal:
         return render_refusal(form, refusal)
     flash(f"{invitation.email} is invited as {invitation.role} now")
-    return redirect(url_for("members.page"), 303)
+    return redirect(members_url(), 303)
 
 
 @pages.post("/settings/members/invitations/<invitation_id>/link")
@@ -55,7 +56,7 @@ def withdraw(invitation_id: str) -> ResponseReturnValue:
     require_owner("Withdrawing invitations")
     email = members.withdraw(my_partner(), invitation_id, my_actor())
     flash(f"The invitation of {email} is withdrawn")
-    return redirect(url_for("members.page"), 303)
+    return redirect(members_url(), 303)
 
 
 def _renewal_question(email: str, form: SingleUseForm) -> PasswordQuestion:
@@ -63,6 +64,6 @@ def _renewal_question(email: str, form: SingleUseForm) -> PasswordQuestion:
         heading=f"Make a new link for {email}?",
         lead="Anybody who has the link can become an owner of this partner. The old link stops working.",
         button="Make new link",
-        back=url_for("members.page"),
+        back=members_url(),
         fields={"number": form.number.data or ""},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.accounts.directory.member_list import Person
 from app.data.models.partner import Invitation, Member
 from app.web.accounts.invitation import invitation_address
 from app.web.frame.current_user import me
@@ -53,9 +54,8 @@ class NewInvitation:
         return cls(invitation.email, invitation_address(secret), Moment(invitation.expires_at, "end"))
 
 
-def member_lines(people: Sequence[Member]) -> list[MemberLine]:
-    """One line per member."""
-    owners = sum(member.role == "owner" for member in people)
+def member_lines(people: Sequence[Person], owners: int) -> list[MemberLine]:
+    """One line per member. `owners`: how many the partner has."""
     return [
         MemberLine(
             id=member.id,
@@ -67,6 +67,7 @@ def member_lines(people: Sequence[Member]) -> list[MemberLine]:
             seen=_seen(member),
         )
         for member in people
+        if isinstance(member, Member)
     ]
 
 
@@ -76,6 +77,10 @@ def _seen(member: Member) -> Phrase:
     return (Moment(member.last_seen_at, "recent"),) if member.last_seen_at else ("Never",)
 
 
-def invitation_line(invitation: Invitation) -> InvitationLine:
-    """The line of an open invitation."""
-    return InvitationLine(invitation.id, invitation.email, invitation.role, Moment(invitation.expires_at, "day"))
+def invitation_lines(people: Sequence[Person]) -> list[InvitationLine]:
+    """One line per open invitation."""
+    return [
+        InvitationLine(invitation.id, invitation.email, invitation.role, Moment(invitation.expires_at, "day"))
+        for invitation in people
+        if isinstance(invitation, Invitation)
+    ]

@@ -10,14 +10,25 @@ from flask_wtf import FlaskForm
 from wtforms import SelectField
 
 from app.accounts import members
+from app.accounts.directory.member_list import INVITED, MEMBERS_PER_PAGE, list_members
 from app.refusals import Refusal
 from app.web.accounts.new_password import NewPasswordLink
 from app.web.frame.browser_sign_in import sign_out_browser
 from app.web.frame.current_user import me, my_actor, my_partner, owner_names, require_owner, require_sign_in
 from app.web.frame.formats import counted
 from app.web.frame.forms import FORM_REFUSALS, Headers, SingleUseForm, select_choices, show_refusal, summary_title
+from app.web.lists.list_address import order_words
+from app.web.lists.numbered_pages import numbered_page
 from app.web.settings.confirm_question import render_question
-from app.web.settings.member_rows import CAPABILITIES, ROLE_CAPABILITIES, NewInvitation, invitation_line, member_lines
+from app.web.settings.member_filters import (
+    MEMBER_SORTS,
+    ROLE_FILTERS,
+    active_member_filters,
+    member_filter,
+    members_url,
+    requested_members,
+)
+from app.web.settings.member_rows import CAPABILITIES, ROLE_CAPABILITIES, NewInvitation, invitation_lines, member_lines
 from app.web.settings.password_confirmation import PasswordQuestion, require_password
 from app.web.settings.text_fields import email_field
 
@@ -76,7 +87,7 @@ def change_role(member_id: str) -> ResponseReturnValue:
     except FORM_REFUSALS as refusal:
         return render_refusal(form, refusal)
     flash(f"{'You are' if member.id == me().id else f'{member.name} is'} {_article(member.role)} now")
-    return redirect(url_for("members.page"), 303)
+    return redirect(members_url(), 303)
 
 
 @pages.get("/settings/members/<member_id>/removal")
@@ -86,10 +97,11 @@ def remove_form(member_id: str) -> ResponseReturnValue:
     member = members.member_of(my_partner(), member_id)
     return render_question(
         "settings/member_remove.html",
-        back=url_for("members.page"),
+        back=members_url(),
         form=FlaskForm(),
         person=member,
         partner=my_partner(),
+        kept=requested_members().kept,
     )
 
 
@@ -107,7 +119,7 @@ def remove(member_id: str) -> ResponseReturnValue:
         sign_out_browser()
         return redirect(url_for("sign_in.form"), 303)
     flash(f"{name} is removed")
-    return redirect(url_for("members.page"), 303)
+    return redirect(members_url(), 303)
 
 
 def render_members(
@@ -120,7 +132,9 @@ def render_members(
 ) -> ResponseReturnValue:
     """Render the page, with a form that has errors, or with a link that was just made."""
     partner, is_owner = my_partner(), me().role == "owner"
-    people, invitations = members.members_of(partner), members.open_invitations(partner)
+    address = requested_members()
+    found = list_members(partner, member_filter(address))
+    order = order_words(address.value("sort"), MEMBER_SORTS)
     page = render_template(
         "settings/members.html",
         partner=partner,
@@ -132,16 +146,23 @@ def render_members(
         problem=summary_title(form, "Nothing was changed yet") if form else "",
         invite=form if isinstance(form, InviteForm) else InviteForm(formdata=None),
         once=SingleUseForm(formdata=None),
-        lines=member_lines(people),
-        invitations=[invitation_line(invitation) for invitation in invitations],
-        heading=counted(len(people), "member"),
-        open_words=f"{counted(len(invitations), 'invitation')} open" if invitations else "",
+        lines=member_lines(found.people, found.counts["owner"]),
+        invitations=invitation_lines(found.people),
+        heading=counted(found.members, "member"),
+        open_words=f"{counted(found.counts[INVITED], 'invitation')} open" if found.counts[INVITED] else "",
+        address=address,
+        kept=address.kept,
+        filters=active_member_filters(address),
+        segments=address.links("role", ROLE_FILTERS, found.counts | {"": found.counts.total()}),
+        heads=address.heads(MEMBER_SORTS),
+        sorts=MEMBER_SORTS,
+        numbered=numbered_page("people", found.matching, MEMBERS_PER_PAGE, order, address),
         roles=ROLES,
         capabilities=CAPABILITIES,
         role_capabilities=ROLE_CAPABILITIES,
     )
     # A reload must show the page, and not ask to send the form again.
-    pushed = {"HX-Push-Url": url_for("members.page")} if form or invited or password_link else {}
+    pushed = {"HX-Push-Url": members_url()} if form or invited or password_link else {}
     return page, status, pushed | (headers or {})
 
 
@@ -154,7 +175,7 @@ def render_refusal(form: FlaskForm, refusal: Refusal) -> ResponseReturnValue:
 def already_invited() -> ResponseReturnValue:
     """The response to a form that is sent a second time."""
     flash("This link was already made, and is shown only once. Make a new link if you have not copied it.")
-    return redirect(url_for("members.page"), 303)
+    return redirect(members_url(), 303)
 
 
 def new_owner_question(name: str) -> PasswordQuestion:
@@ -164,7 +185,7 @@ def new_owner_question(name: str) -> PasswordQuestion:
         lead="Owners can do everything in this partner. "
         "They can make API keys, and invite and remove members, including you.",
         button="Make owner",
-        back=url_for("members.page"),
+        back=members_url(),
         fields={"role": "owner"},
     )
 

@@ -103,6 +103,29 @@ def test_games_stand_in_the_order_they_were_made_and_then_by_id(script: Script, 
     assert slugs(body(script.list())["games"]) == ["early", "first", "second", "third", "late"]
 
 
+def test_games_can_stand_in_another_order(script: Script, cast: Cast) -> None:
+    fill(
+        cast.starlight.partner_id,
+        {"slug": "b", "title": "beta", "updated_at": BEGIN + timedelta(days=2)},
+        {"slug": "a", "title": "Alpha", "updated_at": BEGIN + timedelta(days=3)},
+        {"slug": "c", "title": "Gamma", "updated_at": BEGIN + timedelta(days=1)},
+    )
+
+    for sort, expected in {
+        "created": "bac", "-created": "cab", "updated": "cba", "-updated": "abc", "title": "abc", "-title": "cba",
+    }.items():  # fmt: skip
+        found: list[str] = []
+        query: dict[str, Any] = {"sort": sort, "limit": 2}
+        while True:
+            page = body(script.list(**query))
+            found += slugs(page["games"])
+            if "nextCursor" not in page:
+                break
+            query["cursor"] = page["nextCursor"]
+        assert "".join(found) == expected, sort
+    refused(script.list(sort="popular"), 400, "invalid_request")
+
+
 def test_a_list_holds_only_the_partners_own_living_games(script: Script, stranger: Script) -> None:
     script.register()
     script.register(slug="gone")

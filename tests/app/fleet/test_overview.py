@@ -47,12 +47,12 @@ def later(agents: dict[str, FleetAgent]) -> Callable[..., None]:
 
 def theirs(cast: Cast) -> dict[str, PartnerServer]:
     db.session.rollback()
-    return {server.id: server for server in partner_overview(cast.starlight.partner_id).servers}
+    return {server.id: server for server in partner_overview(cast.starlight.partner_id).shown}
 
 
 def fleet() -> dict[str, FleetServer]:
     db.session.rollback()
-    return {server.id: server for server in fleet_overview().servers}
+    return {server.id: server for server in fleet_overview().shown}
 
 
 # --- what partners see
@@ -214,7 +214,7 @@ def test_a_retired_server_is_gone_from_both(cast: Cast, game: Game, agents: dict
 
 
 def test_one_server_can_be_asked_for(agents: dict[str, FleetAgent]) -> None:
-    everything = {server.id: server for server in fleet_overview().servers}
+    everything = {server.id: server for server in fleet_overview().shown}
     assert find_fleet_server("srv-02") == everything["srv-02"]
     assert find_fleet_server("srv-99") is None
 

@@ -45,7 +45,7 @@ def rows(page: str) -> list[str]:
     """The words of each row of the page's tables, heads left out."""
     return [
         plain(row).strip()
-        for row in re.findall(r"<tr(?! role=\"row\">\s*<th role=\"columnheader\")[^>]*>.*?</tr>", page, re.DOTALL)
+        for row in re.findall(r"<tr(?! role=\"row\"[^>]*>\s*<th role=\"columnheader\")[^>]*>.*?</tr>", page, re.DOTALL)
     ]
 
 

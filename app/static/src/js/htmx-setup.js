@@ -24,12 +24,23 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   }
 });
 
-// After a boosted page change the reader starts at the new page's content, as after a whole page load.
+// After a boosted page change the reader starts at the new page's content, as after a whole page load. A head that sorts
+// a list loads the list alone, and keeps the focus.
 document.addEventListener("htmx:afterSettle", ({ detail }) => {
-  if (detail.boosted && !document.querySelector("[autofocus]")) {
+  if (detail.boosted && detail.target === document.body && !document.querySelector("[autofocus]")) {
     find(document, "main", HTMLElement)?.focus({ preventScroll: true });
   }
 });
+
+// A search has loaded its list when the field is left. To load it again would take the place of the link that was
+// pressed meanwhile.
+document.addEventListener(
+  "change",
+  (event) => {
+    if (event.target instanceof HTMLInputElement && event.target.id === "search") event.stopPropagation();
+  },
+  true,
+);
 
 /**
  * Calls `action` with each new part of the page, the page itself first.

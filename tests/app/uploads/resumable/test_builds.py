@@ -106,6 +106,33 @@ def test_the_list_is_newest_first_and_can_be_paged(sender: Sender, game: Game) -
         refused(sender.ask("GET", f"{GAME_URL}/builds", query_string=wrong), 400, "invalid_request")
 
 
+def test_the_list_is_searched_filtered_and_ordered(sender: Sender, game: Game) -> None:
+    for _ in range(4):
+        new_build(game)
+    with writing() as session:
+        for build in session.scalars(select(Build).where(Build.game_id == game.id)):
+            build.size = 100 - build.number
+            build.first_released_at = build.created_at if build.number == 2 else None
+            build.note = "For the École demo" if build.number > 2 else None
+
+    def found(**query: str | int) -> tuple[list[int], object]:
+        page = listed(sender, **query)
+        assert isinstance(page["builds"], list)
+        return [row["number"] for row in page["builds"]], page["total"]
+
+    assert found(sort="number") == ([1, 2, 3, 4], 4)
+    assert found(sort="size") == ([4, 3, 2, 1], 4)
+    assert found(sort="-size", limit=2)[0] == [1, 2]
+    assert found(q="ecole") == ([4, 3], 2)
+    assert found(status="released") == ([2], 1)
+    assert found(status="unreleased", q="demo", sort="number") == ([3, 4], 2)
+    assert found(status="warnings") == ([], 0)
+    cursor = str(listed(sender, sort="size", limit=3)["nextCursor"])
+    assert found(sort="size", cursor=cursor) == ([1], 4)
+    for wrong in ({"sort": "sender", "cursor": cursor, "limit": 1}, {"sort": "x"}, {"status": "x"}, {"sort": "--size"}):
+        refused(sender.ask("GET", f"{GAME_URL}/builds", query_string=wrong), 400, "invalid_request")
+
+
 @one_database
 def test_the_list_costs_the_same_however_many_builds(app: Flask, sender: Sender, game: Game) -> None:
     new_build(game)

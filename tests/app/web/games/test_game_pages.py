@@ -11,12 +11,13 @@ from sqlalchemy import update
 
 from app.accounts.partners import partner_named
 from app.catalog.game_filters import GameFilter
-from app.catalog.game_pages import MAX_TAGS, game_counts, tags_in_use
+from app.catalog.game_pages import GAME_ORDERS, MAX_TAGS, game_counts, tags_in_use
 from app.data.database import announce, writing
 from app.data.models.server import Replica, Server
 from app.topics.names import partner_topic
-from app.web.games.game_list import GAMES_PER_PAGE, MAX_MARKS
+from app.web.games.game_list import GAME_SORTS, GAMES_PER_PAGE, MAX_MARKS
 from tests.app.web.conftest import HTMX, Visitor
+from tests.app.web.reading import one_line
 from tests.conftest import Cast
 from tests.many_rows import Many, add_many
 
@@ -43,16 +44,31 @@ def test_every_game_is_on_one_page(owner: Visitor, many: None) -> None:
         page = owner.get(address).text
         assert "of 120 games" in page
         found += slugs(page)
-        address, pages = link(page, "Older"), pages + 1
+        address, pages = link(page, "Next page"), pages + 1
 
     assert pages == 3
     assert found == [f"many-{number}" for number in range(120)]
-    assert link(owner.get("/games").text, "Newest") == ""
-    assert link(page, "Newest") == "/games"
+    assert link(owner.get("/games").text, "First page") == ""
+    assert link(page, "First page") == "/games"
+
+
+def test_each_order_has_every_game_once_and_its_head_says_so(owner: Visitor, many: None) -> None:
+    assert list(GAME_SORTS) == list(GAME_ORDERS)
+    for sort in [""] + [sort for sort in GAME_SORTS if sort != next(iter(GAME_SORTS))]:
+        found, address = [], f"/games?sort={sort}"
+        while address:
+            page = owner.get(address).text
+            found += slugs(page)
+            address = link(page, "Next page")
+        assert sorted(found) == sorted(f"many-{number}" for number in range(120)), sort
+    page = one_line(owner.get("/games?sort=-title&tag=Visual+Novel").text)
+    assert 'aria-sort="descending"> <a id="sort-title" href="/games?sort=title&amp;tag=Visual+Novel"' in page
+    assert 'href="/games?sort=updated&amp;tag=Visual+Novel"' not in page, "a head begins with its own first order"
+    assert slugs(page)[0] == "many-99"
 
 
 def test_pages_keep_the_filters(owner: Visitor, many: None) -> None:
-    address = link(owner.get("/games?status=waiting&tag=Visual+Novel").text, "Older")
+    address = link(owner.get("/games?status=waiting&tag=Visual+Novel").text, "Next page")
 
     page = owner.get(address).text
     assert "status=waiting" in address
@@ -70,14 +86,14 @@ def test_segments_count_the_games_of_all_pages(owner: Visitor, many: None) -> No
 
 
 def test_the_title_names_a_state_of_a_game_on_another_page(owner: Visitor, many: None) -> None:
-    page = owner.get(link(owner.get("/games").text, "Older")).text
+    page = owner.get(link(owner.get("/games").text, "Next page")).text
 
     assert "many-0" not in slugs(page)
     assert "<title>(1 failed) Games · Slipway</title>" in page
 
 
 def test_the_live_parts_are_those_of_the_page(owner: Visitor, many: None) -> None:
-    address = link(owner.get("/games").text, "Older")
+    address = link(owner.get("/games").text, "Next page")
     page = owner.get(address).text
 
     assert f'"/catalog/parts{address.removeprefix("/games").replace("&", "&amp;")}"' in page
@@ -86,7 +102,7 @@ def test_the_live_parts_are_those_of_the_page(owner: Visitor, many: None) -> Non
 
 
 def test_an_unknown_cursor_is_refused(owner: Visitor, many: None) -> None:
-    assert owner.get("/games?before=nonsense").status_code == 400
+    assert owner.get("/games?after=nonsense").status_code == 400
 
 
 @pytest.mark.parametrize(

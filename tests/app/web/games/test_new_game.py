@@ -179,7 +179,7 @@ def test_all_builds_are_shown_in_pages(owner: Visitor, cast: Cast) -> None:
     assert "10 of 12, newest first" in overview
     assert 'href="/games/paper-lanterns/builds">Show all builds' in overview
     assert len(re.findall(r'<tr role="row" id="b\d+"', owner.get("/games/paper-lanterns/builds").text)) == 12
-    assert len(re.findall(r'id="b\d+"', owner.get("/games/paper-lanterns/builds?before=4").text)) == 3
+    assert len(re.findall(r'id="b\d+"', owner.get("/games/paper-lanterns/builds?after=4").text)) == 3
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -120,14 +120,14 @@ def test_selected_images_are_deleted_and_restored_with_their_uses(
     owner: Visitor, game_id: str, images: list[str]
 ) -> None:
     owner.post(f"{PAGE}/{images[0]}/cover")
-    answer = owner.post(f"{PAGE}/deletions?used=no&q=png", {"asset": images[:2]})
-    assert (answer.status_code, answer.location) == (303, f"{PAGE}?used=no&q=png")
+    answer = owner.post(f"{PAGE}/deletions?q=png&used=no", {"asset": images[:2]})
+    assert (answer.status_code, answer.location) == (303, f"{PAGE}?q=png&used=no")
     page = owner.get(answer.location).text
     assert "2 images are deleted" in page
     assert asset_scenes.images_of(game_id) == ["../map?.png"]
     undo = html.unescape(re.findall(r'action="([^"]+/restorations[^"]*)"', page)[0])
     back = owner.post(undo)
-    assert back.location == f"{PAGE}?used=no&q=png", "the filters survive"
+    assert back.location == f"{PAGE}?q=png&used=no", "the filters survive"
     assert "2 images are restored" in owner.get(back.location).text
     afresh()
     assert len(asset_scenes.images_of(game_id)) == 3

@@ -60,8 +60,20 @@ def test_filters_are_in_the_address(operator: Visitor, cast: Cast) -> None:
     assert [each for each in entries(theirs.text) if "Sea of Rain" not in each] == []
     assert len(entries(theirs.text)) == 1
     assert f'<option value="{cast.moonbase.partner_id}" selected>' in theirs.text
-    assert "No such entries yet." in operator.get(f"{PAGE}?kind=builds").text
+    assert "No entries match “Builds”." in operator.get(f"{PAGE}?kind=builds").text
     assert len(entries(operator.get(f"{PAGE}?kind=nonsense&partner=nobody&before=x").text)) > 5
+
+
+def test_a_search_looks_at_the_whole_platform(operator: Visitor, cast: Cast) -> None:
+    register(cast.starlight.partner_id, "Low Tide")
+    register(cast.moonbase.partner_id, "Sea of Rain")
+    (found,) = entries(operator.get(f"{PAGE}?q=registered+sea").text)
+    assert "Registered Sea of Rain" in found
+    page = operator.get(f"{PAGE}?q=registered&partner={cast.starlight.partner_id}").text
+    assert ["Low Tide" in each for each in entries(page)] == [True]
+    assert f'href="{PAGE}?q=registered">Starlight Studio<' in page
+    oldest = entries(operator.get(f"{PAGE}?kind=games&sort=at").text)
+    assert oldest == entries(operator.get(f"{PAGE}?kind=games").text)[::-1]
 
 
 def test_older_entries_are_on_further_pages(operator: Visitor, cast: Cast) -> None:
@@ -70,12 +82,12 @@ def test_older_entries_are_on_further_pages(operator: Visitor, cast: Cast) -> No
             record(session, CAST, "server.paused", f"srv-{number:03}")
     first = operator.get(f"{PAGE}?kind=servers").text
     assert len(entries(first)) == ON_A_PAGE
-    older = re.search(r'href="([^"]+)">Older<', first)
+    older = re.search(r'href="([^"]+)">Next page<', first)
     assert older
     second = operator.get(older[1].replace("&amp;", "&")).text
     assert len(entries(second)) == 5 + 3
     assert "srv-004" in entries(second)[0]
-    assert ">Newest<" in second
+    assert ">First page<" in second
 
 
 def test_a_page_costs_the_same_for_many_entries(operator: Visitor, cast: Cast) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -18,6 +19,7 @@ from tests.app.fleet.acting import FleetAgent
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.app.web.reading import one_line
 from tests.app.web.scenes import On, Sent
 from tests.conftest import CAST, Cast
 
@@ -81,6 +83,37 @@ def test_servers_are_listed_worst_first_with_what_they_reported(operator: Visito
     }.items():
         for word in words:
             assert word in row(page, name), (name, word)
+
+
+def test_search_state_and_order_are_in_the_address(operator: Visitor, garden: str) -> None:
+    def order(query: str) -> list[str]:
+        return re.findall(r'<tbody role="rowgroup" id="server-([^"]+)"', operator.get(PAGE + query).text)
+
+    assert order("?sort=-disk") == ["srv-04", "srv-05", "srv-01", "srv-06", "srv-02", "srv-03"]
+    assert order("?sort=name&status=healthy") == ["srv-01", "srv-02", "srv-03"]
+    assert order("?q=SRV-05&status=attention") == ["srv-05"]
+    page = one_line(operator.get(f"{PAGE}?server=srv-02&sort=name&status=healthy").text)
+    query = "?sort=name&amp;status=healthy"
+    assert f'href="{PAGE}?server=srv-01&amp;sort=name&amp;status=healthy#opened"' in page, (
+        "another server is opened in the same list"
+    )
+    assert f'sse-connect="/operator/fleet/srv-02/live{query}"' in page
+    assert f'aria-sort="ascending"> <a id="sort-name" href="{PAGE}?sort=-name&amp;status=healthy"' in page
+    assert "1 disk full 1 no contact 1 retrying 3 healthy" in part(page, "fleet-counts"), "counts are of all servers"
+    assert "No servers match “sorcery”. Clear the filter" in plain(operator.get(f"{PAGE}?q=sorcery").text)
+
+
+def test_actions_come_back_to_the_list_that_they_were_on(operator: Visitor, garden: str) -> None:
+    here = f"{PAGE}?q=srv&sort=name"
+    page = operator.get(here).text
+    assert f'<input type="hidden" name="next" value="{here.replace("&", "&amp;")}">' in page
+    form = f"{PAGE}/srv-04/retirement?next={quote(here)}"
+    assert f'href="{form.replace("&", "&amp;")}"' in page
+    asked = operator.get(form).text
+    assert f'<input type="hidden" name="next" value="{here.replace("&", "&amp;")}">' in asked
+    assert operator.post(f"{PAGE}/srv-04/downloads", {"downloads": "pause", "next": here}).location == here
+    assert operator.post(f"{PAGE}/srv-04/retirement", {"next": here}).location == here
+    assert operator.post(f"{PAGE}/srv-05/retirement", {"next": "//evil.example"}).location == PAGE
 
 
 def test_the_head_counts_and_the_title_carries_the_worst(operator: Visitor, garden: str) -> None:

@@ -16,6 +16,7 @@ from app.web.servers import server_words
 from tests.app.fleet.counting import statements
 from tests.app.web import fleet_scenes, scenes
 from tests.app.web.conftest import HTMX, ONE_DATABASE, Visitor
+from tests.app.web.reading import one_line
 from tests.app.web.scenes import On, Sent
 from tests.conftest import CAST, Cast
 
@@ -59,6 +60,39 @@ def test_each_server_says_how_far_the_partners_builds_are(owner: Visitor, garden
     }.items():
         for word in words:
             assert word in row(page, server)
+
+
+def test_search_state_and_order_are_in_the_address(owner: Visitor, garden: str) -> None:
+    page = one_line(owner.get(f"{PAGE}?q=srv-0&sort=-fetch&status=arriving").text)
+    assert order(page) == ["srv-03", "srv-02"], "more to fetch comes first"
+    assert "6 servers" in page, "the head counts all of them"
+    segments = plain(page[page.index('id="servers-segments"') : page.index("</nav>", page.index("servers-segments"))])
+    assert "All 6 Failing 2 No contact 1 Arriving 2 Up to date 1" in segments
+    assert (
+        f'aria-sort="descending"> <a id="sort-fetch" href="{PAGE}?q=srv-0&amp;sort=fetch&amp;status=arriving"' in page
+    )
+    assert f'<a class="tag active" href="{PAGE}?q=srv-0&amp;sort=-fetch">Arriving' in page
+    query = "?q=srv-0&amp;sort=-fetch&amp;status=arriving"
+    assert f'sse-connect="/servers/live{query}"' in page
+    assert f'data-poll="/servers/parts{query}"' in page
+    assert order(owner.get(f"{PAGE}?sort=-name").text) == [f"srv-0{n}" for n in range(6, 0, -1)]
+    nothing = owner.get(f"{PAGE}?q=sorcery&status=failing").text
+    assert "No servers match “sorcery” and “Failing”. Clear the filters" in plain(nothing)
+    assert "No servers match" not in plain(owner.get(f"{PAGE}?sort=sorcery&status=sorcery").text)
+
+
+def test_rows_that_stream_in_are_those_of_the_address(owner: Visitor, cast: Cast, garden: str) -> None:
+    query = "?sort=-name&status=up-to-date"
+    assert order(owner.get(f"{PAGE}/parts{query}").text.replace(' hx-swap-oob="morph"', "")) == ["srv-01"]
+    scenes.change(garden, 4, "srv-02", phase="cached")
+    scenes.change(garden, 4, "srv-03", phase="cached")
+    fleet_scenes.noticed(cast.starlight.partner_id)
+    stream = owner.get(f"{PAGE}/live{query}", buffered=False)
+    events = iter(stream.iter_encoded())
+    next(events)
+    streamed = next(events).decode().replace(' hx-swap-oob="morph"', "")
+    stream.close()
+    assert order(streamed) == ["srv-03", "srv-02", "srv-01"]
 
 
 def test_the_head_counts_and_the_title_carries_the_worst(owner: Visitor, garden: str) -> None:
@@ -128,7 +162,7 @@ def test_without_servers_the_page_says_who_adds_them(owner: Visitor, cast: Cast)
 def test_the_page_and_the_fragment_show_the_same_parts(owner: Visitor, garden: str) -> None:
     page, fragment = owner.get(PAGE).text, owner.get(f"{PAGE}/parts", headers=HTMX).text
     parts = re.findall(r'hx-swap-oob="morph" id="([^"]+)"', fragment)
-    assert parts == ["servers-banner", "servers-head", "servers-table"]
+    assert parts == ["servers-segments", "servers-banner", "servers-head", "servers-table"]
     lines = (
         fragment.replace(' hx-swap-oob="morph"', "")
         .split("</title>")[1]

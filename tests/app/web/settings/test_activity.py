@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
+from sqlalchemy import event, select
 
+from app.accounts import audit_history
 from app.accounts.actors import Actor
 from app.accounts.audit_history import PAGE_SIZE as PAGE_LENGTH
 from app.accounts.audit_log import record
 from app.data.database import writing
 from app.data.extensions import db
 from app.data.models.audit_record import AuditEntry
+from app.data.models.game import Game
 from app.data.models.partner import Partner
 from app.web.settings.audit_words import action_words, details
 from tests.app.web import scenes
 from tests.app.web.conftest import HTMX, Visitor
-from tests.app.web.reading import plain
+from tests.app.web.reading import one_line, plain
 from tests.conftest import Cast
 
 PAGE = "/settings/activity"
@@ -72,7 +75,7 @@ def test_kinds_are_in_the_address(owner: Visitor, cast: Cast) -> None:
 
 def test_nothing_of_a_kind_is_not_the_same_as_nothing(owner: Visitor, cast: Cast) -> None:
     page = plain(owner.get(f"{PAGE}?kind=games").text)
-    assert "No such entries yet. Clear the filter" in page
+    assert "No entries match “Games”. Clear the filter" in page
 
 
 def test_an_unknown_kind_is_all(owner: Visitor, cast: Cast) -> None:
@@ -90,7 +93,7 @@ def test_a_game_has_its_own_story(owner: Visitor, stranger: Visitor, cast: Cast)
     page = owner.get(f"{PAGE}?game=low-tide").text
     assert what(page) == ["Sent Low Tide, build 1 640 MB"]
     assert '<option value="low-tide" selected>Low Tide</option>' in page
-    assert f'href="{PAGE}?kind=builds&amp;game=low-tide"' in page
+    assert f'href="{PAGE}?game=low-tide&amp;kind=builds"' in page
     assert owner.get(f"{PAGE}?game=nothing").status_code == 404
     assert stranger.get(f"{PAGE}?game=low-tide").status_code == 404
 
@@ -99,14 +102,66 @@ def test_pages_lead_to_the_oldest_and_back(owner: Visitor, cast: Cast) -> None:
     note(cast.starlight.partner_id, "key.created", "key", count=PAGE_LENGTH + 10)
     first = owner.get(f"{PAGE}?kind=keys").text
     assert len(what(first)) == PAGE_LENGTH
-    assert "Newest" not in first
-    older = re.search(r'href="([^"]+)">Older<', first)
+    assert "First page" not in first
+    older = re.search(r'href="([^"]+)">Next page<', first)
     assert older
     second = owner.get(older[1].replace("&amp;", "&")).text
     assert what(second)[:10] == [f"Made a key key {index}" for index in range(10, 0, -1)]
-    assert ">Older<" not in second
-    assert f'href="{PAGE}?kind=keys">Newest<' in second
+    assert ">Next page<" not in second
+    assert f'href="{PAGE}?kind=keys">First page<' in second
     assert not set(what(first)) & set(what(second)[:10])
+
+
+def test_search_person_days_and_order_are_in_the_address(owner: Visitor, cast: Cast) -> None:
+    partner_id = cast.starlight.partner_id
+    note(partner_id, "key.created", "École", count=2)
+    with writing() as session:
+        session.scalars(select(AuditEntry).where(AuditEntry.subject == "École 1")).one().at = datetime(
+            2026, 11, 14, 23, tzinfo=UTC
+        )
+        record(session, Actor("Noor"), "key.revoked", "École 3", partner_id=partner_id)
+
+    found = owner.get(f"{PAGE}?q=a+key+ecole").text
+    assert what(found) == ["Revoked a key École 3", "Made a key École 2", "Made a key École 1"]
+    oldest = one_line(owner.get(f"{PAGE}?q=ecole&sort=at").text)
+    assert what(oldest) == what(found)[::-1]
+    assert f'aria-sort="ascending"> <a id="sort-at" href="{PAGE}?q=ecole" title="Newest first">When' in oldest
+    noor = owner.get(f"{PAGE}?q=ecole&who=Noor").text
+    assert what(noor) == ["Revoked a key École 3"]
+    assert f'href="{PAGE}?q=ecole">by “Noor”' in noor
+    assert f'<a href="{PAGE}?q=a+key+ecole&amp;who=Mira+Okafor" title="Only what Mira Okafor did">' in found
+    day = owner.get(f"{PAGE}?from=2026-11-14&to=2026-11-14").text
+    assert what(day) == ["Made a key École 1"]
+    assert 'type="date" id="from" name="from" value="2026-11-14"' in one_line(day)
+    for nonsense in ("from=never", "to=2026-02-30", "to=9999-12-31"):
+        assert what(owner.get(f"{PAGE}?{nonsense}").text) == what(owner.get(PAGE).text)
+    nothing = plain(owner.get(f"{PAGE}?q=sorcery&to=2026-11-01").text)
+    assert "No entries match “sorcery” and “To 2026-11-01”. Clear the filters" in nothing
+
+
+def test_a_search_that_did_not_reach_the_end_says_so(
+    owner: Visitor, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note(cast.starlight.partner_id, "key.created", "key", count=20)
+    monkeypatch.setattr(audit_history, "MAX_SEARCHED", 10)
+    page = owner.get(f"{PAGE}?q=made+the+partner").text
+    assert what(page) == []
+    assert "10 entries were searched. The next page searches the entries after them." in plain(page)
+    while "Made the partner" not in " ".join(what(page)):
+        following = re.search(r'href="([^"]+)">Next page<', page)
+        assert following, page
+        page = owner.get(following[1].replace("&amp;", "&")).text
+
+
+def test_a_games_log_has_the_same_filters(owner: Visitor, cast: Cast) -> None:
+    game_id = scenes.add_game(cast.starlight.partner_id, "Low Tide", "low-tide")
+    with writing() as session:
+        game = session.get_one(Game, game_id)
+        for action in ("build.ready", "asset.confirmed"):
+            record(session, MIRA, action, action, game=game)
+    page = owner.get("/games/low-tide/activity?kind=builds").text
+    assert what(page) == ["Sent build.ready"]
+    assert what(owner.get("/games/low-tide/activity?q=image").text) == ["Added the image asset.confirmed"]
 
 
 def test_words_that_look_like_markup_are_words(owner: Visitor, cast: Cast) -> None:

@@ -2,6 +2,7 @@
 // otherwise move a link away from under a finger. Rows whose place has changed move when pointer and focus leave.
 //
 //   <div id="servers-table" data-keeps-order> … <tbody id="server-srv-01"> … </div>
+//   <div id="builds-table" data-keeps-order> … <tr id="b12"> … </div>
 import { all } from "../elements.js";
 
 /**
@@ -11,7 +12,7 @@ import { all } from "../elements.js";
 const waiting = new Map();
 
 /** @param {ParentNode} root */
-const rowsOf = (root) => all(root, "tbody[id]", HTMLTableSectionElement);
+const rowsOf = (root) => all(root, "tbody[id], tr[id]", HTMLElement);
 
 /** @param {HTMLElement} root */
 const inUse = (root) => root.matches(":hover") || root.matches(":focus-within");

@@ -1,0 +1,1 @@
+"""Lists: their addresses, the links of their filters, and their pages."""
