@@ -48,7 +48,7 @@ def register() -> ResponseReturnValue:
     except SlugTaken:
         form.add_slug_taken()
         return _page(form), 422
-    flash(f"{game.title} is registered. Send its first build")
+    flash(f"{game.title} is registered")
     return redirect(url_for("game.page", slug=game.slug), 303)
 
 

@@ -15,7 +15,7 @@ from app.images.gallery_images import GalleryImage
 from app.topics.names import assets_topic
 from app.web.components.component_words import dimensions, uses
 from app.web.frame.filter_links import FilterLink
-from app.web.frame.formats import counted, format_limit, format_size
+from app.web.frame.formats import counted, format_size, format_used
 from app.web.frame.image_tags import Picture, picture
 from app.web.live.live_parts import RenderedParts, render_part
 
@@ -46,8 +46,7 @@ class QuotaWords:
 
     taken: int
     limit: int
-    used: str
-    of: str
+    used: str  # `1.2 of 2.0 GiB`
     percent: int
     on_its_way: str
     images: str
@@ -94,7 +93,7 @@ class GallerySubject:
         quota = quota_words(quota_summary(game.partner_id))
         failed = sum(one.state == "failed" for one in tiles)
         return RenderedParts(
-            title=f"{f'({failed} failed) ' if failed else ''}Assets: {game.title} · Slipway",
+            title=f"{f'({failed} failed) ' if failed else ''}Images: {game.title} · Slipway",
             parts=(
                 render_part(app, "assets-segments", "images/_segments.html", segments=self._segments(game.slug, page)),
                 render_part(app, "assets-quota", "images/_quota.html", quota=quota, slug=game.slug),
@@ -153,8 +152,7 @@ def quota_words(summary: QuotaSummary) -> QuotaWords:
     return QuotaWords(
         taken=taken,
         limit=quota.limit,
-        used=format_size(quota.used),
-        of=format_limit(quota.limit),
+        used=format_used(quota.used, quota.limit),
         percent=min(100, taken * 100 // quota.limit) if quota.limit else 100,
         on_its_way=format_size(quota.reserved) if quota.reserved else "",
         images=counted(summary.images, "image"),

@@ -14,7 +14,7 @@ from app.fleet.active_servers import places_on_page
 from app.fleet.overviews.fleet_overview import FleetOverview, FleetServer, fleet_overview
 from app.topics.names import FLEET_TOPIC
 from app.web.builds.build_words import Count
-from app.web.frame.formats import Moment, Phrase, format_rate, format_size
+from app.web.frame.formats import Moment, Phrase, format_part, format_rate, format_size
 from app.web.live.live_parts import RenderedParts, render_part
 from app.web.live.sparkline import Sparkline, sparkline
 from app.web.live.streams import current_parts, poll_response, stream_response
@@ -151,7 +151,7 @@ def _row(server: FleetServer, selected: FleetServer | None, page: int) -> Row:
         tone={"failed": "bad", "conflict": "bad", "healthy": ""}.get(server.state, "strong"),
         reported=(Moment(server.reported_at, "moment"),) if server.reported_at else ("Never",),
         disk_percent=server.disk_percent,
-        disk=server_words.part_of_total(server.disk_used, server.disk_total, 2) if server.disk_total else "",
+        disk=format_part(server.disk_used, server.disk_total, 2) if server.disk_total else "",
         cached=f"{server.tally.cached} of {server.tally.builds}" if server.tally.builds else "",
         sessions=f"{server.sessions:,}" if server.contact else "",
         last_hour=sparkline(server.last_hour, silent),
@@ -162,7 +162,7 @@ def _row(server: FleetServer, selected: FleetServer | None, page: int) -> Row:
 
 
 def _figures(overview: FleetOverview) -> list[server_words.Figure]:
-    used, _, total = server_words.part_of_total(overview.disk_used, overview.disk_total).partition(" ")
+    used, _, total = format_part(overview.disk_used, overview.disk_total).partition(" ")
     return [
         server_words.figure("Sending now", format_rate(overview.bytes_per_second)),
         server_words.figure("Still to send", format_size(overview.bytes_to_send)),

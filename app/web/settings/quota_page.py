@@ -17,7 +17,7 @@ from app.images.image_limits import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from app.limits.rate_limits import rate_words
 from app.uploads.storage_usage import GameUsage, usage_by_game
 from app.web.frame.current_user import my_partner, require_sign_in
-from app.web.frame.formats import counted, format_duration, format_limit, format_size
+from app.web.frame.formats import counted, format_duration, format_limit, format_size, format_used
 from app.web.images.gallery_view import quota_words
 
 pages = Blueprint("quota", __name__)
@@ -45,8 +45,7 @@ def page() -> ResponseReturnValue:
     return render_template(
         "settings/quota.html",
         quota=quota,
-        used=format_size(quota.used),
-        limit=format_size(quota.limit) if quota.limit is not None else "",
+        used=format_size(quota.used) if quota.limit is None else format_used(quota.used, quota.limit),
         facts=_facts(quota),
         images=quota_words(quota_summary(partner.id)),
         games=[_line(game) for game in games[:MAX_SHOWN_GAMES]],

@@ -42,7 +42,7 @@ export function words(upload) {
     case "waiting":
       return ["Waiting", waitsFor(upload, state.ahead)];
     case "held":
-      return [progress.sent ? `Held at ${sent}` : "Held", ` · ${heldBy(state.retry)}`];
+      return [progress.sent ? `Waiting at ${sent}` : "Waiting", ` · ${heldBy(state.retry)}`];
     case "paused":
       return [`Paused at ${sent}`, ""];
     case "stopped":
@@ -72,7 +72,7 @@ function waitsFor({ game }, ahead) {
 
 /** @param {Retry | null} retry */
 function heldBy(retry) {
-  if (!retry) return "storage is unreachable, it starts by itself";
+  if (!retry) return "storage is unreachable, starts automatically";
   const wait = Math.max(1, Math.ceil((retry.at - Date.now()) / 1000));
   const counts = navigator.onLine && Number.isFinite(retry.maxTries);
   const tries = counts ? `${retry.tries} of ${retry.maxTries} ` : "";
