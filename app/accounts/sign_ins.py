@@ -136,7 +136,7 @@ def roles_of_active(sign_in_ids: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for ids in in_batches(set(sign_in_ids)):
         query = select(SignIn.id, Member.role).join(Member, SignIn.member_id == Member.id)
-        found.update(row.tuple() for row in db.session.execute(query.where(SignIn.id.in_(ids), _is_living())))
+        found.update({row.id: row.role for row in db.session.execute(query.where(SignIn.id.in_(ids), _is_living()))})
     return found
 
 

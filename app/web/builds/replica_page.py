@@ -62,7 +62,9 @@ class ReplicaSubject:
             parts=(
                 render_part(app, "replica-state", "builds/_replica_state.html", words=words, tone=tone),
                 render_part(app, "replica-action", "builds/_replica_action.html", retry_url=retry_url),
-                render_part(app, "replica-reason", "builds/_replica_reason.html", words=words, tone=tone),
+                render_part(
+                    app, "replica-reason", "builds/_replica_reason.html", words=words, tone=tone, retry_url=retry_url
+                ),
                 render_part(app, "replica-facts", "builds/_replica_facts.html", facts=_facts(cell)),
                 render_part(app, "attempts", "builds/_attempts.html", attempts=attempts, most=MAX_ATTEMPTS),
             ),

@@ -82,7 +82,7 @@ def test_state_and_attempts_are_live(
         "attempts",
     }
     assert f'formaction="{address}/retries"' in parts
-    assert "retries" not in signed_in(cast.starlight.viewer).get(f"{address}/parts", headers=HTMX).text
+    assert "/retries" not in signed_in(cast.starlight.viewer).get(f"{address}/parts", headers=HTMX).text
     for visitor, place in pages:
         assert visitor.get(f"{place}/live".replace("srv-01", "srv-99")).status_code == 404
 

@@ -43,7 +43,7 @@ def test_the_changes_since_the_live_build_largest_first(owner: Visitor, two_buil
     assert "Changes in build 2 since build 1" in plain(page)
     assert "211 files differ, with 1.0 MiB of new content, unpacked" in plain(page)
     lines = rows(page)
-    assert lines[0].split() == ["game/script.rpy", "Changed", "26", "B", "12", "kB", "12", "kB"]
+    assert lines[0].split() == ["game/script.rpy", "Changed", "26", "B", "11", "KiB", "11", "KiB"]
     assert lines[1].split()[:3] == ["game/images/<i>209.webp", "Added", "—"]
     assert "<i>209" not in page, "names are escaped"
     assert len(lines) == 200
@@ -104,7 +104,7 @@ def test_the_question_before_a_release_loads_the_changes_since_the_live_build(
     assert f'hx-get="{PAGE}/builds/2/changes/largest?against=1"' in page
     assert f'href="{PAGE}/builds/2/changes?against=1"' in page, "without JavaScript it is a link"
     part = owner.get(f"{PAGE}/builds/2/changes/largest?against=1").text
-    assert rows(part)[0].startswith("game/script.rpy Changed 26 B 12 KiB")
+    assert rows(part)[0].startswith("game/script.rpy Changed 26 B 11 KiB")
     assert "Largest changes" not in owner.get(f"{PAGE}/builds/1/release").text, "it is live already"
     assert owner.get(f"{PAGE}/builds/2/changes/largest?against=9").status_code == 404
 
@@ -118,8 +118,8 @@ def test_the_builds_table_says_what_servers_with_the_live_build_fetch(
     owner: Visitor, two_builds: tuple[Build, Build]
 ) -> None:
     lines = rows(owner.get(f"{PAGE}/builds").text)
-    assert lines[0].startswith("2 Ready 501 KiB 12 KiB the studio")
-    assert " on 2 of 3 " in lines[1], "the live build is on two servers"
+    assert lines[0].startswith("2 Ready 501 KiB 11 KiB the studio")
+    assert "— the studio" in lines[1], "the live build costs nothing"
     add_pack(two_builds[1], "making", done=40, total=100)
     assert "Preparing updates 40 % 501 KiB —" in rows(owner.get(f"{PAGE}/builds").text)[0]
 

@@ -169,7 +169,7 @@ def test_a_closed_connection_is_noticed_without_a_write(
 def test_a_page_of_an_old_role_is_reloaded_and_says_why(cast: Cast, signed_in: Callable[[str], Visitor]) -> None:
     """Polls and streams of a page name its role. After 403, the script reloads the page."""
     viewer = signed_in(cast.moonbase.viewer)
-    page = viewer.get("/games").text
+    page = viewer.get("/servers").text
     stream, poll = (
         re.findall(rf'{name}="([^"]+)"', page)[0].replace("&amp;", "&") for name in ("sse-connect", "data-poll")
     )
@@ -180,5 +180,6 @@ def test_a_page_of_an_old_role_is_reloaded_and_says_why(cast: Cast, signed_in: C
         answer = viewer.get(address, headers=HTMX)
         assert answer.status_code == 403
         assert answer.text == "Your role was changed. It is now developer.\n"
-    assert plain(viewer.get("/games").text).count("Your role was changed. It is now developer") == 1
-    assert "as_role=developer" in viewer.get("/games").text
+    page = viewer.get("/servers").text
+    assert plain(page).count("Your role was changed. It is now developer") == 1
+    assert "as_role=developer" in page

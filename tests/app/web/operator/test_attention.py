@@ -170,6 +170,7 @@ def test_the_page_costs_the_same_for_many_builds_as_for_few(operator: Visitor, c
             slugs.append(slug)
             scenes.add_game(cast.starlight.partner_id, slug, slug, [Sent(on=[On("srv-01", "failed", attempt=7)])])
         scenes.servers_report()
+        fleet_scenes.noticed()
         with statements() as sent:
             assert operator.get(PAGE).status_code == 200
         return sent.queries
