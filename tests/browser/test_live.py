@@ -189,9 +189,7 @@ def test_a_deleted_game_leaves_its_page(sign_in: SignIn, cast: Cast, game_id: st
     expect(page.get_by_role("heading", level=1)).to_have_text("No game at this address", timeout=15_000)
 
 
-def test_a_page_of_an_old_role_reloads_and_says_so_once(
-    sign_in: SignIn, cast: Cast, game_id: str, complaints: list[str]
-) -> None:
+def test_a_page_of_an_old_role_reloads_and_says_so_once(sign_in: SignIn, cast: Cast, game_id: str) -> None:
     page = sign_in(cast.starlight.developer)
     page.goto("/games/low-tide")
     expect(page.locator("#freshness")).to_have_attribute("data-state", "live")
@@ -207,7 +205,6 @@ def test_a_page_of_an_old_role_reloads_and_says_so_once(
     wait_for_announcement(page, "Your role was changed. It is now viewer")
     expect(page.locator("#status")).to_be_empty()
     assert page.locator("body").aria_snapshot().count("Your role was changed") == 1
-    assert complaints == []
 
 
 def test_a_hidden_page_holds_no_stream(sign_in: SignIn, cast: Cast, game_id: str) -> None:

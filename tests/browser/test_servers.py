@@ -200,7 +200,7 @@ def test_everything_is_done_without_a_script(chromium: Browser, site: LiveServer
     expect(page.locator("#opened-builds")).to_contain_text("Downloads are paused since")
     page.get_by_role("link", name="Partners").click()
     page.get_by_role("link", name="Starlight Studio").click()
-    page.get_by_label("Quota for builds, in GB").fill("250")
+    page.get_by_label("Quota for builds, in GiB").fill("250")
     page.get_by_role("button", name="Set quota").click()
     expect(page.locator(".toast")).to_contain_text("can store 250")
     page.get_by_role("link", name="Storage").click()

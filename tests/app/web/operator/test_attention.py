@@ -159,6 +159,7 @@ def test_all_that_are_listed_are_chosen_without_a_script(operator: Visitor, gard
 
     assert checked(PAGE) == 0
     assert "Choose all 3" in plain(operator.get(PAGE).text)
+    assert 'href="/operator/attention?show=all&amp;choose=all"' in operator.get(f"{PAGE}?show=all").text
     assert checked(f"{PAGE}?choose=all") == 3
     assert checked(f"{PAGE}?show=all&choose=all") == 6
 
