@@ -322,7 +322,7 @@ def test_a_lock_that_a_game_takes_keeps_no_build(
     for descriptor in held:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     code, output = verify()
-    assert (code, "whole" in output) == (ExitCode.OK, True), output
+    assert (code, "complete" in output) == (ExitCode.OK, True), output
     platform.delete_game("g1")
     wait_for(lambda: not top.exists(), "evicted although it is locked")
     for descriptor in held:
