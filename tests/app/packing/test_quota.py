@@ -98,7 +98,7 @@ def test_a_pack_many_times_as_large_as_its_archive_keeps_to_the_quota(studio: St
     assert pack is not None
     assert (pack.state, pack.makings_begun, quota().packs, pack_objects_stored()) == ("no_room", 0, 0, {})
     assert f"takes more than {format_size(3 * build.size)}, " in (pack.reason or "")
-    assert f"when {pack.needed_bytes:,} bytes are left" in (pack.reason or "")
+    assert f"when {format_size(pack.needed_bytes)} are left" in (pack.reason or "")
 
     set_quota(build.size + pack.needed_bytes - 1)
     pause_is_over(build)
